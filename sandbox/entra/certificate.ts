@@ -1,0 +1,48 @@
+/** A self-signed X.509 certificate in plain DER, because JWKS carry x5c and certificate credentials are thumbprints of one. */
+import { createHash, sign } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+
+function der(tag: number, ...parts: Buffer[]): Buffer {
+  const body = Buffer.concat(parts)
+  if (body.length < 128) return Buffer.concat([Buffer.from([tag, body.length]), body])
+  const length = body.length < 256 ? [0x81, body.length] : [0x82, body.length >> 8, body.length & 255]
+  return Buffer.concat([Buffer.from([tag, ...length]), body])
+}
+
+const sequence = (...parts: Buffer[]): Buffer => der(0x30, ...parts)
+const sha256WithRsa = sequence(Buffer.from('06092a864886f70d01010b0500', 'hex'))
+
+function name(commonName: string): Buffer {
+  return sequence(der(0x31, sequence(Buffer.from('0603550403', 'hex'), der(0x0c, Buffer.from(commonName)))))
+}
+
+function time(ms: number): Buffer {
+  const text = new Date(ms).toISOString().replace(/[-:T]/g, '').slice(0, 14)
+  return der(0x18, Buffer.from(`${text}Z`))
+}
+
+/** DER of a certificate for an RSA key pair; the two times are milliseconds since the epoch. RFC 5280 section 4.1. */
+export function selfSignedCertificate(
+  keys: { publicKey: KeyObject; privateKey: KeyObject },
+  facts: { commonName: string; notBefore: number; notAfter: number },
+): Buffer {
+  const publicKey = keys.publicKey.export({ type: 'spki', format: 'der' })
+  const serial = createHash('sha256').update(publicKey).digest().subarray(0, 16)
+  serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40
+  const body = sequence(
+    Buffer.from('a003020102', 'hex'),
+    der(0x02, serial),
+    sha256WithRsa,
+    name(facts.commonName),
+    sequence(time(facts.notBefore), time(facts.notAfter)),
+    name(facts.commonName),
+    publicKey,
+  )
+  const signature = sign('sha256', body, keys.privateKey)
+  return sequence(body, sha256WithRsa, der(0x03, Buffer.from([0]), signature))
+}
+
+export function toPem(certificate: Buffer): string {
+  const lines = certificate.toString('base64').match(/.{1,64}/g) ?? []
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+}

@@ -1,0 +1,36 @@
+import type { Exchange } from './browser.ts'
+
+// Looks for secrets where none may be.
+
+/** What simulated Microsoft's tokens and codes, and every other JWT, look like. */
+const SHAPES: readonly [name: string, shape: RegExp][] = [
+  ['a JWT', /eyJ[\w-]{20,}/],
+  ['a refresh token or code of Microsoft', /\b[01]\.A[\w-]{40,}/],
+  ['a bearer token', /bearer\s+[\w.~+/-]{20,}/i],
+  ['a cookie header', /"(?:set-)?cookie":\s*"/i],
+]
+
+/** Codes, states, tickets and cookie values that went over the wire in front of a browser. */
+export function secretsSeen(exchanges: readonly Exchange[]): string[] {
+  const found: string[] = []
+  for (const { url, location, setCookie } of exchanges) {
+    for (const address of [url, location ?? '']) {
+      found.push(...[...address.matchAll(/[?&](?:code|state|nonce|code_challenge)=([^&#]+)/g)].map((match) => decodeURIComponent(match[1] ?? '')))
+      found.push(...[...address.matchAll(/\/connect\/([\w-]{20,})/g)].map((match) => match[1] ?? ''))
+    }
+    for (const line of setCookie) found.push(decodeURIComponent(/^[^=]+=([^;]*)/.exec(line)?.[1] ?? ''))
+  }
+  return found
+}
+
+/** What was found, in words that do not repeat it. */
+export function findSecrets(log: string, secrets: readonly string[]): string[] {
+  const found = new Set<string>()
+  for (const [name, shape] of SHAPES) if (shape.test(log)) found.add(name)
+  for (const secret of new Set(secrets)) {
+    // Short values (a cookie that was cleared) prove nothing. Logs may cut or encode a value: its first 24 characters betray it too.
+    if (secret.length < 16) continue
+    for (const form of [secret.slice(0, 24), encodeURIComponent(secret).slice(0, 24)]) if (log.includes(form)) found.add(`a secret beginning with ${secret.slice(0, 4)}…`)
+  }
+  return [...found]
+}

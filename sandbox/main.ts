@@ -1,0 +1,73 @@
+/**
+ * npm run sandbox: the whole world around the broker on this machine, for a person with a browser.
+ *   --fresh  forget what earlier runs kept in .sandbox/
+ *   --check  drive the whole path without a person, on temporary data, and say for each step whether it held
+ *   --port N the front door's port (default 8080)
+ */
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { check } from './check.ts'
+import { createWorld, forgetWorld, type World } from './world.ts'
+
+/** npm runs scripts in the checkout's own folder. */
+const DIR = resolve('.sandbox')
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+async function serve(port: number): Promise<void> {
+  const began = performance.now()
+  const world = await createWorld({ dir: DIR, port, report: (line) => say(`  starting ${line}`) })
+  let stopping = false
+  async function stop(code: number): Promise<void> {
+    if (stopping) return
+    stopping = true
+    await world.close()
+    process.exit(code)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (!stopping) say('\nStopping …')
+      void stop(0)
+    })
+  }
+  void world.broker().ended.then((code) => {
+    if (stopping) return
+    say(`\nThe token broker has ended by itself (code ${code}). Its last log lines:\n${world.broker().log().split('\n').slice(-15).join('\n')}`)
+    void stop(1)
+  })
+  welcome(world, performance.now() - began)
+}
+
+function welcome(world: World, milliseconds: number): void {
+  say(`
+Everything runs (${(milliseconds / 1000).toFixed(1)} s). All of it is simulated, and none of it may be reached from other machines.
+
+  Microsoft's control    ${world.entra.controlUrl}/control
+  broker, signed API     ${world.broker().internalUrl}
+  broker, operations     ${world.broker().operationsUrl}/readyz
+  broker, log            ${join(DIR, 'broker.log')}
+
+Data and keys are kept in .sandbox/ for the next run; --fresh forgets them. Documents, logins at MEGDocs and approvals at
+simulated Microsoft are forgotten with each run, connected accounts are not. Ctrl-C stops everything.
+
+Open   ${world.url}`)
+}
+
+function explain(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  if (/postmaster\.pid.*already exists/.test(message)) return 'Another sandbox is running on the same data in .sandbox/: stop that one first.'
+  return message
+}
+
+const { values } = parseArgs({ options: { fresh: { type: 'boolean' }, check: { type: 'boolean' }, port: { type: 'string', default: '8080' } } })
+try {
+  if (values.check) {
+    process.exitCode = (await check(say)) ? 0 : 1
+  } else {
+    if (values.fresh) forgetWorld(DIR)
+    say('Token broker sandbox')
+    await serve(Number(values.port))
+  }
+} catch (error) {
+  say(`\nThe sandbox cannot start.\n${explain(error)}`)
+  process.exitCode = 1
+}

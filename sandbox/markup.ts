@@ -1,0 +1,88 @@
+// Reads just so much of an HTML page as somebody without JavaScript can act upon: text, links, forms, refresh. For our own pages
+// and the simulator's, which are well formed; not for the web at large.
+
+export interface Form {
+  action: string
+  method: 'get' | 'post'
+  /** Values as they would be sent, buttons left out. */
+  fields: Record<string, string>
+  buttons: Button[]
+}
+
+export interface Button {
+  id: string
+  text: string
+  name?: string
+  value?: string
+}
+
+export interface Link {
+  id: string
+  text: string
+  href: string
+}
+
+export interface Markup {
+  title: string
+  /** The page's words, white space folded. */
+  text: string
+  links: Link[]
+  forms: Form[]
+  /** Where <meta http-equiv="refresh"> leads. */
+  refresh?: string
+}
+
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: '\'', nbsp: ' ' }
+
+function decode(text: string): string {
+  return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex?: string, decimal?: string, name?: string) => {
+    if (hex) return String.fromCodePoint(Number.parseInt(hex, 16))
+    if (decimal) return String.fromCodePoint(Number(decimal))
+    return ENTITIES[name?.toLowerCase() ?? ''] ?? whole
+  })
+}
+
+const words = (html: string): string => decode(html.replace(/<(style|title)\b[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]+>/g, ' ')).replace(/\s+/g, ' ').trim()
+
+function attributesOf(tag: string): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const [, name = '', quoted, single, bare] of tag.matchAll(/\s([a-z-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/gi)) {
+    found.set(name.toLowerCase(), decode(quoted ?? single ?? bare ?? ''))
+  }
+  return found
+}
+
+/** Every `<name …>…</name>` (or `<name …>` for those without an end): its attributes and what it holds. */
+function elements(html: string, name: string): { attributes: Map<string, string>; inner: string }[] {
+  const pattern = name === 'input' || name === 'meta' ? new RegExp(`<${name}\\b[^>]*>`, 'gi') : new RegExp(`<${name}\\b[^>]*>([\\s\\S]*?)</${name}>`, 'gi')
+  return [...html.matchAll(pattern)].map(([whole, inner = '']) => ({ attributes: attributesOf(whole.slice(0, whole.indexOf('>') + 1)), inner }))
+}
+
+export function readMarkup(html: string): Markup {
+  const content = elements(html, 'meta').find(({ attributes }) => attributes.get('http-equiv')?.toLowerCase() === 'refresh')?.attributes.get('content')
+  const refresh = /^\s*\d+\s*;\s*url\s*=\s*(.+)$/i.exec(content ?? '')?.[1]
+  return {
+    title: words(elements(html, 'title')[0]?.inner ?? ''),
+    text: words(html),
+    links: elements(html, 'a').map(({ attributes, inner }) => ({ id: attributes.get('id') ?? '', text: words(inner), href: attributes.get('href') ?? '' })),
+    forms: elements(html, 'form').map(({ attributes, inner }) => readForm(attributes, inner)),
+    ...(refresh === undefined ? {} : { refresh: refresh.trim() }),
+  }
+}
+
+function readForm(attributes: Map<string, string>, inner: string): Form {
+  const fields: Record<string, string> = {}
+  const buttons: Button[] = []
+  const button = (from: Map<string, string>, text: string): void => {
+    const [name, value] = [from.get('name'), from.get('value')]
+    buttons.push({ id: from.get('id') ?? '', text, ...(name === undefined ? {} : { name }), ...(value === undefined ? {} : { value }) })
+  }
+  for (const { attributes: input } of elements(inner, 'input')) {
+    const [type, name] = [input.get('type') ?? 'text', input.get('name')]
+    if (type === 'submit') button(input, input.get('value') ?? '')
+    else if (name !== undefined && (!['checkbox', 'radio'].includes(type) || input.has('checked'))) fields[name] = input.get('value') ?? (type === 'checkbox' ? 'on' : '')
+  }
+  for (const { attributes: area, inner: text } of elements(inner, 'textarea')) fields[area.get('name') ?? ''] = decode(text).replace(/^\r?\n/, '')
+  for (const { attributes: own, inner: text } of elements(inner, 'button')) button(own, words(text))
+  return { action: attributes.get('action') ?? '', method: attributes.get('method')?.toLowerCase() === 'post' ? 'post' : 'get', fields, buttons }
+}

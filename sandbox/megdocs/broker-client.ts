@@ -1,0 +1,174 @@
+import { request } from 'undici'
+import type { CallerHalf } from '../../src/signature/keygen.ts'
+import { signingKey, type SigningKey } from '../../src/signature/keys.ts'
+import { type OutgoingRequest, signRequest } from '../../src/signature/sign.ts'
+import { type ReceivedResponse, verifyResponse } from '../../src/signature/verify-response.ts'
+
+// MEGDocs' side of the signed API. What clients/python does for the real MEGDocs, this does for the simulated one.
+
+export interface Token {
+  user_id: string
+  access_token: string
+  expires_at: string
+  expires_in: number
+  scope: string
+  missing_scopes: string[]
+  generation: number
+  account?: { tenant_id: string; object_id: string; username?: string }
+  degraded?: { reason: string; retry_after?: number }
+}
+
+export interface IntegrationView {
+  status: 'active' | 'reconnect_required'
+  generation: number
+  account?: { username?: string }
+  missing_scopes: string[]
+  failure?: { reason: string; who_acts: string; advice: string }
+}
+
+/** RFC 9457 body, as far as MEGDocs reads it. */
+export interface Problem {
+  status: number
+  code: string
+  reason?: string
+  who_acts?: string
+  advice?: string
+  title?: string
+  retry_after?: number
+  microsoft?: { aadsts?: number }
+  /** Completion only: the page to send the user to. */
+  next?: string
+}
+
+/** The broker said no, in one of its codes; or, with status 0, could not be asked or believed. */
+export class BrokerProblem extends Error {
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(`the broker answered ${problem.status} ${problem.code}`)
+    this.name = 'BrokerProblem'
+    this.problem = problem
+  }
+}
+
+/** One call as the sandbox shows it to the person in front of it. */
+export interface Call {
+  who: string
+  what: string
+  status: number
+  milliseconds: number
+  note?: string
+}
+
+export interface BrokerClient {
+  beginConnect(userId: string, options?: { intent?: 'connect' | 'manage'; allowSwitch?: boolean }): Promise<{ id: string; url: string }>
+  complete(connectSession: string, userId: string): Promise<{ next: string }>
+  token(userId: string): Promise<Token>
+  /** A token of a later generation than the one that failed. */
+  refresh(userId: string, generation: number): Promise<Token>
+  /** Undefined: not connected. */
+  integration(userId: string): Promise<IntegrationView | undefined>
+  disconnect(userId: string): Promise<void>
+  /** The user has logged out. */
+  endBrowserSessions(userId: string): Promise<void>
+  /** Any call, for checks and drills. */
+  send(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }>
+}
+
+export interface BrokerClientOptions {
+  /** Where the internal listener is, asked for each request. */
+  address(): string
+  /** The name that is signed and sent as Host. */
+  authority: string
+  key: CallerHalf
+  onCall?: (call: Call) => void
+}
+
+type Received = ReceivedResponse & { body: Buffer }
+
+/** A call must end some time after the broker's own deadline of 8 s; milliseconds. */
+const TIMEOUT = 12_000
+
+export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
+  const key = signingKey(options.key.key_id, options.key.algorithm, options.key.secret ?? options.key.private_key ?? '')
+
+  async function attempt(method: string, path: string, body: string | undefined): Promise<{ status: number; body: unknown } | 'unreachable'> {
+    const content: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
+    const outgoing = { method, url: `http://${options.authority}${path}`, headers: content, ...(body === undefined ? {} : { body }) }
+    const headers = { ...content, ...signRequest(outgoing, key, { now: Date.now() }) }
+    const began = performance.now()
+    const received = await transmit(options.address() + path, method, { host: options.authority, accept: 'application/json', ...headers }, body)
+    const milliseconds = Math.round(performance.now() - began)
+    options.onCall?.({ who: 'token broker', what: `${method} ${path}`, status: received?.status ?? 0, milliseconds, note: noteOn(received?.body) })
+    if (!received) return 'unreachable'
+    believe(received, { ...outgoing, headers }, key)
+    return { status: received.status, body: parse(received.body) }
+  }
+
+  /** A broken connection is tried once more, signed anew: the same signature twice would be a replay. Every call here may be repeated. */
+  async function send(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }> {
+    const text = body === undefined ? undefined : JSON.stringify(body)
+    for (let tries = 2; tries > 0; tries--) {
+      const answer = await attempt(method, path, text)
+      if (answer !== 'unreachable') return answer
+    }
+    throw new BrokerProblem({ status: 0, code: 'broker_unreachable', advice: 'The token broker does not answer.' })
+  }
+  async function ask<T>(method: string, path: string, body?: object): Promise<T> {
+    const answer = await send(method, path, body)
+    if (answer.status >= 400) throw new BrokerProblem({ ...(answer.body as Problem), status: answer.status })
+    return answer.body as T
+  }
+  const at = (collection: string, id: string): string => `/${collection}/${encodeURIComponent(id)}`
+
+  return {
+    beginConnect: (userId, { intent = 'connect', allowSwitch } = {}) =>
+      ask('POST', '/connect-sessions', { user_id: userId, intent, ...(allowSwitch === undefined ? {} : { allow_account_switch: allowSwitch }) }),
+    complete: (id, userId) => ask('POST', `${at('connect-sessions', id)}/complete`, { user_id: userId }),
+    token: (userId) => ask('GET', at('tokens', userId)),
+    refresh: (userId, generation) => ask('POST', `${at('tokens', userId)}/refresh`, { generation }),
+    async integration(userId) {
+      const answer = await send('GET', at('integrations', userId))
+      if (answer.status === 200) return answer.body as IntegrationView
+      const problem = { ...(answer.body as Problem), status: answer.status }
+      if (problem.code === 'not_connected') return undefined
+      throw new BrokerProblem(problem)
+    },
+    disconnect: (userId) => ask('DELETE', at('integrations', userId)),
+    endBrowserSessions: (userId) => ask('DELETE', at('browser-sessions', userId)),
+    send,
+  }
+}
+
+/** Undefined: the connection failed, or nothing came in time. */
+async function transmit(url: string, method: string, headers: Record<string, string>, body: string | undefined): Promise<Received | undefined> {
+  try {
+    const answer = await request(url, { method: method as 'GET', headers, body: body ?? null, signal: AbortSignal.timeout(TIMEOUT) })
+    return { status: answer.statusCode, headers: answer.headers, body: Buffer.from(await answer.body.arrayBuffer()) }
+  } catch {
+    return undefined
+  }
+}
+
+/** An answer that the broker did not sign for this very request is not used: a cache or proxy may have mixed up two users' answers. */
+function believe(received: Received, sent: OutgoingRequest, key: SigningKey): void {
+  const verdict = verifyResponse(received, sent, key, { now: Date.now() })
+  if (verdict.kind === 'verified') return
+  // The broker signs only for callers that it knows: its `invalid_signature` comes without one.
+  if (received.status === 401) throw new BrokerProblem({ status: 401, code: 'invalid_signature', advice: 'The token broker does not accept our signature.' })
+  throw new BrokerProblem({ status: 0, code: 'untrusted_answer', advice: `What came as the broker's answer cannot be trusted (${verdict.detail}).` })
+}
+
+function parse(bytes: Buffer): unknown {
+  return bytes.length === 0 ? undefined : JSON.parse(bytes.toString())
+}
+
+/** What may be shown of an answer: never a token. */
+function noteOn(bytes: Buffer | undefined): string {
+  try {
+    const { code, reason, generation, degraded } = parse(bytes ?? Buffer.alloc(0)) as Partial<Problem & Token>
+    return [code, reason, generation !== undefined && `generation ${generation}`, degraded && `degraded: ${degraded.reason}`].filter(Boolean).join(', ')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,39 @@
+import type { FastifyReply } from 'fastify'
+import { BrokerProblem } from './broker-client.ts'
+import type { Application, View } from './main.ts'
+import { connectPage, plainPage } from './pages.ts'
+
+async function begin({ broker, session }: View, reply: FastifyReply, options: { intent: 'connect' | 'manage'; allowSwitch?: boolean }) {
+  const { id, url } = await broker.beginConnect(session.user.id, options)
+  if (options.intent === 'connect') session.connectSessions.add(id)
+  return reply.redirect(url, 303)
+}
+
+/** The broker's page that tells the user how it went, well or not. */
+async function nextAfter(completion: Promise<{ next: string }>): Promise<string> {
+  try {
+    return (await completion).next
+  } catch (error) {
+    if (error instanceof BrokerProblem && error.problem.next !== undefined) return error.problem.next
+    throw error
+  }
+}
+
+/** The pages that the broker's configuration calls entry_urls and completion_url, and the button. */
+export function connectRoutes({ page, form }: Application): void {
+  page('/microsoft/connect', async (view) => connectPage(view))
+  form('/microsoft/connect', (view, request, reply) =>
+    begin(view, reply, { intent: 'connect', allowSwitch: (request.body as { allow_switch?: string }).allow_switch === 'yes' }),
+  )
+  page('/microsoft/manage', (view, _request, reply) => begin(view, reply, { intent: 'manage' }))
+
+  // Only a connect session of this very login may be completed: otherwise somebody could have this user approve for another one.
+  page('/microsoft/connected', async (view, request, reply) => {
+    const { connect_session: id } = request.query as { connect_session?: unknown }
+    if (typeof id !== 'string' || !view.session.connectSessions.has(id)) {
+      reply.code(403)
+      return plainPage({ ...view, title: 'This sign-in was not begun here' }, 'Nothing was connected. Start again with the button on the home page.')
+    }
+    return reply.redirect(await nextAfter(view.broker.complete(id, view.session.user.id)), 303)
+  })
+}

@@ -1,0 +1,65 @@
+import { request } from 'undici'
+import type { Call } from './broker-client.ts'
+
+// Microsoft Graph as MEGDocs uses it, with a token from the broker.
+
+export interface Me {
+  displayName: string
+  userPrincipalName: string
+}
+
+export interface DriveItem {
+  id: string
+  name: string
+  size?: number
+  lastModifiedDateTime?: string
+}
+
+export class GraphProblem extends Error {
+  readonly status: number
+
+  constructor(status: number, code: string) {
+    super(`Microsoft Graph answered ${status} ${code}`)
+    this.name = 'GraphProblem'
+    this.status = status
+  }
+}
+
+export interface Graph {
+  me(token: string): Promise<Me>
+  files(token: string): Promise<DriveItem[]>
+  file(token: string, id: string): Promise<DriveItem>
+  read(token: string, id: string): Promise<string>
+  write(token: string, id: string, text: string): Promise<void>
+}
+
+/** `url` ends without a version. Every method throws GraphProblem when Graph refuses; status 0 when it cannot be reached. */
+export function createGraph(url: string, onCall: (call: Call) => void = () => {}): Graph {
+  async function call(token: string, method: 'GET' | 'PUT', path: string, text?: string): Promise<string> {
+    const began = performance.now()
+    const headers = { authorization: `Bearer ${token}`, ...(text === undefined ? {} : { 'content-type': 'text/plain; charset=utf-8' }) }
+    const answer = await request(`${url}/v1.0${path}`, { method, headers, body: text ?? null, signal: AbortSignal.timeout(10_000) }).catch(() => {
+      throw new GraphProblem(0, 'unreachable')
+    })
+    const body = await answer.body.text()
+    onCall({ who: 'Microsoft Graph', what: `${method} /v1.0${path}`, status: answer.statusCode, milliseconds: Math.round(performance.now() - began) })
+    if (answer.statusCode >= 400) throw new GraphProblem(answer.statusCode, errorCode(body))
+    return body
+  }
+  const item = (id: string): string => `/me/drive/items/${encodeURIComponent(id)}`
+  return {
+    me: async (token) => JSON.parse(await call(token, 'GET', '/me')),
+    files: async (token) => JSON.parse(await call(token, 'GET', '/me/drive/root/children')).value,
+    file: async (token, id) => JSON.parse(await call(token, 'GET', item(id))),
+    read: (token, id) => call(token, 'GET', `${item(id)}/content`),
+    write: async (token, id, text) => void (await call(token, 'PUT', `${item(id)}/content`, text)),
+  }
+}
+
+function errorCode(body: string): string {
+  try {
+    return String((JSON.parse(body) as { error?: { code?: unknown } }).error?.code ?? '')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,32 @@
+import type { Application } from './main.ts'
+import { homePage, loginPage } from './pages.ts'
+import { USERS } from './sessions.ts'
+
+/** Where a login may lead: a closed list, so that nobody can send a user elsewhere. */
+const NEXT = /^\/(?:documents(?:\/[\w!.-]{1,100})?|microsoft\/connect|microsoft\/manage)?$/
+const safe = (next: unknown): string => (typeof next === 'string' && NEXT.test(next) ? next : '/')
+
+export function loginRoutes({ app, sessions, controls, page, form }: Application): void {
+  app.get<{ Querystring: { next?: string } }>('/login', async (request, reply) =>
+    reply.type('text/html; charset=utf-8').send(loginPage(USERS, safe(request.query.next))),
+  )
+  app.post<{ Body: { user?: string; next?: string } }>('/login', async (request, reply) => {
+    const user = USERS.find(({ id }) => id === request.body?.user)
+    if (!user) return reply.redirect('/login', 303)
+    sessions.end(request, reply)
+    sessions.begin(reply, user)
+    return reply.redirect(safe(request.body.next), 303)
+  })
+  page('/', async (view) => homePage(view, await view.broker.integration(view.session.user.id)))
+  form('/logout', async (view, request, reply) => {
+    sessions.end(request, reply)
+    // The broker's session in this browser must not outlive MEGDocs' one; that it cannot be told is no reason to stay logged in.
+    await view.broker.endBrowserSessions(view.session.user.id).catch(() => {})
+    return reply.redirect('/login', 303)
+  })
+  form('/sandbox/:action', async (view, request, reply) => {
+    const { action } = request.params as { action: string }
+    view.session.notice = await controls?.run(action, view.session.user.id)
+    return reply.redirect(safe((request.headers.referer ?? '').replace(/^https?:\/\/[^/]+/, '')), 303)
+  })
+}

@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import type { RunAs } from './database-user.ts'
+
+// A child process that dies with this one, however this one ends: nothing that the sandbox or a test started stays behind.
+
+export interface Supervised {
+  /** Of the command itself. */
+  pid: number
+  /** Resolves with the exit code; 128 + n when signal n ended it. */
+  ended: Promise<number>
+  isOver(): boolean
+  kill(signal: NodeJS.Signals): void
+}
+
+export interface SuperviseOptions {
+  env: Record<string, string>
+  cwd: string
+  user?: RunAs | undefined
+  /** What the command gets when its parent is gone; ten seconds later it gets KILL. */
+  lastSignal: 'INT' | 'TERM'
+  /** Deleted when the parent is gone. */
+  temporaryFolder?: string | undefined
+  onOutput?: (line: string) => void
+  onError?: (line: string) => void
+}
+
+/**
+ * $1: last signal; $2: temporary folder or nothing; the rest: the command. Prints the command's process id. Standard input is a
+ * pipe that the parent never writes to: its end means that the parent is gone, even by SIGKILL.
+ */
+const SCRIPT = `
+signal=$1; folder=$2; shift 2
+exec 3<&0 </dev/null
+"$@" 3<&- &
+command=$!
+echo $command
+{
+  read -r _ <&3
+  trap '' TERM
+  kill -$signal $command
+  n=0
+  while kill -0 $command; do
+    n=$((n + 1)); test $n -eq 200 && kill -KILL $command
+    sleep 0.05
+  done
+  test -z "$folder" || rm -rf "$folder"
+} >/dev/null 2>&1 &
+watch=$!
+exec 3<&-
+wait $command; code=$?
+kill $watch 2>/dev/null
+exit $code
+`
+
+/** Resolves when the command runs. Its end, early or not, is told by `ended`. */
+export async function supervise(command: readonly string[], options: SuperviseOptions): Promise<Supervised> {
+  // Detached: a Ctrl-C in the terminal is for the parent, which ends its children in the right order.
+  const child = spawn('/bin/sh', ['-c', SCRIPT, 'sh', options.lastSignal, options.temporaryFolder ?? '', ...command], {
+    ...options.user,
+    cwd: options.cwd,
+    env: options.env,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  let over = false
+  const output = createInterface({ input: child.stdout })
+  const errors = createInterface({ input: child.stderr })
+  errors.on('line', (line) => options.onError?.(line))
+  const pid = await new Promise<number>((resolve, reject) => {
+    child.once('error', reject)
+    output.once('line', (line) => {
+      output.on('line', (later) => options.onOutput?.(later))
+      resolve(Number(line))
+    })
+  })
+  // `close`, not `exit`: whoever waits for the end may count on every line having been told.
+  const ended = new Promise<number>((resolve) =>
+    child.once('close', (code) => {
+      over = true
+      resolve(code ?? 1)
+    }),
+  )
+  return {
+    pid,
+    ended,
+    isOver: () => over,
+    kill(signal) {
+      if (!over) process.kill(pid, signal)
+    },
+  }
+}

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { Failure } from './core/failure.ts'
+import { accountRoutes } from './http/account.ts'
+import { adminConsentRoutes } from './http/admin-consent.ts'
+import { browserErrors } from './http/browser.ts'
+import { connectSessionRoutes } from './http/connect-sessions.ts'
+import { connectRoutes } from './http/connect.ts'
+import { integrationRoutes } from './http/integrations.ts'
+import { openApi } from './http/openapi.ts'
+import { operationsRoutes, type Readiness } from './http/operations.ts'
+import { asFailure, sendProblem } from './http/problem.ts'
+import { publicSecurity } from './http/security.ts'
+import { browserSessions } from './http/session.ts'
+import { requireSignatures } from './http/signed.ts'
+import { tokenRoutes } from './http/tokens.ts'
+import type { Services } from './services.ts'
+
+// The three listeners: options and registrations in order, a table of contents. Tests build them by the same functions.
+
+/** Bytes of request line and headers: Microsoft's codes make callback URLs of 2 kB and more, MEGDocs' cookies come on top (entra.md 10). */
+const MAX_HEADER = 32_768
+const LIMITS = { bodyLimit: 65_536, requestTimeout: 15_000, connectionTimeout: 20_000, keepAliveTimeout: 75_000 } as const
+
+type Listener = 'public' | 'internal' | 'operations'
+
+function newApp(listener: Listener, { log, metrics }: Services, more: FastifyServerOptions = {}) {
+  const app = Fastify({
+    loggerInstance: log.child({ listener }),
+    // Its lines hold URLs, and ours hold tickets and codes.
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    requestIdLogLabel: 'request_id',
+    exposeHeadRoutes: false,
+    // Requests on keep-alive connections are answered, not refused, while the listener closes (design 4).
+    return503OnClosing: false,
+    http: { maxHeaderSize: MAX_HEADER },
+    ...LIMITS,
+    ...more,
+  } as FastifyServerOptions) as unknown as FastifyInstance
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    metrics.answered(listener, route, reply.statusCode, reply.elapsedTime / 1000)
+    if (listener !== 'operations') request.log.info({ method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 }, 'answered')
+  })
+  return app.withTypeProvider<TypeBoxTypeProvider>()
+}
+
+/** For browsers, behind the ingress: connect, callback, result, account page. */
+export async function buildPublicApp(services: Services): Promise<FastifyInstance> {
+  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, adminConsentUrl } = services
+  const https = config.publicBaseUrl.startsWith('https:')
+  const app = newApp('public', services, { trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false })
+  app.setErrorHandler(browserErrors(site))
+  app.setNotFoundHandler((request, reply) => browserErrors(site)(new Failure('not_found'), request, reply))
+  await publicSecurity(app, { https })
+  await browserSessions(app, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
+  await app.register(connectRoutes, { connect, links, site, completionUrl: config.completionUrl })
+  await app.register(accountRoutes, { integrations, connectSessions, site, missingScopes, random, now: () => clock.now() })
+  await app.register(adminConsentRoutes, { site, links, random, adminConsentUrl })
+  return app as unknown as FastifyInstance
+}
+
+/** For callers: the signed API and its OpenAPI document. `tls`: PEM texts. */
+export async function buildInternalApp(services: Services, tls?: { cert: string; key: string }): Promise<FastifyInstance> {
+  const { signatures, nonces, refresh, integrations, connect, browserSessions: sessions, links, metrics, clock, missingScopes } = services
+  const app = newApp('internal', services, tls === undefined ? {} : ({ https: tls } as FastifyServerOptions))
+  app.setErrorHandler((error, request, reply) => {
+    const failure = asFailure(error)
+    const level = failure.code === 'internal_error' || failure.code === 'token_unreadable' ? 'error' : 'info'
+    request.log[level]({ code: failure.code, reason: failure.facts.reason, detail: failure.facts.detail, ...(level === 'error' ? { err: error } : {}) }, 'request failed')
+    return sendProblem(request, reply, failure)
+  })
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+  })
+  await app.register(openApi, { serverUrl: `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}` })
+  await app.register(async (scope) => {
+    requireSignatures(scope, { signatures, nonces, now: () => clock.now(), onRefused: ({ detail, keyId }) => metrics.requestRefused(detail, keyId) })
+    scope.setNotFoundHandler(() => {
+      throw new Failure('not_found')
+    })
+    await scope.register(tokenRoutes, { refresh, missingScopes })
+    await scope.register(integrationRoutes, { integrations, missingScopes })
+    await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links })
+  })
+  return app as unknown as FastifyInstance
+}
+
+/** For Kubernetes and Prometheus. */
+export async function buildOperationsApp(services: Services, readiness: () => Promise<Readiness>): Promise<FastifyInstance> {
+  const { registry } = services.metrics
+  const app = newApp('operations', services)
+  await app.register(operationsRoutes, { readiness, metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }) })
+  return app as unknown as FastifyInstance
+}

@@ -1,0 +1,129 @@
+// What only several variables together can tell, and files that are read again later but must be right at start.
+import { CallersError, parseCallers } from '../signature/callers.ts'
+import { readNamedFile } from './environment.ts'
+import type { Files } from './environment.ts'
+import type { Problems } from './problems.ts'
+import { certificateFits, pair } from './secrets.ts'
+import { Invalid } from './values.ts'
+import type { Name, Values } from './variables.ts'
+
+/** Reports everything that is wrong between variables. `now` in milliseconds. */
+export function checkTogether(values: Values, files: Files, now: number, problems: Problems): void {
+  checkUrls(values, problems)
+  checkMicrosoft(values, problems)
+  checkDatabase(values, problems)
+  checkListeners(values, files, problems)
+  checkCallers(values, files, now, problems)
+  const { KEEP_ALIVE_AFTER_DAYS: keepAlive = 0, LET_GO_AFTER_DAYS: letGo = Infinity } = values
+  if (letGo <= keepAlive) problems.report('LET_GO_AFTER_DAYS', 'is not more than KEEP_ALIVE_AFTER_DAYS')
+}
+
+/** An empty SUBDOMAIN beside PUBLIC_BASE_URL is what a template leaves behind, and says nothing. */
+export function publicBase({ PUBLIC_BASE_URL: base, SUBDOMAIN: subdomain = '' }: Values): string {
+  return base ?? `https://audits${subdomain}.megsupportools.com`
+}
+
+function checkUrls(values: Values, problems: Problems): void {
+  const { SUBDOMAIN: subdomain, PUBLIC_BASE_URL: given, REDIRECT_URI: redirect, COMPLETION_URL: completion } = values
+  if (given !== undefined && subdomain) problems.report('PUBLIC_BASE_URL', 'is set although SUBDOMAIN is: only one may be')
+  if (given === undefined && subdomain === undefined) {
+    reportUnset('SUBDOMAIN', 'PUBLIC_BASE_URL', problems)
+    return
+  }
+  const base = new URL(publicBase(values))
+  if (redirect !== undefined) {
+    const { protocol, hostname } = new URL(redirect)
+    // The browser session's cookie belongs to the host: elsewhere every sign-in would come back without it.
+    const same = protocol === base.protocol && hostname === base.hostname
+    if (!same) problems.report('REDIRECT_URI', 'is not on the scheme and host of the public base URL')
+  }
+  if (base.protocol === 'https:') {
+    for (const name of ['ENTRY_URL_CONNECT', 'ENTRY_URL_MANAGE', 'COMPLETION_URL'] as const) {
+      if (values[name]?.protocol === 'http:') problems.report(name, 'is http although the public base URL is https')
+    }
+  }
+  if (completion?.searchParams.has('connect_session')) {
+    problems.report('COMPLETION_URL', 'has connect_session in its query, which the broker adds')
+  }
+}
+
+function checkMicrosoft(values: Values, problems: Problems): void {
+  const { MICROSOFT_CLIENT_CERTIFICATE: certificates, MICROSOFT_CLIENT_KEY: keys, MICROSOFT_CLIENT_SECRET: secrets } = values
+  if (certificates !== undefined && keys !== undefined) {
+    try {
+      pair(certificates, keys)
+    } catch (error) {
+      if (!(error instanceof Invalid)) throw error
+      for (const problem of error.problems) problems.report('MICROSOFT_CLIENT_KEY', problem)
+    }
+  } else if (certificates !== undefined && !problems.has('MICROSOFT_CLIENT_KEY')) {
+    problems.report('MICROSOFT_CLIENT_KEY', 'is not set, and MICROSOFT_CLIENT_CERTIFICATE is')
+  } else if (keys !== undefined && !problems.has('MICROSOFT_CLIENT_CERTIFICATE')) {
+    problems.report('MICROSOFT_CLIENT_CERTIFICATE', 'is not set, and MICROSOFT_CLIENT_KEY is')
+  } else if (certificates === undefined && secrets === undefined) {
+    reportUnset('MICROSOFT_CLIENT_SECRET', 'MICROSOFT_CLIENT_CERTIFICATE', problems)
+  }
+
+  const { MICROSOFT_TENANT: tenant, ALLOWED_TENANTS: allowed } = values
+  if (tenant !== undefined && allowed !== undefined && /^[0-9a-f]{8}-/.test(tenant) && !allowed.includes(tenant)) {
+    problems.report('ALLOWED_TENANTS', 'does not hold the tenant that MICROSOFT_TENANT names: nobody could connect')
+  }
+}
+
+function checkDatabase({ DATABASE_CA: ca, ...values }: Values, problems: Problems): void {
+  if (ca === undefined) return
+  for (const name of ['DATABASE_URL', 'DATABASE_MIGRATION_URL'] as const) {
+    const mode = values[name] === undefined ? null : new URL(values[name]).searchParams.get('sslmode')
+    if (mode === null || mode === 'verify-full') continue
+    problems.report(name, 'has another sslmode than verify-full, although DATABASE_CA is set')
+  }
+}
+
+function checkListeners(values: Values, files: Files, problems: Problems): void {
+  const seen = new Set<string>()
+  for (const name of ['PUBLIC_LISTEN', 'INTERNAL_LISTEN', 'OPERATIONS_LISTEN'] as const) {
+    const { host, port } = values[name] ?? { host: '', port: 0 }
+    if (port !== 0 && seen.has(`${host} ${port}`)) problems.report(name, 'is the same as that of another listener')
+    seen.add(`${host} ${port}`)
+  }
+
+  const { INTERNAL_PLAIN_HTTP: plain, INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile } = values
+  if (plain === 'yes' && (certFile ?? keyFile) !== undefined) {
+    problems.report('INTERNAL_PLAIN_HTTP', 'is yes although INTERNAL_TLS_CERT_FILE or INTERNAL_TLS_KEY_FILE is set')
+    return
+  }
+  if (plain !== 'no') return
+  const read = (name: 'INTERNAL_TLS_CERT_FILE' | 'INTERNAL_TLS_KEY_FILE') => {
+    const path = values[name]
+    if (path !== undefined) return readNamedFile(path, name, files, problems)
+    if (!problems.has(name)) problems.report(name, 'is not set, and plain HTTP was not chosen (INTERNAL_PLAIN_HTTP=yes)')
+    return undefined
+  }
+  const certificate = read('INTERNAL_TLS_CERT_FILE')
+  const key = read('INTERNAL_TLS_KEY_FILE')
+  if (certificate && key && !certificateFits(certificate, key)) {
+    problems.report('INTERNAL_TLS_CERT_FILE', 'does not hold the certificate of the private key in INTERNAL_TLS_KEY_FILE')
+  }
+}
+
+function checkCallers(values: Values, files: Files, now: number, problems: Problems): void {
+  if (values.CALLERS_FILE === undefined) return
+  const json = readNamedFile(values.CALLERS_FILE, 'CALLERS_FILE', files, problems)
+  if (!json) return
+  try {
+    const { list } = parseCallers(json, now)
+    const answered = list.filter(({ signResponses }) => signResponses).flatMap(({ keys }) => keys)
+    const needsKey = answered.some(({ algorithm }) => algorithm === 'ed25519')
+    if (needsKey && values.RESPONSE_SIGNING_KEY === undefined && !problems.has('RESPONSE_SIGNING_KEY')) {
+      problems.report('RESPONSE_SIGNING_KEY', 'is not set, and a caller has an ed25519 key')
+    }
+  } catch (error) {
+    if (!(error instanceof CallersError)) throw error
+    for (const { path, expected } of error.problems) problems.report('CALLERS_FILE', `at ${path}: expected ${expected}`)
+  }
+}
+
+/** One of two is needed, and there is neither a right nor a wrong one. */
+function reportUnset(name: Name, other: Name, problems: Problems): void {
+  if (!problems.has(name) && !problems.has(other)) problems.report(name, `is not set, nor is ${other}`)
+}

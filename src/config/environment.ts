@@ -1,0 +1,125 @@
+// From the environment to one text per variable, before anything is parsed: NAME or NAME_FILE, and names that nobody reads.
+import type { Problems } from './problems.ts'
+import { NAMES, VARIABLES } from './variables.ts'
+import type { Name, Variable } from './variables.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+/** Reads a file as UTF-8 text; throws what node:fs throws. */
+export interface Files {
+  read(path: string): string
+}
+/** The trimmed text of every variable that is set. Set to nothing counts as not set, except for SUBDOMAIN. */
+export function readTexts(env: Environment, files: Files, problems: Problems): Map<Name, string> {
+  const texts = new Map<Name, string>()
+  for (const name of NAMES) {
+    const text = readText(name, env, files, problems)
+    if (text === undefined) continue
+    // What is left of `--env-file` and of YAML quoted twice.
+    if (/^(["'])[^]*\1$/.test(text)) problems.report(name, 'has quotes around it')
+    else if (text !== '' || name === 'SUBDOMAIN') texts.set(name, text)
+  }
+  return texts
+}
+
+/** Whether the environment has something for a variable, right or wrong. */
+function isMentioned(name: Name, env: Environment): boolean {
+  return filled(env[name]) || (!isPath(name) && filled(env[`${name}_FILE`]))
+}
+
+/** For a file named in configuration: its text; undefined when it cannot be read, which is then reported. */
+export function readNamedFile(path: string, name: Name, files: Files, problems: Problems, what = 'the file'): string | undefined {
+  try {
+    const text = files.read(path).trim()
+    if (text === '' && name !== 'SUBDOMAIN') problems.report(name, `${what} is empty`)
+    return text
+  } catch (error) {
+    const code = (error as { code?: unknown }).code
+    problems.report(name, `${what} cannot be read${typeof code === 'string' && /^E[A-Z]+$/.test(code) ? ` (${code})` : ''}`)
+    return undefined
+  }
+}
+
+function readText(name: Name, env: Environment, files: Files, problems: Problems): string | undefined {
+  const path = isPath(name) ? undefined : env[`${name}_FILE`]
+  if (!filled(path)) return env[name]?.trim()
+  if (filled(env[name])) {
+    problems.report(name, `${name}_FILE is set too: only one of them may be`)
+    return undefined
+  }
+  return readNamedFile(path.trim(), name, files, problems, `the file that ${name}_FILE names`)
+}
+
+function isPath(name: Name): boolean {
+  return (VARIABLES[name] as Variable).path === true
+}
+
+function filled(value: string | undefined): value is string {
+  return value !== undefined && value.trim() !== ''
+}
+
+/** A variable that looks like one of ours and is not. */
+export interface UnknownVariable {
+  readonly variable: string
+  /** The most alike of ours. */
+  readonly meant: Name
+  /** It is set, and the one that was meant is not: the value would be lost in silence. */
+  readonly lost: boolean
+}
+
+// Kubernetes gives every container variables named after services: DATABASE_PORT, INTERNAL_SERVICE_HOST …
+const SERVICE_LINK = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/
+/** Mistyped characters up to which a name counts as a slip. */
+const SLIP = 2
+
+/** Names that are one slip away from ours, or that begin like ours. */
+export function unknownVariables(env: Environment): UnknownVariable[] {
+  const spellings = NAMES.flatMap((name) => [
+    { name, spelling: name as string },
+    ...(isPath(name) ? [] : [{ name, spelling: `${name}_FILE` }]),
+  ])
+  const known = new Set(spellings.map(({ spelling }) => spelling))
+  const prefixes = new Set(NAMES.map((name) => `${name.split('_')[0]}_`))
+
+  return Object.keys(env).flatMap((variable) => {
+    const upper = variable.toUpperCase()
+    if (known.has(variable) || !filled(env[variable]) || SERVICE_LINK.test(upper)) return []
+    const near = spellings.map(({ name, spelling }) => likeness(name, upper, spelling)).sort(byLikeness)[0]!
+    if (near.distance <= SLIP) return [{ variable, meant: near.name, lost: !isMentioned(near.name, env) }]
+    if (![...prefixes].some((prefix) => upper.startsWith(prefix))) return []
+    return [{ variable, meant: near.name, lost: false }]
+  })
+}
+
+interface Likeness {
+  readonly name: Name
+  readonly distance: number
+  /** Words that only the unknown name has: MICROSOFT_SECRET has none against MICROSOFT_CLIENT_SECRET. */
+  readonly strange: number
+}
+
+function likeness(name: Name, unknown: string, spelling: string): Likeness {
+  const words = spelling.split('_')
+  const strange = unknown.split('_').filter((word) => !words.includes(word)).length
+  return { name, distance: distance(plain(unknown), plain(spelling)), strange }
+}
+
+function byLikeness(a: Likeness, b: Likeness): number {
+  return Number(b.distance <= SLIP) - Number(a.distance <= SLIP) || a.strange - b.strange || a.distance - b.distance
+}
+
+function plain(name: string): string {
+  return name.replace(/[^A-Z0-9]/g, '')
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

@@ -1,0 +1,123 @@
+// Parsers of values that are secret or prove something: client secrets, session secrets, certificates, private keys.
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { parseSealingKeys, SealingKeysError } from '../crypto/keyring.ts'
+import type { Keyring } from '../crypto/keyring.ts'
+import { looksLikePlaceholder } from '../crypto/placeholder.ts'
+import { signingKey } from '../signature/keys.ts'
+import type { SigningKey } from '../signature/keys.ts'
+import { GUID, Invalid } from './values.ts'
+
+/** How the broker proves to Microsoft that it is the client (entra.md 1.4). Certificate and private key are PEM. */
+export type ClientCredential =
+  | { readonly kind: 'secret'; readonly secret: string }
+  | { readonly kind: 'certificate'; readonly certificate: string; readonly privateKey: string }
+
+/** A client secret as Microsoft makes them (entra.md 10). */
+export function clientSecret(value: string): string {
+  // The portal shows both side by side, and only the id stays visible.
+  if (GUID.test(value)) throw new Invalid('is a GUID: that is the id of a secret; the secret itself is the column "Value"')
+  if (looksLikePlaceholder(value)) throw new Invalid('is a placeholder')
+  if (!/^[!-~]{16,64}$/.test(value)) throw new Invalid('is not 16 to 64 characters long')
+  return value
+}
+
+/** A secret that signs the session cookie. */
+export function sessionSecret(value: string): string {
+  if (looksLikePlaceholder(value)) throw new Invalid('is a placeholder')
+  if (value.length < 32) throw new Invalid('is shorter than 32 characters')
+  return value
+}
+
+const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+/** The keys that seal the database, newest first. */
+export function sealingKeys(value: string): Keyring {
+  try {
+    return parseSealingKeys(value)
+  } catch (error) {
+    throw error instanceof SealingKeysError ? new Invalid(...error.problems) : error
+  }
+}
+
+/** `key_id:key`, an Ed25519 private key as base64 or base64url of its 32-byte seed (RFC 8032 5.1.5) or of its PKCS #8 DER. */
+export function responseSigningKey(value: string): SigningKey {
+  const colon = value.lastIndexOf(':')
+  if (colon < 1) throw new Invalid('is not key_id:key')
+  const key = value.slice(colon + 1)
+  if (looksLikePlaceholder(key)) throw new Invalid('is a placeholder')
+  const bytes = Buffer.from(key, 'base64')
+  // RFC 8410 7: the seed is the end of the 48 bytes of PKCS #8; a longer one also holds the public key.
+  const seed = bytes.length === 48 && bytes.subarray(0, 16).equals(PKCS8_ED25519) ? bytes.subarray(16) : bytes
+  if (!/^[\w+/-]+={0,2}$/.test(key) || seed.length !== 32) throw new Invalid('is no Ed25519 private key after the colon')
+  const signing = attempt(() => signingKey(value.slice(0, colon), 'ed25519', seed.toString('base64url')))
+  if (signing === undefined) throw new Invalid('has a key id of other characters than A-Z a-z 0-9 . _ : / -')
+  return signing
+}
+
+/** The certificates of a PEM text. RSA of at least 2048 bits: Microsoft takes no other (entra.md 1.4). */
+export function certificates(value: string): readonly string[] {
+  const blocks = pem(value).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length === 0) throw new Invalid('holds no PEM certificate')
+  for (const [index, block] of blocks.entries()) {
+    const key = attempt(() => new X509Certificate(block).publicKey)
+    if (key === undefined) throw new Invalid(`certificate ${index + 1} cannot be read`)
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+    const strong = key.asymmetricKeyType === 'rsa' && bits >= 2048
+    if (!strong) throw new Invalid(`certificate ${index + 1} is not RSA of at least 2048 bits`)
+  }
+  return blocks
+}
+
+/** The private keys of a PEM text, not encrypted. */
+export function privateKeys(value: string): readonly string[] {
+  const blocks = pem(value).match(/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z]+ )?PRIVATE KEY-----/g) ?? []
+  if (blocks.length === 0) throw new Invalid('holds no PEM private key')
+  for (const [index, block] of blocks.entries()) {
+    if (attempt(() => createPrivateKey(block)) === undefined) {
+      throw new Invalid(`private key ${index + 1} cannot be read${block.includes('ENCRYPTED') ? ': it is encrypted' : ''}`)
+    }
+  }
+  return blocks
+}
+
+/** Certificate authorities to trust. */
+export function authorities(value: string): string {
+  const blocks = pem(value).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  if (blocks.length === 0) throw new Invalid('holds no PEM certificate')
+  const unreadable = blocks.some((block) => attempt(() => new X509Certificate(block)) === undefined)
+  if (unreadable) throw new Invalid('holds a certificate that cannot be read')
+  return blocks.join('\n')
+}
+
+/** Every certificate with the private key that belongs to it. Throws Invalid for a certificate or key that stays alone. */
+export function pair(certs: readonly string[], keys: readonly string[]): ClientCredential[] {
+  const unused = new Set(keys)
+  const lonely: string[] = []
+  const credentials = certs.flatMap((certificate, index) => {
+    const privateKey = keys.find((key) => certificateFits(certificate, key))
+    if (privateKey === undefined) lonely.push(`certificate ${index + 1} belongs to none of the private keys`)
+    else unused.delete(privateKey)
+    return privateKey === undefined ? [] : [{ kind: 'certificate', certificate, privateKey } as const]
+  })
+  if (unused.size > 0) lonely.push(`${unused.size} of the private keys in it fit none of the certificates`)
+  if (lonely.length > 0) throw new Invalid(...lonely)
+  return credentials
+}
+
+/** Whether a PEM certificate (the first, in a chain) and a PEM private key are halves of one key pair; false when unreadable. */
+export function certificateFits(certificate: string, privateKey: string): boolean {
+  return attempt(() => new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))) === true
+}
+
+/** PEM in one line with `\n` written out is how many tools put it into a variable. */
+function pem(value: string): string {
+  return value.includes('\n') ? value : value.replaceAll('\\n', '\n')
+}
+
+function attempt<T>(make: () => T): T | undefined {
+  try {
+    return make()
+  } catch {
+    return undefined
+  }
+}

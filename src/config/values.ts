@@ -1,0 +1,167 @@
+// Parsers of single values: text in, typed value out, or Invalid. None repeats what it was given.
+import { isIP } from 'node:net'
+
+/** Thrown by the parser of one value: what is wrong with it, without the value. */
+export class Invalid extends Error {
+  readonly problems: readonly string[]
+
+  constructor(...problems: string[]) {
+    super(problems.join('; '))
+    this.name = 'Invalid'
+    this.problems = problems
+  }
+}
+
+export const GUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i
+// Microsoft registers http for these two names only (entra.md 9).
+const LOOPBACK = ['localhost', '127.0.0.1']
+
+/** The text as it is. */
+export function text(value: string): string {
+  return value
+}
+
+/** Items separated by commas, spaces or line breaks, each once. */
+export function list<T>(item: (value: string) => T): (value: string) => readonly T[] {
+  return (value) => {
+    const items = value.split(/[\s,]+/).filter((part) => part !== '')
+    const problems: string[] = []
+    const parsed = items.flatMap((part, index) => {
+      try {
+        if (items.indexOf(part) < index) throw new Invalid('stands twice in the list')
+        return [item(part)]
+      } catch (error) {
+        if (!(error instanceof Invalid)) throw error
+        problems.push(...error.problems.map((problem) => (items.length > 1 ? `entry ${index + 1} ${problem}` : problem)))
+        return []
+      }
+    })
+    if (problems.length > 0) throw new Invalid(...problems)
+    return parsed
+  }
+}
+
+/** A whole number within bounds. */
+export function integer(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : NaN
+    if (!(number >= min && number <= max)) throw new Invalid(`is not a whole number from ${min} to ${max}`)
+    return number
+  }
+}
+
+/** One word of a closed list. */
+export function oneOf<const T extends readonly string[]>(...words: T): (value: string) => T[number] {
+  return (value) => {
+    if (!words.includes(value)) throw new Invalid(`is not one of ${words.join(', ')}`)
+    return value
+  }
+}
+
+export function guid(value: string): string {
+  if (!GUID.test(value)) throw new Invalid('is not a GUID')
+  return value.toLowerCase()
+}
+
+/** What may stand in the tenant segment of Microsoft's endpoints (entra.md 1). */
+export function tenant(value: string): string {
+  const lower = value.toLowerCase()
+  const known = ['common', 'organizations', 'consumers'].includes(lower) || GUID.test(lower) || DOMAIN.test(lower)
+  if (!known) throw new Invalid('is neither common, organizations, consumers, a tenant id nor a domain')
+  return lower
+}
+
+/** What is put after `audits` in the host name (a DNS label: RFC 1123 2.1). */
+export function subdomain(value: string): string {
+  if (!/^[a-z0-9-]*$/.test(value)) throw new Invalid('has characters other than a-z 0-9 -')
+  if (value.endsWith('-') || value.length > 57) throw new Invalid('does not give a host name: ends in - or is longer than 57')
+  return value
+}
+
+/** An absolute http(s) URL without user name and fragment; http only for this machine. */
+export function url(value: string): URL {
+  // new URL() takes `https:/x`, `https:x` and inner white space, and quietly means something.
+  const parsed = /^https?:\/\/[^\s\\]+$/i.test(value) && URL.canParse(value) ? new URL(value) : undefined
+  if (parsed === undefined) throw new Invalid('is not an absolute URL that begins with https://')
+  if (parsed.username !== '' || parsed.password !== '') throw new Invalid('has a user name or password in it')
+  if (value.includes('#')) throw new Invalid('has a fragment (#…)')
+  if (parsed.protocol === 'http:' && !LOOPBACK.includes(parsed.hostname)) {
+    throw new Invalid(`is http: only https is allowed, except for ${LOOPBACK.join(' and ')}`)
+  }
+  return parsed
+}
+
+/** A URL that is scheme, host and port only, without a slash at the end. */
+export function origin(value: string): string {
+  const parsed = url(value)
+  if (parsed.pathname !== '/' || value.includes('?')) throw new Invalid('has a path or query')
+  return parsed.origin
+}
+
+/** The exact text of a redirect URI that Microsoft can register (entra.md 9) and that our callback answers. */
+export function redirectUri(paths: readonly string[]): (value: string) => string {
+  return (value) => {
+    const parsed = url(value)
+    // Compared as text: Microsoft matches exactly, and URL would mend dot segments or escapes.
+    const path = value.replace(/^https?:\/\/[^/?]*/i, '')
+    const problems = [
+      ...(value.length > 256 ? ['is longer than the 256 characters that Microsoft registers'] : []),
+      ...(/[!$'(),;*]/.test(value) ? ["has one of ! $ ' ( ) , ; * which Microsoft does not register"] : []),
+      ...(paths.includes(path) ? [] : [`has a path that the callback does not answer: it must be ${paths.join(' or ')}`]),
+      ...(parsed.host === value.split('/')[2] ? [] : ['has a host in other than its plain form (lower case, no default port)']),
+    ]
+    if (problems.length > 0) throw new Invalid(...problems)
+    return value
+  }
+}
+
+/** Where a listener binds. An IPv6 address stands in brackets. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export function listenAddress(value: string): ListenAddress {
+  const [, host, port] = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+):(\d{1,5})$/i.exec(value) ?? []
+  const bare = host?.replace(/^\[|\]$/g, '')
+  if (host === undefined || bare === undefined || Number(port) > 65_535 || (host !== bare && isIP(bare) !== 6)) {
+    throw new Invalid('is not host:port')
+  }
+  return { host: bare, port: Number(port) }
+}
+
+/** A host with or without port, as it stands in a Host header; in lower case. */
+export function authority(value: string): string {
+  const match = /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?::(\d{1,5}))?$/i.exec(value)
+  if (match === null || Number(match[1] ?? 0) > 65_535) throw new Invalid('is not host or host:port (no scheme, no path)')
+  return value.toLowerCase()
+}
+
+/** An address or a range of addresses (RFC 4632 3.1). */
+export function cidr(value: string): string {
+  const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? []
+  const version = isIP(address)
+  if (version === 0 || Number(prefix ?? 1) > (version === 4 ? 32 : 128)) throw new Invalid('is not an address or CIDR range')
+  if (Number(prefix ?? 1) === 0) throw new Invalid('covers every address: any client could claim to be any other')
+  return value
+}
+
+const SSL_MODES = ['disable', 'prefer', 'require', 'verify-full']
+
+/** A Postgres URL as postgres.js takes it. Its other parameters would become start-up parameters, which poolers refuse. */
+export function postgresUrl(value: string): string {
+  const parsed = /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value) ? new URL(value) : undefined
+  if (parsed === undefined) throw new Invalid('is not a postgres:// URL (or has characters that must be percent-encoded)')
+  const parameters = [...parsed.searchParams]
+  const modes = parameters.filter(([name]) => name === 'sslmode')
+  const problems = [
+    ...(parsed.hostname === '' ? ['names no host'] : []),
+    ...(parsed.username === '' ? ['names no user'] : []),
+    ...(parsed.pathname.length < 2 ? ['names no database'] : []),
+    ...(parameters.every(([name]) => name === 'sslmode') ? [] : ['has parameters other than sslmode']),
+    ...(modes.every(([, mode]) => SSL_MODES.includes(mode)) ? [] : [`has an sslmode other than ${SSL_MODES.join(', ')}`]),
+  ]
+  if (problems.length > 0) throw new Invalid(...problems)
+  return value
+}

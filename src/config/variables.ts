@@ -1,0 +1,325 @@
+// The one table of configuration: it drives parsing, the texts of problems and the README's table.
+import {
+  authorities, certificates, clientSecret, privateKeys, responseSigningKey, sealingKeys, sessionSecret,
+} from './secrets.ts'
+import {
+  authority, cidr, guid, integer, list, listenAddress, oneOf, origin, postgresUrl, redirectUri, subdomain, tenant, text, url,
+} from './values.ts'
+
+/** Where the browser comes back to; Microsoft redirects to exactly the one that is registered (entra.md 9). */
+export const CALLBACK_PATH = '/auth/oauth2/microsoft/callback'
+
+export interface Variable {
+  /** For the README: what it is. */
+  readonly what: string
+  /** What a right value is, in words. */
+  readonly expected: string
+  /** For a secret: where it comes from, in angle brackets. */
+  readonly example: string
+  /** Taken when the variable is not set. */
+  readonly default?: string
+  /** `always`, or when, in words. Without it the variable is optional. */
+  readonly required?: string
+  /** Never shown, in no form. */
+  readonly secret: boolean
+  /** Itself a path of a file that is read again while the service runs: has no NAME_FILE form. */
+  readonly path?: true
+  readonly parse: (value: string) => unknown
+}
+
+export const VARIABLES = {
+  SUBDOMAIN: {
+    what: 'Put as it is into the host name: `https://audits{SUBDOMAIN}.megsupportools.com`. May be empty',
+    expected: 'lower-case letters, digits and hyphens, with the hyphen it begins with if there is one; or empty',
+    example: '-staging',
+    required: 'unless PUBLIC_BASE_URL is set',
+    secret: false,
+    parse: subdomain,
+  },
+  PUBLIC_BASE_URL: {
+    what: 'Instead of SUBDOMAIN: scheme and host that browsers use, shared with MEGDocs',
+    expected: 'https://host without a path (http only for localhost and 127.0.0.1); or SUBDOMAIN, never both',
+    example: 'https://audits.megsupportools.com',
+    required: 'unless SUBDOMAIN is set',
+    secret: false,
+    parse: origin,
+  },
+  REDIRECT_URI: {
+    what: `Exactly as in the app registration, trailing slash included. Default: the public base URL and \`${CALLBACK_PATH}\``,
+    expected: `the public base URL followed by ${CALLBACK_PATH}, with or without a slash at the end`,
+    example: `https://audits.megsupportools.com${CALLBACK_PATH}`,
+    secret: false,
+    parse: redirectUri([CALLBACK_PATH, `${CALLBACK_PATH}/`]),
+  },
+  MICROSOFT_CLIENT_ID: {
+    what: 'Application (client) ID of the app registration',
+    expected: 'the GUID named "Application (client) ID" in the Azure portal',
+    example: '11111111-2222-3333-4444-555555555555',
+    required: 'always',
+    secret: false,
+    parse: guid,
+  },
+  MICROSOFT_CLIENT_SECRET: {
+    what: 'Client secret; several while one is being replaced, newest first',
+    expected: 'the column "Value" (not "Secret ID") under Certificates & secrets in the Azure portal; newest first, if several',
+    example: '<value from the Azure portal>',
+    required: 'unless MICROSOFT_CLIENT_CERTIFICATE is set',
+    secret: true,
+    parse: list(clientSecret),
+  },
+  MICROSOFT_CLIENT_CERTIFICATE: {
+    what: 'Certificate(s) registered with Microsoft, tried before any secret; newest first',
+    expected: 'PEM, RSA of at least 2048 bits, without its chain; newest first, if several',
+    example: '-----BEGIN CERTIFICATE-----…',
+    required: 'unless MICROSOFT_CLIENT_SECRET is set',
+    secret: false,
+    parse: certificates,
+  },
+  MICROSOFT_CLIENT_KEY: {
+    what: 'Private key(s) of MICROSOFT_CLIENT_CERTIFICATE, in any order',
+    expected: 'PEM, not encrypted, one for each certificate of MICROSOFT_CLIENT_CERTIFICATE',
+    example: '<PEM, best as MICROSOFT_CLIENT_KEY_FILE>',
+    required: 'with MICROSOFT_CLIENT_CERTIFICATE',
+    secret: true,
+    parse: privateKeys,
+  },
+  MICROSOFT_TENANT: {
+    what: 'Whose accounts may sign in',
+    expected: 'organizations, common, consumers, a tenant id or a domain of one',
+    example: 'contoso.onmicrosoft.com',
+    default: 'organizations',
+    secret: false,
+    parse: tenant,
+  },
+  ALLOWED_TENANTS: {
+    what: 'Only accounts of these tenants are accepted. Default: all that MICROSOFT_TENANT lets in',
+    expected: 'tenant ids (GUIDs), separated by commas or spaces',
+    example: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
+    secret: false,
+    parse: list(guid),
+  },
+  MICROSOFT_LOGIN_URL: {
+    what: 'Another cloud of Microsoft, or a simulator',
+    expected: 'https://host without a path (http only for localhost and 127.0.0.1)',
+    example: 'https://login.microsoftonline.us',
+    default: 'https://login.microsoftonline.com',
+    secret: false,
+    parse: origin,
+  },
+  DATABASE_URL: {
+    what: 'Postgres, as the role that serves: it needs no DDL',
+    expected: 'postgres://user:password@host:port/database, special characters percent-encoded; only sslmode as a parameter',
+    example: 'postgres://broker:<password>@db.internal:5432/token_broker?sslmode=verify-full',
+    required: 'always',
+    secret: true,
+    parse: postgresUrl,
+  },
+  DATABASE_MIGRATION_URL: {
+    what: 'The same database as the role that migrates, not through a pooler. Default: DATABASE_URL',
+    expected: 'a URL like DATABASE_URL, to Postgres itself and not to a pooler',
+    example: 'postgres://owner:<password>@db.internal:5432/token_broker?sslmode=verify-full',
+    secret: true,
+    parse: postgresUrl,
+  },
+  DATABASE_PREPARE: {
+    what: '`off` behind PgBouncer older than 1.21, where prepared statements hang',
+    expected: 'on or off',
+    example: 'off',
+    default: 'on',
+    secret: false,
+    parse: oneOf('on', 'off'),
+  },
+  DATABASE_POOL_SIZE: {
+    what: 'Connections per replica',
+    expected: 'a whole number from 1 to 200',
+    example: '20',
+    default: '10',
+    secret: false,
+    parse: integer(1, 200),
+  },
+  DATABASE_DEADLINE_MS: {
+    what: 'Milliseconds after which a query ends in `database_unavailable`',
+    expected: 'milliseconds, a whole number from 100 to 30000',
+    example: '2000',
+    default: '3000',
+    secret: false,
+    parse: integer(100, 30_000),
+  },
+  DATABASE_CA: {
+    what: 'Authority that signed the certificate of Postgres, which is then always verified. Default: those Node trusts',
+    expected: 'PEM certificate(s)',
+    example: '<PEM, best as DATABASE_CA_FILE>',
+    secret: false,
+    parse: authorities,
+  },
+  SEALING_KEYS: {
+    what: 'Keys that seal tokens in the database, newest first: the first seals, all open',
+    expected: 'key_id:key entries, newest first, separated by commas or line breaks; a key is base64 of 32 random bytes',
+    example: '<what "token-broker keygen" prints>',
+    required: 'always',
+    secret: true,
+    parse: sealingKeys,
+  },
+  SESSION_SECRETS: {
+    what: 'Secrets that sign the session cookie, newest first',
+    expected: 'random text of at least 32 characters; newest first, if several, separated by commas or line breaks',
+    example: '<what "openssl rand -base64 32" prints>',
+    required: 'always',
+    secret: true,
+    parse: list(sessionSecret),
+  },
+  CALLERS_FILE: {
+    what: 'File that lists who may sign requests, with their keys; read again when it changes',
+    expected: 'the path of a readable callers file; "token-broker keygen" prints entries for it',
+    example: '/etc/token-broker/callers.json',
+    required: 'always',
+    secret: false,
+    path: true,
+    parse: text,
+  },
+  RESPONSE_SIGNING_KEY: {
+    what: 'Key that signs answers to callers with an `ed25519` key',
+    expected: 'key_id:key, the key an Ed25519 private key: base64 of its 32-byte seed or of its PKCS #8 DER',
+    example: '<what "token-broker keygen" prints>',
+    required: 'when a caller has an ed25519 key',
+    secret: true,
+    parse: responseSigningKey,
+  },
+  ENTRY_URL_CONNECT: {
+    what: 'Where a user begins to connect, in MEGDocs',
+    expected: 'an absolute https:// URL (http only while the public base URL is http)',
+    example: 'https://audits.megsupportools.com/accounts/microsoft/connect/',
+    required: 'always',
+    secret: false,
+    parse: url,
+  },
+  ENTRY_URL_MANAGE: {
+    what: 'Where a user finds the way to the account page, in MEGDocs',
+    expected: 'an absolute https:// URL (http only while the public base URL is http)',
+    example: 'https://audits.megsupportools.com/accounts/microsoft/',
+    required: 'always',
+    secret: false,
+    parse: url,
+  },
+  COMPLETION_URL: {
+    what: 'Where MEGDocs completes a connect session; `connect_session` is added to its query',
+    expected: 'an absolute https:// URL (http only while the public base URL is http) without connect_session in its query',
+    example: 'https://audits.megsupportools.com/accounts/microsoft/complete/',
+    required: 'always',
+    secret: false,
+    parse: url,
+  },
+  PUBLIC_LISTEN: listener('Listener for browsers, behind the ingress', '0.0.0.0:8080'),
+  INTERNAL_LISTEN: listener('Listener for the signed API', '0.0.0.0:8081'),
+  OPERATIONS_LISTEN: listener('Listener for probes and metrics', '0.0.0.0:9090'),
+  INTERNAL_AUTHORITIES: {
+    what: 'Hosts under which callers address the signed API; every signature names one',
+    expected: 'host or host:port as in the callers\' URLs, separated by commas or spaces',
+    example: 'token-broker.megdocs.svc:8081',
+    required: 'always',
+    secret: false,
+    parse: list(authority),
+  },
+  INTERNAL_TLS_CERT_FILE: {
+    what: 'Certificate chain (PEM) of the signed API; read again when it changes',
+    expected: 'the path of a readable PEM file: the certificate that belongs to INTERNAL_TLS_KEY_FILE, then its chain',
+    example: '/etc/token-broker/tls/tls.crt',
+    required: 'unless INTERNAL_PLAIN_HTTP=yes',
+    secret: false,
+    path: true,
+    parse: text,
+  },
+  INTERNAL_TLS_KEY_FILE: {
+    what: 'Its private key (PEM); read again when it changes',
+    expected: 'the path of a readable PEM file: the private key of INTERNAL_TLS_CERT_FILE, not encrypted',
+    example: '/etc/token-broker/tls/tls.key',
+    required: 'unless INTERNAL_PLAIN_HTTP=yes',
+    secret: false,
+    path: true,
+    parse: text,
+  },
+  INTERNAL_PLAIN_HTTP: {
+    what: '`yes` to serve the signed API without TLS, where the network encrypts (a service mesh)',
+    expected: 'yes, to do without INTERNAL_TLS_CERT_FILE and INTERNAL_TLS_KEY_FILE; or no',
+    example: 'yes',
+    default: 'no',
+    secret: false,
+    parse: oneOf('yes', 'no'),
+  },
+  TRUSTED_PROXIES: {
+    what: 'Proxies whose `X-Forwarded-*` headers are believed. Default: none',
+    expected: 'addresses or CIDR ranges, separated by commas or spaces',
+    example: '10.0.0.0/8',
+    secret: false,
+    parse: list(cidr),
+  },
+  LOG_LEVEL: {
+    what: 'Least serious level that is logged',
+    expected: 'fatal, error, warn, info, debug, trace or silent',
+    example: 'debug',
+    default: 'info',
+    secret: false,
+    parse: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+  },
+  KEEP_ALIVE_AFTER_DAYS: {
+    what: 'Days after which an unused integration is refreshed, so that its refresh token (90 days) does not die',
+    expected: 'days, a whole number from 1 to 80',
+    example: '30',
+    default: '45',
+    secret: false,
+    parse: integer(1, 80),
+  },
+  LET_GO_AFTER_DAYS: {
+    what: 'Days without a caller\'s read after which an integration is deleted',
+    expected: 'days, a whole number from 1 to 3650, more than KEEP_ALIVE_AFTER_DAYS',
+    example: '180',
+    default: '365',
+    secret: false,
+    parse: integer(1, 3650),
+  },
+  DRAIN_SECONDS: {
+    what: 'Seconds that requests are still accepted after SIGTERM',
+    expected: 'seconds, a whole number from 0 to 300',
+    example: '10',
+    default: '5',
+    secret: false,
+    parse: integer(0, 300),
+  },
+} as const satisfies Record<string, Variable>
+
+type Table = typeof VARIABLES
+export type Name = keyof Table
+type Value<N extends Name> = ReturnType<Table[N]['parse']>
+/** What could be parsed; set to nothing is not set. */
+export type Values = { [N in Name]?: Value<N> }
+type Certain = { [N in Name]: Table[N] extends { default: string } | { required: 'always' } ? N : never }[Name]
+/** What is left when nothing is wrong. */
+export type Complete = { [N in Certain]: Value<N> } & { [N in Exclude<Name, Certain>]?: Value<N> }
+export const NAMES = Object.keys(VARIABLES) as Name[]
+
+function listener<const D extends string>(what: string, byDefault: D) {
+  return {
+    what,
+    expected: 'host:port (an IPv6 address in brackets)',
+    example: '127.0.0.1:9000',
+    default: byDefault,
+    secret: false,
+    parse: listenAddress,
+  } as const
+}
+
+/** The README's table of configuration, in Markdown. */
+export function configurationTable(): string {
+  const rows = NAMES.map((name) => {
+    const { what, required, default: byDefault, example, path, secret }: Variable = VARIABLES[name]
+    const needed = required === undefined ? '' : required === 'always' ? 'yes' : required
+    const notes = [...(secret ? ['Secret'] : []), ...(path === true ? ['A path: has no `_FILE` form'] : [])]
+    const cells = [`\`${name}\``, [what, ...notes].join('. '), needed, code(byDefault), code(example)]
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  })
+  return ['| variable | what it is | required | default | example |', '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+function code(value: string | undefined): string {
+  return value === undefined ? '' : `\`${value}\``
+}

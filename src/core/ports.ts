@@ -1,0 +1,278 @@
+import type { Permission } from './caller.ts'
+import type { MicrosoftError, Reason } from './failure.ts'
+import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
+
+// What core asks of the world. Types only, each with its contract in words; joined to implementations in services.ts.
+
+// ---- Microsoft -----------------------------------------------------------------------------------------------------
+
+/** What an answer from Microsoft to a refresh means for us (design 2.3). */
+export type Verdict =
+  | { kind: 'tokens'; tokens: TokenSet }
+  /** Nothing is wrong with the authorization. `retryAfter` in seconds when Microsoft named it. */
+  | { kind: 'try_later'; reason: Reason; retryAfter?: number; microsoft: MicrosoftError }
+  /** `final`: no more tries. Otherwise a policy, a consent or an account state that may be cured elsewhere. */
+  | { kind: 'reconnect'; reason: Reason; final: boolean; microsoft: MicrosoftError; claims?: string }
+  /** `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else only this integration backs off. */
+  | { kind: 'misconfigured'; reason: Reason; everybody: boolean; microsoft: MicrosoftError }
+
+/** What an answer to a code exchange means for us. Tokens always come with a proven account and a refresh token. */
+export type CodeVerdict =
+  | { kind: 'tokens'; tokens: TokenSet & { refreshToken: string; account: Account } }
+  | { kind: 'refused'; reason: Reason; microsoft: MicrosoftError; claims?: string }
+  | { kind: 'try_later'; reason: Reason; retryAfter?: number; microsoft: MicrosoftError }
+  | { kind: 'misconfigured'; reason: Reason; microsoft: MicrosoftError }
+
+/** Leave to send one refresh. Given back unused with `release` when the row could not be claimed. */
+export interface Permit {
+  release(): void
+}
+/** The breaker's word that nothing is to be sent now. `retryAfter` in seconds. */
+export interface Pause {
+  verdict: 'try_later' | 'misconfigured'
+  reason: Reason
+  retryAfter: number
+}
+
+export interface RefreshRequest {
+  refreshToken: string
+  /** What the row was granted (design 2.1, Scopes). */
+  scopes: readonly string[]
+  /** Tenant of the stored account, if known: the token path to use. */
+  tenantId?: string
+  /** Stored account, if known: an id token for another one is not accepted. */
+  account?: Account
+  /** Becomes Microsoft's `client-request-id`. */
+  requestId: string
+}
+
+export interface AuthorizeRequest {
+  state: string
+  nonce: string
+  /** PKCE S256 challenge (RFC 7636 4.2). */
+  codeChallenge: string
+  prompt?: 'select_account'
+  loginHint?: string
+  claims?: string
+  requestId?: string
+}
+
+export interface CodeRequest {
+  code: string
+  codeVerifier: string
+  nonce: string
+  requestId: string
+}
+
+export interface Microsoft {
+  authorizeUrl(request: AuthorizeRequest): string
+  /** Asks the breaker. Cheap, no I/O. */
+  admit(): Permit | Pause
+  /** Sends one refresh and judges the answer. Never throws for anything Microsoft or the network does; ends within 5 s. */
+  refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
+  /** Exchanges a code once. Never throws for anything Microsoft or the network does; never trips the breaker. */
+  redeem(request: CodeRequest): Promise<CodeVerdict>
+}
+
+// ---- Vault ---------------------------------------------------------------------------------------------------------
+
+/** Which value of which row: bound into the sealed value, so that it opens nowhere else (design 4). */
+export interface SealContext {
+  table: 'oauth2_integration' | 'connect_session' | 'sealing_key'
+  column: 'access_token' | 'refresh_token' | 'pkce_verifier' | 'code' | 'canary'
+  provider: string
+  userId: string
+  recordId: string
+}
+
+export interface Vault {
+  seal(context: SealContext, plaintext: string): Buffer
+  /** Throws Failure `token_unreadable` when the value does not open here. */
+  open(context: SealContext, sealed: Uint8Array): string
+}
+
+// ---- Stores --------------------------------------------------------------------------------------------------------
+
+/** A claimed row: this process alone may mark a failure for this generation until the lease ends (design 2.3). */
+export interface Claim {
+  refreshToken: string
+  scopes: string[]
+  account?: Account
+  failures: number
+  /** Whether an earlier holder's lease had run out. */
+  takenOver: boolean
+}
+
+/** What a waiter needs to see change. All in seconds, by Postgres' clock. */
+export interface Progress {
+  generation: number
+  status: 'active' | 'reconnect_required'
+  retryIn?: number
+  leaseIn?: number
+}
+
+export interface IntegrationStore {
+  /** One statement. Undefined: not connected. */
+  read(userId: string): Promise<Integration | undefined>
+  summary(userId: string): Promise<IntegrationSummary | undefined>
+  /** One statement, compare-and-set on generation, lease and retry_at. `leaseSeconds` from now. `used`: a caller's read asked for it. */
+  claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
+  /**
+   * Saves tokens `WHERE generation = $read`, whoever holds the lease; takes a new generation. `recovered`: the row was marked
+   * reconnect_required until now. Undefined: the row has moved on or is gone.
+   */
+  saveTokens(integration: Integration, tokens: TokenSet): Promise<{ integration: Integration; recovered: boolean } | undefined>
+  /** Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. `retryIn` seconds; absent: no further tries. */
+  saveFailure(integration: Integration, owner: string, failure: StoredFailure, retryIn?: number): Promise<boolean>
+  /** Gives the lease back without a mark (the breaker's kind of failure). */
+  releaseLease(integration: Integration, owner: string): Promise<void>
+  progress(id: string): Promise<Progress | undefined>
+  /**
+   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks the account
+   * pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt. `ended`: the session was
+   * ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is stored and no switch was allowed.
+   */
+  connect(input: { session: ConnectSession; tokens: TokenSet & { refreshToken: string; account: Account } }): Promise<ConnectOutcome | 'ended'>
+  /** Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False: there was none. */
+  disconnect(userId: string, caller: string): Promise<boolean>
+}
+
+export type ConnectIntent = 'connect' | 'manage'
+
+/**
+ * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being redeemed ·
+ * connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
+ */
+export type ConnectSessionStatus = 'created' | 'opened' | 'authorizing' | 'received' | 'completing' | 'connected' | 'refused' | 'expired'
+
+export interface ConnectOutcome {
+  result: 'connected' | 'reconnected' | 'refused'
+  reason?: Reason
+  /** The caller-facing failure code when refused. */
+  code?: 'connect_refused' | 'account_mismatch' | 'microsoft_unavailable' | 'broker_misconfigured' | 'connect_session_expired'
+  /** The account that was chosen at Microsoft. */
+  account?: Account
+  /** `account_mismatch`: the account that is stored. */
+  expectedAccount?: Account
+  microsoft?: MicrosoftError
+}
+
+export interface ConnectSession {
+  id: string
+  caller: string
+  userId: string
+  intent: ConnectIntent
+  allowSwitch: boolean
+  status: ConnectSessionStatus
+  outcome?: ConnectOutcome
+  /** Hash of the browser session that opened the ticket. */
+  browserSession?: Buffer
+  /** ISO 8601. */
+  createdAt: string
+  /** ISO 8601: when the present step runs out. */
+  expiresAt: string
+  /** By Postgres' clock. */
+  expired: boolean
+}
+
+export interface ConnectSessionStore {
+  create(input: { ticketHash: Buffer; caller: string; userId: string; intent: ConnectIntent; allowSwitch: boolean; ttl: number }): Promise<ConnectSession>
+  find(id: string): Promise<ConnectSession | undefined>
+  findByTicket(ticketHash: Buffer): Promise<ConnectSession | undefined>
+  findByState(stateHash: Buffer): Promise<ConnectSession | undefined>
+  /** ISO 8601: since when the user's newest attempt is at Microsoft; undefined when none is. */
+  pendingSince(userId: string): Promise<string | undefined>
+  /**
+   * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined: it is spent
+   * elsewhere, over or expired. `ttl` seconds.
+   */
+  authorize(input: {
+    ticketHash: Buffer
+    browserSession: Buffer
+    stateHash: Buffer
+    nonce: string
+    codeVerifier: string
+    ttl: number
+  }): Promise<ConnectSession | undefined>
+  /** A manage ticket: spent once by one browser session. */
+  open(input: { ticketHash: Buffer; browserSession: Buffer; ttl: number }): Promise<ConnectSession | undefined>
+  /** One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late. Seals the code. */
+  receiveCode(input: { stateHash: Buffer; browserSession: Buffer; code: string; ttl: number }): Promise<ConnectSession | undefined>
+  /** The same consumption for an error answer of Microsoft. */
+  receiveRefusal(input: { stateHash: Buffer; browserSession: Buffer; outcome: ConnectOutcome }): Promise<ConnectSession | undefined>
+  /** received → completing, once. Undefined: not in that state any more. */
+  beginCompletion(id: string): Promise<{ session: ConnectSession; code: string; codeVerifier: string; nonce: string } | undefined>
+  /** Ends a completing session that brought nothing. A connected one is ended by IntegrationStore.connect. */
+  refuse(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
+}
+
+/** What @fastify/session keeps, named by a hash of its id: a copy of the table opens no session. */
+export interface BrowserSessionStore {
+  get(idHash: Buffer): Promise<Record<string, unknown> | undefined>
+  /** Adds members to what is there, or replaces them; none is removed. `ttl` seconds from now. */
+  set(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttl: number): Promise<void>
+  destroy(idHash: Buffer): Promise<void>
+  /** Everything browsers of this user still hold. */
+  endAllOf(userId: string): Promise<void>
+}
+
+export interface NonceStore {
+  /** Inserts; false when it was there: a replay. `ttl` seconds. */
+  consume(replayKey: Buffer, ttl: number): Promise<boolean>
+}
+
+// ---- The rest of the world -----------------------------------------------------------------------------------------
+
+export interface Clock {
+  /** Milliseconds since the epoch: for signatures and log lines, never for stored times. */
+  now(): number
+  /** Milliseconds, monotonic. */
+  elapsed(): number
+  /** Resolves after `ms` milliseconds, or at once when the signal aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export interface Random {
+  /** Bytes from a CSPRNG. */
+  bytes(size: number): Buffer
+  /** Uniform in [0, 1). For jitter only. */
+  fraction(): number
+}
+
+// ---- Signed requests -----------------------------------------------------------------------------------------------
+
+/** A request as it came over the wire. */
+export interface WireRequest {
+  method: string
+  /** Raw request target. */
+  target: string
+  /** Node's `rawHeaders`. */
+  rawHeaders: readonly string[]
+}
+
+/** A request whose signature holds and whose nonce this replica has not seen. */
+export interface SignedRequest {
+  caller: { name: string; permissions: ReadonlySet<Permission>; strictReplay: boolean }
+  keyId: string
+  /** For the table shared by all replicas, and the seconds it has to be remembered. */
+  replayKey: Buffer
+  replayTtl: number
+  /** Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of them right. */
+  bodyMatches(body: Buffer): boolean
+  /** Header fields that sign an answer to this very request; none where the caller wants none. */
+  signAnswer(answer: { status: number; headers: Record<string, string>; body: string | Buffer }): Record<string, string>
+}
+
+export interface RefusedRequest {
+  code: 'invalid_signature' | 'clock_skew' | 'rate_limited'
+  /** For the log only. */
+  detail: string
+  keyId?: string
+  /** `clock_skew`: the signature held, so the answer can be signed. */
+  answerable?: SignedRequest
+}
+
+export interface RequestSignatures {
+  /** Design 3. Synchronous, does not throw. */
+  check(request: WireRequest): { signed: SignedRequest } | { refused: RefusedRequest }
+}

@@ -1,0 +1,87 @@
+import { createSecretKey, randomBytes as cryptoRandomBytes, type KeyObject } from 'node:crypto'
+import { looksChosenByHand, looksLikePlaceholder } from './placeholder.ts'
+
+/** A key-encryption key: 32 bytes, known by its id in configuration, in every sealed value, in `sealing_key` and in metrics. */
+export interface SealingKey {
+  readonly id: string
+  readonly key: KeyObject
+}
+
+/** Newest first: the first key seals, all of them open. */
+export type Keyring = readonly [SealingKey, ...SealingKey[]]
+
+/** Everything wrong with a list of sealing keys. Says where and what was expected, never what stood there. */
+export class SealingKeysError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`sealing keys: ${problems.join('; ')}`)
+    this.name = 'SealingKeysError'
+    this.problems = problems
+  }
+}
+
+const KEY_BYTES = 32
+const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/
+const KEY_ID_RULE = 'a key id is 1 to 32 of A-Z a-z 0-9 . _ -, beginning with a letter or digit'
+const BASE64 = /^(?:[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}$/
+
+/**
+ * Parses `key_id:base64` entries, newest first, separated by commas, spaces or line breaks; base64 or base64url of 32 bytes.
+ * A line that begins with `#` is a comment, so that what `keygen` prints can be kept as a file.
+ * Throws SealingKeysError with every problem: an empty list, bad ids, wrong lengths, placeholders, an id or a key twice.
+ */
+export function parseSealingKeys(text: string): Keyring {
+  const problems: string[] = []
+  const keys: SealingKey[] = []
+  const entries = text.replace(/^\s*#.*$/gm, '').split(/[\s,]+/).filter((entry) => entry !== '')
+
+  for (const [index, entry] of entries.entries()) {
+    const colon = entry.indexOf(':')
+    const id = entry.slice(0, Math.max(colon, 0))
+    // Without its colon an entry may be the bare key: only its place in the list is named, never a part of it.
+    if (colon < 0) problems.push(`entry ${index + 1}: expected key_id:key`)
+    else if (!KEY_ID.test(id)) problems.push(`entry ${index + 1}: ${KEY_ID_RULE}`)
+    else {
+      const key = parseKey(entry.slice(colon + 1))
+      if (typeof key === 'string') problems.push(`entry ${index + 1} (${nameable(id)}): ${key}`)
+      else keys.push(Object.freeze({ id, key }))
+    }
+  }
+  for (const [index, { id, key }] of keys.entries()) {
+    const earlier = keys.slice(0, index)
+    if (earlier.some((other) => other.id === id)) problems.push(`${nameable(id)}: this key id stands twice in the list`)
+    const twin = earlier.find((other) => other.id !== id && other.key.equals(key))
+    if (twin !== undefined) problems.push(`${nameable(id)}: the same key as ${nameable(twin.id)}`)
+  }
+  if (entries.length === 0) problems.push('the list is empty: at least one key is needed')
+
+  const [newest, ...older] = keys
+  if (problems.length > 0 || newest === undefined) throw new SealingKeysError(problems)
+  return Object.freeze([newest, ...older] as const)
+}
+
+/**
+ * A new key as an entry of the list, ready to paste: `key_id:base64url`.
+ * Throws RangeError for an id that `parseSealingKeys` would refuse.
+ */
+export function generateSealingKey(id: string, randomBytes: (size: number) => Buffer = cryptoRandomBytes): string {
+  if (!KEY_ID.test(id)) throw new RangeError(KEY_ID_RULE)
+  return `${id}:${randomBytes(KEY_BYTES).toString('base64url')}`
+}
+
+/** The key, or in words what is wrong with it. */
+function parseKey(text: string): KeyObject | string {
+  if (text === '') return 'the key is missing after the colon'
+  if (looksLikePlaceholder(text)) return 'a placeholder, not a key; make one with: token-broker keygen'
+  if (!BASE64.test(text)) return `expected base64 or base64url of ${KEY_BYTES} random bytes`
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.length !== KEY_BYTES) return `expected ${KEY_BYTES} bytes in base64, found ${bytes.length}`
+  if (looksChosenByHand(bytes)) return 'not random; make a key with: token-broker keygen'
+  return createSecretKey(bytes)
+}
+
+/** An id as long as a key may be a key with a colon in the wrong place: not repeated. */
+function nameable(id: string): string {
+  return id.length <= 24 ? id : `${id.slice(0, 4)}…`
+}

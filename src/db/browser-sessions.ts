@@ -1,0 +1,53 @@
+import { and, eq, gt, inArray, notInArray, sql } from 'drizzle-orm'
+import type { BrowserSessionStore } from '../core/ports.ts'
+import type { Database, Drizzle, Transaction } from './client.ts'
+import { browserSessions, connectSessions } from './schema.ts'
+
+/** One user's browser sessions end: disconnect, or a logout of MEGDocs. */
+export async function endBrowserSessions(db: Drizzle | Transaction, userId: string): Promise<void> {
+  await db.delete(browserSessions).where(eq(browserSessions.userId, userId))
+}
+
+/**
+ * A completed connect ends the user's browser sessions (design 2.1). One that still has an attempt at Microsoft only loses
+ * its hold on the account page: two tabs do not disturb each other.
+ */
+export async function endBrowserSessionsButPending(tx: Transaction, userId: string): Promise<void> {
+  const pending = tx.select({ id: connectSessions.browserSession }).from(connectSessions).where(and(
+    eq(connectSessions.userId, userId),
+    eq(connectSessions.status, 'authorizing'),
+    gt(connectSessions.expiresAt, sql`clock_timestamp()`),
+    sql`${connectSessions.browserSession} is not null`,
+  ))
+  await tx.delete(browserSessions).where(and(eq(browserSessions.userId, userId), notInArray(browserSessions.idHash, pending)))
+  await tx.update(browserSessions).set({ data: sql`${browserSessions.data} - 'manages'` })
+    .where(and(eq(browserSessions.userId, userId), inArray(browserSessions.idHash, pending)))
+}
+
+/** The rows behind @fastify/session. */
+export function createBrowserSessionStore(database: Database): BrowserSessionStore {
+  return {
+    async get(idHash) {
+      const [row] = await database.run((db) => db.select({ data: browserSessions.data }).from(browserSessions)
+        .where(and(eq(browserSessions.idHash, idHash), gt(browserSessions.expiresAt, sql`clock_timestamp()`))))
+      return row?.data
+    },
+
+    async set(idHash, data, userId, ttl) {
+      const values = { userId: userId ?? null, expiresAt: sql`clock_timestamp() + make_interval(secs => ${ttl})` }
+      // Merged, not replaced: of two requests that read the same session, the later save would lose what the earlier one added (measured).
+      await database.run((db) => db.insert(browserSessions).values({ idHash, data, ...values }).onConflictDoUpdate({
+        target: browserSessions.idHash,
+        set: { ...values, data: sql`${browserSessions.data} || excluded.data` },
+      }))
+    },
+
+    async destroy(idHash) {
+      await database.run((db) => db.delete(browserSessions).where(eq(browserSessions.idHash, idHash)))
+    },
+
+    async endAllOf(userId) {
+      await database.run((db) => endBrowserSessions(db, userId))
+    },
+  }
+}

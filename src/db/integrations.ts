@@ -1,0 +1,323 @@
+import { randomUUID } from 'node:crypto'
+import { and, eq, isNull, lte, or, sql, type SQL } from 'drizzle-orm'
+import { Failure } from '../core/failure.ts'
+import { isSameAccount, type Account, type Integration, type IntegrationSummary, type TokenSet } from '../core/integration.ts'
+import type { ConnectOutcome, IntegrationStore, SealContext, Vault } from '../core/ports.ts'
+import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sessions.ts'
+import type { Database, Drizzle, Transaction } from './client.ts'
+import { endCompleting, endConnectSessions } from './connect-sessions.ts'
+import { appendEvent } from './events.ts'
+import { iso } from './instants.ts'
+import { generations, integrations } from './schema.ts'
+
+const PROVIDER = 'microsoft'
+
+/** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
+const secondsUntil = (column: typeof integrations.retryAt | typeof integrations.accessTokenExpiresAt) =>
+  sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
+const inSeconds = (seconds: number) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
+const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
+
+const read = {
+  id: integrations.id,
+  userId: integrations.userId,
+  status: integrations.status,
+  generation: integrations.generation,
+  accessToken: integrations.accessToken,
+  expiresAt: integrations.accessTokenExpiresAt,
+  remaining: sql<number>`extract(epoch from ${integrations.accessTokenExpiresAt} - clock_timestamp())::float8`,
+  lifetime: sql<number>`extract(epoch from ${integrations.accessTokenExpiresAt} - ${integrations.refreshedAt})::float8`,
+  scopes: integrations.scopes,
+  tenantId: integrations.tenantId,
+  objectId: integrations.objectId,
+  username: integrations.username,
+  displayName: integrations.displayName,
+  failure: integrations.failure,
+  retryIn: secondsUntil(integrations.retryAt),
+  leaseIn: secondsUntil(integrations.leaseUntil),
+}
+
+/** Connect and disconnect of one user happen one after the other, also where there is no row to lock yet. */
+async function lockUser(tx: Transaction, userId: string): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${PROVIDER}:${userId}`}, 0))`)
+}
+
+/** Rolls a connect back whose session was ended meanwhile. A Failure, so that it passes the translation of driver errors. */
+class Ended extends Failure {
+  constructor() {
+    super('connect_session_expired')
+  }
+}
+async function endedIsNothing(work: Promise<ConnectOutcome>): Promise<ConnectOutcome | 'ended'> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof Ended) return 'ended'
+    throw error
+  }
+}
+
+/** What every write of tokens sets (design 2.3): a new generation, and lease, failure and retry_at cleared. */
+function tokenColumns(context: { id: string; userId: string }, tokens: TokenSet, vault: Vault) {
+  return {
+    status: 'active' as const,
+    generation: nextGeneration,
+    accessToken: vault.seal(sealContext(context, 'access_token'), tokens.accessToken),
+    ...(tokens.refreshToken === undefined
+      ? {}
+      : { refreshToken: vault.seal(sealContext(context, 'refresh_token'), tokens.refreshToken) }),
+    accessTokenExpiresAt: inSeconds(tokens.expiresIn - tokens.elapsed / 1000),
+    scopes: tokens.scopes,
+    ...(tokens.account === undefined ? {} : accountColumns(tokens.account)),
+    refreshedAt: sql`clock_timestamp()`,
+    failure: null,
+    failures: 0,
+    retryAt: null,
+    leaseOwner: null,
+    leaseUntil: null,
+  }
+}
+
+function accountColumns(account: Account) {
+  return {
+    tenantId: account.tenantId,
+    objectId: account.objectId,
+    ...(account.username === undefined ? {} : { username: account.username }),
+    ...(account.displayName === undefined ? {} : { displayName: account.displayName }),
+  }
+}
+
+function toAccount(row: {
+  tenantId: string | null
+  objectId: string | null
+  username: string | null
+  displayName: string | null
+}): Account | undefined {
+  if (row.tenantId === null || row.objectId === null) return undefined
+  return {
+    tenantId: row.tenantId,
+    objectId: row.objectId,
+    ...(row.username === null ? {} : { username: row.username }),
+    ...(row.displayName === null ? {} : { displayName: row.displayName }),
+  }
+}
+
+function sealContext(row: { id: string; userId: string }, column: 'access_token' | 'refresh_token'): SealContext {
+  return { table: 'oauth2_integration', column, provider: PROVIDER, userId: row.userId, recordId: row.id }
+}
+
+export function createIntegrationStore(database: Database, vault: Vault): IntegrationStore {
+  const statements = database.prepared((db: Drizzle) => ({
+    read: db.select(read).from(integrations)
+      .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, sql.placeholder('userId'))))
+      .prepare('integration_read'),
+    progress: db.select({
+      generation: integrations.generation, status: integrations.status, retryIn: read.retryIn, leaseIn: read.leaseIn,
+    }).from(integrations).where(eq(integrations.id, sql.placeholder('id'))).prepare('integration_progress'),
+  }))
+
+  type Row = Awaited<ReturnType<ReturnType<typeof statements>['read']['execute']>>[number]
+  function toIntegration(row: Row, accessToken: string): Integration {
+    const account = toAccount(row)
+    return {
+      id: row.id,
+      userId: row.userId,
+      status: row.status,
+      generation: row.generation,
+      accessToken,
+      remaining: row.remaining,
+      lifetime: row.lifetime,
+      expiresAt: iso(row.expiresAt),
+      scopes: row.scopes,
+      ...(account === undefined ? {} : { account }),
+      ...(row.failure === null ? {} : { failure: row.failure }),
+      ...(row.retryIn === null ? {} : { retryIn: row.retryIn }),
+      ...(row.leaseIn === null ? {} : { leaseIn: row.leaseIn }),
+    }
+  }
+
+  function toSummary(row: typeof integrations.$inferSelect): IntegrationSummary {
+    const account = toAccount(row)
+    return {
+      id: row.id,
+      userId: row.userId,
+      status: row.status,
+      generation: row.generation,
+      scopes: row.scopes,
+      ...(account === undefined ? {} : { account }),
+      connectedAt: iso(row.connectedAt),
+      refreshedAt: iso(row.refreshedAt),
+      accessTokenExpiresAt: iso(row.accessTokenExpiresAt),
+      ...(row.failure === null ? {} : { failure: row.failure }),
+    }
+  }
+
+  return {
+    async read(userId) {
+      const [row] = await database.run((db) => statements(db).read.execute({ userId }))
+      return row === undefined ? undefined : toIntegration(row, vault.open(sealContext(row, 'access_token'), row.accessToken))
+    },
+
+    async summary(userId) {
+      const [row] = await database.run((db) => db.select().from(integrations)
+        .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))))
+      return row === undefined ? undefined : toSummary(row)
+    },
+
+    async claim(integration, owner, leaseSeconds, used) {
+      const [row] = await database.run((db) => db.update(integrations)
+        .set({
+          leaseOwner: owner,
+          leaseUntil: inSeconds(leaseSeconds),
+          ...(used ? { lastUsedAt: sql`clock_timestamp()` } : {}),
+        })
+        .from(db.select({ priorId: sql<string>`id`.as('prior_id'), priorOwner: sql<string | null>`lease_owner`.as('prior_owner') })
+          .from(integrations).where(eq(integrations.id, integration.id)).as('prior'))
+        .where(and(
+          eq(integrations.id, integration.id),
+          sql`prior.prior_id = ${integrations.id}`,
+          eq(integrations.generation, integration.generation),
+          or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`clock_timestamp()`)),
+          or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`clock_timestamp()`)),
+        ))
+        .returning({
+          refreshToken: integrations.refreshToken,
+          scopes: integrations.scopes,
+          failures: integrations.failures,
+          tenantId: integrations.tenantId,
+          objectId: integrations.objectId,
+          username: integrations.username,
+          displayName: integrations.displayName,
+          priorOwner: sql<string | null>`prior.prior_owner`,
+        }))
+      if (row === undefined) return undefined
+      const account = toAccount(row)
+      let refreshToken: string
+      try {
+        refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refreshToken)
+      } catch (error) {
+        // Nothing can be sent, so nobody is to wait for this lease. The row itself stays as it is (design 4).
+        await this.releaseLease(integration, owner)
+        throw error
+      }
+      return {
+        refreshToken,
+        scopes: row.scopes,
+        failures: row.failures,
+        takenOver: row.priorOwner !== null,
+        ...(account === undefined ? {} : { account }),
+      }
+    },
+
+    async saveTokens(integration, tokens) {
+      const columns = tokenColumns(integration, tokens, vault)
+      const write = async (db: Drizzle | Transaction, condition?: SQL) => {
+        const [row] = await db.update(integrations).set(columns)
+          .where(and(eq(integrations.id, integration.id), eq(integrations.generation, integration.generation), condition))
+          .returning(read)
+        return row
+      }
+      // One statement in the ordinary case. A row that is marked (perhaps since it was read) also gets an event, in its transaction.
+      const saved = await database.run((db) => write(db, eq(integrations.status, 'active')))
+      if (saved !== undefined) return { integration: toIntegration(saved, tokens.accessToken), recovered: false }
+      const row = await database.transaction(async (tx) => {
+        const marked = await write(tx)
+        if (marked !== undefined) {
+          await appendEvent(tx, { userId: integration.userId, type: 'recovered', caller: 'broker', detail: { generation: marked.generation } })
+        }
+        return marked
+      })
+      return row === undefined ? undefined : { integration: toIntegration(row, tokens.accessToken), recovered: true }
+    },
+
+    async saveFailure(integration, owner, failure, retryIn) {
+      const turnsOver = failure.verdict === 'reconnect' && integration.status === 'active'
+      return database.transaction(async (tx) => {
+        const rows = await tx.update(integrations)
+          .set({
+            failure: sql`${JSON.stringify(failure)}::jsonb || jsonb_build_object('at', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))`,
+            failures: sql`${integrations.failures} + 1`,
+            retryAt: retryIn === undefined ? null : inSeconds(retryIn),
+            leaseOwner: null,
+            leaseUntil: null,
+            ...(failure.verdict === 'reconnect' ? { status: 'reconnect_required' as const } : {}),
+          })
+          .where(and(
+            eq(integrations.id, integration.id),
+            eq(integrations.generation, integration.generation),
+            eq(integrations.leaseOwner, owner),
+          ))
+          .returning({ id: integrations.id })
+        if (rows.length > 0 && turnsOver) {
+          await appendEvent(tx, {
+            userId: integration.userId,
+            type: 'reconnect_required',
+            caller: 'broker',
+            detail: { reason: failure.reason, microsoft: failure.microsoft },
+          })
+        }
+        return rows.length > 0
+      })
+    },
+
+    async releaseLease(integration, owner) {
+      await database.run((db) => db.update(integrations).set({ leaseOwner: null, leaseUntil: null })
+        .where(and(eq(integrations.id, integration.id), eq(integrations.leaseOwner, owner))))
+    },
+
+    async progress(id) {
+      const [row] = await database.run((db) => statements(db).progress.execute({ id }))
+      if (row === undefined) return undefined
+      return {
+        generation: row.generation,
+        status: row.status,
+        ...(row.retryIn === null ? {} : { retryIn: row.retryIn }),
+        ...(row.leaseIn === null ? {} : { leaseIn: row.leaseIn }),
+      }
+    },
+
+    async connect({ session, tokens }) {
+      const { userId, caller } = session
+      return endedIsNothing(database.transaction(async (tx) => {
+        await lockUser(tx, userId)
+        const [stored] = await tx.select().from(integrations)
+          .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))).for('update')
+        const pinned = stored === undefined ? undefined : toAccount(stored)
+        if (pinned !== undefined && !session.allowSwitch && !isSameAccount(pinned, tokens.account)) {
+          const refusal: ConnectOutcome = {
+            result: 'refused', code: 'account_mismatch', reason: 'other_account', account: tokens.account, expectedAccount: pinned,
+          }
+          if ((await endCompleting(tx, session.id, refusal)).length === 0) throw new Ended()
+          return refusal
+        }
+        // The id is part of what seals the values, so it is known before sealing.
+        const id = stored?.id ?? randomUUID()
+        const columns = { username: null, displayName: null, ...tokenColumns({ id, userId }, tokens, vault) }
+        const [row] = stored === undefined
+          ? await tx.insert(integrations).values({
+            id, userId, ...columns, refreshToken: vault.seal(sealContext({ id, userId }, 'refresh_token'), tokens.refreshToken),
+          }).returning({ generation: integrations.generation })
+          : await tx.update(integrations)
+            .set({ ...columns, connectedAt: sql`clock_timestamp()`, lastUsedAt: sql`clock_timestamp()` })
+            .where(eq(integrations.id, id)).returning({ generation: integrations.generation })
+        const outcome: ConnectOutcome = { result: stored === undefined ? 'connected' : 'reconnected', account: tokens.account }
+        if ((await endCompleting(tx, session.id, outcome)).length === 0) throw new Ended()
+        await endBrowserSessionsButPending(tx, userId)
+        await appendEvent(tx, { userId, type: outcome.result as 'connected' | 'reconnected', caller, detail: { generation: row!.generation } })
+        return outcome
+      }))
+    },
+
+    async disconnect(userId, caller) {
+      return database.transaction(async (tx) => {
+        await lockUser(tx, userId)
+        const rows = await tx.delete(integrations)
+          .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))).returning({ id: integrations.id })
+        await endConnectSessions(tx, userId)
+        await endBrowserSessions(tx, userId)
+        if (rows.length > 0) await appendEvent(tx, { userId, type: 'disconnected', caller })
+        return rows.length > 0
+      })
+    },
+  }
+}

@@ -1,0 +1,68 @@
+import { timingSafeEqual } from 'node:crypto'
+import formbody from '@fastify/formbody'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ConnectSessionStore, IntegrationStore, Random } from '../core/ports.ts'
+import { pageContext, sendPage, sendProblemPage } from './browser.ts'
+import { ACCOUNT_PATH, accountPage, CSRF_FIELD, DISCONNECT_PATH, disconnectConfirmationPage, disconnectedPage, type Site } from './pages/pages.ts'
+import { personLimit } from './security.ts'
+import type { MissingScopes } from './views.ts'
+
+export interface AccountRoutesOptions {
+  integrations: IntegrationStore
+  connectSessions: ConnectSessionStore
+  site: Site
+  missingScopes: MissingScopes
+  random: Random
+  /** Milliseconds since the epoch. */
+  now(): number
+}
+
+/** Who pressed the button, in events and audit lines. */
+const ON_THE_PAGE = 'account-page'
+
+/** What a user sees and does about their own integration (design 2.1, 2.4). Only for a session that a manage ticket opened. */
+export async function accountRoutes(scope: FastifyInstance, options: AccountRoutesOptions): Promise<void> {
+  const { integrations, connectSessions, site, missingScopes, random, now } = options
+  await scope.register(formbody, { bodyLimit: 4_096 })
+  const onePerson = { preHandler: personLimit(scope) }
+
+  const managedUser = (request: FastifyRequest): string | undefined => request.session.manages === true ? request.session.userId : undefined
+
+  scope.get<{ Querystring: Record<string, unknown> }>(ACCOUNT_PATH, onePerson, show)
+  scope.get<{ Querystring: Record<string, unknown> }>(ACCOUNT_PATH.slice(0, -1), onePerson, show)
+
+  async function show(request: FastifyRequest<{ Querystring: Record<string, unknown> }>, reply: FastifyReply) {
+    const userId = managedUser(request)
+    if (userId === undefined) return sendProblemPage(site, request, reply, 'no_session')
+    const context = pageContext(site, request)
+    const summary = await integrations.summary(userId)
+    if (request.query['confirm'] === 'disconnect' && summary !== undefined) {
+      const csrfToken = (request.session.csrfToken ??= random.bytes(32).toString('base64url'))
+      return sendPage(reply, disconnectConfirmationPage(context, { csrfToken, ...(summary.account === undefined ? {} : { account: summary.account }) }))
+    }
+    const pending = await connectSessions.pendingSince(userId)
+    return sendPage(reply, accountPage(context, {
+      missingScopes: summary === undefined ? [] : missingScopes(summary.scopes),
+      now: now(),
+      ...(summary === undefined ? {} : { summary }),
+      ...(pending === undefined ? {} : { pending: { since: pending } }),
+    }))
+  }
+
+  scope.post<{ Body: Record<string, unknown> | null }>(DISCONNECT_PATH, onePerson, async (request, reply) => {
+    const userId = managedUser(request)
+    if (userId === undefined) return sendProblemPage(site, request, reply, 'session_over')
+    if (!isSame(request.session.csrfToken, request.body?.[CSRF_FIELD])) return sendProblemPage(site, request, reply, 'form_expired')
+    const tenantId = (await integrations.summary(userId))?.account?.tenantId
+    const was = await integrations.disconnect(userId, ON_THE_PAGE)
+    request.log.info({ audit: 'disconnected', caller: ON_THE_PAGE, user_id: userId, was_connected: was }, 'disconnected')
+    await request.session.destroy()
+    return sendPage(reply, disconnectedPage(pageContext(site, request), tenantId === undefined ? {} : { tenantId }))
+  })
+}
+
+function isSame(expected: string | undefined, given: unknown): boolean {
+  if (expected === undefined || typeof given !== 'string') return false
+  const [a, b] = [Buffer.from(expected), Buffer.from(given)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}

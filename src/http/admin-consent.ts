@@ -1,0 +1,21 @@
+import type { FastifyInstance } from 'fastify'
+import type { Random } from '../core/ports.ts'
+import { pageContext, sendPage } from './browser.ts'
+import { ADMIN_CONSENT_PATH, type Links } from './links.ts'
+import { adminConsentPage, type Site } from './pages/pages.ts'
+
+export interface AdminConsentRoutesOptions {
+  site: Site
+  links: Links
+  random: Random
+  /** Microsoft's page for administrators, which answers to the ordinary redirect URI with this state. */
+  adminConsentUrl(state: string): string
+}
+
+/** What an administrator is asked for, before they are sent to Microsoft (design 1). Public, and changes nothing here. */
+export async function adminConsentRoutes(scope: FastifyInstance, { site, links, random, adminConsentUrl }: AdminConsentRoutesOptions): Promise<void> {
+  scope.get(ADMIN_CONSENT_PATH, async (request, reply) => {
+    const state = links.adminConsentState(random.bytes(16).toString('base64url'))
+    return sendPage(reply, adminConsentPage(pageContext(site, request), { startUrl: adminConsentUrl(state) }))
+  })
+}

@@ -1,0 +1,130 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { CallbackAnswer, Connect } from '../core/connect.ts'
+import type { ConnectSession } from '../core/ports.ts'
+import { pageContext, sendPage, sendProblemPage } from './browser.ts'
+import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, type Links } from './links.ts'
+import { adminConsentResultPage, ACCOUNT_PATH, goingOnPage, resultPage, type PageProblem, type Site } from './pages/pages.ts'
+import { personLimit } from './security.ts'
+import { bindSession, browserSessionOf } from './session.ts'
+
+export interface ConnectRoutesOptions {
+  connect: Connect
+  links: Links
+  site: Site
+  /** MEGDocs' page that completes; the connect session's id is added to its query. */
+  completionUrl: string
+}
+
+const TICKET = /^[A-Za-z0-9_-]{43}$/
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const STATE = /^[A-Za-z0-9_.-]{1,200}$/
+const MAX_CODE = 8_192
+
+type Query = Record<string, string | string[] | undefined>
+
+/** The browser's side of a connect (design 2.1): ticket, Microsoft's answer, result. None of them begins a connect. */
+export async function connectRoutes(scope: FastifyInstance, { connect, links, site, completionUrl }: ConnectRoutesOptions): Promise<void> {
+  const onePerson = { preHandler: personLimit(scope) }
+  const problem = (request: FastifyRequest, reply: FastifyReply, why: PageProblem, detail?: Record<string, unknown>) => {
+    request.log.info({ page: why, ...detail }, 'connect page refused')
+    return sendProblemPage(site, request, reply, why)
+  }
+
+  scope.get<{ Params: { ticket: string }; Querystring: Query }>(`${CONNECT_PATH}/:ticket`, onePerson, async (request, reply) => {
+    const { ticket } = request.params
+    if (!TICKET.test(ticket)) return problem(request, reply, 'link_expired')
+    // A browser that looks ahead must not spend the ticket (issue 5, item 6).
+    if (isPrefetch(request)) return reply.code(503).header('retry-after', '1').send()
+    // A cookie round trip first: a ticket spent in a browser without cookies could never come back.
+    if (request.session.seen !== true) {
+      if (request.query['cookies'] !== undefined) return problem(request, reply, 'cookies_blocked')
+      request.session.seen = true
+      return reply.redirect(`${CONNECT_PATH}/${ticket}?cookies=1`, 303)
+    }
+    const known = await connect.peek(ticket)
+    if (known === undefined || known.expired) return problem(request, reply, 'link_expired')
+    if (known.status === 'created') await bindSession(request, known.userId)
+    const opened = await connect.openTicket({ ticket, browserSession: browserSessionOf(request), requestId: request.id })
+    switch (opened.kind) {
+      case 'authorize':
+        request.session[`attempt:${opened.session.id}`] = opened.stateHash.toString('base64url')
+        request.log.info({ connect_session: opened.session.id, user_id: opened.session.userId }, 'sent to Microsoft')
+        return reply.redirect(opened.url, 303)
+      case 'manage':
+        request.session.manages = true
+        return reply.redirect(ACCOUNT_PATH, 303)
+      case 'over':
+        return problem(request, reply, isThisBrowsers(request, opened.session) ? 'link_used' : 'link_foreign')
+    }
+  })
+
+  scope.get<{ Querystring: Query }>(CALLBACK_PATH, onePerson, receive)
+  scope.get<{ Querystring: Query }>(`${CALLBACK_PATH}/`, onePerson, receive)
+
+  async function receive(request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply) {
+    const { state } = request.query
+    if (typeof state === 'string' && links.isAdminConsentState(state)) {
+      // Whoever comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
+      return sendPage(reply, adminConsentResultPage(pageContext(site, request), { approved: request.query['error'] === undefined }))
+    }
+    const answer = readAnswer(request.query)
+    if (answer === undefined) return problem(request, reply, 'sign_in_unmatched', { why: 'malformed_callback' })
+    const mine = hasAttempt(request, answer.state) ? browserSessionOf(request) : undefined
+    const received = await connect.receive(answer, mine)
+    if (received.kind === 'foreign') return problem(request, reply, 'sign_in_unmatched', { why: received.why })
+    const { session } = received
+    request.log.info({
+      connect_session: session.id, user_id: session.userId, callback: received.kind, status: session.status, reason: session.outcome?.reason,
+    }, 'callback received')
+    // Also for a second hit of the same answer: it leads where the first one did and disturbs nothing.
+    return session.status === 'refused' || session.status === 'connected' ? showResult(request, reply, session) : goOn(request, reply, session)
+  }
+
+  scope.get<{ Params: { id: string; proof: string } }>(`${RESULT_PATH}/:id/:proof`, onePerson, async (request, reply) => {
+    const { id, proof } = request.params
+    if (!UUID.test(id) || !links.checkResult(id, proof)) return problem(request, reply, 'not_found')
+    const session = await connect.find(id)
+    if (session?.outcome === undefined || session.expired) return problem(request, reply, 'link_expired')
+    return showResult(request, reply, session)
+  })
+
+  /** A 200 page, not a redirect: MEGDocs' session cookie travels with it even where it is SameSite=Strict (design 2.1). */
+  function goOn(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
+    const url = new URL(completionUrl)
+    url.searchParams.set('connect_session', session.id)
+    return sendPage(reply, goingOnPage(pageContext(site, request), { url: url.href, to: 'megdocs' }))
+  }
+
+  function showResult(request: FastifyRequest, reply: FastifyReply, { outcome }: ConnectSession) {
+    if (outcome === undefined) return problem(request, reply, 'link_expired')
+    return sendPage(reply, resultPage(pageContext(site, request), {
+      outcome,
+      ...(outcome.expectedAccount === undefined ? {} : { pinned: outcome.expectedAccount }),
+      // The connect has ended the browser session: MEGDocs opens a new one for the account page.
+      disconnectUrl: site.entryUrls.manage,
+    }))
+  }
+
+  function hasAttempt(request: FastifyRequest, state: string): boolean {
+    const hash = connect.stateHash(state).toString('base64url')
+    return Object.entries(request.session).some(([name, value]) => name.startsWith('attempt:') && value === hash)
+  }
+
+  function isThisBrowsers(request: FastifyRequest, session: ConnectSession | undefined): boolean {
+    return session?.browserSession?.equals(browserSessionOf(request)) === true
+  }
+}
+
+function isPrefetch(request: FastifyRequest): boolean {
+  return [request.headers['sec-purpose'], request.headers['purpose'], request.headers['x-moz']].some((value) => String(value).includes('prefetch'))
+}
+
+/** Each parameter at most once, and either a code or an error (security.md 5.2). Free text is not even read. */
+function readAnswer(query: Query): CallbackAnswer | undefined {
+  const { state, code, error, error_subcode: errorSubcode } = query
+  if (typeof state !== 'string' || !STATE.test(state)) return undefined
+  if (Object.values(query).some(Array.isArray)) return undefined
+  if (typeof code === 'string' && error === undefined) return code !== '' && code.length <= MAX_CODE ? { state, code } : undefined
+  if (typeof error === 'string' && code === undefined) return { state, error, ...(typeof errorSubcode === 'string' ? { errorSubcode } : {}) }
+  return undefined
+}

@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify'
+
+export interface Readiness {
+  /** Whether to send traffic here: false only before the first complete start and while draining (design 4). */
+  ready: boolean
+  /** What else is wrong; it does not take the replica out. */
+  notes: Record<string, unknown>
+}
+
+export interface OperationsRoutesOptions {
+  readiness(): Promise<Readiness>
+  metrics(): Promise<{ contentType: string; text: string }>
+}
+
+/** For Kubernetes and Prometheus, on a listener of its own. */
+export async function operationsRoutes(scope: FastifyInstance, { readiness, metrics }: OperationsRoutesOptions): Promise<void> {
+  scope.get('/livez', { logLevel: 'warn' }, async () => ({ alive: true }))
+  scope.get('/readyz', { logLevel: 'warn' }, async (_request, reply) => {
+    const { ready, notes } = await readiness()
+    return reply.code(ready ? 200 : 503).send({ ready, ...notes })
+  })
+  scope.get('/metrics', { logLevel: 'warn' }, async (_request, reply) => {
+    const { contentType, text } = await metrics()
+    return reply.type(contentType).send(text)
+  })
+}

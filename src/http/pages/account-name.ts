@@ -1,0 +1,30 @@
+import type { Account } from '../../core/integration.ts'
+import { html, type Html } from './html.ts'
+
+/** `jane@contoso.com` as `j•••@contoso.com`: enough for its owner to recognise it, too little for anybody else to collect. */
+export function maskUsername(username: string): string {
+  const at = username.lastIndexOf('@')
+  const [first = ''] = at > 0 ? username : username.slice(at + 1)
+  return `${first}•••${at > 0 ? username.slice(at) : ''}`
+}
+
+/** The account, masked. `bdi`: a name written right to left must not turn the sentence around it. */
+export function maskedAccount(account: Account | undefined): Html | undefined {
+  return account?.username === undefined ? undefined : html`<bdi class="account">${maskUsername(account.username)}</bdi>`
+}
+
+/** The account in full: only for the page of the user whose it is. The object id stands in where no name is known. */
+export function fullAccount(account: Account): Html {
+  const name = account.username ?? account.objectId
+  return account.displayName === undefined
+    ? html`<bdi class="account">${name}</bdi>`
+    : html`<bdi class="account">${account.displayName}</bdi> <bdi class="quiet">${name}</bdi>`
+}
+
+/** Where its owner sees, and can withdraw, what was approved at Microsoft: personal accounts live in one fixed tenant (entra.md 1). */
+export function consentPage(tenantId: string | undefined): { kind: 'work' | 'personal'; url: string }[] {
+  const work = { kind: 'work', url: 'https://myapps.microsoft.com' } as const
+  const personal = { kind: 'personal', url: 'https://account.live.com/consent/Manage' } as const
+  if (tenantId === undefined) return [work, personal]
+  return [tenantId.toLowerCase() === '9188040d-6c67-4c5b-b112-36a304b66dad' ? personal : work]
+}

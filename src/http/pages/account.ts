@@ -1,0 +1,117 @@
+import { REASONS } from '../../core/failure.ts'
+import type { IntegrationSummary } from '../../core/integration.ts'
+import { fullAccount } from './account-name.ts'
+import type { PageContext } from './context.ts'
+import { html, type Html } from './html.ts'
+import { layout } from './layout.ts'
+import { actions, button, consentLinks, facts, list, notice, permissionList, status } from './parts.ts'
+import { CONFIRM_DISCONNECT_URL } from './paths.ts'
+import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.ts'
+import { texts } from './texts.ts'
+import { timeAgo } from './time.ts'
+
+export interface AccountState {
+  /** Absent: not connected. */
+  summary?: IntegrationSummary
+  /** Names of permissions configured today that the integration was not granted. */
+  missingScopes: readonly string[]
+  /** An attempt that was sent to Microsoft and has not come back. `since` ISO 8601. */
+  pending?: { since: string }
+  /** Milliseconds since the epoch. */
+  now: number
+}
+
+/** What is connected, since when and whether it works, with the way to change it (issue 5, item 1). Never begins a connect. */
+export function accountPage(context: PageContext, state: AccountState): string {
+  const { account } = texts[context.language]
+  const content = state.summary === undefined ? notConnected(context, state) : connected(context, state, state.summary)
+  return layout(context, account.title, html`<h1>${account.title}</h1>\n${content}`)
+}
+
+function pendingNotice(context: PageContext, state: AccountState): Html | undefined {
+  const { pending } = texts[context.language].account
+  return state.pending && notice('info', html`<h2>${pending.title}</h2><p>${pending.text}</p>
+<p>${pending.since} ${timeAgo(state.pending.since, state.now, context.language)}</p>`)
+}
+
+function notConnected(context: PageContext, state: AccountState): Html {
+  const t = texts[context.language]
+  const { notConnected: words, pending } = t.account
+  const isPending = state.pending !== undefined
+  const wayOn = actions(context, button(isPending ? pending.restart : t.connect, context.entryUrls.connect))
+  return html`${isPending ? status('warn', pending.status) : status('info', words.status)}
+${isPending && [pendingNotice(context, state), wayOn]}
+<p class="lead">${words.lead}</p>
+<h2>${words.does}</h2>${list(words.points)}
+<h2>${words.asks}</h2>${permissionList(context)}
+<p class="quiet">${words.alsoAsks}</p>
+<p class="quiet">${words.adminHint}</p>
+${!isPending && wayOn}`
+}
+
+function connected(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
+  const { account, disconnect } = texts[context.language]
+  return html`${summary.status === 'active' ? working(context, state, summary) : broken(context, state, summary)}
+<h2>${account.disconnectTitle}</h2><p>${account.disconnectText}</p>
+<p>${button(disconnect, CONFIRM_DISCONNECT_URL, 'second')}</p>`
+}
+
+function working(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
+  const { account: { connected: words }, reconnect } = texts[context.language]
+  const isMissing = state.missingScopes.length > 0
+  return html`${status('good', words.status)}
+${passingNotice(context, summary)}
+${pendingNotice(context, state)}
+${isMissing && notice('warn', html`<h2>${words.missingTitle}</h2><p>${words.missingText}</p>`)}
+${details(context, state, summary)}
+<p class="quiet">${words.reconnectHint}</p>
+${actions(context, button(reconnect, context.entryUrls.connect, isMissing ? '' : 'second'))}`
+}
+
+function broken(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
+  const { account: { attention }, reconnect } = texts[context.language]
+  const reason = summary.failure?.reason
+  const message = adminMessageFor(context, reason, summary.failure?.microsoft)
+  const wayOn = actions(context, offersReconnect(reason) && button(reconnect, context.entryUrls.connect, adminFirst(reason) ? 'second' : ''))
+  return html`${status('bad', attention.status)}
+${brokenNotice(context, state, summary)}
+${pendingNotice(context, state)}
+${adminFirst(reason) ? [message, wayOn] : [wayOn, message]}
+<h2>${attention.details}</h2>${details(context, state, summary)}`
+}
+
+function details(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
+  const { account: { connected: words }, permission } = texts[context.language]
+  const ago = (at: string): Html => timeAgo(at, state.now, context.language)
+  return facts([
+    { term: words.account, detail: summary.account === undefined ? words.accountUnknown : fullAccount(summary.account) },
+    { term: words.since, detail: ago(summary.connectedAt) },
+    { term: words.refreshed, detail: ago(summary.refreshedAt) },
+    { term: permission.list, detail: permissionList(context, state.missingScopes) },
+  ])
+}
+
+/** Why it does not work, since when, who must act, and where at Microsoft to look. */
+function brokenNotice(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
+  const t = texts[context.language]
+  const { attention } = t.account
+  const reason = summary.failure?.reason
+  const words = reason === undefined ? attention : t.reasons[reason]
+  const cure = reason === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, reason)
+  const at = summary.failure?.at
+  return notice('bad', html`<h2>${words.title}</h2><p>${words.happened}</p>
+<p><strong>${t.whatToDo}:</strong> ${words.todo} ${cure.cure}</p>
+<p><strong>${t.whoActs}:</strong> ${cure.who}</p>
+${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at, state.now, context.language)}</p>`}
+<p>${attention.withdrawn}</p>${consentLinks(context, summary.account?.tenantId)}`)
+}
+
+/** The integration is in order, but its last refresh met a trouble that is not the user's. */
+function passingNotice(context: PageContext, summary: IntegrationSummary): Html | undefined {
+  const t = texts[context.language]
+  const reason = summary.failure?.reason
+  if (reason === undefined) return undefined
+  const words = t.reasons[reason]
+  const todo = REASONS[reason].whoActs === 'ops' ? words.todo : t.account.attention.passingTodo
+  return notice('info', html`<h2>${words.title}</h2><p>${words.happened} ${t.account.attention.passing}</p><p>${todo}</p>`)
+}

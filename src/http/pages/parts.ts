@@ -1,0 +1,76 @@
+import { consentPage } from './account-name.ts'
+import { homeUrl, type PageContext } from './context.ts'
+import { html, safeUrl, type Fragment, type Html } from './html.ts'
+import { texts } from './texts.ts'
+
+// The pieces pages are made of.
+
+const ICONS = {
+  good: 'M5 12.5l4.5 4.5L19 7.5',
+  warn: 'M12 4L2.5 20h19zM12 10v4.5M12 17.2v.1',
+  bad: 'M12 3a9 9 0 100 18 9 9 0 000-18zM12 7.5v5.5M12 16.2v.1',
+  info: 'M12 3a9 9 0 100 18 9 9 0 000-18zM12 11v5.5M12 7.7v.1',
+}
+export type Tone = keyof typeof ICONS
+
+/** Decoration only: what it says stands beside it in words. */
+export function icon(tone: Tone): Html {
+  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="${ICONS[tone]}"/></svg>`
+}
+
+/** A status in words and colour. */
+export function status(tone: Tone, words: string): Html {
+  return html`<p class="${tone}"><span class="status">${icon(tone)} ${words}</span></p>`
+}
+
+/** A box that is announced: as an alert where something went wrong, else as a status (WCAG 2.2, 4.1.3). `first`: opens the page. */
+export function notice(tone: Tone, content: Fragment, first = false): Html {
+  return html`<div class="notice ${tone}${first ? ' first' : ''}" role="${tone === 'bad' ? 'alert' : 'status'}">${content}</div>`
+}
+
+export function button(label: string, url: string, kind: '' | 'second' | 'danger' = ''): Html {
+  return html`<a class="button${kind === '' ? '' : ` ${kind}`}" href="${safeUrl(url)}">${label}</a>`
+}
+
+export function link(label: Fragment, url: string): Html {
+  return html`<a href="${safeUrl(url)}">${label}</a>`
+}
+
+/** The way on: what the page offers, and MEGDocs itself always. The first action is the one that is meant. */
+export function actions(context: PageContext, ...offered: Fragment[]): Html {
+  const home = homeUrl(context.entryUrls)
+  const label = texts[context.language].backToMegdocs
+  const kept = offered.flat().filter(action => action !== undefined && action !== false)
+  return html`<div class="actions">${kept}${kept.length === 0 ? button(label, home) : html`<a class="plain" href="${safeUrl(home)}">${label}</a>`}</div>`
+}
+
+/** What is missing is said in words, not by colour or sign alone. Without `missing` nothing is said about being granted. */
+export function permissionList(context: PageContext, missing?: readonly string[]): Html {
+  const t = texts[context.language].permission
+  const absent = new Set(missing?.map(scope => scope.toLowerCase()))
+  return html`<ul class="permissions">${context.permissions.map(({ scope, words }) => {
+    const isMissing = absent.has(scope.toLowerCase())
+    const own = t.words[scope]
+    // words we have no translation of are in English, and are marked as such for speech output
+    const shown = own !== undefined || context.language === 'en' ? html`${own ?? words}` : html`<span lang="en">${words}</span>`
+    const state = missing !== undefined && html` · ${isMissing ? t.missing : t.granted}`
+    const sign = missing === undefined ? 'info' : isMissing ? 'warn' : 'good'
+    const kind = missing === undefined ? 'asked' : isMissing ? 'missing' : 'granted'
+    return html`<li class="${kind}">${icon(sign)}<span>${shown}<br><span class="quiet"><code>${scope}</code>${state}</span></span></li>`
+  })}</ul>`
+}
+
+/** Where at Microsoft the user's approval can be seen and withdrawn. */
+export function consentLinks(context: PageContext, tenantId: string | undefined): Html {
+  const names = texts[context.language].consentPages
+  return html`<ul>${consentPage(tenantId).map(page => html`<li>${link(names[page.kind], page.url)}</li>`)}</ul>`
+}
+
+export function facts(rows: readonly { term: string; detail: Fragment }[]): Html {
+  const shown = rows.filter(row => row.detail !== undefined)
+  return html`<dl class="facts">${shown.map(row => html`<div><dt>${row.term}</dt><dd>${row.detail}</dd></div>`)}</dl>`
+}
+
+export function list(items: readonly Fragment[]): Html {
+  return html`<ul>${items.map(item => html`<li>${item}</li>`)}</ul>`
+}

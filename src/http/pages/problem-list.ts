@@ -1,0 +1,48 @@
+import type { FailureCode } from '../../core/failure.ts'
+
+/**
+ * Why: the closed list of problem pages, with the HTTP status to answer and the ways on the page offers, the meant one
+ * first. None: only MEGDocs itself, because starting again would end in the same problem.
+ */
+export const PAGE_PROBLEMS = {
+  link_expired: { status: 410, ways: ['connect'] },
+  link_used: { status: 410, ways: ['connect', 'manage'] },
+  link_foreign: { status: 403, ways: ['connect'] },
+  /** The callback's state is missing, repeated, used, too late or of another browser: all the same to the user. */
+  sign_in_unmatched: { status: 400, ways: ['connect', 'manage'] },
+  cookies_blocked: { status: 400, ways: ['connect'] },
+  session_over: { status: 403, ways: ['manage'] },
+  no_session: { status: 403, ways: ['manage'] },
+  /** The CSRF token of a form did not fit. */
+  form_expired: { status: 403, ways: ['manage'] },
+  microsoft_unavailable: { status: 503, ways: ['connect'] },
+  broker_misconfigured: { status: 503, ways: [] },
+  service_unavailable: { status: 503, ways: [] },
+  plain_http: { status: 400, ways: [] },
+  invalid_request: { status: 400, ways: [] },
+  not_found: { status: 404, ways: [] },
+  too_many_requests: { status: 429, ways: [] },
+  internal_error: { status: 500, ways: [] },
+} as const satisfies Record<string, { status: number; ways: readonly ('connect' | 'manage')[] }>
+export type PageProblem = keyof typeof PAGE_PROBLEMS
+
+/** The page for a failure on a browser route. Codes that no browser route can raise are our own error. */
+export const PROBLEM_OF_FAILURE = {
+  connect_session_expired: 'link_expired',
+  microsoft_unavailable: 'microsoft_unavailable',
+  broker_misconfigured: 'broker_misconfigured',
+  database_unavailable: 'service_unavailable',
+  rate_limited: 'too_many_requests',
+  invalid_request: 'invalid_request',
+  not_found: 'not_found',
+  token_unreadable: 'internal_error',
+  internal_error: 'internal_error',
+  invalid_signature: 'internal_error',
+  clock_skew: 'internal_error',
+  caller_forbidden: 'internal_error',
+  cursor_expired: 'internal_error',
+  not_connected: 'internal_error',
+  reconnect_required: 'internal_error',
+  connect_refused: 'internal_error',
+  account_mismatch: 'internal_error',
+} as const satisfies Record<FailureCode, PageProblem>

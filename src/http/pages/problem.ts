@@ -1,0 +1,19 @@
+import type { PageContext } from './context.ts'
+import { html } from './html.ts'
+import { layout } from './layout.ts'
+import { actions, button, notice } from './parts.ts'
+import { PAGE_PROBLEMS, type PageProblem } from './problem-list.ts'
+import { texts } from './texts.ts'
+
+/** What stopped a browser on its way, and the way on. The HTTP status to send stands in PAGE_PROBLEMS. */
+export function problemPage(context: PageContext, problem: PageProblem): string {
+  const t = texts[context.language]
+  const { title, happened, todo } = t.problems[problem]
+  const { ways }: { ways: readonly ('connect' | 'manage')[] } = PAGE_PROBLEMS[problem]
+  return layout(context, title, html`${notice('bad', html`<h1>${title}</h1><p>${happened}</p>`, true)}
+<h2>${t.whatToDo}</h2><p>${todo}</p>
+${problem === 'plain_http' && html`<p>${t.plainHttp}</p><p><code>X-Forwarded-Proto: https</code></p>`}
+${actions(context, ways.map((way, index) => {
+    return button(way === 'connect' ? t.connect : t.openAccount, context.entryUrls[way], index === 0 ? '' : 'second')
+  }))}`)
+}

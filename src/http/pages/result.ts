@@ -1,0 +1,100 @@
+import { REASONS, type Reason } from '../../core/failure.ts'
+import type { Account } from '../../core/integration.ts'
+import type { ConnectOutcome } from '../../core/ports.ts'
+import { fullAccount, maskedAccount } from './account-name.ts'
+import type { PageContext } from './context.ts'
+import { html, type Fragment, type Html } from './html.ts'
+import { layout } from './layout.ts'
+import { actions, button, facts, link, list, notice } from './parts.ts'
+import { CONFIRM_DISCONNECT_URL } from './paths.ts'
+import { PROBLEM_OF_FAILURE } from './problem-list.ts'
+import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.ts'
+import { texts, type ExplainedText } from './texts.ts'
+
+export interface ConnectResult {
+  /** Its account is the one chosen at Microsoft. */
+  outcome: ConnectOutcome
+  /** `account_mismatch` only: the account that stays connected. */
+  pinned?: Account
+  /** Where "Not you? Disconnect" leads; default: our confirmation page. */
+  disconnectUrl?: string
+}
+
+/** How a connect ended: as whom, or what went wrong and what to do (issue 5, item 2). */
+export function resultPage(context: PageContext, result: ConnectResult): string {
+  return result.outcome.result === 'refused' ? refusedPage(context, result) : connectedPage(context, result)
+}
+
+function connectedPage(context: PageContext, { outcome, disconnectUrl = CONFIRM_DISCONNECT_URL }: ConnectResult): string {
+  const t = texts[context.language]
+  const title = outcome.result === 'reconnected' ? t.result.reconnected : t.result.connected
+  return layout(context, title, html`${notice('good', html`<h1>${title}</h1>
+${outcome.account && html`<p class="lead">${t.result.as} ${fullAccount(outcome.account)}</p>`}`, true)}
+<p>${t.result.next}</p>
+${actions(context)}
+<p>${t.result.notYou} ${link(t.disconnect, disconnectUrl)}</p>`)
+}
+
+function refusedPage(context: PageContext, result: ConnectResult): string {
+  const t = texts[context.language]
+  const { outcome } = result
+  const reason = outcome.code === 'account_mismatch' ? 'other_account' : outcome.reason
+  const words = wordsFor(context, result)
+  const passes = reason !== undefined && REASONS[reason].whoActs === 'nobody'
+  const message = adminMessageFor(context, reason, outcome.microsoft)
+  const wayOn = actions(context, offers(context, result, reason))
+  return layout(context, words.title, html`${notice('bad', html`<h1>${words.title}</h1><p>${words.happened}</p>`, true)}
+${reason === 'other_account' ? mismatch(context, result) : usedAccount(context, result)}
+${reason === 'not_approved' ? readings(context) : html`<h2>${t.whatToDo}</h2><p>${passes ? t.result.tryLater : words.todo}</p>`}
+${reason === 'other_account' && list([t.result.useFirst, t.result.switchFirst])}
+${reason !== undefined && whoAndCure(context, reason)}
+${adminFirst(reason) ? [message, wayOn] : [wayOn, message]}`)
+}
+
+function wordsFor(context: PageContext, { outcome }: ConnectResult): ExplainedText {
+  const t = texts[context.language]
+  if (outcome.code === 'account_mismatch') return t.reasons.other_account
+  if (outcome.reason !== undefined) return t.reasons[outcome.reason]
+  if (outcome.code === undefined || outcome.code === 'connect_refused') return t.result.refused
+  return t.problems[PROBLEM_OF_FAILURE[outcome.code]]
+}
+
+/** Connecting again only where it can help. Microsoft's passing trouble: again later, because a connect is not repeated by itself. */
+function offers(context: PageContext, { outcome, disconnectUrl = CONFIRM_DISCONNECT_URL }: ConnectResult, reason: Reason | undefined): Fragment[] {
+  const t = texts[context.language]
+  const { connect } = context.entryUrls
+  if (reason === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(t.tryAgain, connect)]
+  if (REASONS[reason].whoActs === 'nobody') return [button(t.tryAgain, connect)]
+  return [
+    offersReconnect(reason) && button(REASONS[reason].whoActs === 'user' ? t.connect : t.tryAgain, connect, adminFirst(reason) ? 'second' : ''),
+    reason === 'other_account' && button(t.disconnect, disconnectUrl, 'second'),
+  ]
+}
+
+/** For two reasons the page says both in its own way: in two readings, and in two choices. */
+function whoAndCure(context: PageContext, reason: Reason): Html | undefined {
+  if (reason === 'not_approved' || reason === 'other_account') return undefined
+  const t = texts[context.language]
+  const { who, cure } = cureOf(context, reason)
+  const passes = REASONS[reason].whoActs === 'nobody'
+  return html`<p>${passes ? t.result.tryLaterCure : cure}</p>${facts([{ term: t.whoActs, detail: who }])}`
+}
+
+/** Microsoft reports both the same way, so both are said (entra.md 0, item 2). */
+function readings(context: PageContext): Html {
+  const { readings: title, declined, adminNeeded } = texts[context.language].result
+  return html`<h2>${title}</h2>
+<ol><li><h3>${declined.title}</h3><p>${declined.text}</p></li><li><h3>${adminNeeded.title}</h3><p>${adminNeeded.text}</p></li></ol>`
+}
+
+function usedAccount(context: PageContext, { outcome }: ConnectResult): Html | undefined {
+  const shown = maskedAccount(outcome.account)
+  return shown && facts([{ term: texts[context.language].result.usedAccount, detail: shown }])
+}
+
+function mismatch(context: PageContext, { outcome, pinned }: ConnectResult): Html {
+  const t = texts[context.language].result
+  const [before, now] = [maskedAccount(pinned), maskedAccount(outcome.account)]
+  return html`${facts([{ term: t.pinned, detail: before }, { term: t.chosen, detail: now }])}
+${before !== undefined && before.toString() === now?.toString() && html`<p>${t.lookAlike}</p>`}`
+}

@@ -1,0 +1,84 @@
+import type { ProblemTexts } from '../texts.ts'
+
+export const problemsEn: ProblemTexts = {
+  link_expired: {
+    title: 'This link has expired',
+    happened: 'For your safety, a link for connecting to Microsoft works for a short time only.',
+    todo: 'Start again from MEGDocs. It takes a minute.',
+  },
+  link_used: {
+    title: 'This link has been used already',
+    happened: 'Each link for connecting to Microsoft works once. Opening it again, with the back button or from the history, does nothing.',
+    todo: 'If you have just connected, you are done. Otherwise start again from MEGDocs.',
+  },
+  link_foreign: {
+    title: 'This link belongs to another browser',
+    happened: 'It was opened first in another browser or on another device. If somebody sent it to you, do not use it: it could connect your files to their account.',
+    todo: 'Start again from MEGDocs, in this browser.',
+  },
+  sign_in_unmatched: {
+    title: 'This sign-in cannot be finished here',
+    happened: 'The answer from Microsoft does not belong to a sign-in that was begun in this browser, or it has been used already, or it took too long.',
+    todo: 'If you have just connected, you are done. Otherwise start again from MEGDocs.',
+  },
+  cookies_blocked: {
+    title: 'Your browser blocks cookies',
+    happened: 'We need one cookie to know that it is still you when you come back from Microsoft. It holds no personal data and is gone after half an hour.',
+    todo: 'Allow cookies for this site, or leave private browsing. Then start again from MEGDocs.',
+  },
+  session_over: {
+    title: 'This page has been closed for your safety',
+    happened: 'It stays open for 30 minutes, or until you log out of MEGDocs or finish connecting.',
+    todo: 'Open it again from MEGDocs.',
+  },
+  no_session: {
+    title: 'Please open this page from MEGDocs',
+    happened: 'Your Microsoft connection is shown only to you. So we must hear from MEGDocs first who you are.',
+    todo: 'Open it from MEGDocs. You may have to log in there.',
+  },
+  form_expired: {
+    title: 'That was not carried out',
+    happened: 'The page you clicked on was out of date or was opened for another user. Nothing has been changed.',
+    todo: 'Open your Microsoft connection again and repeat it there.',
+  },
+  microsoft_unavailable: {
+    title: 'Microsoft cannot be reached at the moment',
+    happened: 'Microsoft’s sign-in service does not answer us. Your account is not the cause.',
+    todo: 'Try again in a few minutes. Nothing has been changed.',
+  },
+  broker_misconfigured: {
+    title: 'Connecting does not work at the moment',
+    happened: 'Something on our side is not set up correctly. You did nothing wrong.',
+    todo: 'Tell the people who run MEGDocs, and give them the reference below. They can find the cause with it.',
+  },
+  service_unavailable: {
+    title: 'This service is not available at the moment',
+    happened: 'A part of our system does not answer. Your connection is not lost.',
+    todo: 'Try again in a few minutes.',
+  },
+  plain_http: {
+    title: 'This page needs a secure connection',
+    happened: 'The request reached us without encryption (http instead of https), so we have not gone on.',
+    todo: 'Make sure that the address begins with https://. If it does, give the people who run MEGDocs the reference below.',
+  },
+  invalid_request: {
+    title: 'This address is not complete',
+    happened: 'A part of the address is missing or was changed. That happens when a link is copied by hand.',
+    todo: 'Start again from MEGDocs.',
+  },
+  not_found: {
+    title: 'There is no such page',
+    happened: 'The address may be mistyped, or the link may be out of date.',
+    todo: 'Go back to MEGDocs and start from there.',
+  },
+  too_many_requests: {
+    title: 'Too many requests',
+    happened: 'From your network there were more requests than we can take at once. Others there may be the cause.',
+    todo: 'Wait a minute, then try again.',
+  },
+  internal_error: {
+    title: 'Something went wrong on our side',
+    happened: 'This should not have happened. You did nothing wrong.',
+    todo: 'Try again. If it repeats, tell the people who run MEGDocs and give them the reference below.',
+  },
+}

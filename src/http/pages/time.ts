@@ -1,0 +1,34 @@
+import { html, type Html } from './html.ts'
+import type { Language } from './language.ts'
+
+const UNITS = [
+  { unit: 'year', seconds: 365 * 86_400 },
+  { unit: 'month', seconds: 30 * 86_400 },
+  { unit: 'day', seconds: 86_400 },
+  { unit: 'hour', seconds: 3600 },
+  { unit: 'minute', seconds: 60 },
+  { unit: 'second', seconds: 1 },
+] as const
+
+/**
+ * "3 minutes ago", and "1 day ago" rather than "yesterday", which the server cannot know: it is by the reader's calendar. `at` ISO 8601, `now` milliseconds since the epoch. A stored time slightly ahead of our clock counts as now:
+ * stored times are Postgres' and the two clocks may differ by seconds.
+ */
+export function timeInWords(at: string, now: number, language: Language): string {
+  const past = Math.max(0, Math.round((now - Date.parse(at)) / 1000))
+  const { unit, seconds } = UNITS.find(candidate => past >= candidate.seconds) ?? { unit: 'second', seconds: 1 }
+  return new Intl.RelativeTimeFormat(language, { numeric: past === 0 ? 'auto' : 'always' }).format(-Math.floor(past / seconds), unit)
+}
+
+/** "22 Nov 2026, 10:00 UTC". UTC, and said so, because the server does not know the reader's time zone. */
+export function exactTime(at: string, language: Language): string {
+  const locale = language === 'en' ? 'en-GB' : language
+  return `${new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' }).format(Date.parse(at))} UTC`
+}
+
+/** Words first, the exact time beside them: a title alone is out of reach for keyboard and touch. A time that is none is left out. */
+export function timeAgo(at: string, now: number, language: Language): Html {
+  if (Number.isNaN(Date.parse(at))) return html``
+  const exact = exactTime(at, language)
+  return html`<time datetime="${new Date(at).toISOString()}" title="${exact}">${timeInWords(at, now, language)}</time> <span class="quiet">(${exact})</span>`
+}

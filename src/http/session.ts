@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto'
+import cookie from '@fastify/cookie'
+import session, { type FastifySessionOptions } from '@fastify/session'
+import type { FastifyInstance, FastifyRequest, Session } from 'fastify'
+import type { BrowserSessionStore } from '../core/ports.ts'
+
+declare module 'fastify' {
+  interface Session {
+    /** A cookie came back: this browser takes them. */
+    seen?: boolean
+    /** The one user this session knows (design 2.1). */
+    userId?: string
+    /** Opened by a manage ticket: the account page is theirs. */
+    manages?: boolean
+    /** Of the account page's forms. */
+    csrfToken?: string
+    /** Hash of the state that was sent to Microsoft, one per attempt, so that two tabs do not disturb each other. */
+    [attempt: `attempt:${string}`]: string
+  }
+}
+
+/** Milliseconds a browser session lives (design 2.1). */
+export const SESSION_MS = 30 * 60_000
+
+export interface SessionOptions {
+  store: BrowserSessionStore
+  /** Newest first. */
+  secrets: readonly string[]
+  /** Whether browsers reach us by https: without it, no `Secure` and no `__Host-` (only on localhost). */
+  secure: boolean
+}
+
+/** How core and the database know a browser session: never by its id. */
+export function browserSessionOf(request: FastifyRequest): Buffer {
+  return hashOf(request.session.sessionId)
+}
+
+const hashOf = (sessionId: string): Buffer => createHash('sha256').update(sessionId).digest()
+
+/** The session belongs to this user from now on; under a new id where it did not before, so that nobody can have planted it. */
+export async function bindSession(request: FastifyRequest, userId: string): Promise<void> {
+  if (request.session.userId !== userId) await request.session.regenerate()
+  request.session.userId = userId
+  request.session.seen = true
+  request.session.touch()
+}
+
+/** Cookies and sessions for the scope. Nothing is stored for a visitor who got no page that needs it. */
+export async function browserSessions(scope: FastifyInstance, { store, secrets, secure }: SessionOptions): Promise<void> {
+  const adapter: NonNullable<FastifySessionOptions['store']> = {
+    get(sessionId, callback) {
+      store.get(hashOf(sessionId)).then((data) => callback(null, (data ?? null) as Session | null), callback)
+    },
+    set(sessionId, data, callback) {
+      const { originalMaxAge, expires } = data.cookie
+      const ttl = expires ? Math.max(1, (expires.getTime() - Date.now()) / 1000) : (originalMaxAge ?? SESSION_MS) / 1000
+      store.set(hashOf(sessionId), JSON.parse(JSON.stringify(data)) as Record<string, unknown>, data.userId, ttl).then(() => callback(), callback)
+    },
+    destroy(sessionId, callback) {
+      store.destroy(hashOf(sessionId)).then(() => callback(), callback)
+    },
+  }
+  await scope.register(cookie)
+  await scope.register(session, {
+    secret: [...secrets],
+    store: adapter,
+    // The host is MEGDocs' own: a name that is ours alone (design 2.1).
+    cookieName: secure ? '__Host-token_broker' : 'token_broker',
+    cookie: { secure, httpOnly: true, sameSite: 'lax', path: '/', maxAge: SESSION_MS },
+    saveUninitialized: false,
+    rolling: false,
+  })
+}

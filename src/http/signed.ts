@@ -1,0 +1,97 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Permission } from '../core/caller.ts'
+import { Failure } from '../core/failure.ts'
+import type { NonceStore, RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/ports.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The permission a caller needs for this route. Routes without one are refused at boot. */
+    permission?: Permission
+  }
+}
+
+export interface SignedOptions {
+  signatures: RequestSignatures
+  nonces: NonceStore
+  /** Milliseconds since the epoch, for the `Date` of answers. */
+  now(): number
+  /** Every refusal, for metrics. */
+  onRefused(refused: RefusedRequest): void
+}
+
+const SIGNED = 'signedRequest'
+const wireOf = (request: FastifyRequest): WireRequest => ({
+  method: request.raw.method ?? '',
+  target: request.raw.url ?? '',
+  rawHeaders: request.raw.rawHeaders,
+})
+
+/** The caller of a request in a signed scope. */
+export function callerOf(request: FastifyRequest): SignedRequest {
+  return request.getDecorator<SignedRequest>(SIGNED)
+}
+
+/**
+ * Everything in the scope that this is called on is signed (design 3): verified before anything else, its body against the digest before
+ * parsing, its nonce once, the caller's permission, and the answer signed. Routes never call it.
+ */
+export function requireSignatures(scope: FastifyInstance, { signatures, nonces, now, onRefused }: SignedOptions): void {
+  scope.decorateRequest(SIGNED, null)
+  // A refused request is not authenticated: its answer is signed only where its signature held.
+  const refusals = new WeakMap<FastifyRequest, SignedRequest>()
+
+  function refuse(request: FastifyRequest, refused: RefusedRequest): Failure {
+    onRefused(refused)
+    request.log.warn({ refused: refused.detail, key_id: refused.keyId, caller: refused.answerable?.caller.name }, 'request refused')
+    if (refused.answerable !== undefined) refusals.set(request, refused.answerable)
+    return new Failure(refused.code, { detail: refused.detail })
+  }
+
+  scope.addHook('onRoute', (route) => {
+    if (route.config?.permission === undefined) throw new TypeError(`${String(route.method)} ${route.url} names no permission`)
+  })
+
+  scope.addHook('onRequest', async (request) => {
+    // Only browsers send it, and a browser has no business here (security.md 5.5).
+    if (request.headers['sec-fetch-site'] !== undefined) throw refuse(request, { code: 'invalid_signature', detail: 'sent_by_a_browser' })
+    const checked = signatures.check(wireOf(request))
+    if ('refused' in checked) throw refuse(request, checked.refused)
+    request.setDecorator<SignedRequest>(SIGNED, checked.signed)
+  })
+
+  const parseJson = scope.getDefaultJsonParser('error', 'error')
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    // A signature without its body's digest protects nothing (RFC 9421 7.2.8).
+    const { bodyMatches, keyId } = callerOf(request)
+    if (!bodyMatches(body as Buffer)) return done(refuse(request, { code: 'invalid_signature', detail: 'digest_mismatch', keyId }))
+    parseJson(request, body.toString('utf8'), done)
+  })
+
+  scope.addHook('preValidation', async (request) => {
+    const { caller, keyId, replayKey, replayTtl } = callerOf(request)
+    if (request.method !== 'GET' || caller.strictReplay) {
+      if (!await nonces.consume(replayKey, replayTtl)) throw refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId })
+    }
+    const { permission } = request.routeOptions.config
+    if (permission !== undefined && !caller.permissions.has(permission)) {
+      request.log.warn({ caller: caller.name, key_id: keyId, permission }, 'caller lacks a permission')
+      throw new Failure('caller_forbidden', { detail: permission })
+    }
+  })
+
+  scope.addHook('onSend', async (request, reply, payload) => {
+    const signedRequest = request.getDecorator<SignedRequest | null>(SIGNED) ?? refusals.get(request)
+    if (signedRequest === undefined) return payload
+    const body = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : ''
+    // Fresh and covered where the caller's clock is off, so that it can correct it by this answer. Proxies may replace it elsewhere.
+    if (refusals.has(request)) reply.header('date', new Date(now()).toUTCString())
+    // Without a body Fastify takes the content type away after this hook.
+    if (body === '') reply.removeHeader('content-type')
+    const headers = Object.fromEntries(
+      Object.entries(reply.getHeaders()).flatMap(([name, value]) => value === undefined ? [] : [[name, String(value)]]),
+    )
+    reply.headers(signedRequest.signAnswer({ status: reply.statusCode, headers, body }))
+    return payload
+  })
+}

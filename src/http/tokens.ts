@@ -1,0 +1,67 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { DEFAULT_MIN_TTL } from '../core/integration.ts'
+import type { Refresh, TokenAnswer, TokenRequest } from '../core/refresh.ts'
+import { DEADLINE, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
+import { callerOf } from './signed.ts'
+import { tokenView, type MissingScopes } from './views.ts'
+import type { FastifyRequest } from 'fastify'
+
+const CODES = ['not_connected', 'reconnect_required', 'microsoft_unavailable', 'broker_misconfigured', 'token_unreadable'] as const
+
+export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingScopes: MissingScopes }> = async (scope, { refresh, missingScopes }) => {
+  /** Every token that is handed out leaves an audit line: who, for whom, which (design 4). The token itself is in none. */
+  async function handOut(request: FastifyRequest, wanted: TokenRequest) {
+    const answer: TokenAnswer = await refresh.tokenFor(wanted)
+    request.log.info({
+      audit: 'token_handed_out',
+      caller: callerOf(request).caller.name,
+      user_id: wanted.userId,
+      generation: answer.integration.generation,
+      ...(answer.degraded === undefined ? {} : { degraded: answer.degraded.reason }),
+    }, 'token handed out')
+    return tokenView(answer, missingScopes)
+  }
+
+  scope.get('/tokens/:userId', {
+    config: { permission: 'tokens:read' },
+    schema: {
+      operationId: 'getToken',
+      tags: ['tokens'],
+      summary: 'A usable access token for a user',
+      description: 'Answers the stored token when it has more than `min_ttl` seconds left, refreshes it first otherwise. A token that is still valid is '
+        + 'never an error: where it could not be refreshed, it comes with `degraded`.',
+      params: UserParams,
+      querystring: Type.Object({ min_ttl: Type.Optional(MinTtl), deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
+      response: { 200: Token, ...problemResponses(CODES) },
+    },
+  }, async (request) => handOut(request, {
+    userId: request.params.userId,
+    minTtl: request.query.min_ttl ?? DEFAULT_MIN_TTL,
+    deadlineMs: request.query.deadline_ms ?? DEADLINE.default,
+    requestId: request.id,
+  }))
+
+  scope.post('/tokens/:userId/refresh', {
+    config: { permission: 'tokens:refresh' },
+    schema: {
+      operationId: 'refreshToken',
+      tags: ['tokens'],
+      summary: 'A token of a later generation than the one that failed',
+      description: 'For the moment when Graph answers 401 although the token has not expired. The stored token if it is later than `generation`, else one '
+        + 'refresh, however many ask at once. The token that failed is never the answer: where no later one can be had, it is a failure.',
+      params: UserParams,
+      querystring: Type.Object({ deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
+      body: Type.Object({
+        generation: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Of the token that failed.' }),
+      }, { additionalProperties: false }),
+      response: { 200: Token, ...problemResponses(CODES) },
+    },
+  }, async (request) => handOut(request, {
+    userId: request.params.userId,
+    minTtl: DEFAULT_MIN_TTL,
+    deadlineMs: request.query.deadline_ms ?? DEADLINE.default,
+    after: request.body.generation,
+    requestId: request.id,
+  }))
+}

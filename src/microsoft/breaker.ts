@@ -1,0 +1,199 @@
+import type { Reason } from '../core/failure.ts'
+import type { Pause, Permit } from '../core/ports.ts'
+
+/**
+ * Whether refreshes are sent at all: one per process, for trouble that is everybody's (design 2.3). A pure state machine, time and
+ * chance come in. closed → open on a credential failure, throttling or an outage → half_open: one probe at a time → ramping: a few
+ * at a time, one more with each success, so that healing is not a stampede → closed.
+ */
+
+export type BreakerMode = 'closed' | 'open' | 'half_open' | 'ramping'
+
+export interface BreakerState {
+  mode: BreakerMode
+  /** Why it opened; absent while closed. */
+  reason?: Reason
+  /** Seconds until a probe is let through; only while open. */
+  retryAfter?: number
+}
+
+/** What became of one refresh, seen as evidence about Microsoft and about us. */
+export type Outcome =
+  /** Microsoft answered this request as it should, be it with a refusal of this user. */
+  | { kind: 'healthy' }
+  /** Says nothing about the others. */
+  | { kind: 'neutral' }
+  /** Our credential was refused: it will be for everybody. */
+  | { kind: 'credential' }
+  /** Throttled, failed or unreachable. `row` and `tenant` tell one row's or one tenant's trouble from everybody's. */
+  | { kind: 'trouble'; reason: Reason; row: string; tenant?: string; retryAfter?: number }
+
+export interface Breaker {
+  /** Leave to send one refresh, or how long not to. No I/O. */
+  admit(): Permit | Pause
+  /** Reports what became of a permit's refresh; once, later calls and `release` do nothing. */
+  settle(permit: Permit, outcome: Outcome): void
+  /** This process serves that tenant: once there are two, the trouble of one alone is not everybody's. */
+  sawTenant(tenant: string): void
+  state(): BreakerState
+}
+
+export interface BreakerOptions {
+  /** Milliseconds, monotonic. */
+  now(): number
+  /** Uniform in [0, 1). */
+  random(): number
+  /** Called at each change of mode; for the log and metrics. */
+  onChange?(state: BreakerState, from: BreakerMode): void
+}
+
+/** Different integrations that must fail in a row, with no healthy answer between, before trouble counts as everybody's. */
+export const THRESHOLD = 5
+/** Milliseconds after which a row of failures without a further one is forgotten. */
+export const WINDOW = 60_000
+/** Milliseconds of the first pause; doubled with each failed probe up to MAX_PAUSE. */
+const FIRST_PAUSE = { client_credential: 15_000, throttled: 60_000, other: 5_000 }
+const MAX_PAUSE = 60_000
+/** Milliseconds: a Retry-After is honoured up to an hour (design 2.3). */
+const MAX_RETRY_AFTER = 3_600_000
+/** Milliseconds after which a probe that never reported is given up; longer than an exchange can take. */
+const PROBE_LIMIT = 10_000
+/** Refreshes at once right after healing, and when the ramp is over: at so many, or after RAMP_LIMIT milliseconds. */
+const RAMP_START = 2
+const RAMP_END = 32
+const RAMP_LIMIT = 30_000
+
+interface Chain {
+  rows: Map<string, string | undefined>
+  at: number
+  retryAfter: number
+}
+
+export function createBreaker({ now, random, onChange }: BreakerOptions): Breaker {
+  let mode: BreakerMode = 'closed'
+  let reason: Reason | undefined
+  let until = 0
+  let openings = 0
+  let epoch = 0
+  let probeUntil = -Infinity
+  let inFlight = 0
+  let limit = 0
+  let rampUntil = 0
+  let chain: Chain = emptyChain()
+  const tenants = new Set<string>()
+  const permits = new WeakMap<Permit, { epoch: number }>()
+
+  const state = (): BreakerState => ({
+    mode,
+    ...(reason !== undefined && { reason }),
+    ...(mode === 'open' && { retryAfter: Math.max(1, Math.ceil((until - now()) / 1000)) }),
+  })
+
+  const change = (next: BreakerMode): void => {
+    const from = mode
+    mode = next
+    if (next === 'closed') {
+      reason = undefined
+      openings = 0
+    }
+    chain = emptyChain()
+    if (from !== next) onChange?.(state(), from)
+  }
+
+  const open = (why: Reason, retryAfter = 0): void => {
+    const first = why === 'client_credential' || why === 'throttled' ? FIRST_PAUSE[why] : FIRST_PAUSE.other
+    const wanted = Math.max(Math.min(first * 2 ** openings, MAX_PAUSE), Math.min(retryAfter * 1000, MAX_RETRY_AFTER))
+    reason = why
+    // Later by up to a fifth, never earlier than Microsoft asked: replicas must not probe in step.
+    until = now() + Math.min(wanted * (1 + random() / 5), MAX_RETRY_AFTER)
+    openings += 1
+    epoch += 1
+    probeUntil = -Infinity
+    change('open')
+  }
+
+  const startRamp = (): void => {
+    limit = RAMP_START
+    inFlight = 0
+    rampUntil = now() + RAMP_LIMIT
+    change('ramping')
+  }
+
+  const permit = (): Permit => {
+    const issued: Permit = { release: () => settle(issued, { kind: 'neutral' }) }
+    permits.set(issued, { epoch })
+    return issued
+  }
+
+  const pause = (retryAfter: number): Pause => ({
+    verdict: reason === 'client_credential' ? 'misconfigured' : 'try_later',
+    reason: reason ?? 'microsoft_error',
+    retryAfter,
+  })
+  // Seconds; spread, so that those turned away do not come back together.
+  const shortPause = (): Pause => pause(1 + Math.floor(random() * 3))
+
+  const admit = (): Permit | Pause => {
+    if (mode === 'open') {
+      if (now() < until) return pause(Math.max(1, Math.ceil((until - now()) / 1000)))
+      change('half_open')
+    }
+    if (mode === 'half_open') {
+      if (now() < probeUntil) return shortPause()
+      probeUntil = now() + PROBE_LIMIT
+    }
+    if (mode === 'ramping') {
+      if (now() >= rampUntil) change('closed')
+      else if (inFlight >= limit) return shortPause()
+      else inFlight += 1
+    }
+    return permit()
+  }
+
+  const settle = (given: Permit, outcome: Outcome): void => {
+    const issued = permits.get(given)
+    if (!issued) return
+    permits.delete(given)
+    // Sent before it opened: an old tale, and it must not heal or prolong anything.
+    if (issued.epoch !== epoch) return
+    if (mode === 'half_open') probeUntil = -Infinity
+    if (mode === 'ramping') inFlight = Math.max(0, inFlight - 1)
+    if (outcome.kind === 'credential') open('client_credential')
+    else if (outcome.kind === 'trouble') trouble(outcome)
+    else if (outcome.kind === 'healthy') healthy()
+  }
+
+  const healthy = (): void => {
+    chain = emptyChain()
+    if (mode === 'half_open') startRamp()
+    else if (mode === 'ramping' && ++limit >= RAMP_END) change('closed')
+  }
+
+  const trouble = (outcome: Extract<Outcome, { kind: 'trouble' }>): void => {
+    if (mode === 'half_open') return open(outcome.reason, outcome.retryAfter)
+    if (now() - chain.at > WINDOW) chain = emptyChain()
+    chain.at = now()
+    chain.retryAfter = Math.max(chain.retryAfter, outcome.retryAfter ?? 0)
+    // Failing to reach the host at all is no tenant's trouble: such a row stands for a tenant of its own.
+    const tenant = outcome.reason === 'microsoft_unreachable' ? outcome.row : outcome.tenant
+    chain.rows.set(outcome.row, tenant)
+    if (chain.rows.size >= THRESHOLD && isEverybodys(chain)) open(outcome.reason, chain.retryAfter)
+  }
+
+  // Two tenants at least, unless this process has only ever seen one.
+  const isEverybodys = ({ rows }: Chain): boolean => {
+    const failing = new Set(rows.values())
+    failing.delete(undefined)
+    return failing.size >= 2 || tenants.size <= 1
+  }
+
+  const sawTenant = (tenant: string): void => {
+    if (tenants.size < 2) tenants.add(tenant)
+  }
+
+  return { admit, settle, sawTenant, state }
+}
+
+function emptyChain(): Chain {
+  return { rows: new Map(), at: -Infinity, retryAfter: 0 }
+}

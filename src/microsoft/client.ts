@@ -1,0 +1,202 @@
+/**
+ * microsoft owns the conversation with Microsoft's sign-in service: what is sent, what an answer means, whom an id token names,
+ * which scopes exist, and when nothing is sent at all. It must not know the database, HTTP routes, the environment or callers;
+ * Microsoft's address is an option, and nothing here is made for a simulator. It logs nothing: tokens never leave but as results.
+ */
+import { createHash } from 'node:crypto'
+import type { Dispatcher } from 'undici'
+import type { Reason } from '../core/failure.ts'
+import { isSameAccount } from '../core/integration.ts'
+import type { Clock, CodeRequest, CodeVerdict, Microsoft, Random, RefreshRequest, Verdict } from '../core/ports.ts'
+import { isGuid } from './answer.ts'
+import type { TokenAnswer } from './answer.ts'
+import { authorizeUrl } from './authorize-url.ts'
+import { createBreaker } from './breaker.ts'
+import type { BreakerMode, BreakerState, Outcome } from './breaker.ts'
+import { createAuthenticator } from './credential.ts'
+import type { Credential } from './credential.ts'
+import { createDispatcher, EXCHANGE_TIMEOUT, send } from './exchange.ts'
+import { keyIdOf, readIdToken, verifyIdToken } from './id-token.ts'
+import type { IdTokenProblem, IdTokenResult, IdTokenRules } from './id-token.ts'
+import { createMetadataSource } from './metadata.ts'
+import type { Metadata } from './metadata.ts'
+import { canonicalScopes, missingScopes, requestedScope } from './scopes.ts'
+import { createTokenEndpoint } from './token-endpoint.ts'
+import type { CredentialProbe } from './token-endpoint.ts'
+import { judgeCode, judgeRefresh } from './verdict.ts'
+
+export interface MicrosoftOptions {
+  /** `https://login.microsoftonline.com` or another cloud's (entra.md 1). */
+  loginUrl: string
+  /** `organizations`, `common`, `consumers`, a GUID or a domain. */
+  tenant: string
+  /** Tenant ids; empty: any. */
+  allowedTenants: readonly string[]
+  clientId: string
+  /** Exactly as registered (entra.md 9). */
+  redirectUri: string
+  /** Newest first, at least one. */
+  credentials: readonly Credential[]
+  clock: Clock
+  random: Random
+  /** Connections to Microsoft, e.g. through a proxy; absent: our own, ended by `close`. */
+  dispatcher?: Dispatcher
+  /** A signal that aborts after so many milliseconds; absent: a timer's. */
+  deadline?: (ms: number) => AbortSignal
+  /** For the log: one call for each change of the breaker. */
+  onBreakerChange?: (state: BreakerState, from: BreakerMode) => void
+  /** For the log: which check an id token failed. */
+  onIdTokenProblem?: (problem: IdTokenProblem, requestId: string) => void
+}
+
+/** The port, and what doctor, readyz and metrics need. */
+export interface MicrosoftClient extends Microsoft {
+  breaker(): BreakerState
+  /** Where users and codes are sent; to compare with `metadata()`. */
+  endpoints: { authorize: string; token: string }
+  /** Fetches discovery and keys anew. Undefined: not to be had, or naming another origin than the configured one. */
+  metadata(): Promise<Metadata | undefined>
+  /** Tries each credential, newest first, without touching anybody's integration. */
+  probeCredentials(): Promise<CredentialProbe[]>
+  close(): Promise<void>
+}
+
+/** Throws only where a credential's PEM cannot be read. */
+export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
+  const { tenant, clientId, redirectUri, clock, random } = options
+  const loginUrl = options.loginUrl.replace(/\/+$/, '')
+  const dispatcher = options.dispatcher ?? createDispatcher()
+  const deadline = options.deadline ?? ((ms) => AbortSignal.timeout(ms))
+  const tokenUrl = (segment: string): string => `${loginUrl}/${segment}/oauth2/v2.0/token`
+  const endpoints = { authorize: `${loginUrl}/${tenant}/oauth2/v2.0/authorize`, token: tokenUrl(tenant) }
+
+  const breaker = createBreaker({
+    now: () => clock.elapsed(),
+    random: () => random.fraction(),
+    ...(options.onBreakerChange && { onChange: options.onBreakerChange }),
+  })
+  const authenticators = options.credentials.map((credential) => createAuthenticator(credential, clientId, clock, random))
+  const tokenEndpoint = createTokenEndpoint({ clientId, authenticators, dispatcher, deadline, clock })
+  const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT) })
+  const metadata = createMetadataSource({ loginUrl, tenant, clock, fetchOne })
+
+  const rules = (issuer: string): IdTokenRules => ({
+    issuer,
+    clientId,
+    tenant,
+    allowedTenants: options.allowedTenants,
+    now: clock.now(),
+  })
+
+  const refresh = async (request: RefreshRequest): Promise<Verdict> => {
+    const { refreshToken, account, requestId } = request
+    const tenantId = request.tenantId ?? account?.tenantId
+    const url = tokenUrl(tenantId !== undefined && isGuid(tenantId) ? tenantId : tenant)
+    const form = { grant_type: 'refresh_token', refresh_token: refreshToken, scope: requestedScope(request.scopes) }
+    const { judged, began } = await tokenEndpoint.exchange(url, form, requestId, (answer) => judgeRefresh(answer, clock.now()))
+    if (judged.kind !== 'answer') return judged
+
+    const { answer } = judged
+    const named = answer.idToken === undefined ? undefined : readIdToken(answer.idToken, rules(`${loginUrl}/{tenantid}/v2.0`))
+    if (named && 'problem' in named) {
+      options.onIdTokenProblem?.(named.problem, requestId)
+      return isAboutAccount(named.problem)
+        ? { kind: 'reconnect', reason: named.problem, final: false, microsoft: {} }
+        : { kind: 'try_later', reason: 'identity_unproven', microsoft: {} }
+    }
+    // Somebody else's tokens are never stored; nor is the user marked for an answer that should not exist.
+    if (named && account && !isSameAccount(named.account, account)) {
+      options.onIdTokenProblem?.('object', requestId)
+      return { kind: 'try_later', reason: 'identity_unproven', microsoft: {} }
+    }
+    const scopes = canonicalScopes(answer.scope ?? request.scopes)
+    return { kind: 'tokens', tokens: { ...tokenSet(answer, scopes, clock.elapsed() - began), ...named } }
+  }
+
+  const redeem = async (request: CodeRequest): Promise<CodeVerdict> => {
+    // Before the code is spent: without keys the answer could not be checked.
+    if (!(await metadata.get())) return { kind: 'try_later', reason: 'microsoft_unreachable', microsoft: {} }
+    const form = {
+      grant_type: 'authorization_code',
+      code: request.code,
+      redirect_uri: redirectUri,
+      code_verifier: request.codeVerifier,
+      scope: requestedScope(),
+    }
+    const judge = (answer: Parameters<typeof judgeCode>[0]) => judgeCode(answer, clock.now())
+    const { judged, began } = await tokenEndpoint.exchange(endpoints.token, form, request.requestId, judge)
+    if (judged.kind !== 'answer') return judged
+
+    const { answer } = judged
+    const refused = (reason: Reason): CodeVerdict => ({ kind: 'refused', reason, microsoft: {} })
+    const named = await prove(answer.idToken, request.nonce)
+    if ('problem' in named) {
+      options.onIdTokenProblem?.(named.problem, request.requestId)
+      return refused(isAboutAccount(named.problem) ? named.problem : 'identity_unproven')
+    }
+    breaker.sawTenant(named.account.tenantId)
+    const scopes = canonicalScopes(answer.scope ?? requestedScope())
+    if (missingScopes(scopes).length > 0) return refused('missing_scopes')
+    if (answer.refreshToken === undefined) return refused('no_refresh_token')
+    const tokens = tokenSet(answer, scopes, clock.elapsed() - began)
+    return { kind: 'tokens', tokens: { ...tokens, refreshToken: answer.refreshToken, account: named.account } }
+  }
+
+  const prove = async (idToken: string | undefined, nonce: string): Promise<IdTokenResult> => {
+    if (idToken === undefined) return { problem: 'missing' }
+    const known = await metadata.withKey(keyIdOf(idToken) ?? '')
+    return known ? verifyIdToken(idToken, { ...rules(known.issuer), nonce }, known.keys) : { problem: 'unknown_key' }
+  }
+
+  return {
+    authorizeUrl: (request) => authorizeUrl(endpoints.authorize, { clientId, redirectUri, scope: requestedScope() }, request),
+    admit: () => breaker.admit(),
+    async refresh(request, permit) {
+      const tenantId = (request.tenantId ?? request.account?.tenantId)?.toLowerCase()
+      if (tenantId !== undefined) breaker.sawTenant(tenantId)
+      let outcome: Outcome = { kind: 'neutral' }
+      try {
+        const verdict = await refresh(request)
+        outcome = evidence(verdict, request.refreshToken, tenantId)
+        return verdict
+      } finally {
+        breaker.settle(permit, outcome)
+      }
+    },
+    redeem,
+    breaker: () => breaker.state(),
+    endpoints,
+    metadata: () => metadata.fetch(),
+    probeCredentials: () => tokenEndpoint.probe(endpoints.token),
+    async close() {
+      if (!options.dispatcher) await dispatcher.close()
+    },
+  }
+}
+
+function tokenSet(answer: TokenAnswer, scopes: string[], elapsed: number) {
+  const { accessToken, refreshToken, expiresIn } = answer
+  return { accessToken, expiresIn, elapsed, scopes, ...(refreshToken !== undefined && { refreshToken }) }
+}
+
+function isAboutAccount(problem: IdTokenProblem): problem is 'account_type_not_allowed' | 'tenant_not_allowed' {
+  return problem === 'account_type_not_allowed' || problem === 'tenant_not_allowed'
+}
+
+/** What a refresh's verdict says about Microsoft and about us, rather than about this user. */
+function evidence(verdict: Verdict, refreshToken: string, tenant: string | undefined): Outcome {
+  switch (verdict.kind) {
+    case 'tokens':
+    case 'reconnect':
+      return { kind: 'healthy' }
+    case 'misconfigured':
+      return { kind: verdict.everybody ? 'credential' : 'neutral' }
+    case 'try_later': {
+      const { reason, retryAfter } = verdict
+      if (reason === 'loop_detected' || reason === 'identity_unproven') return { kind: 'neutral' }
+      // Stable while the row fails, and says nothing about the token.
+      const row = createHash('sha256').update(refreshToken).digest('base64url').slice(0, 16)
+      return { kind: 'trouble', reason, row, ...(tenant !== undefined && { tenant }), ...(retryAfter !== undefined && { retryAfter }) }
+    }
+  }
+}

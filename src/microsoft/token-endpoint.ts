@@ -1,0 +1,102 @@
+import type { Dispatcher } from 'undici'
+import type { MicrosoftError, Reason } from '../core/failure.ts'
+import type { Clock } from '../core/ports.ts'
+import type { Answer } from './answer.ts'
+import type { Authenticator, Credential } from './credential.ts'
+import { EXCHANGE_TIMEOUT, send } from './exchange.ts'
+import { judgeRefresh } from './verdict.ts'
+
+/** Requests to the token endpoint, authenticated with the credential that works (RFC 6749 2.3, 3.2). */
+export interface TokenEndpoint {
+  /** One exchange and its judgement; `began` as `clock.elapsed()`, milliseconds. At most EXCHANGE_TIMEOUT in all. */
+  exchange<J extends Judged>(url: string, form: Record<string, string>, requestId: string, judge: Judge<J>): Promise<Exchanged<J>>
+  /** Tries each credential, newest first, with a refresh token that is none. */
+  probe(url: string): Promise<CredentialProbe[]>
+}
+
+interface Judged {
+  kind: string
+  reason?: Reason
+}
+type Judge<J> = (answer: Answer) => J
+type NotSent = { kind: 'try_later'; reason: Reason; microsoft: MicrosoftError }
+interface Exchanged<J> {
+  judged: J | NotSent
+  began: number
+}
+
+export interface CredentialProbe {
+  kind: Credential['kind']
+  /** ISO 8601, where known. */
+  expiresAt?: string
+  /** accepted: Microsoft took the credential. refused: it did not. unclear: no answer that tells. */
+  result: 'accepted' | 'refused' | 'unclear'
+  microsoft: MicrosoftError
+}
+
+/** `authenticators` newest first; `deadline` gives a signal that aborts after so many milliseconds. */
+export function createTokenEndpoint(options: {
+  clientId: string
+  authenticators: readonly Authenticator[]
+  dispatcher: Dispatcher
+  deadline: (ms: number) => AbortSignal
+  clock: Clock
+}): TokenEndpoint {
+  const { clientId, authenticators, dispatcher, deadline, clock } = options
+  /** The one that worked last goes first: a secret not yet valid everywhere must not cost two requests each time. */
+  let preferred = authenticators[0]
+
+  async function attempt<J extends Judged>(
+    authenticator: Authenticator,
+    request: { url: string; form: Record<string, string>; requestId?: string; signal: AbortSignal },
+    judge: Judge<J>,
+  ): Promise<J | NotSent> {
+    const form = { client_id: clientId, ...request.form, ...(await authenticator.fields(request.url)) }
+    const sent = await send(dispatcher, { ...request, form })
+    return 'answer' in sent ? judge(sent.answer) : { kind: 'try_later', reason: sent.failed, microsoft: {} }
+  }
+
+  async function exchange<J extends Judged>(
+    url: string,
+    form: Record<string, string>,
+    requestId: string,
+    judge: Judge<J>,
+  ): Promise<Exchanged<J>> {
+    const signal = deadline(EXCHANGE_TIMEOUT)
+    const began = clock.elapsed()
+    const inOrder = authenticators.toSorted((a, b) => Number(b === preferred) - Number(a === preferred))
+    let refused: J | NotSent | undefined
+    for (const authenticator of inOrder) {
+      const judged = await attempt(authenticator, { url, form, requestId, signal }, judge)
+      if (!isCredentialRefusal(judged)) {
+        if (judged.kind !== 'try_later') preferred = authenticator
+        return { judged, began }
+      }
+      refused ??= judged
+    }
+    if (!refused) throw new TypeError('no client credential')
+    return { judged: refused, began }
+  }
+
+  return {
+    exchange,
+    async probe(url) {
+      const probes: CredentialProbe[] = []
+      for (const authenticator of authenticators) {
+        const form = { grant_type: 'refresh_token', refresh_token: 'credential-check', scope: 'openid' }
+        const request = { url, form, signal: deadline(EXCHANGE_TIMEOUT) }
+        const judged = await attempt(authenticator, request, (answer) => judgeRefresh(answer, clock.now()))
+        const microsoft = judged.kind === 'answer' ? {} : judged.microsoft
+        // Microsoft looks at the credential first: only behind it is the refresh token found to be none.
+        const accepted = judged.kind === 'reconnect' && microsoft.error === 'invalid_grant'
+        const result = accepted ? 'accepted' : isCredentialRefusal(judged) ? 'refused' : 'unclear'
+        probes.push({ kind: authenticator.kind, ...(authenticator.expiresAt && { expiresAt: authenticator.expiresAt }), result, microsoft })
+      }
+      return probes
+    },
+  }
+}
+
+function isCredentialRefusal({ kind, reason }: Judged): boolean {
+  return kind === 'misconfigured' && reason === 'client_credential'
+}

@@ -1,0 +1,55 @@
+import type { RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/ports.ts'
+import type { Callers } from './callers.ts'
+import { verifyBody } from './content-digest.ts'
+import type { SigningKey } from './keys.ts'
+import { replayKey, type NonceMemory } from './nonces.ts'
+import { MAX_SKEW } from './profile.ts'
+import { responseKey, signResponse } from './sign.ts'
+import { verifyRequest, type VerifiedRequest } from './verify.ts'
+
+export interface GateOptions {
+  /** The callers of now: the file may change while we run. */
+  callers(): Callers
+  /** In the form normalizeAuthority gives. */
+  authorities: ReadonlySet<string>
+  /** Of the internal listener as callers reach it; never taken from the socket (security.md 1.2). */
+  scheme: 'http' | 'https'
+  nonces: NonceMemory
+  /** Signs answers to Ed25519 callers. */
+  brokerKey?: SigningKey
+  /** Milliseconds since the epoch. */
+  now(): number
+}
+
+/** Joins verifier, nonces and answers into the port that the HTTP side asks. */
+export function createGate(options: GateOptions): RequestSignatures {
+  function toSigned(request: VerifiedRequest, now: number): SignedRequest {
+    const key = responseKey(request, options.brokerKey)
+    return {
+      caller: request.caller,
+      keyId: request.key.keyId,
+      replayKey: replayKey(request.key.keyId, request.nonce),
+      replayTtl: Math.max(1, Math.ceil(request.expires - now / 1000) + MAX_SKEW),
+      bodyMatches: (body) => verifyBody(request.covered, body) === 'matches',
+      signAnswer: (answer) => key === undefined ? {} : signResponse(answer, request, key, { now: options.now() }),
+    }
+  }
+
+  return {
+    check(wire: WireRequest) {
+      const now = options.now()
+      const { scheme, authorities } = options
+      const verdict = verifyRequest({ ...wire, scheme }, { callers: options.callers(), authorities, now })
+      if (verdict.kind === 'refused') {
+        const { code, detail, keyId } = verdict
+        const refused: RefusedRequest = { code, detail, ...(keyId === undefined ? {} : { keyId }) }
+        return { refused: verdict.code === 'clock_skew' ? { ...refused, answerable: toSigned(verdict.request, now) } : refused }
+      }
+      // Only now: otherwise strangers could fill the memory.
+      const seen = options.nonces.remember(verdict.key.keyId, verdict.nonce, now)
+      if (seen === 'replayed') return { refused: { code: 'invalid_signature', detail: 'replayed', keyId: verdict.key.keyId } }
+      if (seen === 'full') return { refused: { code: 'rate_limited', detail: 'nonce_memory_full', keyId: verdict.key.keyId } }
+      return { signed: toSigned(verdict, now) }
+    },
+  }
+}

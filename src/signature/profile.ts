@@ -1,0 +1,29 @@
+// The profile `token-broker/1` in numbers and names (design 3): what both sides agree on beyond RFC 9421.
+
+export const REQUEST_TAG = 'token-broker/1'
+export const RESPONSE_TAG = 'token-broker-response/1'
+
+/** A signature is valid for at most this long, in seconds. */
+export const MAX_LIFETIME = 60
+/** How far the two clocks may differ, in seconds. */
+export const MAX_SKEW = 5
+/** How long after it first came in a request can still be accepted, in ms: created up to 5 s ahead, 60 s, 5 s grace. */
+export const ACCEPTED_FOR_MS = (MAX_LIFETIME + 2 * MAX_SKEW) * 1000
+
+/** Limits in characters. */
+export const MAX_SIGNATURE_FIELD = 1024
+/** A response names the request's components too, each with `;req`. */
+export const MAX_RESPONSE_SIGNATURE_FIELD = 4096
+export const MAX_TARGET = 2048
+
+export const NONCE = /^[A-Za-z0-9_-]{22,64}$/
+
+/** The two ways to cover where a request goes; a signature needs all of one of them. */
+export const TARGET_COMPONENTS = [
+  ['@method', '@authority', '@path', '@query'],
+  ['@method', '@target-uri'],
+] as const
+/** Covered in addition when a request has a body. */
+export const BODY_COMPONENTS = ['content-digest', 'content-type'] as const
+/** Fields of a response that its signature covers when it has them, next to `@status` and `content-digest`. */
+export const RESPONSE_FIELDS = ['content-type', 'cache-control', 'retry-after', 'date'] as const

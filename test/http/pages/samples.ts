@@ -1,0 +1,121 @@
+import { REASONS, type Reason } from '../../../src/core/failure.ts'
+import type { Account, IntegrationSummary } from '../../../src/core/integration.ts'
+import type { ConnectOutcome } from '../../../src/core/ports.ts'
+import {
+  accountPage, adminConsentPage, adminConsentResultPage, disconnectConfirmationPage, disconnectedPage, goingOnPage, PAGE_PROBLEMS, problemPage,
+  resultPage, type Language, type PageContext, type PageProblem,
+} from '../../../src/http/pages/pages.ts'
+
+// Every page in every state, made from one bag of values, so that tests can replace each string by a hostile one.
+
+export const NOW = Date.parse('2026-11-22T10:00:00Z')
+export const REASON_NAMES = Object.keys(REASONS) as Reason[]
+export const PROBLEM_NAMES = Object.keys(PAGE_PROBLEMS) as PageProblem[]
+
+/** Every string that reaches a page from outside it. */
+export const values = {
+  connect: 'https://audits.example.com/integrations/microsoft/connect/',
+  manage: 'https://audits.example.com/integrations/microsoft/',
+  appName: 'MEGDocs',
+  clientId: '6731de76-14a6-49ae-97bc-6eba6914391e',
+  publicBaseUrl: 'https://audits.example.com',
+  redirectUri: 'https://audits.example.com/auth/oauth2/microsoft/callback',
+  adminConsentUrl: 'https://audits.example.com/auth/oauth2/microsoft/admin-consent',
+  startUrl: '/auth/oauth2/microsoft/admin-consent/start',
+  goingTo: 'https://audits.example.com/integrations/microsoft/done?connect_session=cs_1',
+  disconnectUrl: 'https://audits.example.com/integrations/microsoft/',
+  scope: 'Files.ReadWrite.All',
+  words: 'Read and write your M365 files',
+  missing: 'Files.ReadWrite.All',
+  referenceId: '01JDA7Q4T2M9',
+  csrfToken: 'hW2m0yq7',
+  username: 'jane.doe@contoso.com',
+  displayName: 'Jane Doe',
+  otherUsername: 'j.smith@fabrikam.example',
+  tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47',
+  objectId: '5f0c9c1e-3b5e-4a0a-9a5e-1c9d1c9d1c9d',
+  error: 'invalid_grant',
+  suberror: 'consent_required',
+  traceId: '0b5d8e59-8f7a-4c24-9b8c-0d8a1c5d2a00',
+  correlationId: 'ff2b3a3c-3d2a-4b1c-8f1d-7f4f0e3f2b11',
+  timestamp: '2026-11-22 09:58:10Z',
+}
+export type Values = typeof values
+
+export function contextOf(language: Language, v: Values = values): PageContext {
+  return {
+    language,
+    referenceId: v.referenceId,
+    entryUrls: { connect: v.connect, manage: v.manage },
+    app: { name: v.appName, clientId: v.clientId, publicBaseUrl: v.publicBaseUrl, redirectUri: v.redirectUri, adminConsentUrl: v.adminConsentUrl },
+    permissions: [{ scope: 'User.Read', words: 'Read your profile information' }, { scope: v.scope, words: v.words }],
+  }
+}
+
+export function accountOf(v: Values = values): Account {
+  return { tenantId: v.tenantId, objectId: v.objectId, username: v.username, displayName: v.displayName }
+}
+
+export function summaryOf(v: Values = values): IntegrationSummary {
+  return {
+    id: 'i1', userId: '42', status: 'active', generation: 7, scopes: ['Files.ReadWrite.All', 'User.Read'], account: accountOf(v),
+    connectedAt: '2026-08-03T07:30:00Z', refreshedAt: '2026-11-22T09:57:00Z', accessTokenExpiresAt: '2026-11-22T10:57:00Z',
+  }
+}
+
+export function microsoftOf(v: Values = values): NonNullable<ConnectOutcome['microsoft']> {
+  return {
+    status: 400, error: v.error, suberror: v.suberror, aadsts: 65001, traceId: v.traceId, correlationId: v.correlationId, timestamp: v.timestamp,
+  }
+}
+
+/** Needs attention for this reason. */
+export function brokenOf(reason: Reason, v: Values = values): IntegrationSummary {
+  const failure = { verdict: 'reconnect' as const, reason, final: false, microsoft: microsoftOf(v), at: '2026-11-20T08:00:00Z' }
+  return { ...summaryOf(v), status: 'reconnect_required', failure }
+}
+
+export function refusedOf(reason: Reason, v: Values = values): ConnectOutcome {
+  return { result: 'refused', reason, code: 'connect_refused', account: accountOf(v), microsoft: microsoftOf(v) }
+}
+
+/** Name → HTML of every page in every state. */
+export function allPages(language: Language, v: Values = values): Record<string, string> {
+  const context = contextOf(language, v)
+  const pinned = { ...accountOf(v), username: v.otherUsername }
+  const state = { missingScopes: [], now: NOW }
+  const summary = summaryOf(v)
+  const { account: _, ...anonymous } = summary
+  const pending = { since: '2026-11-22T09:48:00Z' }
+  const passing = { verdict: 'try_later' as const, reason: 'microsoft_error' as const, final: false, microsoft: microsoftOf(v) }
+  const pages: Record<string, string> = {
+    'account-not-connected': accountPage(context, state),
+    'account-pending': accountPage(context, { ...state, pending }),
+    'account-connected': accountPage(context, { ...state, summary }),
+    'account-connected-pending': accountPage(context, { ...state, summary, pending }),
+    'account-connected-missing': accountPage(context, { ...state, summary, missingScopes: [v.missing] }),
+    'account-connected-passing': accountPage(context, { ...state, summary: { ...summary, failure: passing } }),
+    'account-imported': accountPage(context, { ...state, summary: anonymous }),
+    'account-attention-unknown': accountPage(context, { ...state, summary: { ...summary, status: 'reconnect_required' } }),
+    'disconnect-confirm': disconnectConfirmationPage(context, { account: accountOf(v), csrfToken: v.csrfToken }),
+    'disconnected': disconnectedPage(context, { tenantId: v.tenantId }),
+    'disconnected-unknown': disconnectedPage(context),
+    'result-connected': resultPage(context, { outcome: { result: 'connected', account: accountOf(v) }, disconnectUrl: v.disconnectUrl }),
+    'result-reconnected': resultPage(context, { outcome: { result: 'reconnected', account: accountOf(v) } }),
+    'result-mismatch': resultPage(context, { outcome: { ...refusedOf('other_account', v), code: 'account_mismatch' }, pinned, disconnectUrl: v.disconnectUrl }),
+    'result-refused-unknown': resultPage(context, { outcome: { result: 'refused' } }),
+    'result-expired': resultPage(context, { outcome: { result: 'refused', code: 'connect_session_expired' } }),
+    'result-misconfigured': resultPage(context, { outcome: { result: 'refused', code: 'broker_misconfigured' } }),
+    'going-on-megdocs': goingOnPage(context, { url: v.goingTo, to: 'megdocs' }),
+    'going-on-microsoft': goingOnPage(context, { url: v.goingTo, to: 'microsoft' }),
+    'admin-consent': adminConsentPage(context, { startUrl: v.startUrl }),
+    'admin-consent-approved': adminConsentResultPage(context, { approved: true }),
+    'admin-consent-refused': adminConsentResultPage(context, { approved: false }),
+  }
+  for (const problem of PROBLEM_NAMES) pages[`problem-${problem}`] = problemPage(context, problem)
+  for (const reason of REASON_NAMES) {
+    pages[`attention-${reason}`] = accountPage(context, { ...state, summary: brokenOf(reason, v) })
+    pages[`result-${reason}`] = resultPage(context, { outcome: refusedOf(reason, v) })
+  }
+  return pages
+}

@@ -1,0 +1,286 @@
+import t from 'tap'
+import type { Pause, Permit } from '../../src/core/ports.ts'
+import { createBreaker, THRESHOLD, WINDOW, type BreakerState, type Outcome } from '../../src/microsoft/breaker.ts'
+import { OTHER_TENANT, TENANT } from './support.ts'
+
+function setUp(fraction = 0) {
+  let now = 1_000_000
+  const changes: string[] = []
+  const breaker = createBreaker({
+    now: () => now,
+    random: () => fraction,
+    onChange: (state, from) => changes.push(`${from}>${state.mode}${state.reason ? ` ${state.reason}` : ''}`),
+  })
+  const permit = (): Permit => {
+    const admission = breaker.admit()
+    if (isPause(admission)) throw new Error(`paused: ${admission.reason}`)
+    return admission
+  }
+  return {
+    ...breaker,
+    changes,
+    permit,
+    advance: (ms: number) => {
+      now += ms
+    },
+    /** One refresh, admitted and judged. */
+    one: (outcome: Outcome) => breaker.settle(permit(), outcome),
+    mode: (): BreakerState['mode'] => breaker.state().mode,
+  }
+}
+
+const isPause = (admission: Permit | Pause): admission is Pause => 'verdict' in admission
+const healthy: Outcome = { kind: 'healthy' }
+const trouble = (row: number | string, changes: object = {}): Outcome => ({ kind: 'trouble', reason: 'microsoft_error', row: String(row), tenant: TENANT, ...changes })
+const rows = Array.from({ length: THRESHOLD }, (_, index) => index)
+
+t.test('closed, it lets everything through', async (t) => {
+  const breaker = setUp()
+  for (let i = 0; i < 1000; i++) t.notOk(isPause(breaker.admit()))
+  t.strictSame(breaker.state(), { mode: 'closed' })
+})
+
+t.test('one credential failure pauses everybody as misconfigured', async (t) => {
+  const breaker = setUp()
+  breaker.one({ kind: 'credential' })
+  t.strictSame(breaker.admit(), { verdict: 'misconfigured', reason: 'client_credential', retryAfter: 15 })
+  t.strictSame(breaker.state(), { mode: 'open', reason: 'client_credential', retryAfter: 15 })
+  t.strictSame(breaker.changes, ['closed>open client_credential'])
+})
+
+t.test('an outage seen by different integrations in a row opens it, not one fewer', async (t) => {
+  const breaker = setUp()
+  for (const row of rows.slice(1)) breaker.one(trouble(row))
+  t.equal(breaker.mode(), 'closed')
+  breaker.one(trouble('last'))
+  t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfter: 5 })
+})
+
+t.test('one integration\'s trouble never opens it', async (t) => {
+  const breaker = setUp()
+  for (let i = 0; i < 100; i++) breaker.one(trouble('same'))
+  t.equal(breaker.mode(), 'closed')
+})
+
+t.test('a healthy answer between starts the count anew', async (t) => {
+  const breaker = setUp()
+  for (let i = 0; i < 100; i++) {
+    breaker.one(trouble(i))
+    if (i % (THRESHOLD - 1) === 0) breaker.one(healthy)
+  }
+  t.equal(breaker.mode(), 'closed')
+})
+
+t.test('a neutral outcome neither counts nor heals', async (t) => {
+  const breaker = setUp()
+  for (const row of rows) {
+    breaker.one({ kind: 'neutral' })
+    t.equal(breaker.mode(), 'closed')
+    breaker.one(trouble(row))
+  }
+  t.equal(breaker.mode(), 'open')
+})
+
+t.test('failures long apart are not an outage', async (t) => {
+  const breaker = setUp()
+  for (const row of rows) {
+    breaker.one(trouble(row))
+    breaker.advance(WINDOW + 1)
+  }
+  t.equal(breaker.mode(), 'closed')
+})
+
+t.test('one tenant\'s trouble never opens it where there are others', async (t) => {
+  const breaker = setUp()
+  breaker.sawTenant(TENANT)
+  breaker.sawTenant(OTHER_TENANT)
+  for (let i = 0; i < 100; i++) breaker.one(trouble(i))
+  t.equal(breaker.mode(), 'closed')
+  for (let i = 0; i < 100; i++) breaker.one(trouble(`throttled ${i}`, { reason: 'throttled', retryAfter: 60 }))
+  t.equal(breaker.mode(), 'closed')
+  breaker.one(trouble('b', { tenant: OTHER_TENANT }))
+  t.equal(breaker.mode(), 'open', 'with a second tenant it is everybody\'s')
+})
+
+t.test('failing to reach Microsoft at all is no tenant\'s trouble', async (t) => {
+  const breaker = setUp()
+  breaker.sawTenant(TENANT)
+  breaker.sawTenant(OTHER_TENANT)
+  for (const row of rows) breaker.one(trouble(row, { reason: 'microsoft_unreachable' }))
+  t.match(breaker.state(), { mode: 'open', reason: 'microsoft_unreachable' })
+})
+
+t.test('throttling pauses as long as Microsoft asks, up to an hour', async (t) => {
+  for (const [retryAfter, expected] of [[120, 120], [3600, 3600], [86_400, 3600], [undefined, 60], [5, 60]] as const) {
+    const breaker = setUp()
+    for (const row of rows) breaker.one(trouble(row, { reason: 'throttled', ...(retryAfter && { retryAfter }) }))
+    t.match(breaker.admit(), { verdict: 'try_later', reason: 'throttled', retryAfter: expected }, `${retryAfter}`)
+    breaker.advance(expected * 1000 - 1)
+    t.ok(isPause(breaker.admit()), 'not a moment earlier')
+    breaker.advance(1)
+    t.notOk(isPause(breaker.admit()))
+  }
+})
+
+t.test('the longest Retry-After of those seen counts, also with an outage', async (t) => {
+  const breaker = setUp()
+  for (const row of rows) breaker.one(trouble(row, { retryAfter: row === 1 ? 90 : 10 }))
+  t.match(breaker.state(), { mode: 'open', retryAfter: 90 })
+})
+
+t.test('chance only ever makes a pause longer, and never longer than an hour', async (t) => {
+  const breaker = setUp(0.999)
+  for (const row of rows) breaker.one(trouble(row))
+  t.match(breaker.state(), { mode: 'open', retryAfter: 6 })
+  const throttled = setUp(0.999)
+  for (const row of rows) throttled.one(trouble(row, { reason: 'throttled', retryAfter: 3600 }))
+  t.match(throttled.state(), { retryAfter: 3600 })
+})
+
+function opened(fraction = 0) {
+  const breaker = setUp(fraction)
+  for (const row of rows) breaker.one(trouble(row))
+  return breaker
+}
+
+t.test('half-open: one probe at a time, the others wait a moment', async (t) => {
+  const breaker = opened()
+  breaker.advance(5_000)
+  const probe = breaker.permit()
+  t.equal(breaker.mode(), 'half_open')
+  for (let i = 0; i < 100; i++) t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfter: 1 })
+  breaker.settle(probe, healthy)
+  t.equal(breaker.mode(), 'ramping')
+})
+
+t.test('half-open: a probe given back unused leaves the place to another', async (t) => {
+  const breaker = opened()
+  breaker.advance(5_000)
+  breaker.permit().release()
+  t.notOk(isPause(breaker.admit()))
+  t.ok(isPause(breaker.admit()))
+})
+
+t.test('half-open: a probe that never reports is given up', async (t) => {
+  const breaker = opened()
+  breaker.advance(5_000)
+  breaker.permit()
+  breaker.advance(9_999)
+  t.ok(isPause(breaker.admit()))
+  breaker.advance(1)
+  t.notOk(isPause(breaker.admit()))
+})
+
+t.test('half-open: a failed probe opens it again, for twice as long up to a minute', async (t) => {
+  const breaker = opened()
+  for (const seconds of [5, 10, 20, 40, 60, 60]) {
+    t.match(breaker.state(), { mode: 'open', retryAfter: seconds })
+    breaker.advance(seconds * 1000)
+    breaker.one(trouble('probe'))
+  }
+})
+
+t.test('half-open: a probe can find another reason', async (t) => {
+  const breaker = opened()
+  breaker.advance(5_000)
+  breaker.one({ kind: 'credential' })
+  t.match(breaker.admit(), { verdict: 'misconfigured', reason: 'client_credential' })
+})
+
+t.test('the way back is a ramp: two at once, one more with each success', async (t) => {
+  const breaker = opened()
+  breaker.advance(5_000)
+  breaker.one(healthy)
+  const admittedAtOnce = (): Permit[] => {
+    const permits: Permit[] = []
+    for (;;) {
+      const admission = breaker.admit()
+      if (isPause(admission)) return permits
+      permits.push(admission)
+    }
+  }
+  const counts: number[] = []
+  while (breaker.mode() === 'ramping' && counts.length < 10) {
+    const permits = admittedAtOnce()
+    counts.push(permits.length)
+    for (const permit of permits) breaker.settle(permit, healthy)
+  }
+  t.strictSame(counts, [2, 4, 8, 16])
+  t.equal(breaker.mode(), 'closed')
+  t.strictSame(breaker.state(), { mode: 'closed' })
+  t.strictSame(breaker.changes, [
+    'closed>open microsoft_error',
+    'open>half_open microsoft_error',
+    'half_open>ramping microsoft_error',
+    'ramping>closed',
+  ])
+})
+
+t.test('the ramp gives places back, and ends by itself where little is asked', async (t) => {
+  const breaker = opened()
+  breaker.advance(5_000)
+  breaker.one(healthy)
+  const first = breaker.permit()
+  breaker.permit()
+  t.ok(isPause(breaker.admit()))
+  first.release()
+  first.release()
+  t.notOk(isPause(breaker.admit()))
+  t.ok(isPause(breaker.admit()), 'released twice is released once')
+  breaker.advance(30_000)
+  t.notOk(isPause(breaker.admit()))
+  t.equal(breaker.mode(), 'closed')
+})
+
+t.test('an outage that comes back on the ramp opens it again, for longer', async (t) => {
+  const breaker = opened()
+  breaker.advance(5_000)
+  breaker.one(healthy)
+  for (const row of rows) breaker.one(trouble(row))
+  t.match(breaker.state(), { mode: 'open', retryAfter: 10 })
+})
+
+t.test('once closed, the next outage starts with a short pause', async (t) => {
+  const breaker = opened()
+  breaker.advance(5_000)
+  breaker.one(healthy)
+  breaker.advance(30_000)
+  breaker.one(healthy)
+  for (const row of rows) breaker.one(trouble(row))
+  t.match(breaker.state(), { mode: 'open', retryAfter: 5 })
+})
+
+t.test('answers to what was sent before it opened neither heal nor prolong', async (t) => {
+  const breaker = setUp()
+  const early = Array.from({ length: 20 }, () => breaker.permit())
+  for (const row of rows) breaker.one(trouble(row))
+  breaker.settle(early[0]!, healthy)
+  t.match(breaker.state(), { mode: 'open', retryAfter: 5 })
+  breaker.settle(early[1]!, trouble('x', { retryAfter: 3600 }))
+  breaker.settle(early[2]!, { kind: 'credential' })
+  t.match(breaker.state(), { mode: 'open', reason: 'microsoft_error', retryAfter: 5 })
+  breaker.advance(5_000)
+  breaker.permit()
+  breaker.settle(early[3]!, healthy)
+  t.equal(breaker.mode(), 'half_open')
+  t.ok(isPause(breaker.admit()), 'the probe\'s place is still taken')
+})
+
+t.test('a permit counts once', async (t) => {
+  const breaker = setUp()
+  const permit = breaker.permit()
+  breaker.settle(permit, healthy)
+  breaker.settle(permit, { kind: 'credential' })
+  permit.release()
+  t.equal(breaker.mode(), 'closed')
+})
+
+t.test('those turned away come back spread', async (t) => {
+  const waits = new Set([0, 0.4, 0.999].map((fraction) => {
+    const breaker = opened(fraction)
+    breaker.advance(6_000)
+    breaker.permit()
+    return (breaker.admit() as Pause).retryAfter
+  }))
+  t.strictSame(waits, new Set([1, 2, 3]))
+})

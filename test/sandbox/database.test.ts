@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import t from 'tap'
+import { readablePostgres } from '../../sandbox/database-user.ts'
+import { forgetDatabase, startDatabase } from '../../sandbox/database.ts'
+import { testDatabase } from '../support/database.ts'
+
+async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  try {
+    return await sql.unsafe(text)
+  } finally {
+    await sql.end()
+  }
+}
+
+t.test('a server asks for its random password, on the loopback address only', async (t) => {
+  const database = await startDatabase()
+  t.teardown(() => database.close())
+  t.same(await query(database.url, 'show listen_addresses'), [{ listen_addresses: '127.0.0.1' }])
+  const wrong = Object.assign(new URL(database.url), { password: 'broker' }).href
+  await t.rejects(query(wrong, 'select 1'), { code: '28P01' })
+})
+
+t.test('a database made from a template has what the template has', async (t) => {
+  const database = await startDatabase()
+  t.teardown(() => database.close())
+  await query(await database.createDatabase('template'), 'create table kept (id int)')
+  t.same(await query(await database.createDatabase('copy', 'template'), 'select count(*)::int as n from kept'), [{ n: 0 }])
+  t.equal(await database.createDatabase('copy'), Object.assign(new URL(database.url), { pathname: '/copy' }).href, 'asking again changes nothing')
+})
+
+t.test('what was committed is there after a restart, a crash, and a new start in the same folder', async (t) => {
+  const dir = join(t.testdir({}), 'database')
+  t.teardown(() => forgetDatabase(dir))
+  const first = await startDatabase({ dir })
+  await query(first.url, 'create table kept (id int)')
+  await first.restart()
+  await query(first.url, 'insert into kept values (1)')
+  await first.restart('immediate')
+  await query(first.url, 'insert into kept values (2)')
+  await first.close()
+  const second = await startDatabase({ dir })
+  t.teardown(() => second.close())
+  t.same(await query(second.url, 'select id from kept order by id'), [{ id: 1 }, { id: 2 }])
+})
+
+t.test('a second server on the same data says why it cannot start', async (t) => {
+  const dir = join(t.testdir({}), 'database')
+  t.teardown(() => forgetDatabase(dir))
+  const first = await startDatabase({ dir })
+  t.teardown(() => first.close())
+  await t.rejects(startDatabase({ dir }), { message: /postmaster\.pid.* already exists/ })
+})
+
+t.test('nothing is left of a server whose parent is killed', async (t) => {
+  const source = `import { startDatabase } from ${JSON.stringify(new URL('../../sandbox/database.ts', import.meta.url).href)}
+    const database = await startDatabase()
+    const { default: postgres } = await import(${JSON.stringify(import.meta.resolve('postgres'))})
+    const [row] = await postgres(database.url)\`show data_directory\`
+    console.log(JSON.stringify({ port: database.port, data: row.data_directory }))
+    setInterval(() => {}, 1000)`
+  const parent = spawn(process.execPath, ['--input-type=module', '--eval', source], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer]
+  const { port, data } = JSON.parse(String(line)) as { port: number; data: string }
+  t.ok(await accepts(port), 'it was up')
+  parent.kill('SIGKILL')
+  await once(parent, 'exit')
+  while ((await accepts(port)) || existsSync(data)) await new Promise((resolve) => setTimeout(resolve, 20))
+  t.notOk(existsSync(join(data, '..')), 'its folder is gone')
+})
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, '127.0.0.1', () => resolve(socket.destroy() !== undefined))
+    socket.once('error', () => resolve(false))
+  })
+}
+
+t.test('binaries in a folder that is closed to the database user are copied once; open ones are used where they are', async (t) => {
+  const folder = t.testdir({})
+  const native = join(folder, 'closed', 'native')
+  for (const name of ['bin', 'lib', 'share/postgresql']) mkdirSync(join(native, name), { recursive: true })
+  writeFileSync(join(native, 'share', 'postgresql', 'postgres.bki'), 'x', { mode: 0o600 })
+  chmodSync(join(folder, 'closed'), 0o700)
+  const somebody = { uid: 65534, gid: 65534 }
+  const version = `test-${process.pid}-${process.hrtime.bigint()}`
+  const copy = readablePostgres(native, version, somebody)
+  t.teardown(() => import('node:fs').then((fs) => fs.rmSync(copy, { recursive: true, force: true })))
+  t.not(copy, native)
+  t.ok(existsSync(join(copy, 'share', 'postgresql', 'postgres.bki')))
+  t.equal(readablePostgres(native, version, somebody), copy)
+  t.equal(readablePostgres(native, version, undefined), native, 'no other user, no copy')
+})
+
+t.test('each test database is migrated, and its own', async (t) => {
+  const [one, two] = [await testDatabase(t), await testDatabase(t)]
+  await query(one, 'create table mine (id int)')
+  const tables = `select table_name from information_schema.tables where table_schema = 'public'`
+  t.ok((await query(two, tables)).some((row) => row.table_name === 'oauth2_integration'))
+  t.notOk((await query(two, tables)).some((row) => row.table_name === 'mine'))
+})

@@ -1,0 +1,75 @@
+import { readFileSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import t from 'tap'
+import { createBrowser } from '../../sandbox/browser.ts'
+import { check } from '../../sandbox/check.ts'
+import { connect, control, generationOn, logIn } from '../../sandbox/driver.ts'
+import { createWorld, forgetWorld } from '../../sandbox/world.ts'
+
+t.test('every step of npm run sandbox -- --check holds', async (t) => {
+  const lines: string[] = []
+  t.ok(await check((line) => lines.push(line)), lines.join('\n'))
+})
+
+t.test('what a person connected is still there, and still refreshes, after the sandbox was restarted', async (t) => {
+  const dir = join(t.testdir({}), 'kept')
+  t.teardown(() => forgetWorld(dir))
+  const first = await createWorld({ dir })
+  await connect(first, await logIn(first, 'u-1001'), 'jane')
+  const before = await first.client.token('u-1001')
+  await first.close()
+
+  const second = await createWorld({ dir })
+  t.teardown(() => second.close())
+  const jane = await logIn(second, 'u-1001')
+  await control(second, jane, 'expire')
+  const page = await jane.browser.open(`${second.url}/documents`)
+  t.match(page, { status: 200, text: /OneDrive of Jane Miller/ })
+  t.ok(generationOn(page) > before.generation)
+  for (const name of ['secrets.json', 'callers.json', 'broker.log']) t.equal(statSync(join(dir, name)).mode & 0o777, 0o600, name)
+  t.match(readFileSync(join(dir, 'broker.log'), 'utf8'), /"msg":"listening"/)
+})
+
+t.test('MEGDocs, around the connecting', async (t) => {
+  const holder = createServer()
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => holder.close())
+  const { port } = holder.address() as AddressInfo
+  const said: string[] = []
+  const world = await createWorld({ port, report: (line) => said.push(line) })
+  t.teardown(() => world.close())
+  t.match(said.join('\n'), `port ${port} is taken: using another one`)
+  t.not(world.frontDoor.port, port)
+
+  await t.test('forms without the session\'s token change nothing', async (t) => {
+    const { browser, home } = await logIn(world, 'u-1001')
+    for (const path of ['/microsoft/connect', '/logout', '/sandbox/down', '/documents/x']) {
+      const page = await browser.press({ ...home, forms: [{ action: path, method: 'post', fields: { csrf: 'x' }, buttons: [{ id: 'b', text: 'b' }] }] }, 'b')
+      t.equal(page.status, 403, path)
+    }
+    t.match(await browser.open(`${world.url}/`), { text: /Good day, Dr. Jane Doe/ })
+  })
+
+  await t.test('who is not logged in is asked to, and comes back to the same page and to no other site', async (t) => {
+    const browser = createBrowser()
+    t.match((await browser.press(await browser.open(`${world.url}/microsoft/connect`), 'Jane')).title, /Connect to Microsoft/)
+    const elsewhere = createBrowser()
+    const page = await elsewhere.press(await elsewhere.open(`${world.url}/login?next=${encodeURIComponent('https://evil.example/')}`), 'Jane')
+    t.equal(page.url, `${world.url}/`)
+  })
+
+  await t.test('not connected, broken and healed connections each show what to do', async (t) => {
+    const person = await logIn(world, 'u-1003')
+    const open = () => person.browser.open(`${world.url}/documents`)
+    t.match(await open(), { status: 404, text: /Connect to Microsoft/ })
+    await connect(world, person, 'lena')
+    await control(world, person, 'revoke')
+    await control(world, person, 'expire')
+    t.match(await open(), { status: 409, text: /Code reconnect_required , reason access_revoked.* Reconnect/ })
+    t.match(await person.browser.open(`${world.url}/`), { text: /needs your attention/ })
+    await connect(world, person, 'lena')
+    t.match(await open(), { status: 200, text: /OneDrive of Lena Vogt/ })
+  })
+})

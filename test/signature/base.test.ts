@@ -1,0 +1,46 @@
+import t from 'tap'
+import { fieldsOf, normalizeAuthority, requestComponent, signatureBase } from '../../src/signature/base.ts'
+import type { RequestMessage } from '../../src/signature/base.ts'
+
+const request: RequestMessage = {
+  method: 'get',
+  target: '/a/../b//%2F;x?c?d=%41',
+  scheme: 'https',
+  rawHeaders: ['HOST', 'Broker.Internal:443', 'Accept', ' \ta\t ', 'accept', 'b', '@method', 'x', '@foo', 'x', 'X-Nbsp', '\u00a0a'],
+}
+const value = (name: string, message: RequestMessage = request) => requestComponent(message, fieldsOf(message.rawHeaders), name)
+
+t.test('nothing of a request is folded, decoded or put in capitals', async t => {
+  t.equal(value('@method'), 'get')
+  t.equal(value('@path'), '/a/../b//%2F;x')
+  t.equal(value('@query'), '?c?d=%41')
+  t.equal(value('@target-uri'), 'https://broker.internal/a/../b//%2F;x?c?d=%41')
+})
+
+t.test('fields lose spaces and tabs around each line, and nothing else', async t => {
+  t.equal(value('accept'), 'a, b')
+  t.equal(value('x-nbsp'), '\u00a0a')
+  t.equal(value('x-none'), undefined)
+})
+
+t.test('a name with @ is never looked up as a field', async t => {
+  t.equal(value('@foo'), undefined)
+  t.equal(value('@Method'), undefined)
+})
+
+t.test('the authority is the one Host, in lower case, without the scheme\'s own port', async t => {
+  t.equal(value('@authority'), 'broker.internal')
+  for (const rawHeaders of [[], ['Host', 'a', 'host', 'a']]) {
+    t.equal(value('@authority', { ...request, rawHeaders }), undefined)
+    t.equal(value('@target-uri', { ...request, rawHeaders }), undefined)
+  }
+  t.equal(normalizeAuthority('A:80', 'http'), 'a')
+  t.equal(normalizeAuthority('A:80', 'https'), 'a:80')
+  t.equal(normalizeAuthority('[::1]:443', 'https'), '[::1]')
+})
+
+t.test('the base has a line feed between its lines and none at its end', async t => {
+  const base = signatureBase([['"@method"', 'GET'], ['"@path"', '/']], '("@method" "@path")')
+  t.equal(base, '"@method": GET\n"@path": /\n"@signature-params": ("@method" "@path")')
+  t.equal(signatureBase([], '()'), '"@signature-params": ()')
+})

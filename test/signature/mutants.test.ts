@@ -1,0 +1,130 @@
+// 100,000 mutated requests: every byte of request line, headers and body of a signed GET and a signed POST, for both
+// algorithms. Each byte position gets its eight bit flips, a deletion, a doubling and an exchange with its neighbour; the
+// rest are replacements and insertions drawn from a fixed seed.
+//
+// A mutant that means the same as the original is no forgery and does not count towards the 100,000; it must be accepted.
+// Same meaning is decided by `meaningOf` below, without the code under test: header names differ in case only, Host too;
+// spaces and tabs around a value; an empty line; leading zeros in Content-Length; the body as Node would cut it.
+import t from 'tap'
+import type { RequestMessage } from '../../src/signature/base.ts'
+import { verifyBody } from '../../src/signature/content-digest.ts'
+import { verifyRequest } from '../../src/signature/verify.ts'
+import { BODY, ED25519, get, HMAC, message, OPTIONS, post } from './support.ts'
+
+const PER_REQUEST = 25_000
+const SEED = 20_261_122
+
+interface Wire {
+  head: string
+  body: string
+}
+
+for (const key of [HMAC, ED25519]) {
+  // Without headers that no signature covers and nothing depends on.
+  for (const draft of [get({ key, headers: [] }), post({ key })]) {
+    t.test(`0 of ${PER_REQUEST} mutants of a ${draft.method} signed with ${key.algorithm} are accepted`, async t => {
+      const original = wireOf(message(draft), draft.method === 'POST' ? BODY : '')
+      t.equal(accepted(original), true, 'the original is accepted')
+      const { length } = text(original)
+      const reached = new Set<number>()
+      let forgeries = 0
+      let same = 0
+      for (const [position, mutant] of mutants(original)) {
+        reached.add(position)
+        const sameMeaning = meaningOf(mutant) === meaningOf(original)
+        if (accepted(mutant) !== sameMeaning) return t.fail(`at ${position}: ${JSON.stringify(mutant)}`)
+        if (sameMeaning) same++
+        else if (++forgeries === PER_REQUEST) break
+      }
+      t.equal(forgeries, PER_REQUEST)
+      t.equal(reached.size, length, 'every byte position was changed')
+      t.comment(`${length} positions, ${same} mutants that mean the same`)
+    })
+  }
+}
+
+function text({ head, body }: Wire): string {
+  return `${head}${body}`
+}
+
+function* mutants(original: Wire): Generator<[position: number, mutant: Wire]> {
+  const whole = text(original)
+  const split = original.head.length
+  const at = (position: number, replacement: string, removed = 1): [number, Wire] => {
+    const changed = whole.slice(0, position) + replacement + whole.slice(position + removed)
+    const boundary = position < split ? split + replacement.length - removed : split
+    return [position, { head: changed.slice(0, boundary), body: changed.slice(boundary) }]
+  }
+  for (let position = 0; position < whole.length; position++) {
+    const code = whole.charCodeAt(position)
+    for (let bit = 0; bit < 8; bit++) yield at(position, String.fromCharCode(code ^ (1 << bit)))
+    yield at(position, '')
+    yield at(position, whole.charAt(position).repeat(2))
+    const [first, second] = whole.slice(position, position + 2)
+    // Not across the boundary of head and body, which only looks like an exchange of bytes here.
+    if (second !== undefined && first !== second && position + 1 !== split) yield at(position, `${second}${first ?? ''}`, 2)
+  }
+  const random = generator(SEED)
+  for (;;) {
+    const position = random() % whole.length
+    const character = String.fromCharCode(random() % 256)
+    if (random() % 4 === 0) yield at(position, character + whole.charAt(position))
+    else if (character !== whole.charAt(position)) yield at(position, character)
+  }
+}
+
+function wireOf({ method, target, rawHeaders }: RequestMessage, body: string): Wire {
+  let head = `${method} ${target}\n`
+  for (let i = 0; i < rawHeaders.length; i += 2) head += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\n`
+  return { head, body }
+}
+
+/** Reads a head more leniently than Node does, so that more mutants get to the verifier. */
+function parse({ head }: Wire): RequestMessage {
+  const [first = '', ...rest] = head.split('\n')
+  const space = first.indexOf(' ')
+  const lines = rest.filter(line => line.includes(':'))
+  const rawHeaders = lines.flatMap(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)])
+  return { method: first.slice(0, space), target: first.slice(space + 1), scheme: 'https', rawHeaders }
+}
+
+/** The body that Node would hand on: as much of it as Content-Length says; undefined when it would wait for more. */
+function bodyOf(wire: Wire): Buffer | undefined {
+  const length = Number(linesOf(parse(wire)).find(([name]) => name === 'content-length')?.[1] ?? 0)
+  const bytes = Buffer.from(wire.body, 'latin1')
+  return length > bytes.length ? undefined : bytes.subarray(0, length)
+}
+
+function accepted(wire: Wire): boolean {
+  const result = verifyRequest(parse(wire), OPTIONS)
+  const body = bodyOf(wire)
+  return result.kind === 'verified' && body !== undefined && verifyBody(result.covered, body) === 'matches'
+}
+
+function linesOf({ rawHeaders }: RequestMessage): [name: string, value: string][] {
+  const lines: [string, string][] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] as string).toLowerCase()
+    const value = (rawHeaders[i + 1] as string).replace(/^[ \t]+|[ \t]+$/g, '')
+    if (name === 'host') lines.push([name, value.toLowerCase()])
+    else if (name === 'content-length' && /^[0-9]+$/.test(value)) lines.push([name, String(Number(value))])
+    else lines.push([name, value])
+  }
+  return lines
+}
+
+function meaningOf(wire: Wire): string {
+  const { method, target } = parse(wire)
+  return JSON.stringify([method, target, linesOf(parse(wire)).toSorted(), bodyOf(wire)?.toString('latin1')])
+}
+
+/** xorshift32 */
+function generator(seed: number): () => number {
+  let state = seed
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return state >>> 0
+  }
+}

@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import postgres from 'postgres'
+import { createBrowser, type Browser, type BrowserOptions } from '../../sandbox/browser.ts'
+import { BROKER_AUTHORITY, brokerEnvironment, generateSecrets, type BrokerSecrets } from '../../sandbox/broker.ts'
+import { startEntra, type Entra } from '../../sandbox/entra/main.ts'
+import { openFrontDoor } from '../../sandbox/front-door.ts'
+import { createBrokerClient, type BrokerClient } from '../../sandbox/megdocs/broker-client.ts'
+import { buildInternalApp, buildOperationsApp, buildPublicApp } from '../../src/app.ts'
+import { readConfig } from '../../src/config.ts'
+import { checkDatabase } from '../../src/main.ts'
+import { createServices, type Services, type Surroundings } from '../../src/services.ts'
+import { createLogger } from '../../src/telemetry.ts'
+import { testDatabase } from './database.ts'
+
+// The world of a test: real Postgres, the Entra simulator, the broker's own apps on real sockets behind the front door. Nothing of ours is mocked.
+
+export const JANE = 'jane@contoso.com'
+export const CALLBACK = '/auth/oauth2/microsoft/callback'
+
+type Teardown = { teardown(end: () => unknown): unknown }
+
+export interface Replica {
+  services: Services
+  publicUrl: string
+  internalUrl: string
+  operations: FastifyInstance
+  caller: BrokerClient
+  /** Everything logged, one JSON object a line. */
+  logged(): string
+  stop(): Promise<void>
+}
+
+export interface World {
+  entra: Entra
+  sql: postgres.Sql
+  env: Record<string, string>
+  secrets: BrokerSecrets
+  baseUrl: string
+  replica: Replica
+  caller: BrokerClient
+  /** Another process' worth of broker on the same database. */
+  startReplica(changes?: Record<string, string>, surroundings?: Surroundings): Promise<Replica>
+  browser(options?: BrowserOptions): Browser
+  /** A browser that stops where it would leave for Microsoft. */
+  stoppingBrowser(): Browser
+  /** From begin to Microsoft: the connect session, the browser, and where Microsoft was asked. */
+  toMicrosoft(userId: string, options?: { allowSwitch?: boolean; browser?: Browser }): Promise<{ id: string; browser: Browser; authorizeUrl: string }>
+  /** The whole way, for tests that begin behind it. */
+  connect(userId: string, account?: string, options?: { allowSwitch?: boolean }): Promise<{ id: string; next: string }>
+  /** Moves what the row says about time, by Postgres' clock: the access token has this many seconds left of an hour. */
+  setRemaining(userId: string, seconds: number): Promise<void>
+  row(userId: string): Promise<Record<string, unknown> | undefined>
+  /** The tokens stored for a user, opened; undefined when there is no row. */
+  stored(userId: string): Promise<{ accessToken: string; refreshToken: string } | undefined>
+}
+
+export async function startWorld(t: Teardown, options: { env?: Record<string, string>; surroundings?: Surroundings } = {}): Promise<World> {
+  const databaseUrl = await testDatabase(t as Parameters<typeof testDatabase>[0])
+  const folder = mkdtempSync(join(tmpdir(), 'token-broker-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const secrets = generateSecrets(Date.now())
+  const callersFile = join(folder, 'callers.json')
+  writeFileSync(callersFile, secrets.callers)
+
+  let publicUrl = ''
+  const door = await openFrontDoor({ broker: () => publicUrl, megdocs: () => 'http://127.0.0.1:9' })
+  t.teardown(() => door.close())
+  const entra = await startEntra({ redirectUris: [`${door.url}${CALLBACK}`], seed: randomBytes(4).readUInt32LE(0) })
+  t.teardown(() => entra.close())
+  const sql = postgres(databaseUrl, { max: 2, onnotice: () => {} })
+  t.teardown(() => sql.end({ timeout: 1 }))
+
+  const env = brokerEnvironment({
+    publicBaseUrl: door.url,
+    databaseUrl,
+    callersFile,
+    secrets,
+    microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
+    more: { DATABASE_POOL_SIZE: '4', ...options.env },
+  })
+  const startReplica = (changes: Record<string, string> = {}, surroundings: Surroundings = {}) =>
+    startOne(t, { ...env, ...changes }, secrets, { ...options.surroundings, ...surroundings })
+  const replica = await startReplica()
+  publicUrl = replica.publicUrl
+  const { caller } = replica
+
+  const stoppingBrowser = () => createBrowser({ stopBefore: (url) => url.startsWith(entra.url) || url.includes('/microsoft/connected') })
+
+  async function toMicrosoft(userId: string, { allowSwitch = false, browser = stoppingBrowser() }: { allowSwitch?: boolean; browser?: Browser } = {}) {
+    const { id, url } = await caller.beginConnect(userId, { allowSwitch })
+    const page = await browser.open(url)
+    if (page.refresh === undefined) throw new Error(`did not reach Microsoft: ${page.status} ${page.html}`)
+    return { id, browser, authorizeUrl: page.refresh }
+  }
+
+  return {
+    entra,
+    sql,
+    env,
+    secrets,
+    baseUrl: door.url,
+    replica,
+    caller,
+    startReplica,
+    browser: (more) => createBrowser(more),
+    stoppingBrowser,
+    toMicrosoft,
+    async connect(userId, account = JANE, { allowSwitch = false } = {}) {
+      const { id, browser, authorizeUrl } = await toMicrosoft(userId, { allowSwitch })
+      await browser.open(entra.control.signIn({ account, authorizeUrl }))
+      const { next } = await caller.complete(id, userId)
+      return { id, next }
+    },
+    async setRemaining(userId, seconds) {
+      await sql`update oauth2_integration set access_token_expires_at = now() + make_interval(secs => ${seconds}),
+        refreshed_at = now() + make_interval(secs => ${seconds - 3600}) where user_id = ${userId}`
+    },
+    async row(userId) {
+      const [row] = await sql`select * from oauth2_integration where user_id = ${userId}`
+      return row
+    },
+    async stored(userId) {
+      const [row] = await sql`select id, access_token, refresh_token from oauth2_integration where user_id = ${userId}`
+      if (row === undefined) return undefined
+      const open = (column: 'access_token' | 'refresh_token') => replica.services.vault.open(
+        { table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: String(row['id']) }, row[column] as Buffer)
+      return { accessToken: open('access_token'), refreshToken: open('refresh_token') }
+    },
+  }
+}
+
+async function startOne(t: Teardown, env: Record<string, string>, secrets: BrokerSecrets, surroundings: Surroundings): Promise<Replica> {
+  const lines: string[] = []
+  const config = readConfig(env)
+  const services = createServices(config, createLogger('debug', { write: (line) => void lines.push(line) }), surroundings)
+  await checkDatabase(services)
+  const apps = [await buildPublicApp(services), await buildInternalApp(services)] as const
+  const operations = await buildOperationsApp(services, async () => ({ ready: true, notes: {} }))
+  for (const app of apps) await app.listen({ host: '127.0.0.1', port: 0 })
+  const [publicUrl, internalUrl] = apps.map((app) => `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`) as [string, string]
+  let stopped: Promise<void> | undefined
+  const stop = () => (stopped ??= (async () => {
+    for (const app of [...apps, operations]) await app.close()
+    await services.close()
+  })())
+  t.teardown(stop)
+  return {
+    services,
+    publicUrl,
+    internalUrl,
+    operations,
+    caller: createBrokerClient({ address: () => internalUrl, authority: BROKER_AUTHORITY, key: secrets.megdocsKey }),
+    logged: () => lines.join(''),
+    stop,
+  }
+}
