@@ -96,9 +96,20 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
   }
 }
 
-/** Deletes what `startDatabase({ dir })` kept. */
+/** Deletes what `startDatabase({ dir })` kept. Throws while a server runs on it. */
 export function forgetDatabase(dir: string): void {
-  rmSync(keptFolder(dir, databaseUser()), { recursive: true, force: true })
+  const folder = keptFolder(dir, databaseUser())
+  const lock = join(folder, 'data', 'postmaster.pid')
+  if (existsSync(lock) && isAlive(Number(readFileSync(lock, 'utf8').split('\n')[0]))) throw new Error(`a server is running on ${folder}: postmaster.pid already exists`)
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 /** Creates a database on any server, unless it exists. `file_copy` is the fast strategy for small templates. */

@@ -25,7 +25,7 @@ const LIMITS = { bodyLimit: 65_536, requestTimeout: 15_000, connectionTimeout: 2
 
 type Listener = 'public' | 'internal' | 'operations'
 
-function newApp(listener: Listener, { log, metrics }: Services, more: FastifyServerOptions = {}) {
+function newApp(listener: Listener, { log, metrics, lifecycle }: Services, more: FastifyServerOptions = {}) {
   const app = Fastify({
     loggerInstance: log.child({ listener }),
     // Its lines hold URLs, and ours hold tickets and codes.
@@ -40,6 +40,11 @@ function newApp(listener: Listener, { log, metrics }: Services, more: FastifySer
     ...more,
   } as FastifyServerOptions) as unknown as FastifyInstance
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  // Callers take their next request to another replica; and a connection that is busy when the listener closes does not outlive it.
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (lifecycle.draining) reply.header('connection', 'close')
+    return payload
+  })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'
     metrics.answered(listener, route, reply.statusCode, reply.elapsedTime / 1000)

@@ -4,10 +4,10 @@
  * and how it is shown are in config/.
  */
 import { readFileSync } from 'node:fs'
-import { checkTogether, publicBase } from './config/checks.ts'
+import { checkDatabase, checkTogether, publicBase } from './config/checks.ts'
 import { readTexts, unknownVariables } from './config/environment.ts'
 import type { Environment, Files } from './config/environment.ts'
-import { conceal, maskedConfig } from './config/masked.ts'
+import { conceal, maskedConfig, withoutPassword } from './config/masked.ts'
 import { ConfigError, describeProblem, Problems } from './config/problems.ts'
 import type { ConfigProblem } from './config/problems.ts'
 import { pair } from './config/secrets.ts'
@@ -89,9 +89,30 @@ export function readConfig(env: Environment, files: Files = NODE_FILES, now: num
   return conceal(config, maskedConfig(config))
 }
 
-function parseAll(texts: ReadonlyMap<Name, string>, problems: Problems): Values {
+/** What `migrate` needs, of the same variables: a migration job holds no secret but the database's. */
+export interface MigrationConfig {
+  readonly url: string
+  /** PEM. */
+  readonly ca?: string
+}
+
+/** Reads the DATABASE_ variables that migrating needs, and no other. Throws ConfigError like readConfig. */
+export function readMigrationConfig(env: Environment, files: Files = NODE_FILES): MigrationConfig {
+  const problems = new Problems()
+  const names = ['DATABASE_URL', 'DATABASE_MIGRATION_URL', 'DATABASE_CA'] as const
+  const texts = readTexts(env, files, problems, names)
+  // Either will do: the job may have the owner's URL alone.
+  const values = parseAll(texts, problems, texts.has('DATABASE_MIGRATION_URL') ? names.slice(1) : names)
+  checkDatabase(values, problems)
+  if (problems.list.length > 0) throw new ConfigError(problems.list)
+  const { DATABASE_MIGRATION_URL: url = values.DATABASE_URL, DATABASE_CA: ca } = values
+  const config = { url: url!, ...(ca === undefined ? {} : { ca }) }
+  return conceal(config, { url: withoutPassword(config.url) })
+}
+
+function parseAll(texts: ReadonlyMap<Name, string>, problems: Problems, names: readonly Name[] = NAMES): Values {
   const values: Record<string, unknown> = {}
-  for (const name of NAMES) {
+  for (const name of names) {
     const { default: byDefault, required, parse }: Variable = VARIABLES[name]
     const text = texts.get(name) ?? byDefault
     try {

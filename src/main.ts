@@ -25,7 +25,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   log.info({ config: maskedConfig(config) }, 'starting')
   for (const warning of config.warnings) log.warn(warning, 'configuration')
   const services = createServices(config, log)
-  const lifecycle = { started: false, draining: false }
+  const { lifecycle } = services
   const operations = await buildOperationsApp(services, () => readiness(services, lifecycle))
   await listen(operations, 'operations', config.listen.operations, services)
 

@@ -12,11 +12,11 @@ import { openDatabase, type Database } from './db/client.ts'
 import { createConnectSessionStore } from './db/connect-sessions.ts'
 import { createIntegrationStore } from './db/integrations.ts'
 import { createNonceStore } from './db/nonces.ts'
-import { createLinks, type Links } from './http/links.ts'
+import { ADMIN_CONSENT_PATH, createLinks, type Links } from './http/links.ts'
 import type { Site } from './http/pages/pages.ts'
-import { ADMIN_CONSENT_PATH } from './http/links.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
 import { missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
+import { normalizeAuthority } from './signature/base.ts'
 import { CallersFile } from './signature/callers-file.ts'
 import { createGate } from './signature/gate.ts'
 import { NonceMemory } from './signature/nonces.ts'
@@ -26,6 +26,7 @@ import { createMetrics, type Metrics } from './telemetry.ts'
 
 export interface Services {
   config: Config
+  lifecycle: { started: boolean; draining: boolean }
   log: Logger
   clock: Clock
   random: Random
@@ -109,9 +110,11 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
   const connect = createConnect({ sessions: connectSessions, integrations, microsoft, clock, random })
   const refresh = createRefresh({ integrations, microsoft, clock, random, observe })
   const { publicBaseUrl, redirectUri, entryUrls } = config
+  const scheme = config.listen.internal.tls === undefined ? 'http' : 'https'
   const { loginUrl, tenant, clientId } = config.microsoft
   return {
     config,
+    lifecycle: { started: false, draining: false },
     log,
     clock,
     random,
@@ -120,8 +123,8 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     callers,
     signatures: createGate({
       callers: () => callers.current(),
-      authorities: new Set(config.internalAuthorities),
-      scheme: config.listen.internal.tls === undefined ? 'http' : 'https',
+      authorities: new Set(config.internalAuthorities.map((authority) => normalizeAuthority(authority, scheme))),
+      scheme,
       nonces: new NonceMemory({ secret: random.bytes(32).toString('base64url') }),
       ...(config.responseSigningKey === undefined ? {} : { brokerKey: config.responseSigningKey }),
       now: () => clock.now(),

@@ -70,7 +70,8 @@ function checkMicrosoft(values: Values, problems: Problems): void {
   }
 }
 
-function checkDatabase({ DATABASE_CA: ca, ...values }: Values, problems: Problems): void {
+/** An authority to verify by, and a URL that says not to verify. */
+export function checkDatabase({ DATABASE_CA: ca, ...values }: Values, problems: Problems): void {
   if (ca === undefined) return
   for (const name of ['DATABASE_URL', 'DATABASE_MIGRATION_URL'] as const) {
     const mode = values[name] === undefined ? null : new URL(values[name]).searchParams.get('sslmode')

@@ -9,9 +9,9 @@ export interface Files {
   read(path: string): string
 }
 /** The trimmed text of every variable that is set. Set to nothing counts as not set, except for SUBDOMAIN. */
-export function readTexts(env: Environment, files: Files, problems: Problems): Map<Name, string> {
+export function readTexts(env: Environment, files: Files, problems: Problems, names: readonly Name[] = NAMES): Map<Name, string> {
   const texts = new Map<Name, string>()
-  for (const name of NAMES) {
+  for (const name of names) {
     const text = readText(name, env, files, problems)
     if (text === undefined) continue
     // What is left of `--env-file` and of YAML quoted twice.

@@ -55,7 +55,8 @@ function describe(pem: string): string {
   return `thumbprint ${certificate.fingerprint.replaceAll(':', '')}, valid to ${certificate.validToDate.toISOString()}`
 }
 
-function withoutPassword(url: string): string {
+/** A database URL as it may be shown. */
+export function withoutPassword(url: string): string {
   const parsed = new URL(url)
   if (parsed.password !== '') parsed.password = HIDDEN
   return parsed.href

@@ -36,7 +36,6 @@ t.test('a database made from a template has what the template has', async (t) =>
 
 t.test('what was committed is there after a restart, a crash, and a new start in the same folder', async (t) => {
   const dir = join(t.testdir({}), 'database')
-  t.teardown(() => forgetDatabase(dir))
   const first = await startDatabase({ dir })
   await query(first.url, 'create table kept (id int)')
   await first.restart()
@@ -45,16 +44,16 @@ t.test('what was committed is there after a restart, a crash, and a new start in
   await query(first.url, 'insert into kept values (2)')
   await first.close()
   const second = await startDatabase({ dir })
-  t.teardown(() => second.close())
+  t.teardown(() => second.close().then(() => forgetDatabase(dir)))
   t.same(await query(second.url, 'select id from kept order by id'), [{ id: 1 }, { id: 2 }])
 })
 
 t.test('a second server on the same data says why it cannot start', async (t) => {
   const dir = join(t.testdir({}), 'database')
-  t.teardown(() => forgetDatabase(dir))
   const first = await startDatabase({ dir })
-  t.teardown(() => first.close())
+  t.teardown(() => first.close().then(() => forgetDatabase(dir)))
   await t.rejects(startDatabase({ dir }), { message: /postmaster\.pid.* already exists/ })
+  t.throws(() => forgetDatabase(dir), { message: /a server is running/ }, 'nor is the data deleted under the first one')
 })
 
 t.test('nothing is left of a server whose parent is killed', async (t) => {

@@ -15,14 +15,13 @@ t.test('every step of npm run sandbox -- --check holds', async (t) => {
 
 t.test('what a person connected is still there, and still refreshes, after the sandbox was restarted', async (t) => {
   const dir = join(t.testdir({}), 'kept')
-  t.teardown(() => forgetWorld(dir))
   const first = await createWorld({ dir })
   await connect(first, await logIn(first, 'u-1001'), 'jane')
   const before = await first.client.token('u-1001')
   await first.close()
 
   const second = await createWorld({ dir })
-  t.teardown(() => second.close())
+  t.teardown(() => second.close().then(() => forgetWorld(dir)))
   const jane = await logIn(second, 'u-1001')
   await control(second, jane, 'expire')
   const page = await jane.browser.open(`${second.url}/documents`)

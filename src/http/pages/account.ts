@@ -72,7 +72,8 @@ function broken(context: PageContext, state: AccountState, summary: IntegrationS
   const { account: { attention }, reconnect } = texts[context.language]
   const reason = summary.failure?.reason
   const message = adminMessageFor(context, reason, summary.failure?.microsoft)
-  const wayOn = actions(context, offersReconnect(reason) && button(reconnect, context.entryUrls.connect, adminFirst(reason) ? 'second' : ''))
+  const kind = adminFirst(reason) ? 'second' : ''
+  const wayOn = actions(context, offersReconnect(reason) && button(reconnect, context.entryUrls.connect, kind))
   return html`${status('bad', attention.status)}
 ${brokenNotice(context, state, summary)}
 ${pendingNotice(context, state)}

@@ -18,7 +18,7 @@ export function adminConsentPage(context: PageContext, { startUrl }: { startUrl:
 <h2>${t.what}</h2>${permissionList(context)}
 <p>${t.delegated}</p><p>${t.alsoAsks}</p><p>${t.stored}</p>
 <h2>${t.approving}</h2><p>${t.approvingText}</p>
-<h2>${t.limit}</h2><ol>${t.limitSteps.map(step => html`<li>${step}</li>`)}</ol>
+<h2>${t.limit}</h2><ol>${t.limitSteps.map((step) => html`<li>${step}</li>`)}</ol>
 <h2>${t.revoke}</h2>${list(t.revokeSteps)}<p>${t.revokeNote}</p>
 <div class="actions">${button(t.go, startUrl)}</div><p class="quiet">${t.goHint}</p>`)
 }

@@ -12,12 +12,14 @@ function microsoftFacts(microsoft: MicrosoftError): string | undefined {
   const facts = [
     error, aadsts === undefined ? undefined : `AADSTS${aadsts}`, correlationId && `Correlation ID ${correlationId}`,
     traceId && `Trace ID ${traceId}`, timestamp,
-  ].filter(fact => fact !== undefined && fact !== '')
+  ].filter((fact) => fact !== undefined && fact !== '')
   return facts.length === 0 ? undefined : facts.join(', ')
 }
 
 /** Subject and text, plain. It names no user: who sends it is the sender. */
-export function adminMessageText(context: PageContext, reason: AdminReason, microsoft?: MicrosoftError): { subject: string; text: string } {
+export function adminMessageText(
+  context: PageContext, reason: AdminReason, microsoft?: MicrosoftError,
+): { subject: string; text: string } {
   const t = texts[context.language]
   const m = t.adminMessage
   const answer = microsoft && microsoftFacts(microsoft)

@@ -18,7 +18,7 @@ const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;
 
 /** Escapes for element content and for quoted attribute values alike (WHATWG HTML 13.1.2.3, 13.1.3). */
 export function escape(text: string): string {
-  return text.replace(/[&<>"'`]/g, character => ENTITIES[character] ?? '').replace(/[\0\r]/g, '')
+  return text.replace(/[&<>"'`]/g, (character) => ENTITIES[character] ?? '').replace(/[\0\r]/g, '')
 }
 
 function render(fragment: Fragment): string {

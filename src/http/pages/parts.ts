@@ -40,14 +40,15 @@ export function link(label: Fragment, url: string): Html {
 export function actions(context: PageContext, ...offered: Fragment[]): Html {
   const home = homeUrl(context.entryUrls)
   const label = texts[context.language].backToMegdocs
-  const kept = offered.flat().filter(action => action !== undefined && action !== false)
-  return html`<div class="actions">${kept}${kept.length === 0 ? button(label, home) : html`<a class="plain" href="${safeUrl(home)}">${label}</a>`}</div>`
+  const kept = offered.flat().filter((action) => action !== undefined && action !== false)
+  const back = kept.length === 0 ? button(label, home) : html`<a class="plain" href="${safeUrl(home)}">${label}</a>`
+  return html`<div class="actions">${kept}${back}</div>`
 }
 
 /** What is missing is said in words, not by colour or sign alone. Without `missing` nothing is said about being granted. */
 export function permissionList(context: PageContext, missing?: readonly string[]): Html {
   const t = texts[context.language].permission
-  const absent = new Set(missing?.map(scope => scope.toLowerCase()))
+  const absent = new Set(missing?.map((scope) => scope.toLowerCase()))
   return html`<ul class="permissions">${context.permissions.map(({ scope, words }) => {
     const isMissing = absent.has(scope.toLowerCase())
     const own = t.words[scope]
@@ -63,14 +64,14 @@ export function permissionList(context: PageContext, missing?: readonly string[]
 /** Where at Microsoft the user's approval can be seen and withdrawn. */
 export function consentLinks(context: PageContext, tenantId: string | undefined): Html {
   const names = texts[context.language].consentPages
-  return html`<ul>${consentPage(tenantId).map(page => html`<li>${link(names[page.kind], page.url)}</li>`)}</ul>`
+  return html`<ul>${consentPage(tenantId).map((page) => html`<li>${link(names[page.kind], page.url)}</li>`)}</ul>`
 }
 
 export function facts(rows: readonly { term: string; detail: Fragment }[]): Html {
-  const shown = rows.filter(row => row.detail !== undefined)
-  return html`<dl class="facts">${shown.map(row => html`<div><dt>${row.term}</dt><dd>${row.detail}</dd></div>`)}</dl>`
+  const shown = rows.filter((row) => row.detail !== undefined)
+  return html`<dl class="facts">${shown.map((row) => html`<div><dt>${row.term}</dt><dd>${row.detail}</dd></div>`)}</dl>`
 }
 
 export function list(items: readonly Fragment[]): Html {
-  return html`<ul>${items.map(item => html`<li>${item}</li>`)}</ul>`
+  return html`<ul>${items.map((item) => html`<li>${item}</li>`)}</ul>`
 }

@@ -32,7 +32,7 @@ export function adminFirst(reason: Reason | undefined): boolean {
 }
 
 /** The message for the administrator, where the reason is one for them. */
-export function adminMessageFor(context: PageContext, reason: Reason | undefined, microsoft: MicrosoftError | undefined): Html | undefined {
+export function adminMessageFor(context: PageContext, reason?: Reason, microsoft?: MicrosoftError): Html | undefined {
   return reason !== undefined && isForAdmin(context, reason) ? adminMessage(context, reason, microsoft) : undefined
 }
 

@@ -6,7 +6,6 @@ import type { PageContext } from './context.ts'
 import { html, type Fragment, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, facts, link, list, notice } from './parts.ts'
-import { CONFIRM_DISCONNECT_URL } from './paths.ts'
 import { PROBLEM_OF_FAILURE } from './problem-list.ts'
 import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.ts'
 import { texts, type ExplainedText } from './texts.ts'
@@ -16,8 +15,8 @@ export interface ConnectResult {
   outcome: ConnectOutcome
   /** `account_mismatch` only: the account that stays connected. */
   pinned?: Account
-  /** Where "Not you? Disconnect" leads; default: our confirmation page. */
-  disconnectUrl?: string
+  /** Where "Not you? Disconnect" leads: our confirmation page while the browser session lives, else MEGDocs' manage entry. */
+  disconnectUrl: string
 }
 
 /** How a connect ended: as whom, or what went wrong and what to do (issue 5, item 2). */
@@ -25,7 +24,7 @@ export function resultPage(context: PageContext, result: ConnectResult): string 
   return result.outcome.result === 'refused' ? refusedPage(context, result) : connectedPage(context, result)
 }
 
-function connectedPage(context: PageContext, { outcome, disconnectUrl = CONFIRM_DISCONNECT_URL }: ConnectResult): string {
+function connectedPage(context: PageContext, { outcome, disconnectUrl }: ConnectResult): string {
   const t = texts[context.language]
   const title = outcome.result === 'reconnected' ? t.result.reconnected : t.result.connected
   return layout(context, title, html`${notice('good', html`<h1>${title}</h1>
@@ -59,14 +58,16 @@ function wordsFor(context: PageContext, { outcome }: ConnectResult): ExplainedTe
   return t.problems[PROBLEM_OF_FAILURE[outcome.code]]
 }
 
-/** Connecting again only where it can help. Microsoft's passing trouble: again later, because a connect is not repeated by itself. */
-function offers(context: PageContext, { outcome, disconnectUrl = CONFIRM_DISCONNECT_URL }: ConnectResult, reason: Reason | undefined): Fragment[] {
+/** Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by itself. */
+function offers(context: PageContext, result: ConnectResult, reason: Reason | undefined): Fragment[] {
+  const { outcome, disconnectUrl } = result
   const t = texts[context.language]
   const { connect } = context.entryUrls
   if (reason === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(t.tryAgain, connect)]
   if (REASONS[reason].whoActs === 'nobody') return [button(t.tryAgain, connect)]
+  const label = REASONS[reason].whoActs === 'user' ? t.connect : t.tryAgain
   return [
-    offersReconnect(reason) && button(REASONS[reason].whoActs === 'user' ? t.connect : t.tryAgain, connect, adminFirst(reason) ? 'second' : ''),
+    offersReconnect(reason) && button(label, connect, adminFirst(reason) ? 'second' : ''),
     reason === 'other_account' && button(t.disconnect, disconnectUrl, 'second'),
   ]
 }

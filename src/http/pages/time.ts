@@ -11,12 +11,13 @@ const UNITS = [
 ] as const
 
 /**
- * "3 minutes ago", and "1 day ago" rather than "yesterday", which the server cannot know: it is by the reader's calendar. `at` ISO 8601, `now` milliseconds since the epoch. A stored time slightly ahead of our clock counts as now:
- * stored times are Postgres' and the two clocks may differ by seconds.
+ * "3 minutes ago", and "1 day ago" rather than "yesterday", which the server cannot know: it is by the reader's calendar.
+ * `at` ISO 8601, `now` milliseconds since the epoch. A stored time slightly ahead of our clock counts as now: stored times are
+ * Postgres', and the two clocks may differ by seconds.
  */
 export function timeInWords(at: string, now: number, language: Language): string {
   const past = Math.max(0, Math.round((now - Date.parse(at)) / 1000))
-  const { unit, seconds } = UNITS.find(candidate => past >= candidate.seconds) ?? { unit: 'second', seconds: 1 }
+  const { unit, seconds } = UNITS.find((candidate) => past >= candidate.seconds) ?? { unit: 'second', seconds: 1 }
   return new Intl.RelativeTimeFormat(language, { numeric: past === 0 ? 'auto' : 'always' }).format(-Math.floor(past / seconds), unit)
 }
 
@@ -30,5 +31,6 @@ export function exactTime(at: string, language: Language): string {
 export function timeAgo(at: string, now: number, language: Language): Html {
   if (Number.isNaN(Date.parse(at))) return html``
   const exact = exactTime(at, language)
-  return html`<time datetime="${new Date(at).toISOString()}" title="${exact}">${timeInWords(at, now, language)}</time> <span class="quiet">(${exact})</span>`
+  const words = timeInWords(at, now, language)
+  return html`<time datetime="${new Date(at).toISOString()}" title="${exact}">${words}</time> <span class="quiet">(${exact})</span>`
 }

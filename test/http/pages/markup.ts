@@ -17,7 +17,7 @@ export interface Tag {
 
 function decode(text: string): string {
   const entities: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': '\'', '&#96;': '`' }
-  return text.replace(/&[^;]*;?/g, entity => {
+  return text.replace(/&[^;]*;?/g, (entity) => {
     const character = entities[entity]
     if (character === undefined) throw new Error(`not an entity of ours: ${entity}`)
     return character

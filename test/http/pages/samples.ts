@@ -2,8 +2,8 @@ import { REASONS, type Reason } from '../../../src/core/failure.ts'
 import type { Account, IntegrationSummary } from '../../../src/core/integration.ts'
 import type { ConnectOutcome } from '../../../src/core/ports.ts'
 import {
-  accountPage, adminConsentPage, adminConsentResultPage, disconnectConfirmationPage, disconnectedPage, goingOnPage, PAGE_PROBLEMS, problemPage,
-  resultPage, type Language, type PageContext, type PageProblem,
+  accountPage, adminConsentPage, adminConsentResultPage, disconnectConfirmationPage, disconnectedPage, goingOnPage, PAGE_PROBLEMS,
+  problemPage, resultPage, type Language, type PageContext, type PageProblem,
 } from '../../../src/http/pages/pages.ts'
 
 // Every page in every state, made from one bag of values, so that tests can replace each string by a hostile one.
@@ -47,7 +47,9 @@ export function contextOf(language: Language, v: Values = values): PageContext {
     language,
     referenceId: v.referenceId,
     entryUrls: { connect: v.connect, manage: v.manage },
-    app: { name: v.appName, clientId: v.clientId, publicBaseUrl: v.publicBaseUrl, redirectUri: v.redirectUri, adminConsentUrl: v.adminConsentUrl },
+    app: {
+      name: v.appName, clientId: v.clientId, publicBaseUrl: v.publicBaseUrl, redirectUri: v.redirectUri, adminConsentUrl: v.adminConsentUrl,
+    },
     permissions: [{ scope: 'User.Read', words: 'Read your profile information' }, { scope: v.scope, words: v.words }],
   }
 }
@@ -65,7 +67,8 @@ export function summaryOf(v: Values = values): IntegrationSummary {
 
 export function microsoftOf(v: Values = values): NonNullable<ConnectOutcome['microsoft']> {
   return {
-    status: 400, error: v.error, suberror: v.suberror, aadsts: 65001, traceId: v.traceId, correlationId: v.correlationId, timestamp: v.timestamp,
+    status: 400, error: v.error, suberror: v.suberror, aadsts: 65001,
+    traceId: v.traceId, correlationId: v.correlationId, timestamp: v.timestamp,
   }
 }
 
@@ -83,6 +86,7 @@ export function refusedOf(reason: Reason, v: Values = values): ConnectOutcome {
 export function allPages(language: Language, v: Values = values): Record<string, string> {
   const context = contextOf(language, v)
   const pinned = { ...accountOf(v), username: v.otherUsername }
+  const mismatch: ConnectOutcome = { ...refusedOf('other_account', v), code: 'account_mismatch' }
   const state = { missingScopes: [], now: NOW }
   const summary = summaryOf(v)
   const { account: _, ...anonymous } = summary
@@ -100,12 +104,12 @@ export function allPages(language: Language, v: Values = values): Record<string,
     'disconnect-confirm': disconnectConfirmationPage(context, { account: accountOf(v), csrfToken: v.csrfToken }),
     'disconnected': disconnectedPage(context, { tenantId: v.tenantId }),
     'disconnected-unknown': disconnectedPage(context),
-    'result-connected': resultPage(context, { outcome: { result: 'connected', account: accountOf(v) }, disconnectUrl: v.disconnectUrl }),
-    'result-reconnected': resultPage(context, { outcome: { result: 'reconnected', account: accountOf(v) } }),
-    'result-mismatch': resultPage(context, { outcome: { ...refusedOf('other_account', v), code: 'account_mismatch' }, pinned, disconnectUrl: v.disconnectUrl }),
-    'result-refused-unknown': resultPage(context, { outcome: { result: 'refused' } }),
-    'result-expired': resultPage(context, { outcome: { result: 'refused', code: 'connect_session_expired' } }),
-    'result-misconfigured': resultPage(context, { outcome: { result: 'refused', code: 'broker_misconfigured' } }),
+    'result-connected': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'connected', account: accountOf(v) } }),
+    'result-reconnected': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'reconnected', account: accountOf(v) } }),
+    'result-mismatch': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: mismatch, pinned }),
+    'result-refused-unknown': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused' } }),
+    'result-expired': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused', code: 'connect_session_expired' } }),
+    'result-misconfigured': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused', code: 'broker_misconfigured' } }),
     'going-on-megdocs': goingOnPage(context, { url: v.goingTo, to: 'megdocs' }),
     'going-on-microsoft': goingOnPage(context, { url: v.goingTo, to: 'microsoft' }),
     'admin-consent': adminConsentPage(context, { startUrl: v.startUrl }),
@@ -115,7 +119,7 @@ export function allPages(language: Language, v: Values = values): Record<string,
   for (const problem of PROBLEM_NAMES) pages[`problem-${problem}`] = problemPage(context, problem)
   for (const reason of REASON_NAMES) {
     pages[`attention-${reason}`] = accountPage(context, { ...state, summary: brokenOf(reason, v) })
-    pages[`result-${reason}`] = resultPage(context, { outcome: refusedOf(reason, v) })
+    pages[`result-${reason}`] = resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: refusedOf(reason, v) })
   }
   return pages
 }

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import { PERMISSIONS } from '../core/caller.ts'
+import { generateSealingKey } from '../crypto/keyring.ts'
+import { CALLER_NAME, MAX_KEY_DAYS } from '../signature/callers.ts'
+import { generateKey } from '../signature/keygen.ts'
+import { Misuse, type Arguments, type Command, type Terminal } from './command.ts'
+
+const DAY = 86_400_000
+const DEFAULT_DAYS = 180
+const KINDS = { caller, sealing, session, response }
+
+/** What is to be pasted goes to stdout, what to do with it to stderr: `keygen session > file` makes a right NAME_FILE. */
+export const keygen: Command = {
+  name: 'keygen',
+  summary: 'Makes a key and says where it goes: for a caller (`caller megdocs`), `SEALING_KEYS` (`sealing`), `SESSION_SECRETS` (`session`), `RESPONSE_SIGNING_KEY` (`response`)',
+  usage: 'caller <name> [--ed25519] [--days <1 to 400>] | sealing | session | response',
+  options: { ed25519: { type: 'boolean' }, days: { type: 'string' } },
+  words: 2,
+  async run(args, terminal) {
+    const [kind = ''] = args.words
+    if (!Object.hasOwn(KINDS, kind)) throw new Misuse(`Say what the key is for: ${Object.keys(KINDS).join(', ')}`)
+    if (kind !== 'caller' && (args.words.length > 1 || Object.keys(args.flags).length > 0)) throw new Misuse(`A ${kind} key takes nothing more`)
+    KINDS[kind as keyof typeof KINDS](args, terminal)
+    return 0
+  },
+}
+
+function caller({ words: [, name], flags }: Arguments, { now, out, err }: Terminal): void {
+  if (name === undefined || !CALLER_NAME.test(name)) throw new Misuse('A caller key needs the caller\'s name: a-z 0-9 . _ -, at most 40')
+  const days = Number(flags['days'] ?? DEFAULT_DAYS)
+  if (!Number.isInteger(days) || days < 1 || days > MAX_KEY_DAYS) throw new Misuse(`--days is a whole number from 1 to ${MAX_KEY_DAYS}`)
+  const { broker, caller } = generateKey(flags['ed25519'] === true ? 'ed25519' : 'hmac-sha256', name, now() + days * DAY, now())
+  out(`# For the broker: into "keys" of the caller "${name}" in the callers file`)
+  out(JSON.stringify(broker, null, 2))
+  out('')
+  out(`# For ${name}: into its own secrets`)
+  out(JSON.stringify(caller, null, 2))
+  err('')
+  err(`What to do: 1. Add the broker's half to CALLERS_FILE, beside the key before it; every replica takes it over within seconds. 2. Give ${name} its half.`)
+  err(`3. When ${name} signs with "${broker.key_id}", remove the key before it. It ends ${broker.not_after}: make the next one before then.`)
+  err(`A new caller needs a whole entry: {"name": "${name}", "permissions": [...], "keys": [ the broker's half ]}; permissions are ${PERMISSIONS.join(', ')}.`)
+  err('Neither half is kept anywhere: close this terminal afterwards.')
+}
+
+function sealing(_args: Arguments, { now, out, err }: Terminal): void {
+  out(generateSealingKey(`k${dayOf(now())}`))
+  err('What to do: put it in front of the keys in SEALING_KEYS, keep those behind it, and restart the replicas.')
+  err('Rows stay readable with the old keys; "token-broker reseal" moves them to the new one. Without this key the stored tokens are lost: keep a copy in your vault.')
+}
+
+function session(_args: Arguments, { out, err }: Terminal): void {
+  out(randomBytes(32).toString('base64url'))
+  err('What to do: put it in front of the secrets in SESSION_SECRETS and restart the replicas; remove the old one an hour later.')
+}
+
+function response(_args: Arguments, { now, out, err }: Terminal): void {
+  const { broker, caller: own } = generateKey('ed25519', 'broker', now() + DAY, now())
+  out(`${own.key_id}:${own.private_key}`)
+  err('What to do: set RESPONSE_SIGNING_KEY to it and restart the replicas.')
+  err(`Callers with an ed25519 key verify answers by key id "${own.key_id}" and this public key: ${broker.public_key}`)
+}
+
+/** Day in UTC, as key ids have it. */
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}
