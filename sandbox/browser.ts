@@ -30,7 +30,10 @@ export interface Browser {
   open(url: string): Promise<Page>
   /** Follows the first link whose id is `what` or whose text or address contains it. Throws when there is none. */
   click(page: Page, what: string): Promise<Page>
-  /** Presses the first button whose id is `what` or whose text, or its form's action, contains it, with other field values if wished. Throws when there is none. */
+  /**
+   * Presses the first button whose id is `what`, or whose text or form action contains it, with other field values if wished. Throws
+   * when there is none.
+   */
   press(page: Page, what: string, fields?: Record<string, string>): Promise<Page>
 }
 
@@ -110,7 +113,8 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
     },
     async press(page, what, fields = {}) {
       for (const form of page.forms) {
-        const button = form.buttons.find(({ id, text }) => id === what || text.includes(what)) ?? (form.action.includes(what) ? form.buttons[0] : undefined)
+        const named = form.buttons.find(({ id, text }) => id === what || text.includes(what))
+        const button = named ?? (form.action.includes(what) ? form.buttons[0] : undefined)
         if (!button) continue
         const sent = { ...form.fields, ...(button.name === undefined ? {} : { [button.name]: button.value ?? '' }), ...fields }
         const url = new URL(form.action || page.url, page.url)
@@ -140,5 +144,6 @@ function following(step: Step, page: Page): Step | undefined {
 
 function describe(page: Page): string {
   const buttons = page.forms.flatMap((form) => form.buttons.map(({ text }) => text))
-  return `${new URL(page.url).pathname} (${page.status} ${page.title}); there are links ${page.links.map(({ text }) => text).join(', ')}; buttons ${buttons.join(', ')}`
+  const links = page.links.map(({ text }) => text)
+  return `${new URL(page.url).pathname} (${page.status} ${page.title}); there are links ${links.join(', ')}; buttons ${buttons.join(', ')}`
 }

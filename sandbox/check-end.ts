@@ -7,7 +7,8 @@ import { BrokerProblem } from './megdocs/broker-client.ts'
 
 const ACCOUNT_PAGE = '/accounts/account/microsoft/'
 
-const problemOf = (error: unknown): string => (error instanceof BrokerProblem ? `${error.problem.status} ${error.problem.code}` : String(error))
+const problemOf = (error: unknown): string =>
+  error instanceof BrokerProblem ? `${error.problem.status} ${error.problem.code}` : String(error)
 
 export const lastSteps: Step[] = [
   {
@@ -67,14 +68,17 @@ export const lastSteps: Step[] = [
       const ended = world.broker().stop('SIGTERM')
       world.entra.control.release()
       const code = await ended
-      const [row] = await world.query(`select generation, access_token_expires_at > now() as good, lease_owner from oauth2_integration where user_id = 'u-1001'`)
+      const [row] = await world.query(
+        `select generation, access_token_expires_at > now() as good, lease_owner from oauth2_integration where user_id = 'u-1001'`,
+      )
       expect(code === 0, `exit code ${code}`)
-      expect(Number(row?.['generation']) > before.generation && row?.['good'] === true, `stored: ${JSON.stringify(row)}; ${await waiting}`)
+      const stored = Number(row?.['generation'])
+      expect(stored > before.generation && row?.['good'] === true, `stored: ${JSON.stringify(row)}; ${await waiting}`)
       const calls = world.entra.control.tokenRequests().total
       await world.startBroker()
       const after = await world.client.token('u-1001')
       course.tokens.push(after.access_token)
-      expect(after.generation === Number(row['generation']), `stored ${String(row['generation'])}, served ${after.generation}`)
+      expect(after.generation === stored, `stored ${stored}, served ${after.generation}`)
       expect(world.entra.control.tokenRequests().total === calls, 'the next broker asked Microsoft again')
       return `exit code 0, generation ${before.generation} → ${after.generation} stored and served by the next broker; ${await waiting}`
     },

@@ -35,7 +35,9 @@ export function describe(page: Page): string {
 
 /** How this user's latest attempt went, as the broker tells MEGDocs. */
 export async function latestOutcome({ world }: Course, userId: string): Promise<string> {
-  const [row] = await world.query(`select id from connect_session where user_id = '${userId}' and intent = 'connect' order by created_at desc limit 1`)
+  const [row] = await world.query(
+    `select id from connect_session where user_id = '${userId}' and intent = 'connect' order by created_at desc limit 1`,
+  )
   const { body } = await world.client.send('GET', `/connect-sessions/${String(row?.['id'])}`)
   const session = body as { status?: string; outcome?: { code?: string; reason?: string } }
   return [session.status, session.outcome?.code, session.outcome?.reason].filter(Boolean).join(' ')

@@ -28,8 +28,9 @@ export const tokenSteps: Step[] = [
     async run(course) {
       const { browser } = course.jane
       const document = await browser.click(await documents(course), 'Hand hygiene audit')
-      const saved = await browser.press(document, 'Save', { text: 'Checked by the sandbox: ä < & "quoted"\nsecond line\n' })
-      expect(saved.forms.some(({ fields }) => fields['text'] === 'Checked by the sandbox: ä < & "quoted"\nsecond line\n'), describe(saved))
+      const text = 'Checked by the sandbox: ä < & "quoted"\nsecond line\n'
+      const saved = await browser.press(document, 'Save', { text })
+      expect(saved.forms.some(({ fields }) => fields['text'] === text), describe(saved))
       return `"${document.title}" read, written, read again`
     },
   },
@@ -39,10 +40,11 @@ export const tokenSteps: Step[] = [
       const before = await openCounting(course)
       await control(course.world, course.jane, 'expire')
       const after = await openCounting(course)
-      expect(after.generation > before.generation && after.calls === 1, `generation ${before.generation} → ${after.generation}, ${after.calls} calls`)
+      const change = `generation ${before.generation} → ${after.generation}`
+      expect(after.generation > before.generation && after.calls === 1, `${change}, ${after.calls} calls`)
       const again = await openCounting(course)
       expect(again.generation === after.generation && again.calls === 0, `then generation ${again.generation}, ${again.calls} calls`)
-      return `generation ${before.generation} → ${after.generation}, exactly 1 token request; the next read 0`
+      return `${change}, exactly 1 token request; the next read 0`
     },
   },
   {
@@ -51,8 +53,9 @@ export const tokenSteps: Step[] = [
       const before = await openCounting(course)
       await control(course.world, course.jane, 'reject')
       const after = await openCounting(course)
-      expect(after.generation > before.generation && after.calls === 1, `generation ${before.generation} → ${after.generation}, ${after.calls} calls`)
-      return `generation ${before.generation} → ${after.generation}, exactly 1 token request`
+      const change = `generation ${before.generation} → ${after.generation}`
+      expect(after.generation > before.generation && after.calls === 1, `${change}, ${after.calls} calls`)
+      return `${change}, exactly 1 token request`
     },
   },
   {
@@ -85,7 +88,8 @@ export const tokenSteps: Step[] = [
       await world.query(`update oauth2_integration set retry_at = null where user_id = 'u-1002'`)
       const healed = await world.client.token('u-1002')
       course.tokens.push(healed.access_token)
-      expect(!healed.degraded && healed.generation > token.generation, `after healing: generation ${healed.generation}, ${JSON.stringify(healed.degraded)}`)
+      const after = `after healing: generation ${healed.generation}, ${JSON.stringify(healed.degraded)}`
+      expect(!healed.degraded && healed.generation > token.generation, after)
       return `${token.expires_in} s left, degraded (${reason}); then generation ${token.generation} → ${healed.generation}`
     },
   },

@@ -7,15 +7,15 @@ import { lastSteps } from './check-end.ts'
 import type { Course } from './check-step.ts'
 import { tokenSteps } from './check-tokens.ts'
 import type { Person } from './driver.ts'
-import { createWorld } from './world.ts'
+import { createWorld, type WorldOptions } from './world.ts'
 
 /** Milliseconds for one step: whatever hangs is a failure. */
 const STEP_LIMIT = 20_000
 
 /** Resolves with whether all steps held. A step that fails does not end the run: the later ones tell how far the damage goes. */
-export async function check(say: (line: string) => void): Promise<boolean> {
+export async function check(say: (line: string) => void, options: Pick<WorldOptions, 'startMegdocs'> = {}): Promise<boolean> {
   const began = performance.now()
-  const world = await createWorld({ report: (line) => say(`  starting ${line}`) })
+  const world = await createWorld({ ...options, report: (line) => say(`  starting ${line}`) })
   const people: Person[] = []
   const course: Course = {
     world,
@@ -43,7 +43,8 @@ export async function check(say: (line: string) => void): Promise<boolean> {
     await world.close()
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  say(failures === 0 ? `\nAll ${steps.length} steps held (${seconds} s).` : `\n${failures} of ${steps.length} steps did not hold (${seconds} s).`)
+  const verdict = failures === 0 ? `All ${steps.length} steps held` : `${failures} of ${steps.length} steps did not hold`
+  say(`\n${verdict} (${seconds} s).`)
   return failures === 0
 }
 

@@ -5,11 +5,31 @@ import type { SandboxControls } from './megdocs/main.ts'
 // The switches below MEGDocs' pages: they move the simulated Microsoft and the sandbox's own database, never the broker.
 
 const LIST = [
-  { action: 'expire', label: 'Let the access token expire', explanation: 'The next document needs a new one: the broker refreshes it.' },
-  { action: 'reject', label: 'Let Graph reject the access token', explanation: 'Although it has not expired: MEGDocs asks the broker for a later one.' },
-  { action: 'down', label: 'Microsoft is down', explanation: 'Its token endpoint answers 503. Tokens that are still valid go on working.' },
-  { action: 'revoke', label: 'Revoke access', explanation: 'As after a password reset: the stored authorization is over at the next refresh.' },
-  { action: 'heal', label: 'Heal Microsoft', explanation: 'Everything answers again. The broker tries again when its own waiting time is over.' },
+  {
+    action: 'expire',
+    label: 'Let the access token expire',
+    explanation: 'The next document needs a new one: the broker refreshes it.',
+  },
+  {
+    action: 'reject',
+    label: 'Let Graph reject the access token',
+    explanation: 'Although it has not expired: MEGDocs asks the broker for a later one.',
+  },
+  {
+    action: 'down',
+    label: 'Microsoft is down',
+    explanation: 'Its token endpoint answers 503. Tokens that are still valid go on working.',
+  },
+  {
+    action: 'revoke',
+    label: 'Revoke access',
+    explanation: 'As after a password reset: the stored authorization is over at the next refresh.',
+  },
+  {
+    action: 'heal',
+    label: 'Heal Microsoft',
+    explanation: 'Everything answers again. The broker tries again when its own waiting time is over.',
+  },
 ] as const
 
 /** `sql`: the broker's database, because what the broker holds expires by Postgres' clock. */

@@ -88,5 +88,6 @@ export function keptFolder(folder: string, user: RunAs | undefined): string {
 /** A path whose name can be foreseen may have been made by somebody else. */
 function assertOwner(path: string, uid: number): void {
   const found = lstatSync(path)
-  if (!found.isDirectory() || found.uid !== uid) throw new Error(`${path} does not belong to the user that runs PostgreSQL here: remove it`)
+  if (found.isDirectory() && found.uid === uid) return
+  throw new Error(`${path} does not belong to the user that runs PostgreSQL here: remove it`)
 }

@@ -100,7 +100,9 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
 export function forgetDatabase(dir: string): void {
   const folder = keptFolder(dir, databaseUser())
   const lock = join(folder, 'data', 'postmaster.pid')
-  if (existsSync(lock) && isAlive(Number(readFileSync(lock, 'utf8').split('\n')[0]))) throw new Error(`a server is running on ${folder}: postmaster.pid already exists`)
+  if (existsSync(lock) && isAlive(Number(readFileSync(lock, 'utf8').split('\n')[0]))) {
+    throw new Error(`a server is running on ${folder}: postmaster.pid already exists`)
+  }
   rmSync(folder, { recursive: true, force: true })
 }
 

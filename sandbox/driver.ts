@@ -34,12 +34,19 @@ export function microsoftPage(world: World, page: Page): string | undefined {
  * Goes through Microsoft's pages with this account (`jane`), pressing `decision` where consent is asked for, up to the page of ours
  * that comes after, or Microsoft's own dead end.
  */
-export async function throughMicrosoft(world: World, { browser }: Person, first: Page, account: string, decision: 'accept' | 'cancel' = 'accept'): Promise<Page> {
+export async function throughMicrosoft(
+  world: World,
+  { browser }: Person,
+  first: Page,
+  account: string,
+  decision: 'accept' | 'cancel' = 'accept',
+): Promise<Page> {
   let page = first
   for (let steps = 0; steps < 8; steps++) {
     const where = microsoftPage(world, page)
     if (where === 'picker') page = await browser.press(page, `account-${account}`)
-    else if (where === 'sign-in-page') page = page.text.includes(`${account}@`) ? await browser.press(page, 'sign-in') : await browser.click(page, 'other-account')
+    else if (where === 'sign-in-page' && page.text.includes(`${account}@`)) page = await browser.press(page, 'sign-in')
+    else if (where === 'sign-in-page') page = await browser.click(page, 'other-account')
     else if (where === 'consent') page = await browser.press(page, decision)
     else if (where === 'need-admin-approval') page = await browser.press(page, 'return-to-app')
     else return page

@@ -15,8 +15,8 @@ export function secretsSeen(exchanges: readonly Exchange[]): string[] {
   const found: string[] = []
   for (const { url, location, setCookie } of exchanges) {
     for (const address of [url, location ?? '']) {
-      found.push(...[...address.matchAll(/[?&](?:code|state|nonce|code_challenge)=([^&#]+)/g)].map((match) => decodeURIComponent(match[1] ?? '')))
-      found.push(...[...address.matchAll(/\/connect\/([\w-]{20,})/g)].map((match) => match[1] ?? ''))
+      for (const [, value = ''] of address.matchAll(/[?&](?:code|state|nonce|code_challenge)=([^&#]+)/g)) found.push(decodeURIComponent(value))
+      for (const [, ticket = ''] of address.matchAll(/\/connect\/([\w-]{20,})/g)) found.push(ticket)
     }
     for (const line of setCookie) found.push(decodeURIComponent(/^[^=]+=([^;]*)/.exec(line)?.[1] ?? ''))
   }
@@ -30,7 +30,8 @@ export function findSecrets(log: string, secrets: readonly string[]): string[] {
   for (const secret of new Set(secrets)) {
     // Short values (a cookie that was cleared) prove nothing. Logs may cut or encode a value: its first 24 characters betray it too.
     if (secret.length < 16) continue
-    for (const form of [secret.slice(0, 24), encodeURIComponent(secret).slice(0, 24)]) if (log.includes(form)) found.add(`a secret beginning with ${secret.slice(0, 4)}…`)
+    const forms = [secret.slice(0, 24), encodeURIComponent(secret).slice(0, 24)]
+    if (forms.some((form) => log.includes(form))) found.add(`a secret beginning with ${secret.slice(0, 4)}…`)
   }
   return [...found]
 }

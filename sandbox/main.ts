@@ -2,20 +2,22 @@
  * npm run sandbox: the whole world around the broker on this machine, for a person with a browser.
  *   --fresh  forget what earlier runs kept in .sandbox/
  *   --check  drive the whole path without a person, on temporary data, and say for each step whether it held
+ *   --django let the Django example of clients/python be MEGDocs (needs python3)
  *   --port N the front door's port (default 8080)
  */
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { check } from './check.ts'
-import { createWorld, forgetWorld, type World } from './world.ts'
+import { startDjango } from './django.ts'
+import { createWorld, forgetWorld, type World, type WorldOptions } from './world.ts'
 
 /** npm runs scripts in the checkout's own folder. */
 const DIR = resolve('.sandbox')
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-async function serve(port: number): Promise<void> {
+async function serve(port: number, options: Pick<WorldOptions, 'startMegdocs'>): Promise<void> {
   const began = performance.now()
-  const world = await createWorld({ dir: DIR, port, report: (line) => say(`  starting ${line}`) })
+  const world = await createWorld({ ...options, dir: DIR, port, report: (line) => say(`  starting ${line}`) })
   let stopping = false
   async function stop(code: number): Promise<void> {
     if (stopping) return
@@ -31,7 +33,8 @@ async function serve(port: number): Promise<void> {
   }
   void world.broker().ended.then((code) => {
     if (stopping) return
-    say(`\nThe token broker has ended by itself (code ${code}). Its last log lines:\n${world.broker().log().split('\n').slice(-15).join('\n')}`)
+    const last = world.broker().log().split('\n').slice(-15).join('\n')
+    say(`\nThe token broker has ended by itself (code ${code}). Its last log lines:\n${last}`)
     void stop(1)
   })
   welcome(world, performance.now() - began)
@@ -54,18 +57,22 @@ Open   ${world.url}`)
 
 function explain(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  if (/postmaster\.pid.*already exists/.test(message)) return 'Another sandbox is running on the same data in .sandbox/: stop that one first.'
+  const taken = /postmaster\.pid.*already exists/.test(message)
+  if (taken) return 'Another sandbox is running on the same data in .sandbox/: stop that one first.'
   return message
 }
 
-const { values } = parseArgs({ options: { fresh: { type: 'boolean' }, check: { type: 'boolean' }, port: { type: 'string', default: '8080' } } })
+const { values } = parseArgs({
+  options: { fresh: { type: 'boolean' }, check: { type: 'boolean' }, django: { type: 'boolean' }, port: { type: 'string', default: '8080' } },
+})
+const options = values.django ? { startMegdocs: startDjango } : {}
 try {
   if (values.check) {
-    process.exitCode = (await check(say)) ? 0 : 1
+    process.exitCode = (await check(say, options)) ? 0 : 1
   } else {
     if (values.fresh) forgetWorld(DIR)
     say('Token broker sandbox')
-    await serve(Number(values.port))
+    await serve(Number(values.port), options)
   }
 } catch (error) {
   say(`\nThe sandbox cannot start.\n${explain(error)}`)

@@ -42,7 +42,10 @@ function decode(text: string): string {
   })
 }
 
-const words = (html: string): string => decode(html.replace(/<(style|title)\b[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]+>/g, ' ')).replace(/\s+/g, ' ').trim()
+function words(html: string): string {
+  const text = html.replace(/<(style|title)\b[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]+>/g, ' ')
+  return decode(text).replace(/\s+/g, ' ').trim()
+}
 
 function attributesOf(tag: string): Map<string, string> {
   const found = new Map<string, string>()
@@ -54,17 +57,24 @@ function attributesOf(tag: string): Map<string, string> {
 
 /** Every `<name …>…</name>` (or `<name …>` for those without an end): its attributes and what it holds. */
 function elements(html: string, name: string): { attributes: Map<string, string>; inner: string }[] {
-  const pattern = name === 'input' || name === 'meta' ? new RegExp(`<${name}\\b[^>]*>`, 'gi') : new RegExp(`<${name}\\b[^>]*>([\\s\\S]*?)</${name}>`, 'gi')
-  return [...html.matchAll(pattern)].map(([whole, inner = '']) => ({ attributes: attributesOf(whole.slice(0, whole.indexOf('>') + 1)), inner }))
+  const end = name === 'input' || name === 'meta' ? '' : `([\\s\\S]*?)</${name}>`
+  return [...html.matchAll(new RegExp(`(<${name}\\b[^>]*>)${end}`, 'gi'))].map(([, tag = '', inner = '']) => ({
+    attributes: attributesOf(tag),
+    inner,
+  }))
 }
 
 export function readMarkup(html: string): Markup {
-  const content = elements(html, 'meta').find(({ attributes }) => attributes.get('http-equiv')?.toLowerCase() === 'refresh')?.attributes.get('content')
-  const refresh = /^\s*\d+\s*;\s*url\s*=\s*(.+)$/i.exec(content ?? '')?.[1]
+  const meta = elements(html, 'meta').find(({ attributes }) => attributes.get('http-equiv')?.toLowerCase() === 'refresh')
+  const refresh = /^\s*\d+\s*;\s*url\s*=\s*(.+)$/i.exec(meta?.attributes.get('content') ?? '')?.[1]
   return {
     title: words(elements(html, 'title')[0]?.inner ?? ''),
     text: words(html),
-    links: elements(html, 'a').map(({ attributes, inner }) => ({ id: attributes.get('id') ?? '', text: words(inner), href: attributes.get('href') ?? '' })),
+    links: elements(html, 'a').map(({ attributes, inner }) => ({
+      id: attributes.get('id') ?? '',
+      text: words(inner),
+      href: attributes.get('href') ?? '',
+    })),
     forms: elements(html, 'form').map(({ attributes, inner }) => readForm(attributes, inner)),
     ...(refresh === undefined ? {} : { refresh: refresh.trim() }),
   }
@@ -79,10 +89,14 @@ function readForm(attributes: Map<string, string>, inner: string): Form {
   }
   for (const { attributes: input } of elements(inner, 'input')) {
     const [type, name] = [input.get('type') ?? 'text', input.get('name')]
+    const isChoice = type === 'checkbox' || type === 'radio'
     if (type === 'submit') button(input, input.get('value') ?? '')
-    else if (name !== undefined && (!['checkbox', 'radio'].includes(type) || input.has('checked'))) fields[name] = input.get('value') ?? (type === 'checkbox' ? 'on' : '')
+    else if (name !== undefined && (!isChoice || input.has('checked'))) fields[name] = input.get('value') ?? (isChoice ? 'on' : '')
   }
-  for (const { attributes: area, inner: text } of elements(inner, 'textarea')) fields[area.get('name') ?? ''] = decode(text).replace(/^\r?\n/, '')
+  for (const { attributes: area, inner: text } of elements(inner, 'textarea')) {
+    fields[area.get('name') ?? ''] = decode(text).replace(/^\r?\n/, '')
+  }
   for (const { attributes: own, inner: text } of elements(inner, 'button')) button(own, words(text))
-  return { action: attributes.get('action') ?? '', method: attributes.get('method')?.toLowerCase() === 'post' ? 'post' : 'get', fields, buttons }
+  const method = attributes.get('method')?.toLowerCase() === 'post' ? 'post' : 'get'
+  return { action: attributes.get('action') ?? '', method, fields, buttons }
 }

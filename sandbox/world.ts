@@ -14,7 +14,7 @@ import { type Database, forgetDatabase, startDatabase } from './database.ts'
 import { type Entra, startEntra } from './entra/main.ts'
 import { type FrontDoor, openFrontDoor } from './front-door.ts'
 import { type BrokerClient, createBrokerClient } from './megdocs/broker-client.ts'
-import { type Megdocs, startMegdocs } from './megdocs/main.ts'
+import { type Megdocs, type MegdocsOptions, startMegdocs } from './megdocs/main.ts'
 
 export interface WorldOptions {
   /** Where data and secrets are kept; without it everything is temporary. */
@@ -23,6 +23,8 @@ export interface WorldOptions {
   port?: number
   /** Further variables for the broker. */
   brokerEnvironment?: Record<string, string>
+  /** Another MEGDocs than the TypeScript one. */
+  startMegdocs?: (options: MegdocsOptions) => Promise<Megdocs>
   /** Told what is being done, in a few words. */
   report?: (line: string) => void
 }
@@ -95,7 +97,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} })
     closers.push(() => sql.end())
     const controls = createControls(entra, sql)
-    const megdocs = await startMegdocs({ broker: caller, graphUrl: entra.graphUrl, controls })
+    const megdocs = await (options.startMegdocs ?? startMegdocs)({ broker: caller, graphUrl: entra.graphUrl, controls })
     closers.push(() => megdocs.close())
     const frontDoor = await openDoor(options.port, { broker: () => current().publicUrl, megdocs: () => megdocs.url }, report)
     closers.push(() => frontDoor.close())
@@ -170,7 +172,11 @@ function writePrivately(file: string, text: string): void {
   chmodSync(file, 0o600)
 }
 
-async function openDoor(port: number | undefined, sides: { broker(): string; megdocs(): string }, report: (line: string) => void): Promise<FrontDoor> {
+async function openDoor(
+  port: number | undefined,
+  sides: { broker(): string; megdocs(): string },
+  report: (line: string) => void,
+): Promise<FrontDoor> {
   if (port === undefined) return openFrontDoor(sides)
   try {
     return await openFrontDoor({ ...sides, port })

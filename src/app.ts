@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { Failure } from './core/failure.ts'
 import { accountRoutes } from './http/account.ts'
 import { adminConsentRoutes } from './http/admin-consent.ts'
 import { browserErrors } from './http/browser.ts'
 import { connectSessionRoutes } from './http/connect-sessions.ts'
 import { connectRoutes } from './http/connect.ts'
+import { eventRoutes } from './http/events.ts'
+import { importRoutes } from './http/import.ts'
 import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
 import { operationsRoutes, type Readiness } from './http/operations.ts'
 import { asFailure, sendProblem } from './http/problem.ts'
-import { publicSecurity } from './http/security.ts'
+import { limitVisitors, publicSecurity } from './http/security.ts'
 import { browserSessions } from './http/session.ts'
 import { requireSignatures } from './http/signed.ts'
 import { tokenRoutes } from './http/tokens.ts'
@@ -21,7 +23,7 @@ import type { Services } from './services.ts'
 
 /** Bytes of request line and headers: Microsoft's codes make callback URLs of 2 kB and more, MEGDocs' cookies come on top (entra.md 10). */
 const MAX_HEADER = 32_768
-const LIMITS = { bodyLimit: 65_536, requestTimeout: 15_000, connectionTimeout: 20_000, keepAliveTimeout: 75_000 } as const
+const LIMITS = { bodyLimit: 65_536, requestTimeout: 15_000, connectionTimeout: 45_000, keepAliveTimeout: 75_000 } as const
 
 type Listener = 'public' | 'internal' | 'operations'
 
@@ -29,13 +31,15 @@ function newApp(listener: Listener, { log, metrics, lifecycle }: Services, more:
   const app = Fastify({
     loggerInstance: log.child({ listener }),
     // Its lines hold URLs, and ours hold tickets and codes.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
-    requestIdLogLabel: 'request_id',
     exposeHeadRoutes: false,
     // Requests on keep-alive connections are answered, not refused, while the listener closes (design 4).
     return503OnClosing: false,
     http: { maxHeaderSize: MAX_HEADER },
+    // A user id has up to 128 characters, and Fastify's limit is 100. The header limit bounds everything.
+    routerOptions: { maxParamLength: MAX_HEADER },
+    rewriteUrl: ({ url = '/' }) => isReadable(url) ? url : '/',
     ...LIMITS,
     ...more,
   } as FastifyServerOptions) as unknown as FastifyInstance
@@ -53,6 +57,17 @@ function newApp(listener: Listener, { log, metrics, lifecycle }: Services, more:
   return app.withTypeProvider<TypeBoxTypeProvider>()
 }
 
+/** What is not goes where every unknown address goes: Fastify would answer by itself, quoting it and without our headers. */
+function isReadable(url: string): boolean {
+  if (!url.includes('%')) return true
+  try {
+    decodeURIComponent(url.split('?', 1)[0]!)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** For browsers, behind the ingress: connect, callback, result, account page. */
 export async function buildPublicApp(services: Services): Promise<FastifyInstance> {
   const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, adminConsentUrl } = services
@@ -62,15 +77,16 @@ export async function buildPublicApp(services: Services): Promise<FastifyInstanc
   app.setNotFoundHandler((request, reply) => browserErrors(site)(new Failure('not_found'), request, reply))
   await publicSecurity(app, { https })
   await browserSessions(app, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
+  await limitVisitors(app)
   await app.register(connectRoutes, { connect, links, site, completionUrl: config.completionUrl })
   await app.register(accountRoutes, { integrations, connectSessions, site, missingScopes, random, now: () => clock.now() })
   await app.register(adminConsentRoutes, { site, links, random, adminConsentUrl })
   return app as unknown as FastifyInstance
 }
 
-/** For callers: the signed API and its OpenAPI document. `tls`: PEM texts. */
-export async function buildInternalApp(services: Services, tls?: { cert: string; key: string }): Promise<FastifyInstance> {
-  const { signatures, nonces, refresh, integrations, connect, browserSessions: sessions, links, metrics, clock, missingScopes } = services
+/** For callers: the signed API and its OpenAPI document. */
+export async function buildInternalApp(services: Services): Promise<FastifyInstance> {
+  const tls = services.internalTls?.current()
   const app = newApp('internal', services, tls === undefined ? {} : ({ https: tls } as FastifyServerOptions))
   app.setErrorHandler((error, request, reply) => {
     const failure = asFailure(error)
@@ -82,16 +98,38 @@ export async function buildInternalApp(services: Services, tls?: { cert: string;
     reply.header('cache-control', 'no-store')
   })
   await app.register(openApi, { serverUrl: `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}` })
-  await app.register(async (scope) => {
-    requireSignatures(scope, { signatures, nonces, now: () => clock.now(), onRefused: ({ detail, keyId }) => metrics.requestRefused(detail, keyId) })
-    scope.setNotFoundHandler(() => {
-      throw new Failure('not_found')
-    })
-    await scope.register(tokenRoutes, { refresh, missingScopes })
-    await scope.register(integrationRoutes, { integrations, missingScopes })
-    await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links })
-  })
+  await app.register((scope) => signedRoutes(scope, services))
   return app as unknown as FastifyInstance
+}
+
+/** Everything a caller may ask for, and that it is signed. */
+async function signedRoutes(scope: FastifyInstance, services: Services): Promise<void> {
+  const { signatures, nonces, refresh, integrations, connect, browserSessions: sessions, links, metrics, clock, missingScopes, events, imports } = services
+  await requireSignatures(scope, {
+    signatures,
+    nonces,
+    requestsPerMinute: () => services.config.callerRequestsPerMinute,
+    now: () => clock.now(),
+    onRefused: ({ detail, keyId }) => metrics.requestRefused(detail, keyId),
+  })
+  scope.setNotFoundHandler(() => {
+    throw new Failure('not_found')
+  })
+  await scope.register(tokenRoutes, { refresh, missingScopes })
+  await scope.register(integrationRoutes, { integrations, missingScopes })
+  await scope.register(eventRoutes, { events, integrations, clock, missingScopes, isDraining: () => services.lifecycle.draining })
+  await scope.register(importRoutes, { imports })
+  await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links })
+}
+
+/** The OpenAPI document of the signed API. Needs no configuration and no database: the routes are declared, and none is called. */
+export async function openApiDocument(): Promise<object> {
+  const app = Fastify()
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  await app.register(openApi)
+  await app.register((scope) => signedRoutes(scope, {} as Services))
+  await app.ready()
+  return app.swagger()
 }
 
 /** For Kubernetes and Prometheus. */

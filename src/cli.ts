@@ -3,9 +3,12 @@
 import { parseArgs } from 'node:util'
 import { Misuse, type Arguments, type Command, type Terminal } from './cli/command.ts'
 import { doctorCommand } from './cli/doctor.ts'
+import { importCommand } from './cli/import.ts'
+import { keepAliveCommand } from './cli/keep-alive.ts'
 import { keygen } from './cli/keygen.ts'
 import { migrateCommand } from './cli/migrate.ts'
 import { openapi } from './cli/openapi.ts'
+import { resealCommand } from './cli/reseal.ts'
 import { serve, startProblem } from './main.ts'
 
 /** In the order of help and of the README's table. */
@@ -22,6 +25,9 @@ export const COMMANDS: readonly Command[] = [
   migrateCommand,
   doctorCommand,
   keygen,
+  resealCommand,
+  importCommand,
+  keepAliveCommand,
   openapi,
 ]
 
@@ -65,11 +71,11 @@ function readArguments({ options = {}, words = 0 }: Command, rest: readonly stri
 const usageOf = ({ name, usage }: Command): string => `token-broker ${name}${usage === '' ? '' : ` ${usage}`}`
 
 function help(): string {
-  const width = Math.max(...COMMANDS.map((command) => usageOf(command).length)) + 2
   return [
     'The token broker: delegated Microsoft access tokens for MEGDocs.',
     '',
-    ...COMMANDS.map((command) => `  ${usageOf(command).padEnd(width)}${command.summary}`),
+    // Backticks are for the README.
+    ...COMMANDS.flatMap((command) => [`  ${usageOf(command)}`, `      ${command.summary.replaceAll('`', '')}`]),
     '',
     'Configuration comes from environment variables, or from files by NAME_FILE; the README lists them.',
     'Exit status: 0 done, 1 failed (the reason is on stderr), 2 called wrongly.',
@@ -83,6 +89,8 @@ export function commandsTable(): string {
 }
 
 if (import.meta.main) {
+  // Whoever reads may stop early (`| head`): that is no failure to tell.
+  process.stdout.on('error', () => process.exit(0))
   const code = await runCommandLine(process.argv.slice(2), {
     env: process.env,
     now: () => Date.now(),

@@ -53,6 +53,8 @@ export interface Config {
   readonly sealingKeys: Keyring
   readonly sessionSecrets: readonly string[]
   readonly callersFile: string
+  /** Of one caller at one replica. */
+  readonly callerRequestsPerMinute: number
   readonly responseSigningKey?: SigningKey
   readonly entryUrls: { readonly connect: string; readonly manage: string }
   readonly completionUrl: string
@@ -165,6 +167,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
     sealingKeys: values.SEALING_KEYS,
     sessionSecrets: values.SESSION_SECRETS,
     callersFile: values.CALLERS_FILE,
+    callerRequestsPerMinute: values.CALLER_REQUESTS_PER_MINUTE,
     ...(responseSigningKey === undefined ? {} : { responseSigningKey }),
     entryUrls: { connect: values.ENTRY_URL_CONNECT.href, manage: values.ENTRY_URL_MANAGE.href },
     completionUrl: values.COMPLETION_URL.href,

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { buildInternalApp, buildOperationsApp, buildPublicApp } from './app.ts'
@@ -7,7 +6,7 @@ import { Failure } from './core/failure.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { purge } from './db/purge.ts'
-import type { Readiness } from './http/operations.ts'
+import { readiness } from './readiness.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger } from './telemetry.ts'
@@ -26,12 +25,11 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   for (const warning of config.warnings) log.warn(warning, 'configuration')
   const services = createServices(config, log)
   const { lifecycle } = services
-  const operations = await buildOperationsApp(services, () => readiness(services, lifecycle))
+  const operations = await buildOperationsApp(services, () => readiness(services))
   await listen(operations, 'operations', config.listen.operations, services)
 
   await checkDatabase(services)
-  const { tls } = config.listen.internal
-  const internal = await buildInternalApp(services, tls === undefined ? undefined : readTls(tls))
+  const internal = await buildInternalApp(services)
   const browsers = await buildPublicApp(services)
   await listen(internal, 'internal', config.listen.internal, services)
   await listen(browsers, 'public', config.listen.public, services)
@@ -39,6 +37,8 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     setInterval(() => reloadFiles(services, internal), RELOAD_EVERY),
     setInterval(() => void purge(services.database).catch((err: unknown) => log.warn({ err }, 'purge failed')), PURGE_EVERY * (0.75 + services.random.fraction() / 2)),
   ]
+  const ending = new AbortController()
+  const keepingAlive = services.keepAlive.run(ending.signal)
   lifecycle.started = true
   log.info('ready')
 
@@ -47,9 +47,10 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     lifecycle.draining = true
     log.info({ signal }, 'draining')
     for (const timer of timers) clearInterval(timer)
+    ending.abort()
     // Kubernetes takes a moment to stop sending: serve on, then stop accepting, then finish what has begun (design 4).
     await services.clock.sleep(config.drainSeconds * 1000)
-    await Promise.all([internal.close(), browsers.close()])
+    await Promise.all([internal.close(), browsers.close(), keepingAlive])
     await services.close()
     await operations.close()
     log.info('stopped')
@@ -68,16 +69,6 @@ export async function checkDatabase({ database, vault, config, log }: Services):
   await proveSealingKeys(database, vault)
 }
 
-async function readiness({ database, microsoft, callers, clock }: Services, { started, draining }: { started: boolean; draining: boolean }): Promise<Readiness> {
-  const answers = await database.run((db) => db.execute('select 1')).then(() => 'ok', () => 'unavailable')
-  const soon = clock.now() + 14 * 86_400_000
-  const expiring = [...callers.current().byKeyId.values()].filter(({ key }) => key.notAfter < soon).map(({ key }) => key.keyId)
-  return {
-    ready: started && !draining,
-    notes: { ...(draining ? { draining } : {}), database: answers, breaker: microsoft.breaker(), ...(expiring.length > 0 ? { caller_keys_expiring: expiring } : {}) },
-  }
-}
-
 async function listen(app: FastifyInstance, listener: string, { host, port }: ListenAddress, { log, config }: Services): Promise<void> {
   await app.listen({ host, port })
   const address = app.server.address() as AddressInfo
@@ -85,27 +76,16 @@ async function listen(app: FastifyInstance, listener: string, { host, port }: Li
   log.info({ listener, url: `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}` }, 'listening')
 }
 
-function readTls({ certFile, keyFile }: { certFile: string; keyFile: string }): { cert: string; key: string } {
-  return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
-}
-
 /** Mounted files change under a running process: callers, and the certificate of the internal listener. */
-function reloadFiles({ callers, config, log }: Services, internal: FastifyInstance): void {
+function reloadFiles({ callers, internalTls }: Services, internal: FastifyInstance): void {
   callers.reload()
-  const { tls } = config.listen.internal
-  if (tls === undefined) return
-  try {
-    const server = internal.server as unknown as { setSecureContext(options: { cert: string; key: string }): void }
-    server.setSecureContext(readTls(tls))
-  } catch (err) {
-    log.error({ err }, 'the internal listener\'s certificate could not be read, the one before stays')
-  }
+  internalTls?.reload(internal.server as unknown as Parameters<typeof internalTls.reload>[0])
 }
 
 /** What an operator sees instead of a stack when the start is refused. */
 export function startProblem(error: unknown): string {
   if (error instanceof ConfigError || error instanceof CallersError) return error.message
-  if (error instanceof Failure) return `${error.code}: ${error.facts.detail ?? ''}`
+  if (error instanceof Failure) return `${error.code}: ${error.facts.detail ?? ''}. "token-broker doctor" tells what to do`
   const { code } = error as { code?: unknown }
   if (code === 'EADDRINUSE') return 'a listener\'s port is taken: see PUBLIC_LISTEN, INTERNAL_LISTEN, OPERATIONS_LISTEN'
   return `unexpected ${error instanceof Error ? error.name : 'failure'}${typeof code === 'string' ? ` ${code}` : ''}`

@@ -1,21 +1,30 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { createConnect, type Connect } from './core/connect.ts'
-import type { BrowserSessionStore, Clock, ConnectSessionStore, IntegrationStore, NonceStore, Random, RequestSignatures } from './core/ports.ts'
+import type { EventStore } from './core/events.ts'
+import { createImport, type Import } from './core/import.ts'
+import { createKeepAlive, type KeepAlive } from './core/keep-alive.ts'
+import type {
+  BrowserSessionStore, Clock, ConnectSessionStore, IntegrationStore, KeepAliveStore, NonceStore, Random, RequestSignatures,
+} from './core/ports.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
-import { createVault, type SealingVault } from './crypto/vault.ts'
+import { createVault, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
 import { createConnectSessionStore } from './db/connect-sessions.ts'
+import { census, createKeepAliveStore } from './db/due.ts'
+import { createEventStore } from './db/events.ts'
+import { createImportStore } from './db/import.ts'
 import { createIntegrationStore } from './db/integrations.ts'
 import { createNonceStore } from './db/nonces.ts'
 import { ADMIN_CONSENT_PATH, createLinks, type Links } from './http/links.ts'
 import type { Site } from './http/pages/pages.ts'
+import { TlsFiles } from './http/tls-files.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
-import { missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
+import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
 import { CallersFile } from './signature/callers-file.ts'
 import { createGate } from './signature/gate.ts'
@@ -33,14 +42,20 @@ export interface Services {
   database: Database
   vault: SealingVault
   callers: CallersFile
+  /** Undefined: the internal listener speaks plain HTTP, by choice. */
+  internalTls: TlsFiles | undefined
   signatures: RequestSignatures
   nonces: NonceStore
   integrations: IntegrationStore
+  events: EventStore
+  imports: Import
   connectSessions: ConnectSessionStore
   browserSessions: BrowserSessionStore
   microsoft: MicrosoftClient
   connect: Connect
   refresh: Refresh
+  keepAliveStore: KeepAliveStore
+  keepAlive: KeepAlive
   links: Links
   site: Site
   metrics: Metrics
@@ -82,8 +97,19 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     onChange: (now) => log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read anew'),
     onProblem: (error) => log.error({ problems: error.problems }, 'callers file is broken, the callers before it stay'),
   })
+  const { tls } = config.listen.internal
+  const internalTls = tls === undefined ? undefined : new TlsFiles(tls, {
+    onChange: (notAfter) => log.info({ not_after: notAfter }, 'certificate of the internal listener read anew'),
+    onProblem: (code) => log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
+  })
+  // Newest first, as configured: the first is the one Microsoft is asked with.
+  const clientCertificates = config.microsoft.credentials
+    .flatMap((credential) => credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [])
   const database = openDatabase(config.database)
-  const vault = createVault(config.sealingKeys, (size) => random.bytes(size))
+  const vault = watched(createVault(config.sealingKeys, (size) => random.bytes(size)), ({ table, column, recordId }, detail) => {
+    metrics.unreadable(detail)
+    log.error({ alert: 'token_unreadable', detail, table, column, id: recordId }, 'a stored value cannot be opened: see SEALING_KEYS')
+  })
   const integrations = createIntegrationStore(database, vault)
   const connectSessions = createConnectSessionStore(database, vault)
   const browserSessions = createBrowserSessionStore(database)
@@ -93,22 +119,53 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     clock,
     random,
     ...(dispatcher === undefined ? {} : { dispatcher }),
-    onBreakerChange: (state, from) => log[state.mode === 'open' ? 'error' : 'info']({ breaker: state, from }, 'breaker changed'),
+    // One line when it opens and one when it is closed again, however often it was probed in between.
+    onBreakerChange(state, from) {
+      if (from === 'closed') log.error({ breaker: state }, 'breaker opened: no refreshes are sent to Microsoft')
+      else if (state.mode === 'closed') log.info({ breaker: state }, 'breaker closed: refreshes are sent again')
+    },
+    onIdTokenProblem: (problem, requestId) => log.warn({ problem, request_id: requestId }, 'an id token did not hold'),
   })
+  const nonceMemory = new NonceMemory({ secret: random.bytes(32).toString('base64url') })
   const metrics = createMetrics({
-    breakerMode: () => microsoft.breaker().mode,
+    elapsed: () => clock.elapsed(),
+    breaker: () => microsoft.breaker(),
     callerKeys: () => [...callers.current().byKeyId.values()].map(({ key }) => key),
+    noncesRemembered: () => nonceMemory.size,
+    sealingKeyIds: vault.keyIds,
+    certificates: () => [
+      ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
+      ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
+    ],
+    census: () => census(database),
   })
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)
     const { kind, ...facts } = event
     if (kind === 'sent') log[event.outcome === 'tokens' ? 'info' : 'warn'](facts, 'refreshed at Microsoft')
     else if (kind === 'save_given_up') log.error(facts, 'refreshed tokens were never saved')
+    else if (kind === 'false_reconnect') log.error(facts, 'an integration was marked for a reconnect by mistake; it works again')
     else if (kind === 'save_failed') log.error(facts, 'refreshed tokens could not be saved, trying again')
     else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded') log.info({ refresh: kind, ...facts }, 'refresh')
   }
   const connect = createConnect({ sessions: connectSessions, integrations, microsoft, clock, random })
   const refresh = createRefresh({ integrations, microsoft, clock, random, observe })
+  const keepAliveStore = createKeepAliveStore(database)
+  const keepAlive = createKeepAlive({
+    store: keepAliveStore,
+    integrations,
+    refresh,
+    breakerClosed: () => microsoft.breaker().mode === 'closed',
+    clock,
+    random,
+    days: config.keepAlive,
+    observe(event) {
+      metrics.keptAlive(event)
+      const { kind, ...facts } = event
+      if (kind === 'sweep') log[event.ended === 'broken' ? 'warn' : 'info'](facts, 'keep-alive sweep')
+      else if (event.result === 'let_go') log.info({ audit: 'let_go', user_id: event.userId }, 'integration let go: no caller has read it for long')
+    },
+  })
   const { publicBaseUrl, redirectUri, entryUrls } = config
   const scheme = config.listen.internal.tls === undefined ? 'http' : 'https'
   const { loginUrl, tenant, clientId } = config.microsoft
@@ -121,21 +178,26 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     database,
     vault,
     callers,
+    internalTls,
     signatures: createGate({
       callers: () => callers.current(),
       authorities: new Set(config.internalAuthorities.map((authority) => normalizeAuthority(authority, scheme))),
       scheme,
-      nonces: new NonceMemory({ secret: random.bytes(32).toString('base64url') }),
+      nonces: nonceMemory,
       ...(config.responseSigningKey === undefined ? {} : { brokerKey: config.responseSigningKey }),
       now: () => clock.now(),
     }),
     nonces: createNonceStore(database),
     integrations,
+    events: createEventStore(database),
+    imports: createImport({ store: createImportStore(database, vault), clock, canonicalScopes, neededScopes: NEEDED_SCOPES }),
     connectSessions,
     browserSessions,
     microsoft,
     connect,
     refresh,
+    keepAliveStore,
+    keepAlive,
     links: createLinks(publicBaseUrl, config.sessionSecrets),
     site: {
       entryUrls,

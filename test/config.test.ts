@@ -26,6 +26,7 @@ t.test('the smallest right environment gives every default', async (t) => {
     },
     sessionSecrets: [key('session')],
     callersFile: '/callers.json',
+    callerRequestsPerMinute: 60_000,
     entryUrls: { connect: MINIMAL['ENTRY_URL_CONNECT'], manage: MINIMAL['ENTRY_URL_MANAGE'] },
     completionUrl: MINIMAL['COMPLETION_URL'],
     listen: {
@@ -77,6 +78,7 @@ t.test('every variable is read', async (t) => {
       KEEP_ALIVE_AFTER_DAYS: '30',
       LET_GO_AFTER_DAYS: '31',
       DRAIN_SECONDS: '0',
+      CALLER_REQUESTS_PER_MINUTE: '500',
     },
     { '/callers.json': callers('ed25519'), '/tls.crt': tls.certificate + first.certificate, '/tls.key': tls.privateKey },
   )
@@ -108,6 +110,7 @@ t.test('every variable is read', async (t) => {
     },
     sessionSecrets: [key('a'), key('b')],
     callersFile: '/callers.json',
+    callerRequestsPerMinute: 500,
     entryUrls: { connect: 'http://localhost:8000/c', manage: MINIMAL['ENTRY_URL_MANAGE'] },
     completionUrl: MINIMAL['COMPLETION_URL'],
     listen: {

@@ -28,7 +28,7 @@ function page(title: string, id: string, body: string): string {
 <style>${style}</style>
 </head>
 <body>
-<div class="banner" role="note"><strong>${texts.banner}</strong>${texts.bannerDetail}</div>
+<aside class="banner" aria-label="Simulated"><strong>${texts.banner}</strong>${texts.bannerDetail}</aside>
 <main id="${id}">
 <h1>${escape(title)}</h1>
 ${body}

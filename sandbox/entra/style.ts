@@ -15,8 +15,9 @@ h1 { font-size: 1.4rem; font-weight: 600; margin: 0 0 .25rem; overflow-wrap: any
 p { margin: 0 0 1rem; overflow-wrap: anywhere }
 .soft { color: var(--soft); font-size: .875rem }
 ul { list-style: none; margin: 1rem 0; padding: 0 }
-.accounts li { border-bottom: 1px solid var(--line) }
-.accounts button { display: block; width: 100%; min-height: 3.5rem; padding: .6rem .5rem; text-align: left; background: none; color: inherit;
+.accounts { margin: 1rem -.75rem 0 }
+.accounts li + li { border-top: 1px solid var(--line) }
+.accounts button { display: block; width: 100%; min-height: 3.5rem; padding: .6rem .75rem; text-align: left; background: none; color: inherit;
   border: 0; font: inherit; cursor: pointer }
 .accounts button:hover { background: color-mix(in srgb, var(--act) 12%, transparent) }
 .accounts span { display: block; overflow-wrap: anywhere }

@@ -60,6 +60,11 @@ export interface Call {
   note?: string
 }
 
+interface Reply {
+  status: number
+  body: unknown
+}
+
 export interface BrokerClient {
   beginConnect(userId: string, options?: { intent?: 'connect' | 'manage'; allowSwitch?: boolean }): Promise<{ id: string; url: string }>
   complete(connectSession: string, userId: string): Promise<{ next: string }>
@@ -72,7 +77,7 @@ export interface BrokerClient {
   /** The user has logged out. */
   endBrowserSessions(userId: string): Promise<void>
   /** Any call, for checks and drills. */
-  send(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }>
+  send(method: string, path: string, body?: object): Promise<Reply>
 }
 
 export interface BrokerClientOptions {
@@ -92,21 +97,23 @@ const TIMEOUT = 12_000
 export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   const key = signingKey(options.key.key_id, options.key.algorithm, options.key.secret ?? options.key.private_key ?? '')
 
-  async function attempt(method: string, path: string, body: string | undefined): Promise<{ status: number; body: unknown } | 'unreachable'> {
+  async function attempt(method: string, path: string, body: string | undefined): Promise<Reply | 'unreachable'> {
     const content: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
     const outgoing = { method, url: `http://${options.authority}${path}`, headers: content, ...(body === undefined ? {} : { body }) }
     const headers = { ...content, ...signRequest(outgoing, key, { now: Date.now() }) }
     const began = performance.now()
-    const received = await transmit(options.address() + path, method, { host: options.authority, accept: 'application/json', ...headers }, body)
+    const sent = { host: options.authority, accept: 'application/json', ...headers }
+    const received = await transmit(options.address() + path, method, sent, body)
     const milliseconds = Math.round(performance.now() - began)
-    options.onCall?.({ who: 'token broker', what: `${method} ${path}`, status: received?.status ?? 0, milliseconds, note: noteOn(received?.body) })
+    const { status = 0, body: bytes } = received ?? {}
+    options.onCall?.({ who: 'token broker', what: `${method} ${path}`, status, milliseconds, note: noteOn(bytes) })
     if (!received) return 'unreachable'
     believe(received, { ...outgoing, headers }, key)
     return { status: received.status, body: parse(received.body) }
   }
 
   /** A broken connection is tried once more, signed anew: the same signature twice would be a replay. Every call here may be repeated. */
-  async function send(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }> {
+  async function send(method: string, path: string, body?: object): Promise<Reply> {
     const text = body === undefined ? undefined : JSON.stringify(body)
     for (let tries = 2; tries > 0; tries--) {
       const answer = await attempt(method, path, text)
@@ -123,7 +130,11 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
 
   return {
     beginConnect: (userId, { intent = 'connect', allowSwitch } = {}) =>
-      ask('POST', '/connect-sessions', { user_id: userId, intent, ...(allowSwitch === undefined ? {} : { allow_account_switch: allowSwitch }) }),
+      ask('POST', '/connect-sessions', {
+        user_id: userId,
+        intent,
+        ...(allowSwitch === undefined ? {} : { allow_account_switch: allowSwitch }),
+      }),
     complete: (id, userId) => ask('POST', `${at('connect-sessions', id)}/complete`, { user_id: userId }),
     token: (userId) => ask('GET', at('tokens', userId)),
     refresh: (userId, generation) => ask('POST', `${at('tokens', userId)}/refresh`, { generation }),
@@ -141,7 +152,12 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
 }
 
 /** Undefined: the connection failed, or nothing came in time. */
-async function transmit(url: string, method: string, headers: Record<string, string>, body: string | undefined): Promise<Received | undefined> {
+async function transmit(
+  url: string,
+  method: string,
+  headers: Record<string, string>,
+  body: string | undefined,
+): Promise<Received | undefined> {
   try {
     const answer = await request(url, { method: method as 'GET', headers, body: body ?? null, signal: AbortSignal.timeout(TIMEOUT) })
     return { status: answer.statusCode, headers: answer.headers, body: Buffer.from(await answer.body.arrayBuffer()) }
@@ -155,8 +171,9 @@ function believe(received: Received, sent: OutgoingRequest, key: SigningKey): vo
   const verdict = verifyResponse(received, sent, key, { now: Date.now() })
   if (verdict.kind === 'verified') return
   // The broker signs only for callers that it knows: its `invalid_signature` comes without one.
-  if (received.status === 401) throw new BrokerProblem({ status: 401, code: 'invalid_signature', advice: 'The token broker does not accept our signature.' })
-  throw new BrokerProblem({ status: 0, code: 'untrusted_answer', advice: `What came as the broker's answer cannot be trusted (${verdict.detail}).` })
+  throw new BrokerProblem(received.status === 401
+    ? { status: 401, code: 'invalid_signature', advice: 'The token broker does not accept our signature.' }
+    : { status: 0, code: 'untrusted_answer', advice: `What came as the broker's answer cannot be trusted (${verdict.detail}).` })
 }
 
 function parse(bytes: Buffer): unknown {
@@ -167,7 +184,8 @@ function parse(bytes: Buffer): unknown {
 function noteOn(bytes: Buffer | undefined): string {
   try {
     const { code, reason, generation, degraded } = parse(bytes ?? Buffer.alloc(0)) as Partial<Problem & Token>
-    return [code, reason, generation !== undefined && `generation ${generation}`, degraded && `degraded: ${degraded.reason}`].filter(Boolean).join(', ')
+    const notes = [code, reason, generation !== undefined && `generation ${generation}`, degraded && `degraded: ${degraded.reason}`]
+    return notes.filter(Boolean).join(', ')
   } catch {
     return ''
   }

@@ -32,7 +32,8 @@ export function connectRoutes({ page, form }: Application): void {
     const { connect_session: id } = request.query as { connect_session?: unknown }
     if (typeof id !== 'string' || !view.session.connectSessions.has(id)) {
       reply.code(403)
-      return plainPage({ ...view, title: 'This sign-in was not begun here' }, 'Nothing was connected. Start again with the button on the home page.')
+      const title = 'This sign-in was not begun here'
+      return plainPage({ ...view, title }, 'Nothing was connected. Start again with the button on the home page.')
     }
     return reply.redirect(await nextAfter(view.broker.complete(id, view.session.user.id)), 303)
   })

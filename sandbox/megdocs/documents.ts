@@ -7,7 +7,10 @@ import { documentPage, documentsPage } from './pages.ts'
  * Works with a token. When Graph does not accept it, a token of a later generation is asked for and the work done once more; a
  * second refusal is final.
  */
-async function withToken<T>({ broker, graph, session }: View, work: (graph: Graph, token: string) => Promise<T>): Promise<{ token: Token; result: T }> {
+async function withToken<T>(
+  { broker, graph, session }: View,
+  work: (graph: Graph, token: string) => Promise<T>,
+): Promise<{ token: Token; result: T }> {
   const token = await broker.token(session.user.id)
   try {
     return { token, result: await work(graph, token.access_token) }
@@ -20,12 +23,18 @@ async function withToken<T>({ broker, graph, session }: View, work: (graph: Grap
 
 export function documentRoutes({ page, form }: Application): void {
   page('/documents', async (view) => {
-    const { token, result } = await withToken(view, async (graph, access) => ({ me: await graph.me(access), files: await graph.files(access) }))
+    const { token, result } = await withToken(view, async (graph, access) => ({
+      me: await graph.me(access),
+      files: await graph.files(access),
+    }))
     return documentsPage(view, token, result.me, result.files)
   })
   page('/documents/:id', async (view, request) => {
     const { id } = request.params as { id: string }
-    const { token, result } = await withToken(view, async (graph, access) => ({ file: await graph.file(access, id), text: await graph.read(access, id) }))
+    const { token, result } = await withToken(view, async (graph, access) => ({
+      file: await graph.file(access, id),
+      text: await graph.read(access, id),
+    }))
     return documentPage(view, token, result.file, result.text)
   })
   form('/documents/:id', async (view, request, reply) => {

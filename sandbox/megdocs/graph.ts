@@ -38,11 +38,13 @@ export function createGraph(url: string, onCall: (call: Call) => void = () => {}
   async function call(token: string, method: 'GET' | 'PUT', path: string, text?: string): Promise<string> {
     const began = performance.now()
     const headers = { authorization: `Bearer ${token}`, ...(text === undefined ? {} : { 'content-type': 'text/plain; charset=utf-8' }) }
-    const answer = await request(`${url}/v1.0${path}`, { method, headers, body: text ?? null, signal: AbortSignal.timeout(10_000) }).catch(() => {
+    const sent = { method, headers, body: text ?? null, signal: AbortSignal.timeout(10_000) }
+    const answer = await request(`${url}/v1.0${path}`, sent).catch(() => {
       throw new GraphProblem(0, 'unreachable')
     })
     const body = await answer.body.text()
-    onCall({ who: 'Microsoft Graph', what: `${method} /v1.0${path}`, status: answer.statusCode, milliseconds: Math.round(performance.now() - began) })
+    const milliseconds = Math.round(performance.now() - began)
+    onCall({ who: 'Microsoft Graph', what: `${method} /v1.0${path}`, status: answer.statusCode, milliseconds })
     if (answer.statusCode >= 400) throw new GraphProblem(answer.statusCode, errorCode(body))
     return body
   }

@@ -7,6 +7,8 @@ const NEXT = /^\/(?:documents(?:\/[\w!.-]{1,100})?|microsoft\/connect|microsoft\
 const safe = (next: unknown): string => (typeof next === 'string' && NEXT.test(next) ? next : '/')
 
 export function loginRoutes({ app, sessions, controls, page, form }: Application): void {
+  // Browsers ask once per origin; a 404 would stand in their console.
+  app.get('/favicon.ico', async (_request, reply) => reply.code(204).send())
   app.get<{ Querystring: { next?: string } }>('/login', async (request, reply) =>
     reply.type('text/html; charset=utf-8').send(loginPage(USERS, safe(request.query.next))),
   )

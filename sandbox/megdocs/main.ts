@@ -108,7 +108,8 @@ function createApplication(app: FastifyInstance, options: MegdocsOptions): Appli
         const session = sessions.of(request)
         if (!session) return reply.redirect('/login', 303)
         if ((request.body as Record<string, string> | undefined)?.['csrf'] !== session.csrf) {
-          return reply.code(403).type('text/html; charset=utf-8').send(plainPage({ title: 'This form is not from your session', session }, 'Please go back and try again.'))
+          const page = plainPage({ title: 'This form is not from your session', session }, 'Please go back and try again.')
+          return reply.code(403).type('text/html; charset=utf-8').send(page)
         }
         return view(session, act, request, reply)
       })

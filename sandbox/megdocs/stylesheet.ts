@@ -25,6 +25,8 @@ button.quiet, .button.quiet { background: transparent; color: var(--brand); }
 ul.plain { list-style: none; margin: 0; padding: 0; }
 ul.plain > li { padding: .55rem 0; border-top: 1px solid var(--line); }
 ul.plain > li:first-child { border-top: 0; }
+ul.plain > li:has(> form) { display: grid; grid-template-columns: 17rem minmax(0, 1fr); gap: .25rem 1rem; align-items: center; }
+ul.plain > li > form > button { width: 100%; }
 label { display: block; font-weight: 600; margin-bottom: .35rem; }
 textarea { width: 100%; min-height: 14rem; font: 1rem/1.5 ui-monospace, Menlo, Consolas, monospace; color: inherit; background: var(--ground); border: 1px solid var(--soft); border-radius: .4rem; padding: .75rem; }
 .scroll { overflow-x: auto; }
@@ -33,5 +35,6 @@ th, td { text-align: left; padding: .3rem .9rem .3rem 0; vertical-align: top; bo
 aside.panel { border: 2px dashed #b08900; border-radius: .6rem; padding: 1rem 1.25rem; margin: 2rem 0 1rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; margin: .5rem 0; }
 dt { color: var(--soft); } dd { margin: 0; }
+@media (max-width: 40rem) { ul.plain > li:has(> form) { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 30rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } }
 `

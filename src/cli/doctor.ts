@@ -6,8 +6,8 @@ export const doctorCommand: Command = {
   summary: 'Checks everything the service depends on and says what to do about each thing that is wrong; changes nothing',
   usage: '[--json]',
   options: { json: { type: 'boolean' } },
-  async run({ flags }, { env, now, out }) {
-    const checks = await examine(env, { now })
+  async run({ flags }, { env, out }) {
+    const checks = await examine(env)
     out(flags['json'] === true ? JSON.stringify({ checks }, null, 2) : report(checks))
     return checks.some(({ result }) => result === 'failed') ? 1 : 0
   },

@@ -44,20 +44,20 @@ function caller({ words: [, name], flags }: Arguments, { now, out, err }: Termin
 
 function sealing(_args: Arguments, { now, out, err }: Terminal): void {
   out(generateSealingKey(`k${dayOf(now())}`))
-  err('What to do: put it in front of the keys in SEALING_KEYS, keep those behind it, and restart the replicas.')
-  err('Rows stay readable with the old keys; "token-broker reseal" moves them to the new one. Without this key the stored tokens are lost: keep a copy in your vault.')
+  err('What to do: 1. Put it last in SEALING_KEYS and roll that out: now every replica can read it. 2. Put it first and roll that out.')
+  err('3. Run "token-broker reseal": it says when the old key can be taken out. Without this key the stored tokens are lost: keep a copy in your vault.')
 }
 
 function session(_args: Arguments, { out, err }: Terminal): void {
   out(randomBytes(32).toString('base64url'))
-  err('What to do: put it in front of the secrets in SESSION_SECRETS and restart the replicas; remove the old one an hour later.')
+  err('What to do: put it in front of the secrets in SESSION_SECRETS and restart the replicas; remove the old one after 30 minutes.')
 }
 
 function response(_args: Arguments, { now, out, err }: Terminal): void {
   const { broker, caller: own } = generateKey('ed25519', 'broker', now() + DAY, now())
   out(`${own.key_id}:${own.private_key}`)
-  err('What to do: set RESPONSE_SIGNING_KEY to it and restart the replicas.')
-  err(`Callers with an ed25519 key verify answers by key id "${own.key_id}" and this public key: ${broker.public_key}`)
+  err(`What to do: 1. Give callers with an ed25519 key this to verify answers by: key id "${own.key_id}", public key ${broker.public_key}`)
+  err('2. Then set RESPONSE_SIGNING_KEY to the line above and restart the replicas.')
 }
 
 /** Day in UTC, as key ids have it. */

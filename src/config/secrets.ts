@@ -1,8 +1,8 @@
 // Parsers of values that are secret or prove something: client secrets, session secrets, certificates, private keys.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { looksLikePlaceholder } from '../core/weak-secrets.ts'
 import { parseSealingKeys, SealingKeysError } from '../crypto/keyring.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import { looksLikePlaceholder } from '../crypto/placeholder.ts'
 import { signingKey } from '../signature/keys.ts'
 import type { SigningKey } from '../signature/keys.ts'
 import { GUID, Invalid } from './values.ts'

@@ -11,6 +11,9 @@ import type {
 /** Seconds each step may take (design 2.1). */
 const TTL = { ticket: 600, atMicrosoft: 1800, completion: 300, manage: 1800 }
 
+/** Milliseconds before tokens that could not be saved are tried to be saved once more. */
+const SAVE_AGAIN = 250
+
 /** Milliseconds a second completion waits for the one that is under way. */
 const COMPLETION_PATIENCE = 12_000
 
@@ -49,8 +52,8 @@ export interface Connect {
   receive(answer: CallbackAnswer, browserSession: Buffer | undefined): Promise<CallbackOutcome>
   /**
    * Redeems the code and stores the integration, for the caller and the user that began (design 2.1). Repeating it gives the stored
-   * outcome. Throws Failure `not_found` (unknown id, another caller's), `connect_refused` with `not_the_same_user`,
-   * `connect_session_expired`.
+   * outcome. For another user the attempt ends, its code unredeemed. Throws Failure `not_found` (unknown id, another caller's),
+   * `connect_refused` with `not_the_same_user` (an attempt that is over or not back yet), `connect_session_expired`.
    */
   complete(input: { id: string; caller: string; userId: string; requestId: string }): Promise<ConnectSession & { outcome: ConnectOutcome }>
   /** For `GET /connect-sessions/:id`. Throws Failure `not_found`. */
@@ -70,11 +73,14 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
     return session
   }
 
-  /** Sends the code, once more when Microsoft only stumbled: a code that was not answered is still good. */
+  /** Sends the code, once more when Microsoft only stumbled: a code that was not answered is mostly still good. */
   async function redeem(request: CodeRequest): Promise<CodeVerdict> {
     const verdict = await microsoft.redeem(request)
     const worthAnother = verdict.kind === 'try_later' && verdict.retryAfter === undefined && verdict.reason !== 'microsoft_timeout'
-    return worthAnother ? microsoft.redeem(request) : verdict
+    if (!worthAnother) return verdict
+    const second = await microsoft.redeem(request)
+    // The first try has spent the code after all. That is Microsoft's stumble too, and nothing the user did.
+    return second.kind === 'refused' && second.reason === 'code_rejected' ? verdict : second
   }
 
   async function conclude(session: ConnectSession, verdict: CodeVerdict): Promise<ConnectOutcome | 'ended'> {
@@ -82,8 +88,34 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       case 'refused': return { result: 'refused', code: 'connect_refused', reason: verdict.reason, microsoft: verdict.microsoft }
       case 'try_later': return { result: 'refused', code: 'microsoft_unavailable', reason: verdict.reason, microsoft: verdict.microsoft }
       case 'misconfigured': return { result: 'refused', code: 'broker_misconfigured', reason: verdict.reason, microsoft: verdict.microsoft }
-      case 'tokens': return integrations.connect({ session, tokens: verdict.tokens })
+      case 'tokens': return save(session, verdict.tokens)
     }
+  }
+
+  /** Once more where the database stumbled: the code is spent, and the user has approved. */
+  async function save(session: ConnectSession, tokens: Extract<CodeVerdict, { kind: 'tokens' }>['tokens']): Promise<ConnectOutcome | 'ended'> {
+    try {
+      return await integrations.connect({ session, tokens })
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'database_unavailable') throw error
+      await clock.sleep(SAVE_AGAIN)
+      const outcome = await integrations.connect({ session, tokens })
+      // What was not answered in time may have been done all the same.
+      return outcome === 'ended' ? (await sessions.find(session.id))?.outcome ?? 'ended' : outcome
+    }
+  }
+
+  /**
+   * The browser came back with another user than the one who began (design 2.1): somebody was lured into approving for somebody else.
+   * The attempt ends here, so that whoever began it cannot complete it afterwards; its code dies at Microsoft.
+   */
+  async function refuseStranger(known: ConnectSession): Promise<ConnectSession & { outcome: ConnectOutcome }> {
+    if (known.outcome?.reason === 'not_the_same_user') return { ...known, outcome: known.outcome }
+    const outcome: ConnectOutcome = { result: 'refused', code: 'connect_refused', reason: 'not_the_same_user' }
+    const ended = await sessions.beginCompletion(known.id) === undefined ? undefined : await sessions.refuse(known.id, outcome)
+    // Of an attempt that is over, or not back yet, a stranger learns nothing and changes nothing.
+    if (ended === undefined) throw new Failure('connect_refused', { reason: 'not_the_same_user', detail: 'completed by another user' })
+    return { ...ended, outcome }
   }
 
   /** Another completion of the same session is under way: its outcome is this one's too. */
@@ -145,8 +177,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
 
     async complete({ id, caller, userId, requestId }) {
       const known = await status(id, caller)
-      // Somebody else's attempt (design 2.1): the code is never redeemed and dies at Microsoft.
-      if (known.userId !== userId) throw new Failure('connect_refused', { reason: 'not_the_same_user', detail: 'completed by another user' })
+      if (known.userId !== userId) return refuseStranger(known)
       const begun = await sessions.beginCompletion(id)
       if (begun === undefined) {
         const session = await outcomeOfOther(id)
@@ -156,8 +187,9 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       const { session, ...code } = begun
       const outcome = await conclude(session, await redeem({ ...code, requestId }))
       if (outcome === 'ended') throw new Failure('connect_session_expired', { reason: 'abandoned', detail: 'ended during completion' })
-      if (outcome.result !== 'refused') return { ...session, status: 'connected', outcome }
-      return { ...(await sessions.refuse(id, outcome) ?? session), outcome }
+      // As it is stored now: the answer to a repeated completion is the same to the byte.
+      const stored = outcome.result === 'refused' ? await sessions.refuse(id, outcome) : undefined
+      return { ...(stored ?? await sessions.find(id) ?? session), outcome }
     },
 
     status,

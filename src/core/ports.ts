@@ -112,10 +112,13 @@ export interface Progress {
 }
 
 export interface IntegrationStore {
-  /** One statement. Undefined: not connected. */
-  read(userId: string): Promise<Integration | undefined>
+  /** One statement. Undefined: not connected. `patienceMs`: how long the caller waits, where that is less than a statement may take. */
+  read(userId: string, patienceMs?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
-  /** One statement, compare-and-set on generation, lease and retry_at. `leaseSeconds` from now. `used`: a caller's read asked for it. */
+  /**
+   * One statement, compare-and-set on generation, status, lease and retry_at. `leaseSeconds` from now. `used`: a caller's read asked
+   * for it. Throws Failure `token_unreadable`, with the lease given back, when there is nothing to send.
+   */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
    * Saves tokens `WHERE generation = $read`, whoever holds the lease; takes a new generation. `recovered`: the row was marked
@@ -135,6 +138,47 @@ export interface IntegrationStore {
   connect(input: { session: ConnectSession; tokens: TokenSet & { refreshToken: string; account: Account } }): Promise<ConnectOutcome | 'ended'>
   /** Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False: there was none. */
   disconnect(userId: string, caller: string): Promise<boolean>
+  /** A page of all integrations, ordered by user id, from the one after `after` on. */
+  list(input: { after?: string; limit: number }): Promise<IntegrationSummary[]>
+}
+
+/** An integration whose refresh token must be used before it dies, as it stood when it was looked for. */
+export interface Due {
+  id: string
+  userId: string
+  generation: number
+  /** As Postgres wrote it. With the id it says how far a reader has come. */
+  refreshedAt: string
+}
+
+/** Days, by Postgres' clock. */
+export interface KeepAliveDays {
+  /** Since the last refresh: due. */
+  afterDays: number
+  /** Since a caller's last read: not refreshed any more, let go. */
+  letGoAfterDays: number
+}
+
+/** How many integrations. Those that Microsoft has refused for good count in `all` and `unused` only: nothing keeps them alive. */
+export interface KeepAliveForecast {
+  all: number
+  due: number
+  unused: number
+  /** Would die within so many days if nobody refreshed them: a refresh token dies 90 days after its last use (entra.md 3). */
+  diesWithin: { days: 7 | 30 | 90; count: number }[]
+}
+
+export interface KeepAliveStore {
+  /**
+   * A page of what is due, oldest first, from `from` on. Left out: refused for good, unused, being refreshed, backing off, and what
+   * has failed within the last day.
+   */
+  due(input: KeepAliveDays & { limit: number; from?: Due }): Promise<Due[]>
+  /** User ids of integrations that no caller has read for `letGoAfterDays`. */
+  unused(input: KeepAliveDays & { limit: number }): Promise<string[]>
+  /** Deletes one that is still unused and writes the event, in one transaction. False: a caller has read it meanwhile, or it is gone. */
+  letGo(userId: string, days: KeepAliveDays): Promise<boolean>
+  forecast(days: KeepAliveDays): Promise<KeepAliveForecast>
 }
 
 export type ConnectIntent = 'connect' | 'manage'
@@ -209,8 +253,11 @@ export interface ConnectSessionStore {
 /** What @fastify/session keeps, named by a hash of its id: a copy of the table opens no session. */
 export interface BrowserSessionStore {
   get(idHash: Buffer): Promise<Record<string, unknown> | undefined>
-  /** Adds members to what is there, or replaces them; none is removed. `ttl` seconds from now. */
-  set(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttl: number): Promise<void>
+  /** `ttl` seconds from now. Of an id that is there it adds or replaces members, as `update` does. */
+  create(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttl: number): Promise<void>
+  /** Adds members to what is there, or replaces them; none is removed. One that was ended meanwhile stays ended. */
+  update(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttl: number): Promise<void>
+  /** Ends a session that knows a user; another one runs out by itself. */
   destroy(idHash: Buffer): Promise<void>
   /** Everything browsers of this user still hold. */
   endAllOf(userId: string): Promise<void>
@@ -255,7 +302,7 @@ export interface SignedRequest {
   caller: { name: string; permissions: ReadonlySet<Permission>; strictReplay: boolean }
   keyId: string
   /** For the table shared by all replicas, and the seconds it has to be remembered. */
-  replayKey: Buffer
+  replayKey(): Buffer
   replayTtl: number
   /** Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of them right. */
   bodyMatches(body: Buffer): boolean

@@ -1,18 +1,21 @@
 import { Failure, type FailureCode, type Reason } from './failure.ts'
-import { isStillValid, isUsable, type Integration, type StoredFailure, type TokenSet } from './integration.ts'
+import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
+import { backingOff, credentialStop, IN_PROGRESS, isLaterThan, jittered, settle, toMark, toStop, type Refusal, type Stop } from './stop.ts'
 
 // The product in one file (design 2.3): usable → back-off → join → claim → send → judge → save or yield. At most one lease
 // holder per generation, and a loser can never hurt a winner, because every write names the generation it read.
 
 /** Seconds a claim holds: longer than Microsoft's 5 s time-out, shorter than a caller's default patience of 8 s. */
-const LEASE_SECONDS = 7
-/** Seconds before a refusal that may be cured elsewhere is tried again by a caller's read (design 2.3). */
-const CURABLE_RETRY_SECONDS = 900
-/** Seconds Microsoft's loop detection (AADSTS50196) is left alone. */
-const LOOP_RETRY_SECONDS = 600
-/** Milliseconds between two looks at a row that somebody else is refreshing, before jitter. */
-const POLL_MS = { first: 50, last: 250 }
+const LEASE = 7
+/** Milliseconds between two looks at a row that somebody else is refreshing: 50 to 250 with jitter. */
+const POLL = { first: 65, last: 200 }
+/** Milliseconds between two tries to save what could not be saved at once. */
+const SAVE_AGAIN = { first: 250, last: 5_000 }
+/** Milliseconds a shutdown waits for such saves; then the stored refresh token has to do. */
+const SAVE_AT_SHUTDOWN = 20_000
+/** Milliseconds the row may take to be read at least, however little patience is left. */
+const READ_AT_LEAST = 100
 
 export interface TokenRequest {
   userId: string
@@ -34,9 +37,17 @@ export interface TokenAnswer {
 /** What happened, for metrics and the log. Never holds a token. */
 export type RefreshEvent =
   | { kind: 'sent'; integrationId: string; userId: string; outcome: Verdict['kind']; reason?: Reason; seconds: number; aadsts?: number; correlationId?: string }
-  | { kind: 'joined' | 'waited' | 'lease_taken_over' | 'discarded'; integrationId: string }
+  | { kind: 'joined' | 'waited' | 'lease_taken_over'; integrationId: string }
+  /** Microsoft's answer came after the row had moved on or gone: nothing of it was written. */
+  | { kind: 'discarded'; integrationId: string; what: 'tokens' | 'refusal' }
+  /** A refusal was cured elsewhere: the integration works again without a reconnect. */
   | { kind: 'recovered'; integrationId: string; userId: string }
-  | { kind: 'save_failed' | 'save_given_up'; integrationId: string; userId: string; code: FailureCode }
+  /** The row was marked while this process held its new tokens: the user was told to reconnect by our mistake. Must never happen. */
+  | { kind: 'false_reconnect'; integrationId: string; userId: string }
+  /** Tokens of Microsoft could not be saved; it is tried again. */
+  | { kind: 'save_failed'; integrationId: string; userId: string; code: FailureCode }
+  /** They never were (a lost rotation): the process ended first. Must never happen. */
+  | { kind: 'save_given_up'; integrationId: string; userId: string; code: FailureCode }
 
 export interface RefreshPorts {
   integrations: IntegrationStore
@@ -46,20 +57,19 @@ export interface RefreshPorts {
   observe(event: RefreshEvent): void
 }
 
-/** Why no fresh token can be had now. */
-interface Stop {
-  verdict: StoredFailure['verdict']
-  reason: Reason
-  retryAfter?: number
-  microsoft?: StoredFailure['microsoft']
-}
-
 type Outcome =
-  | { kind: 'tokens'; integration: Integration }
+  /** `at`: the clock's milliseconds when `remaining` was true. `saving`: ends when they are saved, where that did not work at once. */
+  | { kind: 'tokens'; integration: Integration; at: number; saving?: Promise<void> }
   | { kind: 'stopped'; stop: Stop }
   | { kind: 'broken'; failure: Failure }
   /** The row changed under us: read it again. */
   | { kind: 'moved' }
+
+interface Flight {
+  outcome: Promise<Outcome>
+  /** Resolves when nothing is left to do, the saving included. */
+  landed: Promise<void>
+}
 
 export interface Refresh {
   /**
@@ -69,36 +79,35 @@ export interface Refresh {
    */
   tokenFor(request: TokenRequest): Promise<TokenAnswer>
   /** Refreshes without a caller (keep-alive), by the same claim. Resolves with what came of it; never throws. */
-  renew(integration: Integration, requestId: string): Promise<'tokens' | 'stopped' | 'moved' | 'broken'>
+  renew(integration: Integration, requestId: string): Promise<Outcome['kind']>
   /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
   drain(): Promise<void>
 }
 
 export function createRefresh({ integrations, microsoft, clock, random, observe }: RefreshPorts): Refresh {
-  const flights = new Map<string, Promise<Outcome>>()
-  const lateSaves = new Set<Promise<void>>()
+  const flights = new Map<string, Flight>()
+  let drainingSince = Infinity
 
-  async function tokenFor(request: TokenRequest): Promise<TokenAnswer> {
-    const deadline = clock.elapsed() + request.deadlineMs
+  async function tokenFor({ userId, minTtl, deadlineMs, after, requestId }: TokenRequest): Promise<TokenAnswer> {
+    const deadline = clock.elapsed() + deadlineMs
     for (;;) {
-      const integration = await integrations.read(request.userId)
+      const integration = await integrations.read(userId, Math.max(READ_AT_LEAST, deadline - clock.elapsed()))
       if (integration === undefined) throw new Failure('not_connected')
+      if (isLaterThan(integration, after) && isUsable(integration, minTtl)) return { integration }
+
       const readAt = clock.elapsed()
-      const now = () => aged(integration, (clock.elapsed() - readAt) / 1000)
+      const stored = () => aged(integration, readAt)
+      const stop = backingOff(integration)
+      if (stop !== undefined) return settle(stored(), after, stop)
 
-      if (isLateEnough(integration, request.after) && isUsable(integration, request.minTtl)) return { integration }
-
-      const backOff = backingOff(integration)
-      if (backOff !== undefined) return settle(integration, backOff, request.after)
-
-      const outcome = await within(deadline, join(integration, true, request.requestId))
+      const outcome = await within(deadline, join(integration, true, requestId))
       switch (outcome?.kind) {
-        case 'tokens': return { integration: outcome.integration }
-        case 'stopped': return settle(now(), outcome.stop, request.after)
-        case 'broken': return settleBroken(now(), outcome.failure, request.after)
-        case 'moved': continue
-        case undefined: return settle(now(), { verdict: 'try_later', reason: 'refresh_in_progress', retryAfter: 1 }, request.after)
+        case 'tokens': return handOut(outcome)
+        case 'stopped': return settle(stored(), after, outcome.stop)
+        case 'broken': return settle(stored(), after, outcome.failure)
+        case 'moved': if (clock.elapsed() < deadline) continue
       }
+      return settle(stored(), after, IN_PROGRESS)
     }
   }
 
@@ -108,13 +117,15 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
     const running = flights.get(key)
     if (running !== undefined) {
       observe({ kind: 'joined', integrationId: integration.id })
-      return running
+      return running.outcome
     }
-    const flight = fly(integration, used, requestId)
+    const outcome = fly(integration, used, requestId)
       .catch((error: unknown): Outcome => ({ kind: 'broken', failure: asFailure(error) }))
+    const landed = outcome
+      .then((ended) => ended.kind === 'tokens' ? ended.saving : undefined)
       .finally(() => flights.delete(key))
-    flights.set(key, flight)
-    return flight
+    flights.set(key, { outcome, landed })
+    return outcome
   }
 
   async function fly(integration: Integration, used: boolean, requestId: string): Promise<Outcome> {
@@ -125,7 +136,7 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
       const owner = random.bytes(12).toString('base64url')
       let claim: Claim | undefined
       try {
-        claim = await integrations.claim(integration, owner, LEASE_SECONDS, used)
+        claim = await integrations.claim(integration, owner, LEASE, used)
       } catch (error) {
         permit.release()
         throw error
@@ -146,93 +157,72 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
       permit,
     )
     observe(sentEvent(integration, verdict, (clock.elapsed() - began) / 1000))
-    if (verdict.kind === 'tokens') return saveTokens(integration, verdict.tokens)
+    if (verdict.kind === 'tokens') return save(integration, verdict.tokens)
     return yieldLease(integration, owner, verdict, claim.failures)
   }
 
-  async function saveTokens(integration: Integration, tokens: TokenSet): Promise<Outcome> {
+  /** Saves whoever holds the lease by now. Where Postgres does not take them, the waiters get what Microsoft gave all the same. */
+  async function save(integration: Integration, tokens: TokenSet): Promise<Outcome> {
+    const answeredAt = clock.elapsed()
     try {
       return await saveOnce(integration, tokens)
     } catch (error) {
-      observe({ kind: 'save_failed', integrationId: integration.id, userId: integration.userId, code: asFailure(error).code })
-      const late = saveLater(integration, tokens).finally(() => lateSaves.delete(late))
-      lateSaves.add(late)
-      // The waiters get what Microsoft gave. Its generation is not known yet, so it keeps the number of the set it replaces.
-      const remaining = tokens.expiresIn - tokens.elapsed / 1000
-      return {
-        kind: 'tokens',
-        integration: {
-          ...integration,
-          accessToken: tokens.accessToken,
-          remaining,
-          lifetime: tokens.expiresIn,
-          expiresAt: new Date(clock.now() + remaining * 1000).toISOString().replace(/\.\d+Z$/, 'Z'),
-          scopes: tokens.scopes,
-        },
-      }
+      const { id, userId } = integration
+      observe({ kind: 'save_failed', integrationId: id, userId, code: asFailure(error).code })
+      return { kind: 'tokens', integration: unsaved(integration, tokens), at: answeredAt, saving: saveLater(integration, tokens, answeredAt) }
     }
   }
 
   async function saveOnce(integration: Integration, tokens: TokenSet): Promise<Outcome> {
+    const { id, userId } = integration
     const saved = await integrations.saveTokens(integration, tokens)
     if (saved === undefined) {
-      observe({ kind: 'discarded', integrationId: integration.id })
+      observe({ kind: 'discarded', integrationId: id, what: 'tokens' })
       return { kind: 'moved' }
     }
-    if (saved.recovered) observe({ kind: 'recovered', integrationId: integration.id, userId: integration.userId })
-    return { kind: 'tokens', integration: saved.integration }
+    // Whoever marked a row that was active when we claimed it did so while its new tokens were on their way to us.
+    if (saved.recovered) observe({ kind: integration.status === 'active' ? 'false_reconnect' : 'recovered', integrationId: id, userId })
+    return { kind: 'tokens', integration: saved.integration, at: clock.elapsed() }
   }
 
-  /** Tries until the row is saved or has moved on. Two minutes is longer than any failover; then the stored refresh token still stands. */
-  async function saveLater(integration: Integration, tokens: TokenSet): Promise<void> {
-    const began = clock.elapsed()
-    let pause = 250
-    for (;;) {
-      await clock.sleep(pause)
+  /** Tries until the row is saved or has moved on. Meanwhile the flight stays joinable: who reads here gets these tokens. */
+  async function saveLater(integration: Integration, tokens: TokenSet, answeredAt: number): Promise<void> {
+    const { id, userId } = integration
+    for (let pause = SAVE_AGAIN.first; ; pause = Math.min(pause * 2, SAVE_AGAIN.last)) {
+      await clock.sleep(jittered(pause, random))
       try {
-        const waited = clock.elapsed() - began
-        await saveOnce(integration, { ...tokens, elapsed: tokens.elapsed + waited })
+        await saveOnce(integration, { ...tokens, elapsed: tokens.elapsed + (clock.elapsed() - answeredAt) })
         return
       } catch (error) {
-        if (clock.elapsed() - began > 120_000) {
-          observe({ kind: 'save_given_up', integrationId: integration.id, userId: integration.userId, code: asFailure(error).code })
-          return
-        }
-        pause = Math.min(pause * 2, 5_000)
+        if (clock.elapsed() - drainingSince > SAVE_AT_SHUTDOWN) return observe({ kind: 'save_given_up', integrationId: id, userId, code: asFailure(error).code })
       }
     }
   }
 
-  /** Marks what the answer means, but only while the lease is still ours; then gives the lease back. */
-  async function yieldLease(integration: Integration, owner: string, verdict: Exclude<Verdict, { kind: 'tokens' }>, failures: number): Promise<Outcome> {
-    if (verdict.kind === 'misconfigured' && verdict.everybody) {
+  /** Marks what the refusal means, but only while the lease is still ours; then gives the lease back. */
+  async function yieldLease(integration: Integration, owner: string, refusal: Refusal, failures: number): Promise<Outcome> {
+    if (refusal.kind === 'misconfigured' && refusal.everybody) {
       await integrations.releaseLease(integration, owner)
-      return { kind: 'stopped', stop: { verdict: 'misconfigured', reason: verdict.reason, retryAfter: 30, microsoft: verdict.microsoft } }
+      return { kind: 'stopped', stop: credentialStop(refusal) }
     }
-    const retryIn = retryAfter(verdict, failures, random)
-    // A passing trouble says nothing about a refusal that already stands: the refusal stays, only the next try moves.
-    const stands = verdict.kind !== 'reconnect' && integration.status === 'reconnect_required' ? integration.failure : undefined
-    const failure = stands ?? toStoredFailure(verdict)
-    const marked = await integrations.saveFailure(integration, owner, failure, retryIn)
-    if (!marked) {
-      observe({ kind: 'discarded', integrationId: integration.id })
-      return { kind: 'moved' }
-    }
-    return { kind: 'stopped', stop: toStop(failure, retryIn) }
+    const { failure, retryIn } = toMark(integration, refusal, failures, random)
+    if (await integrations.saveFailure(integration, owner, failure, retryIn)) return { kind: 'stopped', stop: toStop(failure, retryIn) }
+    observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
+    return { kind: 'moved' }
   }
 
   /** One poller per process and integration. True: there is something new to read. False: nobody holds the lease any more. */
-  async function waitForChange(integration: Integration): Promise<boolean> {
-    observe({ kind: 'waited', integrationId: integration.id })
-    for (let pause = POLL_MS.first; ; pause = Math.min(pause * 1.5, POLL_MS.last)) {
-      const progress = await integrations.progress(integration.id)
-      if (progress === undefined || progress.generation !== integration.generation || progress.status !== integration.status) return true
-      if (isAhead(progress.retryIn)) return true
-      if (!isAhead(progress.leaseIn)) return false
-      await clock.sleep(pause * (0.75 + random.fraction() / 2))
+  async function waitForChange({ id, generation, status }: Integration): Promise<boolean> {
+    observe({ kind: 'waited', integrationId: id })
+    for (let pause = POLL.first; ; pause = Math.min(pause * 1.5, POLL.last)) {
+      const now = await integrations.progress(id)
+      if (now === undefined || now.generation !== generation || now.status !== status || isAhead(now.retryIn)) return true
+      if (!isAhead(now.leaseIn)) return false
+      await clock.sleep(jittered(pause, random))
     }
   }
 
+  /** Undefined: the deadline (the clock's milliseconds) came first. The work goes on. */
   async function within<T>(deadline: number, work: Promise<T>): Promise<T | undefined> {
     const done = new AbortController()
     try {
@@ -242,85 +232,38 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
     }
   }
 
+  /** Those that were saved are fresh; those that could not be for a long time may have run out. */
+  function handOut({ integration, at }: Extract<Outcome, { kind: 'tokens' }>): TokenAnswer {
+    const answer = { integration: aged(integration, at) }
+    if (!isStillValid(answer.integration)) throw new Failure('database_unavailable', { detail: 'refreshed tokens could not be saved' })
+    return answer
+  }
+
+  function aged(integration: Integration, since: number): Integration {
+    return { ...integration, remaining: integration.remaining - (clock.elapsed() - since) / 1000 }
+  }
+
   return {
     tokenFor,
     async renew(integration, requestId) {
       return (await join(integration, false, requestId)).kind
     },
     async drain() {
-      while (flights.size + lateSaves.size > 0) await Promise.all([...flights.values(), ...lateSaves])
+      drainingSince = Math.min(drainingSince, clock.elapsed())
+      while (flights.size > 0) await Promise.all(Array.from(flights.values(), ({ landed }) => landed))
     },
   }
 }
 
 const isPause = (admission: Permit | Pause): admission is Pause => 'retryAfter' in admission
 const isAhead = (seconds: number | undefined): boolean => seconds !== undefined && seconds > 0
-const isLateEnough = (integration: Integration, after: number | undefined): boolean => after === undefined || integration.generation > after
 const asFailure = (error: unknown): Failure => error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
 
-function aged(integration: Integration, seconds: number): Integration {
-  return { ...integration, remaining: integration.remaining - seconds }
-}
-
-/** A refresh failed lately, or for good: answer at once, send nothing. */
-function backingOff(integration: Integration): Stop | undefined {
-  const { failure, retryIn } = integration
-  if (failure === undefined) return undefined
-  if (integration.status === 'reconnect_required' && failure.final) return toStop(failure)
-  return isAhead(retryIn) ? toStop(failure, retryIn) : undefined
-}
-
-function toStop(failure: StoredFailure, retryIn?: number): Stop {
-  return {
-    verdict: failure.verdict,
-    reason: failure.reason,
-    microsoft: failure.microsoft,
-    ...(retryIn === undefined ? {} : { retryAfter: Math.max(1, Math.ceil(retryIn)) }),
-  }
-}
-
-const FAILURE_OF: Record<Stop['verdict'], FailureCode> = {
-  reconnect: 'reconnect_required',
-  try_later: 'microsoft_unavailable',
-  misconfigured: 'broker_misconfigured',
-}
-
-/** A token that is still valid is never an error, whatever state the integration is in (design 2.2). */
-function settle(integration: Integration, stop: Stop, after: number | undefined): TokenAnswer {
-  const retryAfter = stop.retryAfter === undefined ? {} : { retryAfter: stop.retryAfter }
-  if (isStillValid(integration) && isLateEnough(integration, after)) return { integration, degraded: { reason: stop.reason, ...retryAfter } }
-  throw new Failure(FAILURE_OF[stop.verdict], {
-    reason: stop.reason,
-    ...retryAfter,
-    ...(stop.microsoft === undefined ? {} : { microsoft: stop.microsoft }),
-  })
-}
-
-function settleBroken(integration: Integration, failure: Failure, after: number | undefined): TokenAnswer {
-  if (isStillValid(integration) && isLateEnough(integration, after)) return { integration, degraded: { reason: 'broker_trouble' } }
-  throw failure
-}
-
-function toStoredFailure(verdict: Exclude<Verdict, { kind: 'tokens' }>): StoredFailure {
-  return {
-    verdict: verdict.kind,
-    reason: verdict.reason,
-    final: verdict.kind === 'reconnect' && verdict.final,
-    microsoft: verdict.microsoft,
-    ...(verdict.kind === 'reconnect' && verdict.claims !== undefined ? { claims: verdict.claims } : {}),
-  }
-}
-
-/** Seconds until the next try is allowed; undefined: never by itself. `failures` counts those before this one. */
-function retryAfter(verdict: Exclude<Verdict, { kind: 'tokens' }>, failures: number, random: Random): number | undefined {
-  const backOff = (first: number, last: number) => Math.min(first * 2 ** failures, last) * (0.75 + random.fraction() / 2)
-  switch (verdict.kind) {
-    case 'reconnect': return verdict.final ? undefined : CURABLE_RETRY_SECONDS
-    case 'misconfigured': return backOff(60, 900)
-    case 'try_later':
-      if (verdict.retryAfter !== undefined) return verdict.retryAfter
-      return verdict.reason === 'loop_detected' ? LOOP_RETRY_SECONDS : backOff(2, 30)
-  }
+/** Tokens without a row: their generation is not known yet, so they keep the number of the set they replace; Postgres' clock is the row's. */
+function unsaved(integration: Integration, { accessToken, scopes, expiresIn, elapsed }: TokenSet): Integration {
+  const remaining = expiresIn - elapsed / 1000
+  const expiresAt = new Date(Date.parse(integration.expiresAt) + (remaining - integration.remaining) * 1000)
+  return { ...integration, accessToken, scopes, remaining, lifetime: expiresIn, expiresAt: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z') }
 }
 
 function sentEvent(integration: Integration, verdict: Verdict, seconds: number): RefreshEvent {

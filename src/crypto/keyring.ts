@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes as cryptoRandomBytes, type KeyObject } from 'node:crypto'
-import { looksChosenByHand, looksLikePlaceholder } from './placeholder.ts'
+import { looksChosenByHand, looksLikePlaceholder } from '../core/weak-secrets.ts'
 
 /** A key-encryption key: 32 bytes, known by its id in configuration, in every sealed value, in `sealing_key` and in metrics. */
 export interface SealingKey {

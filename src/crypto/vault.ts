@@ -106,6 +106,21 @@ export function createVault(keyring: Keyring, randomBytes: (size: number) => Buf
   }
 }
 
+/** The same vault; `onUnreadable` hears of every value that did not open, for an alert and a metric (design 4). */
+export function watched(vault: SealingVault, onUnreadable: (context: SealContext, detail: Unreadable) => void): SealingVault {
+  return {
+    ...vault,
+    open(context, sealed) {
+      try {
+        return vault.open(context, sealed)
+      } catch (error) {
+        if (error instanceof Failure) onUnreadable(context, error.facts.detail as Unreadable)
+        throw error
+      }
+    },
+  }
+}
+
 /** The id of the key that sealed a value; undefined when this is no sealed value. Proves nothing: only opening does. */
 export function keyIdOf(sealed: Uint8Array): string | undefined {
   if (sealed[0] !== VERSION) return undefined

@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, notInArray, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, notInArray, sql } from './drizzle.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
 import type { Database, Drizzle, Transaction } from './client.ts'
 import { browserSessions, connectSessions } from './schema.ts'
@@ -24,6 +24,10 @@ export async function endBrowserSessionsButPending(tx: Transaction, userId: stri
     .where(and(eq(browserSessions.userId, userId), inArray(browserSessions.idHash, pending)))
 }
 
+const columns = (userId: string | undefined, ttl: number) => ({
+  userId: userId ?? null, expiresAt: sql`clock_timestamp() + make_interval(secs => ${ttl})`,
+})
+
 /** The rows behind @fastify/session. */
 export function createBrowserSessionStore(database: Database): BrowserSessionStore {
   return {
@@ -33,17 +37,26 @@ export function createBrowserSessionStore(database: Database): BrowserSessionSto
       return row?.data
     },
 
-    async set(idHash, data, userId, ttl) {
-      const values = { userId: userId ?? null, expiresAt: sql`clock_timestamp() + make_interval(secs => ${ttl})` }
-      // Merged, not replaced: of two requests that read the same session, the later save would lose what the earlier one added (measured).
+    async create(idHash, data, userId, ttl) {
+      const values = columns(userId, ttl)
+      // @fastify/session saves a new one twice where it was regenerated.
       await database.run((db) => db.insert(browserSessions).values({ idHash, data, ...values }).onConflictDoUpdate({
         target: browserSessions.idHash,
         set: { ...values, data: sql`${browserSessions.data} || excluded.data` },
       }))
     },
 
+    async update(idHash, data, userId, ttl) {
+      // Merged, not replaced: of two requests that read the same session, the later save would lose what the earlier one added (measured).
+      await database.run((db) => db.update(browserSessions)
+        .set({ ...columns(userId, ttl), data: sql`${browserSessions.data} || ${JSON.stringify(data)}::jsonb` })
+        .where(eq(browserSessions.idHash, idHash)))
+    },
+
     async destroy(idHash) {
-      await database.run((db) => db.delete(browserSessions).where(eq(browserSessions.idHash, idHash)))
+      // One that knows no user holds nothing, and a second tab of the same browser may be on its way with it: without it, that tab
+      // would be given a new cookie, which takes the first one's away.
+      await database.run((db) => db.delete(browserSessions).where(and(eq(browserSessions.idHash, idHash), sql`${browserSessions.userId} is not null`)))
     },
 
     async endAllOf(userId) {

@@ -5,7 +5,8 @@
  *
  * The service needs nothing of a database session (design 4), so PgBouncer in transaction mode works.
  */
-import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
+import { isIP } from 'node:net'
+import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
 
@@ -26,9 +27,10 @@ export interface DatabaseOptions {
 export interface Database {
   /**
    * Runs statements with a client-side deadline. Throws Failure `database_unavailable` when Postgres cannot be reached, is
-   * too slow or refuses, and `internal_error` when the statement itself was wrong.
+   * too slow or refuses, and `internal_error` when the statement itself was wrong. `patienceMs`: where the caller waits less long
+   * than the deadline.
    */
-  run<T>(work: (db: Drizzle) => PromiseLike<T>): Promise<T>
+  run<T>(work: (db: Drizzle) => PromiseLike<T>, patienceMs?: number): Promise<T>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   /** Statements prepared once per pool: call the result to get those of the present one. */
   prepared<T>(prepare: (db: Drizzle) => T): (db: Drizzle) => T
@@ -47,24 +49,32 @@ export function openDatabase(options: DatabaseOptions): Database {
   const retired = new Set<Promise<void>>()
   let closed = false
 
-  function retire(dead: Pool): void {
+  /** `grace` in milliseconds: how long its other queries may still take. */
+  function retire(dead: Pool, grace: number): void {
     if (pool !== dead || closed) return
     pool = openPool(options)
-    const ending = dead.sql.end({ timeout: 0 }).catch(() => {}).finally(() => retired.delete(ending))
+    const ending = dead.sql.end({ timeout: grace / 1000 }).catch(() => {}).finally(() => retired.delete(ending))
     retired.add(ending)
   }
 
-  async function run<T>(work: (db: Drizzle) => PromiseLike<T>): Promise<T> {
+  // postgres.js has no query time-out: a connection that silently died would hold its queries for ever. Where nothing at all was
+  // answered since a query began, its pool is thrown away; its other queries fail at once, in words.
+  function retireIfSilent(used: Pool, since: number): void {
+    if (used.lastAnswer <= since) retire(used, 0)
+  }
+
+  async function run<T>(work: (db: Drizzle) => PromiseLike<T>, patienceMs = Infinity): Promise<T> {
     const used = pool
     const began = performance.now()
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        // postgres.js has no query time-out: a connection that silently died would hold its queries for ever. Where nothing
-        // at all was answered since this query began, the pool is thrown away; its other queries fail at once, in words.
-        if (used.lastAnswer <= began) retire(used)
+        // An impatient caller's haste says nothing about the pool yet.
+        const rest = options.deadlineMs - patienceMs
+        if (rest > 0) setTimeout(retireIfSilent, rest, used, began).unref()
+        else retireIfSilent(used, began)
         reject(new Failure('database_unavailable', { detail: 'deadline' }))
-      }, options.deadlineMs)
+      }, Math.min(options.deadlineMs, patienceMs))
     })
     const answer = Promise.resolve(work(used.db)).then(
       (value) => {
@@ -74,6 +84,8 @@ export function openDatabase(options: DatabaseOptions): Database {
       (error: unknown) => {
         const failure = translate(error)
         if (failure.code !== 'database_unavailable') used.lastAnswer = performance.now()
+        // postgres.js 3.4 can be left with half a message on a connection that closed, and then never opens it again.
+        if (isLost(error)) retire(used, options.deadlineMs)
         throw failure
       },
     )
@@ -86,7 +98,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     run,
-    transaction: (work) => run((db) => db.transaction(work)),
+    transaction: (work) => run((db) => db.transaction((tx) => neverIfLost(work(tx)))),
     prepared<T>(prepare: (db: Drizzle) => T) {
       const perPool = new WeakMap<Drizzle, T>()
       return (db) => {
@@ -110,10 +122,34 @@ function openPool(options: DatabaseOptions): Pool {
     fetch_types: false,
     connect_timeout: Math.max(1, Math.ceil(options.deadlineMs / 1000)),
     idle_timeout: 300,
+    // Seconds. By itself postgres.js waits up to 20 s between tries, long after Postgres is back.
+    backoff: (tries: number) => Math.min(3 ** tries / 100, 0.5),
     onnotice: () => {},
-    ...(options.ca === undefined ? {} : { ssl: { ca: options.ca, rejectUnauthorized: true } }),
+    ...tlsOf(options),
   })
   return { sql, db: drizzle(sql), lastAnswer: 0 }
+}
+
+/**
+ * Of a transaction whose connection is lost, postgres.js 3.4 sends ROLLBACK to a socket that is no more, and that ends the process
+ * (porsager/postgres#1208). It does so only when the work fails; by itself it notices the loss all the same.
+ */
+function neverIfLost<T>(work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) => isLost(error) ? new Promise<never>(() => {}) : Promise.reject(error))
+}
+
+/** The connection broke under a statement, as opposed to: the statement failed, or there was no connection to be had. */
+function isLost(error: unknown): boolean {
+  const { code } = causeOf(error)
+  return typeof code === 'string' && /^(?:57P0|08|CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONNRESET|EPIPE|ETIMEDOUT)/.test(code)
+}
+
+/** With `ca` the server's certificate is always verified, its name included (sslmode verify-full). For the driver. */
+export function tlsOf({ url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>): { ssl?: { ca: string; rejectUnauthorized: true; host?: string } } {
+  if (ca === undefined) return {}
+  // postgres.js names no server where the host is an address: Node would then look for "localhost" in the certificate.
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
+  return { ssl: { ca, rejectUnauthorized: true, ...(isIP(host) === 0 ? {} : { host }) } }
 }
 
 /** SQLSTATE classes that say the statement was wrong, not the database: data, constraint, syntax or access. */
@@ -122,13 +158,16 @@ const OUR_FAULT = /^(22|23|42)/
 /** By named fields only: message, stack and `params` of these errors carry values (style.md, drizzle-orm). */
 function translate(error: unknown): Failure {
   if (error instanceof Failure) return error
-  const cause = (error as { cause?: unknown }).cause ?? error
-  const { code, constraint_name: constraint } = cause as { code?: unknown; constraint_name?: unknown }
+  const { code, constraint_name: constraint } = causeOf(error)
   const state = typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? code : 'unknown'
   const where = typeof constraint === 'string' && /^[a-z0-9_]{1,63}$/.test(constraint) ? ` ${constraint}` : ''
   return OUR_FAULT.test(state)
     ? new Failure('internal_error', { detail: `database ${state}${where}` })
     : new Failure('database_unavailable', { detail: state === 'unknown' ? programmingError(error) : state })
+}
+
+function causeOf(error: unknown): { code?: unknown; constraint_name?: unknown } {
+  return ((error as { cause?: object }).cause ?? error) as object
 }
 
 function programmingError(error: unknown): string {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { and, desc, eq, gt, inArray, or, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, or, sql } from './drizzle.ts'
 import type { ConnectOutcome, ConnectSession, ConnectSessionStore, SealContext, Vault } from '../core/ports.ts'
 import type { Database, Drizzle, Transaction } from './client.ts'
 import { iso } from './instants.ts'

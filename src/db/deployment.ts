@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { eq, sql } from './drizzle.ts'
 import { Failure } from '../core/failure.ts'
 import type { Database } from './client.ts'
 import { deployment, sealingKeys } from './schema.ts'
@@ -30,23 +30,54 @@ export async function claimDeployment(database: Database, publicBaseUrl: string)
   return { epoch: recorded.epoch }
 }
 
+/** The canaries of every key that may have sealed something in this database, by key id. */
+export async function recordedSealingKeys(database: Database): Promise<Map<string, Buffer>> {
+  const rows = await database.run((db) => db.select({ keyId: sealingKeys.keyId, canary: sealingKeys.canary }).from(sealingKeys))
+  return new Map(rows.map(({ keyId, canary }) => [keyId, canary]))
+}
+
 /**
- * Every configured sealing key must be the one that bears its id in this database; new ones are written down. Throws Failure
- * `token_unreadable` when an id stands for another key, or when the database was sealed with keys of which none is configured.
+ * Every configured key whose id this database knows must be the one that bears it there; nothing is written. Throws Failure
+ * `token_unreadable`, its detail the sentence for ops.
+ */
+export async function checkCanaries(database: Database, vault: Canaries): Promise<{ recorded: string[] }> {
+  const recorded = await recordedSealingKeys(database)
+  for (const keyId of vault.keyIds.filter((id) => recorded.has(id))) {
+    try {
+      vault.checkCanary(keyId, recorded.get(keyId)!)
+    } catch {
+      throw refused(`sealing key ${keyId} in SEALING_KEYS is another key than the one that sealed this database under that id: `
+        + 'put the right one back, or give the new one an id of its own')
+    }
+  }
+  return { recorded: [...recorded.keys()] }
+}
+
+/**
+ * Before serving: the canaries hold, and no key is missing that may have sealed something here. A key is written down when a
+ * replica begins to seal with it, not while it only reads (a key that only reads may be taken away again), and struck out by
+ * `reseal` when nothing is left under it. Throws Failure `token_unreadable`, its detail the sentence for ops.
  */
 export async function proveSealingKeys(database: Database, vault: Canaries): Promise<void> {
-  const rows = await database.run((db) => db.select({ keyId: sealingKeys.keyId, canary: sealingKeys.canary }).from(sealingKeys))
-  const known = new Map(rows.map(({ keyId, canary }) => [keyId, canary]))
-  for (const keyId of vault.keyIds) {
-    const canary = known.get(keyId)
-    if (canary !== undefined) vault.checkCanary(keyId, canary)
+  const { recorded } = await checkCanaries(database, vault)
+  const missing = recorded.filter((keyId) => !vault.keyIds.includes(keyId))
+  if (missing.length > 0) {
+    throw refused(`SEALING_KEYS lacks ${missing.join(', ')}, under which values in this database are sealed: put it back behind the newest `
+      + 'key and run "token-broker reseal" before it is taken away; if it is lost, see "token-broker reseal --forget"')
   }
-  if (known.size > 0 && !vault.keyIds.some((keyId) => known.has(keyId))) {
-    throw new Failure('token_unreadable', { detail: 'none of the configured sealing keys has ever sealed in this database' })
-  }
-  for (const keyId of vault.keyIds.filter((id) => !known.has(id))) {
-    await database.run((db) => db.insert(sealingKeys).values({ keyId, canary: vault.sealCanary(keyId) }).onConflictDoNothing())
-  }
+  const [newest = ''] = vault.keyIds
+  if (recorded.includes(newest)) return
+  await database.run((db) => db.insert(sealingKeys).values({ keyId: newest, canary: vault.sealCanary(newest) }).onConflictDoNothing())
+  // Two replicas may begin at once, each with a key of its own under this id: the one that is too late finds out here.
+  await checkCanaries(database, vault)
+}
+
+const refused = (detail: string) => new Failure('token_unreadable', { detail })
+
+/** Strikes a key out of those that may have sealed something here. False: it was not among them. */
+export async function forgetSealingKey(database: Database, keyId: string): Promise<boolean> {
+  const rows = await database.run((db) => db.delete(sealingKeys).where(eq(sealingKeys.keyId, keyId)).returning({ keyId: sealingKeys.keyId }))
+  return rows.length > 0
 }
 
 /** How far Postgres' clock is ahead of this process', milliseconds; for doctor. */

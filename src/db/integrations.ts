@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, isNull, lte, or, sql, type SQL } from 'drizzle-orm'
+import { and, eq, gt, isNull, lte, or, sql, type SQL } from './drizzle.ts'
 import { Failure } from '../core/failure.ts'
 import { isSameAccount, type Account, type Integration, type IntegrationSummary, type TokenSet } from '../core/integration.ts'
 import type { ConnectOutcome, IntegrationStore, SealContext, Vault } from '../core/ports.ts'
@@ -10,13 +10,13 @@ import { appendEvent } from './events.ts'
 import { iso } from './instants.ts'
 import { generations, integrations } from './schema.ts'
 
-const PROVIDER = 'microsoft'
+export const PROVIDER = 'microsoft'
 
 /** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
 const secondsUntil = (column: typeof integrations.retryAt | typeof integrations.accessTokenExpiresAt) =>
   sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
 const inSeconds = (seconds: number) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
-const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
+export const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
 
 const read = {
   id: integrations.id,
@@ -38,8 +38,15 @@ const read = {
 }
 
 /** Connect and disconnect of one user happen one after the other, also where there is no row to lock yet. */
-async function lockUser(tx: Transaction, userId: string): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${PROVIDER}:${userId}`}, 0))`)
+export async function lockUser(tx: Transaction, userId: string): Promise<void> {
+  await lockUsers(tx, [userId])
+}
+
+/** The same for several, in one order everywhere: two that lock some of the same users do not wait for each other for ever. */
+export async function lockUsers(tx: Transaction, userIds: readonly string[]): Promise<void> {
+  const names = JSON.stringify(userIds.map((userId) => `${PROVIDER}:${userId}`))
+  await tx.execute(sql`select pg_advisory_xact_lock(key) from (
+    select hashtextextended(name, 0) as key from jsonb_array_elements_text(${names}::jsonb) as name order by 1) as keys`)
 }
 
 /** Rolls a connect back whose session was ended meanwhile. A Failure, so that it passes the translation of driver errors. */
@@ -102,7 +109,7 @@ function toAccount(row: {
   }
 }
 
-function sealContext(row: { id: string; userId: string }, column: 'access_token' | 'refresh_token'): SealContext {
+export function sealContext(row: { id: string; userId: string }, column: 'access_token' | 'refresh_token'): SealContext {
   return { table: 'oauth2_integration', column, provider: PROVIDER, userId: row.userId, recordId: row.id }
 }
 
@@ -152,9 +159,14 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     }
   }
 
+  async function releaseLease(integration: Integration, owner: string): Promise<void> {
+    await database.run((db) => db.update(integrations).set({ leaseOwner: null, leaseUntil: null })
+      .where(and(eq(integrations.id, integration.id), eq(integrations.leaseOwner, owner))))
+  }
+
   return {
-    async read(userId) {
-      const [row] = await database.run((db) => statements(db).read.execute({ userId }))
+    async read(userId, patienceMs) {
+      const [row] = await database.run((db) => statements(db).read.execute({ userId }), patienceMs)
       return row === undefined ? undefined : toIntegration(row, vault.open(sealContext(row, 'access_token'), row.accessToken))
     },
 
@@ -177,6 +189,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
           eq(integrations.id, integration.id),
           sql`prior.prior_id = ${integrations.id}`,
           eq(integrations.generation, integration.generation),
+          // Marked since it was read, perhaps for good: then retry_at says nothing.
+          eq(integrations.status, integration.status),
           or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`clock_timestamp()`)),
           or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`clock_timestamp()`)),
         ))
@@ -197,7 +211,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
         refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refreshToken)
       } catch (error) {
         // Nothing can be sent, so nobody is to wait for this lease. The row itself stays as it is (design 4).
-        await this.releaseLease(integration, owner)
+        await releaseLease(integration, owner)
         throw error
       }
       return {
@@ -235,7 +249,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       return database.transaction(async (tx) => {
         const rows = await tx.update(integrations)
           .set({
-            failure: sql`${JSON.stringify(failure)}::jsonb || jsonb_build_object('at', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))`,
+            // A refusal that stands keeps the time it was made.
+            failure: sql`jsonb_build_object('at', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) || ${JSON.stringify(failure)}::jsonb`,
             failures: sql`${integrations.failures} + 1`,
             retryAt: retryIn === undefined ? null : inSeconds(retryIn),
             leaseOwner: null,
@@ -260,10 +275,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       })
     },
 
-    async releaseLease(integration, owner) {
-      await database.run((db) => db.update(integrations).set({ leaseOwner: null, leaseUntil: null })
-        .where(and(eq(integrations.id, integration.id), eq(integrations.leaseOwner, owner))))
-    },
+    releaseLease,
 
     async progress(id) {
       const [row] = await database.run((db) => statements(db).progress.execute({ id }))
@@ -318,6 +330,13 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
         if (rows.length > 0) await appendEvent(tx, { userId, type: 'disconnected', caller })
         return rows.length > 0
       })
+    },
+
+    async list({ after, limit }) {
+      const rows = await database.run((db) => db.select().from(integrations)
+        .where(and(eq(integrations.provider, PROVIDER), after === undefined ? undefined : gt(integrations.userId, after)))
+        .orderBy(integrations.userId).limit(limit))
+      return rows.map(toSummary)
     },
   }
 }

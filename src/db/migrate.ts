@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/postgres-js'
-import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
-import type { Database, Drizzle } from './client.ts'
+import { tlsOf, type Database, type Drizzle } from './client.ts'
+import { drizzle, migrate as applyMigrations, sql } from './drizzle.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url))
 
@@ -34,7 +32,7 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
     connect_timeout: 10,
     // A start-up parameter: Postgres takes it, a pooler in transaction mode refuses or drops it. Also bounds the lock below.
     connection: { lock_timeout: LOCK_TIMEOUT },
-    ...(options.ca === undefined ? {} : { ssl: { ca: options.ca, rejectUnauthorized: true } }),
+    ...tlsOf({ url, ca: options.ca }),
   })
   try {
     const [setting] = await client`select setting from pg_settings where name = 'lock_timeout'`

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from './drizzle.ts'
 import type { NonceStore } from '../core/ports.ts'
 import type { Database } from './client.ts'
 import { requestNonces } from './schema.ts'

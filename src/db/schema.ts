@@ -1,10 +1,9 @@
-import { sql } from 'drizzle-orm'
-import {
-  bigint, boolean, check, customType, index, integer, jsonb, pgSequence, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid,
-} from 'drizzle-orm/pg-core'
 import type { MicrosoftError, Reason } from '../core/failure.ts'
 import type { IntegrationStatus, StoredFailure } from '../core/integration.ts'
 import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from '../core/ports.ts'
+import {
+  bigint, boolean, check, customType, index, integer, jsonb, pgSequence, pgTable, primaryKey, sql, text, timestamp, uniqueIndex, uuid,
+} from './drizzle.ts'
 
 // The tables (design 4). The only file drizzle-kit reads. Values called sealed are written and read through the vault alone.
 
@@ -39,6 +38,7 @@ export const integrations = pgTable('oauth2_integration', {
 }, (table) => [
   uniqueIndex('oauth2_integration_provider_user_id').on(table.provider, table.userId),
   index('oauth2_integration_refreshed_at').on(table.refreshedAt),
+  index('oauth2_integration_last_used_at').on(table.lastUsedAt),
   check('oauth2_integration_status', sql`${table.status} in ('active', 'reconnect_required')`),
 ])
 
@@ -86,6 +86,8 @@ export const EVENT_TYPES = ['connected', 'reconnected', 'recovered', 'reconnect_
 export type EventType = (typeof EVENT_TYPES)[number]
 export interface EventDetail {
   reason?: Reason
+  /** `disconnected` by the broker itself: no caller has read it for as long as is configured. */
+  cause?: 'unused'
   generation?: number
   microsoft?: MicrosoftError
 }

@@ -4,7 +4,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ConnectSessionStore, IntegrationStore, Random } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
 import { ACCOUNT_PATH, accountPage, CSRF_FIELD, DISCONNECT_PATH, disconnectConfirmationPage, disconnectedPage, type Site } from './pages/pages.ts'
-import { personLimit } from './security.ts'
 import type { MissingScopes } from './views.ts'
 
 export interface AccountRoutesOptions {
@@ -24,12 +23,11 @@ const ON_THE_PAGE = 'account-page'
 export async function accountRoutes(scope: FastifyInstance, options: AccountRoutesOptions): Promise<void> {
   const { integrations, connectSessions, site, missingScopes, random, now } = options
   await scope.register(formbody, { bodyLimit: 4_096 })
-  const onePerson = { preHandler: personLimit(scope) }
 
   const managedUser = (request: FastifyRequest): string | undefined => request.session.manages === true ? request.session.userId : undefined
 
-  scope.get<{ Querystring: Record<string, unknown> }>(ACCOUNT_PATH, onePerson, show)
-  scope.get<{ Querystring: Record<string, unknown> }>(ACCOUNT_PATH.slice(0, -1), onePerson, show)
+  scope.get<{ Querystring: Record<string, unknown> }>(ACCOUNT_PATH, show)
+  scope.get<{ Querystring: Record<string, unknown> }>(ACCOUNT_PATH.slice(0, -1), show)
 
   async function show(request: FastifyRequest<{ Querystring: Record<string, unknown> }>, reply: FastifyReply) {
     const userId = managedUser(request)
@@ -49,7 +47,7 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
     }))
   }
 
-  scope.post<{ Body: Record<string, unknown> | null }>(DISCONNECT_PATH, onePerson, async (request, reply) => {
+  scope.post<{ Body: Record<string, unknown> | null }>(DISCONNECT_PATH, async (request, reply) => {
     const userId = managedUser(request)
     if (userId === undefined) return sendProblemPage(site, request, reply, 'session_over')
     if (!isSame(request.session.csrfToken, request.body?.[CSRF_FIELD])) return sendProblemPage(site, request, reply, 'form_expired')

@@ -7,12 +7,19 @@ export function pageContext(site: Site, request: FastifyRequest): PageContext {
   return { ...site, language: pickLanguage(request.headers['accept-language']), referenceId: request.id }
 }
 
+/** `html` in the language of pageContext, of the same request. */
 export function sendPage(reply: FastifyReply, html: string, status = 200): FastifyReply {
-  return reply.code(status).type('text/html; charset=utf-8').header('vary', 'Accept-Language').send(html)
+  const language = pickLanguage(reply.request.headers['accept-language'])
+  return reply.code(status).type('text/html; charset=utf-8').headers({ 'content-language': language, 'vary': 'Accept-Language' }).send(html)
 }
 
-export function sendProblemPage(site: Site, request: FastifyRequest, reply: FastifyReply, problem: PageProblem): FastifyReply {
-  return sendPage(reply, problemPage(pageContext(site, request), problem), PAGE_PROBLEMS[problem].status)
+/** Seconds after which a page that says "try again" may be asked for again. */
+const RETRY_AFTER = 30
+
+export function sendProblemPage(site: Site, request: FastifyRequest, reply: FastifyReply, problem: PageProblem, retryAfter = RETRY_AFTER): FastifyReply {
+  const { status } = PAGE_PROBLEMS[problem]
+  if (status === 429 || status === 503) reply.header('retry-after', String(retryAfter))
+  return sendPage(reply, problemPage(pageContext(site, request), problem), status)
 }
 
 /** The error handler of the public listener: nothing of the error is on the page but its place in a closed list. */
@@ -22,6 +29,6 @@ export function browserErrors(site: Site) {
     const problem = failure.facts.detail === 'plain_http' ? 'plain_http' : PROBLEM_OF_FAILURE[failure.code]
     const { status } = PAGE_PROBLEMS[problem]
     request.log[status >= 500 ? 'error' : 'info']({ code: failure.code, detail: failure.facts.detail }, 'page failed')
-    return sendProblemPage(site, request, reply, problem)
+    return sendProblemPage(site, request, reply, problem, failure.facts.retryAfter)
   }
 }

@@ -3,9 +3,10 @@ import { Type } from 'typebox'
 import type { Connect } from '../core/connect.ts'
 import { Failure } from '../core/failure.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
+import { BEGUN, CONNECT_SESSION, NEXT } from './examples.ts'
 import type { Links } from './links.ts'
 import { sendProblem } from './problem.ts'
-import { ConnectSession, NoContent, problemResponses, UserId, UserParams } from './schemas.ts'
+import { answer, ConnectSession, NoContent, problemResponses, UserId, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { connectSessionView } from './views.ts'
 
@@ -15,7 +16,7 @@ export interface ConnectSessionRoutesOptions {
   links: Links
 }
 
-const IdParams = Type.Object({ id: Type.String({ format: 'uuid' }) }, { additionalProperties: false })
+const IdParams = Type.Object({ id: Type.String({ format: 'uuid', description: 'Of the connect session.', examples: [CONNECT_SESSION.id] }) }, { additionalProperties: false })
 
 export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoutesOptions> = async (scope, { connect, browserSessions, links }) => {
   scope.post('/connect-sessions', {
@@ -30,13 +31,13 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         user_id: UserId,
         intent: Type.Optional(Type.Enum(['connect', 'manage'], { default: 'connect', description: '`manage` opens the account page.' })),
         allow_account_switch: Type.Optional(Type.Boolean({ default: false, description: 'Whether another Microsoft account may take the place of the stored one.' })),
-      }, { additionalProperties: false }),
+      }, { additionalProperties: false, examples: [{ user_id: '42', intent: 'connect' }] }),
       response: {
-        201: Type.Object({
+        201: answer(Type.Object({
           id: Type.String({ format: 'uuid' }),
           url: Type.String({ format: 'uri', description: 'Where to send the browser. A secret until it is used.' }),
-          expires_at: Type.String({ format: 'date-time' }),
-        }),
+          expires_at: Type.String({ format: 'date-time', description: 'Until when it must have been opened.' }),
+        }), 'Begun.', BEGUN),
         ...problemResponses(),
       },
     },
@@ -56,7 +57,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       summary: 'How an attempt went',
       description: 'Also for one that was declined at Microsoft or never came back. Kept for a day.',
       params: IdParams,
-      response: { 200: ConnectSession, ...problemResponses(['not_found']) },
+      response: { 200: answer(ConnectSession, 'Where it stands.', CONNECT_SESSION), ...problemResponses(['not_found']) },
     },
   }, async (request) => connectSessionView(await connect.status(request.params.id, callerOf(request).caller.name)))
 
@@ -67,24 +68,29 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       tags: ['connect'],
       summary: 'Confirm who came back, and finish the connect',
       description: 'Call it only when the `connect_session` that came with the browser is the one in this logged-in user\'s own session. Only then is Microsoft\'s '
-        + 'code redeemed. Repeating it gives the same outcome. Send the user to `next`, which a refusal carries too.',
+        + 'code redeemed; for another `user_id` than the one it was begun for, the attempt ends. Repeating it gives the same outcome. Send the user to `next`, which '
+        + 'a refusal carries too.',
       params: IdParams,
-      body: Type.Object({ user_id: UserId }, { additionalProperties: false }),
+      body: Type.Object({ user_id: UserId }, { additionalProperties: false, examples: [{ user_id: '42' }] }),
       response: {
-        200: Type.Object({ session: ConnectSession, next: Type.String({ format: 'uri', description: 'The page to send the user to.' }) }),
-        ...problemResponses(['not_found', 'connect_refused', 'account_mismatch', 'connect_session_expired', 'microsoft_unavailable', 'broker_misconfigured']),
+        200: answer(Type.Object({ session: ConnectSession, next: Type.String({ format: 'uri', description: 'The page to send the user to.' }) }), 'Connected.', {
+          session: CONNECT_SESSION, next: NEXT,
+        }),
+        ...problemResponses(['not_found', 'connect_refused', 'account_mismatch', 'connect_session_expired', 'microsoft_unavailable', 'broker_misconfigured', 'token_unreadable']),
       },
     },
   }, async (request, reply) => {
     const { caller } = callerOf(request)
     const { id } = request.params
+    const next = links.result(id)
     const session = await connect.complete({ id, caller: caller.name, userId: request.body.user_id, requestId: request.id })
+      .catch((error: unknown) => error instanceof Failure && error.code === 'connect_session_expired' ? error : Promise.reject(error))
+    if (session instanceof Failure) return sendProblem(request, reply, session, { next }) as never
     const { outcome } = session
     request.log.info({
-      audit: 'connect_completed', caller: caller.name, user_id: session.userId, connect_session: id, outcome: outcome.result, reason: outcome.reason,
+      audit: 'connect_completed', caller: caller.name, user_id: request.body.user_id, connect_session: id, outcome: outcome.result, reason: outcome.reason,
       aadsts: outcome.microsoft?.aadsts, correlation_id: outcome.microsoft?.correlationId,
     }, 'connect session completed')
-    const next = links.result(id)
     if (outcome.code === undefined) return { session: connectSessionView(session), next }
     const { reason, microsoft } = outcome
     const failure = new Failure(outcome.code, { ...(reason === undefined ? {} : { reason }), ...(microsoft === undefined ? {} : { microsoft }) })

@@ -4,7 +4,6 @@ import type { ConnectSession } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
 import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, type Links } from './links.ts'
 import { adminConsentResultPage, ACCOUNT_PATH, goingOnPage, resultPage, type PageProblem, type Site } from './pages/pages.ts'
-import { personLimit } from './security.ts'
 import { bindSession, browserSessionOf } from './session.ts'
 
 export interface ConnectRoutesOptions {
@@ -24,13 +23,12 @@ type Query = Record<string, string | string[] | undefined>
 
 /** The browser's side of a connect (design 2.1): ticket, Microsoft's answer, result. None of them begins a connect. */
 export async function connectRoutes(scope: FastifyInstance, { connect, links, site, completionUrl }: ConnectRoutesOptions): Promise<void> {
-  const onePerson = { preHandler: personLimit(scope) }
   const problem = (request: FastifyRequest, reply: FastifyReply, why: PageProblem, detail?: Record<string, unknown>) => {
     request.log.info({ page: why, ...detail }, 'connect page refused')
     return sendProblemPage(site, request, reply, why)
   }
 
-  scope.get<{ Params: { ticket: string }; Querystring: Query }>(`${CONNECT_PATH}/:ticket`, onePerson, async (request, reply) => {
+  scope.get<{ Params: { ticket: string }; Querystring: Query }>(`${CONNECT_PATH}/:ticket`, async (request, reply) => {
     const { ticket } = request.params
     if (!TICKET.test(ticket)) return problem(request, reply, 'link_expired')
     // A browser that looks ahead must not spend the ticket (issue 5, item 6).
@@ -43,7 +41,7 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     }
     const known = await connect.peek(ticket)
     if (known === undefined || known.expired) return problem(request, reply, 'link_expired')
-    if (known.status === 'created') await bindSession(request, known.userId)
+    const isNew = known.status === 'created' && await bindSession(request, known.userId)
     const opened = await connect.openTicket({ ticket, browserSession: browserSessionOf(request), requestId: request.id })
     switch (opened.kind) {
       case 'authorize':
@@ -53,13 +51,17 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
       case 'manage':
         request.session.manages = true
         return reply.redirect(ACCOUNT_PATH, 303)
-      case 'over':
-        return problem(request, reply, isThisBrowsers(request, opened.session) ? 'link_used' : 'link_foreign')
+      case 'over': {
+        const page = isThisBrowsers(request, opened.session) ? 'link_used' : 'link_foreign'
+        // Another tab was faster by a moment: the session made for this one is nobody's, and its cookie would take that tab's away.
+        if (isNew) await request.session.destroy()
+        return problem(request, reply, page)
+      }
     }
   })
 
-  scope.get<{ Querystring: Query }>(CALLBACK_PATH, onePerson, receive)
-  scope.get<{ Querystring: Query }>(`${CALLBACK_PATH}/`, onePerson, receive)
+  scope.get<{ Querystring: Query }>(CALLBACK_PATH, receive)
+  scope.get<{ Querystring: Query }>(`${CALLBACK_PATH}/`, receive)
 
   async function receive(request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply) {
     const { state } = request.query
@@ -80,7 +82,7 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     return session.status === 'refused' || session.status === 'connected' ? showResult(request, reply, session) : goOn(request, reply, session)
   }
 
-  scope.get<{ Params: { id: string; proof: string } }>(`${RESULT_PATH}/:id/:proof`, onePerson, async (request, reply) => {
+  scope.get<{ Params: { id: string; proof: string } }>(`${RESULT_PATH}/:id/:proof`, async (request, reply) => {
     const { id, proof } = request.params
     if (!UUID.test(id) || !links.checkResult(id, proof)) return problem(request, reply, 'not_found')
     const session = await connect.find(id)
@@ -99,7 +101,6 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     if (outcome === undefined) return problem(request, reply, 'link_expired')
     return sendPage(reply, resultPage(pageContext(site, request), {
       outcome,
-      ...(outcome.expectedAccount === undefined ? {} : { pinned: outcome.expectedAccount }),
       // The connect has ended the browser session: MEGDocs opens a new one for the account page.
       disconnectUrl: site.entryUrls.manage,
     }))

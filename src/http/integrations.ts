@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Failure } from '../core/failure.ts'
 import type { IntegrationStore } from '../core/ports.ts'
-import { Integration, NoContent, problemResponses, UserParams } from './schemas.ts'
+import { INTEGRATION } from './examples.ts'
+import { answer, Integration, NoContent, problemResponses, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { integrationView, type MissingScopes } from './views.ts'
 
@@ -19,7 +20,7 @@ export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptio
       summary: 'What is connected for a user, and whether it works',
       description: 'Status, account, permissions and the last failure. Never a token.',
       params: UserParams,
-      response: { 200: Integration, ...problemResponses(['not_connected']) },
+      response: { 200: answer(Integration, 'What is stored, without tokens.', INTEGRATION), ...problemResponses(['not_connected']) },
     },
   }, async (request) => {
     const summary = await integrations.summary(request.params.userId)

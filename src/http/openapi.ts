@@ -2,36 +2,56 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { FAILURE_CODES } from '../core/failure.ts'
 import { PROBLEMS } from './problem.ts'
+import { signingGuide } from './signing-guide.ts'
 
-/** How the signature is told to whoever implements a caller from the document alone. */
-const SIGNATURE = 'RFC 9421 HTTP Message Signatures, profile `token-broker/1`. Cover `"@method" "@authority" "@path" "@query"` (or `"@method" "@target-uri"`), with a '
-  + 'body also `"content-digest" "content-type"` (RFC 9530, sha-256 or sha-512). Parameters: `created` and `expires` in seconds, at most 60 apart; `nonce`, 22 to 64 '
-  + 'characters of base64url, new for every attempt; `keyid`; `tag="token-broker/1"`. Algorithm `hmac-sha256` or `ed25519`, fixed by the key. One signature per request. '
-  + 'Answers are signed back with `;req` components and `tag="token-broker-response/1"`: verify them.'
+/** In the committed document, which is of no deployment. */
+const ANY_SERVER = {
+  url: 'https://{authority}',
+  variables: { authority: { default: 'token-broker.megdocs.svc:8081', description: 'One of the deployment\'s INTERNAL_AUTHORITIES: `@authority` of every signature.' } },
+}
+
+const DESCRIPTION = `The internal API: what MEGDocs and other callers ask the token broker. Every request is signed; how, is described in full, with worked examples, under the security scheme \`signature\`.
+
+Failures are RFC 9457 problem details (\`application/problem+json\`) with one of these values of \`code\`. Treat one you do not know by its status.
+
+${FAILURE_CODES.map((code) => `* \`${code}\` (${PROBLEMS[code].status}): ${PROBLEMS[code].title}. ${PROBLEMS[code].meaning}`).join('\n')}`
 
 /** Registered before the routes it describes. Serves the document, unsigned: it holds no secret. */
-async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl: string }): Promise<void> {
+async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: string }): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: {
-        title: 'Token broker',
-        version: '0.1.0',
-        summary: 'Delegated Microsoft access tokens for MEGDocs.',
-        description: `The internal API. Every request is signed. Failures are RFC 9457 problem details with one of these codes:\n\n${
-          FAILURE_CODES.map((code) => `* \`${code}\` (${PROBLEMS[code].status}): ${PROBLEMS[code].title}. ${PROBLEMS[code].meaning}`).join('\n')}`,
-      },
-      servers: [{ url: serverUrl }],
+      info: { title: 'Token broker', version: '0.1.0', summary: 'Delegated Microsoft access tokens for MEGDocs.', description: DESCRIPTION },
+      servers: [serverUrl === undefined ? ANY_SERVER : { url: serverUrl }],
       tags: [
         { name: 'tokens', description: 'Access tokens for users.' },
         { name: 'integrations', description: 'What is connected.' },
+        { name: 'events', description: 'What happened.' },
         { name: 'connect', description: 'Connecting an account.' },
       ],
-      components: { securitySchemes: { signature: { type: 'http', scheme: 'signature', description: SIGNATURE } } },
+      components: { securitySchemes: { signature: { type: 'apiKey', in: 'header', name: 'Signature', description: signingGuide() } } },
       security: [{ signature: [] }],
     },
     hideUntagged: true,
+    transformObject: (document) => 'openapiObject' in document ? withComponents(document.openapiObject) : document.swaggerObject,
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }
 export const openApi = Object.assign(openApiPlugin, { [Symbol.for('skip-override')]: true })
+
+/** Every schema that has a title stands once, under `components`: the document is read by people too. */
+function withComponents<T extends { components?: { schemas?: object } | undefined }>(document: T): T {
+  const schemas: Record<string, unknown> = {}
+  function hoist(node: unknown): unknown {
+    if (Array.isArray(node)) return node.map(hoist)
+    if (typeof node !== 'object' || node === null) return node
+    const copy = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, hoist(value)]))
+    const { title } = copy
+    // Titles of problems in examples are sentences.
+    if (typeof title !== 'string' || !/^[A-Z]\w+$/.test(title)) return copy
+    schemas[title] ??= copy
+    return { $ref: `#/components/schemas/${title}` }
+  }
+  const hoisted = hoist(document) as T
+  return { ...hoisted, components: { ...hoisted.components, schemas: { ...hoisted.components?.schemas, ...schemas } } }
+}

@@ -1,6 +1,6 @@
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../core/failure.ts'
 import { contentSecurityPolicy } from './pages/pages.ts'
 
@@ -8,14 +8,10 @@ import { contentSecurityPolicy } from './pages/pages.ts'
 export const LIMITS = { perAddress: 3_000, perPerson: 120 }
 
 const A_YEAR = 31_536_000
-const tooMany = () => new Failure('rate_limited')
-/** No `x-ratelimit-*`: they tell an attacker where the limit is, and cost bytes on every page. */
-const silent = {
-  addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
-  addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
-}
+/** Milliseconds. */
+const MINUTE = 60_000
 
-/** Headers of every browser answer (security.md 5.5) and the limits of the public listener. */
+/** Headers of every browser answer (security.md 5.5). */
 export async function publicSecurity(scope: FastifyInstance, { https }: { https: boolean }): Promise<void> {
   await scope.register(helmet, {
     contentSecurityPolicy: false,
@@ -35,18 +31,30 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
       throw new Failure('invalid_request', { detail: 'plain_http' })
     }
   })
-  await scope.register(rateLimit, { global: true, max: LIMITS.perAddress, timeWindow: 60_000, errorResponseBuilder: tooMany, ...silent })
 }
 
-/** A limit for one person, named by what a request carries: first come ticket and session (design 4). */
-export function personLimit(scope: FastifyInstance) {
-  return scope.rateLimit({
-    max: LIMITS.perPerson,
-    timeWindow: 60_000,
-    keyGenerator: (request) => {
-      const { ticket } = request.params as { ticket?: string }
-      return ticket ?? request.session.sessionId
-    },
-    errorResponseBuilder: tooMany,
+/**
+ * The limits of the public listener, for pages that do not exist too. What one person sends too much of does not count against
+ * their address. Called after browserSessions: its hooks come first.
+ */
+export async function limitVisitors(scope: FastifyInstance): Promise<void> {
+  await scope.register(rateLimit, { global: false })
+  const perPerson = scope.createRateLimit({ max: LIMITS.perPerson, timeWindow: MINUTE, keyGenerator: (request) => personOf(request) ?? '' })
+  const perAddress = scope.createRateLimit({ max: LIMITS.perAddress, timeWindow: MINUTE })
+  const check = async (limit: typeof perPerson, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const used = await limit(request)
+    if (used.isAllowed || !used.isExceeded) return
+    reply.header('retry-after', String(used.ttlInSeconds))
+    throw new Failure('rate_limited', { retryAfter: used.ttlInSeconds })
+  }
+  scope.addHook('onRequest', async (request, reply) => {
+    if (personOf(request) !== undefined) await check(perPerson, request, reply)
+    await check(perAddress, request, reply)
   })
+}
+
+/** Undefined for a visitor of whom nothing is known yet: a new session id would be another person each time. */
+function personOf(request: FastifyRequest): string | undefined {
+  const { ticket } = request.params as { ticket?: string }
+  return ticket ?? (request.session.seen === true ? request.session.sessionId : undefined)
 }

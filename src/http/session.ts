@@ -12,6 +12,8 @@ declare module 'fastify' {
     userId?: string
     /** Opened by a manage ticket: the account page is theirs. */
     manages?: boolean
+    /** Read from the store in this request, so saving must find it there. Never stored. */
+    known?: boolean
     /** Of the account page's forms. */
     csrfToken?: string
     /** Hash of the state that was sent to Microsoft, one per attempt, so that two tabs do not disturb each other. */
@@ -37,36 +39,45 @@ export function browserSessionOf(request: FastifyRequest): Buffer {
 
 const hashOf = (sessionId: string): Buffer => createHash('sha256').update(sessionId).digest()
 
-/** The session belongs to this user from now on; under a new id where it did not before, so that nobody can have planted it. */
-export async function bindSession(request: FastifyRequest, userId: string): Promise<void> {
-  if (request.session.userId !== userId) await request.session.regenerate()
+/**
+ * The session belongs to this user from now on; under a new id where it did not before, so that nobody can have planted it. Whether
+ * it is a new one.
+ */
+export async function bindSession(request: FastifyRequest, userId: string): Promise<boolean> {
+  const isNew = request.session.userId !== userId
+  if (isNew) await request.session.regenerate()
   request.session.userId = userId
   request.session.seen = true
   request.session.touch()
+  return isNew
 }
 
 /** Cookies and sessions for the scope. Nothing is stored for a visitor who got no page that needs it. */
 export async function browserSessions(scope: FastifyInstance, { store, secrets, secure }: SessionOptions): Promise<void> {
   const adapter: NonNullable<FastifySessionOptions['store']> = {
     get(sessionId, callback) {
-      store.get(hashOf(sessionId)).then((data) => callback(null, (data ?? null) as Session | null), callback)
+      store.get(hashOf(sessionId)).then((data) => callback(null, (data === undefined ? null : { ...data, known: true }) as Session | null), callback)
     },
     set(sessionId, data, callback) {
       const { originalMaxAge, expires } = data.cookie
       const ttl = expires ? Math.max(1, (expires.getTime() - Date.now()) / 1000) : (originalMaxAge ?? SESSION_MS) / 1000
-      store.set(hashOf(sessionId), JSON.parse(JSON.stringify(data)) as Record<string, unknown>, data.userId, ttl).then(() => callback(), callback)
+      const { known, ...kept } = JSON.parse(JSON.stringify(data)) as Record<string, unknown>
+      const save = known === true ? store.update : store.create
+      save(hashOf(sessionId), kept, data.userId, ttl).then(() => callback(), callback)
     },
     destroy(sessionId, callback) {
       store.destroy(hashOf(sessionId)).then(() => callback(), callback)
     },
   }
-  await scope.register(cookie)
+  const attributes = { secure, httpOnly: true, sameSite: 'lax', path: '/' } as const
+  // Also for the line that takes a cookie away: a browser ignores a `__Host-` name without them (RFC 6265bis 4.1.3.2).
+  await scope.register(cookie, { parseOptions: attributes })
   await scope.register(session, {
     secret: [...secrets],
     store: adapter,
     // The host is MEGDocs' own: a name that is ours alone (design 2.1).
     cookieName: secure ? '__Host-token_broker' : 'token_broker',
-    cookie: { secure, httpOnly: true, sameSite: 'lax', path: '/', maxAge: SESSION_MS },
+    cookie: { ...attributes, maxAge: SESSION_MS },
     saveUninitialized: false,
     rolling: false,
   })

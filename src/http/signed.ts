@@ -1,3 +1,4 @@
+import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Permission } from '../core/caller.ts'
 import { Failure } from '../core/failure.ts'
@@ -13,6 +14,8 @@ declare module 'fastify' {
 export interface SignedOptions {
   signatures: RequestSignatures
   nonces: NonceStore
+  /** Of one caller at this replica. */
+  requestsPerMinute(): number
   /** Milliseconds since the epoch, for the `Date` of answers. */
   now(): number
   /** Every refusal, for metrics. */
@@ -33,9 +36,13 @@ export function callerOf(request: FastifyRequest): SignedRequest {
 
 /**
  * Everything in the scope that this is called on is signed (design 3): verified before anything else, its body against the digest before
- * parsing, its nonce once, the caller's permission, and the answer signed. Routes never call it.
+ * parsing, its nonce once, the caller's share of requests and permission, and the answer signed. Routes never call it.
  */
-export function requireSignatures(scope: FastifyInstance, { signatures, nonces, now, onRefused }: SignedOptions): void {
+export async function requireSignatures(scope: FastifyInstance, options: SignedOptions): Promise<void> {
+  const { signatures, nonces, requestsPerMinute, now, onRefused } = options
+  await scope.register(rateLimit, { global: false })
+  // Only who is authenticated is counted: a stranger cannot use up a caller's share.
+  const perCaller = scope.createRateLimit({ max: () => requestsPerMinute(), timeWindow: 60_000, keyGenerator: (request) => callerOf(request).caller.name })
   scope.decorateRequest(SIGNED, null)
   // A refused request is not authenticated: its answer is signed only where its signature held.
   const refusals = new WeakMap<FastifyRequest, SignedRequest>()
@@ -57,6 +64,11 @@ export function requireSignatures(scope: FastifyInstance, { signatures, nonces, 
     const checked = signatures.check(wireOf(request))
     if ('refused' in checked) throw refuse(request, checked.refused)
     request.setDecorator<SignedRequest>(SIGNED, checked.signed)
+    const used = await perCaller(request)
+    if (!used.isAllowed && used.isExceeded) {
+      request.log.warn({ caller: checked.signed.caller.name, key_id: checked.signed.keyId }, 'caller sends too many requests')
+      throw new Failure('rate_limited', { retryAfter: used.ttlInSeconds })
+    }
   })
 
   const parseJson = scope.getDefaultJsonParser('error', 'error')
@@ -71,7 +83,7 @@ export function requireSignatures(scope: FastifyInstance, { signatures, nonces, 
   scope.addHook('preValidation', async (request) => {
     const { caller, keyId, replayKey, replayTtl } = callerOf(request)
     if (request.method !== 'GET' || caller.strictReplay) {
-      if (!await nonces.consume(replayKey, replayTtl)) throw refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId })
+      if (!await nonces.consume(replayKey(), replayTtl)) throw refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId })
     }
     const { permission } = request.routeOptions.config
     if (permission !== undefined && !caller.permissions.has(permission)) {

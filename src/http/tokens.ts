@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { DEFAULT_MIN_TTL } from '../core/integration.ts'
 import type { Refresh, TokenAnswer, TokenRequest } from '../core/refresh.ts'
-import { DEADLINE, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
+import { TOKEN } from './examples.ts'
+import { answer, DEADLINE, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { tokenView, type MissingScopes } from './views.ts'
 import type { FastifyRequest } from 'fastify'
@@ -33,7 +34,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
         + 'never an error: where it could not be refreshed, it comes with `degraded`.',
       params: UserParams,
       querystring: Type.Object({ min_ttl: Type.Optional(MinTtl), deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
-      response: { 200: Token, ...problemResponses(CODES) },
+      response: { 200: answer(Token, 'A token to use.', TOKEN), ...problemResponses(CODES) },
     },
   }, async (request) => handOut(request, {
     userId: request.params.userId,
@@ -54,8 +55,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
       querystring: Type.Object({ deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
       body: Type.Object({
         generation: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Of the token that failed.' }),
-      }, { additionalProperties: false }),
-      response: { 200: Token, ...problemResponses(CODES) },
+      }, { additionalProperties: false, examples: [{ generation: 1817 }] }),
+      response: { 200: answer(Token, 'A later token.', { ...TOKEN, generation: 1818 }), ...problemResponses(CODES) },
     },
   }, async (request) => handOut(request, {
     userId: request.params.userId,

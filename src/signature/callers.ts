@@ -2,9 +2,9 @@
 // the file on disk is callers-file.ts. Whoever reads here refuses with paths and expectations, never with values.
 import type { KeyObject } from 'node:crypto'
 import { PERMISSIONS, type Permission } from '../core/caller.ts'
+import { looksChosenByHand, looksLikePlaceholder } from '../core/weak-secrets.ts'
 import { ed25519PublicKey, hmacKey, KEY_ID } from './keys.ts'
 import type { Algorithm } from './keys.ts'
-import { secretLooksMadeUp } from './weak-secrets.ts'
 
 export { PERMISSIONS, type Permission }
 
@@ -120,7 +120,7 @@ function readMaterial(reader: Reader, value: unknown, path: string, isEd25519: b
     return NO_KEY
   }
   const raw = isEd25519 ? key.export({ type: 'spki', format: 'der' }).subarray(-32) : key.export()
-  if (secretLooksMadeUp(value as string, raw)) reader.problem(path, 'a generated key (token-broker keygen), not a placeholder')
+  if (looksLikePlaceholder(value as string) || looksChosenByHand(raw)) reader.problem(path, 'a generated key (token-broker keygen), not a placeholder')
   // A secret is shared by two parties at most (ASVS 11.1.1), and a rotation that keeps the key is none.
   reader.unique(`material ${raw.toString('base64')}`, path, 'a key that stands nowhere else in this file')
   return key

@@ -28,7 +28,7 @@ export function createGate(options: GateOptions): RequestSignatures {
     return {
       caller: request.caller,
       keyId: request.key.keyId,
-      replayKey: replayKey(request.key.keyId, request.nonce),
+      replayKey: () => replayKey(request.key.keyId, request.nonce),
       replayTtl: Math.max(1, Math.ceil(request.expires - now / 1000) + MAX_SKEW),
       bodyMatches: (body) => verifyBody(request.covered, body) === 'matches',
       signAnswer: (answer) => key === undefined ? {} : signResponse(answer, request, key, { now: options.now() }),

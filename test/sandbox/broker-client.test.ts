@@ -14,7 +14,11 @@ interface Answer {
 }
 
 /** A server that verifies requests and signs answers as the broker does, and then does what the test wants to them. */
-async function start(t: Teardown, answerTo: (request: VerifiedRequest, body: string) => Answer | 'cut', tamper: (sent: { headers: Record<string, string>; answer: Answer }) => void = () => {}) {
+async function start(
+  t: Teardown,
+  answerTo: (request: VerifiedRequest, body: string) => Answer | 'cut',
+  tamper: (sent: { headers: Record<string, string>; answer: Answer }) => void = () => {},
+) {
   const secrets = generateSecrets(Date.now())
   const callers = parseCallers(secrets.callers, Date.now())
   const nonces: string[] = []

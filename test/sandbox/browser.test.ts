@@ -25,7 +25,8 @@ async function sites(t: Teardown, routes: Record<string, Route>): Promise<{ ours
   return { ours: `http://localhost:${port}`, theirs: `http://127.0.0.1:${port}` }
 }
 
-const setCookies: Route = (_, outgoing) => outgoing.setHeader('set-cookie', ['strict=1; SameSite=Strict', 'lax=1; Path=/; SameSite=Lax', '__Host-x=1; Secure; Path=/']).end()
+const COOKIES = ['strict=1; SameSite=Strict', 'lax=1; Path=/; SameSite=Lax', '__Host-x=1; Secure; Path=/']
+const setCookies: Route = (_, outgoing) => outgoing.setHeader('set-cookie', COOKIES).end()
 const redirect = (status: number, to: () => string): Route => (_, outgoing) => outgoing.writeHead(status, { location: to() }).end()
 
 t.test('cookies come back to their own host and path only', async (t) => {
@@ -39,7 +40,10 @@ t.test('cookies come back to their own host and path only', async (t) => {
 })
 
 t.test('cookies that no browser would keep are not kept', async (t) => {
-  const bad = ['__Host-a=1; Path=/', '__Host-b=1; Secure; Path=/x', '__Host-c=1; Secure; Path=/; Domain=localhost', '__Secure-d=1', 'e=1; SameSite=None', 'f=1; Max-Age=0', 'g=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT', '=h', 'i']
+  const bad = [
+    '__Host-a=1; Path=/', '__Host-b=1; Secure; Path=/x', '__Host-c=1; Secure; Path=/; Domain=localhost', '__Secure-d=1',
+    'e=1; SameSite=None', 'f=1; Max-Age=0', 'g=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT', '=h', 'i',
+  ]
   const { ours } = await sites(t, { '/set': (_, outgoing) => outgoing.setHeader('set-cookie', bad).end() })
   const browser = createBrowser()
   await browser.open(`${ours}/set`)
@@ -62,7 +66,9 @@ t.test('a cookie is replaced and deleted by its name, host and path', async (t) 
 t.test('coming from another site, Strict cookies stay at home until a page of ours sends the browser on', async (t) => {
   const { ours, theirs } = await sites(t, {
     '/set': setCookies,
-    '/link': (_, outgoing) => outgoing.end(`<a href="${ours}/">to ours</a><form method="post" action="${ours}/"><button>post</button></form><form method="post" action="/bounce"><button>bounce</button></form>`),
+    '/link': (_, outgoing) =>
+      outgoing.end(`<a href="${ours}/">to ours</a><form method="post" action="${ours}/"><button>post</button></form>
+        <form method="post" action="/bounce"><button>bounce</button></form>`),
     '/bounce': redirect(302, () => `${ours}/hop`),
     '/hop': redirect(303, () => '/'),
     '/interstitial': (_, outgoing) => outgoing.end('<meta http-equiv="refresh" content="0; url=/?a=1&amp;b=2">'),

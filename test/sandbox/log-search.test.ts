@@ -20,7 +20,8 @@ t.test('a secret is found whole, cut off and URL-encoded, and not repeated', (t)
 })
 
 t.test('what tokens look like is found without knowing them', (t) => {
-  for (const log of [`"x":"eyJ0eXAiOiJKV1QiLCJub25jZSI6"`, `1.AXkA${'a'.repeat(60)}`, `Bearer ${'b'.repeat(30)}`, '{"req":{"headers":{"cookie":"a=b"}}}', '"set-cookie": "a=b"']) {
+  const tokens = ['"x":"eyJ0eXAiOiJKV1QiLCJub25jZSI6"', `1.AXkA${'a'.repeat(60)}`, `Bearer ${'b'.repeat(30)}`]
+  for (const log of [...tokens, '{"req":{"headers":{"cookie":"a=b"}}}', '"set-cookie": "a=b"']) {
     t.equal(findSecrets(log, []).length, 1, log)
   }
   t.end()
@@ -28,7 +29,13 @@ t.test('what tokens look like is found without knowing them', (t) => {
 
 t.test('codes, states, tickets and cookies are taken from what a browser did', (t) => {
   const seen = secretsSeen([
-    { method: 'GET', url: 'http://h/auth/oauth2/microsoft/connect/ticket-ticket-ticket-1', status: 303, location: 'http://m/authorize?state=st%2Bate&nonce=n1', setCookie: ['__Host-x=s%3Avalue.sig; Path=/'] },
+    {
+      method: 'GET',
+      url: 'http://h/auth/oauth2/microsoft/connect/ticket-ticket-ticket-1',
+      status: 303,
+      location: 'http://m/authorize?state=st%2Bate&nonce=n1',
+      setCookie: ['__Host-x=s%3Avalue.sig; Path=/'],
+    },
     { method: 'GET', url: 'http://h/callback?code=c0de&state=st%2Bate#x', status: 200, setCookie: [] },
   ])
   t.same(new Set(seen), new Set(['ticket-ticket-ticket-1', 'st+ate', 'n1', 's:value.sig', 'c0de']))

@@ -2,7 +2,7 @@
 // (RFC 9421 §7.5.3): structured-headers reads the fields, http-message-sig verifies the whole. Requests are drawn from
 // the profile and from around it; each is signed rightly over what it presents.
 //
-// AGREEMENT_CASES sets how many (npm test: 20,000; nightly: AGREEMENT_CASES=200000 npx tap run test/signature/agreement.test.ts).
+// AGREEMENT_CASES sets how many (npm test: 20,000; npm run nightly: 200,000).
 // AGREEMENT_SEED repeats a run; a failure prints its seed.
 import { parseDictionary, serializeDictionary } from 'structured-headers'
 import { verifySignature } from 'http-message-sig'

@@ -13,6 +13,7 @@ import { createBrokerClient, type BrokerClient } from '../../sandbox/megdocs/bro
 import { buildInternalApp, buildOperationsApp, buildPublicApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { checkDatabase } from '../../src/main.ts'
+import { readiness } from '../../src/readiness.ts'
 import { createServices, type Services, type Surroundings } from '../../src/services.ts'
 import { createLogger } from '../../src/telemetry.ts'
 import { testDatabase } from './database.ts'
@@ -28,6 +29,7 @@ export interface Replica {
   services: Services
   publicUrl: string
   internalUrl: string
+  internal: FastifyInstance
   operations: FastifyInstance
   caller: BrokerClient
   /** Everything logged, one JSON object a line. */
@@ -59,8 +61,8 @@ export interface World {
   stored(userId: string): Promise<{ accessToken: string; refreshToken: string } | undefined>
 }
 
-export async function startWorld(t: Teardown, options: { env?: Record<string, string>; surroundings?: Surroundings } = {}): Promise<World> {
-  const databaseUrl = await testDatabase(t as Parameters<typeof testDatabase>[0])
+export async function startWorld(t: Teardown, options: { env?: Record<string, string>; surroundings?: Surroundings; databaseUrl?: string } = {}): Promise<World> {
+  const databaseUrl = options.databaseUrl ?? await testDatabase(t as Parameters<typeof testDatabase>[0])
   const folder = mkdtempSync(join(tmpdir(), 'token-broker-test-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const secrets = generateSecrets(Date.now())
@@ -140,9 +142,10 @@ async function startOne(t: Teardown, env: Record<string, string>, secrets: Broke
   const services = createServices(config, createLogger('debug', { write: (line) => void lines.push(line) }), surroundings)
   await checkDatabase(services)
   const apps = [await buildPublicApp(services), await buildInternalApp(services)] as const
-  const operations = await buildOperationsApp(services, async () => ({ ready: true, notes: {} }))
+  const operations = await buildOperationsApp(services, () => readiness(services))
+  services.lifecycle.started = true
   for (const app of apps) await app.listen({ host: '127.0.0.1', port: 0 })
-  const [publicUrl, internalUrl] = apps.map((app) => `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`) as [string, string]
+  const [publicUrl, internalUrl] = apps.map((app) => `${app === apps[1] && config.listen.internal.tls ? 'https' : 'http'}://127.0.0.1:${(app.server.address() as AddressInfo).port}`) as [string, string]
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= (async () => {
     for (const app of [...apps, operations]) await app.close()
@@ -153,6 +156,7 @@ async function startOne(t: Teardown, env: Record<string, string>, secrets: Broke
     services,
     publicUrl,
     internalUrl,
+    internal: apps[1],
     operations,
     caller: createBrokerClient({ address: () => internalUrl, authority: BROKER_AUTHORITY, key: secrets.megdocsKey }),
     logged: () => lines.join(''),

@@ -1,5 +1,4 @@
 import { REASONS, type Reason } from '../../core/failure.ts'
-import type { Account } from '../../core/integration.ts'
 import type { ConnectOutcome } from '../../core/ports.ts'
 import { fullAccount, maskedAccount } from './account-name.ts'
 import type { PageContext } from './context.ts'
@@ -11,10 +10,8 @@ import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.t
 import { texts, type ExplainedText } from './texts.ts'
 
 export interface ConnectResult {
-  /** Its account is the one chosen at Microsoft. */
+  /** Its account is the one chosen at Microsoft; `expectedAccount` the one that stays connected. */
   outcome: ConnectOutcome
-  /** `account_mismatch` only: the account that stays connected. */
-  pinned?: Account
   /** Where "Not you? Disconnect" leads: our confirmation page while the browser session lives, else MEGDocs' manage entry. */
   disconnectUrl: string
 }
@@ -93,9 +90,9 @@ function usedAccount(context: PageContext, { outcome }: ConnectResult): Html | u
   return shown && facts([{ term: texts[context.language].result.usedAccount, detail: shown }])
 }
 
-function mismatch(context: PageContext, { outcome, pinned }: ConnectResult): Html {
+function mismatch(context: PageContext, { outcome }: ConnectResult): Html {
   const t = texts[context.language].result
-  const [before, now] = [maskedAccount(pinned), maskedAccount(outcome.account)]
+  const [before, now] = [maskedAccount(outcome.expectedAccount), maskedAccount(outcome.account)]
   return html`${facts([{ term: t.pinned, detail: before }, { term: t.chosen, detail: now }])}
 ${before !== undefined && before.toString() === now?.toString() && html`<p>${t.lookAlike}</p>`}`
 }

@@ -68,6 +68,7 @@ dd { margin: 0; }
 .asked .icon { color: var(--quiet); }
 .actions { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: center; margin-top: 1.5rem; }
 .actions form { margin: 0; }
+.actions + .lead { margin-top: 2rem; }
 .button {
   display: inline-flex; align-items: center; justify-content: center; min-height: 2.75rem; padding: .5rem 1.125rem; cursor: pointer;
   font: inherit; font-weight: 600; text-align: center; text-decoration: none; border: 2px solid var(--action); border-radius: .5rem;

@@ -85,8 +85,7 @@ export function refusedOf(reason: Reason, v: Values = values): ConnectOutcome {
 /** Name → HTML of every page in every state. */
 export function allPages(language: Language, v: Values = values): Record<string, string> {
   const context = contextOf(language, v)
-  const pinned = { ...accountOf(v), username: v.otherUsername }
-  const mismatch: ConnectOutcome = { ...refusedOf('other_account', v), code: 'account_mismatch' }
+  const mismatch: ConnectOutcome = { ...refusedOf('other_account', v), code: 'account_mismatch', expectedAccount: { ...accountOf(v), username: v.otherUsername } }
   const state = { missingScopes: [], now: NOW }
   const summary = summaryOf(v)
   const { account: _, ...anonymous } = summary
@@ -106,7 +105,7 @@ export function allPages(language: Language, v: Values = values): Record<string,
     'disconnected-unknown': disconnectedPage(context),
     'result-connected': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'connected', account: accountOf(v) } }),
     'result-reconnected': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'reconnected', account: accountOf(v) } }),
-    'result-mismatch': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: mismatch, pinned }),
+    'result-mismatch': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: mismatch }),
     'result-refused-unknown': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused' } }),
     'result-expired': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused', code: 'connect_session_expired' } }),
     'result-misconfigured': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused', code: 'broker_misconfigured' } }),

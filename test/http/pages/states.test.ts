@@ -82,11 +82,11 @@ t.test('an account is named in full only to its owner: on their account page, be
 
 t.test('another account than the connected one: both are shown masked, and where they look alike it is said', async (t) => {
   const outcome = { ...refusedOf('other_account'), code: 'account_mismatch' as const }
-  const page = textOf(resultPage(context, { disconnectUrl, outcome, pinned: { ...accountOf(), username: values.otherUsername } }))
+  const page = textOf(resultPage(context, { disconnectUrl, outcome: { ...outcome, expectedAccount: { ...accountOf(), username: values.otherUsername } } }))
   t.match(page, 'j•••@fabrikam.example')
   t.match(page, 'j•••@contoso.com')
   t.notMatch(page, texts.en.result.lookAlike)
-  const alike = textOf(resultPage(context, { disconnectUrl, outcome, pinned: { ...accountOf(), username: 'john@contoso.com' } }))
+  const alike = textOf(resultPage(context, { disconnectUrl, outcome: { ...outcome, expectedAccount: { ...accountOf(), username: 'john@contoso.com' } } }))
   t.match(alike, texts.en.result.lookAlike)
   const { username: _, ...nameless } = accountOf()
   t.match(textOf(resultPage(context, { disconnectUrl, outcome: { ...outcome, account: nameless } })), texts.en.reasons.other_account.title, 'names unknown')

@@ -157,8 +157,8 @@ export const en = {
     thanks: 'Thank you',
   },
   goingOn: {
-    megdocs: { title: 'Back to MEGDocs', text: 'You come back to MEGDocs by yourself in a moment.', go: 'Continue to MEGDocs' },
-    microsoft: { title: 'On to Microsoft', text: 'You come to Microsoft’s sign-in page by yourself in a moment.', go: 'Continue to Microsoft' },
+    megdocs: { title: 'Back to MEGDocs', text: 'You will be taken back to MEGDocs in a moment.', go: 'Continue to MEGDocs' },
+    microsoft: { title: 'On to Microsoft', text: 'You will be taken to Microsoft’s sign-in page in a moment.', go: 'Continue to Microsoft' },
   },
   plainHttp: 'For the people who run this service: the request arrived as plain HTTP although https is configured. The proxy in front must send this header, and its address must be listed in TRUSTED_PROXIES:',
   adminConsent: {

@@ -1,3 +1,5 @@
+// Recognises secrets and keys that a person typed instead of a generator. It can only catch the careless.
+
 // Words that people put where a secret belongs. Random text of 43 characters holds one by chance in less than 1 of 10^8 cases.
 const WORDS = /change[-_ ]?me|change[-_ ]?this|placeholder|example|replace|insert|your[-_ ]?(secret|key)|password|dummy/i
 const SAME_CHARACTER_RUN = /(.)\1{7}/
@@ -11,8 +13,8 @@ export function looksLikePlaceholder(text: string): boolean {
 }
 
 /**
- * Whether 32 bytes were clearly not drawn at random: few distinct values (random ones have about 30), an even count such as
- * 00 01 02 …, or a readable text. A random key is refused by mistake in less than 1 of 10^12 cases.
+ * Whether 32 bytes or more were clearly not drawn at random: few distinct values (random ones have about 30), an even count such
+ * as 00 01 02 …, or a readable text. A random key is refused by mistake in less than 1 of 10^12 cases.
  */
 export function looksChosenByHand(bytes: Uint8Array): boolean {
   const step = (bytes[1]! - bytes[0]!) & 0xff

@@ -1,0 +1,107 @@
+// The load generator, in a process of its own: signs its requests before a round begins, then keeps each connection busy with one at a
+// time, as raw bytes over sockets, so that as little as possible of what is measured is its own work.
+import { connect, type Socket } from 'node:net'
+import type { CallerHalf } from '../src/signature/keygen.ts'
+import { signingKey } from '../src/signature/keys.ts'
+import { signRequest } from '../src/signature/sign.ts'
+
+export interface Round {
+  port: number
+  connections: number
+  milliseconds: number
+  /** Requests made ready; the round ends early when they are used up. */
+  requests: number
+  /** Users are `u0` to `u${users - 1}`. */
+  users: number
+  authority: string
+  /** Absent: plain requests. */
+  key?: CallerHalf
+}
+
+/** Milliseconds. `wrong`: answers that were no 200. */
+export interface RoundResult {
+  perSecond: number
+  p50: number
+  p99: number
+  answered: number
+  wrong: number
+}
+
+const END_OF_HEAD = Buffer.from('\r\n\r\n')
+
+function makeRequests({ requests, users, authority, key }: Round): Buffer[] {
+  const signing = key === undefined ? undefined : signingKey(key.key_id, key.algorithm, key.secret ?? '')
+  return Array.from({ length: requests }, () => {
+    const path = `/tokens/u${Math.floor(Math.random() * users)}`
+    const signed = signing === undefined ? {} : signRequest({ method: 'GET', url: `http://${authority}${path}` }, signing, { now: Date.now(), expiresIn: 60 })
+    const headers = { host: authority, accept: 'application/json', ...signed }
+    return Buffer.from(`GET ${path} HTTP/1.1\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+  })
+}
+
+/** One connection's loop: send, read a whole answer, note how long it took, again. */
+async function keepBusy(socket: Socket, next: () => Buffer | undefined, note: (milliseconds: number, status: number) => void): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let began = 0
+  let received: Buffer[] = []
+  let size = 0
+  let expected = Number.POSITIVE_INFINITY
+  let status = 0
+  function send(): void {
+    const request = next()
+    if (request === undefined) {
+      socket.destroy()
+      return resolve()
+    }
+    received = []
+    size = 0
+    expected = Number.POSITIVE_INFINITY
+    began = performance.now()
+    socket.write(request)
+  }
+  socket.on('data', (chunk) => {
+    received.push(chunk)
+    size += chunk.length
+    if (expected === Number.POSITIVE_INFINITY) {
+      const all = received.length === 1 ? chunk : Buffer.concat(received)
+      const end = all.indexOf(END_OF_HEAD)
+      if (end === -1) return
+      const head = all.toString('latin1', 0, end)
+      status = Number(head.slice(9, 12))
+      expected = end + 4 + Number(/content-length: (\d+)/i.exec(head)?.[1])
+    }
+    if (size < expected) return
+    note(performance.now() - began, status)
+    send()
+  })
+  socket.on('error', reject)
+  socket.on('close', () => resolve())
+  send()
+  return promise
+}
+
+async function run(round: Round): Promise<RoundResult> {
+  const requests = makeRequests(round)
+  const times: number[] = []
+  let wrong = 0
+  const sockets = await Promise.all(Array.from({ length: round.connections }, () => new Promise<Socket>((resolve, reject) => {
+    const socket = connect({ port: round.port, host: '127.0.0.1', noDelay: true }, () => resolve(socket)).on('error', reject)
+  })))
+  const began = performance.now()
+  const next = () => performance.now() - began < round.milliseconds ? requests.pop() : undefined
+  await Promise.all(sockets.map((socket) => keepBusy(socket, next, (milliseconds, status) => {
+    times.push(milliseconds)
+    if (status !== 200) wrong++
+  })))
+  const seconds = (performance.now() - began) / 1000
+  times.sort((a, b) => a - b)
+  const at = (share: number) => times[Math.floor(times.length * share)] ?? Number.NaN
+  return { perSecond: times.length / seconds, p50: at(0.5), p99: at(0.99), answered: times.length, wrong }
+}
+
+process.on('message', (round: Round) => {
+  run(round).then((result) => process.send!(result), (error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
+})

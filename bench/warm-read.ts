@@ -1,0 +1,144 @@
+// The warm read: signed GET /tokens/:userId against a bare Fastify route (design 7, first rows). Run: node bench/warm-read.ts
+//   --million   also with 1,000,000 integrations (some minutes and 5 GB of temporary disk)
+//   --profile   only loads the broker, under --cpu-prof; the profile is left in the working directory
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import type { RoundResult } from './load.ts'
+import { createBenchWorld, type BenchWorld } from './world.ts'
+
+const { values: flags } = parseArgs({ options: { million: { type: 'boolean' }, profile: { type: 'boolean' } } })
+const USERS = 1_000
+const ROUNDS = 7
+const LOAD = { connections: 16, milliseconds: 3_000, requests: 60_000, users: USERS }
+
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+/** Megabytes: now, or the most it has ever been. */
+const memory = (pid: number, what: 'VmRSS' | 'VmHWM'): number => Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+
+/** CPU seconds that a process has used, both in user and in kernel mode; in ticks of 10 ms. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** One round, and what it cost the server's process: unlike its speed, that does not depend on who else uses the machine. */
+async function round(world: BenchWorld, server: { pid: number; port: number }, signed: boolean): Promise<RoundResult & { microseconds: number }> {
+  const before = cpuSeconds(server.pid)
+  const result = await world.load({ ...LOAD, port: server.port, signed })
+  return { ...result, microseconds: (cpuSeconds(server.pid) - before) / result.answered * 1e6 }
+}
+
+/** Alternating rounds within one run, because machines differ and are noisy; the figure is the median of the rounds' ratios. */
+async function againstBare(world: BenchWorld): Promise<Record<string, string>> {
+  const broker = await world.startBroker()
+  const bare = await world.startBare()
+  const idle = memory(broker.pid, 'VmRSS')
+  const warm = { milliseconds: 2_000, requests: 30_000 }
+  await world.load({ ...LOAD, ...warm, port: broker.port, signed: true })
+  await world.load({ ...LOAD, ...warm, port: bare.port, signed: false })
+  const rounds: Record<'ours' | 'theirs', RoundResult & { microseconds: number }>[] = []
+  for (let i = 0; i < ROUNDS; i++) {
+    const ours = await round(world, broker, true)
+    const theirs = await round(world, bare, false)
+    rounds.push({ ours, theirs })
+  }
+  const used = memory(broker.pid, 'VmHWM')
+  bare.stop()
+  await broker.stop()
+  const of = (pick: (round: (typeof rounds)[number]) => number) => median(rounds.map(pick))
+  return {
+    'warm read, requests per second': `${of(({ ours }) => ours.perSecond).toFixed(0)} against ${of(({ theirs }) => theirs.perSecond).toFixed(0)}`,
+    'ratio (at least 0.70)': `${of(({ ours, theirs }) => ours.perSecond / theirs.perSecond).toFixed(2)}   rounds ${rounds.map(({ ours, theirs }) => (ours.perSecond / theirs.perSecond).toFixed(2)).join(' ')}`,
+    'CPU time of the process per request (no target)': `${of(({ ours }) => ours.microseconds).toFixed(0)} µs against ${of(({ theirs }) => theirs.microseconds).toFixed(0)} µs: ${of(({ ours, theirs }) => theirs.microseconds / ours.microseconds).toFixed(2)}`,
+    'p99 ratio (at most 1.5)': `${of(({ ours, theirs }) => ours.p99 / theirs.p99).toFixed(2)}   ${of(({ ours }) => ours.p99).toFixed(2)} ms against ${of(({ theirs }) => theirs.p99).toFixed(2)} ms`,
+    'resident memory under load (at most 150 MB)': `${used.toFixed(0)} MB at most, ${idle.toFixed(0)} MB idle`,
+  }
+}
+
+/** What Postgres counted for one broker's life with so many reads. Its counters are complete when its connections have ended. */
+async function counted(world: BenchWorld, reads: number): Promise<{ statements: number; written: number }> {
+  const read = async () => {
+    const [row] = await world.sql`select xact_commit::int as statements, (tup_inserted + tup_updated + tup_deleted)::int as written from pg_stat_database where datname = current_database()`
+    return row as { statements: number; written: number }
+  }
+  const before = await read()
+  const broker = await world.startBroker()
+  if (reads > 0) await world.load({ connections: 4, milliseconds: 60_000, requests: reads, users: USERS, port: broker.port, signed: true })
+  await broker.stop()
+  // The counters of backends that have ended arrive a moment later.
+  for (let last = -1, now = -2; last !== now;) {
+    last = now
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    now = (await read()).statements - last > 3 ? (await read()).statements : last
+  }
+  const after = await read()
+  return { statements: after.statements - before.statements, written: after.written - before.written }
+}
+
+async function statementsPerRead(world: BenchWorld): Promise<Record<string, string>> {
+  const reads = 5_000
+  const without = await counted(world, 0)
+  const withReads = await counted(world, reads)
+  return {
+    'SQL statements per warm read (1)': ((withReads.statements - without.statements) / reads).toFixed(2),
+    'rows written per warm read (0)': ((withReads.written - without.written) / reads).toFixed(2),
+  }
+}
+
+/** From starting the process to a 200 of /readyz. */
+async function startTime(world: BenchWorld): Promise<Record<string, string>> {
+  const times = []
+  for (let i = 0; i < 5; i++) {
+    const broker = await world.startBroker()
+    times.push(broker.readyAfter)
+    await broker.stop()
+  }
+  return { 'start to ready (at most 1 s)': `${(median(times) / 1000).toFixed(2)} s` }
+}
+
+/** p50 of one reader at a time, of users all over the table. */
+async function million(world: BenchWorld): Promise<Record<string, string>> {
+  const p50 = async (users: number) => {
+    await world.sql`vacuum analyze oauth2_integration`
+    const broker = await world.startBroker()
+    const load = { connections: 2, milliseconds: 4_000, requests: 30_000, users, port: broker.port, signed: true }
+    await world.load(load)
+    const rounds = [await world.load(load), await world.load(load), await world.load(load)]
+    await broker.stop()
+    return median(rounds.map((round) => round.p50))
+  }
+  const few = await p50(USERS)
+  await world.fill(USERS, 1_000_000)
+  const many = await p50(1_000_000)
+  return { 'p50 with 1,000,000 integrations against 1,000 (at most 1.2)': `${(many / few).toFixed(2)}   ${many.toFixed(3)} ms against ${few.toFixed(3)} ms` }
+}
+
+async function profile(world: BenchWorld): Promise<void> {
+  const broker = await world.startBroker(['--cpu-prof'])
+  for (let i = 0; i < 4; i++) console.log(await world.load({ ...LOAD, port: broker.port, signed: true }))
+  await broker.stop()
+}
+
+const world = await createBenchWorld()
+try {
+  await world.fill(0, USERS)
+  const answers = await bodies(world)
+  if (flags.profile === true) await profile(world)
+  else {
+    const table = { ...await againstBare(world), ...await statementsPerRead(world), ...await startTime(world), ...(flags.million === true ? await million(world) : {}) }
+    for (const [name, figure] of Object.entries(table)) console.log(`${name.padEnd(62)} ${figure}`)
+    console.log(`(${answers} bytes of body, ${LOAD.connections} connections, ${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s)`)
+  }
+} finally {
+  await world.close()
+}
+
+/** The very bodies that the broker sends are what the bare route finds in its table. Resolves with how long they are. */
+async function bodies({ sql }: BenchWorld): Promise<number> {
+  const account = `'{"tenant_id":"' || tenant_id || '","object_id":"' || object_id || '","username":"' || username || '"}'`
+  await sql.unsafe(`insert into bare select user_id, '{"user_id":"' || user_id || '","access_token":"' || translate(encode(sha512(user_id::bytea), 'base64'), E'+/=\\n', '') || repeat('x', 1900)
+    || '","token_type":"Bearer","expires_at":"2026-11-22T10:00:00Z","expires_in":3187,"scope":"Files.ReadWrite.All User.Read","missing_scopes":[],"generation":' || generation
+    || ',"account":' || ${account} || '}' from oauth2_integration`)
+  const [row] = await sql`select avg(length(body))::int as bytes from bare`
+  return Number(row?.['bytes'])
+}

@@ -1,0 +1,75 @@
+"""A small MEGDocs. What adopting the broker adds is marked with (broker)."""
+
+import os
+import secrets
+
+SECRET_KEY = os.environ.get("MEGDOCS_SECRET_KEY") or secrets.token_urlsafe(48)
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "token_broker_client.django",  # (broker)
+    "megdocs",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "megdocs.urls"
+TEMPLATES = [
+    {
+        # megdocs/templates comes first: its token_broker/base.html gives the broker's pages MEGDocs' looks.
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [os.path.join(os.path.dirname(__file__), "templates")],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "megdocs.views.sandbox_controls",
+            ]
+        },
+    }
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("MEGDOCS_DATABASE", "megdocs.sqlite3"),
+        "OPTIONS": {"timeout": 20},
+        "TEST": {"NAME": os.environ.get("MEGDOCS_TEST_DATABASE")},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+LOGIN_URL = "login"
+SESSION_COOKIE_SAMESITE = "Strict"  # the hardest case for coming back from Microsoft
+
+TOKEN_BROKER = {  # (broker)
+    "URL": os.environ.get("BROKER_URL", "http://127.0.0.1:9"),
+    "AUTHORITY": os.environ.get("BROKER_AUTHORITY", "token-broker.internal"),
+    "KEY_ID": os.environ.get("BROKER_KEY_ID", "megdocs"),
+    "SECRET": os.environ.get("BROKER_SECRET", "A" * 43),
+    "USER_ID": "megdocs.views.broker_id_of",
+    "IMPORT": {
+        "MODEL": "megdocs.Oauth2Integration",
+        "FIELDS": {
+            "user_id": "user__username",
+            "refresh_token": "refresh_token",
+            "access_token": "access_token",
+            "expires_at": "expires_at",
+            "scopes": "scope",
+            "updated_at": "updated_at",
+        },
+    },
+}
+
+GRAPH_URL = os.environ.get("GRAPH_URL", "https://graph.microsoft.com")
+SANDBOX_CONTROLS_URL = os.environ.get("SANDBOX_CONTROLS_URL")

@@ -1,0 +1,14 @@
+from django.urls import include, path
+
+from . import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("login", views.log_in, name="login"),
+    path("logout", views.log_out, name="logout"),
+    path("documents", views.documents, name="documents"),
+    path("documents/<str:item>", views.document, name="document"),
+    path("sandbox/<slug:action>", views.control, name="control"),
+    path("favicon.ico", views.nothing),
+    path("microsoft/", include("token_broker_client.django.urls")),  # (broker)
+]

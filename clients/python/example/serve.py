@@ -1,0 +1,29 @@
+"""Migrates, then serves on a free port of 127.0.0.1 and prints the address. For the sandbox; a real MEGDocs has its own server."""
+
+import os
+import socketserver
+from wsgiref.simple_server import WSGIServer
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "megdocs.settings")
+
+from django.core.management import call_command
+from django.core.servers.basehttp import WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
+
+
+class Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+
+class Handler(WSGIRequestHandler):
+    def log_message(self, *args):
+        """Request lines hold nothing secret here, but nobody reads them either."""
+
+
+application = get_wsgi_application()
+call_command("migrate", verbosity=0)
+server = Server(("127.0.0.1", 0), Handler)
+server.set_app(application)
+print(f"listening http://127.0.0.1:{server.server_port}", flush=True)
+server.serve_forever()

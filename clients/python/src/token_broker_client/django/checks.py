@@ -1,0 +1,56 @@
+"""System checks. ``manage.py check`` looks at the settings; ``manage.py check --deploy`` also asks the broker whether they work."""
+
+from __future__ import annotations
+
+from typing import Any, List
+
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from ..errors import BrokerError, BrokerUnreachable, CallerForbidden, ClockSkew, InvalidSignature, NotConnected, UntrustedAnswer
+from . import conf
+
+PROBE = "token-broker-check"
+"""A user id that nobody has."""
+
+_HINTS = {
+    InvalidSignature: "Compare KEY_ID, SECRET and AUTHORITY with the broker's callers file and INTERNAL_AUTHORITIES.",
+    ClockSkew: "Set this machine's clock.",
+    UntrustedAnswer: "Compare the response key with the broker's, and look for a proxy that changes answers.",
+    BrokerUnreachable: "Compare URL with the broker's internal listener.",
+}
+
+
+def check_settings(app_configs: Any, **_: Any) -> List[CheckMessage]:
+    return [Error(problem, id="token_broker.E001") for problem in conf.problems()]
+
+
+def check_broker(app_configs: Any, **_: Any) -> List[CheckMessage]:
+    if conf.problems():
+        return []
+    client = conf.client()
+    try:
+        client.get_token(PROBE)
+    except NotConnected:
+        pass
+    except CallerForbidden:
+        return [Error("The token broker gives this key no tokens.", hint="It needs the permission tokens:read.", id="token_broker.E003")]
+    except BrokerError as error:
+        return [Error(f"The token broker cannot be used: {error.code}.", hint=_HINTS.get(type(error), error.advice), id="token_broker.E002")]
+    return _check_permissions(client)
+
+
+def _check_permissions(client: Any) -> List[CheckMessage]:
+    found: List[CheckMessage] = []
+    for permission, call in (("integrations:read", lambda: client.integration(PROBE)), ("events:read", lambda: client.read_events(limit=1))):
+        try:
+            call()
+        except CallerForbidden:
+            found.append(Warning(f"The key lacks the permission {permission}.", id="token_broker.W001"))
+        except BrokerError as error:
+            found.append(Warning(f"{permission}: {error.code}.", id="token_broker.W002"))
+    return found
+
+
+def connect() -> None:
+    register(check_settings, "token_broker")
+    register(check_broker, "token_broker", deploy=True)

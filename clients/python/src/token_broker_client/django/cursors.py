@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from typing import Optional
+
+from .models import EventCursor
+
+
+class DatabaseCursor:
+    """A cursor in Django's database, so that it is saved in the transaction of whoever dealt with the events."""
+
+    def __init__(self, name: str = "default") -> None:
+        self._name = name
+
+    def load(self) -> Optional[str]:
+        found = EventCursor.objects.filter(name=self._name).first()
+        return None if found is None else found.cursor
+
+    def save(self, cursor: str) -> None:
+        EventCursor.objects.update_or_create(name=self._name, defaults={"cursor": cursor})

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import datetime
+from typing import Any, Dict, Iterator, List
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.timezone import is_naive, make_aware
+from django.utils.module_loading import import_string
+
+from ....client import Client
+from ....errors import BrokerError, ReconnectRequired
+from ....tokens import Token
+from ... import conf
+
+BATCH = 500
+FIELDS = ("user_id", "refresh_token", "access_token", "expires_at", "scopes", "tenant_id", "object_id", "username", "connected_at", "updated_at")
+
+
+class Command(BaseCommand):
+    help = (
+        "Hands the old table's connections over to the token broker, straight from the database: no file of tokens ever exists. "
+        "Judges only, without --apply; may be interrupted and repeated. TOKEN_BROKER['IMPORT'] names MODEL and FIELDS."
+    )
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--apply", action="store_true", help="store; without it, nothing is changed")
+        parser.add_argument("--prove", type=int, metavar="N", help="with --apply: refresh each imported user at Microsoft, at most N a minute")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["prove"] is not None and not (options["apply"] and options["prove"] > 0):
+            raise CommandError("--prove needs --apply and a number of users a minute")
+        client = conf.client()
+        totals: "Counter[str]" = Counter()
+        proof: "Counter[str]" = Counter()
+        for batch in batches(self.rows()):
+            results = client.import_rows(batch, dry_run=not options["apply"])
+            for result in results:
+                totals[result["result"]] += 1
+                why = result.get("reason") or "; ".join(result.get("reasons", []))
+                if why:
+                    self.stderr.write(f"user {result.get('user_id', '?')}: {result['result']}: {why}")
+            self.stdout.write(f"{sum(totals.values())} rows: {told(totals)}")
+            if options["prove"]:
+                self.prove(client, results, options["prove"], proof)
+        self.stdout.write(("Done. " if options["apply"] else "Dry run, nothing was stored (--apply stores). ") + told(totals))
+        if options["prove"]:
+            self.stdout.write(f"Proved at Microsoft: {proof['works']} work, {proof['reconnect']} must reconnect, {proof['unknown']} could not be tried")
+        if totals["invalid"]:
+            raise CommandError(f"{totals['invalid']} rows are not of the right form; the others are not concerned")
+
+    def rows(self) -> Iterator[Dict[str, Any]]:
+        given = conf.values().get("IMPORT") or {}
+        if not given.get("MODEL") or not given.get("FIELDS"):
+            raise CommandError("TOKEN_BROKER['IMPORT'] must name MODEL ('app.Model') and FIELDS (our name → column, or a function of the row)")
+        unknown = sorted(set(given["FIELDS"]) - set(FIELDS))
+        if unknown:
+            raise CommandError(f"IMPORT FIELDS does not know {', '.join(unknown)}; it knows {', '.join(FIELDS)}")
+        for row in apps.get_model(given["MODEL"])._default_manager.order_by("pk").iterator(chunk_size=BATCH):
+            yield {name: plain(value_of(row, source)) for name, source in given["FIELDS"].items()}
+
+    def prove(self, client: Client, results: List[Dict[str, Any]], per_minute: int, proof: "Counter[str]") -> None:
+        """A refresh is the only proof that a refresh token lives. Evenly spread: Microsoft throttles bursts."""
+        for result in results:
+            if result["result"] != "imported":
+                continue
+            time.sleep(60 / per_minute)
+            held = Token(result["user_id"], "", "", 0, "", [], result["generation"], {})
+            try:
+                client.refresh(held)
+                proof["works"] += 1
+            except ReconnectRequired as error:
+                proof["reconnect"] += 1
+                self.stderr.write(f"user {result['user_id']}: must reconnect: {error.reason}")
+            except BrokerError as error:
+                proof["unknown"] += 1
+                self.stderr.write(f"user {result['user_id']}: could not be tried: {error.code}")
+
+
+def value_of(row: Any, source: Any) -> Any:
+    if callable(source):
+        return source(row)
+    if "." in source and "__" not in source:
+        return import_string(source)(row)
+    for name in source.split("__"):
+        row = getattr(row, name, None)
+    return row
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return (make_aware(value) if is_naive(value) else value).isoformat()
+    return value if value is None or isinstance(value, (str, list)) else str(value)
+
+
+def batches(rows: Iterator[Dict[str, Any]]) -> Iterator[List[Dict[str, Any]]]:
+    batch: List[Dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def told(totals: "Counter[str]") -> str:
+    return ", ".join(f"{name} {totals[name]}" for name in ("imported", "unchanged", "skipped", "invalid"))

@@ -1,0 +1,9 @@
+from django.db import models
+
+
+class EventCursor(models.Model):
+    """How far the events of the broker have been dealt with. Saved in the transaction of those who dealt with them."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    cursor = models.CharField(max_length=200)
+    updated_at = models.DateTimeField(auto_now=True)

@@ -1,0 +1,50 @@
+"""``{% load token_broker %}{% microsoft_status as microsoft %}``: whether this user's Microsoft account is connected, for showing it before
+they click."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List
+
+from django import template
+
+from ...errors import BrokerError
+from .. import conf
+from ..views import connect_url
+
+register = template.Library()
+
+
+@dataclass(frozen=True)
+class Status:
+    state: str
+    """``connected``, ``not_connected``, ``reconnect_required``, or ``unknown``: the broker could not be asked."""
+    username: str = ""
+    advice: str = ""
+    who_acts: str = ""
+    missing_scopes: List[str] = field(default_factory=list)
+    connect_url: str = ""
+
+
+@register.simple_tag(takes_context=True)
+def microsoft_status(context: Dict[str, Any]) -> Status:
+    """One call to the broker. Never raises for what the broker does."""
+    request = context["request"]
+    if not request.user.is_authenticated:
+        return Status("not_connected")
+    url = connect_url(request.get_full_path() if request.method == "GET" else None)
+    try:
+        found = conf.client().integration(conf.user_id_of(request.user))
+    except BrokerError as error:
+        return Status("unknown", advice=error.advice, connect_url=url)
+    if found is None:
+        return Status("not_connected", connect_url=url)
+    failure = found.get("failure") or {}
+    return Status(
+        "connected" if found["status"] == "active" else "reconnect_required",
+        username=(found.get("account") or {}).get("username", ""),
+        advice=failure.get("advice", "") if found["status"] != "active" else "",
+        who_acts=failure.get("who_acts", ""),
+        missing_scopes=found["missing_scopes"],
+        connect_url=url,
+    )

@@ -1,0 +1,115 @@
+"""Requests and answers as plain data, their components and the signature base (RFC 9421 2), and Content-Digest (RFC 9530)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Tuple
+
+Headers = Sequence[Tuple[str, str]]
+Line = Tuple[str, str]
+"""One line of the base: the component identifier as text, and its value."""
+
+_URL = re.compile(r"(https?)://([^/?#@\s]+)(/[^#\s]*)?", re.IGNORECASE)
+_TARGET = re.compile(r"/[\x21\x22\x24-\x7e]*")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One attempt, exactly as it is sent. ``address`` is where to connect; ``authority`` is what is signed and sent as Host."""
+
+    method: str
+    address: str
+    """Origin, such as ``http://10.0.0.1:8081``."""
+    authority: str
+    scheme: str
+    target: str
+    headers: Tuple[Tuple[str, str], ...] = ()
+    body: Optional[bytes] = None
+
+    @property
+    def url(self) -> str:
+        return self.address + self.target
+
+
+@dataclass(frozen=True)
+class Response:
+    """``headers`` as received: one pair for each field line."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def split_origin(url: str) -> Tuple[str, str]:
+    """Scheme and host of an origin. The URL is cut, not parsed: what is signed is what is sent."""
+    match = _URL.fullmatch(url.rstrip("/"))
+    if match is None or match.group(3):
+        raise ValueError("expected an origin like https://token-broker.megdocs.svc:8081")
+    return match.group(1).lower(), match.group(2)
+
+
+def normalize_authority(host: str, scheme: str) -> str:
+    """Lower case, without the scheme's default port (RFC 9421 2.2.3)."""
+    lower = host.lower()
+    port = ":443" if scheme == "https" else ":80"
+    return lower[: -len(port)] if lower.endswith(port) else lower
+
+
+def check_target(target: str) -> str:
+    if not _TARGET.fullmatch(target):
+        raise ValueError("the request target is not a path of visible ASCII characters")
+    return target
+
+
+def fields_of(headers: Headers) -> Dict[str, List[str]]:
+    """Field lines by lower-case name, without the optional white space around them."""
+    fields: Dict[str, List[str]] = {}
+    for name, value in headers:
+        fields.setdefault(name.lower(), []).append(value.strip(" \t"))
+    return fields
+
+
+def request_component(request: Request, fields: Dict[str, List[str]], name: str) -> Optional[str]:
+    """Value of a request's component; None when there is none. A name with ``@`` is never looked up as a field (7.5.1)."""
+    path, mark, query = request.target.partition("?")
+    if name == "@method":
+        return request.method
+    if name == "@authority":
+        return request.authority
+    if name == "@path":
+        return path or "/"
+    if name == "@query":
+        return "?" + query if mark else "?"
+    if name == "@target-uri":
+        return f"{request.scheme}://{request.authority}{request.target}"
+    if name.startswith("@") or name not in fields:
+        return None
+    return ", ".join(fields[name])
+
+
+def signature_base(lines: Sequence[Line], params: str) -> bytes:
+    """RFC 9421 2.5: LF between lines, none at the end."""
+    return ("".join(f"{identifier}: {value}\n" for identifier, value in lines) + f'"@signature-params": {params}').encode("latin-1")
+
+
+def byte_sequence(value: bytes) -> str:
+    return f":{base64.b64encode(value).decode()}:"
+
+
+def content_digest(body: bytes) -> str:
+    return f"sha-256={byte_sequence(hashlib.sha256(body).digest())}"
+
+
+def digest_matches(lines: Sequence[str], body: bytes) -> bool:
+    """One line, at least one sha-256 or sha-512, and each of them right (RFC 9530 5)."""
+    from .structured_fields import byte_members
+
+    members = byte_members(lines[0]) if len(lines) == 1 and len(lines[0]) <= 1024 else None
+    if members is None:
+        return False
+    known = [(members[name], algorithm) for name, algorithm in (("sha-256", "sha256"), ("sha-512", "sha512")) if name in members]
+    return bool(known) and all(hmac.compare_digest(digest, hashlib.new(algorithm, body).digest()) for digest, algorithm in known)

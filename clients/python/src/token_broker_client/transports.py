@@ -1,0 +1,84 @@
+"""How a signed request travels. Each sends exactly the bytes it is given, once, follows nothing, and knows nothing of signatures."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from typing import Any, Optional, Protocol
+
+from .messages import Request, Response, split_origin
+
+
+class NoAnswer(Exception):
+    """Nothing came back, or not in time. The message is the kind of failure, without addresses."""
+
+
+class Transport(Protocol):
+    def send(self, request: Request, timeout: float) -> Response:
+        """``timeout`` in seconds, for connecting and for each read. Raises NoAnswer."""
+
+
+class StandardTransport:
+    """The standard library alone: a connection for each request. ``context`` names a private certificate authority."""
+
+    def __init__(self, context: Optional[ssl.SSLContext] = None) -> None:
+        self._context = context
+
+    def send(self, request: Request, timeout: float) -> Response:
+        scheme, host = split_origin(request.address)
+        connection: http.client.HTTPConnection
+        if scheme == "https":
+            connection = http.client.HTTPSConnection(host, timeout=timeout, context=self._context)
+        else:
+            connection = http.client.HTTPConnection(host, timeout=timeout)
+        try:
+            connection.request(request.method, request.target, body=request.body, headers={"host": request.authority, **dict(request.headers)})
+            answer = connection.getresponse()
+            return Response(answer.status, answer.getheaders(), answer.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswer(type(error).__name__) from None
+        finally:
+            connection.close()
+
+
+class RequestsTransport:
+    """Over a ``requests.Session``, which keeps connections. Give it no retries of its own: it would send a nonce twice."""
+
+    def __init__(self, session: Optional[Any] = None) -> None:
+        import requests
+
+        self._requests = requests
+        self._session = session or requests.Session()
+
+    def send(self, request: Request, timeout: float) -> Response:
+        headers = {"host": request.authority, "accept-encoding": "identity", **dict(request.headers)}
+        # Not through the session's own preparing: it could add credentials of a .netrc.
+        prepared = self._requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
+        if prepared.path_url != request.target:
+            raise ValueError("this request target cannot be sent as it was signed")
+        try:
+            answer = self._session.send(prepared, timeout=timeout, allow_redirects=False)
+            return Response(answer.status_code, list(answer.raw.headers.items()), answer.content)
+        except self._requests.RequestException as error:
+            raise NoAnswer(type(error).__name__) from None
+
+
+class HttpxTransport:
+    """Over an ``httpx.Client``, which keeps connections. Give it no retries of its own: it would send a nonce twice."""
+
+    def __init__(self, client: Optional[Any] = None) -> None:
+        import httpx
+
+        self._httpx = httpx
+        self._client = client or httpx.Client()
+
+    def send(self, request: Request, timeout: float) -> Response:
+        headers = {"host": request.authority, "accept-encoding": "identity", **dict(request.headers)}
+        outgoing = self._httpx.Request(request.method, request.url, headers=headers, content=request.body, extensions={"timeout": self._httpx.Timeout(timeout).as_dict()})
+        if outgoing.url.raw_path.decode("ascii") != request.target:
+            raise ValueError("this request target cannot be sent as it was signed")
+        try:
+            answer = self._client.send(outgoing, auth=None, follow_redirects=False)
+            return Response(answer.status_code, answer.headers.multi_items(), answer.content)
+        except self._httpx.HTTPError as error:
+            raise NoAnswer(type(error).__name__) from None

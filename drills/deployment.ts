@@ -1,0 +1,160 @@
+/**
+ * What the drills break: real broker processes on one Postgres beside simulated Microsoft, with integrations that were put there
+ * without a browser. Knows nothing of any single drill.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { BROKER_AUTHORITY, type Broker, brokerEnvironment, generateSecrets, startBroker } from '../sandbox/broker.ts'
+import { type Database, startDatabase } from '../sandbox/database.ts'
+import { type Entra, startEntra } from '../sandbox/entra/main.ts'
+import { type BrokerClient, type Call, createBrokerClient, type Problem, type Token } from '../sandbox/megdocs/broker-client.ts'
+import { parseSealingKeys } from '../src/crypto/keyring.ts'
+import { createVault } from '../src/crypto/vault.ts'
+import { migrate } from '../src/db/migrate.ts'
+
+export interface Drill {
+  name: string
+  /** Resolves with what was counted; throws with the figure that was missed. */
+  run(): Promise<string>
+}
+
+export interface Answer {
+  status: number
+  body: Token & Problem
+}
+
+export interface Deployment {
+  database: Database
+  databaseUrl: string
+  sql: postgres.Sql
+  entra: Entra
+  env: Record<string, string>
+  /** A further process. */
+  start(): Promise<Broker>
+  /** A caller's client; `address` is asked for each request. */
+  client(address: () => string, onCall?: (call: Call) => void): BrokerClient
+  /** Connected users `prefix-1` to `prefix-n`, their access tokens just expired. */
+  users(prefix: string, count: number): Promise<string[]>
+  /** Seconds that the access tokens of these users have left, of an hour. */
+  setRemaining(users: readonly string[], seconds: number): Promise<void>
+  /** Ends all leases, as if their seven seconds had passed. */
+  endLeases(): Promise<void>
+  /** Refreshes that reached Microsoft so far. */
+  calls(): number
+  /** Rows that say "reconnect", and events that ever said so. */
+  marked(): Promise<number>
+  close(): Promise<void>
+}
+
+export interface DeploymentOptions {
+  env?: Record<string, string>
+  /** Leads brokers to their database another way, such as through a pooler; the result's URL is theirs. */
+  through?: (databaseUrl: string) => Promise<string>
+}
+
+const ACCOUNT = 'jane@contoso.com'
+
+export async function deploy({ env: more = {}, through = async (url) => url }: DeploymentOptions = {}): Promise<Deployment> {
+  const folder = mkdtempSync(join(tmpdir(), 'token-broker-drill-'))
+  const database = await startDatabase()
+  const databaseUrl = await database.createDatabase('token_broker')
+  await migrate(databaseUrl)
+  const entra = await startEntra()
+  const secrets = generateSecrets(Date.now())
+  const callersFile = join(folder, 'callers.json')
+  writeFileSync(callersFile, secrets.callers, { mode: 0o600 })
+  const env = brokerEnvironment({
+    publicBaseUrl: 'http://localhost:8080',
+    databaseUrl: await through(databaseUrl),
+    callersFile,
+    secrets,
+    microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
+    more: { LOG_LEVEL: 'info', ...more },
+  })
+  const sql = postgres(databaseUrl, { max: 4, onnotice: () => {}, backoff: () => 0.1 })
+  const vault = createVault(parseSealingKeys(secrets.sealingKeys))
+  const { tenantId, objectId } = entra.control.state().accounts.find(({ username }) => username === ACCOUNT)!
+  const brokers: Broker[] = []
+
+  return {
+    database,
+    databaseUrl,
+    sql,
+    entra,
+    env,
+    async start() {
+      const broker = await startBroker(env)
+      brokers.push(broker)
+      return broker
+    },
+    client: (address, onCall) => createBrokerClient({ address, authority: BROKER_AUTHORITY, key: secrets.megdocsKey, ...(onCall && { onCall }) }),
+    async users(prefix, count) {
+      const rows = Array.from({ length: count }, (_, i) => {
+        const [id, userId] = [randomUUID(), `${prefix}-${i + 1}`]
+        const seal = (column: 'access_token' | 'refresh_token', text: string) =>
+          vault.seal({ table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: id }, text)
+        return {
+          id,
+          user_id: userId,
+          status: 'active',
+          access_token: seal('access_token', `none yet, ${userId}`),
+          refresh_token: seal('refresh_token', entra.control.issueRefreshToken({ account: ACCOUNT })),
+          access_token_expires_at: new Date(0).toISOString(),
+          refreshed_at: new Date(0).toISOString(),
+          scopes: ['Files.ReadWrite.All', 'User.Read'],
+          tenant_id: tenantId,
+          object_id: objectId,
+          generation: 0,
+        }
+      })
+      await sql`insert into oauth2_integration ${sql(rows)}`
+      await sql`update oauth2_integration set generation = nextval('integration_generation') where generation = 0`
+      return rows.map((row) => row.user_id)
+    },
+    async setRemaining(users, seconds) {
+      await sql`update oauth2_integration set access_token_expires_at = now() + make_interval(secs => ${seconds}),
+        refreshed_at = now() + make_interval(secs => ${seconds - 3600}) where user_id in ${sql(users)}`
+    },
+    async endLeases() {
+      await sql`update oauth2_integration set lease_until = now() where lease_until is not null`
+    },
+    calls: () => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0,
+    async marked() {
+      const [row] = await sql`select (select count(*) from oauth2_integration where status <> 'active')
+        + (select count(*) from event where type = 'reconnect_required') as n`
+      return Number(row!['n'])
+    },
+    async close() {
+      await Promise.all(brokers.map((broker) => broker.stop('SIGKILL')))
+      await sql.end({ timeout: 1 })
+      await entra.close()
+      await database.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** GET /tokens/:user. A broker that cannot be reached is status 0. */
+export async function read(client: BrokerClient, user: string, query = ''): Promise<Answer> {
+  try {
+    return (await client.send('GET', `/tokens/${user}${query}`)) as Answer
+  } catch {
+    return { status: 0, body: {} as Answer['body'] }
+  }
+}
+
+/** Throws when a figure is missed: a drill ends with its first miss. */
+export function expect(holds: boolean, missed: string): asserts holds {
+  if (!holds) throw new Error(missed)
+}
+
+/** "200: 17, 503: 2" */
+export function statuses(answers: readonly Answer[]): string {
+  const counts = Map.groupBy(answers, ({ status, body }) => status === 200 ? '200' : `${status} ${body.code ?? 'unreachable'}`)
+  return [...counts].map(([name, list]) => `${name}: ${list.length}`).join(', ')
+}
+
+export const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds))

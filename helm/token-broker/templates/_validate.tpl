@@ -1,0 +1,54 @@
+{{/* Contradictions and gaps, one sentence each; what a single value may be stands in values.schema.json. */}}
+{{- define "token-broker.validate" -}}
+{{- $problems := list -}}
+{{- if and (kindIs "invalid" .Values.public.subdomain) (not .Values.public.baseUrl) -}}
+{{- $problems = append $problems "public.subdomain must be set ('' for https://audits.megsupportools.com), or public.baseUrl." -}}
+{{- end -}}
+{{- if and (not (kindIs "invalid" .Values.public.subdomain)) .Values.public.baseUrl -}}
+{{- $problems = append $problems "Set public.subdomain or public.baseUrl, not both." -}}
+{{- end -}}
+{{- if not .Values.microsoft.clientId -}}
+{{- $problems = append $problems "microsoft.clientId must be the application (client) ID of the app registration." -}}
+{{- end -}}
+{{- if not (and .Values.megdocs.connectUrl .Values.megdocs.manageUrl .Values.megdocs.completionUrl) -}}
+{{- $problems = append $problems "megdocs.connectUrl, megdocs.manageUrl and megdocs.completionUrl must be set." -}}
+{{- end -}}
+{{- if not .Values.secrets.existingSecret -}}
+{{- $problems = append $problems "secrets.existingSecret must name a secret that you made: the chart makes none." -}}
+{{- end -}}
+{{- if not (or .Values.secrets.keys.clientSecret .Values.secrets.keys.clientCertificate) -}}
+{{- $problems = append $problems "secrets.keys.clientSecret or secrets.keys.clientCertificate must name the credential." -}}
+{{- end -}}
+{{- if ne (empty .Values.secrets.keys.clientCertificate) (empty .Values.secrets.keys.clientKey) -}}
+{{- $problems = append $problems "secrets.keys.clientCertificate and secrets.keys.clientKey belong together." -}}
+{{- end -}}
+{{- if and .Values.migrations.enabled (not .Values.migrations.existingSecret) -}}
+{{- $problems = append $problems "migrations.existingSecret must name the secret with the database owner's URL; it may be secrets.existingSecret." -}}
+{{- end -}}
+{{- if and .Values.internal.tlsSecret .Values.internal.plainHttp -}}
+{{- $problems = append $problems "internal.plainHttp contradicts internal.tlsSecret: set one." -}}
+{{- end -}}
+{{- if not (or .Values.internal.tlsSecret .Values.internal.plainHttp) -}}
+{{- $problems = append $problems "internal.tlsSecret must name a TLS secret, or internal.plainHttp must be true." -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.public.trustedProxies) -}}
+{{- $problems = append $problems "public.trustedProxies must name the ingress controller's addresses, or every request looks as if it came by plain HTTP and is refused." -}}
+{{- end -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.databaseTo) -}}
+{{- $problems = append $problems "networkPolicy.databaseTo must say where Postgres is, or networkPolicy.enabled must be false." -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- $problems = append $problems "autoscaling.minReplicas is more than autoscaling.maxReplicas." -}}
+{{- end -}}
+{{- if ge (int .Values.keepAlive.afterDays) (int .Values.keepAlive.letGoAfterDays) -}}
+{{- $problems = append $problems "keepAlive.letGoAfterDays must be more than keepAlive.afterDays." -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if regexMatch "^(SUBDOMAIN|PUBLIC_|REDIRECT_|TRUSTED_|ENTRY_|COMPLETION_|MICROSOFT_|ALLOWED_|DATABASE_|INTERNAL_|OPERATIONS_|CALLER|KEEP_ALIVE_|LET_GO_|DRAIN_|LOG_LEVEL|SEALING_|SESSION_|RESPONSE_|NODE_EXTRA_CA_CERTS)" .name -}}
+{{- $problems = append $problems (printf "extraEnv must not have %s: the chart has a value for it." .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if $problems -}}
+{{- fail (printf "\n\n%s\n" (join "\n" $problems)) -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { request } from 'undici'
+import { CLIENT, ensureVenv, findPython, MissingPython } from './django-venv.ts'
+import type { Megdocs, MegdocsOptions, SandboxControls } from './megdocs/main.ts'
+import { supervise } from './supervise.ts'
+
+// The example of clients/python in the place of the TypeScript MEGDocs: the same pages, the same broker, Django's own sessions.
+
+/** Starts the Django example; its database is temporary. Throws MissingPython in one line. */
+export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions): Promise<Megdocs> {
+  const python = await findPython(['python3'])
+  if (python === undefined) throw new MissingPython('The Django example needs python3 (3.9 or later) with venv.')
+  const interpreter = await ensureVenv(python, 'example', ['Django~=5.2.0'], (line) => void process.stdout.write(`  ${line}\n`))
+  const folder = mkdtempSync(join(tmpdir(), 'token-broker-django-'))
+  const switches = await serveControls(controls)
+  // The broker starts after MEGDocs and may be replaced: what forwards to it has one address.
+  const door = await forward(() => broker.address())
+  const lines: string[] = []
+  let url: string | undefined
+  const child = await supervise([interpreter, 'serve.py'], {
+    cwd: join(CLIENT, 'example'),
+    env: {
+      PATH: '/usr/bin:/bin',
+      MEGDOCS_DATABASE: join(folder, 'megdocs.sqlite3'),
+      MEGDOCS_SECRET_KEY: randomBytes(32).toString('base64url'),
+      BROKER_URL: door.url,
+      BROKER_AUTHORITY: broker.authority,
+      BROKER_KEY_ID: broker.key.key_id,
+      BROKER_SECRET: broker.key.secret ?? '',
+      GRAPH_URL: graphUrl,
+      SANDBOX_CONTROLS_URL: switches.url,
+    },
+    lastSignal: 'TERM',
+    temporaryFolder: folder,
+    onOutput(line) {
+      url ??= /^listening (\S+)$/.exec(line)?.[1]
+      lines.push(line)
+    },
+    onError: (line) => void lines.push(line),
+  })
+  async function close(): Promise<void> {
+    child.kill('SIGTERM')
+    await child.ended
+    for (const server of [switches, door]) await server.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  while (url === undefined) {
+    if (child.isOver()) {
+      await close()
+      throw new Error(`the Django example did not start:\n${lines.slice(-15).join('\n')}`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return { url, close }
+}
+
+interface Listening {
+  url: string
+  close(): Promise<void>
+}
+
+async function listen(server: Server): Promise<Listening> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    }),
+  }
+}
+
+async function read(message: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of message) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** GET lists the sandbox's switches, POST {action, userId} presses one. */
+function serveControls(controls: SandboxControls | undefined): Promise<Listening> {
+  return listen(createServer((asked, response) => {
+    void (async () => {
+      const body = await read(asked)
+      const { action = '', userId = '' } = body.length === 0 ? {} : (JSON.parse(body.toString()) as { action?: string; userId?: string })
+      const answer = asked.method === 'POST' ? { said: (await controls?.run(action, userId)) ?? '' } : (controls?.list ?? [])
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(answer))
+    })().catch(() => response.writeHead(500).end())
+  }))
+}
+
+/** Passes requests on as they are: the signature covers the Host header, not the address. */
+function forward(address: () => string): Promise<Listening> {
+  return listen(createServer((incoming, outgoing) => {
+    void (async () => {
+      const body = await read(incoming as IncomingMessage)
+      const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !['connection', 'content-length', 'transfer-encoding'].includes(name)))
+      const answer = await request(address() + (incoming.url ?? '/'), { method: incoming.method as 'GET', headers, body: body.length === 0 ? null : body })
+      const { connection: _connection, 'transfer-encoding': _encoding, 'keep-alive': _alive, ...passed } = answer.headers
+      outgoing.writeHead(answer.statusCode, passed)
+      outgoing.end(Buffer.from(await answer.body.arrayBuffer()))
+    })().catch(() => outgoing.writeHead(502).end())
+  }))
+}

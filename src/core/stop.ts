@@ -1,0 +1,104 @@
+import { Failure, type FailureCode, type Reason } from './failure.ts'
+import { isStillValid, type Integration, type StoredFailure } from './integration.ts'
+import type { Random, Verdict } from './ports.ts'
+import type { TokenAnswer } from './refresh.ts'
+
+// What follows where no fresh token can be had: what is stored, when it is tried again, and what the caller is told. Pure.
+
+/** Seconds before a refusal that may be cured elsewhere is tried again by a caller's read (design 2.3). */
+const CURABLE_RETRY = 900
+/** Seconds of the first back-off and of the longest, before jitter. */
+const BACK_OFF = { try_later: [2, 30], misconfigured: [60, 900] } as const
+/** Seconds named to callers after our credential was refused: by then the breaker has probed once or twice. */
+const CREDENTIAL_RETRY = 30
+
+export type Refusal = Exclude<Verdict, { kind: 'tokens' }>
+
+/** Why no fresh token can be had now. */
+export interface Stop {
+  verdict: StoredFailure['verdict']
+  reason: Reason
+  /** Seconds. */
+  retryAfter?: number
+  microsoft?: StoredFailure['microsoft']
+}
+
+/** Somebody is refreshing, and it takes longer than this caller waits. */
+export const IN_PROGRESS: Stop = { verdict: 'try_later', reason: 'refresh_in_progress', retryAfter: 1 }
+
+/** A refresh failed lately, or for good: nothing is sent. */
+export function backingOff({ status, failure, retryIn }: Integration): Stop | undefined {
+  if (failure === undefined) return undefined
+  if (status === 'reconnect_required' && failure.final) return toStop(failure)
+  return retryIn !== undefined && retryIn > 0 ? toStop(failure, retryIn) : undefined
+}
+
+/** What is stored of a refusal that concerns this integration. `retryIn` seconds; absent: never tried again by itself. */
+export function toMark(integration: Integration, refusal: Refusal, failures: number, random: Random): { failure: StoredFailure; retryIn?: number } {
+  const retryIn = retryAfter(refusal, failures, random)
+  const standing = standingRefusal(integration)
+  // A passing trouble says nothing about a refusal that already stands: it stays, and so does its pace.
+  if (standing !== undefined && refusal.kind !== 'reconnect') return { failure: standing, retryIn: Math.max(retryIn ?? 0, CURABLE_RETRY) }
+  return {
+    failure: {
+      verdict: refusal.kind,
+      reason: refusal.reason,
+      final: refusal.kind === 'reconnect' && refusal.final,
+      microsoft: refusal.microsoft,
+      ...(refusal.kind === 'reconnect' && refusal.claims !== undefined ? { claims: refusal.claims } : {}),
+    },
+    ...(retryIn === undefined ? {} : { retryIn }),
+  }
+}
+
+export function toStop({ verdict, reason, microsoft }: StoredFailure, retryIn?: number): Stop {
+  return { verdict, reason, microsoft, ...(retryIn === undefined ? {} : { retryAfter: Math.max(1, Math.ceil(retryIn)) }) }
+}
+
+/** Our credential was refused: everybody's trouble, written down in nobody's row. */
+export const credentialStop = ({ reason, microsoft }: Refusal): Stop => ({ verdict: 'misconfigured', reason, microsoft, retryAfter: CREDENTIAL_RETRY })
+
+const CODE_OF: Record<Stop['verdict'], FailureCode> = {
+  reconnect: 'reconnect_required',
+  try_later: 'microsoft_unavailable',
+  misconfigured: 'broker_misconfigured',
+}
+
+/**
+ * A token that is still valid is never an error, whatever state the integration is in (design 2.2); but with `after`, only one of a
+ * later generation will do. Throws the Failure that the stop amounts to. `stop` as a Failure: trouble of our own, such as Postgres.
+ */
+export function settle(integration: Integration, after: number | undefined, stop: Stop | Failure): TokenAnswer {
+  const valid = isStillValid(integration) && isLaterThan(integration, after)
+  if (stop instanceof Failure) {
+    if (valid) return { integration, degraded: { reason: 'broker_trouble' } }
+    throw stop
+  }
+  // While Microsoft cannot be asked, a refusal that stands is what is known.
+  const standing = stop.verdict === 'reconnect' ? undefined : standingRefusal(integration)
+  const { verdict, reason, retryAfter, microsoft } = standing === undefined ? stop : toStop(standing, stop.retryAfter)
+  const facts = { reason, ...(retryAfter === undefined ? {} : { retryAfter }) }
+  if (valid) return { integration, degraded: facts }
+  throw new Failure(CODE_OF[verdict], { ...facts, ...(microsoft === undefined ? {} : { microsoft }) })
+}
+
+export function isLaterThan({ generation }: Integration, after: number | undefined): boolean {
+  return after === undefined || generation > after
+}
+
+function standingRefusal({ status, failure }: Integration): StoredFailure | undefined {
+  return status === 'reconnect_required' ? failure : undefined
+}
+
+/** Seconds until the next try is allowed; undefined: never by itself. `failures` counts those before this one. */
+function retryAfter(refusal: Refusal, failures: number, random: Random): number | undefined {
+  if (refusal.kind === 'reconnect') return refusal.final ? undefined : CURABLE_RETRY
+  if (refusal.kind === 'try_later' && refusal.retryAfter !== undefined) return refusal.retryAfter
+  const [first, last]: readonly [number, number] = BACK_OFF[refusal.kind]
+  return jittered(Math.min(first * 2 ** failures, last), random)
+}
+
+/** Up to a quarter more or less: replicas and rows must not come back in step. */
+export function jittered(value: number, random: Random): number {
+  return value * (0.75 + random.fraction() / 2)
+}

@@ -1,0 +1,15 @@
+import { createRequire } from 'node:module'
+
+// What db takes of drizzle-orm, by its CommonJS build: for each of its ES modules Node 24 reads the package's 180 kB of `exports` anew, which
+// makes 0.7 s of start and 150 MB of resident memory (measured). The types are the same.
+
+const load = createRequire(import.meta.url)
+
+export const { and, asc, desc, eq, gt, inArray, isNull, lt, lte, not, notInArray, or, sql } = load('drizzle-orm') as typeof import('drizzle-orm')
+export const {
+  bigint, boolean, check, customType, index, integer, jsonb, pgSequence, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid,
+} = load('drizzle-orm/pg-core') as typeof import('drizzle-orm/pg-core')
+export const { drizzle } = load('drizzle-orm/postgres-js') as typeof import('drizzle-orm/postgres-js')
+export const { migrate } = load('drizzle-orm/postgres-js/migrator') as typeof import('drizzle-orm/postgres-js/migrator')
+export type { SQL } from 'drizzle-orm'
+export type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'

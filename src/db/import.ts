@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import { and, eq, inArray, sql } from './drizzle.ts'
+import { Failure } from '../core/failure.ts'
+import { judge, type ImportRow, type ImportStore, type StoredForImport } from '../core/import.ts'
+import type { Vault } from '../core/ports.ts'
+import type { Database, Transaction } from './client.ts'
+import { appendEvents } from './events.ts'
+import { lockUsers, nextGeneration, PROVIDER, sealContext } from './integrations.ts'
+import { events, integrations } from './schema.ts'
+
+// Import in few statements for many rows: lock the users, read what is known of them, write what may be written, then the events.
+
+type StoredRow = typeof integrations.$inferSelect
+
+export function createImportStore(database: Database, vault: Vault): ImportStore {
+  const opened = (row: StoredRow): string | undefined => {
+    try {
+      return vault.open(sealContext(row, 'refresh_token'), row.refreshToken)
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'token_unreadable') return undefined
+      throw error
+    }
+  }
+
+  /** Every write of tokens takes a new generation and clears lease, failure and retry_at (design 2.3). */
+  function columns(id: string, row: ImportRow, stored: StoredRow | undefined) {
+    const context = { id, userId: row.userId }
+    // What the row does not know stays; of a new one the first refresh fills it.
+    const { tenantId, objectId } = row.account ?? { tenantId: stored?.tenantId ?? null, objectId: stored?.objectId ?? null }
+    return {
+      id,
+      userId: row.userId,
+      status: 'active' as const,
+      generation: nextGeneration,
+      // Without an access token: one that is over, so that the first read refreshes.
+      accessToken: vault.seal(sealContext(context, 'access_token'), row.accessToken ?? ''),
+      refreshToken: vault.seal(sealContext(context, 'refresh_token'), row.refreshToken),
+      accessTokenExpiresAt: row.expiresAt ?? row.updatedAt,
+      scopes: row.scopes,
+      tenantId,
+      objectId,
+      username: row.username ?? stored?.username ?? null,
+      displayName: stored?.displayName ?? null,
+      connectedAt: row.connectedAt ?? stored?.connectedAt ?? row.updatedAt,
+      // When Microsoft gave the tokens: their 90 days began then, and a row updated later is newer.
+      refreshedAt: row.updatedAt,
+      failure: null,
+      failures: 0,
+      retryAt: null,
+      leaseOwner: null,
+      leaseUntil: null,
+    }
+  }
+
+  async function known(tx: Transaction, userIds: string[]) {
+    const stored = await tx.select().from(integrations)
+      .where(and(eq(integrations.provider, PROVIDER), inArray(integrations.userId, userIds))).orderBy(integrations.id).for('update')
+    const disconnects = await tx.select({ userId: events.userId, at: sql<string>`max(${events.at})` }).from(events)
+      .where(and(eq(events.type, 'disconnected'), inArray(events.userId, userIds))).groupBy(events.userId)
+    const [clock] = await tx.execute<{ now: number }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`)
+    return {
+      stored: new Map(stored.map((row) => [row.userId, row])),
+      disconnectedAt: new Map(disconnects.map(({ userId, at }) => [userId, at])),
+      now: clock!.now,
+    }
+  }
+
+  return {
+    async import(rows, { caller, dryRun }) {
+      if (rows.length === 0) return []
+      return database.transaction(async (tx) => {
+        const userIds = rows.map(({ userId }) => userId)
+        if (!dryRun) await lockUsers(tx, userIds)
+        const { stored, disconnectedAt, now } = await known(tx, userIds)
+        const results = rows.map((row) => judge(row, toStored(stored.get(row.userId), opened), disconnectedAt.get(row.userId), now))
+        if (dryRun) return results
+        const wanted = rows.filter((_row, i) => results[i]!.result === 'imported')
+        if (wanted.length === 0) return results
+        const written = await tx.insert(integrations)
+          .values(wanted.map((row) => columns(stored.get(row.userId)?.id ?? randomUUID(), row, stored.get(row.userId))))
+          .onConflictDoUpdate({ target: integrations.id, set: REPLACED })
+          .returning({ userId: integrations.userId, generation: integrations.generation })
+        const generations = new Map(written.map(({ userId, generation }) => [userId, generation]))
+        await appendEvents(tx, wanted.map(({ userId }) => ({ userId, type: 'imported', caller, detail: { generation: generations.get(userId)! } })))
+        return results.map((result, i) => result.result === 'imported' ? { ...result, generation: generations.get(rows[i]!.userId)! } : result)
+      })
+    },
+  }
+}
+
+/** All that `columns` sets but what a row is found by. */
+const REPLACED = Object.fromEntries(([
+  'status', 'generation', 'accessToken', 'refreshToken', 'accessTokenExpiresAt', 'scopes', 'tenantId', 'objectId', 'username', 'displayName',
+  'connectedAt', 'refreshedAt', 'failure', 'failures', 'retryAt', 'leaseOwner', 'leaseUntil',
+] as const).map((name) => [name, sql.raw(`excluded.${integrations[name].name}`)]))
+
+function toStored(row: StoredRow | undefined, opened: (row: StoredRow) => string | undefined): StoredForImport | undefined {
+  if (row === undefined) return undefined
+  const { generation, connectedAt, refreshedAt, tenantId, objectId } = row
+  return {
+    generation,
+    refreshToken: opened(row),
+    connectedAt,
+    refreshedAt,
+    ...(tenantId === null || objectId === null ? {} : { account: { tenantId, objectId } }),
+  }
+}

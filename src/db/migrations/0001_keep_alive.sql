@@ -1,0 +1,1 @@
+CREATE INDEX "oauth2_integration_last_used_at" ON "oauth2_integration" USING btree ("last_used_at");

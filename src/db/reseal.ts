@@ -1,0 +1,180 @@
+import { sql, type SQL } from './drizzle.ts'
+import { Failure } from '../core/failure.ts'
+import type { SealContext, Vault } from '../core/ports.ts'
+import type { Database } from './client.ts'
+import { checkCanaries, forgetSealingKey, type Canaries } from './deployment.ts'
+
+// Every sealed value under the newest key (design 4, security.md 6), while the service runs. A sealed value is never the same
+// twice, so `WHERE column = what was read` is the whole compare-and-swap: a refresh, connect or disconnect that comes first wins,
+// and neither generation nor lease is touched. Nothing is remembered between runs: what is done shows in the values themselves.
+
+interface Sealed {
+  table: SealContext['table']
+  columns: readonly [SealContext['column'], SealContext['column']]
+  provider: SQL
+}
+const SEALED: readonly Sealed[] = [
+  { table: 'oauth2_integration', columns: ['access_token', 'refresh_token'], provider: sql`provider` },
+  { table: 'connect_session', columns: ['pkce_verifier', 'code'], provider: sql`'microsoft'` },
+]
+
+/** Rows looked at by one statement, so that each is short however large the table is. */
+const WINDOW = 200
+/** A pass that moved something is followed by another. So many without coming to rest: somebody still seals with an older key. */
+const MAX_PASSES = 5
+
+/** A value that no configured key opens, named but not quoted. It is left as it is. */
+export interface UnreadableValue {
+  table: string
+  id: string
+  column: string
+  /** As it stands in the value; empty: this is no sealed value. */
+  keyId: string
+  /** `detail` of the vault's failure. */
+  why: string
+}
+
+/** Sealed values by key id. */
+export type KeyCounts = Record<string, number>
+
+export interface ResealReport {
+  newest: string
+  before: KeyCounts
+  after: KeyCounts
+  /** Values rewritten by this run. */
+  resealed: number
+  unreadable: UnreadableValue[]
+  /** False: values were still being sealed with another key when this run gave up. */
+  settled: boolean
+  /** Keys that may be taken away from now on. */
+  retired: string[]
+}
+
+/** Within one pass: rows of the table looked at, and values rewritten. */
+export interface ResealProgress {
+  pass: number
+  table: string
+  rows: number
+  resealed: number
+}
+
+interface Pass {
+  counts: KeyCounts
+  resealed: number
+  /** Values that somebody else wrote between our look and our write. */
+  moved: number
+  unreadable: UnreadableValue[]
+}
+
+interface Row extends Record<string, unknown> {
+  id: string
+  user_id: string
+  provider: string
+  /** Null: the column is empty. */
+  key_0: string | null
+  key_1: string | null
+  /** Only where they are not under the newest key. */
+  value_0: Buffer | null
+  value_1: Buffer | null
+}
+
+/**
+ * Rewrites every value that is not sealed under the newest key. Safe to run twice at once, to interrupt and to repeat. `onProgress`
+ * hears of every window. Throws Failure `token_unreadable` when a key is not the one this database knows, `broker_misconfigured`
+ * when no replica seals with the newest key yet, `database_unavailable`.
+ */
+export async function reseal(
+  database: Database,
+  vault: Vault & Canaries,
+  onProgress: (at: ResealProgress) => void = () => {},
+): Promise<ResealReport> {
+  const [newest = ''] = vault.keyIds
+  const { recorded } = await checkCanaries(database, vault)
+  if (!recorded.includes(newest)) {
+    throw new Failure('broker_misconfigured', {
+      detail: `no replica seals with ${newest} yet: put it second in SEALING_KEYS of all replicas, then first, and reseal after that`,
+    })
+  }
+  let resealed = 0
+  let before: KeyCounts | undefined
+  for (let number = 1; ; number++) {
+    const pass = await walk(database, vault, newest, (at) => onProgress({ pass: number, ...at }))
+    before ??= pass.counts
+    resealed += pass.resealed
+    const settled = pass.resealed + pass.moved === 0
+    if (!settled && number < MAX_PASSES) continue
+    const retired = settled ? recorded.filter((keyId) => keyId !== newest && pass.counts[keyId] === undefined) : []
+    for (const keyId of retired) await forgetSealingKey(database, keyId)
+    return { newest, before, after: pass.counts, resealed, unreadable: pass.unreadable, settled, retired }
+  }
+}
+
+async function walk(
+  database: Database,
+  vault: Vault,
+  newest: string,
+  onWindow: (at: Omit<ResealProgress, 'pass'>) => void,
+): Promise<Pass> {
+  const pass: Pass = { counts: {}, resealed: 0, moved: 0, unreadable: [] }
+  for (const sealed of SEALED) {
+    let rows = 0
+    for (let after = NIL; ;) {
+      const window = await look(database, sealed, newest, after)
+      await Promise.all(window.map((row) => resealRow(database, vault, sealed, row, pass)))
+      rows += window.length
+      const last = window.at(-1)
+      if (last === undefined) break
+      after = last.id
+      onWindow({ table: sealed.table, rows, resealed: pass.resealed })
+    }
+  }
+  return pass
+}
+
+const NIL = '00000000-0000-0000-0000-000000000000'
+
+/** Key ids as crypto/vault.ts writes them: version 1, length, id. From a slice, so that a long value is not fetched for it. */
+const keyIdIn = (column: string) => {
+  const head = sql`substring(${sql.identifier(column)} from 1 for 34)`
+  return sql`case
+    when ${sql.identifier(column)} is null then null
+    when octet_length(${sql.identifier(column)}) < 46 or get_byte(${head}, 0) <> 1 then ''
+    else encode(substring(${head} from 3 for get_byte(${head}, 1)), 'escape')
+  end`
+}
+
+function look(database: Database, { table, columns: [first, second], provider }: Sealed, newest: string, after: string): Promise<Row[]> {
+  return database.run((db) => db.execute<Row>(sql`
+    select id, user_id, provider, key_0, key_1,
+      case when key_0 <> ${newest} then v0 end as value_0,
+      case when key_1 <> ${newest} then v1 end as value_1
+    from (
+      select id, user_id, ${provider} as provider, ${keyIdIn(first)} as key_0, ${keyIdIn(second)} as key_1,
+        ${sql.identifier(first)} as v0, ${sql.identifier(second)} as v1
+      from ${sql.identifier(table)} where id > ${after}::uuid order by id limit ${WINDOW}
+    ) as w order by id`))
+}
+
+async function resealRow(database: Database, vault: Vault, { table, columns }: Sealed, row: Row, pass: Pass): Promise<void> {
+  const changes: { column: string; old: Buffer; fresh: Buffer }[] = []
+  for (const [index, column] of columns.entries()) {
+    const keyId = row[`key_${index as 0 | 1}`]
+    const old = row[`value_${index as 0 | 1}`]
+    if (keyId !== null) pass.counts[keyId] = (pass.counts[keyId] ?? 0) + 1
+    if (keyId === null || old === null) continue
+    const context = { table, column, provider: row.provider, userId: row.user_id, recordId: row.id }
+    try {
+      changes.push({ column, old, fresh: vault.seal(context, vault.open(context, old)) })
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      pass.unreadable.push({ table, id: row.id, column, keyId, why: error.facts.detail ?? '' })
+    }
+  }
+  if (changes.length === 0) return
+  const set = sql.join(changes.map(({ column, fresh }) => sql`${sql.identifier(column)} = ${fresh}`), sql`, `)
+  const unchanged = sql.join(changes.map(({ column, old }) => sql`${sql.identifier(column)} = ${old}`), sql` and `)
+  const written = await database.run((db) => db.execute(sql`
+    update ${sql.identifier(table)} set ${set} where id = ${row.id}::uuid and ${unchanged} returning id`))
+  if (written.length > 0) pass.resealed += changes.length
+  else pass.moved += changes.length
+}

@@ -1,0 +1,85 @@
+import type { Page } from 'playwright-core'
+import t from 'tap'
+import { texts } from '../../src/http/pages/texts.ts'
+import { inBothLanguages, openStage } from './support/stage.ts'
+
+// The main path with Tab and Enter alone (issue 5, item 5).
+
+const stage = await openStage(t)
+
+interface Focused {
+  name: string
+  /** Whether a person can see where they are. */
+  visible: boolean
+}
+
+const FOCUSED = `(() => {
+  const element = document.activeElement
+  if (!element || element === document.body) return null
+  const { outlineStyle, outlineWidth } = getComputedStyle(element)
+  const { top, bottom, width } = element.getBoundingClientRect()
+  const onScreen = width > 0 && bottom > 0 && top < innerHeight
+  return { name: (element.innerText || element.id || element.name).split('\\n')[0].trim(), visible: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 && onScreen }
+})()`
+
+/** Tabs until the element with this name has the focus. Throws when it cannot be reached, or when any stop on the way is invisible. */
+async function tabTo(page: Page, name: string | RegExp): Promise<void> {
+  const seen: string[] = []
+  for (let presses = 0; presses < 30; presses++) {
+    await page.keyboard.press('Tab')
+    const focused = await page.evaluate(FOCUSED) as Focused | null
+    if (focused === null) continue
+    seen.push(focused.name)
+    if (!focused.visible) throw new Error(`the focus on ${focused.name} cannot be seen`)
+    if (typeof name === 'string' ? focused.name === name : name.test(focused.name)) return
+  }
+  throw new Error(`${name} is out of the keyboard's reach; there were ${seen.join(', ')}`)
+}
+
+async function press(page: Page, name: string | RegExp): Promise<void> {
+  await tabTo(page, name)
+  await Promise.all([page.waitForEvent('domcontentloaded'), page.keyboard.press('Enter')])
+}
+
+await inBothLanguages(t, stage, 'connect, look, disconnect: without a mouse', async (t, { page, world, language, userId }) => {
+  const words = texts[language]
+  const heading = page.locator('h1')
+  // 400 % zoom at the same time: who needs one often needs the other.
+  await page.setViewportSize({ width: 320, height: 200 })
+  await page.goto(`${world.url}/microsoft/manage`)
+  await press(page, words.connect)
+  await press(page, 'Connect to Microsoft')
+  await press(page, 'Jane Miller')
+  await tabTo(page, 'Accept')
+  await page.keyboard.press('Enter')
+  await heading.filter({ hasText: words.result.connected }).waitFor()
+  await press(page, words.disconnect)
+  t.equal(await heading.innerText(), words.account.title, 'the account page')
+  await press(page, words.disconnect)
+  t.equal(await heading.innerText(), words.confirm.title, 'asks first')
+  await press(page, words.confirm.no)
+  await press(page, words.disconnect)
+  await press(page, words.confirm.yes)
+  t.equal(await heading.innerText(), words.disconnected.title)
+  t.equal(await world.client.integration(userId), undefined)
+  await press(page, words.backToMegdocs)
+  t.equal(page.url(), `${world.url}/`)
+})
+
+await inBothLanguages(t, stage, 'an administrator’s message is reached, opened and selected without a mouse', async (t, { page, world, language }) => {
+  const words = texts[language]
+  await page.goto(`${world.url}/microsoft/connect`)
+  await press(page, 'Connect to Microsoft')
+  await press(page, 'Nora Berg')
+  await tabTo(page, /^Return to the application/)
+  await page.keyboard.press('Enter')
+  await page.locator('h1', { hasText: words.reasons.not_approved.title }).waitFor()
+  await tabTo(page, words.adminMessage.send)
+  await tabTo(page, 'admin-text')
+  await page.keyboard.press('Control+a')
+  t.ok(await page.evaluate('document.activeElement.selectionEnd === document.activeElement.value.length'))
+  await press(page, words.adminMessage.open)
+  t.equal(await page.locator('h1').innerText(), words.adminConsent.title)
+  await press(page, words.adminConsent.go)
+  t.ok(page.url().startsWith(world.entra.url))
+})

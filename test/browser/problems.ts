@@ -1,0 +1,105 @@
+import t from 'tap'
+import { texts } from '../../src/http/pages/texts.ts'
+import { ACCOUNT, connect, goToMicrosoft, logIn, openAccountPage } from './support/people.ts'
+import { inBothLanguages, openStage, sceneOf } from './support/stage.ts'
+import { visit, visitWithoutCookies } from './support/visitor.ts'
+
+// Everything that stops a browser on its way: links, cookies, sessions, addresses (issue 5, items 2 and 6).
+
+const stage = await openStage(t)
+const CALLBACK = '/auth/oauth2/microsoft/callback'
+
+await inBothLanguages(t, stage, 'a link that was used already, has expired, or belongs to another browser', async (t, scene) => {
+  const { page, world, language, userId, visitor } = scene
+  const { url } = await world.client.beginConnect(userId)
+  await page.goto(url)
+  t.ok(page.url().startsWith(world.entra.url), 'the link leads to Microsoft')
+
+  const stranger = await visit(t, stage.chromium, world, { language })
+  await stranger.page.goto(url)
+  await scene.see('link-foreign', texts[language].problems.link_foreign.title, stranger.page)
+  t.same(stranger.faults, [])
+
+  await page.goto(world.entra.control.decline({ authorizeUrl: page.url() }))
+  await page.goto(url)
+  await scene.see('link-used', texts[language].problems.link_used.title)
+
+  const late = await world.client.beginConnect(userId)
+  await world.query(`update connect_session set expires_at = now() - interval '1 second' where id = '${late.id}'`)
+  await page.goto(late.url)
+  await scene.see('link-expired', texts[language].problems.link_expired.title)
+  t.ok(visitor.requests.every((request) => !request.includes('/complete')))
+})
+
+await inBothLanguages(t, stage, 'answers of Microsoft that belong to nobody here', async (t, scene) => {
+  const { page, world, language } = scene
+  for (const query of ['', '?code=x', `?code=x&state=${'a'.repeat(43)}`, '?code=x&state=a&state=b', '?code=x&error=y&state=z']) {
+    for (const slash of ['', '/']) {
+      await page.goto(world.url + CALLBACK + slash + query)
+      t.equal(await page.locator('h1').innerText(), texts[language].problems.sign_in_unmatched.title, `callback${slash}${query}`)
+    }
+  }
+  await goToMicrosoft(world, page)
+  const callback = world.entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl: page.url() })
+  const stranger = await visit(t, stage.chromium, world, { language })
+  await stranger.page.goto(callback)
+  await scene.see('sign-in-unmatched', texts[language].problems.sign_in_unmatched.title, stranger.page)
+  t.same(stranger.faults, [])
+  await page.goto(callback)
+  await page.locator('h1', { hasText: texts[language].result.connected }).waitFor()
+  t.pass('the stranger has not spoilt it')
+})
+
+await inBothLanguages(t, stage, 'cookies blocked: said before anybody goes to Microsoft, and the link is not spent', async (t, scene) => {
+  const { world, language, userId } = scene
+  const visitor = await visitWithoutCookies(t, world, { language })
+  const { url } = await world.client.beginConnect(userId)
+  await visitor.page.goto(url)
+  await scene.see('cookies-blocked', texts[language].problems.cookies_blocked.title, visitor.page)
+  t.notOk(visitor.requests.some((request) => request.includes(world.entra.url)), 'Microsoft was not asked')
+  t.same(visitor.faults, [])
+  await scene.page.goto(url)
+  t.ok(scene.page.url().startsWith(world.entra.url), 'a browser that takes cookies can still use the link')
+})
+
+await inBothLanguages(t, stage, 'the account page without a session, and for another user', async (t, scene) => {
+  const { page, world, language, visitor } = scene
+  await page.goto(world.url + ACCOUNT)
+  await scene.see('no-session', texts[language].problems.no_session.title)
+  await page.goto(world.url + ACCOUNT.slice(0, -1))
+  t.equal(await page.locator('h1').innerText(), texts[language].problems.no_session.title, 'without the trailing slash too')
+
+  await connect(world, page, 'jane')
+  await openAccountPage(world, page)
+  await page.getByRole('link', { name: texts[language].disconnect, exact: true }).click()
+  const other = await visitor.tab()
+  await logIn(world, { ...visitor, page: other }, 'u-1003')
+  await openAccountPage(world, other)
+  await page.getByRole('button', { name: texts[language].confirm.yes }).click()
+  await scene.see('form-expired', texts[language].problems.form_expired.title)
+  t.ok(await world.client.integration(scene.userId), 'nothing was disconnected')
+})
+
+await inBothLanguages(t, stage, 'addresses that are none', async (t, scene) => {
+  const { page, world, language } = scene
+  await page.goto(`${world.url}/auth/oauth2/microsoft/no-such-page`)
+  await scene.see('not-found', texts[language].problems.not_found.title)
+  await page.goto(`${world.url}/auth/oauth2/microsoft/connect/%ff`)
+  t.equal(await page.locator('h1').innerText(), texts[language].problems.not_found.title, 'not even readable')
+})
+
+await t.test('too many requests of one person: a page, and when to try again', async (t) => {
+  const { world } = stage
+  const visitor = await visit(t, stage.chromium, world)
+  const scene = sceneOf(t, stage, visitor, 'u-1004')
+  const { url } = await world.client.beginConnect('u-1004')
+  let limited
+  for (let i = 0; i < 200 && limited === undefined; i++) {
+    const answer = await visitor.context.request.get(`${url}`, { headers: { 'sec-purpose': 'prefetch' } })
+    if (answer.status() === 429) limited = answer
+  }
+  t.match(limited?.headers(), { 'retry-after': /^\d+$/, 'content-security-policy': /default-src 'none'/ })
+  await visitor.page.goto(url)
+  await scene.see('too-many-requests', texts.en.problems.too_many_requests.title)
+  t.same(visitor.faults, [])
+})

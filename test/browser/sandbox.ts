@@ -1,0 +1,66 @@
+import t, { type Test } from 'tap'
+import { look } from './support/look.ts'
+import { connect, goToMicrosoft, logIn, microsoftPage, throughMicrosoft, tokenRunsOut } from './support/people.ts'
+import { openScene, openStage, type Scene } from './support/stage.ts'
+
+// What a customer is shown: simulated MEGDocs and Microsoft, marked as such on every page (issue 5, item 7).
+
+const stage = await openStage(t)
+
+async function show(t: Test, { visitor, inspector, page }: Scene, name: string): Promise<void> {
+  t.match(await page.getByRole('complementary').first().innerText(), /simulated/i, `${name}: says that it is simulated`)
+  await look(visitor, inspector, `sandbox-${name}`)
+}
+
+await t.test('MEGDocs: from logging in to a document that is saved, and what it says when Microsoft needs attention', async (t) => {
+  const scene = await openScene(t, stage)
+  const { page, world, userId, visitor } = scene
+  await page.goto(`${world.url}/login`)
+  await show(t, scene, 'megdocs-login')
+  await logIn(world, visitor, userId)
+  await show(t, scene, 'megdocs-home-not-connected')
+  await page.getByRole('link', { name: 'Documents' }).click()
+  await show(t, scene, 'megdocs-documents-not-connected')
+  await connect(world, page, 'jane')
+  await page.goto(world.url)
+  await show(t, scene, 'megdocs-home')
+  await page.getByRole('link', { name: 'Open your documents' }).click()
+  await show(t, scene, 'megdocs-documents')
+  await page.locator('main ul.plain a').first().click()
+  await page.getByLabel('Text').fill('Written by hand.')
+  await page.getByRole('button', { name: 'Save to Microsoft 365' }).click()
+  t.match(await page.getByRole('status').innerText(), 'Saved')
+  t.equal(await page.getByLabel('Text').inputValue(), 'Written by hand.')
+  await show(t, scene, 'megdocs-document')
+  world.entra.control.revokeSessions({ account: 'jane@contoso.com' })
+  await tokenRunsOut(world, userId)
+  await page.goto(world.url)
+  await show(t, scene, 'megdocs-home-attention')
+  t.same(visitor.faults, [])
+})
+
+await t.test('Microsoft: every page on the way', async (t) => {
+  const scene = await openScene(t, stage)
+  const { page, world, visitor } = scene
+  await goToMicrosoft(world, page)
+  await show(t, scene, 'microsoft-picker')
+  const authorizeUrl = page.url()
+  await page.locator('#account-jane').click()
+  await show(t, scene, 'microsoft-consent')
+  await page.goto(authorizeUrl)
+  await page.locator('#account-nora').click()
+  t.equal(await microsoftPage(page), 'need-admin-approval')
+  await show(t, scene, 'microsoft-need-admin')
+  await page.goto(authorizeUrl)
+  await throughMicrosoft(world, page, 'blake')
+  await show(t, scene, 'microsoft-blocked')
+  await page.goto(authorizeUrl.replace('prompt=select_account', 'login_hint=jane@contoso.com'))
+  t.equal(await microsoftPage(page), 'sign-in-page')
+  await show(t, scene, 'microsoft-sign-in')
+  await page.goto(`${world.url}/auth/oauth2/microsoft/admin-consent`)
+  await page.locator('main a.button').first().click()
+  await show(t, scene, 'microsoft-admin-picker')
+  await page.locator('#account-adele').click()
+  await show(t, scene, 'microsoft-admin-consent')
+  t.same(visitor.faults, [])
+})

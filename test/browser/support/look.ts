@@ -1,0 +1,84 @@
+import { mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import axe from 'axe-core'
+import type { Browser, Page } from 'playwright-core'
+import type { Visitor } from './visitor.ts'
+
+// Looking at a page as it stands: widths, light and dark, accessibility, and the pictures for a person to look at.
+
+/** Ignored by git. npm runs scripts in the checkout's own folder. */
+const PICTURES = resolve('.screenshots')
+
+/**
+ * 320 px is also what a desktop of 1280 px shows at 400 % zoom (WCAG 2.2, 1.4.10). Each language is looked at in two of the four
+ * combinations, both languages together in all; colours do not depend on the width, nor widths on the colours.
+ */
+const VIEWS = {
+  en: [{ width: 320, height: 640, colorScheme: 'dark' }, { width: 1280, height: 800, colorScheme: 'light' }],
+  de: [{ width: 1280, height: 800, colorScheme: 'dark' }, { width: 320, height: 640, colorScheme: 'light' }],
+} as const
+export interface View {
+  width: number
+  height: number
+  colorScheme: 'light' | 'dark'
+}
+
+async function show(page: Page, { width, height, colorScheme }: View): Promise<void> {
+  await page.setViewportSize({ width, height })
+  await page.emulateMedia({ colorScheme })
+}
+
+export interface Inspector {
+  /** What is wrong with this document at this view, in words; empty is good. `layout`: only whether it fits. */
+  inspect(url: string, html: string, view: View, only?: 'layout'): Promise<string[]>
+}
+
+/**
+ * axe is a script and our pages allow none, so it runs on the very same document in a second browser profile, where script may
+ * run. The page under test itself stays as it is: policy on, JavaScript off.
+ */
+export async function openInspector(t: { teardown(end: () => unknown): unknown }, browser: Browser): Promise<Inspector> {
+  const context = await browser.newContext({ bypassCSP: true })
+  t.teardown(() => context.close())
+  const page = await context.newPage()
+  let document = ''
+  await page.route('**/*', (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body: document }))
+  return {
+    async inspect(url, html, view, only) {
+      // Of a page that moves on by itself, the first step is looked at.
+      document = html.replace(/<meta http-equiv="refresh"[^>]*>/, '')
+      await show(page, view)
+      await page.goto(url)
+      const sticking = String(await page.evaluate(STICKING_OUT))
+      const faults = sticking === '' ? [] : [sticking]
+      if (only === 'layout') return faults
+      await page.evaluate(axe.source)
+      const found = await page.evaluate('axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } })') as axe.AxeResults
+      return [...faults, ...found.violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) =>
+        `axe ${id} at ${target.join(' ')}: ${failureSummary?.replace(/\s+/g, ' ')}`))]
+    },
+  }
+}
+
+/** Whether something sticks out to the right: then one would have to scroll in two directions. */
+const STICKING_OUT = `(() => {
+  const { scrollWidth, clientWidth } = document.documentElement
+  if (scrollWidth <= clientWidth) return ''
+  const widest = [...document.querySelectorAll('body *')].filter((element) => element.getBoundingClientRect().right > clientWidth + 1).at(-1)
+  return scrollWidth + ' px of content in ' + clientWidth + ' px: ' + (widest ? widest.outerHTML.slice(0, 120) : '')
+})()`
+
+/** The page in front of the visitor: faults go to theirs, pictures to .screenshots/<language>/<name>…png. */
+export async function look(visitor: Visitor, inspector: Inspector, name: string, page: Page = visitor.page): Promise<void> {
+  const folder = join(PICTURES, visitor.language)
+  mkdirSync(folder, { recursive: true })
+  const [first] = VIEWS[visitor.language]
+  const html = await page.content()
+  for (const view of VIEWS[visitor.language]) {
+    await show(page, view)
+    const sticking = await page.evaluate(STICKING_OUT)
+    if (sticking !== '') visitor.faults.push(`${name}, ${view.width} px: ${String(sticking)}`)
+    await page.screenshot({ path: join(folder, `${name}-${view.width}-${view.colorScheme}.png`), fullPage: true })
+  }
+  visitor.faults.push(...(await inspector.inspect(page.url(), html, first)).map((fault) => `${name}: ${fault}`))
+}

@@ -1,0 +1,253 @@
+import t from 'tap'
+import { runCommandLine } from '../../src/cli.ts'
+import { systemClock } from '../../src/services.ts'
+import type { Clock } from '../../src/core/ports.ts'
+import type { Sweep } from '../../src/core/keep-alive.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+// Keep-alive against real Postgres and the simulator. Time is moved by SQL; the pauses between renewals are counted, not waited for.
+
+const never = () => new AbortController().signal
+
+/** A clock whose seconds-long pauses pass at once and are added up; short ones (polling) are real. */
+function hurried(): { clock: Clock; slept(): number } {
+  let slept = 0
+  return {
+    slept: () => slept,
+    clock: {
+      now: () => systemClock.now(),
+      elapsed: () => systemClock.elapsed() + slept,
+      async sleep(ms, signal) {
+        if (signal?.aborted !== true && ms >= 900 && ms < 5_000) slept += ms
+        else await systemClock.sleep(ms, signal)
+      },
+    },
+  }
+}
+
+/** As if nobody had refreshed them for so many days, nor read them for `unread`. */
+async function untouched(world: World, userIds: string[], days: number, unread = days): Promise<void> {
+  await world.sql`update oauth2_integration set refreshed_at = now() - make_interval(days => ${days}),
+    access_token_expires_at = now() - make_interval(days => ${days}) + interval '1 hour',
+    last_used_at = now() - make_interval(days => ${unread}) where user_id in ${world.sql(userIds)}`
+}
+
+/** Further integrations of the same account, each with refresh tokens of its own. */
+async function connectMany(world: World, count: number): Promise<string[]> {
+  const userIds = Array.from({ length: count }, (_, i) => `u${i}`)
+  for (const userId of userIds) await world.connect(userId)
+  world.entra.control.resetCounters()
+  return userIds
+}
+
+const generationOf = async (world: World, userId: string) => Number((await world.row(userId))?.['generation'])
+
+t.test('what is untouched for 45 days is refreshed, what is younger is left alone', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  await connectMany(world, 3)
+  await untouched(world, ['u0'], 46)
+  await untouched(world, ['u1'], 44)
+  const before = await Promise.all(['u0', 'u1', 'u2'].map((userId) => generationOf(world, userId)))
+  t.same(await world.replica.services.keepAlive.sweep(never()), { renewed: 1, failed: 0, skipped: 0, letGo: 0, ended: 'done' })
+  const after = await Promise.all(['u0', 'u1', 'u2'].map((userId) => generationOf(world, userId)))
+  t.ok(after[0]! > before[0]!)
+  t.same(after.slice(1), before.slice(1))
+  t.equal(world.entra.control.tokenRequests().total, 1)
+  const row = await world.row('u0')
+  t.ok(Date.now() - (row!['refreshed_at'] as Date).getTime() < 60_000)
+  t.ok(Date.now() - (row!['last_used_at'] as Date).getTime() > 45 * 86_400_000, 'it is no caller\'s read')
+  t.same(await world.replica.services.keepAlive.sweep(never()), { renewed: 0, failed: 0, skipped: 0, letGo: 0, ended: 'done' })
+})
+
+t.test('two replicas that sweep at once refresh nothing twice', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const other = await world.startReplica()
+  const userIds = await connectMany(world, 12)
+  await untouched(world, userIds, 50)
+  const sweeps = await Promise.all([world.replica, other].map(({ services }) => services.keepAlive.sweep(never())))
+  t.equal(world.entra.control.tokenRequests().total, 12)
+  t.equal(sweeps.reduce((sum, { renewed }) => sum + renewed, 0), 12)
+  t.same(sweeps.map(({ failed, ended }) => [failed, ended]), [[0, 'done'], [0, 'done']])
+})
+
+t.test('a stale list refreshes nothing that another replica has refreshed since', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const userIds = await connectMany(world, 3)
+  await untouched(world, userIds, 50)
+  const { services } = await world.startReplica()
+  // The other replica stands still right after it has read the list.
+  const read = Promise.withResolvers<void>()
+  const goOn = Promise.withResolvers<void>()
+  const { due } = services.keepAliveStore
+  services.keepAliveStore.due = async (input) => {
+    const page = await due(input)
+    read.resolve()
+    await goOn.promise
+    return page
+  }
+  const late = services.keepAlive.sweep(never())
+  await read.promise
+  t.equal((await world.replica.services.keepAlive.sweep(never())).renewed, 3)
+  goOn.resolve()
+  t.same(await late, { renewed: 0, failed: 0, skipped: 3, letGo: 0, ended: 'done' })
+  t.equal(world.entra.control.tokenRequests().total, 3)
+})
+
+t.test('no more than 60 are begun in a minute', async (t) => {
+  const { clock, slept } = hurried()
+  const world = await startWorld(t, { surroundings: { clock } })
+  const userIds = await connectMany(world, 5)
+  await untouched(world, userIds, 50)
+  const before = slept()
+  t.equal((await world.replica.services.keepAlive.sweep(never())).renewed, 5)
+  t.ok(slept() - before >= 5 * 1_000, `${slept() - before} ms of pauses for 5`)
+})
+
+t.test('an open breaker ends the sweep: one refresh is tried, none with each further sweep until the pause is over', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const userIds = await connectMany(world, 4)
+  await untouched(world, userIds, 50)
+  world.entra.control.configureApp({ clientSecrets: ['another-secret-than-the-brokers-own-value'] })
+  const { keepAlive } = world.replica.services
+  t.match(await keepAlive.sweep(never()), { renewed: 0, failed: 1, ended: 'breaker' })
+  t.equal(world.entra.control.tokenRequests().total, 1)
+  t.match(await keepAlive.sweep(never()), { renewed: 0, failed: 1, ended: 'breaker' })
+  t.equal(world.entra.control.tokenRequests().total, 1, 'nothing was sent while it is open')
+  const [marked] = await world.sql`select count(*)::int as count from oauth2_integration where status <> 'active' or failure is not null`
+  t.equal(marked?.['count'], 0, 'nobody is marked for it')
+})
+
+t.test('what Microsoft refused for good is not tried, what may be cured is tried once a day', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  await connectMany(world, 2)
+  const failure = (final: boolean, daysAgo: number) => JSON.stringify({
+    verdict: 'reconnect', reason: final ? 'access_revoked' : 'account_disabled', final, microsoft: {}, at: new Date(Date.now() - daysAgo * 86_400_000).toISOString(),
+  })
+  const fail = (userId: string, text: string) => world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${text}::text::jsonb where user_id = ${userId}`
+  await untouched(world, ['u0', 'u1'], 50)
+  await fail('u0', failure(true, 3))
+  await fail('u1', failure(false, 0.5))
+  const { keepAlive } = world.replica.services
+  t.same(await keepAlive.sweep(never()), { renewed: 0, failed: 0, skipped: 0, letGo: 0, ended: 'done' })
+  await fail('u1', failure(false, 1.1))
+  t.match(await keepAlive.sweep(never()), { renewed: 1, ended: 'done' })
+  t.match(await world.row('u1'), { status: 'active', failure: null })
+  t.match(await world.row('u0'), { status: 'reconnect_required' })
+})
+
+t.test('an integration that does not open does not keep the others waiting, and is not marked', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  await connectMany(world, 3)
+  await untouched(world, ['u0', 'u1', 'u2'], 50)
+  await world.sql`update oauth2_integration set refreshed_at = now() - interval '80 days', access_token = '\\x01'::bytea where user_id = 'u0'`
+  await world.sql`update oauth2_integration set refreshed_at = now() - interval '79 days', refresh_token = '\\x01'::bytea where user_id = 'u1'`
+  t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 1, failed: 2, ended: 'done' })
+  t.match(await world.row('u1'), { status: 'active', failure: null, lease_owner: null })
+})
+
+t.test('more than a page of due integrations are all found in one sweep', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  await connectMany(world, 1)
+  // Copies do not open (each value is bound to its row), which is enough to count them.
+  await world.sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes, refreshed_at)
+    select gen_random_uuid(), 'copy' || n, 'active', n, access_token, refresh_token, access_token_expires_at, scopes, now() - interval '60 days'
+    from oauth2_integration, generate_series(1, 150) as n where user_id = 'u0'`
+  t.match(await world.replica.services.keepAlive.sweep(never()), { failed: 150, ended: 'done' })
+})
+
+t.test('after twelve months without a caller\'s read an integration is let go, with an event', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  await connectMany(world, 3)
+  await untouched(world, ['u0'], 10, 366)
+  await untouched(world, ['u1'], 50, 366)
+  await untouched(world, ['u2'], 50, 364)
+  t.same(await world.replica.services.keepAlive.sweep(never()), { renewed: 1, failed: 0, skipped: 0, letGo: 2, ended: 'done' })
+  t.same((await world.sql`select user_id from oauth2_integration`).map((row) => row['user_id']), ['u2'])
+  const events = await world.sql`select user_id, caller, detail from event where type = 'disconnected' order by user_id`
+  t.same([...events], ['u0', 'u1'].map((userId) => ({ user_id: userId, caller: 'broker', detail: { cause: 'unused' } })))
+  t.match(await world.caller.send('GET', '/tokens/u0'), { status: 404, body: { code: 'not_connected' } })
+})
+
+t.test('a caller\'s read between finding and letting go keeps the integration', async (t) => {
+  const world = await startWorld(t)
+  await connectMany(world, 1)
+  await untouched(world, ['u0'], 50, 366)
+  const { keepAliveStore, config } = world.replica.services
+  t.same(await keepAliveStore.unused({ ...config.keepAlive, limit: 10 }), ['u0'])
+  await world.caller.token('u0')
+  t.equal(await keepAliveStore.letGo('u0', config.keepAlive), false)
+  t.ok(await world.row('u0'))
+})
+
+t.test('the loop sweeps again and again, and ends at once when it is told to, with what has begun finished', async (t) => {
+  const sweeps = Promise.withResolvers<void>()
+  const pauses: number[] = []
+  const stop = new AbortController()
+  const clock: Clock = {
+    ...systemClock,
+    async sleep(ms, signal) {
+      if (signal !== stop.signal) return systemClock.sleep(ms, signal)
+      pauses.push(ms)
+      if (pauses.length === 4) {
+        sweeps.resolve()
+        await systemClock.sleep(86_400_000, signal)
+      }
+    },
+  }
+  const world = await startWorld(t, { surroundings: { clock } })
+  await connectMany(world, 1)
+  await untouched(world, ['u0'], 50)
+  const running = world.replica.services.keepAlive.run(stop.signal)
+  await sweeps.promise
+  stop.abort()
+  await running
+  t.equal(world.entra.control.tokenRequests().total, 1)
+  t.ok(pauses[0]! <= 60_000, 'the first sweep comes within a minute of the start')
+  t.ok(pauses[1]! >= 1_000 && pauses[1]! <= 1_500, 'the budget')
+  t.ok(pauses.slice(2).every((ms) => ms >= 3_600_000 && ms <= 5_400_000), 'then hourly')
+})
+
+t.test('a sweep that is told to stop finishes the refresh that has begun and begins no other', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  await connectMany(world, 3)
+  await untouched(world, ['u0', 'u1', 'u2'], 50)
+  const stop = new AbortController()
+  world.entra.control.hold()
+  const sweep = world.replica.services.keepAlive.sweep(stop.signal)
+  await world.entra.control.held()
+  stop.abort()
+  world.entra.control.release()
+  t.match(await sweep, { renewed: 1, ended: 'stopped' } satisfies Partial<Sweep>)
+  t.equal(world.entra.control.tokenRequests().total, 1)
+})
+
+t.test('token-broker keep-alive: --dry-run tells what is due and would die and changes nothing; without it, one sweep', async (t) => {
+  const world = await startWorld(t)
+  await connectMany(world, 6)
+  await untouched(world, ['u1'], 46)
+  await untouched(world, ['u2'], 61)
+  await untouched(world, ['u3'], 84)
+  await untouched(world, ['u4'], 50, 400)
+  await untouched(world, ['u5'], 84)
+  await world.sql`update oauth2_integration set status = 'reconnect_required', failure = '{"final": true}' where user_id = 'u5'`
+  const run = async (...argv: string[]) => {
+    const lines: string[] = []
+    const code = await runCommandLine(['keep-alive', ...argv], { env: world.env, now: Date.now, out: (line) => void lines.push(line), err: (line) => void lines.push(line) })
+    return { code, lines: lines.map((line) => line.replace(/ +/g, ' ')) }
+  }
+  t.same(await run('--dry-run'), {
+    code: 0,
+    lines: [
+      'integrations 6',
+      'due: not refreshed for 45 days 3',
+      'to be let go: not read for 365 days 1',
+      'would die within 7 days without a refresh 1',
+      'would die within 30 days without a refresh 2',
+      'would die within 90 days without a refresh 5',
+    ],
+  })
+  t.equal(world.entra.control.tokenRequests().total, 0)
+  t.ok(await world.row('u4'))
+  await world.sql`update oauth2_integration set refreshed_at = now() where user_id in ('u2', 'u3')`
+  t.same(await run(), { code: 0, lines: ['renewed 1, failed 0, left to others 0, let go 1; ended: done'] })
+})

@@ -1,0 +1,143 @@
+import t from 'tap'
+import type { Integration, StoredFailure, TokenSet } from '../../src/core/integration.ts'
+import { createVault } from '../../src/crypto/vault.ts'
+import { generateSealingKey, parseSealingKeys } from '../../src/crypto/keyring.ts'
+import { openDatabase } from '../../src/db/client.ts'
+import { createIntegrationStore } from '../../src/db/integrations.ts'
+import { testDatabase } from '../support/database.ts'
+import postgres from 'postgres'
+
+// The statements of design 2.3 one by one: who may claim, who may save, who may mark.
+
+const tokens = (n: number): TokenSet => ({ accessToken: `access-${n}`, refreshToken: `refresh-${n}`, expiresIn: 3600, elapsed: 100, scopes: ['User.Read'] })
+const refusal = (more: Partial<StoredFailure> = {}): StoredFailure =>
+  ({ verdict: 'reconnect', reason: 'blocked_by_policy', final: false, microsoft: { aadsts: 53003 }, ...more })
+
+async function start(t: { teardown(end: () => Promise<void>): unknown }) {
+  const url = await testDatabase(t)
+  const database = openDatabase({ url, prepare: true, poolSize: 4, deadlineMs: 5_000 })
+  t.teardown(() => database.close())
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  t.teardown(() => sql.end())
+  const vault = createVault(parseSealingKeys(generateSealingKey('test')))
+  const store = createIntegrationStore(database, vault)
+  const id = '00000000-0000-4000-8000-000000000001'
+  const seal = (column: 'access_token' | 'refresh_token', text: string) =>
+    vault.seal({ table: 'oauth2_integration', column, provider: 'microsoft', userId: '42', recordId: id }, text)
+  await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, refreshed_at, scopes)
+    values (${id}, '42', 'active', nextval('integration_generation'), ${seal('access_token', 'access-0')}, ${seal('refresh_token', 'refresh-0')},
+      now() + interval '10 seconds', now() - interval '3590 seconds', '{User.Read}')`
+  const read = async (): Promise<Integration> => (await store.read('42'))!
+  const events = async () => (await sql`select type from event order by id`).map((row) => row['type'] as string)
+  return { store, sql, read, events }
+}
+
+t.test('one of many simultaneous claims of a generation wins; the row says until when', async (t) => {
+  const { store, read } = await start(t)
+  const row = await read()
+  t.match(row, { accessToken: 'access-0', status: 'active' })
+  t.ok(row.remaining > 8 && row.remaining <= 10 && Math.abs(row.lifetime - 3600) < 1)
+  const claims = await Promise.all(Array.from({ length: 12 }, (_, i) => store.claim(row, `owner-${i}`, 7, true)))
+  const won = claims.filter((claim) => claim !== undefined)
+  t.equal(won.length, 1)
+  t.match(won[0], { refreshToken: 'refresh-0', scopes: ['User.Read'], failures: 0, takenOver: false })
+  const { leaseIn } = await read()
+  t.ok(leaseIn! > 5 && leaseIn! <= 7)
+})
+
+t.test('no claim of another generation, of a row that is leased, backing off, marked since it was read, or gone', async (t) => {
+  const { store, sql, read } = await start(t)
+  const row = await read()
+  t.equal(await store.claim({ ...row, generation: row.generation - 1 }, 'a', 7, true), undefined)
+  await sql`update oauth2_integration set lease_owner = 'x', lease_until = now() + interval '1 minute'`
+  t.equal(await store.claim(row, 'a', 7, true), undefined)
+  await sql`update oauth2_integration set lease_owner = null, lease_until = null, retry_at = now() + interval '1 minute'`
+  t.equal(await store.claim(row, 'a', 7, true), undefined)
+  await sql`update oauth2_integration set retry_at = null, status = 'reconnect_required', failure = ${sql.json(refusal({ final: true }) as never)}`
+  t.equal(await store.claim(row, 'a', 7, true), undefined, 'a final mark leaves no retry_at')
+  await sql`delete from oauth2_integration`
+  t.equal(await store.claim(row, 'a', 7, true), undefined)
+})
+
+t.test('a lease that ran out is taken over, by one', async (t) => {
+  const { store, sql, read } = await start(t)
+  const row = await read()
+  await store.claim(row, 'first', 7, false)
+  await sql`update oauth2_integration set lease_until = now() - interval '1 second'`
+  const claims = await Promise.all(['second', 'third'].map((owner) => store.claim(row, owner, 7, false)))
+  t.strictSame(claims.filter((claim) => claim !== undefined).map(({ takenOver }) => takenOver), [true])
+})
+
+t.test('tokens are saved whoever holds the lease by now, under a new generation, with lease, failure and retry_at cleared', async (t) => {
+  const { store, sql, read } = await start(t)
+  const row = await read()
+  await store.claim(row, 'first', 7, true)
+  await sql`update oauth2_integration set lease_until = now() - interval '1 second'`
+  await store.claim(row, 'second', 7, true)
+  const saved = await store.saveTokens(row, tokens(1))
+  t.match(saved, { recovered: false, integration: { accessToken: 'access-1', status: 'active' } })
+  t.ok(saved!.integration.generation > row.generation)
+  t.ok(saved!.integration.remaining > 3590 && saved!.integration.remaining < 3600)
+  const [stored] = await sql`select lease_owner, lease_until, retry_at, failure, failures from oauth2_integration`
+  t.strictSame({ ...stored }, { lease_owner: null, lease_until: null, retry_at: null, failure: null, failures: 0 })
+})
+
+t.test('tokens for a generation that is over are discarded, and a deleted row stays deleted', async (t) => {
+  const { store, sql, read } = await start(t)
+  const row = await read()
+  await store.saveTokens(row, tokens(1))
+  t.equal(await store.saveTokens(row, tokens(2)), undefined)
+  t.equal((await read()).accessToken, 'access-1')
+  const latest = await read()
+  await sql`delete from oauth2_integration`
+  t.equal(await store.saveTokens(latest, tokens(3)), undefined)
+  t.equal(await store.read('42'), undefined)
+})
+
+t.test('a refusal is marked only by the holder of the lease, only for its generation, and gives the lease back', async (t) => {
+  const { store, sql, read, events } = await start(t)
+  const row = await read()
+  await store.claim(row, 'first', 7, true)
+  await sql`update oauth2_integration set lease_until = now() - interval '1 second'`
+  await store.claim(row, 'second', 7, true)
+  t.equal(await store.saveFailure(row, 'first', refusal(), 900), false)
+  t.match(await read(), { status: 'active' })
+  t.notOk((await read()).failure)
+  t.equal(await store.saveFailure({ ...row, generation: row.generation - 1 }, 'second', refusal(), 900), false)
+  t.equal(await store.saveFailure(row, 'second', refusal(), 900), true)
+  const marked = await read()
+  t.match(marked, { status: 'reconnect_required', failure: { reason: 'blocked_by_policy', at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ } })
+  t.ok(marked.retryIn! > 890)
+  t.notOk(marked.leaseIn)
+  t.strictSame(await events(), ['reconnect_required'])
+  t.equal(await store.saveFailure(row, 'second', refusal(), 900), false, 'once')
+})
+
+t.test('passing trouble leaves the status, a refusal that stands keeps its time, and success says that it recovered', async (t) => {
+  const { store, sql, read, events } = await start(t)
+  const row = await read()
+  await store.claim(row, 'a', 7, true)
+  await store.saveFailure(row, 'a', refusal({ verdict: 'try_later', reason: 'microsoft_error' }), 2)
+  t.match(await read(), { status: 'active', failure: { reason: 'microsoft_error' } })
+  await sql`update oauth2_integration set retry_at = null`
+  await store.claim(row, 'b', 7, true)
+  await store.saveFailure(row, 'b', refusal(), 900)
+  await sql`update oauth2_integration set retry_at = null`
+  const marked = await read()
+  await store.claim(marked, 'c', 7, true)
+  await store.saveFailure(marked, 'c', { ...marked.failure!, at: '2026-01-01T00:00:00Z' }, 900)
+  t.match(await read(), { failure: { at: '2026-01-01T00:00:00Z' } })
+  t.match(await store.saveTokens(marked, tokens(1)), { recovered: true, integration: { status: 'active' } })
+  t.strictSame(await events(), ['reconnect_required', 'recovered'])
+})
+
+t.test('giving a lease back is for its owner, and shows to those who wait', async (t) => {
+  const { store, read } = await start(t)
+  const row = await read()
+  await store.claim(row, 'a', 7, true)
+  await store.releaseLease(row, 'b')
+  t.ok((await store.progress(row.id))!.leaseIn! > 0)
+  await store.releaseLease(row, 'a')
+  t.strictSame(await store.progress(row.id), { generation: row.generation, status: 'active' })
+  t.equal(await store.progress('00000000-0000-4000-8000-00000000000f'), undefined)
+})

@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import postgres from 'postgres'
+import t from 'tap'
+import { startDatabase } from '../../sandbox/database.ts'
+import { createVault } from '../../src/crypto/vault.ts'
+import { migrate } from '../../src/db/migrate.ts'
+import { purge } from '../../src/db/purge.ts'
+import { reseal } from '../../src/db/reseal.ts'
+import { startWorld } from '../support/world.ts'
+
+/** The README's statements as ops paste them, with a password in place. */
+function documentedGrants(password: string): string {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const [, block = ''] = /<!-- database-role:begin -->[\s\S]*?```sql\n([\s\S]*?)```[\s\S]*?<!-- database-role:end -->/.exec(readme) ?? []
+  if (!block.includes(`':password'`)) throw new Error('the README names no place for the password')
+  return block.replace(`':password'`, `'${password}'`)
+}
+
+t.test('under the documented role, which has no DDL, the service does all it does', async (t) => {
+  // Roles belong to a whole server: one of its own, so that the name in the README can be used.
+  const server = await startDatabase()
+  t.teardown(() => server.close())
+  const password = randomBytes(16).toString('hex')
+  const as = (user: string, database: string) => Object.assign(new URL(server.url), { username: user, password, pathname: `/${database}` }).href
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} })
+  await admin.unsafe(`create role owner login createrole password '${password}'`)
+  await admin.unsafe('create database broker owner owner')
+  await admin.end()
+  await migrate(as('owner', 'broker'))
+  const owner = postgres(as('owner', 'broker'), { max: 1, onnotice: () => {} })
+  t.teardown(() => owner.end())
+  await owner.unsafe(documentedGrants(password))
+
+  const world = await startWorld(t, { databaseUrl: as('token_broker', 'broker') })
+  t.same(await world.sql`select current_user, (select rolsuper or rolcreatedb or rolcreaterole from pg_roles where rolname = current_user) as mighty`, [
+    { current_user: 'token_broker', mighty: false },
+  ])
+  for (const statement of ['create table t (a int)', 'drop table event', 'alter table event add column a int', 'truncate event', 'create schema s', 'delete from drizzle.__drizzle_migrations']) {
+    await t.rejects(world.sql.unsafe(statement), { code: '42501' }, statement)
+  }
+
+  const { id, next } = await world.connect('42')
+  t.equal((await world.browser().open(next)).status, 200)
+  const token = await world.caller.token('42')
+  t.ok((await world.caller.refresh('42', token.generation)).generation > token.generation)
+  await world.setRemaining('42', 1)
+  await world.caller.token('42')
+  const { url } = await world.caller.beginConnect('42', { intent: 'manage' })
+  t.match((await world.browser().open(url)).url, /\/accounts\/account\/microsoft\//)
+  await world.caller.endBrowserSessions('42')
+  world.entra.control.misbehave('aadsts', 700082)
+  await world.setRemaining('42', -1)
+  t.match(await world.caller.send('GET', '/tokens/42'), { status: 409, body: { code: 'reconnect_required' } })
+  t.match(await world.caller.send('GET', `/connect-sessions/${id}`), { status: 200 })
+  const { services } = world.replica
+  t.match(await reseal(services.database, createVault(services.config.sealingKeys)), { settled: true })
+  await t.resolves(purge(services.database))
+  t.match((await world.replica.operations.inject('/metrics')).payload, /token_broker_integrations\{status="reconnect_required"\} 1/)
+  await world.caller.disconnect('42')
+  t.equal(await world.row('42'), undefined)
+
+  await owner.unsafe('create table later (a int); create sequence later_on')
+  await t.resolves(world.sql.unsafe('insert into later values (nextval(\'later_on\'))'), 'what a later release adds is covered')
+})

@@ -1,0 +1,172 @@
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import { startBroker } from '../../sandbox/broker.ts'
+import { createBrokerClient } from '../../sandbox/megdocs/broker-client.ts'
+import { BROKER_AUTHORITY } from '../../sandbox/broker.ts'
+import { appendEvent } from '../../src/db/events.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+// Events and the list of integrations (design 2.5).
+
+interface Page {
+  events: { id: number; user_id: string; type: string; reason?: string; generation?: number }[]
+  cursor: string
+  more: boolean
+}
+interface List {
+  integrations: { user_id: string }[]
+  next?: string
+  events_cursor: string
+}
+async function get<T>(world: Pick<World, 'caller'>, path: string): Promise<T> {
+  const { status, body } = await world.caller.send('GET', path)
+  if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`)
+  return body as T
+}
+const write = (world: World, userId: string, gate: Promise<void> = Promise.resolve()): Promise<void> =>
+  world.replica.services.database.transaction(async (tx) => {
+    await appendEvent(tx, { userId, type: 'connected', caller: 'test' })
+    await gate
+  })
+
+t.test('everything that happens to a user comes once, in order, and a cursor goes on behind it', async (t) => {
+  const world = await startWorld(t)
+  await world.connect('42')
+  await world.connect('42')
+  world.entra.control.revokeSessions({ account: 'jane@contoso.com' })
+  await world.setRemaining('42', -1)
+  await world.caller.send('GET', '/tokens/42')
+  const first = await get<Page>(world, '/events?limit=2')
+  t.match(first.events, [{ user_id: '42', type: 'connected', generation: Number }, { user_id: '42', type: 'reconnected' }])
+  t.equal(first.more, true)
+  await world.caller.disconnect('42')
+  const rest = await get<Page>(world, `/events?after=${first.cursor}`)
+  t.match(rest.events, [{ type: 'reconnect_required', reason: 'access_revoked' }, { type: 'disconnected' }])
+  t.equal(rest.more, false)
+  t.match(await get<Page>(world, `/events?after=${rest.cursor}`), { events: [], more: false })
+})
+
+t.test('writers that commit out of order lose no event', async (t) => {
+  const world = await startWorld(t)
+  let open = () => {}
+  const slow = write(world, 'slow', new Promise((resolve) => (open = resolve)))
+  const fast = write(world, 'fast')
+  const waiting = () => world.sql`select count(*)::int as n from pg_locks where locktype = 'advisory' and not granted`
+  while ((await waiting())[0]?.['n'] !== 1) await new Promise((resolve) => setImmediate(resolve))
+  const before = await get<Page>(world, '/events')
+  t.strictSame(before.events, [], 'the later one waits for the earlier one')
+  open()
+  await Promise.all([slow, fast])
+  t.strictSame((await get<Page>(world, `/events?after=${before.cursor}`)).events.map(({ user_id: user }) => user), ['slow', 'fast'])
+})
+
+t.test('a reader among many writers sees every event exactly once', async (t) => {
+  const world = await startWorld(t)
+  const writers = Array.from({ length: 8 }, async (_, w) => {
+    for (let i = 0; i < 20; i++) await write(world, `${w}-${i}`)
+  })
+  let done = false
+  const all = Promise.all(writers).then(() => (done = true))
+  const seen: string[] = []
+  let cursor: string | undefined
+  for (;;) {
+    const wasDone = done
+    const page: Page = await get<Page>(world, `/events?limit=7${cursor === undefined ? '' : `&after=${cursor}`}`)
+    seen.push(...page.events.map(({ user_id: user }) => user))
+    cursor = page.cursor
+    if (wasDone && page.events.length === 0) break
+  }
+  await all
+  t.equal(seen.length, 160)
+  t.equal(new Set(seen).size, 160)
+})
+
+t.test('waiting ends with the first event, holds no connection, and ends by itself', async (t) => {
+  const world = await startWorld(t, { env: { DATABASE_POOL_SIZE: '1' } })
+  const { cursor } = await get<Page>(world, '/events')
+  const waiting = get<Page>(world, `/events?after=${cursor}&wait=25`)
+  t.match(await world.caller.send('GET', '/tokens/nobody'), { status: 404 }, 'with a pool of one connection others are served meanwhile')
+  await write(world, '42')
+  t.match(await waiting, { events: [{ user_id: '42' }] })
+  const last = await get<Page>(world, `/events?after=${cursor}`)
+  t.match(await get<Page>(world, `/events?after=${last.cursor}&wait=1`), { events: [] })
+  t.match(await world.caller.send('GET', '/events?wait=26'), { status: 422 })
+})
+
+t.test('a cursor of another database, of an undone future, too old or made up is expired', async (t) => {
+  const world = await startWorld(t)
+  await write(world, '1')
+  await write(world, '2')
+  const { cursor } = await get<Page>(world, '/events')
+  const [epoch, id, at] = Buffer.from(cursor, 'base64url').toString().split('.')
+  const made = (...parts: unknown[]) => Buffer.from(parts.join('.')).toString('base64url')
+  const expired = async (after: string) => t.match(await world.caller.send('GET', `/events?after=${after}`), { status: 410, body: { code: 'cursor_expired' } })
+  await expired(made('00000000-0000-4000-8000-000000000000', id, at))
+  await expired(made(epoch, Number(id) + 1, at))
+  await expired(made(epoch, id, Number(at) - 90 * 86_400))
+  await expired('made-up')
+  t.match(await get<Page>(world, `/events?after=${made(epoch, id, Number(at) - 88 * 86_400)}`), { events: [] })
+})
+
+t.test('events that were purged are never skipped in silence', async (t) => {
+  const world = await startWorld(t)
+  await write(world, '1')
+  await world.sql`update event set at = now() - interval '91 days'`
+  const { cursor } = await get<Page>(world, '/events?limit=1')
+  await write(world, '2')
+  await world.sql`update event set at = now() - interval '91 days'`
+  await world.sql`delete from event`
+  t.match(await world.caller.send('GET', `/events?after=${cursor}`), { status: 410 })
+})
+
+t.test('the list and the events behind its cursor together miss nothing', async (t) => {
+  const world = await startWorld(t)
+  const rows = Array.from({ length: 7 }, (_, i) => ({
+    user_id: `u${i}`, refresh_token: `refresh-token-of-user-${i}`, updated_at: new Date(Date.now() - 60_000).toISOString(),
+  }))
+  await world.caller.send('POST', '/integrations/import', { rows })
+  const users: string[] = []
+  let after: string | undefined
+  let cursor: string | undefined
+  do {
+    const page: List = await get<List>(world, `/integrations?limit=3${after === undefined ? '' : `&after=${after}`}`)
+    users.push(...page.integrations.map(({ user_id: user }) => user))
+    cursor ??= page.events_cursor
+    // While it is read: one that was listed goes, one in front of the reader comes.
+    if (after === undefined) {
+      await world.caller.disconnect('u0')
+      await world.caller.send('POST', '/integrations/import', { rows: [{ ...rows[0], user_id: 'a', updated_at: new Date().toISOString() }] })
+    }
+    after = page.next
+  } while (after !== undefined)
+  t.strictSame(users, rows.map(({ user_id: user }) => user))
+  const page = await get<Page>(world, `/events?after=${cursor}`)
+  t.strictSame(page.events.map(({ user_id: user, type }) => [user, type]), [['u0', 'disconnected'], ['a', 'imported']])
+})
+
+t.test('a broker that is killed loses no event: what it answered as done is there for the next one', async (t) => {
+  const world = await startWorld(t)
+  const rowOf = (i: number) => ({ user_id: `u${i}`, refresh_token: `refresh-token-of-user-${i}`, updated_at: new Date(Date.now() - 60_000).toISOString() })
+  const done = new Set<string>()
+  for (let round = 0; round < 3; round++) {
+    const broker = await startBroker(world.env)
+    const caller = createBrokerClient({ address: () => broker.internalUrl, authority: BROKER_AUTHORITY, key: world.secrets.megdocsKey })
+    let sent = 0
+    await Promise.all(Array.from({ length: 4 }, async (_, w) => {
+      for (let i = 0; !broker.isOver(); i++) {
+        const row = rowOf(round * 10_000 + w * 1000 + i)
+        if (++sent === 25) broker.kill('SIGKILL')
+        const answer = await caller.send('POST', '/integrations/import', { rows: [row] }).catch(() => undefined)
+        if (answer?.status === 200) done.add(row.user_id)
+        if (answer === undefined) break
+      }
+    }))
+    await broker.ended
+  }
+  const stored = (await world.sql`select user_id from oauth2_integration order by 1`).map((row) => row['user_id'] as string)
+  const told = (await get<Page>(world, '/events?limit=500')).events.map(({ user_id: user }) => user).toSorted()
+  t.ok(done.size > 20)
+  t.ok([...done].every((user) => told.includes(user)))
+  t.strictSame(told, stored.toSorted(), 'an event for every integration, and none without')
+  await world.replica.services.database.run((db) => db.execute(sql`select 1`))
+})

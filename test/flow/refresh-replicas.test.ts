@@ -1,0 +1,227 @@
+import t from 'tap'
+import type { Token, Problem } from '../../sandbox/megdocs/broker-client.ts'
+import { systemClock } from '../../src/services.ts'
+import { JANE, startWorld, type Replica, type World } from '../support/world.ts'
+
+// Three replicas on one Postgres: one call per generation, and a loser never hurts a winner (design 2.3).
+
+const calls = ({ entra }: World) => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0
+
+async function ask({ caller }: Replica, method: 'GET' | 'POST', path: string, body?: object) {
+  return (await caller.send(method, path, body)) as { status: number; body: Token & Problem }
+}
+const read = (replica: Replica, query = '') => ask(replica, 'GET', `/tokens/42${query}`)
+const force = (replica: Replica, generation: number) => ask(replica, 'POST', '/tokens/42/refresh', { generation })
+
+async function three(t: Parameters<typeof startWorld>[0]): Promise<{ world: World; replicas: [Replica, Replica, Replica] }> {
+  // What is counted here is calls to Microsoft, not milliseconds on a busy machine.
+  const world = await startWorld(t, { env: { DATABASE_DEADLINE_MS: '30000' } })
+  await world.connect('42')
+  return { world, replicas: [world.replica, await world.startReplica(), await world.startReplica()] }
+}
+const spread = <T>(count: number, replicas: readonly Replica[], work: (replica: Replica) => Promise<T>) =>
+  Promise.all(Array.from({ length: count }, (_, i) => work(replicas[i % replicas.length]!)))
+const generationsOf = (answers: { body: Token }[]) => new Set(answers.map(({ body }) => body.generation))
+const endLease = ({ sql }: World) => sql`update oauth2_integration set lease_until = now() - interval '1 second'`
+const logged = (replicas: readonly Replica[], what: string) => replicas.flatMap((one) => one.logged().split('\n')).filter((line) => line.includes(what)).length
+
+t.test('150 concurrent readers of an expired token over three replicas make one call, and all get its token', async (t) => {
+  const { world, replicas } = await three(t)
+  const { generation } = await world.caller.token('42')
+  for (let round = 1; round <= 2; round++) {
+    await world.setRemaining('42', -1)
+    const answers = await spread(150, replicas, (replica) => read(replica, '?deadline_ms=30000'))
+    t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]))
+    t.equal(generationsOf(answers).size, 1)
+    t.ok(answers[0]!.body.generation > generation)
+    t.notOk(answers.some(({ body }) => body.degraded))
+    t.equal(calls(world), round)
+  }
+})
+
+t.test('ten simultaneous forced refreshes of one generation over three replicas cost one call and return a later one', async (t) => {
+  const { world, replicas } = await three(t)
+  const { generation, access_token: failed } = await world.caller.token('42')
+  const answers = await spread(10, replicas, (replica) => force(replica, generation))
+  t.ok(answers.every(({ status, body }) => status === 200 && body.generation > generation && body.access_token !== failed))
+  t.equal(calls(world), 1)
+  t.match(await force(replicas[1], generation), { status: 200, body: { generation: answers[0]!.body.generation } }, 'the stored one is later: no call')
+  t.equal(calls(world), 1)
+})
+
+t.test('a forced refresh that joins a plain one returns the later token too', async (t) => {
+  const { world, replicas } = await three(t)
+  const { generation } = await world.caller.token('42')
+  for (let round = 1; round <= 3; round++) {
+    await world.setRemaining('42', 200)
+    world.entra.control.hold()
+    const plain = read(replicas[0])
+    await world.entra.control.held()
+    const before = (await world.row('42'))!['generation']
+    const forced = [force(replicas[0], Number(before)), force(replicas[1], Number(before))]
+    world.entra.control.release()
+    for (const { status, body } of [...await Promise.all(forced), await plain]) {
+      t.equal(status, 200)
+      t.ok(body.generation > Number(before) && body.generation > generation)
+    }
+    t.equal(calls(world), round)
+  }
+})
+
+t.test('a forced refresh that fails is a failure, never the token that failed; a plain read still gets that one', async (t) => {
+  const { world, replicas } = await three(t)
+  const { generation } = await world.caller.token('42')
+  world.entra.control.misbehave('status', 503)
+  for (const { status, body } of await spread(4, replicas, (replica) => force(replica, generation))) {
+    t.match({ status, body }, { status: 503, body: { code: 'microsoft_unavailable', reason: 'microsoft_error' } })
+    t.ok(body.retry_after)
+    t.notOk('access_token' in body)
+  }
+  t.equal(calls(world), 1)
+  t.match(await read(replicas[2]), { status: 200, body: { generation } })
+})
+
+t.test('waiters behind a failing flight learn its outcome at once, here and in other replicas, and nobody tries again', async (t) => {
+  const { world, replicas } = await three(t)
+  await world.setRemaining('42', -1)
+  world.entra.control.misbehave('throttle', 30)
+  world.entra.control.hold()
+  const waiting = spread(30, replicas, (replica) => read(replica))
+  await world.entra.control.held()
+  world.entra.control.release()
+  for (const answer of await waiting) t.match(answer, { status: 503, body: { code: 'microsoft_unavailable', reason: 'throttled' } })
+  t.equal(calls(world), 1)
+})
+
+t.test('a final refusal costs one call and one event, however many read at once', async (t) => {
+  const { world, replicas } = await three(t)
+  await world.setRemaining('42', -1)
+  world.entra.control.revokeSessions({ account: JANE })
+  for (const answer of await spread(60, replicas, (replica) => read(replica))) {
+    t.match(answer, { status: 409, body: { code: 'reconnect_required', reason: 'access_revoked' } })
+  }
+  t.equal(calls(world), 1)
+  t.equal((await world.sql`select 1 from event where type = 'reconnect_required'`).length, 1)
+})
+
+t.test('a winner held past its lease still saves although the one who took over is refused by strict rotation', async (t) => {
+  const { world, replicas } = await three(t)
+  world.entra.control.configure({ rotation: 'strict' })
+  await world.setRemaining('42', -1)
+  world.entra.control.holdAfter()
+  const winner = read(replicas[0])
+  await world.entra.control.held(1)
+  await endLease(world)
+  // The second holds the lease while the first one's answer is on its way; its own answer is a refusal.
+  const second = read(replicas[1])
+  await world.entra.control.held(2)
+  const [owner] = await world.sql`select lease_owner from oauth2_integration`
+  t.ok(owner?.['lease_owner'])
+  world.entra.control.release()
+  const answers = await Promise.all([winner, second])
+  const row = await world.row('42')
+  t.equal(calls(world), 2)
+  t.equal(logged(replicas, 'lease_taken_over'), 1)
+  // Whichever answer came first, the user ends connected, with the one set of tokens that was issued.
+  t.match(row, { status: 'active', failure: null, lease_owner: null })
+  const after = await read(replicas[2])
+  t.match(after, { status: 200 })
+  t.equal(after.body.access_token, (await world.stored('42'))?.accessToken)
+  t.ok(answers.some(({ status, body }) => status === 200 && body.generation === after.body.generation))
+})
+
+t.test('two answers with tokens for one generation: the first one saved stands, the other is discarded', async (t) => {
+  const { world, replicas } = await three(t)
+  await world.setRemaining('42', -1)
+  world.entra.control.holdAfter()
+  const first = read(replicas[0])
+  await world.entra.control.held(1)
+  await endLease(world)
+  const second = read(replicas[1])
+  await world.entra.control.held(2)
+  world.entra.control.release()
+  const answers = await Promise.all([first, second])
+  t.strictSame(answers.map(({ status }) => status), [200, 200])
+  t.equal(generationsOf(answers).size, 1)
+  t.equal(answers[0].body.access_token, answers[1].body.access_token)
+  t.equal(logged(replicas, '"discarded"'), 1)
+})
+
+t.test('strict rotation with a lost answer: reconnect_required on the next read, no loop', async (t) => {
+  const { world, replicas } = await three(t)
+  world.entra.control.configure({ rotation: 'strict' })
+  await world.setRemaining('42', -1)
+  world.entra.control.misbehave('reset', true, { times: 1 })
+  t.match(await read(replicas[0]), { status: 503, body: { code: 'microsoft_unavailable' } })
+  await world.sql`update oauth2_integration set retry_at = now()`
+  for (let i = 0; i < 6; i++) t.match(await read(replicas[i % 3]!), { status: 409, body: { code: 'reconnect_required', reason: 'token_invalid' } })
+  t.equal(calls(world), 2)
+})
+
+t.test('a row that is deleted during its refresh stays deleted', async (t) => {
+  const { world, replicas } = await three(t)
+  await world.setRemaining('42', -1)
+  world.entra.control.holdAfter()
+  const reading = [read(replicas[0]), read(replicas[1])]
+  await world.entra.control.held()
+  await world.caller.disconnect('42')
+  world.entra.control.release()
+  for (const answer of await Promise.all(reading)) t.match(answer, { status: 404, body: { code: 'not_connected' } })
+  t.equal(await world.row('42'), undefined)
+})
+
+t.test('a reconnect as another account during a refresh: nobody gets the first account\'s token', async (t) => {
+  const { world, replicas } = await three(t)
+  const other = world.entra.control.state().accounts.find(({ username, tenantId }) => username !== JANE && tenantId !== '9188040d-6c67-4c5b-b112-36a304b66dad')!
+  await world.setRemaining('42', -1)
+  world.entra.control.holdAfter()
+  const reading = [read(replicas[0]), read(replicas[1])]
+  await world.entra.control.held()
+  const switching = world.connect('42', other.username, { allowSwitch: true })
+  await world.entra.control.held(2)
+  world.entra.control.release()
+  await switching
+  // Those whose refresh was saved before the reconnect committed got the old account's token while it was the user's account.
+  const [connected] = await world.sql`select detail->>'generation' as generation from event where type = 'reconnected'`
+  for (const { status, body } of await Promise.all(reading)) {
+    t.equal(status, 200)
+    t.equal(body.account?.object_id === other.objectId, body.generation >= Number(connected!['generation']))
+  }
+  t.match((await read(replicas[2])).body.account, { object_id: other.objectId })
+  t.match(await world.row('42'), { object_id: other.objectId, tenant_id: other.tenantId })
+})
+
+t.test('a reconnect that commits before the refresh\'s answer is saved wins; the late answer is discarded', async (t) => {
+  const { world, replicas } = await three(t)
+  await world.setRemaining('42', -1)
+  world.entra.control.holdAfter()
+  const reading = read(replicas[0])
+  await world.entra.control.held()
+  // What a reconnect does to the row, without Microsoft (who is holding): another account under a new generation.
+  await world.sql`update oauth2_integration set generation = nextval('integration_generation'), object_id = ${'00000000-0000-4000-8000-00000000000a'},
+    access_token_expires_at = now() + interval '1 hour', refreshed_at = now(), lease_owner = null, lease_until = null`
+  const stored = await world.stored('42')
+  world.entra.control.release()
+  const { body } = await reading
+  t.equal(body.access_token, stored?.accessToken)
+  t.match(body.account, { object_id: '00000000-0000-4000-8000-00000000000a' })
+  t.strictSame(await world.stored('42'), stored)
+})
+
+t.test('replicas whose clocks are ten minutes apart agree: stored times are Postgres\' alone', async (t) => {
+  const world = await startWorld(t)
+  await world.connect('42')
+  const shifted = (seconds: number) => ({ clock: { ...systemClock, now: () => systemClock.now() + seconds * 1000 } })
+  // Signatures are judged by the process' clock, so these are asked at the core, not over HTTP.
+  const apart = [await world.startReplica({}, shifted(600)), await world.startReplica({}, shifted(-600))]
+  const request = { userId: '42', minTtl: 300, deadlineMs: 8_000, requestId: 'clocks' }
+  await world.setRemaining('42', 301)
+  for (const { services } of apart) t.notOk((await services.refresh.tokenFor(request)).degraded)
+  t.equal(calls(world), 0)
+  await world.setRemaining('42', 299)
+  const answers = await Promise.all(apart.map(({ services }) => services.refresh.tokenFor(request)))
+  t.equal(calls(world), 1)
+  t.equal(new Set(answers.map(({ integration }) => integration.expiresAt)).size, 1)
+  const [row] = await world.sql`select extract(epoch from access_token_expires_at - now()) as left from oauth2_integration`
+  for (const { integration } of answers) t.ok(Math.abs(integration.remaining - Number(row!['left'])) < 5)
+})

@@ -1,0 +1,114 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Supervised, supervise } from '../../sandbox/supervise.ts'
+
+/**
+ * Builds the image with buildah and runs it as Kubernetes would: its own entry point, user, environment and working directory, the root
+ * filesystem read-only, no capabilities to be gained, Node as pid 1. It knows nothing of what the service does.
+ */
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const STORAGE = process.env['TOKEN_BROKER_TOOLS'] ?? join(homedir(), '.cache', 'token-broker-tools')
+/** vfs and chroot need neither a daemon nor a kernel module. */
+const FLAGS = ['--root', join(STORAGE, 'storage'), '--runroot', join(STORAGE, 'run'), '--storage-driver', 'vfs']
+
+export interface ImageConfig {
+  User: string
+  Env: string[]
+  Entrypoint: string[]
+  Cmd: string[]
+  WorkingDir: string
+  Labels: Record<string, string>
+  ExposedPorts: Record<string, object>
+}
+
+export interface Image {
+  config: ImageConfig
+  /** Where its files can be looked at. */
+  root: string
+  /** Bytes of all layers, as they would be stored unpacked, and of ours alone. */
+  size: { all: number; ours: number }
+  remove(): void
+}
+
+/** One line on what is missing and how to get it; undefined when all is there. */
+export function missingTools(): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'test:image needs Linux and root: it enters the root of another filesystem'
+  const missing = ['buildah', 'unshare', 'setpriv'].filter((tool) => !(process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, tool))))
+  return missing.length === 0 ? undefined : `test:image lacks ${missing.join(', ')}: run bash test/image/install-tools`
+}
+
+function buildah(...args: string[]): string {
+  try {
+    return execFileSync('buildah', [...FLAGS, ...args], {
+      cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, BUILDAH_ISOLATION: 'chroot' },
+    }).trim()
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    throw new Error(`buildah ${args[0]} failed:\n${stdout.slice(-4000)}\n${stderr.slice(-4000)}`)
+  }
+}
+
+/** Makes the stand-ins for the base images, which cannot be pulled everywhere, and builds the Dockerfile on them. */
+export function buildImage(name: string): Image {
+  mkdirSync(STORAGE, { recursive: true })
+  execFileSync('bash', [join(ROOT, 'test/image/stand-in'), process.execPath, ...FLAGS], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, BUILDAH_ISOLATION: 'chroot' } })
+  const npmrc = join(homedir(), '.npmrc')
+  buildah('bud', '--pull-never', '--layers=false', ...(existsSync(npmrc) ? ['--secret', `id=npmrc,src=${npmrc}`] : []), '--tag', name, '.')
+  const { OCIv1, Manifest } = JSON.parse(buildah('inspect', '--type', 'image', name)) as { OCIv1: { config: ImageConfig }; Manifest: string }
+  const layers = (JSON.parse(Manifest) as { layers: { size: number }[] }).layers.map(({ size }) => size)
+  const container = buildah('from', '--pull-never', name)
+  return {
+    config: OCIv1.config,
+    root: buildah('mount', container),
+    size: { all: layers.reduce((sum, size) => sum + size, 0), ours: layers.at(-1) ?? 0 },
+    remove() {
+      buildah('rm', container)
+      buildah('rmi', name)
+    },
+  }
+}
+
+/** In a mount and process namespace of its own; NODE_OPTIONS is tap's, which follows its children. $1: image root; $2: folder that is shown as /tmp; $3: user; $4: working directory. */
+const ENTER = `
+set -e
+unset NODE_OPTIONS
+root=$1 shown=$2 user=$3 directory=$4; shift 4
+mount --bind "$root" "$root"
+mount -t proc -o ro proc "$root/proc"
+mount --bind "$shown" "$root/tmp"
+mount -o remount,bind,ro "$root/tmp"
+mount -o remount,bind,ro "$root"
+exec setpriv --no-new-privs --clear-groups unshare --root="$root" --wd="$directory" --setgid="\${user#*:}" --setuid="\${user%:*}" -- "$@"
+`
+
+export interface Running {
+  /** All lines of both outputs. */
+  lines: string[]
+  /** Resolves with the exit code. */
+  ended: Promise<number>
+  /** Process id of pid 1 of the container, seen from here. */
+  pid(): number
+  kill(signal: NodeJS.Signals): void
+}
+
+/** Starts the image with these arguments in place of its CMD. `shown` is a folder of ours that the container sees, read-only, as /tmp. */
+export async function runImage(image: Image, options: { args?: readonly string[]; env: Record<string, string>; shown: string; onLine?: (line: string) => void }): Promise<Running> {
+  const { config } = image
+  const lines: string[] = []
+  const take = (line: string): void => {
+    lines.push(line)
+    options.onLine?.(line)
+  }
+  const own = Object.fromEntries(config.Env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
+  const command = ['/usr/bin/unshare', '--mount', '--pid', '--fork', '--kill-child', '--', '/bin/sh', '-c', ENTER, 'sh',
+    image.root, options.shown, config.User, config.WorkingDir, ...config.Entrypoint, ...(options.args ?? config.Cmd)]
+  const child: Supervised = await supervise(command, {
+    env: { ...own, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...options.env }, cwd: '/', lastSignal: 'TERM', onOutput: take, onError: take,
+  })
+  const pid = (): number => Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')[0])
+  return { lines, ended: child.ended, pid, kill: (signal) => void process.kill(pid(), signal) }
+}

