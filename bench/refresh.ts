@@ -8,7 +8,7 @@ const LATENCY = 100
 const ROUNDS = 7
 const LIMIT = (USERS / CALLERS) * LATENCY
 
-const deployment = await deploy({ env: { DATABASE_POOL_SIZE: '20', LOG_LEVEL: 'warn' } })
+const deployment = await deploy({ env: { DATABASE_POOL_SIZE: '20' } })
 try {
   const broker = await deployment.start()
   const users = await deployment.users('bench', USERS)

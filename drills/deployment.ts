@@ -72,7 +72,7 @@ export async function deploy({ env: more = {}, through = async (url) => url }: D
     callersFile,
     secrets,
     microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
-    more: { LOG_LEVEL: 'info', ...more },
+    more,
   })
   const sql = postgres(databaseUrl, { max: 4, onnotice: () => {}, backoff: () => 0.1 })
   const vault = createVault(parseSealingKeys(secrets.sealingKeys))

@@ -23,7 +23,7 @@ export function run(command: string, args: readonly string[], options: { cwd?: s
     const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: ['ignore', options.show ? 'inherit' : 'pipe', 'pipe'] })
     let [out, err] = ['', '']
     child.stdout?.on('data', (chunk: Buffer) => (out += String(chunk)))
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
       err += String(chunk)
       if (options.show) process.stderr.write(chunk)
     })

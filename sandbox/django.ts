@@ -82,7 +82,7 @@ async function read(message: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 /** GET lists the sandbox's switches, POST {action, userId} presses one. */
-function serveControls(controls: SandboxControls | undefined): Promise<Listening> {
+export function serveControls(controls: SandboxControls | undefined): Promise<Listening> {
   return listen(createServer((asked, response) => {
     void (async () => {
       const body = await read(asked)

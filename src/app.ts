@@ -4,6 +4,7 @@ import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions
 import { Failure } from './core/failure.ts'
 import { accountRoutes } from './http/account.ts'
 import { adminConsentRoutes } from './http/admin-consent.ts'
+import { auditOf } from './http/audit.ts'
 import { browserErrors } from './http/browser.ts'
 import { connectSessionRoutes } from './http/connect-sessions.ts'
 import { connectRoutes } from './http/connect.ts'
@@ -43,18 +44,29 @@ function newApp(listener: Listener, { log, metrics, lifecycle }: Services, more:
     ...LIMITS,
     ...more,
   } as FastifyServerOptions) as unknown as FastifyInstance
-  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.setValidatorCompiler(validatorCompiler)
   // Callers take their next request to another replica; and a connection that is busy when the listener closes does not outlive it.
-  app.addHook('onSend', async (_request, reply, payload) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (lifecycle.draining) reply.header('connection', 'close')
-    return payload
+    done(null, payload)
   })
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
-    metrics.answered(listener, route, reply.statusCode, reply.elapsedTime / 1000)
-    if (listener !== 'operations') request.log.info({ method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 }, 'answered')
+    const { statusCode: status, elapsedTime } = reply
+    metrics.answered(listener, route, status, elapsedTime / 1000)
+    if (listener !== 'operations') {
+      request.log.info({ method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10, ...auditOf(request) }, 'answered')
+    }
+    done()
   })
   return app.withTypeProvider<TypeBoxTypeProvider>()
+}
+
+/** TypeBox's own, without its conversion where all that comes is text anyway: it costs more than the check. */
+const validatorCompiler: typeof TypeBoxValidatorCompiler = (route) => {
+  const converting = TypeBoxValidatorCompiler(route)
+  if (route.httpPart !== 'params') return converting
+  return TypeBoxValidatorCompiler({ ...route, httpPart: 'body' })
 }
 
 /** What is not goes where every unknown address goes: Fastify would answer by itself, quoting it and without our headers. */
@@ -94,8 +106,9 @@ export async function buildInternalApp(services: Services): Promise<FastifyInsta
     request.log[level]({ code: failure.code, reason: failure.facts.reason, detail: failure.facts.detail, ...(level === 'error' ? { err: error } : {}) }, 'request failed')
     return sendProblem(request, reply, failure)
   })
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
+    done()
   })
   await app.register(openApi, { serverUrl: `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}` })
   await app.register((scope) => signedRoutes(scope, services))

@@ -36,7 +36,7 @@ function redacted(fields: Record<string, unknown>, depth = 0): Record<string, un
  * Lines are written together, at the latest after a tenth of a second and when the process ends: a system call for each costs as much as a
  * tenth of a warm read (measured). Only SIGKILL can lose those of the last moment.
  */
-export function createLogger(level: string, destination: DestinationStream = pino.destination({ minLength: 4_096, periodicFlush: 100 })): Logger {
+export function createLogger(level: string, destination: DestinationStream = pino.destination({ minLength: 16_000, periodicFlush: 100 })): Logger {
   return pino(loggerOptions(level), destination)
 }
 

@@ -25,7 +25,7 @@ button.quiet, .button.quiet { background: transparent; color: var(--brand); }
 ul.plain { list-style: none; margin: 0; padding: 0; }
 ul.plain > li { padding: .55rem 0; border-top: 1px solid var(--line); }
 ul.plain > li:first-child { border-top: 0; }
-ul.plain > li:has(> form) { display: grid; grid-template-columns: 17rem minmax(0, 1fr); gap: .25rem 1rem; align-items: center; }
+ul.plain > li:has(> form) { display: grid; grid-template-columns: 19rem minmax(0, 1fr); gap: .25rem 1rem; align-items: center; }
 ul.plain > li > form > button { width: 100%; }
 label { display: block; font-weight: 600; margin-bottom: .35rem; }
 textarea { width: 100%; min-height: 14rem; font: 1rem/1.5 ui-monospace, Menlo, Consolas, monospace; color: inherit; background: var(--ground); border: 1px solid var(--soft); border-radius: .4rem; padding: .75rem; }

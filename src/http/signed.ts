@@ -92,9 +92,9 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     }
   })
 
-  scope.addHook('onSend', async (request, reply, payload) => {
+  scope.addHook('onSend', (request, reply, payload, done) => {
     const signedRequest = request.getDecorator<SignedRequest | null>(SIGNED) ?? refusals.get(request)
-    if (signedRequest === undefined) return payload
+    if (signedRequest === undefined) return done(null, payload)
     const body = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : ''
     // Fresh and covered where the caller's clock is off, so that it can correct it by this answer. Proxies may replace it elsewhere.
     if (refusals.has(request)) reply.header('date', new Date(now()).toUTCString())
@@ -104,6 +104,6 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
       Object.entries(reply.getHeaders()).flatMap(([name, value]) => value === undefined ? [] : [[name, String(value)]]),
     )
     reply.headers(signedRequest.signAnswer({ status: reply.statusCode, headers, body }))
-    return payload
+    done(null, payload)
   })
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { DEFAULT_MIN_TTL } from '../core/integration.ts'
 import type { Refresh, TokenAnswer, TokenRequest } from '../core/refresh.ts'
+import { audit } from './audit.ts'
 import { TOKEN } from './examples.ts'
 import { answer, DEADLINE, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
@@ -14,13 +15,13 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
   /** Every token that is handed out leaves an audit line: who, for whom, which (design 4). The token itself is in none. */
   async function handOut(request: FastifyRequest, wanted: TokenRequest) {
     const answer: TokenAnswer = await refresh.tokenFor(wanted)
-    request.log.info({
+    audit(request, {
       audit: 'token_handed_out',
       caller: callerOf(request).caller.name,
       user_id: wanted.userId,
       generation: answer.integration.generation,
       ...(answer.degraded === undefined ? {} : { degraded: answer.degraded.reason }),
-    }, 'token handed out')
+    })
     return tokenView(answer, missingScopes)
   }
 

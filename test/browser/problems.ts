@@ -1,7 +1,7 @@
 import t from 'tap'
 import { texts } from '../../src/http/pages/texts.ts'
 import { ACCOUNT, connect, goToMicrosoft, logIn, openAccountPage } from './support/people.ts'
-import { inBothLanguages, openStage, sceneOf } from './support/stage.ts'
+import { inBothLanguages, openScene, openStage, sceneOf } from './support/stage.ts'
 import { visit, visitWithoutCookies } from './support/visitor.ts'
 
 // Everything that stops a browser on its way: links, cookies, sessions, addresses (issue 5, items 2 and 6).
@@ -102,4 +102,16 @@ await t.test('too many requests of one person: a page, and when to try again', a
   await visitor.page.goto(url)
   await scene.see('too-many-requests', texts.en.problems.too_many_requests.title)
   t.same(visitor.faults, [])
+})
+
+// Last: it takes the database away.
+await t.test('our database does not answer: a page, and when to try again', async (t) => {
+  const scene = await openScene(t, stage)
+  const { page, world, visitor } = scene
+  await openAccountPage(world, page)
+  await world.database.stop()
+  const answer = await page.reload()
+  t.equal(answer?.status(), 503)
+  await scene.see('service-unavailable', texts.en.problems.service_unavailable.title)
+  t.same(visitor.faults, [], 'with Retry-After, and no detail')
 })

@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parse, parseAllDocuments } from 'yaml'
+import { parseAllDocuments } from 'yaml'
 
-/** Runs the real helm, kubeconform and promtool over the chart. It knows nothing of what the chart is for. */
+/** Runs the real helm and promtool over the chart. It knows nothing of what the chart is for. */
 
 export const CHART = fileURLToPath(new URL('../../helm/token-broker', import.meta.url))
 export const VALUES = fileURLToPath(new URL('./values', import.meta.url))
-const TOOLS = process.env['TOKEN_BROKER_TOOLS'] ?? join(homedir(), '.cache', 'token-broker-tools')
+export const TOOLS = process.env['TOKEN_BROKER_TOOLS'] ?? join(homedir(), '.cache', 'token-broker-tools')
 /** Oldest that Chart.yaml takes, one between, newest. */
 export const KUBERNETES = ['1.31.0', '1.34.0', '1.37.0'] as const
 
@@ -23,7 +23,7 @@ export interface KubernetesObject {
 
 /** One line on what is missing and how to get it; undefined when all is there. */
 export function missingTools(): string | undefined {
-  const missing = ['helm', 'kubeconform', 'promtool', 'schemas', 'crds'].filter((name) => !existsSync(join(TOOLS, name)))
+  const missing = ['helm', 'promtool', 'schemas', 'crds'].filter((name) => !existsSync(join(TOOLS, name)))
   return missing.length === 0 ? undefined : `test:chart lacks ${missing.join(', ')} in ${TOOLS}: run bash test/chart/install-tools`
 }
 
@@ -33,7 +33,7 @@ export interface Ran {
   err: string
 }
 
-export function run(tool: 'helm' | 'kubeconform' | 'promtool', args: readonly string[], input?: string): Ran {
+export function run(tool: 'helm' | 'promtool', args: readonly string[], input?: string): Ran {
   const { status, stdout, stderr, error } = spawnSync(join(TOOLS, tool), [...args], { encoding: 'utf8', maxBuffer: 2 ** 26, ...(input === undefined ? {} : { input }) })
   if (error) throw error
   return { code: status ?? 1, out: stdout, err: stderr }
@@ -45,12 +45,14 @@ export interface Rendering {
   release?: string
   namespace?: string
   kubernetes?: string
+  /** Folder, when it is not ours as it stands. */
+  chart?: string
   /** As after --set-json: `a.b=1`. */
   set?: readonly string[]
 }
 
-export function template({ values, release = 'tb', namespace = 'megdocs', kubernetes = KUBERNETES[1], set = [] }: Rendering): Ran {
-  return run('helm', ['template', release, CHART, '--namespace', namespace, '--kube-version', kubernetes, '--values', join(VALUES, `${values}.yaml`), ...set.flatMap((one) => ['--set-json', one])])
+export function template({ values, release = 'tb', namespace = 'megdocs', kubernetes = KUBERNETES[1], chart = CHART, set = [] }: Rendering): Ran {
+  return run('helm', ['template', release, chart, '--namespace', namespace, '--kube-version', kubernetes, '--values', join(VALUES, `${values}.yaml`), ...set.flatMap((one) => ['--set-json', one])])
 }
 
 export function objectsOf(text: string): KubernetesObject[] {
@@ -62,39 +64,4 @@ export function render(rendering: Rendering): KubernetesObject[] {
   const { code, out, err } = template(rendering)
   if (code !== 0) throw new Error(err)
   return objectsOf(out)
-}
-
-/** Problems of rendered objects with the schemas of a Kubernetes version, one line each; nothing may be without a schema. */
-export function schemaProblems(manifests: string, kubernetes: string): string[] {
-  const { out, err } = run('kubeconform', ['-strict', '-output', 'json', '-kubernetes-version', kubernetes,
-    '-schema-location', `${TOOLS}/schemas/{{ .NormalizedKubernetesVersion }}-local-strict/{{ .ResourceKind }}{{ .KindSuffix }}.json`,
-    '-schema-location', `${operatorSchemas()}/{{ .ResourceKind }}_{{ .ResourceAPIVersion }}.json`, '-'], manifests)
-  if (out === '') return [err]
-  const { resources = [] } = JSON.parse(out) as { resources?: { kind: string; name: string; status: string; msg: string }[] }
-  return resources.filter(({ status }) => status !== 'statusValid').map(({ kind, name, msg }) => `${kind} ${name}: ${msg}`)
-}
-
-/** The Prometheus operator's own definitions, as schemas that allow nothing else. */
-function operatorSchemas(): string {
-  const folder = join(TOOLS, 'crd-schemas')
-  mkdirSync(folder, { recursive: true })
-  for (const file of readdirSync(join(TOOLS, 'crds'))) {
-    const { spec } = parse(readFileSync(join(TOOLS, 'crds', file), 'utf8')) as { spec: { names: { kind: string }; versions: { name: string; schema: { openAPIV3Schema: unknown } }[] } }
-    for (const { name, schema } of spec.versions) {
-      const path = join(folder, `${spec.names.kind.toLowerCase()}_${name}.json`)
-      if (!existsSync(path)) writeFileSync(path, JSON.stringify(closed(schema.openAPIV3Schema)))
-    }
-  }
-  return folder
-}
-
-function closed(node: any, root = true): unknown {
-  if (typeof node !== 'object' || node === null) return node
-  if (Array.isArray(node)) return node.map((one) => closed(one, false))
-  const copy = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, closed(value, false)]))
-  const open = root || copy['additionalProperties'] !== undefined || copy['x-kubernetes-preserve-unknown-fields'] === true
-  if (copy['x-kubernetes-int-or-string'] === true) delete copy['type']
-  // What every object has, but is not described.
-  if (root) copy['properties'] = { ...copy['properties'] as object, metadata: { type: 'object' } }
-  return copy['type'] === 'object' && typeof copy['properties'] === 'object' && !open ? { ...copy, additionalProperties: false } : copy
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { BROKER_AUTHORITY, startBroker } from '../../sandbox/broker.ts'
 import { createBrokerClient, type Problem, type Token } from '../../sandbox/megdocs/broker-client.ts'
+import { systemClock } from '../../src/services.ts'
 import { openWire } from '../support/wire.ts'
 import { startWorld, type Replica, type World } from '../support/world.ts'
 
@@ -127,15 +128,48 @@ t.test('SIGTERM during a refresh: the caller gets its answer, the tokens are in 
   t.match(await waiting, { status: 200, body: { access_token: (await world.stored('42'))!.accessToken } })
 })
 
-t.test('a shutdown waits for a refresh whose caller has left', async (t) => {
+t.test('a shutdown waits for a refresh that nobody waits for any more', async (t) => {
   const { world, replica } = await start(t)
   await world.setRemaining('42', -1)
   const before = await generationOf(world)
   world.entra.control.holdAfter()
-  t.match(await read(replica, '?deadline_ms=100'), { status: 503 })
+  const integration = await replica.services.integrations.read('42')
+  void replica.services.refresh.renew(integration!, 'test')
   await world.entra.control.held()
   const stopped = replica.stop()
   world.entra.control.release()
   await stopped
   t.ok((await generationOf(world)) > before)
+})
+
+t.test('a shutdown without Postgres gives the save up after a while and says so; the stored refresh token still serves the user', async (t) => {
+  const world = await startWorld(t)
+  await world.connect('42')
+  const wire = await openWire(world.env['DATABASE_URL']!)
+  t.teardown(() => wire.close())
+  let shift = 0
+  const replica = await world.startReplica({ DATABASE_URL: wire.url }, {
+    clock: {
+      ...systemClock,
+      elapsed: () => systemClock.elapsed() + shift,
+      // Pauses of the broker's own pass at once; callers' deadlines, which can be ended, are real.
+      async sleep(ms, signal) {
+        if (signal !== undefined) return systemClock.sleep(ms, signal)
+        shift += ms
+        return systemClock.sleep(1)
+      },
+    },
+  })
+  await world.setRemaining('42', -1)
+  world.entra.control.holdAfter()
+  const waiting = read(replica)
+  await world.entra.control.held()
+  wire.cut()
+  world.entra.control.release()
+  t.equal((await waiting).status, 200)
+  t.notMatch(replica.logged(), /never saved/)
+  await replica.stop()
+  t.match(replica.logged(), /refreshed tokens were never saved/)
+  await world.sql`update oauth2_integration set lease_until = now()`
+  t.match(await read(world.replica), { status: 200 })
 })

@@ -4,6 +4,8 @@
 
 {{/* At most 52 characters: the longest suffix is -operations, and a service's name has at most 63. */}}
 {{- define "token-broker.fullname" -}}
+{{- /* Whatever is rendered first, it asks for the name: nothing is rendered from values that contradict themselves. */ -}}
+{{- include "token-broker.validate" . -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
 {{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}

@@ -17,6 +17,11 @@ const VIEWS = {
   en: [{ width: 320, height: 640, colorScheme: 'dark' }, { width: 1280, height: 800, colorScheme: 'light' }],
   de: [{ width: 1280, height: 800, colorScheme: 'dark' }, { width: 320, height: 640, colorScheme: 'light' }],
 } as const
+/** Where axe looks: each width and each scheme once. */
+const AXE_VIEWS = {
+  en: { width: 320, height: 640, colorScheme: 'dark' },
+  de: { width: 1280, height: 800, colorScheme: 'light' },
+} as const
 export interface View {
   width: number
   height: number
@@ -72,7 +77,6 @@ const STICKING_OUT = `(() => {
 export async function look(visitor: Visitor, inspector: Inspector, name: string, page: Page = visitor.page): Promise<void> {
   const folder = join(PICTURES, visitor.language)
   mkdirSync(folder, { recursive: true })
-  const [first] = VIEWS[visitor.language]
   const html = await page.content()
   for (const view of VIEWS[visitor.language]) {
     await show(page, view)
@@ -80,5 +84,5 @@ export async function look(visitor: Visitor, inspector: Inspector, name: string,
     if (sticking !== '') visitor.faults.push(`${name}, ${view.width} px: ${String(sticking)}`)
     await page.screenshot({ path: join(folder, `${name}-${view.width}-${view.colorScheme}.png`), fullPage: true })
   }
-  visitor.faults.push(...(await inspector.inspect(page.url(), html, first)).map((fault) => `${name}: ${fault}`))
+  visitor.faults.push(...(await inspector.inspect(page.url(), html, AXE_VIEWS[visitor.language])).map((fault) => `${name}: ${fault}`))
 }

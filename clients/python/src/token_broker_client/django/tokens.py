@@ -36,3 +36,8 @@ def token_of(user: Any, **options: Any) -> Token:
     if not user.is_authenticated:
         raise NotConnected()
     return conf.client().get_token(conf.user_id_of(user), **options)
+
+
+def disconnect(user: Any) -> None:
+    """The user disconnects at MEGDocs. Call it beside the old table's own way from the first import on."""
+    conf.client().disconnect(conf.user_id_of(user))

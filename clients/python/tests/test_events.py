@@ -1,0 +1,96 @@
+"""Events: an iterator that remembers, and loses none whatever dies."""
+
+import os
+import subprocess
+import sys
+import time
+
+from conftest import HERE, WORLD, make_client, new_user
+
+import token_broker_client as tb
+
+READER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from conftest import make_client
+from token_broker_client import Event, Events, FileCursor
+for event in Events(make_client(), FileCursor(sys.argv[2]), wait=0, limit=7):
+    print(f"{event.id} {event.user_id}" if isinstance(event, Event) else "resync", flush=True)
+"""
+
+
+class Memory:
+    def __init__(self, cursor=None):
+        self.cursor = cursor
+
+    def load(self):
+        return self.cursor
+
+    def save(self, cursor):
+        self.cursor = cursor
+
+
+def import_users(client, users):
+    updated = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+    client.import_rows([{"user_id": user, "refresh_token": f"refresh-token-of-{user}-for-tests", "updated_at": updated} for user in users])
+
+
+def test_a_reader_without_a_cursor_gets_everything_that_is_and_then_what_happens(client):
+    users = [new_user() for _ in range(3)]
+    import_users(client, users)
+    store, seen = Memory(), []
+    for event in tb.Events(client, store, wait=0, limit=2):
+        if isinstance(event, tb.Resync):
+            listed = {integration["user_id"] for integration in event.integrations}
+            client.disconnect(users[0])
+        else:
+            seen.append((event.user_id, event.type))
+    assert set(users) <= listed
+    assert seen == [(users[0], "disconnected")]
+    assert list(tb.Events(client, store, wait=0)) == []
+
+
+def test_a_cursor_of_another_database_leads_to_a_resync(client):
+    foreign = "MDAwMDAwMDAtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAwLjEuMTc5NTMzNzIwNg"
+    first = next(iter(tb.Events(client, Memory(foreign), wait=0)))
+    assert isinstance(first, tb.Resync)
+
+
+def test_what_was_not_dealt_with_comes_again(client):
+    store = Memory(client.list_integrations(limit=1).events_cursor)
+    users = [new_user() for _ in range(3)]
+    import_users(client, users)
+    for event in tb.Events(client, store, wait=0):
+        break
+    assert [event.user_id for event in tb.Events(client, store, wait=0)] == users
+
+
+def test_a_wait_ends_with_the_first_event(client):
+    cursor = client.list_integrations(limit=1).events_cursor
+    user = new_user()
+    import_users(client, [user])
+    began = time.monotonic()
+    assert [event["user_id"] for event in client.read_events(cursor, wait=25).events] == [user]
+    assert time.monotonic() - began < 20
+
+
+def test_a_reader_that_is_killed_at_any_point_loses_no_event(client, tmp_path):
+    cursor = tmp_path / "cursor"
+    cursor.write_text(client.list_integrations(limit=1).events_cursor)
+    users = [new_user() for _ in range(40)]
+    import_users(client, users)
+    seen, kills = [], 0
+    for lives in (1, 5, 9, 14, 3, 8, 1000):
+        reader = subprocess.Popen([sys.executable, "-c", READER, HERE, str(cursor)], stdout=subprocess.PIPE, text=True, env=os.environ)
+        for line in reader.stdout:
+            seen.append(line.split()[1])
+            lives -= 1
+            if lives == 0:
+                reader.kill()
+                kills += 1
+                break
+        reader.stdout.close()
+        reader.wait()
+    assert kills >= 4
+    assert list(dict.fromkeys(seen)) == users, "each at least once, and first in order"
+    assert WORLD["broker"] and make_client().read_events(cursor.read_text()).events == []

@@ -1,0 +1,99 @@
+/**
+ * npm run test:python: the tests of clients/python on two Django versions, against a real broker and the sandbox's Microsoft. Ends with 1
+ * when a test failed or was skipped, with 2 when this machine lacks something. PYTHONS may name interpreters (a list, by commas).
+ */
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PERMISSIONS } from '../src/core/caller.ts'
+import { generateKey } from '../src/signature/keygen.ts'
+import { BROKER_AUTHORITY } from './broker.ts'
+import { createControls } from './controls.ts'
+import { vectors } from './django-vectors.ts'
+import { CLIENT, ensureVenv, findPython, MissingPython, run } from './django-venv.ts'
+import { serveControls } from './django.ts'
+import { createWorld } from './world.ts'
+import postgres from 'postgres'
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+const TOOLS = ['pytest~=8.3', 'cryptography>=41', 'requests>=2.28', 'httpx>=0.27']
+
+/** What each Django version runs on: the LTS on any Python that it takes, the newest where there is a Python for it. */
+async function environments(): Promise<{ name: string; interpreter: string }[]> {
+  const named = process.env['PYTHONS']?.split(',') ?? []
+  const any = await findPython([...named, 'python3'], (minor) => minor >= 10)
+  if (any === undefined) throw new MissingPython('test:python needs python3 (3.10 or later, for Django 5.2) with venv, and a package index that pip can reach.')
+  const newer = await findPython([...named, 'python3.14', 'python3.13', 'python3.12'], (minor) => minor >= 12)
+  const second = newer === undefined ? { python: any, django: 'Django~=5.1.0' } : { python: newer, django: 'Django>=6' }
+  if (newer === undefined) say('No Python 3.12 or later: Django 5.1 instead of the newest one, which needs it.')
+  return [
+    { name: 'lts', interpreter: await ensureVenv(any, 'lts', ['Django~=5.2.0', ...TOOLS], say) },
+    { name: 'newest', interpreter: await ensureVenv(second.python, 'newest', [second.django, ...TOOLS], say) },
+  ]
+}
+
+/** Callers of the tests: one for each algorithm, and one that may do little. */
+function makeCallers() {
+  const day = 86_400_000
+  const make = (algorithm: 'hmac-sha256' | 'ed25519', name: string) => generateKey(algorithm, name, Date.now() + day, Date.now() - 60_000)
+  const [hmac, ed25519, reader] = [make('hmac-sha256', 'megdocs'), make('ed25519', 'megdocs-ed'), make('hmac-sha256', 'reader')]
+  const response = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  return {
+    file: JSON.stringify({
+      callers: [
+        { name: 'megdocs', permissions: PERMISSIONS, keys: [hmac.broker] },
+        { name: 'megdocs-ed', permissions: PERMISSIONS, keys: [ed25519.broker] },
+        { name: 'reader', permissions: ['tokens:read'], keys: [reader.broker] },
+      ],
+    }),
+    responseKey: `broker-response:${response.d ?? ''}`,
+    tests: {
+      hmac: hmac.caller,
+      ed25519: { ...ed25519.caller, response_key_id: 'broker-response', response_public_key: response.x },
+      reader: reader.caller,
+    },
+  }
+}
+
+async function main(): Promise<number> {
+  const pythons = await environments()
+  const folder = mkdtempSync(join(tmpdir(), 'token-broker-python-'))
+  const callers = makeCallers()
+  writeFileSync(join(folder, 'callers.json'), callers.file, { mode: 0o600 })
+  writeFileSync(join(folder, 'vectors.json'), JSON.stringify(vectors()))
+  const world = await createWorld({
+    brokerEnvironment: { CALLERS_FILE: join(folder, 'callers.json'), RESPONSE_SIGNING_KEY: callers.responseKey, CALLER_REQUESTS_PER_MINUTE: '100000' },
+  })
+  const sql = postgres(world.databaseUrl, { max: 1, onnotice: () => {} })
+  const controls = await serveControls(createControls(world.entra, sql))
+  try {
+    let failed = false
+    for (const { name, interpreter } of pythons) {
+      writeFileSync(join(folder, `${name}.json`), JSON.stringify({
+        broker: world.broker().internalUrl, authority: BROKER_AUTHORITY, public: world.url, entra: world.entra.controlUrl, graph: world.entra.graphUrl,
+        controls: controls.url, vectors: join(folder, 'vectors.json'), callers: callers.tests, prefix: name,
+      }), { mode: 0o600 })
+      const { code, out } = await run(interpreter, ['-m', 'pytest', '-ra', '-q', '-p', 'no:cacheprovider'], {
+        cwd: CLIENT, env: { ...process.env, TOKEN_BROKER_TESTS: join(folder, `${name}.json`), PYTHONDONTWRITEBYTECODE: '1' },
+      })
+      say(out.trim())
+      failed ||= code !== 0 || /\d+ (skipped|xfailed|deselected)/.test(out)
+    }
+    if (failed) say(`The broker's last log lines:\n${world.broker().log().split('\n').slice(-10).join('\n')}`)
+    return failed ? 1 : 0
+  } finally {
+    await controls.close()
+    await sql.end()
+    await world.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!(error instanceof MissingPython)) throw error
+  say(error.message)
+  process.exitCode = 2
+}
