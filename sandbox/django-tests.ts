@@ -1,23 +1,32 @@
 /**
- * npm run test:python: the tests of clients/python on two Django versions, against a real broker and the sandbox's Microsoft. Ends with 1
- * when a test failed or was skipped, with 2 when this machine lacks something. PYTHONS may name interpreters (a list, by commas).
+ * npm run test:python: walks the sandbox's check through the Django example, then runs the tests of clients/python on two Django versions
+ * against a real broker and the sandbox's Microsoft. Ends with 1 when anything failed or was skipped, with 2 when this machine lacks something. PYTHONS may name interpreters (a list, by commas).
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import postgres from 'postgres'
 import { PERMISSIONS } from '../src/core/caller.ts'
 import { generateKey } from '../src/signature/keygen.ts'
 import { BROKER_AUTHORITY } from './broker.ts'
+import { check } from './check.ts'
 import { createControls } from './controls.ts'
 import { vectors } from './django-vectors.ts'
 import { CLIENT, ensureVenv, findPython, MissingPython, run } from './django-venv.ts'
-import { serveControls } from './django.ts'
+import { serveControls, startDjango } from './django.ts'
 import { createWorld } from './world.ts'
-import postgres from 'postgres'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const TOOLS = ['pytest~=8.3', 'cryptography>=41', 'requests>=2.28', 'httpx>=0.27']
+
+/** The same steps as `npm run sandbox -- --check`, told only where they did not hold. */
+async function walkExample(): Promise<boolean> {
+  const lines: string[] = []
+  const held = await check((line) => void lines.push(line), { startMegdocs: startDjango })
+  say(`Django example in the sandbox: ${held ? lines.at(-1)?.trim() : lines.filter((line) => !line.startsWith('✓')).join('\n')}`)
+  return held
+}
 
 /** What each Django version runs on: the LTS on any Python that it takes, the newest where there is a Python for it. */
 async function environments(): Promise<{ name: string; interpreter: string }[]> {
@@ -58,6 +67,7 @@ function makeCallers() {
 
 async function main(): Promise<number> {
   const pythons = await environments()
+  let failed = !await walkExample()
   const folder = mkdtempSync(join(tmpdir(), 'token-broker-python-'))
   const callers = makeCallers()
   writeFileSync(join(folder, 'callers.json'), callers.file, { mode: 0o600 })
@@ -68,12 +78,13 @@ async function main(): Promise<number> {
   const sql = postgres(world.databaseUrl, { max: 1, onnotice: () => {} })
   const controls = await serveControls(createControls(world.entra, sql))
   try {
-    let failed = false
     for (const { name, interpreter } of pythons) {
       writeFileSync(join(folder, `${name}.json`), JSON.stringify({
         broker: world.broker().internalUrl, authority: BROKER_AUTHORITY, public: world.url, entra: world.entra.controlUrl, graph: world.entra.graphUrl,
         controls: controls.url, vectors: join(folder, 'vectors.json'), callers: callers.tests, prefix: name,
       }), { mode: 0o600 })
+      const versions = await run(interpreter, ['-c', 'import sys, django; print("Python %d.%d" % sys.version_info[:2], "with Django", django.__version__)'])
+      say(versions.out.trim())
       const { code, out } = await run(interpreter, ['-m', 'pytest', '-ra', '-q', '-p', 'no:cacheprovider'], {
         cwd: CLIENT, env: { ...process.env, TOKEN_BROKER_TESTS: join(folder, `${name}.json`), PYTHONDONTWRITEBYTECODE: '1' },
       })

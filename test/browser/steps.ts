@@ -78,10 +78,10 @@ await t.test('a link that the browser fetches ahead is not spent', async (t) => 
   const answer = await fetched
   t.match((await answer.request().allHeaders())['sec-purpose'], 'prefetch', 'Chromium says so')
   t.equal(answer.status(), 503)
-  visitor.faults.length = 0 // Chromium's line about that 503
   await page.getByRole('link').click()
   t.equal(await microsoftPage(page), 'picker', 'the click still works')
-  t.same(visitor.faults, [])
+  // Chromium writes a line about that 503.
+  t.same(visitor.faults.filter((fault) => !fault.includes('status of 503')), [])
 })
 
 await t.test('two tabs do not disturb each other, whichever comes back first', async (t) => {

@@ -23,7 +23,7 @@ export interface KubernetesObject {
 
 /** One line on what is missing and how to get it; undefined when all is there. */
 export function missingTools(): string | undefined {
-  const missing = ['helm', 'promtool', 'schemas', 'crds'].filter((name) => !existsSync(join(TOOLS, name)))
+  const missing = ['helm', 'promtool', 'prometheus', 'schemas', 'crds'].filter((name) => !existsSync(join(TOOLS, name)))
   return missing.length === 0 ? undefined : `test:chart lacks ${missing.join(', ')} in ${TOOLS}: run bash test/chart/install-tools`
 }
 

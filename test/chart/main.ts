@@ -1,4 +1,5 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
@@ -6,8 +7,10 @@ import { parse, stringify } from 'yaml'
 import { readConfig, readMigrationConfig } from '../../src/config.ts'
 import { createMetrics } from '../../src/telemetry.ts'
 import { FILES, key, MINIMAL, NOW, rsaPair, callers } from '../config/environment-of-tests.ts'
+import { startWorld } from '../support/world.ts'
 import { README, readme, values } from './documents.ts'
 import { CHART, KUBERNETES, type KubernetesObject, missingTools, objectsOf, render, run, template, VALUES } from './helm.ts'
+import { startPrometheus } from './prometheus.ts'
 
 // npm run test:chart: the real helm renders the chart, and what comes out is held against Kubernetes' schemas and the service's own configuration.
 
@@ -194,6 +197,33 @@ t.test('alerts and dashboard ask for metrics that the service has, in queries th
   writeFileSync(join(folder, 'tests.yaml'), read('..', '..', 'test', 'chart', 'alerts.test.yaml'))
   const { code, out, err } = run('promtool', ['test', 'rules', join(folder, 'tests.yaml')])
   t.equal(code, 0, `${out}${err}`)
+})
+
+t.test('every panel of the dashboard shows something of a broker at work', async (t) => {
+  const world = await startWorld(t)
+  await world.connect('42')
+  await world.replica.operations.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = world.replica.operations.server.address() as AddressInfo
+  const prometheus = await startPrometheus(`127.0.0.1:${port}`, { namespace: 'megdocs', job: 'tb-token-broker-operations' })
+  t.teardown(() => prometheus.close())
+  const { panels } = JSON.parse(read('dashboards/token-broker.json')) as { panels: { title: string; targets: { expr: string }[] }[] }
+  // What a young and healthy broker has nothing of.
+  const mayBeEmpty = /token_broker_keep_alive_total|token_broker_certificate_expiry/
+  for (const { title, targets } of panels) {
+    for (const { expr } of targets) {
+      const query = expr.replaceAll('$namespace', 'megdocs').replaceAll('$job', '.*')
+      let shown: number[] = []
+      // Rates need traffic between two scrapes.
+      for (let round = 0; round < 40 && shown.length === 0; round++) {
+        await world.setRemaining('42', 100)
+        await world.caller.token('42')
+        await fetch(`${world.replica.internalUrl}/tokens/42`)
+        shown = await prometheus.query(query)
+        if (mayBeEmpty.test(expr)) break
+      }
+      t.ok(shown.length > 0 && !shown.some(Number.isNaN) || mayBeEmpty.test(expr), `${title}: ${shown.join(', ')}`)
+    }
+  }
 })
 
 t.test('further manifests may be objects or templates', async (t) => {
