@@ -39,6 +39,8 @@ export interface Config {
     readonly allowedTenants: readonly string[]
     /** No slash at the end. */
     readonly loginUrl: string
+    /** URL of the proxy on the way there. */
+    readonly proxy?: string
   }
   readonly database: {
     readonly url: string
@@ -141,7 +143,7 @@ function nameUnknown(env: Environment, problems: Problems): ConfigProblem[] {
 
 function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config {
   const publicBaseUrl = publicBase(values)
-  const { DATABASE_CA: ca, RESPONSE_SIGNING_KEY: responseSigningKey } = values
+  const { DATABASE_CA: ca, RESPONSE_SIGNING_KEY: responseSigningKey, HTTPS_PROXY: proxy } = values
   const { INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile } = values
   return {
     publicBaseUrl,
@@ -155,6 +157,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       tenant: values.MICROSOFT_TENANT,
       allowedTenants: values.ALLOWED_TENANTS ?? [],
       loginUrl: values.MICROSOFT_LOGIN_URL,
+      ...(proxy === undefined ? {} : { proxy }),
     },
     database: {
       url: values.DATABASE_URL,

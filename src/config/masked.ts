@@ -12,6 +12,7 @@ export function maskedConfig(config: Config): object {
     ...config,
     microsoft: {
       ...microsoft,
+      ...(microsoft.proxy === undefined ? {} : { proxy: withoutPassword(microsoft.proxy) }),
       credentials: microsoft.credentials.map((credential) =>
         credential.kind === 'secret'
           ? { kind: 'secret', secret: `${credential.secret.slice(0, 3)}${HIDDEN}` }
@@ -55,7 +56,7 @@ function describe(pem: string): string {
   return `thumbprint ${certificate.fingerprint.replaceAll(':', '')}, valid to ${certificate.validToDate.toISOString()}`
 }
 
-/** A database URL as it may be shown. */
+/** The URL of a database or a proxy as it may be shown. */
 export function withoutPassword(url: string): string {
   const parsed = new URL(url)
   if (parsed.password !== '') parsed.password = HIDDEN

@@ -99,6 +99,14 @@ export function origin(value: string): string {
   return parsed.origin
 }
 
+/** An HTTP proxy; its user and password may stand in it. */
+export function proxy(value: string): string {
+  const parsed = URL.parse(value)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw new Invalid('is not a URL that begins with http:// or https://')
+  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '') throw new Invalid('has a path or query')
+  return parsed.href
+}
+
 /** The exact text of a redirect URI that Microsoft can register (entra.md 9) and that our callback answers. */
 export function redirectUri(paths: readonly string[]): (value: string) => string {
   return (value) => {

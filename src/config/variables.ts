@@ -3,7 +3,7 @@ import {
   authorities, certificates, clientSecret, privateKeys, responseSigningKey, sealingKeys, sessionSecret,
 } from './secrets.ts'
 import {
-  authority, cidr, guid, integer, list, listenAddress, oneOf, origin, postgresUrl, redirectUri, subdomain, tenant, text, url,
+  authority, cidr, guid, integer, list, listenAddress, oneOf, origin, postgresUrl, proxy, redirectUri, subdomain, tenant, text, url,
 } from './values.ts'
 
 /** Where the browser comes back to; Microsoft redirects to exactly the one that is registered (entra.md 9). */
@@ -105,6 +105,13 @@ export const VARIABLES = {
     default: 'https://login.microsoftonline.com',
     secret: false,
     parse: origin,
+  },
+  HTTPS_PROXY: {
+    what: 'Proxy on the way to Microsoft; nothing else goes through it. A private authority for it: Node\'s own `NODE_EXTRA_CA_CERTS`',
+    expected: 'http://host:port or https://host:port, with user:password@ before the host if it asks for them',
+    example: 'http://proxy.internal:3128',
+    secret: true,
+    parse: proxy,
   },
   DATABASE_URL: {
     what: 'Postgres, as the role that serves: it needs no DDL',

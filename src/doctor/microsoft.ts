@@ -23,9 +23,9 @@ export async function examineMicrosoft({ microsoft, config, clock }: Services): 
 }
 
 /** Asks once more, only to tell why. */
-async function noMetadata({ loginUrl, tenant }: Services['config']['microsoft']): Promise<Finding> {
+async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['microsoft']): Promise<Finding> {
   const url = `${loginUrl}/${tenant}/v2.0/.well-known/openid-configuration`
-  const dispatcher = createDispatcher()
+  const dispatcher = createDispatcher(proxy)
   const sent = await send(dispatcher, { url, signal: AbortSignal.timeout(EXCHANGE_TIMEOUT) }).finally(() => dispatcher.destroy())
   if ('failed' in sent) {
     return failed(`${loginUrl} gave no answer (${sent.failed}).`, 'Check that this machine may reach it: DNS, egress network policies, the proxy; and MICROSOFT_LOGIN_URL.')

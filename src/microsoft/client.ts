@@ -39,7 +39,9 @@ export interface MicrosoftOptions {
   credentials: readonly Credential[]
   clock: Clock
   random: Random
-  /** Connections to Microsoft, e.g. through a proxy; absent: our own, ended by `close`. */
+  /** URL of a proxy on the way to Microsoft. */
+  proxy?: string
+  /** Connections to Microsoft; absent: our own, ended by `close`. */
   dispatcher?: Dispatcher
   /** A signal that aborts after so many milliseconds; absent: a timer's. */
   deadline?: (ms: number) => AbortSignal
@@ -65,7 +67,7 @@ export interface MicrosoftClient extends Microsoft {
 export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   const { tenant, clientId, redirectUri, clock, random } = options
   const loginUrl = options.loginUrl.replace(/\/+$/, '')
-  const dispatcher = options.dispatcher ?? createDispatcher()
+  const dispatcher = options.dispatcher ?? createDispatcher(options.proxy)
   const deadline = options.deadline ?? ((ms) => AbortSignal.timeout(ms))
   const tokenUrl = (segment: string): string => `${loginUrl}/${segment}/oauth2/v2.0/token`
   const endpoints = { authorize: `${loginUrl}/${tenant}/oauth2/v2.0/authorize`, token: tokenUrl(tenant) }

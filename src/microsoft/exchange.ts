@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici'
+import { Agent, ProxyAgent, request } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Reason } from '../core/failure.ts'
 import { isGuid } from './answer.ts'
@@ -23,9 +23,10 @@ export type Sent = { answer: Answer } | { failed: Extract<Reason, 'microsoft_tim
 
 const TIMEOUT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
 
-/** Connections to Microsoft, as many as refreshes are under way up to a cap. */
-export function createDispatcher(): Dispatcher {
-  return new Agent({ connections: 128 })
+/** Connections to Microsoft, as many as refreshes are under way up to a cap; through a proxy, if its URL is given. */
+export function createDispatcher(proxy?: string): Dispatcher {
+  const connections = 128
+  return proxy === undefined ? new Agent({ connections }) : new ProxyAgent({ uri: proxy, connections })
 }
 
 /**

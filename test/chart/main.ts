@@ -51,6 +51,7 @@ t.test('every rendered object fits the schemas of every Kubernetes that is suppo
 t.test('the service understands the configuration that the chart gives it', async (t) => {
   const { certificate, privateKey } = rsaPair()
   const secrets: Record<string, string> = {
+    HTTPS_PROXY_FILE: 'http://broker:secret@proxy.internal:3128',
     DATABASE_URL_FILE: MINIMAL['DATABASE_URL']!, SEALING_KEYS_FILE: MINIMAL['SEALING_KEYS']!, SESSION_SECRETS_FILE: MINIMAL['SESSION_SECRETS']!,
     CALLERS_FILE: callers(), MICROSOFT_CLIENT_SECRET_FILE: MINIMAL['MICROSOFT_CLIENT_SECRET']!, MICROSOFT_CLIENT_CERTIFICATE_FILE: certificate,
     MICROSOFT_CLIENT_KEY_FILE: privateKey, RESPONSE_SIGNING_KEY_FILE: `broker-1:${key('response')}`, DATABASE_CA_FILE: certificate,

@@ -54,6 +54,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- define "token-broker.secretFiles" -}}
 {{- range $variable, $key := dict
   "DATABASE_URL_FILE" .Values.secrets.keys.databaseUrl
+  "HTTPS_PROXY_FILE" .Values.secrets.keys.httpsProxy
   "SEALING_KEYS_FILE" .Values.secrets.keys.sealingKeys
   "SESSION_SECRETS_FILE" .Values.secrets.keys.sessionSecrets
   "CALLERS_FILE" .Values.secrets.keys.callers
