@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The service and nothing else: Node 24, production dependencies, compiled JavaScript. No shell, no npm, no compiler, nothing writable.
 # For a release, pin both bases by digest: --build-arg RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13@sha256:…
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
@@ -14,7 +13,6 @@ COPY src src
 # What runs is JavaScript and JSON: type declarations, source maps and other packages' sources are left behind.
 RUN npm run build \
   && npm prune --omit=dev --omit=optional --no-audit --no-fund \
-  && mkdir -p dist/db/migrations && cp -R src/db/migrations/. dist/db/migrations \
   && find node_modules dist -type f \( -name '*.map' -o -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.md' \) -delete \
   && find node_modules -mindepth 2 -maxdepth 3 -type d \( -name test -o -name tests -o -name docs -o -name benchmarks \) -prune -exec rm -rf {} + \
   && rm -rf node_modules/.package-lock.json node_modules/.bin

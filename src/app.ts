@@ -18,6 +18,7 @@ import { limitVisitors, publicSecurity } from './http/security.ts'
 import { browserSessions } from './http/session.ts'
 import { requireSignatures } from './http/signed.ts'
 import { tokenRoutes } from './http/tokens.ts'
+import { traceId } from './http/trace-context.ts'
 import type { Services } from './services.ts'
 
 // The three listeners: options and registrations in order, a table of contents. Tests build them by the same functions.
@@ -34,6 +35,10 @@ function newApp(listener: Listener, { log, metrics, lifecycle }: Services, more:
     // Its lines hold URLs, and ours hold tickets and codes.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
+    childLoggerFactory(logger, bindings, options, { headers }) {
+      const trace = traceId(headers.traceparent)
+      return logger.child(trace === undefined ? bindings : { ...bindings, trace_id: trace }, options)
+    },
     exposeHeadRoutes: false,
     // Requests on keep-alive connections are answered, not refused, while the listener closes (design 4).
     return503OnClosing: false,

@@ -215,6 +215,7 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
     MICROSOFT_CLIENT_SECRET: 'abcCANARYsecret-123456 defCANARYsecret-123456',
     MICROSOFT_CLIENT_CERTIFICATE: pair.certificate,
     MICROSOFT_CLIENT_KEY: pair.privateKey,
+    HTTPS_PROXY: 'http://broker:CANARYpassword@proxy:3128',
     DATABASE_URL: 'postgres://broker:CANARYpassword@db/tb',
     DATABASE_MIGRATION_URL: 'postgres://owner:CANARYpassword@db/tb',
     SESSION_SECRETS: `CANARY${key('session')}`,

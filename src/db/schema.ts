@@ -100,7 +100,11 @@ export const events = pgTable('event', {
   /** Who caused it: a caller's name, `account-page`, `broker`. */
   caller: text('caller').notNull(),
   detail: jsonb('detail').$type<EventDetail>().notNull(),
-}, (table) => [index('event_at').on(table.at)])
+}, (table) => [
+  index('event_at').on(table.at),
+  // Import asks who has disconnected since.
+  index('event_disconnected').on(table.userId).where(sql`${table.type} = 'disconnected'`),
+])
 
 /** One row per sealing key ever used: proof at start that the configured key is the one that sealed this database. */
 export const sealingKeys = pgTable('sealing_key', {

@@ -60,12 +60,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
         ...problemResponses(['cursor_expired']),
       },
     },
-  }, async (request) => {
+  }, async (request, reply) => {
     const { after, limit = 100, wait = 0 } = request.query
     const until = clock.elapsed() + wait * 1000
     const gone = new AbortController()
-    request.raw.once('close', () => gone.abort())
-    request.raw.socket.once('close', () => gone.abort())
+    reply.raw.once('close', () => gone.abort())
     for (;;) {
       const page = await events.read({ limit, ...(after === undefined ? {} : { after }) })
       if (page === 'expired') throw new Failure('cursor_expired')

@@ -9,7 +9,7 @@ import { createMetrics } from '../../src/telemetry.ts'
 import { FILES, key, MINIMAL, NOW, rsaPair, callers } from '../config/environment-of-tests.ts'
 import { startWorld } from '../support/world.ts'
 import { README, readme, values } from './documents.ts'
-import { CHART, KUBERNETES, type KubernetesObject, missingTools, objectsOf, render, run, template, VALUES } from './helm.ts'
+import { CHART, KUBERNETES, type KubernetesObject, missingTools, render, run, template, VALUES } from './helm.ts'
 import { startPrometheus } from './prometheus.ts'
 
 // npm run test:chart: the real helm renders the chart, and what comes out is held against Kubernetes' schemas and the service's own configuration.
@@ -227,8 +227,17 @@ t.test('every panel of the dashboard shows something of a broker at work', async
   }
 })
 
+t.test('the chart is of this release, and the values that its README shows are enough', async (t) => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+  t.match(parse(read('Chart.yaml')), { version, appVersion: version })
+  const folder = mkdtempSync(join(tmpdir(), 'token-broker-chart-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const [, shown = ''] = /```yaml\n([^]*?)```/.exec(read('README.md')) ?? []
+  writeFileSync(join(folder, 'values.yaml'), shown)
+  const { code, err } = run('helm', ['template', 'token-broker', CHART, '--kube-version', KUBERNETES[1], '--values', join(folder, 'values.yaml')])
+  t.equal(code, 0, err)
+})
+
 t.test('further manifests may be objects or templates', async (t) => {
   t.match(find(render({ values: 'most' }), 'ConfigMap', /^tb-token-broker-extra$/), { apiVersion: 'v1' })
-  t.equal(objectsOf('---\n---\n').length, 0)
-  t.ok(parse(read('Chart.yaml')).version)
 })

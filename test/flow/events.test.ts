@@ -89,8 +89,20 @@ t.test('waiting ends with the first event, holds no connection, and ends by itse
   await write(world, '42')
   t.match(await waiting, { events: [{ user_id: '42' }] })
   const last = await get<Page>(world, `/events?after=${cursor}`)
+  const began = performance.now()
   t.match(await get<Page>(world, `/events?after=${last.cursor}&wait=1`), { events: [] })
+  t.ok(performance.now() - began >= 990, 'not before its time')
   t.match(await world.caller.send('GET', '/events?wait=26'), { status: 422 })
+})
+
+t.test('a broker that is told to stop answers those who wait', async (t) => {
+  const world = await startWorld(t)
+  const { cursor } = await get<Page>(world, '/events')
+  const waiting = get<Page>(world, `/events?after=${cursor}&wait=25`)
+  const began = performance.now()
+  world.replica.services.lifecycle.draining = true
+  t.match(await waiting, { events: [], cursor: String })
+  t.ok(performance.now() - began < 20_000)
 })
 
 t.test('a cursor of another database, of an undone future, too old or made up is expired', async (t) => {
@@ -142,6 +154,24 @@ t.test('the list and the events behind its cursor together miss nothing', async 
   t.strictSame(users, rows.map(({ user_id: user }) => user))
   const page = await get<Page>(world, `/events?after=${cursor}`)
   t.strictSame(page.events.map(({ user_id: user, type }) => [user, type]), [['u0', 'disconnected'], ['a', 'imported']])
+})
+
+t.test('what happens while a page of the list is made is either in the page or behind its cursor', async (t) => {
+  const world = await startWorld(t)
+  await world.connect('42')
+  let listing: Promise<List> | undefined
+  // The cursor has to wait for this transaction; a page that was read before it would be of the time before.
+  await world.sql.begin(async (tx) => {
+    await tx`lock table event in access exclusive mode`
+    listing = get<List>(world, '/integrations')
+    const waiting = () => tx`select count(*)::int as n from pg_locks where not granted and relation = 'event'::regclass`
+    while ((await waiting())[0]?.['n'] === 0) await new Promise((resolve) => setImmediate(resolve))
+    await tx`delete from oauth2_integration`
+    await tx`insert into event (user_id, type, caller, detail) values ('42', 'disconnected', 'test', '{}')`
+  })
+  const page = await listing!
+  const after = await get<Page>(world, `/events?after=${page.events_cursor}`)
+  t.equal(page.integrations.length, after.events.length, 'listed and then disconnected, or neither')
 })
 
 t.test('a broker that is killed loses no event: what it answered as done is there for the next one', async (t) => {

@@ -104,6 +104,16 @@ t.test('every row is judged by itself, all that is wrong with it is named, and n
   t.notMatch(world.replica.logged(), good.refresh_token)
 })
 
+t.test('500 rows with tokens of Microsoft\'s largest size fit into one request, one more row does not', async (t) => {
+  const world = await startWorld(t)
+  const rows = Array.from({ length: 501 }, (_, i) => ({
+    user_id: String(i), refresh_token: `${i}`.padEnd(4_000, 'r'), access_token: 'a'.repeat(4_000), expires_at: ago(-3000), updated_at: ago(60),
+  }))
+  const results = await send(world, rows.slice(1))
+  t.equal(results.filter(({ result }) => result === 'imported').length, 500)
+  t.match(await world.caller.send('POST', '/integrations/import', { rows }), { status: 422 })
+})
+
 t.test('a dry run says the same and stores nothing', async (t) => {
   const world = await startWorld(t)
   t.match(await send(world, [{ user_id: '42', refresh_token: issue(world), updated_at: ago(60) }], { dry_run: true }), [{ result: 'imported' }])

@@ -1,6 +1,7 @@
 """The tests run against a real broker and simulated Microsoft, which `npm run test:python` starts and describes in TOKEN_BROKER_TESTS."""
 
 import http.cookiejar
+import importlib.util
 import itertools
 import json
 import os
@@ -114,3 +115,9 @@ def connected(client):
     user_id = new_user()
     connect(client, user_id)
     return user_id
+
+
+if importlib.util.find_spec("django") is not None:
+    # The session's database is made once, however many modules use it.
+    sys.modules.setdefault("conftest", sys.modules[__name__])
+    from django_world import browser, database, fake, user  # noqa: E402, F401

@@ -111,8 +111,8 @@ class FakeBroker:
             self._generation += 1
             user["generation"] = self._generation
         return 200, {
-            "user_id": user_id, "access_token": f"fake-token-{user_id}-{user['generation']}", "token_type": "Bearer", "expires_at": "2099-01-01T00:00:00Z",
-            "expires_in": 3600, "scope": _SCOPE, "missing_scopes": [], "generation": user["generation"], "account": user["account"],
+            "user_id": user_id, "access_token": f"fake-token-{user_id}-{user['generation']}", "token_type": "Bearer",
+            "expires_at": "2099-01-01T00:00:00Z", "expires_in": 3600, "scope": _SCOPE, "missing_scopes": [], "generation": user["generation"], "account": user["account"],
         }
 
     def _connect_session(self, method: str, segments: List[str], body: Dict[str, Any]) -> "tuple[int, Optional[Dict[str, Any]]]":
@@ -154,6 +154,7 @@ def _problem(code: str, **facts: Any) -> "tuple[int, Dict[str, Any]]":
 def _integration(user_id: str, user: Dict[str, Any]) -> Dict[str, Any]:
     failure = {} if "failure" not in user else {"failure": {**user["failure"], "final": True, "microsoft": {}}}
     return {
-        "user_id": user_id, "status": "reconnect_required" if failure else "active", "generation": user["generation"], "account": user["account"], "scope": _SCOPE,
-        "missing_scopes": [], "connected_at": "2026-01-01T00:00:00Z", "refreshed_at": "2026-01-01T00:00:00Z", "access_token_expires_at": "2099-01-01T00:00:00Z", **failure,
+        "user_id": user_id, "status": "reconnect_required" if failure else "active", "generation": user["generation"], "account": user["account"],
+        "scope": _SCOPE, "missing_scopes": [], "connected_at": "2026-01-01T00:00:00Z", "refreshed_at": "2026-01-01T00:00:00Z",
+        "access_token_expires_at": "2099-01-01T00:00:00Z", **failure,
     }

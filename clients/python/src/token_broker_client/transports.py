@@ -74,7 +74,8 @@ class HttpxTransport:
 
     def send(self, request: Request, timeout: float) -> Response:
         headers = {"host": request.authority, "accept-encoding": "identity", **dict(request.headers)}
-        outgoing = self._httpx.Request(request.method, request.url, headers=headers, content=request.body, extensions={"timeout": self._httpx.Timeout(timeout).as_dict()})
+        patience = {"timeout": self._httpx.Timeout(timeout).as_dict()}
+        outgoing = self._httpx.Request(request.method, request.url, headers=headers, content=request.body, extensions=patience)
         if outgoing.url.raw_path.decode("ascii") != request.target:
             raise ValueError("this request target cannot be sent as it was signed")
         try:

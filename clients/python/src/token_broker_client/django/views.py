@@ -80,7 +80,8 @@ def complete(request: HttpRequest) -> HttpResponse:
 def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
     """What stands in the way, who can do something, and the one button that may help."""
     status = error.status if error.status in (404, 409, 410) else 503
-    response = render(request, "token_broker/problem.html", {"error": error, "next": request.get_full_path() if request.method == "GET" else ""}, status=status)
+    again = request.get_full_path() if request.method == "GET" else ""
+    response = render(request, "token_broker/problem.html", {"error": error, "next": again}, status=status)
     if status == 503:
         response["Retry-After"] = str(int(error.retry_after or 5))
     return response

@@ -1,0 +1,42 @@
+"""What tests of the Django app need; conftest.py takes it in where Django is installed."""
+
+import django
+import pytest
+
+django.setup()
+
+from conftest import new_user  # noqa: E402
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client as Browser  # noqa: E402
+from django.test.utils import setup_test_environment  # noqa: E402
+
+from token_broker_client.django import conf  # noqa: E402
+from token_broker_client.testing import FakeBroker  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database():
+    setup_test_environment()
+    name = connection.creation.create_test_db(verbosity=0)
+    yield
+    connection.creation.destroy_test_db(name, verbosity=0)
+
+
+@pytest.fixture()
+def user():
+    return get_user_model().objects.create_user(username=new_user(), password="x")
+
+
+@pytest.fixture()
+def browser(user):
+    browser = Browser(enforce_csrf_checks=False)
+    browser.force_login(user)
+    return browser
+
+
+@pytest.fixture()
+def fake():
+    broker = FakeBroker()
+    with conf.using(broker.client()):
+        yield broker

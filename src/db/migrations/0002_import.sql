@@ -1,0 +1,1 @@
+CREATE INDEX "event_disconnected" ON "event" USING btree ("user_id") WHERE "event"."type" = 'disconnected';
