@@ -62,19 +62,29 @@ function explain(error: unknown): string {
   return message
 }
 
-const { values } = parseArgs({
-  options: { fresh: { type: 'boolean' }, check: { type: 'boolean' }, django: { type: 'boolean' }, port: { type: 'string', default: '8080' } },
-})
-const options = values.django ? { startMegdocs: startDjango } : {}
-try {
+const USAGE = 'npm run sandbox -- [--fresh] [--check] [--django] [--port <0 to 65535>]'
+
+async function run(): Promise<void> {
+  const { values } = parseArgs({
+    options: { fresh: { type: 'boolean' }, check: { type: 'boolean' }, django: { type: 'boolean' }, port: { type: 'string', default: '8080' } },
+  })
+  const port = Number(values.port)
+  if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new RangeError('no port')
+  const options = values.django ? { startMegdocs: startDjango } : {}
   if (values.check) {
     process.exitCode = (await check(say, options)) ? 0 : 1
-  } else {
-    if (values.fresh) forgetWorld(DIR)
-    say('Token broker sandbox')
-    await serve(Number(values.port), options)
+    return
   }
+  if (values.fresh) forgetWorld(DIR)
+  say('Token broker sandbox')
+  await serve(port, options)
+}
+
+try {
+  await run()
 } catch (error) {
-  say(`\nThe sandbox cannot start.\n${explain(error)}`)
-  process.exitCode = 1
+  const { code } = error as { code?: unknown }
+  const misused = error instanceof RangeError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))
+  say(misused ? `Call it as: ${USAGE}` : `\nThe sandbox cannot start.\n${explain(error)}`)
+  process.exitCode = misused ? 2 : 1
 }

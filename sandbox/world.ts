@@ -156,6 +156,8 @@ function keep(dir: string): Kept {
   const file = join(dir, 'secrets.json')
   mkdirSync(dir, { recursive: true })
   if (!existsSync(file)) {
+    // Data that was sealed with secrets that are gone is of no use; it may lie elsewhere than here (database-user.ts).
+    forgetDatabase(join(dir, 'database'))
     const made: Kept = { broker: generateSecrets(Date.now()), entraSeed: randomInt(2 ** 31), clientSecret: clientSecret() }
     writePrivately(file, JSON.stringify(made, null, 2))
   }

@@ -5,8 +5,7 @@ import { PROBLEMS } from '../src/http/problem.ts'
 import { texts } from '../src/http/pages/texts.ts'
 import { openApiText } from '../src/cli/openapi.ts'
 import { unexplained } from './support/dependencies.ts'
-import { DATABASE_ROLE, PART_NAMES, README, writtenAnew } from './support/documents.ts'
-import { JANE, startWorld } from './support/world.ts'
+import { PART_NAMES, README, writtenAnew } from './support/documents.ts'
 
 const readme = readFileSync(README, 'utf8')
 
@@ -41,22 +40,4 @@ t.test('every reason has words in every language, and its place in OpenAPI and R
     t.ok(readme.includes(`| \`${reason}\` | ${whoActs} | ${advice} |`), `${reason} is in the README`)
   }
   t.strictSame(Object.keys(texts.de.reasons).sort(), Object.keys(texts.en.reasons).sort())
-})
-
-t.test('the role that the README describes is enough to serve, and cannot change the schema', async (t) => {
-  const world = await startWorld(t)
-  const role = `token_broker_${process.pid}`
-  await world.sql.unsafe(DATABASE_ROLE.replaceAll('token_broker', role).replace(':password', 'p'))
-  t.teardown(async () => {
-    await world.sql.unsafe(`drop owned by "${role}"; drop role "${role}"`)
-  })
-  const url = Object.assign(new URL(world.env['DATABASE_URL']!), { username: role, password: 'p' }).href
-  const { caller, services, stop } = await world.startReplica({ DATABASE_URL: url })
-  await world.connect('42')
-  await world.setRemaining('42', 10)
-  t.match(await caller.token('42'), { account: { username: JANE } })
-  await caller.disconnect('42')
-  t.equal(await world.row('42'), undefined)
-  await t.rejects(services.database.run((db) => db.execute('alter table oauth2_integration add column x int')), { message: /database 42501/ })
-  await stop()
 })

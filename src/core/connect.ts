@@ -14,8 +14,11 @@ const TTL = { ticket: 600, atMicrosoft: 1800, completion: 300, manage: 1800 }
 /** Milliseconds before tokens that could not be saved are tried to be saved once more. */
 const SAVE_AGAIN = 250
 
-/** Milliseconds a second completion waits for the one that is under way. */
-const COMPLETION_PATIENCE = 12_000
+/** Milliseconds a second completion waits for the one that is under way: less than a caller waits for an answer. */
+const COMPLETION_PATIENCE = 5_000
+
+/** Milliseconds after which a stumbled code exchange is not tried again: the caller waits for both. */
+const REDEEM_AGAIN_WITHIN = 2_500
 
 export type TicketOutcome =
   | { kind: 'authorize'; url: string; session: ConnectSession; stateHash: Buffer }
@@ -75,8 +78,9 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
 
   /** Sends the code, once more when Microsoft only stumbled: a code that was not answered is mostly still good. */
   async function redeem(request: CodeRequest): Promise<CodeVerdict> {
+    const began = clock.elapsed()
     const verdict = await microsoft.redeem(request)
-    const worthAnother = verdict.kind === 'try_later' && verdict.retryAfter === undefined && verdict.reason !== 'microsoft_timeout'
+    const worthAnother = verdict.kind === 'try_later' && verdict.retryAfter === undefined && clock.elapsed() - began < REDEEM_AGAIN_WITHIN
     if (!worthAnother) return verdict
     const second = await microsoft.redeem(request)
     // The first try has spent the code after all. That is Microsoft's stumble too, and nothing the user did.
@@ -123,7 +127,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
     const deadline = clock.elapsed() + COMPLETION_PATIENCE
     for (;;) {
       const session = await sessions.find(id)
-      if (session?.status !== 'completing' || clock.elapsed() > deadline) return session
+      if (session?.status !== 'completing' || session.expired || clock.elapsed() > deadline) return session
       await clock.sleep(100)
     }
   }
@@ -181,11 +185,21 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       const begun = await sessions.beginCompletion(id)
       if (begun === undefined) {
         const session = await outcomeOfOther(id)
-        if (session?.outcome === undefined) throw new Failure('connect_session_expired', { reason: 'abandoned' })
-        return { ...session, outcome: session.outcome }
+        if (session?.outcome !== undefined) return { ...session, outcome: session.outcome }
+        if (session?.status === 'completing' && !session.expired) throw new Failure('microsoft_unavailable', { reason: 'connect_in_progress', retryAfter: 2 })
+        // Not back from Microsoft yet is no outcome: the attempt goes on.
+        throw new Failure('connect_session_expired', session?.expired === false ? {} : { reason: 'abandoned' })
       }
-      const { session, ...code } = begun
-      const outcome = await conclude(session, await redeem({ ...code, requestId }))
+      const { session, reveal } = begun
+      let outcome: ConnectOutcome | 'ended'
+      try {
+        outcome = await conclude(session, await redeem({ ...reveal(), requestId }))
+      } catch (error) {
+        // The code is spent or cannot be read, so the attempt is over; whoever asks again is told so at once.
+        const code = error instanceof Failure ? error.code : 'internal_error'
+        await sessions.refuse(id, { result: 'refused', code, reason: 'broker_trouble' }).catch(() => {})
+        throw error
+      }
       if (outcome === 'ended') throw new Failure('connect_session_expired', { reason: 'abandoned', detail: 'ended during completion' })
       // As it is stored now: the answer to a repeated completion is the same to the byte.
       const stored = outcome.result === 'refused' ? await sessions.refuse(id, outcome) : undefined

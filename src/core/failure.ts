@@ -73,6 +73,7 @@ export const REASONS = {
   microsoft_bad_answer: { whoActs: 'nobody', curable: false, advice: 'Microsoft\'s answer could not be used. It is tried again by itself.' },
   throttled: { whoActs: 'nobody', curable: false, advice: 'Microsoft asked to slow down. It is tried again by itself.' },
   loop_detected: { whoActs: 'ops', curable: false, advice: 'Microsoft saw too many identical requests and paused this one. It is tried again by itself; ops should look at the log.' },
+  connect_in_progress: { whoActs: 'nobody', curable: false, advice: 'This connect is being completed right now. Ask again in a moment.' },
   refresh_in_progress: { whoActs: 'nobody', curable: false, advice: 'A refresh is under way and did not finish within the caller\'s deadline. Try again shortly.' },
   broker_trouble: { whoActs: 'ops', curable: false, advice: 'The broker could not refresh the token because of trouble of its own. Ops see why in its log.' },
   // Our own side.

@@ -74,7 +74,7 @@ export function createImport({ store, clock, canonicalScopes, neededScopes }: {
   }
 }
 
-const USER_ID = /^[A-Za-z0-9._~-]{1,128}$/
+const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** RFC 6749 A.12, A.17: visible ASCII. */
 const TOKEN = /^[\x21-\x7e]{20,16384}$/

@@ -1,5 +1,5 @@
 import type { Permission } from './caller.ts'
-import type { MicrosoftError, Reason } from './failure.ts'
+import type { FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
 // What core asks of the world. Types only, each with its contract in words; joined to implementations in services.ts.
@@ -193,7 +193,7 @@ export interface ConnectOutcome {
   result: 'connected' | 'reconnected' | 'refused'
   reason?: Reason
   /** The caller-facing failure code when refused. */
-  code?: 'connect_refused' | 'account_mismatch' | 'microsoft_unavailable' | 'broker_misconfigured' | 'connect_session_expired'
+  code?: FailureCode
   /** The account that was chosen at Microsoft. */
   account?: Account
   /** `account_mismatch`: the account that is stored. */
@@ -244,8 +244,11 @@ export interface ConnectSessionStore {
   receiveCode(input: { stateHash: Buffer; browserSession: Buffer; code: string; ttl: number }): Promise<ConnectSession | undefined>
   /** The same consumption for an error answer of Microsoft. */
   receiveRefusal(input: { stateHash: Buffer; browserSession: Buffer; outcome: ConnectOutcome }): Promise<ConnectSession | undefined>
-  /** received → completing, once. Undefined: not in that state any more. */
-  beginCompletion(id: string): Promise<{ session: ConnectSession; code: string; codeVerifier: string; nonce: string } | undefined>
+  /**
+   * received → completing, once. Undefined: not in that state any more. A process that dies in it leaves it to run out within a minute.
+   * `reveal` opens what was sealed; throws Failure `token_unreadable`.
+   */
+  beginCompletion(id: string): Promise<{ session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string } } | undefined>
   /** Ends a completing session that brought nothing. A connected one is ended by IntegrationStore.connect. */
   refuse(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
 }

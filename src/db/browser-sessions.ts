@@ -1,6 +1,7 @@
 import { and, eq, gt, inArray, notInArray, sql } from './drizzle.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
 import type { Database, Drizzle, Transaction } from './client.ts'
+import { endConnectSessions } from './connect-sessions.ts'
 import { browserSessions, connectSessions } from './schema.ts'
 
 /** One user's browser sessions end: disconnect, or a logout of MEGDocs. */
@@ -60,7 +61,10 @@ export function createBrowserSessionStore(database: Database): BrowserSessionSto
     },
 
     async endAllOf(userId) {
-      await database.run((db) => endBrowserSessions(db, userId))
+      await database.transaction(async (tx) => {
+        await endConnectSessions(tx, userId)
+        await endBrowserSessions(tx, userId)
+      })
     },
   }
 }

@@ -7,6 +7,8 @@ import { connectSessions } from './schema.ts'
 
 /** Seconds a finished attempt's outcome can still be shown on the result page. */
 const RESULT_TTL = 600
+/** Seconds a completion may take: more than its exchanges can. */
+const COMPLETING_TTL = 60
 
 const inSeconds = (seconds: number) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
 const notExpired = gt(connectSessions.expiresAt, sql`clock_timestamp()`)
@@ -169,7 +171,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
 
     async beginCompletion(id) {
       const rows = await database.run((db) => db.update(connectSessions)
-        .set({ status: 'completing' })
+        .set({ status: 'completing', expiresAt: inSeconds(COMPLETING_TTL) })
         .where(and(eq(connectSessions.id, id), eq(connectSessions.status, 'received'), notExpired))
         .returning({ ...columns, code: connectSessions.code, pkceVerifier: connectSessions.pkceVerifier, nonce: connectSessions.nonce }))
       const row = rows[0]
@@ -178,9 +180,11 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
       if (code === null || pkceVerifier === null || nonce === null) throw new TypeError('a received connect session lacks its code')
       return {
         session: toConnectSession(rest),
-        code: vault.open(sealContext(row, 'code'), code),
-        codeVerifier: vault.open(sealContext(row, 'pkce_verifier'), pkceVerifier),
-        nonce,
+        reveal: () => ({
+          code: vault.open(sealContext(row, 'code'), code),
+          codeVerifier: vault.open(sealContext(row, 'pkce_verifier'), pkceVerifier),
+          nonce,
+        }),
       }
     },
 

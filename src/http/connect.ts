@@ -33,19 +33,19 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     if (!TICKET.test(ticket)) return problem(request, reply, 'link_expired')
     // A browser that looks ahead must not spend the ticket (issue 5, item 6).
     if (isPrefetch(request)) return reply.code(503).header('retry-after', '1').send()
+    const known = await connect.peek(ticket)
+    if (known === undefined || known.expired) return problem(request, reply, 'link_expired')
     // A cookie round trip first: a ticket spent in a browser without cookies could never come back.
     if (request.session.seen !== true) {
       if (request.query['cookies'] !== undefined) return problem(request, reply, 'cookies_blocked')
       request.session.seen = true
       return reply.redirect(`${CONNECT_PATH}/${ticket}?cookies=1`, 303)
     }
-    const known = await connect.peek(ticket)
-    if (known === undefined || known.expired) return problem(request, reply, 'link_expired')
     const isNew = known.status === 'created' && await bindSession(request, known.userId)
     const opened = await connect.openTicket({ ticket, browserSession: browserSessionOf(request), requestId: request.id })
     switch (opened.kind) {
       case 'authorize':
-        request.session[`attempt:${opened.session.id}`] = opened.stateHash.toString('base64url')
+        request.session[`attempt:${opened.stateHash.toString('base64url')}`] = true
         request.log.info({ connect_session: opened.session.id, user_id: opened.session.userId }, 'sent to Microsoft')
         return reply.redirect(opened.url, 303)
       case 'manage':
@@ -107,8 +107,7 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
   }
 
   function hasAttempt(request: FastifyRequest, state: string): boolean {
-    const hash = connect.stateHash(state).toString('base64url')
-    return Object.entries(request.session).some(([name, value]) => name.startsWith('attempt:') && value === hash)
+    return request.session[`attempt:${connect.stateHash(state).toString('base64url')}`] === true
   }
 
   function isThisBrowsers(request: FastifyRequest, session: ConnectSession | undefined): boolean {

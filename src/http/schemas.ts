@@ -7,7 +7,7 @@ import { PROBLEMS } from './problem.ts'
 // TypeBox shapes that more than one route uses: one object is type, validation and OpenAPI. Those with a title become components.
 
 export const UserId = Type.String({
-  pattern: '^[A-Za-z0-9._~-]{1,128}$',
+  pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._~-]{1,128}$',
   description: 'MEGDocs\' own id of the user.',
   examples: ['42'],
 })

@@ -20,11 +20,15 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
     crossOriginOpenerPolicy: { policy: 'same-origin' },
     frameguard: { action: 'deny' },
   })
+  let toldAt = -Infinity
   scope.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'content-security-policy': contentSecurityPolicy })
     // @fastify/session would silently set no cookie, and every page would say that cookies are blocked (design 4).
     if (https && request.protocol !== 'https') {
-      request.log.error(
+      // Once a minute is enough for ops; a stranger must not be able to fill the log.
+      const told = performance.now() - toldAt < MINUTE
+      if (!told) toldAt = performance.now()
+      request.log[told ? 'debug' : 'error'](
         { forwarded_proto_seen: request.headers['x-forwarded-proto'] !== undefined, peer_trusted: request.ips !== undefined && request.ips.length > 1 },
         'plain HTTP arrived where PUBLIC_BASE_URL is https: the ingress must send X-Forwarded-Proto: https and its address must be in TRUSTED_PROXIES',
       )

@@ -16,8 +16,8 @@ declare module 'fastify' {
     known?: boolean
     /** Of the account page's forms. */
     csrfToken?: string
-    /** Hash of the state that was sent to Microsoft, one per attempt, so that two tabs do not disturb each other. */
-    [attempt: `attempt:${string}`]: string
+    /** By the hash of a state that was sent to Microsoft, one per attempt, so that two tabs do not disturb each other. */
+    [attempt: `attempt:${string}`]: true
   }
 }
 

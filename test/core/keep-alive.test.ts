@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { runCommandLine } from '../../src/cli.ts'
 import { systemClock } from '../../src/services.ts'
@@ -219,6 +221,58 @@ t.test('a sweep that is told to stop finishes the refresh that has begun and beg
   world.entra.control.release()
   t.match(await sweep, { renewed: 1, ended: 'stopped' } satisfies Partial<Sweep>)
   t.equal(world.entra.control.tokenRequests().total, 1)
+})
+
+t.test('a sweep that breaks says why, in its event and in the log', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  await connectMany(world, 2)
+  await untouched(world, ['u0', 'u1'], 50)
+  // A row that no writer of ours makes: the query over what is due fails with it.
+  await world.sql`update oauth2_integration set failure = '{"at": "yesterday"}' where user_id = 'u0'`
+  t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 0, ended: 'broken' })
+  const [line] = world.replica.logged().split('\n').filter((text) => text.includes('keep-alive sweep'))
+  t.match(JSON.parse(line!), { level: 'warn', ended: 'broken', err: { type: 'Failure', code: /_/, detail: /22007|22P02/ } })
+})
+
+t.test('Microsoft gets a new GUID with every refresh, so that its support can find it', async (t) => {
+  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  await connectMany(world, 2)
+  await untouched(world, ['u0', 'u1'], 50)
+  t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 2 })
+  const ids = world.entra.control.tokenRequests().requests.map(({ headers }) => headers['client-request-id'])
+  t.equal(new Set(ids).size, 2)
+  for (const id of ids) t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+})
+
+t.test('token-broker keep-alive: SIGTERM, as from Kubernetes, lets the refresh that has begun be saved, and no other begins', async (t) => {
+  const world = await startWorld(t)
+  await connectMany(world, 3)
+  await untouched(world, ['u0', 'u1', 'u2'], 50)
+  await world.sql`update oauth2_integration set refresh_token = '\\x01'::bytea, refreshed_at = now() - interval '80 days' where user_id = 'u0'`
+  await world.sql`update oauth2_integration set refreshed_at = now() - interval '79 days' where user_id = 'u1'`
+  const before = await world.stored('u1')
+  world.entra.control.hold()
+  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+  const child = spawn(process.execPath, [cli, 'keep-alive'], { env: { ...world.env, LOG_LEVEL: 'info' } })
+  t.teardown(() => child.kill('SIGKILL'))
+  const said = { out: '', err: '' }
+  child.stdout.on('data', (chunk) => (said.out += chunk))
+  child.stderr.on('data', (chunk) => (said.err += chunk))
+  const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)))
+  await world.entra.control.held()
+  child.kill('SIGTERM')
+  // What has begun is finished only after the signal was taken.
+  while (!said.err.includes('"signal":"SIGTERM"')) {
+    if (child.exitCode !== null || child.signalCode !== null) break
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  world.entra.control.release()
+  t.equal(await ended, 1)
+  t.match(said.out, /^renewed 1, .*; ended: stopped\n$/)
+  t.equal(world.entra.control.tokenRequests().total, 1)
+  const after = await Promise.all(['u1', 'u2'].map(async (userId) => Date.now() - ((await world.row(userId))!['refreshed_at'] as Date).getTime() < 60_000))
+  t.equal(after.filter(Boolean).length, 1, 'it is saved')
+  t.ok(before)
 })
 
 t.test('token-broker keep-alive: --dry-run tells what is due and would die and changes nothing; without it, one sweep', async (t) => {

@@ -13,8 +13,8 @@ import { startWorld } from '../support/world.ts'
 function documentedGrants(password: string): string {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
   const [, block = ''] = /<!-- database-role:begin -->[\s\S]*?```sql\n([\s\S]*?)```[\s\S]*?<!-- database-role:end -->/.exec(readme) ?? []
-  if (!block.includes(`':password'`)) throw new Error('the README names no place for the password')
-  return block.replace(`':password'`, `'${password}'`)
+  if (!block.includes(`'<password>'`)) throw new Error('the README names no place for the password')
+  return block.replace(`'<password>'`, `'${password}'`)
 }
 
 t.test('under the documented role, which has no DDL, the service does all it does', async (t) => {

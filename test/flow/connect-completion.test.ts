@@ -100,6 +100,31 @@ t.test('before the browser is back there is nothing to complete, and the attempt
   t.equal((await complete(id, 'early')).status, 200)
 })
 
+t.test('a completion that broke has an outcome, and a repeat hears it at once', async (t) => {
+  await sql.unsafe(`create function refuse_broken() returns trigger language plpgsql as $$ begin
+    if new.user_id = 'broken' then raise exception using errcode = '23514'; end if; return new; end $$`)
+  await sql.unsafe('create trigger refuse_broken before insert on oauth2_integration for each row execute function refuse_broken()')
+  const { id: spent } = await received('broken')
+  const { id: sealed } = await received('garbled')
+  await sql`update connect_session set code = set_byte(code, length(code) - 1, get_byte(code, length(code) - 1) # 1) where id = ${sealed}`
+  for (const [id, userId, code] of [[spent, 'broken', 'internal_error'], [sealed, 'garbled', 'token_unreadable']] as const) {
+    t.match(await complete(id, userId), { status: 500, body: { code } })
+    t.match(await complete(id, userId), { status: 500, body: { code, reason: 'broker_trouble', next: /\/result\// } })
+    t.match((await caller.send('GET', `/connect-sessions/${id}`)).body, { status: 'refused', outcome: { code, reason: 'broker_trouble' } })
+  }
+})
+
+t.test('a completion whose process died is said to be under way, then over', async (t) => {
+  const { id } = await received('died')
+  await sql`update connect_session set status = 'completing', expires_at = now() + interval '60 seconds' where id = ${id}`
+  // Its patience passes as fast as it is asked for.
+  let slept = 0
+  const hurried = await world.startReplica({}, { clock: { ...systemClock, elapsed: () => systemClock.elapsed() + slept, sleep: async (ms) => void (slept += ms) } })
+  t.match(await hurried.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'died' }), { status: 503, body: { code: 'microsoft_unavailable', reason: 'connect_in_progress', retry_after: 2 } })
+  await sql`update connect_session set expires_at = now() where id = ${id}`
+  t.match(await complete(id, 'died'), { status: 410, body: { code: 'connect_session_expired', reason: 'abandoned' } })
+})
+
 t.test('five minutes after the browser came back it is too late, and the code is not redeemed', async (t) => {
   const { id } = await received('too-late')
   const [row] = await sql`select extract(epoch from expires_at - now())::int left from connect_session where id = ${id}`

@@ -16,6 +16,16 @@ const sessionsOf = async (userId: string) => (await sql`select id_hash, data fro
 const EXPIRED = { status: 410, title: /expired/ }
 const FOREIGN = { status: 403, title: /another browser/ }
 
+/** A browser with our cookie and nothing else: half a cookie round trip, the ticket unspent. */
+async function withCookie() {
+  const { url } = await caller.beginConnect('half-way')
+  const { headers, body } = await request(url)
+  await body.dump()
+  const browser = world.stoppingBrowser()
+  browser.jar.take([headers['set-cookie'] ?? []].flat(), new URL(url))
+  return browser
+}
+
 t.test('a link works for ten minutes, and MEGDocs is told until when', async (t) => {
   const begun = await caller.send('POST', '/connect-sessions', { user_id: 'ttl' })
   t.equal(begun.status, 201)
@@ -60,13 +70,44 @@ t.test('another browser cannot use a link that was opened, and does not disturb 
   t.match(await world.stoppingBrowser().open(url), FOREIGN)
 })
 
+t.test('a link that is opened again in two tabs at once can still be finished', async (t) => {
+  for (let round = 0; round < 8; round++) {
+    const { id, url } = await caller.beginConnect(`again-${round}`)
+    const browser = world.stoppingBrowser()
+    await browser.open(url)
+    const pages = await Promise.all([browser.open(url), browser.open(url)])
+    const reached = await Promise.all(pages.map((page) => browser.open(entra.control.signIn({ account: JANE, authorizeUrl: page.refresh! }))))
+    t.equal(reached.filter((page) => page.refresh?.includes(id)).length, 1, 'the state that was sent last')
+  }
+})
+
+t.test('invented links leave no session behind', async (t) => {
+  const count = async () => (await sql`select count(*)::int n from browser_session`)[0]!['n']
+  const before = await count()
+  for (let i = 0; i < 3; i++) {
+    const answer = await request(`${world.baseUrl}/auth/oauth2/microsoft/connect/${randomBytes(32).toString('base64url')}`)
+    t.match(answer, { statusCode: 410, headers: { 'set-cookie': undefined } })
+    await answer.body.dump()
+  }
+  t.equal(await count(), before)
+})
+
+t.test('logging out of MEGDocs ends links that were not opened yet, and attempts that came back', async (t) => {
+  for (const intent of ['manage', 'connect'] as const) {
+    const { id, url } = await caller.beginConnect('leaving', { intent })
+    await caller.endBrowserSessions('leaving')
+    t.equal((await world.stoppingBrowser().open(url)).status, 410)
+    t.match(await statusOf(id), { status: 'expired' })
+  }
+  const { id, browser, authorizeUrl } = await world.toMicrosoft('leaving')
+  await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
+  await caller.endBrowserSessions('leaving')
+  t.match(await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'leaving' }), { status: 410 })
+})
+
 t.test('of several browsers that open a link at once one gets to Microsoft, and the others are left without a session', async (t) => {
   const { id, url } = await caller.beginConnect('rush')
-  const browsers = await Promise.all(Array.from({ length: 5 }, async () => {
-    const browser = world.stoppingBrowser()
-    await browser.open(`${world.baseUrl}/auth/oauth2/microsoft/connect/${randomBytes(32).toString('base64url')}`)
-    return browser
-  }))
+  const browsers = await Promise.all(Array.from({ length: 5 }, withCookie))
   const pages = await Promise.all(browsers.map((browser) => browser.open(url)))
   t.equal(pages.filter(isAtMicrosoft).length, 1)
   for (const page of pages) if (!isAtMicrosoft(page)) t.match(page, FOREIGN)
@@ -78,8 +119,7 @@ t.test('of several browsers that open a link at once one gets to Microsoft, and 
 
 t.test('a link that one browser opens in two tabs at once can be finished', async (t) => {
   const { id, url } = await caller.beginConnect('double')
-  const browser = world.stoppingBrowser()
-  await browser.open(`${world.baseUrl}/auth/oauth2/microsoft/connect/${randomBytes(32).toString('base64url')}`)
+  const browser = await withCookie()
   const pages = await Promise.all([browser.open(url), browser.open(url)])
   const reached = await Promise.all(pages.filter(isAtMicrosoft).map((page) => browser.open(entra.control.signIn({ account: JANE, authorizeUrl: page.refresh! }))))
   t.ok(reached.some((page) => page.refresh?.includes(id)))
@@ -87,8 +127,7 @@ t.test('a link that one browser opens in two tabs at once can be finished', asyn
 
 t.test('a second tab that was on its way with the cookie of before does not take the first one\'s away', async (t) => {
   const { id, url } = await caller.beginConnect('overtaken')
-  const browser = world.stoppingBrowser()
-  await browser.open(`${world.baseUrl}/auth/oauth2/microsoft/connect/${randomBytes(32).toString('base64url')}`)
+  const browser = await withCookie()
   const cookie = browser.jar.header(new URL(url), { method: 'GET', crossSite: false })!
   const { refresh = '' } = await browser.open(url)
   const late = await request(url, { headers: { cookie } })

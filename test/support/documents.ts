@@ -10,8 +10,8 @@ import { dependenciesTable } from './dependencies.ts'
 
 export const README = new URL('../../README.md', import.meta.url)
 
-/** What the role that serves needs, and no more; `:password` is the only part to be changed. test/documents.test.ts runs a broker with it. */
-export const DATABASE_ROLE = `create role token_broker login password ':password';
+/** What the role that serves needs, and no more; test/db/role.test.ts runs a broker with it. */
+const DATABASE_ROLE = `create role token_broker login password '<password>';
 grant usage on schema public, drizzle to token_broker;
 grant select on all tables in schema drizzle to token_broker;
 grant select, insert, update, delete on all tables in schema public to token_broker;
@@ -22,7 +22,7 @@ alter default privileges in schema public grant usage on sequences to token_brok
 const PARTS: Record<string, () => string> = {
   commands: commandsTable,
   configuration: configurationTable,
-  'database-role': () => `As the owner, once, after the first \`migrate\`:\n\n\`\`\`sql\n${DATABASE_ROLE}\n\`\`\``,
+  'database-role': () => `As the owner (who needs \`createrole\` for the first line), once, after the first \`migrate\`, with a generated password in place of \`<password>\`:\n\n\`\`\`sql\n${DATABASE_ROLE}\n\`\`\``,
   'signed-call': workedCall,
   failures: failuresTables,
   dependencies: dependenciesTable,

@@ -166,6 +166,11 @@ export const reasonsDe: ReasonTexts = {
     happened: 'Es sah zu viele Anfragen hintereinander. Die Ursache liegt bei uns, nicht bei Ihnen.',
     todo: 'Es wird von selbst wieder versucht. Wenn es so bleibt, nennen Sie dem Betrieb von MEGDocs die Referenz unten.',
   },
+  connect_in_progress: {
+    title: 'Die Verbindung wird gerade hergestellt',
+    happened: 'Das dauert etwas länger als gewöhnlich.',
+    todo: 'Versuchen Sie es gleich noch einmal.',
+  },
   refresh_in_progress: {
     title: 'Die Verbindung wird gerade erneuert',
     happened: 'Das dauert etwas länger als gewöhnlich.',

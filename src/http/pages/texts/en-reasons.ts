@@ -168,6 +168,11 @@ export const reasonsEn: ReasonTexts = {
     happened: 'It saw too many requests in a row. The cause is on our side, not yours.',
     todo: 'It is tried again by itself. If it stays so, give the people who run MEGDocs the reference below.',
   },
+  connect_in_progress: {
+    title: 'The connection is being made right now',
+    happened: 'That takes a little longer than usual.',
+    todo: 'Try again in a moment.',
+  },
   refresh_in_progress: {
     title: 'The connection is being refreshed',
     happened: 'That takes a little longer than usual.',
