@@ -24,8 +24,9 @@ import type { Services } from './services.ts'
 // The three listeners: options and registrations in order, a table of contents. Tests build them by the same functions.
 
 /** Bytes of request line and headers: Microsoft's codes make callback URLs of 2 kB and more, MEGDocs' cookies come on top (entra.md 10). */
-const MAX_HEADER = 32_768
-const LIMITS = { bodyLimit: 65_536, requestTimeout: 15_000, connectionTimeout: 45_000, keepAliveTimeout: 75_000 } as const
+export const MAX_HEADER = 32_768
+/** Bytes of a body, and milliseconds: for a whole request to arrive, without any traffic, between two requests of a connection. */
+export const LIMITS = { bodyLimit: 65_536, requestTimeout: 15_000, connectionTimeout: 45_000, keepAliveTimeout: 75_000 } as const
 
 type Listener = 'public' | 'internal' | 'operations'
 

@@ -70,6 +70,8 @@ export interface Surroundings {
   clock?: Clock
   random?: Random
   dispatcher?: Dispatcher
+  /** A signal that ends an exchange with Microsoft after so many milliseconds. */
+  deadline?: (ms: number) => AbortSignal
 }
 
 export const systemClock: Clock = {
@@ -91,7 +93,7 @@ export const systemRandom: Random = {
 
 /** Throws CallersError when the callers file cannot be used; reaches out to nobody else yet. */
 export function createServices(config: Config, log: Logger, surroundings: Surroundings = {}): Services {
-  const { clock = systemClock, random = systemRandom, dispatcher } = surroundings
+  const { clock = systemClock, random = systemRandom, dispatcher, deadline } = surroundings
   const callers = new CallersFile(config.callersFile, {
     now: () => clock.now(),
     onChange: (now) => log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read anew'),
@@ -119,6 +121,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     clock,
     random,
     ...(dispatcher === undefined ? {} : { dispatcher }),
+    ...(deadline === undefined ? {} : { deadline }),
     // One line when it opens and one when it is closed again, however often it was probed in between.
     onBreakerChange(state, from) {
       if (from === 'closed') log.error({ breaker: state }, 'breaker opened: no refreshes are sent to Microsoft')

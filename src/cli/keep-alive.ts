@@ -4,14 +4,25 @@ import { createServices } from '../services.ts'
 import { createLogger } from '../telemetry.ts'
 import type { Command } from './command.ts'
 
+/** From a terminal, and from Kubernetes where it runs as a Job. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
 export const keepAliveCommand: Command = {
   name: 'keep-alive',
-  summary: 'Sweeps once over integrations that are due for a refresh, as the running service does by itself; with `--dry-run` only counts them',
+  summary: 'Sweeps once, as the running service does by itself: refreshes integrations that are due, and deletes those that no caller has read for '
+    + '`LET_GO_AFTER_DAYS`. With `--dry-run` only counts them',
   usage: '[--dry-run]',
   options: { 'dry-run': { type: 'boolean' } },
-  async run({ flags }, { env, out }) {
+  async run({ flags }, { env, out, err }) {
     const config = readConfig(env)
-    const services = createServices(config, createLogger('silent'))
+    // Audit lines and alerts, as from the running service; the result alone is on stdout.
+    const log = createLogger(config.logLevel, { write: (line) => err(line.trimEnd()) })
+    const services = createServices(config, log)
+    const stop = new AbortController()
+    const onSignal = (signal: NodeJS.Signals) => {
+      log.info({ signal }, 'ending: what has begun is finished')
+      stop.abort()
+    }
     const { afterDays, letGoAfterDays } = config.keepAlive
     try {
       await checkDatabase(services)
@@ -23,12 +34,12 @@ export const keepAliveCommand: Command = {
         for (const { days, count } of diesWithin) out(`would die within ${String(days).padEnd(2)} days without a refresh   ${count}`)
         return 0
       }
-      const stop = new AbortController()
-      process.once('SIGINT', () => stop.abort())
+      for (const signal of SIGNALS) process.once(signal, onSignal)
       const { renewed, failed, skipped, letGo, ended } = await services.keepAlive.sweep(stop.signal)
       out(`renewed ${renewed}, failed ${failed}, left to others ${skipped}, let go ${letGo}; ended: ${ended}`)
       return ended === 'done' ? 0 : 1
     } finally {
+      for (const signal of SIGNALS) process.off(signal, onSignal)
       await services.close()
     }
   },

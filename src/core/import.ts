@@ -91,7 +91,7 @@ const FIELDS = [
 type ReadRow = Omit<ImportRow, 'scopes'> & { scopes?: string | string[] }
 
 /** Reads one row; `now` in ms. Null counts as absent. Every reason that is wrong with it, at once. */
-export function readRow(value: unknown, now: number): ReadRow | { userId?: string; reasons: string[] } {
+function readRow(value: unknown, now: number): ReadRow | { userId?: string; reasons: string[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { reasons: ['row: an object'] }
   const row = Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null)) as Record<string, unknown>
   const reasons: string[] = []

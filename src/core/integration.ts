@@ -87,7 +87,8 @@ export const MAX_MIN_TTL = 1800
  * otherwise a tenant with ten-minute tokens would cause a refresh on every read (design 2.2).
  */
 export function isUsable(integration: Pick<Integration, 'remaining' | 'lifetime'>, minTtl: number): boolean {
-  return integration.remaining > Math.min(minTtl, integration.lifetime / 2)
+  const { remaining, lifetime } = integration
+  return remaining > 0 && lifetime > 0 && remaining > Math.min(minTtl, lifetime / 2)
 }
 
 export function isStillValid(integration: Pick<Integration, 'remaining'>): boolean {

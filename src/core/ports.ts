@@ -109,6 +109,8 @@ export interface Progress {
   status: 'active' | 'reconnect_required'
   retryIn?: number
   leaseIn?: number
+  /** A refusal for good stands: there is nothing to wait for. */
+  final: boolean
 }
 
 export interface IntegrationStore {
@@ -116,8 +118,8 @@ export interface IntegrationStore {
   read(userId: string, patienceMs?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
-   * One statement, compare-and-set on generation, status, lease and retry_at. `leaseSeconds` from now. `used`: a caller's read asked
-   * for it. Throws Failure `token_unreadable`, with the lease given back, when there is nothing to send.
+   * One statement, compare-and-set on generation, status, lease and retry_at; never of what is refused for good. `leaseSeconds` from
+   * now. `used`: a caller's read asked for it. Throws Failure `token_unreadable`, with the lease given back, when there is nothing to send.
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
@@ -127,8 +129,13 @@ export interface IntegrationStore {
   saveTokens(integration: Integration, tokens: TokenSet): Promise<{ integration: Integration; recovered: boolean } | undefined>
   /** Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. `retryIn` seconds; absent: no further tries. */
   saveFailure(integration: Integration, owner: string, failure: StoredFailure, retryIn?: number): Promise<boolean>
-  /** Gives the lease back without a mark (the breaker's kind of failure). */
-  releaseLease(integration: Integration, owner: string): Promise<void>
+  /**
+   * Gives the lease back without a mark (the breaker's kind of failure), so that nobody tries again for `retryIn` seconds. Then
+   * nothing is stored that would say why, a passing failure of an earlier try included; a refusal that stands does.
+   */
+  releaseLease(integration: Integration, owner: string, retryIn: number): Promise<void>
+  /** Says that a caller asked for a refresh that was claimed without one. Writes only where that was last said over an hour ago. */
+  recordUse(integration: Integration): Promise<void>
   progress(id: string): Promise<Progress | undefined>
   /**
    * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks the account
@@ -304,6 +311,8 @@ export interface WireRequest {
 export interface SignedRequest {
   caller: { name: string; permissions: ReadonlySet<Permission>; strictReplay: boolean }
   keyId: string
+  /** Notes the nonce at this replica, once nothing else stands against the request. Refused: sent twice at once, or no room is left. */
+  remember(): RefusedRequest | undefined
   /** For the table shared by all replicas, and the seconds it has to be remembered. */
   replayKey(): Buffer
   replayTtl: number

@@ -1,13 +1,13 @@
 import { Failure, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
-import { backingOff, credentialStop, IN_PROGRESS, isLaterThan, jittered, settle, toMark, toStop, type Refusal, type Stop } from './stop.ts'
+import { backingOff, CREDENTIAL_RELEASE, credentialStop, IN_PROGRESS, isLaterThan, jittered, settle, toMark, toStop, type Refusal, type Stop } from './stop.ts'
 
 // The product in one file (design 2.3): usable → back-off → join → claim → send → judge → save or yield. At most one lease
 // holder per generation, and a loser can never hurt a winner, because every write names the generation it read.
 
 /** Seconds a claim holds: longer than Microsoft's 5 s time-out, shorter than a caller's default patience of 8 s. */
-const LEASE = 7
+export const LEASE = 7
 /** Milliseconds between two looks at a row that somebody else is refreshing: 50 to 250 with jitter. */
 const POLL = { first: 65, last: 200 }
 /** Milliseconds between two tries to save what could not be saved at once. */
@@ -66,6 +66,8 @@ type Outcome =
   | { kind: 'moved' }
 
 interface Flight {
+  /** A caller's read takes part: it has been said that the integration is used. */
+  used: boolean
   outcome: Promise<Outcome>
   /** Resolves when nothing is left to do, the saving included. */
   landed: Promise<void>
@@ -117,14 +119,16 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
     const running = flights.get(key)
     if (running !== undefined) {
       observe({ kind: 'joined', integrationId: integration.id })
-      return running.outcome
+      if (!used || running.used) return running.outcome
+      running.used = true
+      return recordUse(integration).then(() => running.outcome)
     }
     const outcome = fly(integration, used, requestId)
       .catch((error: unknown): Outcome => ({ kind: 'broken', failure: asFailure(error) }))
     const landed = outcome
       .then((ended) => ended.kind === 'tokens' ? ended.saving : undefined)
       .finally(() => flights.delete(key))
-    flights.set(key, { outcome, landed })
+    flights.set(key, { used, outcome, landed })
     return outcome
   }
 
@@ -143,8 +147,15 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
       }
       if (claim !== undefined) return send(integration, claim, owner, permit, requestId)
       permit.release()
+      // Whoever holds the lease may be keeping it alive, and does not know of this caller.
+      if (used) await recordUse(integration)
       if (await waitForChange(integration)) return { kind: 'moved' }
     }
+  }
+
+  /** No read fails for this: while it lasts, further ones will say so again. */
+  async function recordUse(integration: Integration): Promise<void> {
+    await integrations.recordUse(integration).catch(() => {})
   }
 
   /** From here on nothing stops the refresh: it is finished and saved even when every caller has left. */
@@ -202,7 +213,7 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
   /** Marks what the refusal means, but only while the lease is still ours; then gives the lease back. */
   async function yieldLease(integration: Integration, owner: string, refusal: Refusal, failures: number): Promise<Outcome> {
     if (refusal.kind === 'misconfigured' && refusal.everybody) {
-      await integrations.releaseLease(integration, owner)
+      await integrations.releaseLease(integration, owner, CREDENTIAL_RELEASE)
       return { kind: 'stopped', stop: credentialStop(refusal) }
     }
     const { failure, retryIn } = toMark(integration, refusal, failures, random)
@@ -216,7 +227,7 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
     observe({ kind: 'waited', integrationId: id })
     for (let pause = POLL.first; ; pause = Math.min(pause * 1.5, POLL.last)) {
       const now = await integrations.progress(id)
-      if (now === undefined || now.generation !== generation || now.status !== status || isAhead(now.retryIn)) return true
+      if (now === undefined || now.generation !== generation || now.status !== status || now.final || isAhead(now.retryIn)) return true
       if (!isAhead(now.leaseIn)) return false
       await clock.sleep(jittered(pause, random))
     }

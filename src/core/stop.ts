@@ -11,6 +11,10 @@ const CURABLE_RETRY = 900
 const BACK_OFF = { try_later: [2, 30], misconfigured: [60, 900] } as const
 /** Seconds named to callers after our credential was refused: by then the breaker has probed once or twice. */
 const CREDENTIAL_RETRY = 30
+/** Seconds a row is left alone after that: enough for those who wait for it, less than the breaker's first pause. */
+export const CREDENTIAL_RELEASE = 5
+/** Seconds for which a token counts as later than one of a generation that is not known. */
+const LATE_ENOUGH = 60
 
 export type Refusal = Exclude<Verdict, { kind: 'tokens' }>
 
@@ -26,11 +30,11 @@ export interface Stop {
 /** Somebody is refreshing, and it takes longer than this caller waits. */
 export const IN_PROGRESS: Stop = { verdict: 'try_later', reason: 'refresh_in_progress', retryAfter: 1 }
 
-/** A refresh failed lately, or for good: nothing is sent. */
-export function backingOff({ status, failure, retryIn }: Integration): Stop | undefined {
-  if (failure === undefined) return undefined
-  if (status === 'reconnect_required' && failure.final) return toStop(failure)
-  return retryIn !== undefined && retryIn > 0 ? toStop(failure, retryIn) : undefined
+/** A refresh failed lately, or for good: nothing is sent. Only what is everybody's trouble leaves a row alone and no failure in it. */
+export function backingOff({ failure, retryIn }: Integration): Stop | undefined {
+  if (failure?.final) return toStop(failure)
+  if (retryIn === undefined || retryIn <= 0) return undefined
+  return failure === undefined ? credentialStop({ reason: 'client_credential' }) : toStop(failure, retryIn)
 }
 
 /** What is stored of a refusal that concerns this integration. `retryIn` seconds; absent: never tried again by itself. */
@@ -56,7 +60,8 @@ export function toStop({ verdict, reason, microsoft }: StoredFailure, retryIn?: 
 }
 
 /** Our credential was refused: everybody's trouble, written down in nobody's row. */
-export const credentialStop = ({ reason, microsoft }: Refusal): Stop => ({ verdict: 'misconfigured', reason, microsoft, retryAfter: CREDENTIAL_RETRY })
+export const credentialStop = ({ reason, microsoft }: Pick<Stop, 'reason' | 'microsoft'>): Stop =>
+  ({ verdict: 'misconfigured', reason, retryAfter: CREDENTIAL_RETRY, ...(microsoft === undefined ? {} : { microsoft }) })
 
 const CODE_OF: Record<Stop['verdict'], FailureCode> = {
   reconnect: 'reconnect_required',
@@ -82,8 +87,14 @@ export function settle(integration: Integration, after: number | undefined, stop
   throw new Failure(CODE_OF[verdict], { ...facts, ...(microsoft === undefined ? {} : { microsoft }) })
 }
 
-export function isLaterThan({ generation }: Integration, after: number | undefined): boolean {
-  return after === undefined || generation > after
+/**
+ * Whether this is a token of a later generation than `after`. A generation above the stored one was never issued here: it is from
+ * before a backup was restored, and cannot be compared. Then a token that has just been issued will do, so that such a caller gets
+ * another one than it had, and causes a call a minute at most.
+ */
+export function isLaterThan({ generation, lifetime, remaining }: Integration, after: number | undefined): boolean {
+  if (after === undefined || generation > after) return true
+  return generation < after && lifetime - remaining < LATE_ENOUGH
 }
 
 function standingRefusal({ status, failure }: Integration): StoredFailure | undefined {

@@ -13,7 +13,14 @@ const INACTIVITY_DAYS = 90
 // now(), not clock_timestamp(): only a stable expression can use the index.
 const daysAgo = (days: number): SQL => sql`now() - make_interval(days => ${days})`
 const refusedForGood = sql`(${integrations.status} = 'reconnect_required' and coalesce((${integrations.failure}->>'final')::boolean, true))`
-const isUnused = ({ letGoAfterDays }: KeepAliveDays): SQL => lt(integrations.lastUsedAt, daysAgo(letGoAfterDays))
+/**
+ * No caller's read has asked for a refresh. Of what is refused for good none does, and reads write nothing: whether it is used is not
+ * known, so the refusal itself has to be as old. By then its refresh token has been dead for as long, and a connect is all that helps.
+ */
+const isUnused = ({ letGoAfterDays }: KeepAliveDays): SQL => and(
+  lt(integrations.lastUsedAt, daysAgo(letGoAfterDays)),
+  not(sql`(${refusedForGood} and coalesce((${integrations.failure}->>'at')::timestamptz >= ${daysAgo(letGoAfterDays)}, false))`),
+)!
 /** What fails does so once a day here, not with each sweep: a blocked account must not look like an attack. */
 const failedToday = sql`coalesce((${integrations.failure}->>'at')::timestamptz > now() - interval '1 day', false)`
 const isDue = (days: KeepAliveDays): SQL => and(

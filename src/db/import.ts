@@ -10,6 +10,8 @@ import { events, integrations } from './schema.ts'
 
 // Import in few statements for many rows: lock the users, read what is known of them, write what may be written, then the events.
 
+const EPOCH = new Date(0).toISOString()
+
 type StoredRow = typeof integrations.$inferSelect
 
 export function createImportStore(database: Database, vault: Vault): ImportStore {
@@ -32,10 +34,10 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
       userId: row.userId,
       status: 'active' as const,
       generation: nextGeneration,
-      // Without an access token: one that is over, so that the first read refreshes.
       accessToken: vault.seal(sealContext(context, 'access_token'), row.accessToken ?? ''),
       refreshToken: vault.seal(sealContext(context, 'refresh_token'), row.refreshToken),
-      accessTokenExpiresAt: row.expiresAt ?? row.updatedAt,
+      // Without an access token: one that is surely over, whatever the caller's clock said, so that the first read refreshes.
+      accessTokenExpiresAt: row.expiresAt ?? EPOCH,
       scopes: row.scopes,
       tenantId,
       objectId,
@@ -43,7 +45,8 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
       displayName: stored?.displayName ?? null,
       connectedAt: row.connectedAt ?? stored?.connectedAt ?? row.updatedAt,
       // When Microsoft gave the tokens: their 90 days began then, and a row updated later is newer.
-      refreshedAt: row.updatedAt,
+      // A caller's clock may be ahead; what is stored never lies ahead of Postgres' clock.
+      refreshedAt: sql`least(${row.updatedAt}::timestamptz, now())`,
       failure: null,
       failures: 0,
       retryAt: null,

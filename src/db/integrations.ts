@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, isNull, lte, or, sql, type SQL } from './drizzle.ts'
+import { and, eq, gt, isNull, lte, not, or, sql, type SQL } from './drizzle.ts'
 import { Failure } from '../core/failure.ts'
 import { isSameAccount, type Account, type Integration, type IntegrationSummary, type TokenSet } from '../core/integration.ts'
 import type { ConnectOutcome, IntegrationStore, SealContext, Vault } from '../core/ports.ts'
@@ -16,6 +16,8 @@ export const PROVIDER = 'microsoft'
 const secondsUntil = (column: typeof integrations.retryAt | typeof integrations.accessTokenExpiresAt) =>
   sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
 const inSeconds = (seconds: number) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
+/** A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
+const isFinal = sql<boolean>`coalesce(${integrations.failure}->>'final' = 'true', false)`
 export const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
 
 const read = {
@@ -119,7 +121,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, sql.placeholder('userId'))))
       .prepare('integration_read'),
     progress: db.select({
-      generation: integrations.generation, status: integrations.status, retryIn: read.retryIn, leaseIn: read.leaseIn,
+      generation: integrations.generation, status: integrations.status, retryIn: read.retryIn, leaseIn: read.leaseIn, final: isFinal,
     }).from(integrations).where(eq(integrations.id, sql.placeholder('id'))).prepare('integration_progress'),
   }))
 
@@ -159,8 +161,9 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     }
   }
 
-  async function releaseLease(integration: Integration, owner: string): Promise<void> {
-    await database.run((db) => db.update(integrations).set({ leaseOwner: null, leaseUntil: null })
+  /** `more`: what else is set. */
+  async function endLease(integration: Integration, owner: string, more: { retryAt?: SQL; failure?: SQL } = {}): Promise<void> {
+    await database.run((db) => db.update(integrations).set({ leaseOwner: null, leaseUntil: null, ...more })
       .where(and(eq(integrations.id, integration.id), eq(integrations.leaseOwner, owner))))
   }
 
@@ -189,8 +192,9 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
           eq(integrations.id, integration.id),
           sql`prior.prior_id = ${integrations.id}`,
           eq(integrations.generation, integration.generation),
-          // Marked since it was read, perhaps for good: then retry_at says nothing.
+          // Marked since it was read.
           eq(integrations.status, integration.status),
+          not(isFinal),
           or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`clock_timestamp()`)),
           or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`clock_timestamp()`)),
         ))
@@ -211,7 +215,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
         refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refreshToken)
       } catch (error) {
         // Nothing can be sent, so nobody is to wait for this lease. The row itself stays as it is (design 4).
-        await releaseLease(integration, owner)
+        await endLease(integration, owner)
         throw error
       }
       return {
@@ -275,7 +279,15 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       })
     },
 
-    releaseLease,
+    releaseLease: (integration, owner, retryIn) => endLease(integration, owner, {
+      retryAt: inSeconds(retryIn),
+      failure: sql`case when ${integrations.status} = 'reconnect_required' then ${integrations.failure} end`,
+    }),
+
+    async recordUse({ id }) {
+      await database.run((db) => db.update(integrations).set({ lastUsedAt: sql`clock_timestamp()` })
+        .where(and(eq(integrations.id, id), sql`${integrations.lastUsedAt} < clock_timestamp() - interval '1 hour'`)))
+    },
 
     async progress(id) {
       const [row] = await database.run((db) => statements(db).progress.execute({ id }))
@@ -283,6 +295,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       return {
         generation: row.generation,
         status: row.status,
+        final: row.final,
         ...(row.retryIn === null ? {} : { retryIn: row.retryIn }),
         ...(row.leaseIn === null ? {} : { leaseIn: row.leaseIn }),
       }
@@ -327,7 +340,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
           .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))).returning({ id: integrations.id })
         await endConnectSessions(tx, userId)
         await endBrowserSessions(tx, userId)
-        if (rows.length > 0) await appendEvent(tx, { userId, type: 'disconnected', caller })
+        // Also where there was no row: an import under way may still bring this user, and finds by this event that they left (import.ts).
+        await appendEvent(tx, { userId, type: 'disconnected', caller })
         return rows.length > 0
       })
     },

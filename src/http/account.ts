@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ConnectSessionStore, IntegrationStore, Random } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
 import { ACCOUNT_PATH, accountPage, CSRF_FIELD, DISCONNECT_PATH, disconnectConfirmationPage, disconnectedPage, type Site } from './pages/pages.ts'
+import { asFailure } from './problem.ts'
 import type { MissingScopes } from './views.ts'
 
 export interface AccountRoutesOptions {
@@ -34,6 +35,7 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
     if (userId === undefined) return sendProblemPage(site, request, reply, 'no_session')
     const context = pageContext(site, request)
     const summary = await integrations.summary(userId)
+    request.log.info({ user_id: userId, status: summary?.status ?? 'not_connected', reason: summary?.failure?.reason }, 'account page shown')
     if (request.query['confirm'] === 'disconnect' && summary !== undefined) {
       const csrfToken = (request.session.csrfToken ??= random.bytes(32).toString('base64url'))
       return sendPage(reply, disconnectConfirmationPage(context, { csrfToken, ...(summary.account === undefined ? {} : { account: summary.account }) }))
@@ -47,7 +49,13 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
     }))
   }
 
-  scope.post<{ Body: Record<string, unknown> | null }>(DISCONNECT_PATH, async (request, reply) => {
+  scope.post<{ Body: Record<string, unknown> | null }>(DISCONNECT_PATH, {
+    // A body that cannot be read: it is no form of ours, and nothing was carried out.
+    errorHandler: (error, request, reply) => {
+      if (asFailure(error).code !== 'invalid_request') throw error
+      return sendProblemPage(site, request, reply, 'form_expired')
+    },
+  }, async (request, reply) => {
     const userId = managedUser(request)
     if (userId === undefined) return sendProblemPage(site, request, reply, 'session_over')
     if (!isSame(request.session.csrfToken, request.body?.[CSRF_FIELD])) return sendProblemPage(site, request, reply, 'form_expired')

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Random } from '../core/ports.ts'
 import { pageContext, sendPage } from './browser.ts'
 import { ADMIN_CONSENT_PATH, type Links } from './links.ts'
@@ -14,8 +14,11 @@ export interface AdminConsentRoutesOptions {
 
 /** What an administrator is asked for, before they are sent to Microsoft (design 1). Public, and changes nothing here. */
 export async function adminConsentRoutes(scope: FastifyInstance, { site, links, random, adminConsentUrl }: AdminConsentRoutesOptions): Promise<void> {
-  scope.get(ADMIN_CONSENT_PATH, async (request, reply) => {
+  scope.get(ADMIN_CONSENT_PATH, show)
+  scope.get(`${ADMIN_CONSENT_PATH}/`, show)
+
+  async function show(request: FastifyRequest, reply: FastifyReply) {
     const state = links.adminConsentState(random.bytes(16).toString('base64url'))
     return sendPage(reply, adminConsentPage(pageContext(site, request), { startUrl: adminConsentUrl(state) }))
-  })
+  }
 }

@@ -52,7 +52,7 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
         request.session.manages = true
         return reply.redirect(ACCOUNT_PATH, 303)
       case 'over': {
-        const page = isThisBrowsers(request, opened.session) ? 'link_used' : 'link_foreign'
+        const page = isOver(opened.session) || isThisBrowsers(request, opened.session) ? 'link_used' : 'link_foreign'
         // Another tab was faster by a moment: the session made for this one is nobody's, and its cookie would take that tab's away.
         if (isNew) await request.session.destroy()
         return problem(request, reply, page)
@@ -67,7 +67,7 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     const { state } = request.query
     if (typeof state === 'string' && links.isAdminConsentState(state)) {
       // Whoever comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
-      return sendPage(reply, adminConsentResultPage(pageContext(site, request), { approved: request.query['error'] === undefined }))
+      return sendPage(reply, adminConsentResultPage(pageContext(site, request), { approved: isApproval(request.query) }))
     }
     const answer = readAnswer(request.query)
     if (answer === undefined) return problem(request, reply, 'sign_in_unmatched', { why: 'malformed_callback' })
@@ -86,7 +86,7 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     const { id, proof } = request.params
     if (!UUID.test(id) || !links.checkResult(id, proof)) return problem(request, reply, 'not_found')
     const session = await connect.find(id)
-    if (session?.outcome === undefined || session.expired) return problem(request, reply, 'link_expired')
+    if (session === undefined || (session.outcome !== undefined && session.expired)) return problem(request, reply, 'result_gone')
     return showResult(request, reply, session)
   })
 
@@ -94,16 +94,17 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
   function goOn(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
     const url = new URL(completionUrl)
     url.searchParams.set('connect_session', session.id)
-    return sendPage(reply, goingOnPage(pageContext(site, request), { url: url.href, to: 'megdocs' }))
+    return sendPage(reply, goingOnPage(pageContext(site, request), url.href))
   }
 
-  function showResult(request: FastifyRequest, reply: FastifyReply, { outcome }: ConnectSession) {
-    if (outcome === undefined) return problem(request, reply, 'link_expired')
-    return sendPage(reply, resultPage(pageContext(site, request), {
-      outcome,
-      // The connect has ended the browser session: MEGDocs opens a new one for the account page.
-      disconnectUrl: site.entryUrls.manage,
-    }))
+  function showResult(request: FastifyRequest, reply: FastifyReply, { id, userId, outcome }: ConnectSession) {
+    if (outcome === undefined) return problem(request, reply, 'link_expired', { connect_session: id, user_id: userId })
+    const { result, reason, microsoft } = outcome
+    // What the reference on this page leads to: Microsoft was called under another request's id.
+    request.log.info({
+      connect_session: id, user_id: userId, outcome: result, reason, aadsts: microsoft?.aadsts, correlation_id: microsoft?.correlationId,
+    }, 'result shown')
+    return sendPage(reply, resultPage(pageContext(site, request), outcome))
   }
 
   function hasAttempt(request: FastifyRequest, state: string): boolean {
@@ -113,6 +114,16 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
   function isThisBrowsers(request: FastifyRequest, session: ConnectSession | undefined): boolean {
     return session?.browserSession?.equals(browserSessionOf(request)) === true
   }
+}
+
+/** Whose browser it was matters no more, and is not known any more: a completed connect ends its browser session. */
+function isOver(session: ConnectSession | undefined): boolean {
+  return session?.outcome !== undefined || session?.status === 'connected' || session?.status === 'refused'
+}
+
+/** Microsoft sends `admin_consent=True`, also beside an error (entra.md 2). */
+function isApproval(query: Query): boolean {
+  return query['error'] === undefined && String(query['admin_consent']).toLowerCase() === 'true'
 }
 
 function isPrefetch(request: FastifyRequest): boolean {

@@ -8,7 +8,7 @@ import { callerOf } from './signed.ts'
 /** Rows of one request. */
 export const MAX_ROWS = 500
 /** Bytes: each row may hold two tokens of Microsoft's largest size. */
-const BODY_LIMIT = 8 * 1024 * 1024
+export const BODY_LIMIT = 8 * 1024 * 1024
 
 const FORM = `One integration as the caller held it. \`null\` is as good as absent.
 

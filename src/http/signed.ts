@@ -69,6 +69,9 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
       request.log.warn({ caller: checked.signed.caller.name, key_id: checked.signed.keyId }, 'caller sends too many requests')
       throw new Failure('rate_limited', { retryAfter: used.ttlInSeconds })
     }
+    // Last: what a caller sends beyond its limit takes no room in the memory of all.
+    const refused = checked.signed.remember()
+    if (refused !== undefined) throw refuse(request, refused)
   })
 
   const parseJson = scope.getDefaultJsonParser('error', 'error')

@@ -51,7 +51,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
       tags: ['tokens'],
       summary: 'A token of a later generation than the one that failed',
       description: 'For the moment when Graph answers 401 although the token has not expired. The stored token if it is later than `generation`, else one '
-        + 'refresh, however many ask at once. The token that failed is never the answer: where no later one can be had, it is a failure.',
+        + 'refresh, however many ask at once. The token that failed is never the answer: where no later one can be had, it is a failure. A `generation` '
+        + 'above the stored one was never issued here (a restored backup): then a token refreshed less than a minute ago counts as later.',
       params: UserParams,
       querystring: Type.Object({ deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
       body: Type.Object({

@@ -7,7 +7,7 @@ import type { Answer } from './answer.ts'
 /** The whole exchange, connecting included, in milliseconds; below the refresh's lease (design 2.3). */
 export const EXCHANGE_TIMEOUT = 5_000
 /** Bytes; the largest answer recorded is 5 kB, Microsoft's key set 20 kB. */
-const MAX_BODY = 256 * 1024
+export const MAX_BODY = 256 * 1024
 
 export interface Outgoing {
   url: string

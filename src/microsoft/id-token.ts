@@ -94,6 +94,10 @@ export function verifyIdToken(
   if (!claims) return { problem: 'malformed' }
   const result = checkClaims(claims, rules)
   if ('problem' in result) return result
+  const { exp, nbf } = claims
+  const now = rules.now / 1000
+  if (typeof exp !== 'number' || !(exp > now - SKEW)) return { problem: 'expired' }
+  if (nbf !== undefined && !(typeof nbf === 'number' && nbf < now + SKEW)) return { problem: 'not_yet_valid' }
   // A key of the personal accounts' issuer must not vouch for a work account (entra.md 7).
   if (key.issuer !== undefined && forTenant(key.issuer, result.account.tenantId) !== claims['iss']) return { problem: 'key_issuer' }
   if (claims['nonce'] !== rules.nonce) return { problem: 'nonce' }
@@ -101,26 +105,23 @@ export function verifyIdToken(
 }
 
 /**
- * Reads the account from a refresh's id token. Its claims are checked, its signature and nonce are not: it comes straight from
- * Microsoft over TLS (OpenID Connect Core 3.1.3.7 item 6), has no nonce guarantee (12.2), and a refresh must not depend on JWKS.
+ * Reads the account from a refresh's id token. Whom it names is checked; its signature, nonce and times are not: it comes straight
+ * from Microsoft over TLS (OpenID Connect Core 3.1.3.7 item 6), has no nonce guarantee (12.2), and a refresh must depend neither on
+ * JWKS nor on this machine's clock.
  */
-export function readIdToken(idToken: string, rules: IdTokenRules): IdTokenResult {
+export function readIdToken(idToken: string, rules: Omit<IdTokenRules, 'now'>): IdTokenResult {
   const parts = idToken.split('.')
   const claims = decode(parts[1])
   if (parts.length !== 3 || !claims) return { problem: 'malformed' }
   return checkClaims(claims, rules)
 }
 
-function checkClaims(claims: Record<string, unknown>, rules: IdTokenRules): IdTokenResult {
-  const { tid, oid, iss, aud, exp, nbf } = claims
+function checkClaims(claims: Record<string, unknown>, rules: Omit<IdTokenRules, 'now'>): IdTokenResult {
+  const { tid, oid, iss, aud } = claims
   if (typeof tid !== 'string' || !isGuid(tid)) return { problem: 'tenant' }
   if (typeof oid !== 'string' || !isGuid(oid)) return { problem: 'object' }
   if (iss !== forTenant(rules.issuer, tid)) return { problem: 'issuer' }
   if (typeof aud !== 'string' || aud.toLowerCase() !== rules.clientId.toLowerCase()) return { problem: 'audience' }
-  const now = rules.now / 1000
-  if (typeof exp !== 'number' || !(exp > now - SKEW)) return { problem: 'expired' }
-  if (nbf !== undefined && !(typeof nbf === 'number' && nbf < now + SKEW)) return { problem: 'not_yet_valid' }
-
   const tenantId = tid.toLowerCase()
   const tenant = rules.tenant.toLowerCase()
   if ((tenant === 'organizations' && tenantId === PERSONAL_TENANT) || (tenant === 'consumers' && tenantId !== PERSONAL_TENANT)) {

@@ -12,12 +12,6 @@ export interface RequestMessage {
   readonly rawHeaders: readonly string[]
 }
 
-/** A response as it will be sent, or as a caller received it; header names in lower case. */
-export interface ResponseMessage {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-}
-
 /** Field lines by lower-case name, each without the optional white space around it. */
 export type Fields = ReadonlyMap<string, readonly string[]>
 
@@ -80,7 +74,7 @@ export function normalizeAuthority(host: string, scheme: 'http' | 'https'): stri
 }
 
 /** `@path` and `@query` (RFC 9421 §2.2.6, §2.2.7): cut at the first `?`, nothing decoded; no query is `?`. */
-export function splitTarget(target: string): [path: string, query: string] {
+function splitTarget(target: string): [path: string, query: string] {
   const mark = target.indexOf('?')
   const path = mark === -1 ? target : target.slice(0, mark)
   return [path === '' ? '/' : path, mark === -1 ? '?' : target.slice(mark)]

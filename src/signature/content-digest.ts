@@ -7,7 +7,8 @@ import { parseByteMembers, serializeBytes } from './structured-fields.ts'
 export type DigestProblem = 'digest_missing' | 'digest_malformed' | 'digest_unsupported' | 'digest_mismatch'
 
 const ALGORITHMS = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const
-const MAX_FIELD = 1024
+/** Characters of the field. */
+export const MAX_DIGEST_FIELD = 1024
 
 /** The field's value for this body, `sha-256=:…:`. */
 export function contentDigest(body: Uint8Array | string): string {
@@ -21,7 +22,7 @@ export function contentDigest(body: Uint8Array | string): string {
 export function verifyContentDigest(fieldLines: readonly string[], body: Uint8Array): 'matches' | DigestProblem {
   const [line] = fieldLines
   if (line === undefined) return 'digest_missing'
-  if (fieldLines.length > 1 || line.length > MAX_FIELD) return 'digest_malformed'
+  if (fieldLines.length > 1 || line.length > MAX_DIGEST_FIELD) return 'digest_malformed'
   const members = parseByteMembers(line)
   if (members === undefined) return 'digest_malformed'
   let counted = 0

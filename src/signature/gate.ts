@@ -28,6 +28,11 @@ export function createGate(options: GateOptions): RequestSignatures {
     return {
       caller: request.caller,
       keyId: request.key.keyId,
+      remember() {
+        const seen = options.nonces.remember(request.key.keyId, request.nonce, now)
+        if (seen === 'full') return { code: 'rate_limited', detail: 'nonce_memory_full', keyId: request.key.keyId }
+        return seen === 'replayed' ? replayed(request.key.keyId) : undefined
+      },
       replayKey: () => replayKey(request.key.keyId, request.nonce),
       replayTtl: Math.max(1, Math.ceil(request.expires - now / 1000) + MAX_SKEW),
       bodyMatches: (body) => verifyBody(request.covered, body) === 'matches',
@@ -45,11 +50,11 @@ export function createGate(options: GateOptions): RequestSignatures {
         const refused: RefusedRequest = { code, detail, ...(keyId === undefined ? {} : { keyId }) }
         return { refused: verdict.code === 'clock_skew' ? { ...refused, answerable: toSigned(verdict.request, now) } : refused }
       }
-      // Only now: otherwise strangers could fill the memory.
-      const seen = options.nonces.remember(verdict.key.keyId, verdict.nonce, now)
-      if (seen === 'replayed') return { refused: { code: 'invalid_signature', detail: 'replayed', keyId: verdict.key.keyId } }
-      if (seen === 'full') return { refused: { code: 'rate_limited', detail: 'nonce_memory_full', keyId: verdict.key.keyId } }
+      // Before anybody counts it: what is sent again must not use up the caller's share.
+      if (options.nonces.knows(verdict.key.keyId, verdict.nonce)) return { refused: replayed(verdict.key.keyId) }
       return { signed: toSigned(verdict, now) }
     },
   }
 }
+
+const replayed = (keyId: string): RefusedRequest => ({ code: 'invalid_signature', detail: 'replayed', keyId })

@@ -44,7 +44,7 @@ export function signatureMatches(
 }
 
 /** The bytes of a base64url text without padding; undefined unless it is written canonically. */
-export function fromBase64url(text: string): Buffer | undefined {
+function fromBase64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url')
   return bytes.toString('base64url') === text ? bytes : undefined
 }
@@ -64,7 +64,7 @@ export function ed25519PublicKey(text: string): KeyObject | undefined {
 }
 
 /** An Ed25519 private key from base64url of its 32-byte seed or a PKCS#8 PEM; undefined otherwise. */
-export function ed25519PrivateKey(text: string): KeyObject | undefined {
+function ed25519PrivateKey(text: string): KeyObject | undefined {
   const seed = fromBase64url(text)
   if (seed === undefined) return ed25519(() => createPrivateKey(text))
   return seed.length === 32 ? ed25519(() => createPrivateKey(der(PKCS8_ED25519, seed, 'pkcs8'))) : undefined

@@ -8,10 +8,13 @@ export function replayKey(keyId: string, nonce: string): Buffer {
   return hash('sha256', `${keyId}\0${nonce}`, 'buffer')
 }
 
+/** In one table: two of them take 16 MB. */
+export const NONCES_REMEMBERED = 500_000
+
 export interface NonceMemoryOptions {
   /** Random text of this process, so that nobody outside can make two nonces collide */
   readonly secret: string
-  /** Nonces remembered per table; a request beyond it is refused. Default 500,000: two tables of 8 MB. */
+  /** Nonces remembered per table; a request beyond it is refused. Default NONCES_REMEMBERED. */
   readonly capacity?: number
 }
 
@@ -28,7 +31,7 @@ export class NonceMemory {
 
   constructor(options: NonceMemoryOptions) {
     this.#secret = options.secret
-    this.#capacity = options.capacity ?? 500_000
+    this.#capacity = options.capacity ?? NONCES_REMEMBERED
     this.#current = new HashTable(this.#capacity)
     this.#previous = new HashTable(this.#capacity)
   }
@@ -36,13 +39,17 @@ export class NonceMemory {
   /** Notes a nonce. `nowMs` is the time that the request's freshness was judged with. At the cap: `full`, nothing noted. */
   remember(keyId: string, nonce: string, nowMs: number): 'new' | 'replayed' | 'full' {
     this.#rotate(nowMs)
-    const digest = hash('sha256', `${this.#secret}\0${keyId}\0${nonce}`, 'buffer')
-    const high = digest.readUInt32LE(0)
-    const low = digest.readUInt32LE(4) || 1 // 0,0 marks a free slot
-    if (this.#previous.has(high, low) || this.#current.has(high, low)) return 'replayed'
+    const [high, low] = this.#digest(keyId, nonce)
+    if (this.#holds(high, low)) return 'replayed'
     if (this.#current.size >= this.#capacity) return 'full'
     this.#current.add(high, low)
     return 'new'
+  }
+
+  /** Whether a nonce was noted; nothing is. */
+  knows(keyId: string, nonce: string): boolean {
+    const [high, low] = this.#digest(keyId, nonce)
+    return this.#holds(high, low)
   }
 
   /** How many nonces are held now. */
@@ -50,7 +57,19 @@ export class NonceMemory {
     return this.#current.size + this.#previous.size
   }
 
+  #digest(keyId: string, nonce: string): [high: number, low: number] {
+    const digest = hash('sha256', `${this.#secret}\0${keyId}\0${nonce}`, 'buffer')
+    return [digest.readUInt32LE(0), digest.readUInt32LE(4) || 1] // 0,0 marks a free slot
+  }
+
+  #holds(high: number, low: number): boolean {
+    return this.#previous.has(high, low) || this.#current.has(high, low)
+  }
+
   #rotate(nowMs: number): void {
+    // A clock set back makes old requests acceptable again, so the tables wait until it has caught up. Beyond the time that they answer for
+    // anyhow they do not: they would be full, and everybody refused, until it has.
+    this.#since = Math.min(this.#since, nowMs + ACCEPTED_FOR_MS)
     const age = nowMs - this.#since
     if (age < ACCEPTED_FOR_MS) return
     const emptied = this.#previous

@@ -1,4 +1,4 @@
-// The signing side of the profile: requests (for the sandbox's MEGDocs, tests, doctor) and the broker's responses.
+// The signing side of the profile: requests (for the sandbox's MEGDocs, benchmarks and tests) and the broker's responses.
 import { randomBytes } from 'node:crypto'
 import { fieldsOf, normalizeAuthority, requestComponent, signatureBase } from './base.ts'
 import type { BaseLine, RequestMessage } from './base.ts'

@@ -1,5 +1,5 @@
 // The caller's side of a signed response: was this answer made by the broker, just now, for the request I sent? Used by
-// the sandbox's MEGDocs, by tests and by doctor; clients/python does the same.
+// the sandbox's MEGDocs and by tests; clients/python does the same.
 import { fieldsOf, fieldValue, requestComponent, signatureBase } from './base.ts'
 import type { BaseLine, Fields, RequestMessage } from './base.ts'
 import { verifyContentDigest } from './content-digest.ts'

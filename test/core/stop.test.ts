@@ -2,7 +2,7 @@ import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
 import { isUsable, type Integration, type StoredFailure } from '../../src/core/integration.ts'
 import type { Random } from '../../src/core/ports.ts'
-import { backingOff, IN_PROGRESS, settle, toMark, type Refusal } from '../../src/core/stop.ts'
+import { backingOff, IN_PROGRESS, isLaterThan, settle, toMark, type Refusal } from '../../src/core/stop.ts'
 
 const row = (more: Partial<Integration> = {}): Integration => ({
   id: 'a', userId: '42', status: 'active', generation: 7, accessToken: 'token', remaining: 100, lifetime: 3600,
@@ -31,6 +31,7 @@ t.test('nothing is sent while a failure backs off, nor ever after a final refusa
   t.equal(backingOff({ ...marked, retryIn: -1 }), undefined, 'a curable one is tried again')
   const final = backingOff({ ...marked, failure: failure({ final: true }) })
   t.match(final, { verdict: 'reconnect' })
+  t.match(backingOff(row({ retryIn: 4 })), { verdict: 'misconfigured', reason: 'client_credential' }, 'no failure is stored: everybody\'s')
   t.notOk(final && 'retryAfter' in final)
 })
 
@@ -65,6 +66,11 @@ t.test('a valid token is never an error; an invalid one is the failure it amount
   }
   t.match(settle(row(), undefined, new Failure('database_unavailable')), { degraded: { reason: 'broker_trouble' } })
   t.throws(() => settle(row({ remaining: -1 }), undefined, new Failure('database_unavailable')), { code: 'database_unavailable' })
+})
+
+t.test('an unknown generation, above the stored one, is compared by time', async (t) => {
+  t.strictSame([undefined, 6, 7, 8].map((after) => isLaterThan(row({ remaining: 3541 }), after)), [true, true, false, true])
+  t.strictSame([undefined, 6, 7, 8].map((after) => isLaterThan(row({ remaining: 3540 }), after)), [true, true, false, false])
 })
 
 t.test('while Microsoft cannot be asked, a refusal that stands is the answer', async (t) => {

@@ -55,6 +55,7 @@ t.test('no claim of another generation, of a row that is leased, backing off, ma
   t.equal(await store.claim(row, 'a', 7, true), undefined)
   await sql`update oauth2_integration set retry_at = null, status = 'reconnect_required', failure = ${sql.json(refusal({ final: true }) as never)}`
   t.equal(await store.claim(row, 'a', 7, true), undefined, 'a final mark leaves no retry_at')
+  t.equal(await store.claim(await read(), 'a', 7, true), undefined, 'nor by one who saw a refusal that could be cured')
   await sql`delete from oauth2_integration`
   t.equal(await store.claim(row, 'a', 7, true), undefined)
 })
@@ -131,13 +132,31 @@ t.test('passing trouble leaves the status, a refusal that stands keeps its time,
   t.strictSame(await events(), ['reconnect_required', 'recovered'])
 })
 
+t.test('giving a lease back forgets an earlier passing failure, never a refusal that stands', async (t) => {
+  const { store, sql, read } = await start(t)
+  const again = () => sql`update oauth2_integration set retry_at = null`
+  for (const [failure, stays] of [[refusal({ verdict: 'try_later', reason: 'microsoft_error' }), undefined], [refusal(), refusal()]] as const) {
+    await store.claim(await read(), 'a', 7, true)
+    await store.saveFailure(await read(), 'a', failure, 2)
+    await again()
+    await store.claim(await read(), 'b', 7, true)
+    await store.releaseLease(await read(), 'b', 60)
+    await again()
+    t.match((await read()).failure, stays)
+  }
+  await sql`update oauth2_integration set failure = failure || '{"final": true}'`
+  t.match(await store.progress((await read()).id), { status: 'reconnect_required', final: true })
+})
+
 t.test('giving a lease back is for its owner, and shows to those who wait', async (t) => {
   const { store, read } = await start(t)
   const row = await read()
   await store.claim(row, 'a', 7, true)
-  await store.releaseLease(row, 'b')
+  await store.releaseLease(row, 'b', 60)
   t.ok((await store.progress(row.id))!.leaseIn! > 0)
-  await store.releaseLease(row, 'a')
-  t.strictSame(await store.progress(row.id), { generation: row.generation, status: 'active' })
+  await store.releaseLease(row, 'a', 60)
+  const { retryIn, ...rest } = (await store.progress(row.id))!
+  t.strictSame(rest, { generation: row.generation, status: 'active', final: false })
+  t.ok(retryIn! > 0 && retryIn! <= 60)
   t.equal(await store.progress('00000000-0000-4000-8000-00000000000f'), undefined)
 })

@@ -11,6 +11,11 @@ const statusOf = async (id: string) => (await caller.send('GET', `/connect-sessi
 const stateOf = (authorizeUrl: string): string => new URL(authorizeUrl).searchParams.get('state')!
 const callback = (parameters: Record<string, string> | [string, string][]): string =>
   `${world.baseUrl}${CALLBACK}?${new URLSearchParams(parameters)}`
+/** What the log says under the reference of the page. */
+const linesOf = ({ html }: { html: string }): Record<string, unknown>[] => {
+  const reference = /<code>([0-9a-f-]{36})<\/code><\/p>/.exec(html)?.[1]
+  return world.replica.logged().trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line['request_id'] === reference)
+}
 const UNMATCHED = { status: 400, title: /cannot be finished here/ }
 
 interface Refusal {
@@ -63,6 +68,9 @@ for (const [index, { name, answer, outcome, page }] of REFUSALS.entries()) {
     t.match(completed.body, { code: status['outcome'].code, reason: status['outcome'].reason, next: /\/result\// })
     const result = await world.browser().open((completed.body as { next: string }).next)
     t.match(result.text, page)
+    t.match(linesOf(result).find((line) => line['connect_session'] === id), {
+      user_id: userId, outcome: 'refused', reason: status['outcome'].reason,
+    }, 'the reference on the page leads ops to the connect session')
     t.equal(await world.row(userId), undefined)
     t.equal(entra.control.tokenRequests().total, before, 'Microsoft was not asked for tokens')
     const [row] = await sql`select pkce_verifier, code from connect_session where id = ${id}`
@@ -217,15 +225,47 @@ t.test('an answer to a browser session that has run out is refused', async (t) =
   t.match(await statusOf(id), { status: 'authorizing' })
 })
 
+t.test('what Microsoft answered to the code stands under the reference of the result page', async (t) => {
+  const { id, browser, authorizeUrl } = await world.toMicrosoft('traced')
+  await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
+  entra.control.misbehave('aadsts', 7000215, { times: 1 })
+  const { body } = await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'traced' })
+  const page = await world.browser().open((body as { next: string }).next)
+  t.notMatch(page.html, '7000215')
+  t.match(linesOf(page).find((line) => line['connect_session'] === id), {
+    user_id: 'traced', outcome: 'refused', reason: 'client_credential', aadsts: 7000215, correlation_id: /^[0-9a-f-]{36}$/,
+  })
+})
+
+t.test('a result that is not kept any more is not called a link that has expired', async (t) => {
+  const { id, next } = await world.connect('forgotten')
+  await sql`update connect_session set expires_at = now() where id = ${id}`
+  const page = await world.browser().open(next)
+  t.match(page, { status: 410, title: /no longer shown/ })
+  t.match(page.text, 'If you have just connected, you are done')
+  for (const entry of ['connect', 'manage']) t.ok(page.links.some(({ href }) => href === `${world.baseUrl}/microsoft/${entry}`), entry)
+})
+
 t.test('an administrator who comes back is told apart by the state, and connects nobody', async (t) => {
   const page = await world.browser().open(`${world.baseUrl}/auth/oauth2/microsoft/admin-consent`)
+  t.equal((await world.browser().open(`${page.url}/`)).title, page.title, 'with a slash at the end too')
   const start = page.links.map(({ href }) => href).find((href) => href.startsWith(entra.url))!
   const state = stateOf(start)
   const good = await world.browser().open(callback({ admin_consent: 'True', tenant: CANARY, state, scope: CANARY }))
   t.equal(good.status, 200)
-  const bad = await world.browser().open(callback({ error: 'access_denied', error_description: CANARY, admin_consent: 'True', state }))
-  t.equal(bad.status, 200)
-  t.not(good.title, bad.title)
-  for (const { html } of [good, bad]) t.notMatch(html, CANARY)
+  t.match(good.title, /is approved/)
+  t.equal((await world.browser().open(callback({ admin_consent: 'true', state }))).title, good.title)
+  const unapproved: Record<string, Record<string, string> | [string, string][]> = {
+    'an error, whatever else is said': { error: 'access_denied', error_description: CANARY, admin_consent: 'True', state },
+    'nothing said': { tenant: CANARY, state },
+    'False': { admin_consent: 'False', tenant: CANARY, state },
+    'said twice': [['admin_consent', 'True'], ['admin_consent', 'True'], ['state', state]],
+  }
+  for (const [name, parameters] of Object.entries(unapproved)) {
+    const page = await world.browser().open(callback(parameters))
+    t.match(page, { status: 200, title: /was not approved/ }, name)
+    t.notMatch(page.html, CANARY)
+  }
+  t.notMatch(good.html, CANARY)
   t.match(await world.browser().open(callback({ admin_consent: 'True', state: `admin.${'x'.repeat(22)}.${'y'.repeat(43)}` })), UNMATCHED, 'a made-up state is not one')
 })

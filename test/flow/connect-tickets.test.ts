@@ -14,6 +14,7 @@ const statusOf = async (id: string) => (await caller.send('GET', `/connect-sessi
 const isAtMicrosoft = (page: { refresh?: string }): boolean => page.refresh?.startsWith(entra.url) === true
 const sessionsOf = async (userId: string) => (await sql`select id_hash, data from browser_session where user_id = ${userId}`)
 const EXPIRED = { status: 410, title: /expired/ }
+const USED = { status: 410, title: /used already/ }
 const FOREIGN = { status: 403, title: /another browser/ }
 
 /** A browser with our cookie and nothing else: half a cookie round trip, the ticket unspent. */
@@ -66,8 +67,9 @@ t.test('another browser cannot use a link that was opened, and does not disturb 
   const { url } = browser.exchanges.length > 0 ? browser.exchanges[0]! : { url: '' }
   t.match(await world.stoppingBrowser().open(url), FOREIGN)
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
-  await caller.complete(id, 'opened')
   t.match(await world.stoppingBrowser().open(url), FOREIGN)
+  await caller.complete(id, 'opened')
+  for (const who of [browser, world.stoppingBrowser()]) t.match(await who.open(url), USED, 'once it is over, nobody is warned of anybody')
 })
 
 t.test('a link that is opened again in two tabs at once can still be finished', async (t) => {

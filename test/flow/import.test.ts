@@ -28,6 +28,17 @@ t.test('a refresh token alone is enough: the first read refreshes it and fills t
   t.strictSame(await types(world), ['imported'])
 })
 
+t.test('a refresh token of a caller whose clock is ahead is refreshed by the first read, never answered as an empty token', async (t) => {
+  const world = await startWorld(t)
+  t.match(await send(world, [{ user_id: '42', refresh_token: issue(world), updated_at: ago(-290) }]), [{ result: 'imported' }])
+  const stored = await world.sql`select access_token_expires_at < now() as is_over, refreshed_at <= now() as is_past from oauth2_integration`
+  t.strictSame([...stored], [{ is_over: true, is_past: true }])
+  const token = await world.caller.token('42')
+  t.match(token.account, { username: JANE })
+  t.ok(token.access_token.length > 20)
+  t.equal(world.entra.control.tokenRequests().total, 1)
+})
+
 t.test('an access token that is still good is handed out without asking Microsoft', async (t) => {
   const world = await startWorld(t)
   const access = 'an-access-token-of-the-old-table'
@@ -73,6 +84,14 @@ t.test('who has disconnected since is left out, and so is a token that must be d
   ]), [{ result: 'skipped', reason: 'disconnected_since' }, { result: 'skipped', reason: 'refresh_token_too_old' }])
   t.equal(await world.row('42'), undefined)
   t.match(await send(world, [{ user_id: '42', refresh_token: gone, updated_at: ago(-60) }]), [{ result: 'imported' }], 'connected at MEGDocs after that')
+})
+
+t.test('who disconnects before their row came is left out too', async (t) => {
+  const world = await startWorld(t)
+  const row = { user_id: '42', refresh_token: issue(world), updated_at: ago(5) }
+  await world.caller.disconnect('42')
+  t.match(await send(world, [row]), [{ result: 'skipped', reason: 'disconnected_since' }])
+  t.equal(await world.row('42'), undefined)
 })
 
 t.test('another account than the stored one is left out', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Token, Problem } from '../../sandbox/megdocs/broker-client.ts'
 import { systemClock } from '../../src/services.ts'
+import { openWire } from '../support/wire.ts'
 import { JANE, startWorld, type Replica, type World } from '../support/world.ts'
 
 // Three replicas on one Postgres: one call per generation, and a loser never hurts a winner (design 2.3).
@@ -13,15 +14,25 @@ async function ask({ caller }: Replica, method: 'GET' | 'POST', path: string, bo
 const read = (replica: Replica, query = '') => ask(replica, 'GET', `/tokens/42${query}`)
 const force = (replica: Replica, generation: number) => ask(replica, 'POST', '/tokens/42/refresh', { generation })
 
+/** Exchanges with Microsoft that are held for as long as the test holds them. */
+const endless = { deadline: () => new AbortController().signal }
+
 async function three(t: Parameters<typeof startWorld>[0]): Promise<{ world: World; replicas: [Replica, Replica, Replica] }> {
   // What is counted here is calls to Microsoft, not milliseconds on a busy machine.
-  const world = await startWorld(t, { env: { DATABASE_DEADLINE_MS: '30000' } })
+  const world = await startWorld(t, { env: { DATABASE_DEADLINE_MS: '30000' }, surroundings: endless })
   await world.connect('42')
   return { world, replicas: [world.replica, await world.startReplica(), await world.startReplica()] }
 }
 const spread = <T>(count: number, replicas: readonly Replica[], work: (replica: Replica) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_, i) => work(replicas[i % replicas.length]!)))
 const generationsOf = (answers: { body: Token }[]) => new Set(answers.map(({ body }) => body.generation))
+/** Until one flight is held at Microsoft, with a lease that lasts as long as the test needs, and readers of the other replicas wait for it. */
+async function oneFlies(world: World, replicas: readonly Replica[]): Promise<void> {
+  await world.entra.control.held()
+  await world.sql`update oauth2_integration set lease_until = now() + interval '1 hour' where lease_until is not null`
+  const waited = async ({ services }: Replica) => /refresh_waited_total [1-9]/.test(await services.metrics.registry.metrics())
+  while ((await Promise.all(replicas.map(waited))).filter(Boolean).length < replicas.length - 1) await new Promise((resolve) => setTimeout(resolve, 20))
+}
 const endLease = ({ sql }: World) => sql`update oauth2_integration set lease_until = now() - interval '1 second'`
 const logged = (replicas: readonly Replica[], what: string) => replicas.flatMap((one) => one.logged().split('\n')).filter((line) => line.includes(what)).length
 
@@ -71,9 +82,10 @@ t.test('a forced refresh that joins a plain one returns the later token too', as
 t.test('a forced refresh that fails is a failure, never the token that failed; a plain read still gets that one', async (t) => {
   const { world, replicas } = await three(t)
   const { generation } = await world.caller.token('42')
-  world.entra.control.misbehave('status', 503)
+  // For ten minutes: whoever comes late finds the same.
+  world.entra.control.misbehave('throttle', 600)
   for (const { status, body } of await spread(4, replicas, (replica) => force(replica, generation))) {
-    t.match({ status, body }, { status: 503, body: { code: 'microsoft_unavailable', reason: 'microsoft_error' } })
+    t.match({ status, body }, { status: 503, body: { code: 'microsoft_unavailable', reason: 'throttled' } })
     t.ok(body.retry_after)
     t.notOk('access_token' in body)
   }
@@ -84,13 +96,111 @@ t.test('a forced refresh that fails is a failure, never the token that failed; a
 t.test('waiters behind a failing flight learn its outcome at once, here and in other replicas, and nobody tries again', async (t) => {
   const { world, replicas } = await three(t)
   await world.setRemaining('42', -1)
-  world.entra.control.misbehave('throttle', 30)
+  world.entra.control.misbehave('throttle', 600)
   world.entra.control.hold()
-  const waiting = spread(30, replicas, (replica) => read(replica))
-  await world.entra.control.held()
+  const waiting = spread(30, replicas, (replica) => read(replica, '?deadline_ms=30000'))
+  await oneFlies(world, replicas)
   world.entra.control.release()
   for (const answer of await waiting) t.match(answer, { status: 503, body: { code: 'microsoft_unavailable', reason: 'throttled' } })
   t.equal(calls(world), 1)
+})
+
+t.test('a curable refusal that turns final costs one call over all replicas', async (t) => {
+  const { world, replicas } = await three(t)
+  await world.setRemaining('42', -1)
+  const curable = { verdict: 'reconnect', reason: 'blocked_by_policy', final: false, microsoft: { aadsts: 53003 }, at: '2026-01-01T00:00:00Z' }
+  await world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${world.sql.json(curable)}, retry_at = now() - interval '1 second'`
+  world.entra.control.misbehave('aadsts', 700082)
+  world.entra.control.hold()
+  const waiting = spread(6, replicas, (replica) => read(replica, '?deadline_ms=30000'))
+  await oneFlies(world, replicas)
+  world.entra.control.release()
+  for (const answer of await waiting) t.match(answer, { status: 409, body: { code: 'reconnect_required', reason: 'refresh_token_expired' } })
+  t.equal(calls(world), 1)
+  t.match(await read(replicas[0]), { status: 409 })
+  t.equal(calls(world), 1)
+})
+
+t.test('a refused client secret costs one call over all replicas: the waiters are told so, and nobody is marked', async (t) => {
+  const { world, replicas } = await three(t)
+  await world.setRemaining('42', -1)
+  // The few seconds in which the row is left alone last as long as this test needs.
+  await world.sql`create function stretch() returns trigger language plpgsql as $$ begin new.retry_at := new.retry_at + interval '1 hour'; return new; end $$`
+  await world.sql`create trigger stretch before update of retry_at on oauth2_integration for each row execute function stretch()`
+  world.entra.control.configureApp({ clientSecrets: ['another'] })
+  world.entra.control.hold()
+  const waiting = spread(6, replicas, (replica) => read(replica, '?deadline_ms=30000'))
+  await oneFlies(world, replicas)
+  world.entra.control.release()
+  for (const answer of await waiting) t.match(answer, { status: 503, body: { code: 'broker_misconfigured', reason: 'client_credential', who_acts: 'ops' } })
+  t.equal(calls(world), 1)
+  t.match(await world.row('42'), { status: 'active', failure: null, failures: 0, lease_owner: null })
+  const [row] = await world.sql`select retry_at < now() + interval '1 hour 10 seconds' as short from oauth2_integration`
+  t.equal(row?.['short'], true)
+  await world.sql`drop trigger stretch on oauth2_integration`
+  await world.sql`update oauth2_integration set retry_at = retry_at - interval '2 hours'`
+  world.entra.control.configureApp({ clientSecrets: [world.entra.clientSecret] })
+  const healed = await Promise.all(replicas.map((replica) => read(replica)))
+  t.ok(healed.some(({ status }) => status === 200), 'those that sent nothing themselves go on at once')
+})
+
+t.test('a generation that was never issued here, as after a restored backup: a later token, by at most one call a minute', async (t) => {
+  const { world, replicas } = await three(t)
+  const before = Number((await world.row('42'))!['generation'])
+  const unknown = before + 1000
+  for (let minute = 1; minute <= 2; minute++) {
+    await world.setRemaining('42', 3600 - 61)
+    const { body } = await force(replicas[0], unknown)
+    t.ok(body.generation > before)
+    t.equal(calls(world), minute)
+    for (const { status, body: { access_token: again } } of await spread(6, replicas, (replica) => force(replica, unknown))) {
+      t.match({ status, again }, { status: 200, again: body.access_token })
+    }
+    t.equal(calls(world), minute)
+  }
+  world.entra.control.misbehave('throttle', 600)
+  await world.setRemaining('42', 3600 - 61)
+  t.match(await force(replicas[0], unknown), { status: 503, body: { reason: 'throttled' } }, 'the token that may have failed is no answer')
+})
+
+t.test('a row that is marked while its new tokens are under way works again, and that is counted as a false reconnect', async (t) => {
+  const { world, replicas: [replica] } = await three(t)
+  await world.setRemaining('42', -1)
+  world.entra.control.holdAfter()
+  const reading = read(replica, '?deadline_ms=30000')
+  await world.entra.control.held()
+  const mark = { verdict: 'reconnect', reason: 'access_revoked', final: true, microsoft: {}, at: '2026-01-01T00:00:00Z' }
+  await world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${world.sql.json(mark)}`
+  world.entra.control.release()
+  t.match(await reading, { status: 200, body: { access_token: (await world.stored('42'))!.accessToken } })
+  t.match(await world.row('42'), { status: 'active', failure: null })
+  t.match(await replica.services.metrics.registry.metrics(), /^token_broker_false_reconnect_total 1$/m)
+})
+
+t.test('a caller who waits for a keep-alive\'s refresh has used the integration: written once, here and from another replica', async (t) => {
+  const { world } = await three(t)
+  const wire = await openWire(world.env['DATABASE_URL']!)
+  t.teardown(() => wire.close())
+  const [keeper, other] = [await world.startReplica({ DATABASE_URL: wire.url }), await world.startReplica({ DATABASE_URL: wire.url })]
+  for (const reader of [keeper, other]) {
+    await world.sql`update oauth2_integration set last_used_at = now() - interval '300 days'`
+    await world.setRemaining('42', -1)
+    wire.statements()
+    world.entra.control.hold()
+    const renewed = keeper.services.refresh.renew((await keeper.services.integrations.read('42'))!, 'keep-alive')
+    await world.entra.control.held()
+    await world.sql`update oauth2_integration set lease_until = now() + interval '1 hour'`
+    const reading = Promise.all([1, 2, 3].map(() => read(reader, '?deadline_ms=30000')))
+    // The first reader of another replica waits for the lease, the others join it.
+    const joined = `refresh_joined_total ${reader === keeper ? 3 : 2}`
+    while (!(await reader.services.metrics.registry.metrics()).includes(joined)) await new Promise((resolve) => setTimeout(resolve, 20))
+    world.entra.control.release()
+    t.equal(await renewed, 'tokens')
+    t.strictSame((await reading).map(({ status }) => status), [200, 200, 200])
+    t.equal(wire.statements().filter((text) => text.startsWith('update "oauth2_integration" set "last_used_at"')).length, 1)
+    const [row] = await world.sql`select last_used_at > now() - interval '1 hour' as recent from oauth2_integration`
+    t.equal(row?.['recent'], true)
+  }
 })
 
 t.test('a final refusal costs one call and one event, however many read at once', async (t) => {
@@ -208,12 +318,12 @@ t.test('a reconnect that commits before the refresh\'s answer is saved wins; the
   t.strictSame(await world.stored('42'), stored)
 })
 
-t.test('replicas whose clocks are ten minutes apart agree: stored times are Postgres\' alone', async (t) => {
+t.test('replicas whose clocks are an hour off refresh and agree: stored times are Postgres\' alone', async (t) => {
   const world = await startWorld(t)
   await world.connect('42')
   const shifted = (seconds: number) => ({ clock: { ...systemClock, now: () => systemClock.now() + seconds * 1000 } })
   // Signatures are judged by the process' clock, so these are asked at the core, not over HTTP.
-  const apart = [await world.startReplica({}, shifted(600)), await world.startReplica({}, shifted(-600))]
+  const apart = [await world.startReplica({}, shifted(3600)), await world.startReplica({}, shifted(-3600))]
   const request = { userId: '42', minTtl: 300, deadlineMs: 8_000, requestId: 'clocks' }
   await world.setRemaining('42', 301)
   for (const { services } of apart) t.notOk((await services.refresh.tokenFor(request)).degraded)
@@ -223,5 +333,14 @@ t.test('replicas whose clocks are ten minutes apart agree: stored times are Post
   t.equal(calls(world), 1)
   t.equal(new Set(answers.map(({ integration }) => integration.expiresAt)).size, 1)
   const [row] = await world.sql`select extract(epoch from access_token_expires_at - now()) as left from oauth2_integration`
-  for (const { integration } of answers) t.ok(Math.abs(integration.remaining - Number(row!['left'])) < 5)
+  for (const { integration } of answers) t.ok(Math.abs(integration.remaining - Number(row!['left'])) < 60)
+  // Each in turn has to take what Microsoft gives it.
+  for (const { services } of apart) {
+    const sent = calls(world)
+    const { integration: { generation } } = await services.refresh.tokenFor(request)
+    const { integration, degraded } = await services.refresh.tokenFor({ ...request, after: generation })
+    t.notOk(degraded)
+    t.ok(integration.generation > generation)
+    t.equal(calls(world), sent + 1)
+  }
 })

@@ -45,7 +45,32 @@ t.test('without a manage link the page is closed', async (t) => {
   t.match(await world.browser().open(ACCOUNT), CLOSED)
   const { browser } = await world.toMicrosoft('connecting')
   t.match(await browser.open(ACCOUNT), CLOSED, 'a connect link does not open it')
-  t.match(await post(browser, { csrf_token: 'x' }), { status: 403 })
+  t.match(await post(browser, { csrf_token: 'x' }), { status: 410 })
+})
+
+t.test('the reference on the page leads ops to the user and to how their connection stands', async (t) => {
+  await world.connect('olga')
+  await sql`update oauth2_integration set status = 'reconnect_required',
+    failure = ${sql.json({ verdict: 'reconnect', reason: 'access_revoked', final: true, microsoft: { status: 400 }, at: new Date().toISOString() })} where user_id = 'olga'`
+  for (const [userId, expected] of [['olga', { status: 'reconnect_required', reason: 'access_revoked' }], ['paul', { status: 'not_connected' }]] as const) {
+    const { page } = await manage(userId)
+    const reference = /<code>([0-9a-f-]{36})<\/code><\/p>/.exec(page.html)?.[1]
+    const lines = world.replica.logged().trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+    t.match(lines.find((line) => line['request_id'] === reference && line['user_id'] === userId), expected)
+  }
+})
+
+t.test('disconnecting twice, by reload or double click, ends in words that are true', async (t) => {
+  await world.connect('rita')
+  const { browser } = await manage('rita')
+  const token = tokenOf(await browser.open(`${ACCOUNT}?confirm=disconnect`))
+  const cookies = browser.jar.header(new URL(ACCOUNT), { method: 'GET', crossSite: false })!
+  t.match(await post(browser, { csrf_token: token }), { status: 200 })
+  for (const [language, words] of [['en', /If you have just disconnected, you are done/], ['de', /Wenn Sie gerade getrennt haben, sind Sie fertig/]] as const) {
+    const again = await post(world.browser(), { csrf_token: token }, { cookie: cookies, 'accept-language': language })
+    t.match(again, { status: 410, html: words })
+    t.notMatch(again.html, /role="alert"/)
+  }
 })
 
 t.test('a manage link works in one browser', async (t) => {
@@ -94,9 +119,11 @@ t.test('a form without the right token disconnects nobody', async (t) => {
   for (const fields of [{}, { csrf_token: '' }, { csrf_token: token.slice(0, -1) }, { csrf_token: `${token}x` }, { csrf_token: foreign }, { other: token }] as Record<string, string>[]) {
     t.match(await post(browser, fields), { status: 403, html: /not carried out/ })
   }
-  t.match(await post(browser, {}, { 'content-type': 'application/json' }), { status: 400 })
-  t.match(await post(browser, { csrf_token: token, filler: 'x'.repeat(10_000) }), { status: 400 }, 'nor one that is too long')
-  t.match(await post(world.browser(), { csrf_token: token }), { status: 403 }, 'nor one without the session')
+  const notCarriedOut = { status: 403, html: /not carried out/ }
+  t.match(await post(browser, {}, { 'content-type': 'application/json' }), notCarriedOut)
+  t.match(await post(browser, {}, { 'content-type': 'multipart/form-data' }), notCarriedOut)
+  t.match(await post(browser, { csrf_token: token, filler: 'x'.repeat(10_000) }), notCarriedOut, 'nor one that is too long')
+  t.match(await post(world.browser(), { csrf_token: token }), { status: 410 }, 'nor one without the session')
   t.match(await post(emils, { csrf_token: token }), { status: 403 }, 'nor one of another session')
   t.match(await world.row('dora'), { status: 'active' })
   t.match(await world.row('emil'), { status: 'active' })

@@ -30,6 +30,32 @@ t.test('a nonce is remembered as long as any request with it could be accepted, 
   }
 })
 
+t.test('a clock that is set back by up to 70 s forgets nothing that could still be accepted, wherever the tables stand', async t => {
+  for (const started of [0, 35_000, 69_999, 70_000]) {
+    for (let back = 1000; back <= 70_000; back += 3000) {
+      for (let after = 0; after <= 70_000; after += 3500) {
+        const memory = memoryOf(1000)
+        memory.remember('k', 'first', NOW - started)
+        memory.remember('k', 'nonce', NOW)
+        for (let ms = 0; ms <= after; ms += 3500) memory.remember('k', `before-${ms}`, NOW + ms)
+        for (let ms = after - back; ms < 70_000; ms += 3500) memory.remember('k', `after-${ms}`, NOW + ms)
+        if (memory.remember('k', 'nonce', NOW + 69_999) === 'replayed') continue
+        return t.fail(`first table begun ${started} ms before, ${after} ms later set back by ${back} ms`)
+      }
+    }
+  }
+})
+
+t.test('a clock that is set back by an hour does not leave a full memory full for an hour', async t => {
+  const memory = memoryOf(100)
+  const HOUR = 3_600_000
+  for (let i = 0; i < 100; i++) memory.remember('k', `${i}`, NOW)
+  t.equal(memory.remember('k', 'more', NOW - HOUR), 'full')
+  t.equal(memory.remember('k', '5', NOW - HOUR), 'replayed', 'what it has it still knows')
+  t.equal(memory.remember('k', 'more', NOW - HOUR + 140_000), 'new')
+  t.equal(memory.remember('k', '5', NOW - HOUR + 140_000), 'replayed', 'the full table is still looked at')
+})
+
 t.test('nonces are forgotten after at most twice that time', async t => {
   const memory = memoryOf()
   memory.remember('k', 'nonce', NOW)

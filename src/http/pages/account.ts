@@ -4,7 +4,7 @@ import { fullAccount } from './account-name.ts'
 import type { PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
-import { actions, button, consentLinks, facts, list, notice, permissionList, status } from './parts.ts'
+import { actions, button, consentLinks, facts, furtherActions, list, notice, permissionList, status } from './parts.ts'
 import { CONFIRM_DISCONNECT_URL } from './paths.ts'
 import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.ts'
 import { texts } from './texts.ts'
@@ -72,12 +72,13 @@ function broken(context: PageContext, state: AccountState, summary: IntegrationS
   const { account: { attention }, reconnect } = texts[context.language]
   const reason = summary.failure?.reason
   const message = adminMessageFor(context, reason, summary.failure?.microsoft)
-  const kind = adminFirst(reason) ? 'second' : ''
-  const wayOn = actions(context, offersReconnect(reason) && button(reconnect, context.entryUrls.connect, kind))
+  const { connect } = context.entryUrls
+  const isAdmins = adminFirst(reason)
+  const again = offersReconnect(reason) && button(reconnect, connect, isAdmins ? 'second' : '')
   return html`${status('bad', attention.status)}
 ${brokenNotice(context, state, summary)}
 ${pendingNotice(context, state)}
-${adminFirst(reason) ? [message, wayOn] : [wayOn, message]}
+${isAdmins ? [message, furtherActions(context, again)] : [actions(context, again), message]}
 <h2>${attention.details}</h2>${details(context, state, summary)}`
 }
 

@@ -1,7 +1,7 @@
 import type { MicrosoftError } from '../../core/failure.ts'
 import type { PageContext } from './context.ts'
-import { html, safeUrl, type Html } from './html.ts'
-import { link } from './parts.ts'
+import { html, type Html } from './html.ts'
+import { button, link } from './parts.ts'
 import { texts, type AdminReason } from './texts.ts'
 
 const APPROVALS: readonly AdminReason[] = ['not_approved', 'consent_required', 'admin_consent_required']
@@ -40,12 +40,12 @@ export function mailto(subject: string, text: string): string {
   return `mailto:?subject=${encode(subject)}&body=${encode(text.replaceAll('\n', '\r\n'))}`
 }
 
-/** The message, ready to send and ready to copy. */
-export function adminMessage(context: PageContext, reason: AdminReason, microsoft?: MicrosoftError): Html {
+/** The message, ready to send and ready to copy. `meant`: sending it is what the page asks for. */
+export function adminMessage(context: PageContext, reason: AdminReason, meant: boolean, microsoft?: MicrosoftError): Html {
   const m = texts[context.language].adminMessage
   const { subject, text } = adminMessageText(context, reason, microsoft)
   return html`<section aria-labelledby="admin-message"><h2 id="admin-message">${m.title}</h2>
-<p><a class="button second" href="${safeUrl(mailto(subject, text))}">${m.send}</a></p>
+<p>${button(m.send, mailto(subject, text), meant ? '' : 'second')}</p>
 <label for="admin-text">${m.copy}</label>
 <textarea id="admin-text" rows="18" readonly spellcheck="false">${text}</textarea>
 ${APPROVALS.includes(reason) && html`<p>${m.isAdmin} ${link(m.open, context.app.adminConsentUrl)}</p>`}</section>`

@@ -38,11 +38,15 @@ export function link(label: Fragment, url: string): Html {
 
 /** The way on: what the page offers, and MEGDocs itself always. The first action is the one that is meant. */
 export function actions(context: PageContext, ...offered: Fragment[]): Html {
-  const home = homeUrl(context.entryUrls)
-  const label = texts[context.language].backToMegdocs
   const kept = offered.flat().filter((action) => action !== undefined && action !== false)
-  const back = kept.length === 0 ? button(label, home) : html`<a class="plain" href="${safeUrl(home)}">${label}</a>`
-  return html`<div class="actions">${kept}${back}</div>`
+  if (kept.length > 0) return furtherActions(context, kept)
+  return html`<div class="actions">${button(texts[context.language].backToMegdocs, homeUrl(context.entryUrls))}</div>`
+}
+
+/** The same where the action that is meant stands elsewhere on the page. */
+export function furtherActions(context: PageContext, ...offered: Fragment[]): Html {
+  const home = safeUrl(homeUrl(context.entryUrls))
+  return html`<div class="actions">${offered}<a class="plain" href="${home}">${texts[context.language].backToMegdocs}</a></div>`
 }
 
 /** What is missing is said in words, not by colour or sign alone. Without `missing` nothing is said about being granted. */

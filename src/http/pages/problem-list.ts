@@ -1,17 +1,27 @@
 import type { FailureCode } from '../../core/failure.ts'
 
+export interface ProblemTraits {
+  status: number
+  ways: readonly ('connect' | 'manage')[]
+  calm?: true
+}
+
 /**
  * Why: the closed list of problem pages, with the HTTP status to answer and the ways on the page offers, the meant one
- * first. None: only MEGDocs itself, because starting again would end in the same problem.
+ * first. None: only MEGDocs itself, because starting again would end in the same problem. `calm`: most who see it have done what
+ * they wanted, so it is no alert.
  */
 export const PAGE_PROBLEMS = {
   link_expired: { status: 410, ways: ['connect'] },
   link_used: { status: 410, ways: ['connect', 'manage'] },
   link_foreign: { status: 403, ways: ['connect'] },
+  /** The page that says how a connect ended. */
+  result_gone: { status: 410, ways: ['manage', 'connect'], calm: true },
   /** The callback's state is missing, repeated, used, too late or of another browser: all the same to the user. */
   sign_in_unmatched: { status: 400, ways: ['connect', 'manage'] },
   cookies_blocked: { status: 400, ways: ['connect'] },
-  session_over: { status: 403, ways: ['manage'] },
+  /** A form of the account page whose session has ended, most often by that very form: a reload, a double click. */
+  session_over: { status: 410, ways: ['manage'], calm: true },
   no_session: { status: 403, ways: ['manage'] },
   /** The CSRF token of a form did not fit. */
   form_expired: { status: 403, ways: ['manage'] },
@@ -23,7 +33,7 @@ export const PAGE_PROBLEMS = {
   not_found: { status: 404, ways: [] },
   too_many_requests: { status: 429, ways: [] },
   internal_error: { status: 500, ways: [] },
-} as const satisfies Record<string, { status: number; ways: readonly ('connect' | 'manage')[] }>
+} as const satisfies Record<string, ProblemTraits>
 export type PageProblem = keyof typeof PAGE_PROBLEMS
 
 /** The page for a failure on a browser route. Codes that no browser route can raise are our own error. */

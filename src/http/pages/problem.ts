@@ -2,15 +2,15 @@ import type { PageContext } from './context.ts'
 import { html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, notice } from './parts.ts'
-import { PAGE_PROBLEMS, type PageProblem } from './problem-list.ts'
+import { PAGE_PROBLEMS, type PageProblem, type ProblemTraits } from './problem-list.ts'
 import { texts } from './texts.ts'
 
 /** What stopped a browser on its way, and the way on. The HTTP status to send stands in PAGE_PROBLEMS. */
 export function problemPage(context: PageContext, problem: PageProblem): string {
   const t = texts[context.language]
   const { title, happened, todo } = t.problems[problem]
-  const { ways }: { ways: readonly ('connect' | 'manage')[] } = PAGE_PROBLEMS[problem]
-  return layout(context, title, html`${notice('bad', html`<h1>${title}</h1><p>${happened}</p>`, true)}
+  const { ways, calm }: ProblemTraits = PAGE_PROBLEMS[problem]
+  return layout(context, title, html`${notice(calm === true ? 'info' : 'bad', html`<h1>${title}</h1><p>${happened}</p>`, true)}
 <h2>${t.whatToDo}</h2><p>${todo}</p>
 ${problem === 'plain_http' && html`<p>${t.plainHttp}</p><p><code>X-Forwarded-Proto: https</code></p>`}
 ${actions(context, ways.map((way, index) => {

@@ -33,7 +33,7 @@ export function adminFirst(reason: Reason | undefined): boolean {
 
 /** The message for the administrator, where the reason is one for them. */
 export function adminMessageFor(context: PageContext, reason?: Reason, microsoft?: MicrosoftError): Html | undefined {
-  return reason !== undefined && isForAdmin(context, reason) ? adminMessage(context, reason, microsoft) : undefined
+  return reason !== undefined && isForAdmin(context, reason) ? adminMessage(context, reason, adminFirst(reason), microsoft) : undefined
 }
 
 function isForAdmin(context: PageContext, reason: Reason): reason is AdminReason {

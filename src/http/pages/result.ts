@@ -4,50 +4,44 @@ import { fullAccount, maskedAccount } from './account-name.ts'
 import type { PageContext } from './context.ts'
 import { html, type Fragment, type Html } from './html.ts'
 import { layout } from './layout.ts'
-import { actions, button, facts, link, list, notice } from './parts.ts'
+import { actions, button, facts, furtherActions, link, list, notice } from './parts.ts'
 import { PROBLEM_OF_FAILURE } from './problem-list.ts'
 import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.ts'
 import { texts, type ExplainedText } from './texts.ts'
 
-export interface ConnectResult {
-  /** Its account is the one chosen at Microsoft; `expectedAccount` the one that stays connected. */
-  outcome: ConnectOutcome
-  /** Where "Not you? Disconnect" leads: our confirmation page while the browser session lives, else MEGDocs' manage entry. */
-  disconnectUrl: string
-}
+// A connect ends the browser session, so disconnecting leads by MEGDocs, which opens a new one for the account page.
 
 /** How a connect ended: as whom, or what went wrong and what to do (issue 5, item 2). */
-export function resultPage(context: PageContext, result: ConnectResult): string {
-  return result.outcome.result === 'refused' ? refusedPage(context, result) : connectedPage(context, result)
+export function resultPage(context: PageContext, outcome: ConnectOutcome): string {
+  return outcome.result === 'refused' ? refusedPage(context, outcome) : connectedPage(context, outcome)
 }
 
-function connectedPage(context: PageContext, { outcome, disconnectUrl }: ConnectResult): string {
+function connectedPage(context: PageContext, outcome: ConnectOutcome): string {
   const t = texts[context.language]
   const title = outcome.result === 'reconnected' ? t.result.reconnected : t.result.connected
   return layout(context, title, html`${notice('good', html`<h1>${title}</h1>
 ${outcome.account && html`<p class="lead">${t.result.as} ${fullAccount(outcome.account)}</p>`}`, true)}
 <p>${t.result.next}</p>
 ${actions(context)}
-<p>${t.result.notYou} ${link(t.disconnect, disconnectUrl)}</p>`)
+<p>${t.result.notYou} ${link(t.disconnect, context.entryUrls.manage)}</p>`)
 }
 
-function refusedPage(context: PageContext, result: ConnectResult): string {
+function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
   const t = texts[context.language]
-  const { outcome } = result
   const reason = outcome.code === 'account_mismatch' ? 'other_account' : outcome.reason
-  const words = wordsFor(context, result)
+  const words = wordsFor(context, outcome)
   const passes = reason !== undefined && REASONS[reason].whoActs === 'nobody'
   const message = adminMessageFor(context, reason, outcome.microsoft)
-  const wayOn = actions(context, offers(context, result, reason))
+  const offered = offers(context, outcome, reason)
   return layout(context, words.title, html`${notice('bad', html`<h1>${words.title}</h1><p>${words.happened}</p>`, true)}
-${reason === 'other_account' ? mismatch(context, result) : usedAccount(context, result)}
+${reason === 'other_account' ? mismatch(context, outcome) : usedAccount(context, outcome)}
 ${reason === 'not_approved' ? readings(context) : html`<h2>${t.whatToDo}</h2><p>${passes ? t.result.tryLater : words.todo}</p>`}
 ${reason === 'other_account' && list([t.result.useFirst, t.result.switchFirst])}
 ${reason !== undefined && whoAndCure(context, reason)}
-${adminFirst(reason) ? [message, wayOn] : [wayOn, message]}`)
+${adminFirst(reason) ? [message, furtherActions(context, offered)] : [actions(context, offered), message]}`)
 }
 
-function wordsFor(context: PageContext, { outcome }: ConnectResult): ExplainedText {
+function wordsFor(context: PageContext, outcome: ConnectOutcome): ExplainedText {
   const t = texts[context.language]
   if (outcome.code === 'account_mismatch') return t.reasons.other_account
   if (outcome.reason !== undefined) return t.reasons[outcome.reason]
@@ -56,16 +50,15 @@ function wordsFor(context: PageContext, { outcome }: ConnectResult): ExplainedTe
 }
 
 /** Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by itself. */
-function offers(context: PageContext, result: ConnectResult, reason: Reason | undefined): Fragment[] {
-  const { outcome, disconnectUrl } = result
+function offers(context: PageContext, outcome: ConnectOutcome, reason: Reason | undefined): Fragment[] {
   const t = texts[context.language]
-  const { connect } = context.entryUrls
+  const { connect, manage } = context.entryUrls
   if (reason === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(t.tryAgain, connect)]
   if (REASONS[reason].whoActs === 'nobody') return [button(t.tryAgain, connect)]
   const label = REASONS[reason].whoActs === 'user' ? t.connect : t.tryAgain
   return [
     offersReconnect(reason) && button(label, connect, adminFirst(reason) ? 'second' : ''),
-    reason === 'other_account' && button(t.disconnect, disconnectUrl, 'second'),
+    reason === 'other_account' && button(t.disconnect, manage, 'second'),
   ]
 }
 
@@ -85,12 +78,12 @@ function readings(context: PageContext): Html {
 <ol><li><h3>${declined.title}</h3><p>${declined.text}</p></li><li><h3>${adminNeeded.title}</h3><p>${adminNeeded.text}</p></li></ol>`
 }
 
-function usedAccount(context: PageContext, { outcome }: ConnectResult): Html | undefined {
+function usedAccount(context: PageContext, outcome: ConnectOutcome): Html | undefined {
   const shown = maskedAccount(outcome.account)
   return shown && facts([{ term: texts[context.language].result.usedAccount, detail: shown }])
 }
 
-function mismatch(context: PageContext, { outcome }: ConnectResult): Html {
+function mismatch(context: PageContext, outcome: ConnectOutcome): Html {
   const t = texts[context.language].result
   const [before, now] = [maskedAccount(outcome.expectedAccount), maskedAccount(outcome.account)]
   return html`${facts([{ term: t.pinned, detail: before }, { term: t.chosen, detail: now }])}

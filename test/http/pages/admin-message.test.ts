@@ -7,8 +7,6 @@ import { contextOf, microsoftOf, refusedOf, values } from './samples.ts'
 
 const ADMIN_REASONS = Object.keys(texts.en.adminRequests) as AdminReason[]
 
-const { disconnectUrl } = values
-
 t.test('the message holds what an administrator needs: link, application, permissions, Microsoft\'s answer, reference', async (t) => {
   for (const language of LANGUAGES) {
     for (const reason of ADMIN_REASONS) {
@@ -31,7 +29,7 @@ t.test('without an answer of Microsoft the message has no empty line for it', as
 t.test('the mail link carries exactly the text to copy, with CRLF, within the 2,000 characters that mail programs take', async (t) => {
   for (const language of LANGUAGES) {
     for (const reason of ADMIN_REASONS) {
-      const tags = read(resultPage(contextOf(language), { disconnectUrl, outcome: refusedOf(reason) }))
+      const tags = read(resultPage(contextOf(language), refusedOf(reason)))
       const link = tags.find((tag) => tag.attributes.href?.startsWith('mailto:'))?.attributes.href ?? ''
       const [, body = ''] = link.split('&body=')
       t.equal(decodeURIComponent(body), tags.find((tag) => tag.name === 'textarea')?.text.replaceAll('\n', '\r\n'), `${language} ${reason}`)

@@ -23,7 +23,6 @@ export const values = {
   adminConsentUrl: 'https://audits.example.com/auth/oauth2/microsoft/admin-consent',
   startUrl: '/auth/oauth2/microsoft/admin-consent/start',
   goingTo: 'https://audits.example.com/integrations/microsoft/done?connect_session=cs_1',
-  disconnectUrl: 'https://audits.example.com/integrations/microsoft/',
   scope: 'Files.ReadWrite.All',
   words: 'Read and write your M365 files',
   missing: 'Files.ReadWrite.All',
@@ -103,14 +102,13 @@ export function allPages(language: Language, v: Values = values): Record<string,
     'disconnect-confirm': disconnectConfirmationPage(context, { account: accountOf(v), csrfToken: v.csrfToken }),
     'disconnected': disconnectedPage(context, { tenantId: v.tenantId }),
     'disconnected-unknown': disconnectedPage(context),
-    'result-connected': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'connected', account: accountOf(v) } }),
-    'result-reconnected': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'reconnected', account: accountOf(v) } }),
-    'result-mismatch': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: mismatch }),
-    'result-refused-unknown': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused' } }),
-    'result-expired': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused', code: 'connect_session_expired' } }),
-    'result-misconfigured': resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: { result: 'refused', code: 'broker_misconfigured' } }),
-    'going-on-megdocs': goingOnPage(context, { url: v.goingTo, to: 'megdocs' }),
-    'going-on-microsoft': goingOnPage(context, { url: v.goingTo, to: 'microsoft' }),
+    'result-connected': resultPage(context, { result: 'connected', account: accountOf(v) }),
+    'result-reconnected': resultPage(context, { result: 'reconnected', account: accountOf(v) }),
+    'result-mismatch': resultPage(context, mismatch),
+    'result-refused-unknown': resultPage(context, { result: 'refused' }),
+    'result-expired': resultPage(context, { result: 'refused', code: 'connect_session_expired' }),
+    'result-misconfigured': resultPage(context, { result: 'refused', code: 'broker_misconfigured' }),
+    'going-on': goingOnPage(context, v.goingTo),
     'admin-consent': adminConsentPage(context, { startUrl: v.startUrl }),
     'admin-consent-approved': adminConsentResultPage(context, { approved: true }),
     'admin-consent-refused': adminConsentResultPage(context, { approved: false }),
@@ -118,7 +116,7 @@ export function allPages(language: Language, v: Values = values): Record<string,
   for (const problem of PROBLEM_NAMES) pages[`problem-${problem}`] = problemPage(context, problem)
   for (const reason of REASON_NAMES) {
     pages[`attention-${reason}`] = accountPage(context, { ...state, summary: brokenOf(reason, v) })
-    pages[`result-${reason}`] = resultPage(context, { disconnectUrl: v.disconnectUrl, outcome: refusedOf(reason, v) })
+    pages[`result-${reason}`] = resultPage(context, refusedOf(reason, v))
   }
   return pages
 }

@@ -11,9 +11,12 @@ import {
 } from './samples.ts'
 
 const context = contextOf('en')
-const { disconnectUrl } = values
 const state = { missingScopes: [], now: NOW }
 const textOf = (page: string): string => read(page).find((tag) => tag.name === 'body')?.text ?? ''
+const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
+const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
+const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
+const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
 const linksOf = (page: string): Tag[] => read(page).filter((tag) => tag.name === 'a')
 const offersConnect = (page: string): boolean => linksOf(page).some(({ attributes }) => attributes.href === values.connect)
 
@@ -54,7 +57,7 @@ t.test('reconnecting is offered for a stored connection exactly where it can cur
 t.test('after a refused connect, another try is offered where it can cure, and where Microsoft\'s trouble passes', async (t) => {
   for (const reason of REASON_NAMES) {
     const { curable, whoActs } = REASONS[reason]
-    const page = resultPage(context, { disconnectUrl, outcome: refusedOf(reason) })
+    const page = resultPage(context, refusedOf(reason))
     t.equal(offersConnect(page), curable || whoActs === 'nobody', reason)
     if (whoActs === 'nobody') t.notOk(textOf(page).includes('by ourselves'), `${reason}: nobody repeats a connect but the user`)
   }
@@ -62,7 +65,7 @@ t.test('after a refused connect, another try is offered where it can cure, and w
 
 t.test('what is our own fault shows a reference and nothing of what Microsoft said', async (t) => {
   for (const reason of REASON_NAMES.filter((reason) => REASONS[reason].whoActs === 'ops')) {
-    for (const page of [resultPage(context, { disconnectUrl, outcome: refusedOf(reason) }), accountPage(context, { ...state, summary: brokenOf(reason) })]) {
+    for (const page of [resultPage(context, refusedOf(reason)), accountPage(context, { ...state, summary: brokenOf(reason) })]) {
       t.notMatch(page, /AADSTS|invalid_grant/, reason)
       t.ok(page.includes(values.referenceId), reason)
     }
@@ -77,24 +80,76 @@ t.test('an account is named in full only to its owner: on their account page, be
       if (!mayName.test(name)) t.notOk(secret.some((value) => page.includes(value)), name)
     }
   }
-  t.match(textOf(resultPage(context, { disconnectUrl, outcome: { result: 'connected', account: accountOf() } })), /connected as Jane Doe jane\.doe@contoso\.com/)
+  t.match(textOf(resultPage(context, { result: 'connected', account: accountOf() })), /connected as Jane Doe jane\.doe@contoso\.com/)
 })
 
 t.test('another account than the connected one: both are shown masked, and where they look alike it is said', async (t) => {
   const outcome = { ...refusedOf('other_account'), code: 'account_mismatch' as const }
-  const page = textOf(resultPage(context, { disconnectUrl, outcome: { ...outcome, expectedAccount: { ...accountOf(), username: values.otherUsername } } }))
+  const page = textOf(resultPage(context, { ...outcome, expectedAccount: { ...accountOf(), username: values.otherUsername } }))
   t.match(page, 'j•••@fabrikam.example')
   t.match(page, 'j•••@contoso.com')
   t.notMatch(page, texts.en.result.lookAlike)
-  const alike = textOf(resultPage(context, { disconnectUrl, outcome: { ...outcome, expectedAccount: { ...accountOf(), username: 'john@contoso.com' } } }))
+  const alike = textOf(resultPage(context, { ...outcome, expectedAccount: { ...accountOf(), username: 'john@contoso.com' } }))
   t.match(alike, texts.en.result.lookAlike)
   const { username: _, ...nameless } = accountOf()
-  t.match(textOf(resultPage(context, { disconnectUrl, outcome: { ...outcome, account: nameless } })), texts.en.reasons.other_account.title, 'names unknown')
+  t.match(textOf(resultPage(context, { ...outcome, account: nameless })), texts.en.reasons.other_account.title, 'names unknown')
+})
+
+t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {
+  for (const language of LANGUAGES) {
+    for (const [name, page] of Object.entries(allPages(language))) {
+      if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name)) continue
+      const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
+      t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
+      const reason = name.replace(/^\w+-/, '') as Reason
+      const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
+      t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
+    }
+  }
+})
+
+t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {
+  for (const language of LANGUAGES) {
+    for (const [name, page] of Object.entries(allPages(language))) {
+      if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name)) continue
+      const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
+      t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
+      const reason = name.replace(/^\w+-/, '') as Reason
+      const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
+      t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
+    }
+  }
+})
+
+t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {
+  for (const language of LANGUAGES) {
+    for (const [name, page] of Object.entries(allPages(language))) {
+      if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name)) continue
+      const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
+      t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
+      const reason = name.replace(/^\w+-/, '') as Reason
+      const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
+      t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
+    }
+  }
+})
+
+t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {
+  for (const language of LANGUAGES) {
+    for (const [name, page] of Object.entries(allPages(language))) {
+      if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name)) continue
+      const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
+      t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
+      const reason = name.replace(/^\w+-/, '') as Reason
+      const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
+      t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
+    }
+  }
 })
 
 t.test('not approved is never called a cancel: both readings stand there, with the message for the administrator', async (t) => {
   for (const language of LANGUAGES) {
-    const page = textOf(resultPage(contextOf(language), { disconnectUrl, outcome: refusedOf('not_approved') }))
+    const page = textOf(resultPage(contextOf(language), refusedOf('not_approved')))
     t.notMatch(page, /cancel|abgebrochen/i)
     const { declined, adminNeeded } = texts[language].result
     for (const part of [declined, adminNeeded]) t.ok(page.includes(part.title) && page.includes(part.text))
@@ -158,7 +213,7 @@ t.test('where consent is withdrawn depends on the account: work, personal, or bo
 })
 
 t.test('going on: by itself at once, and by a link', async (t) => {
-  const page = goingOnPage(context, { url: `${values.goingTo}&x="y`, to: 'megdocs' })
+  const page = goingOnPage(context, `${values.goingTo}&x="y`)
   t.equal(read(page).find((tag) => tag.attributes['http-equiv'] === 'refresh')?.attributes.content, `0; url=${values.goingTo}&x="y`)
   t.ok(linksOf(page).some(({ attributes }) => attributes.href === `${values.goingTo}&x="y`))
 })

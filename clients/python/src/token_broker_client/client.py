@@ -20,7 +20,8 @@ _SESSION_ID = re.compile(r"[0-9a-f-]{36}")
 @dataclass(frozen=True)
 class ConnectSession:
     id: str
-    """Keep it in the user's own session: only there may it be completed."""
+    """Only the user's own session may complete it. Keep a keyed digest of it there: a session in a signed cookie is readable by its user,
+    and with the id they could complete what somebody else approved."""
     url: str
     """Where to send the browser. A secret until it is used."""
     expires_at: str
@@ -137,10 +138,10 @@ class Client:
 
     # ---- What is connected ----
 
-    def integration(self, user_id: str) -> Optional[Dict[str, Any]]:
+    def integration(self, user_id: str, *, deadline: Optional[float] = None) -> Optional[Dict[str, Any]]:
         """What is connected and whether it works; None: nothing is."""
         try:
-            answer: Dict[str, Any] = self._call("GET", f"/integrations/{_user(user_id)}")
+            answer: Dict[str, Any] = self._call("GET", f"/integrations/{_user(user_id)}", deadline=deadline)
             return answer
         except NotConnected:
             return None
@@ -150,9 +151,9 @@ class Client:
         self._memory.forget(user_id)
         self._call("DELETE", f"/integrations/{_user(user_id)}")
 
-    def end_browser_sessions(self, user_id: str) -> None:
+    def end_browser_sessions(self, user_id: str, *, deadline: Optional[float] = None) -> None:
         """The user has logged out."""
-        self._call("DELETE", f"/browser-sessions/{_user(user_id)}")
+        self._call("DELETE", f"/browser-sessions/{_user(user_id)}", deadline=deadline)
 
     def list_integrations(self, after: Optional[str] = None, limit: int = 100) -> IntegrationsPage:
         answer = self._call("GET", f"/integrations?limit={limit}" + ("" if after is None else f"&after={_user(after)}"))

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, Optional, Protocol, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Protocol, Union
 
-from .client import Client, IntegrationsPage
+from .client import Client
 from .errors import CursorExpired, Unavailable
 
 
@@ -26,9 +26,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Resync:
-    """Comes first, and when too much was missed: everything that is connected. Users it does not name have nothing connected."""
+    """Comes first, and when too much was missed: everything that is connected. Users it does not name have nothing connected.
+    ``integrations`` may be gone through as often as wanted: each time it asks the broker anew."""
 
-    integrations: Iterator[Dict[str, Any]]
+    integrations: Iterable[Dict[str, Any]]
 
 
 class CursorStore(Protocol):
@@ -72,7 +73,7 @@ class Events:
             try:
                 if cursor is None:
                     first = self._client.list_integrations(limit=self._limit)
-                    yield Resync(self._all(first))
+                    yield Resync(_Integrations(self._client, self._limit))
                     cursor = first.events_cursor
                     self._store.save(cursor)
                 page = self._client.read_events(cursor, self._limit, self._wait)
@@ -94,9 +95,18 @@ class Events:
             if self._wait == 0 and not page.more:
                 return
 
-    def _all(self, page: IntegrationsPage) -> Iterator[Dict[str, Any]]:
+
+class _Integrations:
+    """Everything that is connected, listed anew by each that goes through it: several receivers may."""
+
+    def __init__(self, client: Client, limit: int) -> None:
+        self._client, self._limit = client, limit
+
+    def __iter__(self) -> Iterator[Dict[str, Any]]:
+        after: Optional[str] = None
         while True:
+            page = self._client.list_integrations(after, self._limit)
             yield from page.integrations
             if page.next is None:
                 return
-            page = self._client.list_integrations(page.next, self._limit)
+            after = page.next

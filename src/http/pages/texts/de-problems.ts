@@ -16,6 +16,11 @@ export const problemsDe: ProblemTexts = {
     happened: 'Er wurde zuerst in einem anderen Browser oder auf einem anderen Gerät geöffnet. Wenn jemand ihn Ihnen geschickt hat, benutzen Sie ihn nicht: Er könnte Ihre Dateien mit einem fremden Konto verbinden.',
     todo: 'Beginnen Sie in MEGDocs neu, in diesem Browser.',
   },
+  result_gone: {
+    title: 'Dieses Ergebnis wird nicht mehr angezeigt',
+    happened: 'Wie das Verbinden mit Microsoft ausging, wird zehn Minuten lang angezeigt.',
+    todo: 'Wenn Sie gerade verbunden haben, sind Sie fertig. Ihre Verbindung zu Microsoft zeigt, wie es jetzt steht.',
+  },
   sign_in_unmatched: {
     title: 'Diese Anmeldung kann hier nicht abgeschlossen werden',
     happened: 'Die Antwort von Microsoft gehört zu keiner Anmeldung, die in diesem Browser begonnen wurde, oder sie wurde schon benutzt, oder es hat zu lange gedauert.',
@@ -27,9 +32,9 @@ export const problemsDe: ProblemTexts = {
     todo: 'Erlauben Sie Cookies für diese Seite oder verlassen Sie den privaten Modus. Dann beginnen Sie in MEGDocs neu.',
   },
   session_over: {
-    title: 'Diese Seite wurde zu Ihrer Sicherheit geschlossen',
-    happened: 'Sie bleibt 30 Minuten offen, oder bis Sie sich von MEGDocs abmelden oder das Verbinden abschließen.',
-    todo: 'Öffnen Sie sie aus MEGDocs neu.',
+    title: 'Diese Seite ist geschlossen',
+    happened: 'Sie schließt sich, wenn Sie trennen, das Verbinden abschließen oder sich von MEGDocs abmelden, und sonst nach 30 Minuten.',
+    todo: 'Wenn Sie gerade getrennt haben, sind Sie fertig. Sonst öffnen Sie Ihre Verbindung zu Microsoft neu.',
   },
   no_session: {
     title: 'Bitte öffnen Sie diese Seite aus MEGDocs',
@@ -73,7 +78,7 @@ export const problemsDe: ProblemTexts = {
   },
   too_many_requests: {
     title: 'Zu viele Anfragen',
-    happened: 'Aus Ihrem Netz kamen mehr Anfragen, als wir auf einmal annehmen. Das kann auch an anderen dort liegen.',
+    happened: 'Es kamen mehr Anfragen, als wir auf einmal annehmen, aus diesem Browser oder von anderen im selben Netz.',
     todo: 'Warten Sie eine Minute und versuchen Sie es dann noch einmal.',
   },
   internal_error: {

@@ -57,17 +57,17 @@ export const reasonsDe: ReasonTexts = {
     todo: 'Benutzen Sie ein Gerät Ihrer Organisation oder senden Sie Ihrer Administration die Nachricht unten.',
   },
   account_disabled: {
-    title: 'Dieses Microsoft-Konto ist deaktiviert',
+    title: 'Dieses Microsoft\u2011Konto ist deaktiviert',
     happened: 'Ihre Organisation oder Microsoft hat das Konto abgeschaltet.',
     todo: 'Senden Sie Ihrer Administration die Nachricht unten. Ist das Konto wieder aktiv, geht es wie zuvor.',
   },
   account_not_found: {
-    title: 'Dieses Microsoft-Konto gehört nicht zur Organisation',
+    title: 'Dieses Microsoft\u2011Konto gehört nicht zur Organisation',
     happened: 'Es wurde entfernt, oder es war nie Teil dieser Organisation.',
     todo: 'Benutzen Sie ein anderes Konto: Wenn hier eines verbunden ist, trennen Sie es zuerst. Oder fragen Sie Ihre Administration mit der Nachricht unten.',
   },
   account_locked: {
-    title: 'Dieses Microsoft-Konto ist gesperrt',
+    title: 'Dieses Microsoft\u2011Konto ist gesperrt',
     happened: 'Nach zu vielen falschen Passwörtern oder ungewöhnlichen Anmeldungen sperrt Microsoft ein Konto eine Zeit lang.',
     todo: 'Warten Sie eine Weile. Bleibt es gesperrt, senden Sie Ihrer Administration die Nachricht unten.',
   },
@@ -112,7 +112,7 @@ export const reasonsDe: ReasonTexts = {
     todo: 'Verbinden Sie neu und wählen Sie Ihr Geschäfts-, Schul- oder Unikonto.',
   },
   other_account: {
-    title: 'Das ist ein anderes Microsoft-Konto als das verbundene',
+    title: 'Das ist ein anderes Microsoft\u2011Konto als das verbundene',
     happened: 'Damit niemandes Dateien bei jemand anderem landen, wechselt das Konto nur, wenn Sie zuerst trennen. Es wurde nichts geändert.',
     todo: 'Entscheiden Sie, welches Konto Sie nutzen möchten.',
   },

@@ -133,7 +133,7 @@ export const de: CommonTexts = {
     pinned: 'Bisher verbunden',
     chosen: 'Jetzt gewählt',
     lookAlike: 'Beide sehen hier gleich aus, weil der größte Teil des Namens verborgen ist. Es sind verschiedene Konten.',
-    useFirst: 'Um beim verbundenen Konto zu bleiben, verbinden Sie neu und wählen Sie es bei Microsoft aus.',
+    useFirst: 'Um beim verbundenen Konto zu bleiben, tun Sie nichts. Sie sind weiterhin damit verbunden; verbinden Sie nur neu, wenn es Ihre Aufmerksamkeit braucht.',
     switchFirst: 'Um zum anderen Konto zu wechseln, trennen Sie zuerst die Verbindung und verbinden Sie dann neu.',
   },
   adminMessage: {
@@ -154,10 +154,7 @@ export const de: CommonTexts = {
     reference: 'Referenz',
     thanks: 'Vielen Dank',
   },
-  goingOn: {
-    megdocs: { title: 'Zurück zu MEGDocs', text: 'Sie kommen gleich von selbst zu MEGDocs zurück.', go: 'Weiter zu MEGDocs' },
-    microsoft: { title: 'Weiter zu Microsoft', text: 'Sie kommen gleich von selbst zur Anmeldung bei Microsoft.', go: 'Weiter zu Microsoft' },
-  },
+  goingOn: { title: 'Zurück zu MEGDocs', text: 'Sie kommen gleich von selbst zu MEGDocs zurück.', go: 'Weiter zu MEGDocs' },
   plainHttp: 'Für den Betrieb dieses Dienstes: Die Anfrage kam als unverschlüsseltes HTTP an, obwohl https eingestellt ist. Der vorgeschaltete Proxy muss diesen Header senden, und seine Adresse muss in TRUSTED_PROXIES stehen:',
   adminConsent: {
     title: 'MEGDocs für Ihre Organisation genehmigen',
@@ -175,7 +172,7 @@ export const de: CommonTexts = {
     approvingText: 'Die Genehmigung verbindet niemanden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft noch einmal fragt.',
     limit: 'Auf bestimmte Personen begrenzen',
     limitSteps: [
-      'Öffnen Sie das Microsoft Entra Admin Center (entra.microsoft.com), dann Unternehmens\u00ADanwendungen und die Anwendung mit der ID von oben.',
+      'Nach der Genehmigung öffnen Sie das Microsoft Entra Admin Center (entra.microsoft.com), dann Unternehmens\u00ADanwendungen und die Anwendung mit der ID von oben.',
       'Stellen Sie unter Eigenschaften „Zuweisung erforderlich?“ auf Ja.',
       'Fügen Sie unter Benutzer und Gruppen hinzu, wer sie nutzen darf.',
     ],

@@ -16,8 +16,13 @@ export const problemsEn: ProblemTexts = {
     happened: 'It was opened first in another browser or on another device. If somebody sent it to you, do not use it: it could connect your files to their account.',
     todo: 'Start again from MEGDocs, in this browser.',
   },
+  result_gone: {
+    title: 'This result is no longer shown',
+    happened: 'How connecting to Microsoft went is shown for ten minutes.',
+    todo: 'If you have just connected, you are done. Your Microsoft connection shows how it stands now.',
+  },
   sign_in_unmatched: {
-    title: 'This sign-in cannot be finished here',
+    title: 'This sign\u2011in cannot be finished here',
     happened: 'The answer from Microsoft does not belong to a sign-in that was begun in this browser, or it has been used already, or it took too long.',
     todo: 'If you have just connected, you are done. Otherwise start again from MEGDocs.',
   },
@@ -27,9 +32,9 @@ export const problemsEn: ProblemTexts = {
     todo: 'Allow cookies for this site, or leave private browsing. Then start again from MEGDocs.',
   },
   session_over: {
-    title: 'This page has been closed for your safety',
-    happened: 'It stays open for 30 minutes, or until you log out of MEGDocs or finish connecting.',
-    todo: 'Open it again from MEGDocs.',
+    title: 'This page is closed',
+    happened: 'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
+    todo: 'If you have just disconnected, you are done. Otherwise open your Microsoft connection again.',
   },
   no_session: {
     title: 'Please open this page from MEGDocs',
@@ -73,7 +78,7 @@ export const problemsEn: ProblemTexts = {
   },
   too_many_requests: {
     title: 'Too many requests',
-    happened: 'From your network there were more requests than we can take at once. Others there may be the cause.',
+    happened: 'There were more requests than we take at once, from this browser or from others in the same network.',
     todo: 'Wait a minute, then try again.',
   },
   internal_error: {

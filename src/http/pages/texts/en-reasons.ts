@@ -124,17 +124,17 @@ export const reasonsEn: ReasonTexts = {
     todo: 'Try again. If it repeats, tell the people who run MEGDocs and give them the reference below.',
   },
   code_rejected: {
-    title: 'The sign-in could not be finished',
+    title: 'The sign\u2011in could not be finished',
     happened: 'It took too long, or the page was loaded twice.',
     todo: 'Start again. It takes a minute.',
   },
   not_the_same_user: {
-    title: 'This sign-in was begun by somebody else',
+    title: 'This sign\u2011in was begun by somebody else',
     happened: 'Another MEGDocs user began it. So that nobody’s files end up with somebody else, we stored nothing.',
     todo: 'Log in to MEGDocs as yourself and start again. If somebody sent you the link, do not use it.',
   },
   abandoned: {
-    title: 'The sign-in was not finished in time',
+    title: 'The sign\u2011in was not finished in time',
     happened: 'Too much time passed between starting here and coming back from Microsoft.',
     todo: 'Start again. Take your time at Microsoft: you have half an hour.',
   },

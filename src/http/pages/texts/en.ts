@@ -7,7 +7,7 @@ const actors: ActorTexts = {
   nobody: 'Nobody: it passes by itself',
 }
 
-/** English, the language that is complete first. Its shape is what other languages fill. */
+/** English, the language that is complete first. Its shape is what other languages fill. \u2011: a hyphen at which no headline is broken. */
 export const en = {
   product: 'MEGDocs',
   area: 'Microsoft connection',
@@ -76,7 +76,7 @@ export const en = {
     },
     pending: {
       status: 'Not finished',
-      title: 'You were sent to Microsoft, and the sign-in is not finished',
+      title: 'You were sent to Microsoft, and the sign\u2011in is not finished',
       since: 'Sent to Microsoft',
       text: 'If Microsoft’s page is still open in another tab, finish there. Otherwise start again here: nothing has been changed.',
       restart: 'Start again',
@@ -135,7 +135,7 @@ export const en = {
     pinned: 'Connected so far',
     chosen: 'Chosen just now',
     lookAlike: 'The two look alike here because most of the name is hidden. They are different accounts.',
-    useFirst: 'To stay with the connected account, connect again and choose it at Microsoft.',
+    useFirst: 'To stay with the connected account, do nothing. You are still connected with it; connect again only if it needs attention.',
     switchFirst: 'To change to the other account, disconnect first and then connect again.',
   },
   adminMessage: {
@@ -156,10 +156,7 @@ export const en = {
     reference: 'Reference',
     thanks: 'Thank you',
   },
-  goingOn: {
-    megdocs: { title: 'Back to MEGDocs', text: 'You will be taken back to MEGDocs in a moment.', go: 'Continue to MEGDocs' },
-    microsoft: { title: 'On to Microsoft', text: 'You will be taken to Microsoft’s sign-in page in a moment.', go: 'Continue to Microsoft' },
-  },
+  goingOn: { title: 'Back to MEGDocs', text: 'You will be taken back to MEGDocs in a moment.', go: 'Continue to MEGDocs' },
   plainHttp: 'For the people who run this service: the request arrived as plain HTTP although https is configured. The proxy in front must send this header, and its address must be listed in TRUSTED_PROXIES:',
   adminConsent: {
     title: 'Approve MEGDocs for your organisation',
@@ -177,7 +174,7 @@ export const en = {
     approvingText: 'Approving connects nobody. It lets each user connect their own account, without being asked by Microsoft again.',
     limit: 'Limit it to certain users',
     limitSteps: [
-      'Open the Microsoft Entra admin center (entra.microsoft.com), then Enterprise applications, and the application with the id above.',
+      'After approving, open the Microsoft Entra admin center (entra.microsoft.com), then Enterprise applications, and the application with the id above.',
       'Under Properties, set “Assignment required?” to Yes.',
       'Under Users and groups, add those who may use it.',
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -18,6 +19,9 @@ NAMES = {
     "URL", "AUTHORITY", "KEY_ID", "SECRET", "PRIVATE_KEY", "RESPONSE_KEY_ID", "RESPONSE_PUBLIC_KEY", "TRANSPORT", "DEADLINE", "USER_ID",
     "READ_FROM", "OLD_TOKEN", "IMPORT", "AFTER_CONNECT",
 }
+SHORT = 2.0
+"""Seconds for what a page or a logout asks only by the way."""
+_USER_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")
 _lock = threading.Lock()
 _client: Optional[Client] = None
 
@@ -67,9 +71,15 @@ def client() -> Client:
 
 
 def user_id_of(user: Any) -> str:
-    """MEGDocs' id of a user as the broker knows it: the primary key, unless USER_ID names a function."""
+    """MEGDocs' id of a user as the broker knows it: the primary key, unless USER_ID names a function. Raises ImproperlyConfigured where
+    that is no id for the broker, and ValueError for a user that is nobody (AnonymousUser, or not saved)."""
+    if user is None or user.pk is None:
+        raise ValueError("this user has no primary key: nobody is logged in, or the user was not saved")
     function = _function("USER_ID")
-    return str(user.pk) if function is None else function(user)
+    found = str(user.pk if function is None else function(user))
+    if not _USER_ID.fullmatch(found) or found == "None":
+        raise ImproperlyConfigured("TOKEN_BROKER USER_ID must give 1 to 128 characters of A-Z a-z 0-9 . _ ~ - (and not . or ..) for each user")
+    return found
 
 
 def old_token_of() -> Callable[[Any], str]:

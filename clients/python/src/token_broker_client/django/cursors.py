@@ -6,7 +6,7 @@ from .models import EventCursor
 
 
 class DatabaseCursor:
-    """A cursor in Django's database, so that it is saved in the transaction of whoever dealt with the events."""
+    """A cursor in Django's database, saved after the events before it were dealt with."""
 
     def __init__(self, name: str = "default") -> None:
         self._name = name

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
+from django.utils.crypto import salted_hmac
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -20,7 +21,8 @@ from ..errors import BrokerError
 from . import conf
 
 SESSION_KEY = "token_broker_connect"
-"""In the Django session: id of a connect session → where the user wanted to go. Several tabs have one each."""
+"""In the Django session: a keyed digest of a connect session's id → where the user wanted to go. Several tabs have one each. Never the id
+itself: with signed-cookie sessions its user could read it, and complete with it what somebody else approved."""
 _MOST = 10
 
 
@@ -36,9 +38,9 @@ def connect(request: HttpRequest) -> HttpResponse:
     try:
         session = conf.client().begin_connect(conf.user_id_of(request.user), allow_account_switch=request.POST.get("allow_switch") == "yes")
     except BrokerError as error:
-        return problem(request, error)
+        return problem(request, error, again=connect_url(wanted))
     begun = dict(request.session.get(SESSION_KEY, {}))
-    begun[session.id] = wanted
+    begun[_digest(session.id)] = wanted
     request.session[SESSION_KEY] = dict(list(begun.items())[-_MOST:])
     # Not a redirect: with `form-action` in a Content-Security-Policy, Chrome follows none that ends at Microsoft.
     return render(request, "token_broker/going_on.html", {"url": session.url})
@@ -60,16 +62,22 @@ def complete(request: HttpRequest) -> HttpResponse:
     """Where the browser comes back to. Only a connect session that this very login began is completed: otherwise somebody could have
     this user approve for somebody else."""
     connect_session = request.GET.get("connect_session", "")
+    mine = _digest(connect_session)
     begun = dict(request.session.get(SESSION_KEY, {}))
-    if not request.user.is_authenticated or connect_session not in begun:
-        # Logged out on the way, or never begun here: this request cannot tell, and both need the same click.
-        return render(request, "token_broker/not_begun_here.html", {"logged_in": request.user.is_authenticated}, status=403)
+    if not request.user.is_authenticated or mine not in begun:
+        return _not_begun_here(request)
     try:
         done = conf.client().complete(connect_session, conf.user_id_of(request.user))
     except BrokerError as error:
-        # The broker's page says what happened and what to do. Not reached: reloading this address tries again.
-        return problem(request, error) if error.next is None else HttpResponseRedirect(error.next)
-    wanted = begun.pop(connect_session)
+        if error.next is not None:
+            # The broker's page says what happened and what to do.
+            return HttpResponseRedirect(error.next)
+        if error.status in (404, 410):
+            # The broker knows it no longer: reloading would never help, one more click does.
+            return _not_begun_here(request, begun[mine])
+        # Not reached: reloading this address tries again.
+        return problem(request, error)
+    wanted = begun.pop(mine)
     request.session[SESSION_KEY] = begun
     if wanted is None or not _can_tell(request):
         return HttpResponseRedirect(done.next)
@@ -77,11 +85,23 @@ def complete(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(wanted)
 
 
-def problem(request: HttpRequest, error: BrokerError) -> HttpResponse:
-    """What stands in the way, who can do something, and the one button that may help."""
+def _digest(connect_session: str) -> str:
+    return salted_hmac("token_broker_client.connect", connect_session, algorithm="sha256").hexdigest()
+
+
+def _not_begun_here(request: HttpRequest, wanted: Optional[str] = None) -> HttpResponse:
+    """Logged out on the way, never begun here, or forgotten by the broker: each needs the same click."""
+    shown = {"logged_in": request.user.is_authenticated, "connect_url": connect_url(wanted)}
+    return render(request, "token_broker/not_begun_here.html", shown, status=403)
+
+
+def problem(request: HttpRequest, error: BrokerError, again: Optional[str] = None) -> HttpResponse:
+    """What stands in the way, who can do something, and the one button that may help: ``again``, by default this address."""
     status = error.status if error.status in (404, 409, 410) else 503
-    again = request.get_full_path() if request.method == "GET" else ""
-    response = render(request, "token_broker/problem.html", {"error": error, "next": again}, status=status)
+    # What is being connected for, when connecting again: not the connect page itself.
+    wanted = request.get_full_path() if request.method == "GET" and again is None else None
+    shown = {"error": error, "again": again or wanted, "connect_url": again or connect_url(wanted)}
+    response = render(request, "token_broker/problem.html", shown, status=status)
     if status == 503:
         response["Retry-After"] = str(int(error.retry_after or 5))
     return response

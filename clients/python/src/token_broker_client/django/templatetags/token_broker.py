@@ -28,13 +28,13 @@ class Status:
 
 @register.simple_tag(takes_context=True)
 def microsoft_status(context: Dict[str, Any]) -> Status:
-    """One call to the broker. Never raises for what the broker does."""
+    """One call to the broker, of at most two seconds. Never raises for what the broker does."""
     request = context["request"]
     if not request.user.is_authenticated:
         return Status("not_connected")
     url = connect_url(request.get_full_path() if request.method == "GET" else None)
     try:
-        found = conf.client().integration(conf.user_id_of(request.user))
+        found = conf.client().integration(conf.user_id_of(request.user), deadline=conf.SHORT)
     except BrokerError as error:
         return Status("unknown", advice=error.advice, connect_url=url)
     if found is None:

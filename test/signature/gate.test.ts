@@ -1,0 +1,64 @@
+import Fastify from 'fastify'
+import t from 'tap'
+import { requireSignatures } from '../../src/http/signed.ts'
+import { asFailure, sendProblem } from '../../src/http/problem.ts'
+import { createGate } from '../../src/signature/gate.ts'
+import { NonceMemory } from '../../src/signature/nonces.ts'
+import { signRequest } from '../../src/signature/sign.ts'
+import { AUTHORITY, CALLERS, HMAC, NOW } from './support.ts'
+
+// Gate and rate limit together: what a caller sends beyond its share, and what somebody else sends again in its name.
+
+const LIMIT = 3
+
+async function start(capacity = 1000) {
+  const nonces = new NonceMemory({ secret: 'test', capacity })
+  const refused: string[] = []
+  const app = Fastify()
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, asFailure(error)))
+  await app.register(async (scope) => {
+    await requireSignatures(scope, {
+      signatures: createGate({ callers: () => CALLERS, authorities: new Set([AUTHORITY]), scheme: 'http', nonces, now: () => NOW }),
+      nonces: { consume: async () => true },
+      requestsPerMinute: () => LIMIT,
+      now: () => NOW,
+      onRefused: ({ detail }) => void refused.push(detail),
+    })
+    scope.get('/tokens/42', { config: { permission: 'tokens:read' } }, async () => ({}))
+  })
+  const signed = () => signRequest({ method: 'GET', url: `http://${AUTHORITY}/tokens/42` }, HMAC, { now: NOW })
+  const send = async (headers = signed()) => app.inject({ url: '/tokens/42', headers: { host: AUTHORITY, ...headers } })
+  return { nonces, refused, signed, send }
+}
+
+t.test('what a caller sends beyond its limit takes no room in the memory that all callers share', async (t) => {
+  const { nonces, send } = await start()
+  for (let n = 0; n < LIMIT; n++) t.equal((await send()).statusCode, 200)
+  for (let n = 0; n < 20; n++) t.equal((await send()).statusCode, 429)
+  t.equal(nonces.size, LIMIT)
+})
+
+t.test('a request that is sent again uses up nothing of the caller\'s limit', async (t) => {
+  const { refused, signed, send } = await start()
+  const captured = signed()
+  t.equal((await send(captured)).statusCode, 200)
+  for (let n = 0; n < 20; n++) t.equal((await send(captured)).statusCode, 401)
+  t.same(new Set(refused), new Set(['replayed']))
+  t.equal((await send()).statusCode, 200)
+})
+
+t.test('of one request sent several times at once, one is let in', async (t) => {
+  const { signed, send } = await start()
+  const captured = signed()
+  const statuses = await Promise.all(Array.from({ length: LIMIT }, async () => (await send(captured)).statusCode))
+  t.same(statuses.sort(), [200, 401, 401])
+})
+
+t.test('a full memory refuses with a signed answer that says when to come again', async (t) => {
+  const { refused, send } = await start(1)
+  t.equal((await send()).statusCode, 200)
+  const answer = await send()
+  t.equal(answer.statusCode, 429)
+  t.ok(answer.headers['signature'])
+  t.same(refused, ['nonce_memory_full'])
+})

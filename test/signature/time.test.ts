@@ -1,0 +1,40 @@
+import crypto from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
+import t from 'tap'
+import { verifyRequest } from '../../src/signature/verify.ts'
+import { ED25519, get, HMAC, message, NOW, OPTIONS, params } from './support.ts'
+
+// Whether a key exists must not show in the time that a refusal takes. Counted, not timed: one operation with a key, whatever is wrong.
+
+const { createHmac, verify } = crypto
+let operations: string[] = []
+Object.assign(crypto, {
+  createHmac: (...args: Parameters<typeof createHmac>) => (operations.push('hmac-sha256'), createHmac(...args)),
+  verify: (...args: Parameters<typeof verify>) => (operations.push('ed25519'), verify(...args)),
+})
+syncBuiltinESMExports()
+t.teardown(() => {
+  Object.assign(crypto, { createHmac, verify })
+  syncBuiltinESMExports()
+})
+
+const YEAR = 366 * 86_400_000
+
+for (const [key, other] of [[HMAC, ED25519], [ED25519, HMAC]] as const) {
+  t.test(`${key.algorithm}: an unknown key, one of the other algorithm, one out of its time and a wrong signature cost one operation each`, async (t) => {
+    const named = (keyId: string) => get({ key, params: params({ keyid: `"${keyId}"` }) })
+    const requests = {
+      verified: message(named(key.keyId)),
+      unknown_key: message(named('x'.repeat(key.keyId.length))),
+      algorithm_mismatch: message(named(other.keyId)),
+      wrong_signature: message(named(key.keyId), undefined, { target: '/tokens/43?min_ttl=300' }),
+      key_not_valid_now: message(named(key.keyId)),
+    }
+    for (const [detail, request] of Object.entries(requests)) {
+      operations = []
+      const result = verifyRequest(request, { ...OPTIONS, now: detail === 'key_not_valid_now' ? NOW - YEAR : NOW })
+      t.equal(result.kind === 'verified' ? result.kind : result.detail, detail)
+      t.same(operations, [key.algorithm], detail)
+    }
+  })
+}
