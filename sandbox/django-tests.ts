@@ -1,6 +1,7 @@
 /**
  * npm run test:python: walks the sandbox's check through the Django example, then runs the tests of clients/python on two Django versions
- * against a real broker and the sandbox's Microsoft. Ends with 1 when anything failed or was skipped, with 2 when this machine lacks something. PYTHONS may name interpreters (a list, by commas).
+ * against a real broker and the sandbox's Microsoft. Ends with 1 when anything failed or was skipped or fewer than two versions
+ * were run, with 2 when this machine lacks something. PYTHONS may name interpreters (a list, by commas).
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -33,9 +34,9 @@ async function environments(): Promise<{ name: string; interpreter: string }[]> 
   const named = process.env['PYTHONS']?.split(',') ?? []
   const any = await findPython([...named, 'python3'], (minor) => minor >= 10)
   if (any === undefined) throw new MissingPython('test:python needs python3 (3.10 or later, for Django 5.2) with venv, and a package index that pip can reach.')
-  const newer = await findPython([...named, 'python3.14', 'python3.13', 'python3.12'], (minor) => minor >= 12)
+  const newer = await findPython([...named, 'python3', 'python3.14', 'python3.13', 'python3.12'], (minor) => minor >= 12)
   const second = newer === undefined ? { python: any, django: 'Django~=5.1.0' } : { python: newer, django: 'Django>=6' }
-  if (newer === undefined) say('No Python 3.12 or later: Django 5.1 instead of the newest one, which needs it.')
+  if (newer === undefined) say('No Python 3.12 or later on PATH: Django 5.1 instead of the newest one, which needs it.')
   return [
     { name: 'lts', interpreter: await ensureVenv(any, 'lts', ['Django~=5.2.0', ...TOOLS], say) },
     { name: 'newest', interpreter: await ensureVenv(second.python, 'newest', [second.django, ...TOOLS], say) },
@@ -77,6 +78,7 @@ async function main(): Promise<number> {
   })
   const sql = postgres(world.databaseUrl, { max: 1, onnotice: () => {} })
   const controls = await serveControls(createControls(world.entra, sql))
+  const ran: string[] = []
   try {
     for (const { name, interpreter } of pythons) {
       writeFileSync(join(folder, `${name}.json`), JSON.stringify({
@@ -85,6 +87,7 @@ async function main(): Promise<number> {
       }), { mode: 0o600 })
       const versions = await run(interpreter, ['-c', 'import sys, django; print("Python %d.%d" % sys.version_info[:2], "with Django", django.__version__)'])
       say(versions.out.trim())
+      ran.push(versions.out.trim())
       const { code, out } = await run(interpreter, ['-m', 'pytest', '-ra', '-q', '-p', 'no:cacheprovider'], {
         cwd: CLIENT, env: { ...process.env, TOKEN_BROKER_TESTS: join(folder, `${name}.json`), PYTHONDONTWRITEBYTECODE: '1' },
       })
@@ -92,7 +95,10 @@ async function main(): Promise<number> {
       failed ||= code !== 0 || /\d+ (skipped|xfailed|deselected)/.test(out)
     }
     if (failed) say(`The broker's last log lines:\n${world.broker().log().split('\n').slice(-10).join('\n')}`)
-    return failed ? 1 : 0
+    const django = new Set(ran.map((line) => /(\d+\.\d+)[^ ]*$/.exec(line)?.[1]))
+    const enough = django.size >= 2 && !django.has(undefined)
+    say(`${failed ? 'Failed' : enough ? 'Held' : 'Not shown: two Django versions are needed'}: ${ran.join(', ')}.`)
+    return failed || !enough ? 1 : 0
   } finally {
     await controls.close()
     await sql.end()

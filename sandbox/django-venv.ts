@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 // Virtual environments for the Python client, its Django app and the example, made on first use in clients/python/.venv-*.
@@ -32,9 +32,12 @@ export function run(command: string, args: readonly string[], options: { cwd?: s
   })
 }
 
-/** The first of these commands that is a Python and can make virtual environments. */
+/** The first of these commands that is a Python and can make virtual environments; each is looked for in every folder of PATH. */
 export async function findPython(commands: readonly string[], accepts: (minor: number) => boolean = (minor) => minor >= 9): Promise<Interpreter | undefined> {
-  for (const command of commands) {
+  // The first in PATH may be a launcher without that version behind it.
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
+  const found = commands.flatMap((command) => command.includes('/') ? [command] : folders.map((folder) => join(folder, command)).filter((path) => existsSync(path)))
+  for (const command of found) {
     const probe = 'import sys, venv, ensurepip; print("%d.%d" % sys.version_info[:2])'
     const answer = await run(command, ['-c', probe]).catch(() => undefined)
     const [, minor] = /^3\.(\d+)\s*$/.exec(answer?.code === 0 ? answer.out : '') ?? []

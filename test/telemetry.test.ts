@@ -32,6 +32,10 @@ t.test('a breaker opened by a wrong secret shows in readyz, in the metrics and o
   const { clock, move } = movable()
   const world = await startWorld(t, { surroundings: { clock } })
   const { replica, caller, entra } = world
+  const pass = async (seconds: number) => {
+    move(seconds * 1000)
+    await world.sql`update oauth2_integration set retry_at = retry_at - make_interval(secs => ${seconds})`
+  }
   await world.connect('42')
   t.same(await readyz(replica), { status: 200, body: { ready: true, database: 'ok', breaker: { mode: 'closed' } } })
   t.equal((await metrics(replica)).get('token_broker_breaker_open{reason=""}'), 0)
@@ -47,17 +51,17 @@ t.test('a breaker opened by a wrong secret shows in readyz, in the metrics and o
 
   // Two failed probes: still the same opening.
   for (let i = 0; i < 2; i++) {
-    move(200_000)
+    await pass(200)
     t.match(await caller.token('42'), { degraded: { reason: 'client_credential' } })
   }
   t.equal((await metrics(replica)).get('token_broker_refreshes_total{outcome="misconfigured",reason="client_credential"}'), 3)
   t.equal(linesWith(replica, '"msg":"breaker ').length, 1)
 
   entra.control.configureApp({ clientSecrets: [entra.clientSecret] })
-  move(200_000)
+  await pass(200)
   t.notOk((await caller.token('42')).degraded)
   t.match((await readyz(replica)).body, { breaker: { mode: 'ramping' } })
-  move(200_000)
+  await pass(200)
   await world.setRemaining('42', 10)
   await caller.token('42')
   t.match((await readyz(replica)).body, { breaker: { mode: 'closed' } })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, isNull, lte, not, or, sql, type SQL } from './drizzle.ts'
+import { and, eq, gt, isNull, lte, not, or, sql, type Column, type Placeholder, type SQL } from './drizzle.ts'
 import { Failure } from '../core/failure.ts'
 import { isSameAccount, type Account, type Integration, type IntegrationSummary, type TokenSet } from '../core/integration.ts'
 import type { ConnectOutcome, IntegrationStore, SealContext, Vault } from '../core/ports.ts'
@@ -15,7 +15,9 @@ export const PROVIDER = 'microsoft'
 /** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
 const secondsUntil = (column: typeof integrations.retryAt | typeof integrations.accessTokenExpiresAt) =>
   sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
-const inSeconds = (seconds: number) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
+const inSeconds = (seconds: number | Placeholder) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
+/** Null where nothing new was told. */
+const orAsItIs = (name: string, column: Column) => sql`coalesce(${sql.placeholder(name)}, ${column})`
 /** A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
 const isFinal = sql<boolean>`coalesce(${integrations.failure}->>'final' = 'true', false)`
 export const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
@@ -67,25 +69,43 @@ async function endedIsNothing(work: Promise<ConnectOutcome>): Promise<ConnectOut
 }
 
 /** What every write of tokens sets (design 2.3): a new generation, and lease, failure and retry_at cleared. */
-function tokenColumns(context: { id: string; userId: string }, tokens: TokenSet, vault: Vault) {
+function tokenColumns(sealed: SealedTokens, tokens: TokenSet) {
   return {
-    status: 'active' as const,
-    generation: nextGeneration,
-    accessToken: vault.seal(sealContext(context, 'access_token'), tokens.accessToken),
-    ...(tokens.refreshToken === undefined
-      ? {}
-      : { refreshToken: vault.seal(sealContext(context, 'refresh_token'), tokens.refreshToken) }),
-    accessTokenExpiresAt: inSeconds(tokens.expiresIn - tokens.elapsed / 1000),
+    ...cleared,
+    ...sealed,
+    accessTokenExpiresAt: inSeconds(secondsLeft(tokens)),
     scopes: tokens.scopes,
     ...(tokens.account === undefined ? {} : accountColumns(tokens.account)),
-    refreshedAt: sql`clock_timestamp()`,
-    failure: null,
-    failures: 0,
-    retryAt: null,
-    leaseOwner: null,
-    leaseUntil: null,
   }
 }
+
+const cleared = {
+  status: 'active' as const,
+  generation: nextGeneration,
+  refreshedAt: sql`clock_timestamp()`,
+  failure: null,
+  failures: 0,
+  retryAt: null,
+  leaseOwner: null,
+  leaseUntil: null,
+}
+
+interface SealedTokens {
+  accessToken: Buffer
+  /** Absent: the stored one stays. */
+  refreshToken?: Buffer
+}
+
+function sealedTokens(context: { id: string; userId: string }, tokens: TokenSet, vault: Vault): SealedTokens {
+  const { accessToken, refreshToken } = tokens
+  return {
+    accessToken: vault.seal(sealContext(context, 'access_token'), accessToken),
+    ...(refreshToken === undefined ? {} : { refreshToken: vault.seal(sealContext(context, 'refresh_token'), refreshToken) }),
+  }
+}
+
+/** Microsoft's seconds count from the moment we asked. */
+const secondsLeft = ({ expiresIn, elapsed }: TokenSet): number => expiresIn - elapsed / 1000
 
 function accountColumns(account: Account) {
   return {
@@ -123,6 +143,54 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     progress: db.select({
       generation: integrations.generation, status: integrations.status, retryIn: read.retryIn, leaseIn: read.leaseIn, final: isFinal,
     }).from(integrations).where(eq(integrations.id, sql.placeholder('id'))).prepare('integration_progress'),
+    claim: db.update(integrations)
+      .set({
+        leaseOwner: sql`${sql.placeholder('owner')}`,
+        leaseUntil: inSeconds(sql.placeholder('seconds')),
+        lastUsedAt: sql`case when ${sql.placeholder('used')}::boolean then clock_timestamp() else ${integrations.lastUsedAt} end`,
+      })
+      .from(db.select({ priorId: sql<string>`id`.as('prior_id'), priorOwner: sql<string | null>`lease_owner`.as('prior_owner') })
+        .from(integrations).where(eq(integrations.id, sql.placeholder('id'))).as('prior'))
+      .where(and(
+        sql`prior.prior_id = ${integrations.id}`,
+        eq(integrations.generation, sql.placeholder('generation')),
+        // Marked since it was read.
+        eq(integrations.status, sql.placeholder('status')),
+        not(isFinal),
+        or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`clock_timestamp()`)),
+        or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`clock_timestamp()`)),
+      ))
+      .returning({
+        refreshToken: integrations.refreshToken,
+        scopes: integrations.scopes,
+        failures: integrations.failures,
+        tenantId: integrations.tenantId,
+        objectId: integrations.objectId,
+        username: integrations.username,
+        displayName: integrations.displayName,
+        priorOwner: sql<string | null>`prior.prior_owner`,
+      })
+      .prepare('integration_claim'),
+    saveActive: db.update(integrations)
+      .set({
+        ...cleared,
+        accessToken: sql`${sql.placeholder('accessToken')}`,
+        refreshToken: orAsItIs('refreshToken', integrations.refreshToken),
+        accessTokenExpiresAt: inSeconds(sql.placeholder('seconds')),
+        // No scope-token has a space in it (RFC 6749 3.3).
+        scopes: sql`string_to_array(${sql.placeholder('scopes')}, ' ')`,
+        tenantId: orAsItIs('tenantId', integrations.tenantId),
+        objectId: orAsItIs('objectId', integrations.objectId),
+        username: orAsItIs('username', integrations.username),
+        displayName: orAsItIs('displayName', integrations.displayName),
+      })
+      .where(and(
+        eq(integrations.id, sql.placeholder('id')),
+        eq(integrations.generation, sql.placeholder('generation')),
+        eq(integrations.status, 'active'),
+      ))
+      .returning(read)
+      .prepare('integration_save'),
   }))
 
   type Row = Awaited<ReturnType<ReturnType<typeof statements>['read']['execute']>>[number]
@@ -180,34 +248,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async claim(integration, owner, leaseSeconds, used) {
-      const [row] = await database.run((db) => db.update(integrations)
-        .set({
-          leaseOwner: owner,
-          leaseUntil: inSeconds(leaseSeconds),
-          ...(used ? { lastUsedAt: sql`clock_timestamp()` } : {}),
-        })
-        .from(db.select({ priorId: sql<string>`id`.as('prior_id'), priorOwner: sql<string | null>`lease_owner`.as('prior_owner') })
-          .from(integrations).where(eq(integrations.id, integration.id)).as('prior'))
-        .where(and(
-          eq(integrations.id, integration.id),
-          sql`prior.prior_id = ${integrations.id}`,
-          eq(integrations.generation, integration.generation),
-          // Marked since it was read.
-          eq(integrations.status, integration.status),
-          not(isFinal),
-          or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`clock_timestamp()`)),
-          or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`clock_timestamp()`)),
-        ))
-        .returning({
-          refreshToken: integrations.refreshToken,
-          scopes: integrations.scopes,
-          failures: integrations.failures,
-          tenantId: integrations.tenantId,
-          objectId: integrations.objectId,
-          username: integrations.username,
-          displayName: integrations.displayName,
-          priorOwner: sql<string | null>`prior.prior_owner`,
-        }))
+      const { id, generation, status } = integration
+      const [row] = await database.run((db) => statements(db).claim.execute({ id, generation, status, owner, used, seconds: leaseSeconds }))
       if (row === undefined) return undefined
       const account = toAccount(row)
       let refreshToken: string
@@ -228,18 +270,26 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async saveTokens(integration, tokens) {
-      const columns = tokenColumns(integration, tokens, vault)
-      const write = async (db: Drizzle | Transaction, condition?: SQL) => {
-        const [row] = await db.update(integrations).set(columns)
-          .where(and(eq(integrations.id, integration.id), eq(integrations.generation, integration.generation), condition))
-          .returning(read)
-        return row
-      }
       // One statement in the ordinary case. A row that is marked (perhaps since it was read) also gets an event, in its transaction.
-      const saved = await database.run((db) => write(db, eq(integrations.status, 'active')))
+      const { id, generation } = integration
+      const sealed = sealedTokens(integration, tokens, vault)
+      const [saved] = await database.run((db) => statements(db).saveActive.execute({
+        id,
+        generation,
+        accessToken: sealed.accessToken,
+        refreshToken: sealed.refreshToken ?? null,
+        seconds: secondsLeft(tokens),
+        scopes: tokens.scopes.join(' '),
+        tenantId: tokens.account?.tenantId ?? null,
+        objectId: tokens.account?.objectId ?? null,
+        username: tokens.account?.username ?? null,
+        displayName: tokens.account?.displayName ?? null,
+      }))
       if (saved !== undefined) return { integration: toIntegration(saved, tokens.accessToken), recovered: false }
       const row = await database.transaction(async (tx) => {
-        const marked = await write(tx)
+        const [marked] = await tx.update(integrations).set(tokenColumns(sealed, tokens))
+          .where(and(eq(integrations.id, id), eq(integrations.generation, generation)))
+          .returning(read)
         if (marked !== undefined) {
           await appendEvent(tx, { userId: integration.userId, type: 'recovered', caller: 'broker', detail: { generation: marked.generation } })
         }
@@ -317,7 +367,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
         }
         // The id is part of what seals the values, so it is known before sealing.
         const id = stored?.id ?? randomUUID()
-        const columns = { username: null, displayName: null, ...tokenColumns({ id, userId }, tokens, vault) }
+        const columns = { username: null, displayName: null, ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens) }
         const [row] = stored === undefined
           ? await tx.insert(integrations).values({
             id, userId, ...columns, refreshToken: vault.seal(sealContext({ id, userId }, 'refresh_token'), tokens.refreshToken),

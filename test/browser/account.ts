@@ -48,6 +48,7 @@ await inBothLanguages(t, stage, 'connected: account, since when, permissions; di
   t.equal(await world.client.integration(userId), undefined)
   await page.reload()
   await scene.see('session-over', texts[language].problems.session_over.title)
+  t.equal(await page.getByRole('alert').count(), 0, 'who sees it has most likely just disconnected')
   await page.goBack()
   t.equal(await page.locator('h1').innerText(), texts[language].problems.no_session.title, 'back after disconnecting ends somewhere sensible')
   await page.getByRole('link', { name: texts[language].openAccount }).click()
@@ -109,6 +110,9 @@ for (const [name, aadsts, reason] of [['policy', 53003, 'blocked_by_policy'], ['
     t.match(text, texts[language].reasons[reason].title)
     t.match(await page.locator('textarea').inputValue(), `AADSTS${aadsts}`)
     const reconnects = await page.locator(`main a[href="${world.url}/microsoft/connect"]`).count()
+    const meant = page.locator('main .button:not(.second)')
+    t.equal(await meant.count(), 1, 'one button')
+    t.equal(await meant.innerText(), reason === 'consent_required' ? texts[language].reconnect : texts[language].adminMessage.send)
     t.equal(reconnects, reason === 'account_disabled' ? 0 : 1, 'reconnect is offered where it can cure')
   })
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { texts } from '../../src/http/pages/texts.ts'
 import { ACCOUNT, connect, goToMicrosoft, throughMicrosoft } from './support/people.ts'
-import { inBothLanguages, openStage, type Scene } from './support/stage.ts'
+import { allLines, inBothLanguages, logLines, openStage, type Scene } from './support/stage.ts'
 
 // Every way a connect can end, as the user sees it (issue 5, item 2).
 
@@ -27,9 +27,9 @@ await inBothLanguages(t, stage, 'approving ends on a page that says as whom, and
   await page.route('**/microsoft/connected?*', (route) => route.abort('aborted'))
   await goToMicrosoft(world, page)
   await throughMicrosoft(world, page, 'jane')
-  await scene.see('going-on', texts[language].goingOn.megdocs.title)
+  await scene.see('going-on', texts[language].goingOn.title)
   await page.unroute('**/microsoft/connected?*')
-  await page.getByRole('link', { name: texts[language].goingOn.megdocs.go }).click()
+  await page.getByRole('link', { name: texts[language].goingOn.go }).click()
   const text = await scene.see('connected', texts[language].result.connected)
   t.match(text, 'Jane Miller')
   t.match(text, 'jane@contoso.com')
@@ -116,10 +116,14 @@ await inBothLanguages(t, stage, 'Microsoft says by the callback that it is unava
 })
 
 await inBothLanguages(t, stage, 'our own misconfiguration: no detail, a reference that the log knows', async (t, scene) => {
-  const { page, world, language } = scene
+  const { page, world, language, userId } = scene
   world.entra.control.misbehave('aadsts', 7000215)
   await connect(world, page, 'jane')
   await scene.see('misconfigured', texts[language].reasons.client_credential.title)
+  const lines = await logLines(world, await page.locator('footer code').innerText())
+  const { connect_session: attempt } = lines.find((line) => line['connect_session'] !== undefined) ?? {}
+  const audits = allLines(world).filter((line) => line['audit'] === 'connect_completed' && line['connect_session'] === attempt)
+  t.match(audits, [{ user_id: userId, aadsts: 7000215, correlation_id: /^[0-9a-f-]{36}$/ }], 'and the way from it to what Microsoft said')
   t.notMatch(await page.content(), /AADSTS|7000215|invalid_client|secret/i)
   t.equal(await hasConnect(scene), 0)
 })

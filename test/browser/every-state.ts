@@ -4,7 +4,7 @@ import { allPages } from '../http/pages/samples.ts'
 import { openInspector } from './support/look.ts'
 import { openChromium } from './support/visitor.ts'
 
-// Every page for every reason of the closed lists, also those that the simulator cannot bring about, at 320 px.
+// Every page for every reason of the closed lists, also those that the simulator cannot bring about, at 320 px; with a picture of each in both languages.
 
 const inspector = await openInspector(t, await openChromium(t))
 
@@ -14,6 +14,7 @@ for (const language of LANGUAGES) {
     const only = language === 'en' ? undefined : 'layout'
     for (const [name, html] of Object.entries(allPages(language))) {
       t.same(await inspector.inspect('https://audits.example.com/', html, { width: 320, height: 640, colorScheme: 'dark' }, only), [], name)
+      await inspector.picture(language, `state-${name}`)
     }
   })
 }

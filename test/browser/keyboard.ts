@@ -1,37 +1,23 @@
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { texts } from '../../src/http/pages/texts.ts'
+import { focused } from './support/keys.ts'
 import { inBothLanguages, openStage } from './support/stage.ts'
 
 // The main path with Tab and Enter alone (issue 5, item 5).
 
 const stage = await openStage(t)
 
-interface Focused {
-  name: string
-  /** Whether a person can see where they are. */
-  visible: boolean
-}
-
-const FOCUSED = `(() => {
-  const element = document.activeElement
-  if (!element || element === document.body) return null
-  const { outlineStyle, outlineWidth } = getComputedStyle(element)
-  const { top, bottom, width } = element.getBoundingClientRect()
-  const onScreen = width > 0 && bottom > 0 && top < innerHeight
-  return { name: (element.innerText || element.id || element.name).split('\\n')[0].trim(), visible: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 && onScreen }
-})()`
-
 /** Tabs until the element with this name has the focus. Throws when it cannot be reached, or when any stop on the way is invisible. */
 async function tabTo(page: Page, name: string | RegExp): Promise<void> {
   const seen: string[] = []
   for (let presses = 0; presses < 30; presses++) {
     await page.keyboard.press('Tab')
-    const focused = await page.evaluate(FOCUSED) as Focused | null
-    if (focused === null) continue
-    seen.push(focused.name)
-    if (!focused.visible) throw new Error(`the focus on ${focused.name} cannot be seen`)
-    if (typeof name === 'string' ? focused.name === name : name.test(focused.name)) return
+    const stop = await focused(page)
+    if (stop === null) continue
+    seen.push(stop.name)
+    if (!stop.visible) throw new Error(`the focus on ${stop.name} cannot be seen`)
+    if (typeof name === 'string' ? stop.name === name : name.test(stop.name)) return
   }
   throw new Error(`${name} is out of the keyboard's reach; there were ${seen.join(', ')}`)
 }

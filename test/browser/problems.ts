@@ -10,7 +10,7 @@ const stage = await openStage(t)
 const CALLBACK = '/auth/oauth2/microsoft/callback'
 
 await inBothLanguages(t, stage, 'a link that was used already, has expired, or belongs to another browser', async (t, scene) => {
-  const { page, world, language, userId, visitor } = scene
+  const { page, world, language, userId } = scene
   const { url } = await world.client.beginConnect(userId)
   await page.goto(url)
   t.ok(page.url().startsWith(world.entra.url), 'the link leads to Microsoft')
@@ -28,7 +28,12 @@ await inBothLanguages(t, stage, 'a link that was used already, has expired, or b
   await world.query(`update connect_session set expires_at = now() - interval '1 second' where id = '${late.id}'`)
   await page.goto(late.url)
   await scene.see('link-expired', texts[language].problems.link_expired.title)
-  t.ok(visitor.requests.every((request) => !request.includes('/complete')))
+
+  await connect(world, page, 'jane')
+  const result = page.url()
+  await world.query(`update connect_session set expires_at = now() - interval '1 second' where user_id = '${userId}'`)
+  await page.goto(result)
+  await scene.see('result-gone', texts[language].problems.result_gone.title)
 })
 
 await inBothLanguages(t, stage, 'answers of Microsoft that belong to nobody here', async (t, scene) => {

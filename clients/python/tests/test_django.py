@@ -6,7 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from conftest import WORLD, connect, make_client, new_user, through_microsoft
+from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.serializers import JSONSerializer
+from django.core import signing
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.template import Context, Template
 from django.test import Client as Browser, RequestFactory, override_settings
@@ -65,6 +70,36 @@ def test_a_connect_that_another_login_began_is_not_completed(browser, user):
     assert make_client().integration(user.username) is None
 
 
+@override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
+def test_a_session_in_a_cookie_shows_no_connect_session_to_its_user(user):
+    browser = Browser()
+    browser.force_login(user)
+    url = press_connect(browser, next="/documents")
+    connect_session = through_microsoft(url)
+    cookie = browser.cookies["sessionid"].value
+    held = signing.loads(cookie, salt="django.contrib.sessions.backends.signed_cookies", serializer=JSONSerializer)
+    assert list(held["token_broker_connect"].values()) == ["/documents"]
+    assert connect_session not in str(held) and connect_session.replace("-", "") not in str(held)
+    # Neither is what the cookie holds of use to whoever reads it.
+    stolen = next(iter(held["token_broker_connect"]))
+    assert come_back(browser, stolen).status_code == 403
+    assert come_back(browser, connect_session)["location"] == "/documents"
+
+
+def test_a_connect_that_the_broker_forgot_gets_one_more_click(browser, user, fake):
+    press_connect(browser, next="/documents")
+    connect_session = next(iter(fake.sessions))
+    fake.sessions.clear()
+    page = come_back(browser, connect_session)
+    assert page.status_code == 403 and '<a href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>' in page.content.decode()
+
+
+def test_a_button_that_failed_leads_back_to_the_button(browser, fake):
+    fake.stop()
+    page = browser.post("/microsoft/connect", {"next": "/documents"})
+    assert page.status_code == 503 and '<a href="/microsoft/connect?next=%2Fdocuments">Try again</a>' in page.content.decode()
+
+
 def test_a_login_that_ended_on_the_way_gets_one_more_click(browser, user):
     connect_session = through_microsoft(press_connect(browser, next="/documents"))
     browser.logout()
@@ -109,6 +144,54 @@ def test_logging_out_ends_the_brokers_browser_session(browser, user, fake):
 def test_logging_out_works_while_the_broker_is_away(browser, fake):
     fake.stop()
     assert browser.post("/logout").status_code == 302
+
+
+def test_logging_out_works_whatever_is_wrong_and_logs_no_text_of_it(browser, user, caplog):
+    def broken(user):
+        raise RuntimeError("canary-secret")
+
+    for change in ({"USER_ID": broken}, {"USER_ID": lambda user: "a b"}, {"SECRET": "canary-secret"}):
+        browser.force_login(user)
+        caplog.clear()
+        with override_settings(TOKEN_BROKER={**conf.values(), **change}):
+            assert browser.post("/logout").status_code == 302
+            assert "_auth_user_id" not in browser.session
+        assert "were not ended" in caplog.text and "canary" not in caplog.text
+
+
+def test_a_logout_and_a_page_wait_only_shortly_for_the_broker(browser, user, fake, monkeypatch):
+    waited = []
+    answer = fake.send
+    monkeypatch.setattr(fake, "send", lambda request, timeout: waited.append(timeout) or answer(request, timeout))
+    browser.get("/")
+    browser.post("/logout")
+    assert len(waited) == 2 and max(waited) <= 2
+
+
+def test_only_what_the_broker_takes_as_an_id_is_one(user):
+    for given in ("a b", "", ".", "..", "x" * 129, "name\n", None):
+        with override_settings(TOKEN_BROKER={**conf.values(), "USER_ID": lambda user, given=given: given}):
+            with pytest.raises(ImproperlyConfigured, match="USER_ID"):
+                conf.user_id_of(user)
+    with override_settings(TOKEN_BROKER={**conf.values(), "USER_ID": lambda user: 42}):
+        assert conf.user_id_of(user) == "42"
+    with pytest.raises(ValueError):
+        conf.user_id_of(AnonymousUser())
+
+
+def test_a_user_deleted_as_a_proxy_of_the_model_is_disconnected_too(user, fake):
+    class Doctor(get_user_model()):
+        class Meta:
+            proxy = True
+            app_label = "megdocs"
+
+    try:
+        fake.connect(user.username)
+        Doctor.objects.get(pk=user.pk).delete()
+        assert fake.users == {}
+    finally:
+        del apps.all_models["megdocs"]["doctor"]
+        apps.clear_cache()
 
 
 def test_deleting_a_user_disconnects_them(user):
@@ -183,13 +266,21 @@ def test_checks_pass_with_the_right_settings_and_name_what_is_wrong(user):
         ({"SECRET": "B" * 42 + "A"}, ["token_broker.E002"]),
         ({"AUTHORITY": "other.internal"}, ["token_broker.E002"]),
         ({"URL": "http://127.0.0.1:9"}, ["token_broker.E002"]),
-        ({"KEY_ID": reader["key_id"], "SECRET": reader["secret"]}, ["token_broker.W001", "token_broker.W001"]),
+        ({"KEY_ID": reader["key_id"], "SECRET": reader["secret"]}, ["token_broker.W001"] * 6),
     ):
         with override_settings(TOKEN_BROKER={**right, **change}):
             assert ids(checks.check_broker(None)) == wanted, change
-    for change in ({"SECRET": ""}, {"SECRET": "short"}, {"URL": "ftp://x"}, {"TYPO": 1}, {"USER_ID": "no.where"}, {"READ_FROM": "old"}):
+    table = right["IMPORT"]
+    mistyped = {**table, "FIELDS": {**table["FIELDS"], "refresh_token": "refresh_tokn"}}
+    for change in (
+        {"SECRET": ""}, {"SECRET": "short"}, {"URL": "ftp://x"}, {"TYPO": 1}, {"USER_ID": "no.where"}, {"READ_FROM": "old"},
+        {"IMPORT": mistyped}, {"IMPORT": {**table, "MODEL": "megdocs.Nothing"}},
+    ):
         with override_settings(TOKEN_BROKER={**right, **change}):
             found = checks.check_settings(None)
             assert ids(found) == ["token_broker.E001"], change
             assert "short" not in str(found)
+    newest = make_client().list_integrations(limit=1).events_cursor
+    assert checks.check_broker(None) == []
+    assert make_client().read_events(newest).events == [], "a check changes nothing"
     call_command("check", "--tag", "token_broker", "--deploy", stdout=io.StringIO())

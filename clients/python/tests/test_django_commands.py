@@ -88,6 +88,56 @@ def test_the_old_table_moves_over_and_every_token_is_proved(monkeypatch):
         assert "long-dead" not in text and "an-access-token" not in text
 
 
+def test_a_run_that_was_interrupted_before_proving_is_proved_by_the_next(user, monkeypatch):
+    monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.time.sleep", lambda _: None)
+    Oauth2Integration.objects.all().delete()
+    Oauth2Integration.objects.create(user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token())
+    run("token_broker_import", "--apply")
+    out, _, _ = run("token_broker_import", "--apply", "--prove", "120")
+    assert "unchanged 1" in out and "Proved at Microsoft: 1 work" in out
+
+
+def test_who_disconnects_while_the_import_runs_is_left_out(monkeypatch):
+    Oauth2Integration.objects.all().delete()
+    users = [get_user_model().objects.create_user(username=new_user()) for _ in range(4)]
+    for user in users:
+        Oauth2Integration.objects.create(user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token())
+    monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.BATCH", 2)
+    client = make_client()
+    whole = client.import_rows
+    sent = []
+
+    def import_rows(rows, **options):
+        if not sent:
+            # At both, the first in the page under way, the second in one that is still to be read.
+            for user in (users[0], users[3]):
+                tokens.disconnect(user)
+                Oauth2Integration.objects.filter(user=user).delete()
+        sent.extend(row["user_id"] for row in rows)
+        return whole(rows, **options)
+
+    monkeypatch.setattr(client, "import_rows", import_rows)
+    with conf.using(client):
+        out, err, _ = run("token_broker_import", "--apply")
+    assert sent == [user.username for user in users[:3]]
+    assert "disconnected_since" in err and "imported 2, unchanged 0, skipped 1" in out
+    assert [client.integration(user.username) is None for user in users] == [True, False, False, True]
+
+
+def test_a_mistyped_column_is_named_before_anything_is_sent(fake):
+    given = conf.values()["IMPORT"]
+    for change, named in (
+        ({"MODEL": "megdocs.Nothing"}, ["MODEL megdocs.Nothing"]),
+        ({"FIELDS": {**given["FIELDS"], "refresh_token": "refresh_tokn"}}, ["refresh_token: megdocs.Oauth2Integration has no column refresh_tokn"]),
+        ({"FIELDS": {**given["FIELDS"], "user_id": "user__nmae"}}, ["user_id: auth.User has no column nmae"]),
+        ({"FIELDS": {"user_id": "user_id", "refresh_token": "no.where", "token": "x"}}, ["know token", "needs updated_at", "no.where cannot"]),
+    ):
+        with override_settings(TOKEN_BROKER={**conf.values(), "IMPORT": {**given, **change}}), conf.using(fake.client()):
+            failed = run("token_broker_import", "--apply")[2]
+        assert all(name in failed for name in named), failed
+    assert fake.requests == []
+
+
 def test_the_events_command_sends_a_signal_for_each_and_goes_on_where_it_was(user):
     seen = []
 

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
+import type { Language } from '../../../src/http/pages/pages.ts'
 import type { Visitor } from './visitor.ts'
 
 // Looking at a page as it stands: widths, light and dark, accessibility, and the pictures for a person to look at.
@@ -36,6 +37,8 @@ async function show(page: Page, { width, height, colorScheme }: View): Promise<v
 export interface Inspector {
   /** What is wrong with this document at this view, in words; empty is good. `layout`: only whether it fits. */
   inspect(url: string, html: string, view: View, only?: 'layout'): Promise<string[]>
+  /** A picture of the document inspected last, at its view. */
+  picture(language: Language, name: string): Promise<void>
 }
 
 /**
@@ -62,6 +65,7 @@ export async function openInspector(t: { teardown(end: () => unknown): unknown }
       return [...faults, ...found.violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) =>
         `axe ${id} at ${target.join(' ')}: ${failureSummary?.replace(/\s+/g, ' ')}`))]
     },
+    picture: (language, name) => takePicture(page, language, name),
   }
 }
 
@@ -73,16 +77,20 @@ const STICKING_OUT = `(() => {
   return scrollWidth + ' px of content in ' + clientWidth + ' px: ' + (widest ? widest.outerHTML.slice(0, 120) : '')
 })()`
 
+async function takePicture(page: Page, language: Language, name: string): Promise<void> {
+  const folder = join(PICTURES, language)
+  mkdirSync(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
+}
+
 /** The page in front of the visitor: faults go to theirs, pictures to .screenshots/<language>/<name>…png. */
 export async function look(visitor: Visitor, inspector: Inspector, name: string, page: Page = visitor.page): Promise<void> {
-  const folder = join(PICTURES, visitor.language)
-  mkdirSync(folder, { recursive: true })
   const html = await page.content()
   for (const view of VIEWS[visitor.language]) {
     await show(page, view)
     const sticking = await page.evaluate(STICKING_OUT)
     if (sticking !== '') visitor.faults.push(`${name}, ${view.width} px: ${String(sticking)}`)
-    await page.screenshot({ path: join(folder, `${name}-${view.width}-${view.colorScheme}.png`), fullPage: true })
+    await takePicture(page, visitor.language, `${name}-${view.width}-${view.colorScheme}`)
   }
   visitor.faults.push(...(await inspector.inspect(page.url(), html, AXE_VIEWS[visitor.language])).map((fault) => `${name}: ${fault}`))
 }

@@ -2,6 +2,7 @@ import type { Browser, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { createWorld, type World } from '../../../sandbox/world.ts'
 import { LANGUAGES, type Language } from '../../../src/http/pages/pages.ts'
+import { outOfReach } from './keys.ts'
 import { type Inspector, look, openInspector } from './look.ts'
 import { logIn, startOver } from './people.ts'
 import { openChromium, visit, type Visitor } from './visitor.ts'
@@ -52,11 +53,20 @@ export async function openScene(t: Test, stage: Stage, language: Language = 'en'
   return sceneOf(t, stage, visitor, userId)
 }
 
-/** The line is written when the answer has been sent, and comes from another process: the page may be here first. */
-async function isLogged(world: World, reference: string): Promise<boolean> {
+/** What the broker has logged, one object a line. */
+export function allLines(world: World): Record<string, unknown>[] {
+  return world.brokerLogs().split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
+/**
+ * The log's lines of the request with this reference, `answered` being the last. It is written when the answer has been sent, and comes
+ * from another process: the page may be here first.
+ */
+export async function logLines(world: World, reference: string): Promise<Record<string, unknown>[]> {
   const limit = performance.now() + 10_000
-  while (!world.brokerLogs().includes(reference) && performance.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20))
-  return world.brokerLogs().includes(reference)
+  const found = (): Record<string, unknown>[] => allLines(world).filter((line) => line['request_id'] === reference)
+  while (!found().some(({ msg }) => msg === 'answered') && performance.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20))
+  return found()
 }
 
 export function sceneOf(t: Test, stage: Stage, visitor: Visitor, userId: string): Scene {
@@ -71,9 +81,10 @@ export function sceneOf(t: Test, stage: Stage, visitor: Visitor, userId: string)
       t.equal(await page.locator('h1').innerText(), heading, name)
       t.equal(await page.locator('html').getAttribute('lang'), language, `${name}: says its language`)
       const reference = await page.locator('footer code').innerText()
-      t.ok(/^[0-9a-f-]{36}$/.test(reference) && await isLogged(stage.world, reference), `${name}: its reference is in the log`)
+      t.ok((await logLines(stage.world, reference)).some(({ msg }) => msg === 'answered'), `${name}: its reference is a request of the log`)
       t.ok(await page.locator(`main a.button, main a.plain, main button`).count() > 0, `${name}: has a way on`)
       await look(visitor, stage.inspector, name, page)
+      visitor.faults.push(...(await outOfReach(page)).map((fault) => `${name}: ${fault}`))
       return page.locator('main').innerText()
     },
   }

@@ -14,9 +14,6 @@ const context = contextOf('en')
 const state = { missingScopes: [], now: NOW }
 const textOf = (page: string): string => read(page).find((tag) => tag.name === 'body')?.text ?? ''
 const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
-const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
-const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
-const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
 const linksOf = (page: string): Tag[] => read(page).filter((tag) => tag.name === 'a')
 const offersConnect = (page: string): boolean => linksOf(page).some(({ attributes }) => attributes.href === values.connect)
 
@@ -93,45 +90,6 @@ t.test('another account than the connected one: both are shown masked, and where
   t.match(alike, texts.en.result.lookAlike)
   const { username: _, ...nameless } = accountOf()
   t.match(textOf(resultPage(context, { ...outcome, account: nameless })), texts.en.reasons.other_account.title, 'names unknown')
-})
-
-t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {
-  for (const language of LANGUAGES) {
-    for (const [name, page] of Object.entries(allPages(language))) {
-      if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name)) continue
-      const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
-      t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
-      const reason = name.replace(/^\w+-/, '') as Reason
-      const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
-      t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
-    }
-  }
-})
-
-t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {
-  for (const language of LANGUAGES) {
-    for (const [name, page] of Object.entries(allPages(language))) {
-      if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name)) continue
-      const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
-      t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
-      const reason = name.replace(/^\w+-/, '') as Reason
-      const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
-      t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
-    }
-  }
-})
-
-t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {
-  for (const language of LANGUAGES) {
-    for (const [name, page] of Object.entries(allPages(language))) {
-      if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name)) continue
-      const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
-      t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
-      const reason = name.replace(/^\w+-/, '') as Reason
-      const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
-      t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
-    }
-  }
 })
 
 t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {

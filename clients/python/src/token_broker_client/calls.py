@@ -36,7 +36,8 @@ class Calls:
         """The broker asked this caller to slow down until then (monotonic)."""
 
     def call(self, method: str, target: str, body: Optional[Dict[str, Any]] = None, deadline: float = 9.0) -> Any:
-        """The JSON of a good answer; raises BrokerError. ``deadline`` in seconds, for all attempts together. Every call of the
+        """The JSON of a good answer; raises BrokerError. ``deadline`` in seconds, for all attempts together, but each
+        read of an answer that has begun may take what is left of it. Every call of the
         broker may be repeated, so one that was not answered is tried once more."""
         until = self._monotonic() + deadline
         self._wait_for_leave(until)

@@ -54,7 +54,7 @@ class Client:
     """``url``: origin of the broker's internal listener. ``authority``: one of its INTERNAL_AUTHORITIES, where that is not the URL's host.
 
     ``response_key``: the broker's public key, needed with an ``Ed25519Key``; ``verify=False`` takes answers unproven. ``deadline``: seconds
-    that a call takes at most, all its attempts together. All methods raise ``BrokerError``; the client may be shared between threads.
+    that a call takes at most, all its attempts together, counted for each read of an answer. All methods raise ``BrokerError``; the client may be shared between threads.
     """
 
     def __init__(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from typing import Any, Optional, Protocol
+from typing import Any, Iterable, Optional, Protocol
 
 from .messages import Request, Response, split_origin
+
+
+MOST = 16 * 1024 * 1024
+"""Bytes an answer has at most; the broker's largest, a page of five hundred integrations, stays far below."""
 
 
 class NoAnswer(Exception):
@@ -15,7 +19,8 @@ class NoAnswer(Exception):
 
 class Transport(Protocol):
     def send(self, request: Request, timeout: float) -> Response:
-        """``timeout`` in seconds, for connecting and for each read. Raises NoAnswer."""
+        """``timeout`` in seconds, for connecting and for each read: an answer that trickles in may take longer. Raises NoAnswer, also for
+        an answer of more than MOST bytes."""
 
 
 class StandardTransport:
@@ -34,7 +39,11 @@ class StandardTransport:
         try:
             connection.request(request.method, request.target, body=request.body, headers={"host": request.authority, **dict(request.headers)})
             answer = connection.getresponse()
-            return Response(answer.status, answer.getheaders(), answer.read())
+            _check_size(answer.length or 0)
+            # With an amount, http.client would not notice an answer that was cut off before its stated length.
+            body = answer.read() if answer.length is not None else answer.read(MOST + 1)
+            _check_size(len(body))
+            return Response(answer.status, answer.getheaders(), body)
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(type(error).__name__) from None
         finally:
@@ -57,8 +66,8 @@ class RequestsTransport:
         if prepared.path_url != request.target:
             raise ValueError("this request target cannot be sent as it was signed")
         try:
-            answer = self._session.send(prepared, timeout=timeout, allow_redirects=False)
-            return Response(answer.status_code, list(answer.raw.headers.items()), answer.content)
+            with self._session.send(prepared, timeout=timeout, allow_redirects=False, stream=True) as answer:
+                return Response(answer.status_code, list(answer.raw.headers.items()), _collect(answer.iter_content(65536)))
         except self._requests.RequestException as error:
             raise NoAnswer(type(error).__name__) from None
 
@@ -79,7 +88,23 @@ class HttpxTransport:
         if outgoing.url.raw_path.decode("ascii") != request.target:
             raise ValueError("this request target cannot be sent as it was signed")
         try:
-            answer = self._client.send(outgoing, auth=None, follow_redirects=False)
-            return Response(answer.status_code, answer.headers.multi_items(), answer.content)
+            answer = self._client.send(outgoing, auth=None, follow_redirects=False, stream=True)
+            try:
+                return Response(answer.status_code, answer.headers.multi_items(), _collect(answer.iter_bytes()))
+            finally:
+                answer.close()
         except self._httpx.HTTPError as error:
             raise NoAnswer(type(error).__name__) from None
+
+
+def _collect(chunks: Iterable[bytes]) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        _check_size(len(body))
+    return bytes(body)
+
+
+def _check_size(size: int) -> None:
+    if size > MOST:
+        raise NoAnswer("the answer is too large")

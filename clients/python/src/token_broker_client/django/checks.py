@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+import uuid
+from typing import Any, Callable, List, Tuple
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from ..errors import BrokerError, BrokerUnreachable, CallerForbidden, ClockSkew, InvalidSignature, NotConnected, UntrustedAnswer
-from . import conf
+from ..errors import (
+    BrokerError, BrokerUnreachable, CallerForbidden, ClockSkew, InvalidRequest, InvalidSignature, NotConnected, NotFound, UntrustedAnswer,
+)
+from ..tokens import Token
+from . import conf, old_table
 
 PROBE = "token-broker-check"
 """A user id that nobody has."""
+_NOBODY = "x" * 129
+"""No user id at all: refused as invalid, after the permission was looked at and before anything is changed."""
 
 _HINTS = {
     InvalidSignature: "Compare KEY_ID, SECRET and AUTHORITY with the broker's callers file and INTERNAL_AUTHORITIES.",
@@ -21,7 +27,11 @@ _HINTS = {
 
 
 def check_settings(app_configs: Any, **_: Any) -> List[CheckMessage]:
-    return [Error(problem, id="token_broker.E001") for problem in conf.problems()]
+    found = conf.problems()
+    # Only while there is something to move over.
+    if not found and conf.values().get("IMPORT"):
+        found = old_table.problems()
+    return [Error(problem, id="token_broker.E001") for problem in found]
 
 
 def check_broker(app_configs: Any, **_: Any) -> List[CheckMessage]:
@@ -40,10 +50,21 @@ def check_broker(app_configs: Any, **_: Any) -> List[CheckMessage]:
 
 
 def _check_permissions(client: Any) -> List[CheckMessage]:
+    """Each permission that docs/adopt-django.md asks for, by a call that changes nothing."""
     found: List[CheckMessage] = []
-    for permission, call in (("integrations:read", lambda: client.integration(PROBE)), ("events:read", lambda: client.read_events(limit=1))):
+    probes: Tuple[Tuple[str, Callable[[], Any]], ...] = (
+        ("tokens:refresh", lambda: client.refresh(Token(PROBE, "", "", 0, "", [], 0, {}))),
+        ("connect:write", lambda: client.connect_session(str(uuid.uuid4()))),
+        ("integrations:read", lambda: client.integration(PROBE)),
+        ("integrations:delete", lambda: client._call("DELETE", f"/integrations/{_NOBODY}")),
+        ("events:read", lambda: client.read_events(limit=1)),
+        ("sessions:delete", lambda: client._call("DELETE", f"/browser-sessions/{_NOBODY}")),
+    )
+    for permission, call in probes:
         try:
             call()
+        except (NotConnected, NotFound, InvalidRequest):
+            pass
         except CallerForbidden:
             found.append(Warning(f"The key lacks the permission {permission}.", id="token_broker.W001"))
         except BrokerError as error:

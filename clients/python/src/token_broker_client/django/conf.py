@@ -76,10 +76,10 @@ def user_id_of(user: Any) -> str:
     if user is None or user.pk is None:
         raise ValueError("this user has no primary key: nobody is logged in, or the user was not saved")
     function = _function("USER_ID")
-    found = str(user.pk if function is None else function(user))
-    if not _USER_ID.fullmatch(found) or found == "None":
+    found = user.pk if function is None else function(user)
+    if found is None or not _USER_ID.fullmatch(str(found)):
         raise ImproperlyConfigured("TOKEN_BROKER USER_ID must give 1 to 128 characters of A-Z a-z 0-9 . _ ~ - (and not . or ..) for each user")
-    return found
+    return str(found)
 
 
 def old_token_of() -> Callable[[Any], str]:

@@ -39,5 +39,6 @@ def token_of(user: Any, **options: Any) -> Token:
 
 
 def disconnect(user: Any) -> None:
-    """The user disconnects at MEGDocs. Call it beside the old table's own way from the first import on."""
+    """The user disconnects at MEGDocs. Call it after the old table's own way, from before the first import on, also for users who were
+    never imported: an import that runs meanwhile then leaves them out."""
     conf.client().disconnect(conf.user_id_of(user))

@@ -8,15 +8,14 @@ from typing import Any, Dict, Iterator, List
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.timezone import is_naive, make_aware
-from django.utils.module_loading import import_string
 
 from ....client import Client
 from ....errors import BrokerError, ReconnectRequired
 from ....tokens import Token
-from ... import conf
+from ... import conf, old_table
+from ...old_table import value_of
 
 BATCH = 500
-FIELDS = ("user_id", "refresh_token", "access_token", "expires_at", "scopes", "tenant_id", "object_id", "username", "connected_at", "updated_at")
 
 
 class Command(BaseCommand):
@@ -27,11 +26,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--apply", action="store_true", help="store; without it, nothing is changed")
-        parser.add_argument("--prove", type=int, metavar="N", help="with --apply: refresh each imported user at Microsoft, at most N a minute")
+        parser.add_argument("--prove", type=int, metavar="N", help="with --apply: refresh each imported or unchanged user at Microsoft, at most N a minute")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["prove"] is not None and not (options["apply"] and options["prove"] > 0):
             raise CommandError("--prove needs --apply and a number of users a minute")
+        problems = old_table.problems()
+        if problems:
+            raise CommandError("; ".join(problems))
         client = conf.client()
         totals: "Counter[str]" = Counter()
         proof: "Counter[str]" = Counter()
@@ -52,19 +54,20 @@ class Command(BaseCommand):
             raise CommandError(f"{totals['invalid']} rows are not of the right form; the others are not concerned")
 
     def rows(self) -> Iterator[Dict[str, Any]]:
+        """Page by page, each read when it is needed: proving takes long, and who disconnects meanwhile is gone from the old table."""
         given = conf.values().get("IMPORT") or {}
-        if not given.get("MODEL") or not given.get("FIELDS"):
-            raise CommandError("TOKEN_BROKER['IMPORT'] must name MODEL ('app.Model') and FIELDS (our name → column, or a function of the row)")
-        unknown = sorted(set(given["FIELDS"]) - set(FIELDS))
-        if unknown:
-            raise CommandError(f"IMPORT FIELDS does not know {', '.join(unknown)}; it knows {', '.join(FIELDS)}")
-        for row in apps.get_model(given["MODEL"])._default_manager.order_by("pk").iterator(chunk_size=BATCH):
-            yield {name: plain(value_of(row, source)) for name, source in given["FIELDS"].items()}
+        rows = apps.get_model(given["MODEL"])._default_manager.order_by("pk")
+        page = list(rows[:BATCH])
+        while page:
+            for row in page:
+                yield {name: plain(value_of(row, source)) for name, source in given["FIELDS"].items()}
+            page = list(rows.filter(pk__gt=page[-1].pk)[:BATCH])
 
     def prove(self, client: Client, results: List[Dict[str, Any]], per_minute: int, proof: "Counter[str]") -> None:
         """A refresh is the only proof that a refresh token lives. Evenly spread: Microsoft throttles bursts."""
         for result in results:
-            if result["result"] != "imported":
+            # Also what a run that was interrupted had imported. Where a later generation is stored by now, it costs no refresh.
+            if result["result"] not in ("imported", "unchanged"):
                 continue
             time.sleep(60 / per_minute)
             held = Token(result["user_id"], "", "", 0, "", [], result["generation"], {})
@@ -77,16 +80,6 @@ class Command(BaseCommand):
             except BrokerError as error:
                 proof["unknown"] += 1
                 self.stderr.write(f"user {result['user_id']}: could not be tried: {error.code}")
-
-
-def value_of(row: Any, source: Any) -> Any:
-    if callable(source):
-        return source(row)
-    if "." in source and "__" not in source:
-        return import_string(source)(row)
-    for name in source.split("__"):
-        row = getattr(row, name, None)
-    return row
 
 
 def plain(value: Any) -> Any:
