@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { BROKER_AUTHORITY, type Broker, brokerEnvironment, generateSecrets, startBroker } from '../sandbox/broker.ts'
 import { type Database, startDatabase } from '../sandbox/database.ts'
+import { crowd } from '../sandbox/entra/accounts.ts'
 import { type Entra, startEntra } from '../sandbox/entra/main.ts'
 import { type BrokerClient, type Call, createBrokerClient, type Problem, type Token } from '../sandbox/megdocs/broker-client.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
@@ -36,8 +37,12 @@ export interface Deployment {
   start(): Promise<Broker>
   /** A caller's client; `address` is asked for each request. */
   client(address: () => string, onCall?: (call: Call) => void): BrokerClient
-  /** Connected users `prefix-1` to `prefix-n`, their access tokens just expired. */
+  /** Connected users `prefix-1` to `prefix-n`, each with an account of its own, their access tokens just expired. */
   users(prefix: string, count: number): Promise<string[]>
+  /** The access token stored for each user, opened. */
+  stored(): Promise<Map<string, string>>
+  /** Whether this is an access token that Microsoft gave for this user's account, by the token itself. */
+  isOf(user: string, accessToken: string): boolean
   /** Seconds that the access tokens of these users have left, of an hour. */
   setRemaining(users: readonly string[], seconds: number): Promise<void>
   /** Ends all leases, as if their seven seconds had passed. */
@@ -55,14 +60,15 @@ export interface DeploymentOptions {
   through?: (databaseUrl: string) => Promise<string>
 }
 
-const ACCOUNT = 'jane@contoso.com'
+/** More than any drill or benchmark connects. */
+const ACCOUNTS = crowd(500)
 
 export async function deploy({ env: more = {}, through = async (url) => url }: DeploymentOptions = {}): Promise<Deployment> {
   const folder = mkdtempSync(join(tmpdir(), 'token-broker-drill-'))
   const database = await startDatabase()
   const databaseUrl = await database.createDatabase('token_broker')
   await migrate(databaseUrl)
-  const entra = await startEntra()
+  const entra = await startEntra({ accounts: ACCOUNTS })
   const secrets = generateSecrets(Date.now())
   const callersFile = join(folder, 'callers.json')
   writeFileSync(callersFile, secrets.callers, { mode: 0o600 })
@@ -76,7 +82,9 @@ export async function deploy({ env: more = {}, through = async (url) => url }: D
   })
   const sql = postgres(databaseUrl, { max: 4, onnotice: () => {}, backoff: () => 0.1 })
   const vault = createVault(parseSealingKeys(secrets.sealingKeys))
-  const { tenantId, objectId } = entra.control.state().accounts.find(({ username }) => username === ACCOUNT)!
+  /** Object ids by user. */
+  const accounts = new Map<string, string>()
+  const next = ACCOUNTS.values()
   const brokers: Broker[] = []
 
   return {
@@ -94,6 +102,8 @@ export async function deploy({ env: more = {}, through = async (url) => url }: D
     async users(prefix, count) {
       const rows = Array.from({ length: count }, (_, i) => {
         const [id, userId] = [randomUUID(), `${prefix}-${i + 1}`]
+        const { username, tenantId, objectId } = next.next().value!
+        accounts.set(userId, objectId)
         const seal = (column: 'access_token' | 'refresh_token', text: string) =>
           vault.seal({ table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: id }, text)
         return {
@@ -101,7 +111,7 @@ export async function deploy({ env: more = {}, through = async (url) => url }: D
           user_id: userId,
           status: 'active',
           access_token: seal('access_token', `none yet, ${userId}`),
-          refresh_token: seal('refresh_token', entra.control.issueRefreshToken({ account: ACCOUNT })),
+          refresh_token: seal('refresh_token', entra.control.issueRefreshToken({ account: username })),
           access_token_expires_at: new Date(0).toISOString(),
           refreshed_at: new Date(0).toISOString(),
           scopes: ['Files.ReadWrite.All', 'User.Read'],
@@ -113,6 +123,15 @@ export async function deploy({ env: more = {}, through = async (url) => url }: D
       await sql`insert into oauth2_integration ${sql(rows)}`
       await sql`update oauth2_integration set generation = nextval('integration_generation') where generation = 0`
       return rows.map((row) => row.user_id)
+    },
+    async stored() {
+      const rows = await sql`select id, user_id, access_token from oauth2_integration`
+      return new Map(rows.map(({ id, user_id: userId, access_token: sealed }) =>
+        [userId, vault.open({ table: 'oauth2_integration', column: 'access_token', provider: 'microsoft', userId, recordId: id }, sealed)]))
+    },
+    isOf(user, accessToken) {
+      const { oid } = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString('utf8')) as { oid?: string }
+      return oid === accounts.get(user)
     },
     async setRemaining(users, seconds) {
       await sql`update oauth2_integration set access_token_expires_at = now() + make_interval(secs => ${seconds}),

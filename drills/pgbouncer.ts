@@ -8,8 +8,10 @@ import { type Supervised, supervise } from '../sandbox/supervise.ts'
 import { Failure } from '../src/core/failure.ts'
 import { migrate } from '../src/db/migrate.ts'
 import { deploy, type Drill, expect, pause, read, statuses } from './deployment.ts'
+import { kills } from './kill.ts'
 import { rounds } from './readers.ts'
 import { restarts } from './restart.ts'
+import { stops } from './stop.ts'
 
 /** Debian keeps it where only root looks. */
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/bin:/usr/local/bin' }
@@ -31,8 +33,10 @@ export const pgbouncer: Drill = {
     try {
       const many = await concurrentQueries(env, through)
       const again = await rounds(3, 1_000, { env, through })
+      const killed = await kills(5, { env, through })
+      const stopped = await stops({ env, through })
       const restarted = await restarts({ env, through })
-      return [`PgBouncer ${version.major}.${version.minor}, DATABASE_PREPARE=${env.DATABASE_PREPARE}`, many, again, restarted].join('\n    ')
+      return [`PgBouncer ${version.major}.${version.minor}, DATABASE_PREPARE=${env.DATABASE_PREPARE}`, many, again, killed, stopped, restarted].join('\n    ')
     } finally {
       for (const pooler of poolers) pooler.kill('SIGKILL')
     }

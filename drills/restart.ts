@@ -23,7 +23,12 @@ export async function restarts(options: DeploymentOptions = {}): Promise<string>
       // Serving again: both brokers answer each user, fresh.
       for (;;) {
         const answers = await Promise.all(brokers.flatMap((broker) => users.map((user) => read(deployment.client(() => broker.internalUrl), user))))
-        if (answers.every(({ status, body }) => status === 200 && !body.degraded)) break
+        if (answers.every(({ status, body }) => status === 200 && !body.degraded)) {
+          const stored = await deployment.stored()
+          const other = answers.filter(({ body }) => body.access_token !== stored.get(body.user_id))
+          expect(other.length === 0, `${other.length} answers are not what is stored for their user`)
+          break
+        }
         expect(performance.now() - up < LIMIT, `not serving again ${LIMIT} ms after Postgres (${mode}): ${statuses(answers)}`)
         await pause(100)
       }
@@ -31,11 +36,11 @@ export async function restarts(options: DeploymentOptions = {}): Promise<string>
     }
     await load.stop()
     const strange = load.answers.filter(({ user, answer: { status, body } }) =>
-      status === 200 ? body.user_id !== user : !(status === 503 && body.code === 'database_unavailable'))
+      status === 200 ? body.user_id !== user || !deployment.isOf(user, body.access_token) : !(status === 503 && body.code === 'database_unavailable'))
     expect(strange.length === 0, `wrong answers: ${statuses(strange.map(({ answer }) => answer))}`)
     expect((await deployment.marked()) === 0, 'somebody was told to reconnect')
     expect(brokers.every((broker) => !broker.isOver()), 'a broker died')
-    return `${load.answers.length} answers (${statuses(load.answers.map(({ answer }) => answer))}); serving everybody again after ${back.join(', ')} ms; 0 told to reconnect`
+    return `${load.answers.length} answers (${statuses(load.answers.map(({ answer }) => answer))}); serving everybody again after ${back.join(', ')} ms; every token its user's own, and the stored one; 0 told to reconnect`
   } finally {
     await deployment.close()
   }

@@ -2,7 +2,7 @@ import { and, eq, gt, isNull, lt, lte, not, or, sql, type SQL } from './drizzle.
 import type { KeepAliveDays, KeepAliveForecast, KeepAliveStore } from '../core/ports.ts'
 import type { Database } from './client.ts'
 import { appendEvent } from './events.ts'
-import { lockUser } from './integrations.ts'
+import { lockUser } from './integration-rows.ts'
 import { integrations } from './schema.ts'
 
 // All integrations seen from above: which need a refresh to stay alive, which nobody uses, how many there are of each kind.

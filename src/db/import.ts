@@ -5,7 +5,7 @@ import { judge, type ImportRow, type ImportStore, type StoredForImport } from '.
 import type { Vault } from '../core/ports.ts'
 import type { Database, Transaction } from './client.ts'
 import { appendEvents } from './events.ts'
-import { lockUsers, nextGeneration, PROVIDER, sealContext } from './integrations.ts'
+import { lockUsers, nextGeneration, PROVIDER, sealContext } from './integration-rows.ts'
 import { events, integrations } from './schema.ts'
 
 // Import in few statements for many rows: lock the users, read what is known of them, write what may be written, then the events.

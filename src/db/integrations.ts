@@ -1,57 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { and, eq, gt, isNull, lte, not, or, sql, type Column, type Placeholder, type SQL } from './drizzle.ts'
+import { and, eq, gt, sql, type SQL } from './drizzle.ts'
 import { Failure } from '../core/failure.ts'
-import { isSameAccount, type Account, type Integration, type IntegrationSummary, type TokenSet } from '../core/integration.ts'
-import type { ConnectOutcome, IntegrationStore, SealContext, Vault } from '../core/ports.ts'
+import { isSameAccount, type Integration, type IntegrationSummary } from '../core/integration.ts'
+import type { ConnectOutcome, IntegrationStore, Vault } from '../core/ports.ts'
 import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sessions.ts'
-import type { Database, Drizzle, Transaction } from './client.ts'
+import type { Database } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
 import { iso } from './instants.ts'
-import { generations, integrations } from './schema.ts'
-
-export const PROVIDER = 'microsoft'
-
-/** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
-const secondsUntil = (column: typeof integrations.retryAt | typeof integrations.accessTokenExpiresAt) =>
-  sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
-const inSeconds = (seconds: number | Placeholder) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
-/** Null where nothing new was told. */
-const orAsItIs = (name: string, column: Column) => sql`coalesce(${sql.placeholder(name)}, ${column})`
-/** A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
-const isFinal = sql<boolean>`coalesce(${integrations.failure}->>'final' = 'true', false)`
-export const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
-
-const read = {
-  id: integrations.id,
-  userId: integrations.userId,
-  status: integrations.status,
-  generation: integrations.generation,
-  accessToken: integrations.accessToken,
-  expiresAt: integrations.accessTokenExpiresAt,
-  remaining: sql<number>`extract(epoch from ${integrations.accessTokenExpiresAt} - clock_timestamp())::float8`,
-  lifetime: sql<number>`extract(epoch from ${integrations.accessTokenExpiresAt} - ${integrations.refreshedAt})::float8`,
-  scopes: integrations.scopes,
-  tenantId: integrations.tenantId,
-  objectId: integrations.objectId,
-  username: integrations.username,
-  displayName: integrations.displayName,
-  failure: integrations.failure,
-  retryIn: secondsUntil(integrations.retryAt),
-  leaseIn: secondsUntil(integrations.leaseUntil),
-}
-
-/** Connect and disconnect of one user happen one after the other, also where there is no row to lock yet. */
-export async function lockUser(tx: Transaction, userId: string): Promise<void> {
-  await lockUsers(tx, [userId])
-}
-
-/** The same for several, in one order everywhere: two that lock some of the same users do not wait for each other for ever. */
-export async function lockUsers(tx: Transaction, userIds: readonly string[]): Promise<void> {
-  const names = JSON.stringify(userIds.map((userId) => `${PROVIDER}:${userId}`))
-  await tx.execute(sql`select pg_advisory_xact_lock(key) from (
-    select hashtextextended(name, 0) as key from jsonb_array_elements_text(${names}::jsonb) as name order by 1) as keys`)
-}
+import { inSeconds, lockUser, PROVIDER, read, sealContext, sealedTokens, secondsLeft, toAccount, tokenColumns } from './integration-rows.ts'
+import { integrationStatements } from './integration-statements.ts'
+import { integrations } from './schema.ts'
 
 /** Rolls a connect back whose session was ended meanwhile. A Failure, so that it passes the translation of driver errors. */
 class Ended extends Failure {
@@ -68,130 +27,8 @@ async function endedIsNothing(work: Promise<ConnectOutcome>): Promise<ConnectOut
   }
 }
 
-/** What every write of tokens sets (design 2.3): a new generation, and lease, failure and retry_at cleared. */
-function tokenColumns(sealed: SealedTokens, tokens: TokenSet) {
-  return {
-    ...cleared,
-    ...sealed,
-    accessTokenExpiresAt: inSeconds(secondsLeft(tokens)),
-    scopes: tokens.scopes,
-    ...(tokens.account === undefined ? {} : accountColumns(tokens.account)),
-  }
-}
-
-const cleared = {
-  status: 'active' as const,
-  generation: nextGeneration,
-  refreshedAt: sql`clock_timestamp()`,
-  failure: null,
-  failures: 0,
-  retryAt: null,
-  leaseOwner: null,
-  leaseUntil: null,
-}
-
-interface SealedTokens {
-  accessToken: Buffer
-  /** Absent: the stored one stays. */
-  refreshToken?: Buffer
-}
-
-function sealedTokens(context: { id: string; userId: string }, tokens: TokenSet, vault: Vault): SealedTokens {
-  const { accessToken, refreshToken } = tokens
-  return {
-    accessToken: vault.seal(sealContext(context, 'access_token'), accessToken),
-    ...(refreshToken === undefined ? {} : { refreshToken: vault.seal(sealContext(context, 'refresh_token'), refreshToken) }),
-  }
-}
-
-/** Microsoft's seconds count from the moment we asked. */
-const secondsLeft = ({ expiresIn, elapsed }: TokenSet): number => expiresIn - elapsed / 1000
-
-function accountColumns(account: Account) {
-  return {
-    tenantId: account.tenantId,
-    objectId: account.objectId,
-    ...(account.username === undefined ? {} : { username: account.username }),
-    ...(account.displayName === undefined ? {} : { displayName: account.displayName }),
-  }
-}
-
-function toAccount(row: {
-  tenantId: string | null
-  objectId: string | null
-  username: string | null
-  displayName: string | null
-}): Account | undefined {
-  if (row.tenantId === null || row.objectId === null) return undefined
-  return {
-    tenantId: row.tenantId,
-    objectId: row.objectId,
-    ...(row.username === null ? {} : { username: row.username }),
-    ...(row.displayName === null ? {} : { displayName: row.displayName }),
-  }
-}
-
-export function sealContext(row: { id: string; userId: string }, column: 'access_token' | 'refresh_token'): SealContext {
-  return { table: 'oauth2_integration', column, provider: PROVIDER, userId: row.userId, recordId: row.id }
-}
-
 export function createIntegrationStore(database: Database, vault: Vault): IntegrationStore {
-  const statements = database.prepared((db: Drizzle) => ({
-    read: db.select(read).from(integrations)
-      .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, sql.placeholder('userId'))))
-      .prepare('integration_read'),
-    progress: db.select({
-      generation: integrations.generation, status: integrations.status, retryIn: read.retryIn, leaseIn: read.leaseIn, final: isFinal,
-    }).from(integrations).where(eq(integrations.id, sql.placeholder('id'))).prepare('integration_progress'),
-    claim: db.update(integrations)
-      .set({
-        leaseOwner: sql`${sql.placeholder('owner')}`,
-        leaseUntil: inSeconds(sql.placeholder('seconds')),
-        lastUsedAt: sql`case when ${sql.placeholder('used')}::boolean then clock_timestamp() else ${integrations.lastUsedAt} end`,
-      })
-      .from(db.select({ priorId: sql<string>`id`.as('prior_id'), priorOwner: sql<string | null>`lease_owner`.as('prior_owner') })
-        .from(integrations).where(eq(integrations.id, sql.placeholder('id'))).as('prior'))
-      .where(and(
-        sql`prior.prior_id = ${integrations.id}`,
-        eq(integrations.generation, sql.placeholder('generation')),
-        // Marked since it was read.
-        eq(integrations.status, sql.placeholder('status')),
-        not(isFinal),
-        or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`clock_timestamp()`)),
-        or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`clock_timestamp()`)),
-      ))
-      .returning({
-        refreshToken: integrations.refreshToken,
-        scopes: integrations.scopes,
-        failures: integrations.failures,
-        tenantId: integrations.tenantId,
-        objectId: integrations.objectId,
-        username: integrations.username,
-        displayName: integrations.displayName,
-        priorOwner: sql<string | null>`prior.prior_owner`,
-      })
-      .prepare('integration_claim'),
-    saveActive: db.update(integrations)
-      .set({
-        ...cleared,
-        accessToken: sql`${sql.placeholder('accessToken')}`,
-        refreshToken: orAsItIs('refreshToken', integrations.refreshToken),
-        accessTokenExpiresAt: inSeconds(sql.placeholder('seconds')),
-        // No scope-token has a space in it (RFC 6749 3.3).
-        scopes: sql`string_to_array(${sql.placeholder('scopes')}, ' ')`,
-        tenantId: orAsItIs('tenantId', integrations.tenantId),
-        objectId: orAsItIs('objectId', integrations.objectId),
-        username: orAsItIs('username', integrations.username),
-        displayName: orAsItIs('displayName', integrations.displayName),
-      })
-      .where(and(
-        eq(integrations.id, sql.placeholder('id')),
-        eq(integrations.generation, sql.placeholder('generation')),
-        eq(integrations.status, 'active'),
-      ))
-      .returning(read)
-      .prepare('integration_save'),
-  }))
+  const statements = database.prepared(integrationStatements)
 
   type Row = Awaited<ReturnType<ReturnType<typeof statements>['read']['execute']>>[number]
   function toIntegration(row: Row, accessToken: string): Integration {

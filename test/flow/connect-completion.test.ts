@@ -146,7 +146,7 @@ t.test('a disconnect in the middle of a completion wins: nothing is stored', asy
   t.match(await completion, { status: 410, body: { code: 'connect_session_expired', next: /\/result\// } })
   t.equal(await world.row('torn'), undefined)
   t.match(await statusOf(id), { status: 'expired' })
-  t.same(await sql`select type from event where user_id = 'torn'`, [])
+  t.same(await sql`select type from event where user_id = 'torn'`, [{ type: 'disconnected' }])
 })
 
 t.test('a disconnect ends an attempt that has not been completed', async (t) => {

@@ -1,0 +1,116 @@
+import type { Account, TokenSet } from '../core/integration.ts'
+import type { SealContext, Vault } from '../core/ports.ts'
+import type { Transaction } from './client.ts'
+import { sql, type Placeholder } from './drizzle.ts'
+import { generations, integrations } from './schema.ts'
+
+// What all who write or read rows of `oauth2_integration` share: columns, remaining times, sealing, the lock per user.
+
+export const PROVIDER = 'microsoft'
+
+/** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
+export const secondsUntil = (column: typeof integrations.retryAt | typeof integrations.accessTokenExpiresAt) =>
+  sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
+export const inSeconds = (seconds: number | Placeholder) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
+/** A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
+export const isFinal = sql<boolean>`coalesce(${integrations.failure}->>'final' = 'true', false)`
+export const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
+
+export const read = {
+  id: integrations.id,
+  userId: integrations.userId,
+  status: integrations.status,
+  generation: integrations.generation,
+  accessToken: integrations.accessToken,
+  expiresAt: integrations.accessTokenExpiresAt,
+  remaining: sql<number>`extract(epoch from ${integrations.accessTokenExpiresAt} - clock_timestamp())::float8`,
+  lifetime: sql<number>`extract(epoch from ${integrations.accessTokenExpiresAt} - ${integrations.refreshedAt})::float8`,
+  scopes: integrations.scopes,
+  tenantId: integrations.tenantId,
+  objectId: integrations.objectId,
+  username: integrations.username,
+  displayName: integrations.displayName,
+  failure: integrations.failure,
+  retryIn: secondsUntil(integrations.retryAt),
+  leaseIn: secondsUntil(integrations.leaseUntil),
+}
+
+/** Connect and disconnect of one user happen one after the other, also where there is no row to lock yet. */
+export async function lockUser(tx: Transaction, userId: string): Promise<void> {
+  await lockUsers(tx, [userId])
+}
+
+/** The same for several, in one order everywhere: two that lock some of the same users do not wait for each other for ever. */
+export async function lockUsers(tx: Transaction, userIds: readonly string[]): Promise<void> {
+  const names = JSON.stringify(userIds.map((userId) => `${PROVIDER}:${userId}`))
+  await tx.execute(sql`select pg_advisory_xact_lock(key) from (
+    select hashtextextended(name, 0) as key from jsonb_array_elements_text(${names}::jsonb) as name order by 1) as keys`)
+}
+
+/** What every write of tokens sets (design 2.3): a new generation, and lease, failure and retry_at cleared. */
+export function tokenColumns(sealed: SealedTokens, tokens: TokenSet) {
+  return {
+    ...cleared,
+    ...sealed,
+    accessTokenExpiresAt: inSeconds(secondsLeft(tokens)),
+    scopes: tokens.scopes,
+    ...(tokens.account === undefined ? {} : accountColumns(tokens.account)),
+  }
+}
+
+/** Part of it: what does not depend on the tokens. */
+export const cleared = {
+  status: 'active' as const,
+  generation: nextGeneration,
+  refreshedAt: sql`clock_timestamp()`,
+  failure: null,
+  failures: 0,
+  retryAt: null,
+  leaseOwner: null,
+  leaseUntil: null,
+}
+
+interface SealedTokens {
+  accessToken: Buffer
+  /** Absent: the stored one stays. */
+  refreshToken?: Buffer
+}
+
+export function sealedTokens(context: { id: string; userId: string }, tokens: TokenSet, vault: Vault): SealedTokens {
+  const { accessToken, refreshToken } = tokens
+  return {
+    accessToken: vault.seal(sealContext(context, 'access_token'), accessToken),
+    ...(refreshToken === undefined ? {} : { refreshToken: vault.seal(sealContext(context, 'refresh_token'), refreshToken) }),
+  }
+}
+
+/** Microsoft's seconds count from the moment we asked. */
+export const secondsLeft = ({ expiresIn, elapsed }: TokenSet): number => expiresIn - elapsed / 1000
+
+function accountColumns(account: Account) {
+  return {
+    tenantId: account.tenantId,
+    objectId: account.objectId,
+    ...(account.username === undefined ? {} : { username: account.username }),
+    ...(account.displayName === undefined ? {} : { displayName: account.displayName }),
+  }
+}
+
+export function toAccount(row: {
+  tenantId: string | null
+  objectId: string | null
+  username: string | null
+  displayName: string | null
+}): Account | undefined {
+  if (row.tenantId === null || row.objectId === null) return undefined
+  return {
+    tenantId: row.tenantId,
+    objectId: row.objectId,
+    ...(row.username === null ? {} : { username: row.username }),
+    ...(row.displayName === null ? {} : { displayName: row.displayName }),
+  }
+}
+
+export function sealContext(row: { id: string; userId: string }, column: 'access_token' | 'refresh_token'): SealContext {
+  return { table: 'oauth2_integration', column, provider: PROVIDER, userId: row.userId, recordId: row.id }
+}
