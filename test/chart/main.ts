@@ -214,8 +214,8 @@ t.test('every panel of the dashboard shows something of a broker at work', async
     for (const { expr } of targets) {
       const query = expr.replaceAll('$namespace', 'megdocs').replaceAll('$job', '.*')
       let shown: number[] = []
-      // Rates need traffic between two scrapes.
-      for (let round = 0; round < 40 && shown.length === 0; round++) {
+      // Rates need traffic between two scrapes, which come at their own pace.
+      for (let round = 0; round < 1_500 && shown.length === 0; round++) {
         await world.setRemaining('42', 100)
         await world.caller.token('42')
         await fetch(`${world.replica.internalUrl}/tokens/42`)
