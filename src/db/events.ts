@@ -1,8 +1,8 @@
 import { gt, sql } from './drizzle.ts'
-import type { BrokerEvent, EventStore } from '../core/events.ts'
+import type { BrokerEvent, BrokerEventType, EventStore } from '../core/events.ts'
 import type { Database, Transaction } from './client.ts'
 import { iso } from './instants.ts'
-import { deployment, type EventDetail, type EventType, events } from './schema.ts'
+import { deployment, type EventDetail, events } from './schema.ts'
 
 /** Any fixed number, the same in every release: it names the lock all event writers queue on. */
 const EVENT_LOCK = 7_290_421
@@ -11,7 +11,7 @@ const CURSOR_DAYS = 89
 
 export interface NewEvent {
   userId: string
-  type: EventType
+  type: BrokerEventType
   caller: string
   detail?: EventDetail
 }

@@ -1,3 +1,4 @@
+import type { BrokerEventType } from '../core/events.ts'
 import type { MicrosoftError, Reason } from '../core/failure.ts'
 import type { IntegrationStatus, StoredFailure } from '../core/integration.ts'
 import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from '../core/ports.ts'
@@ -82,8 +83,6 @@ export const requestNonces = pgTable('request_nonce', {
   expiresAt: instant('expires_at').notNull(),
 }, (table) => [index('request_nonce_expires_at').on(table.expiresAt)])
 
-export const EVENT_TYPES = ['connected', 'reconnected', 'recovered', 'reconnect_required', 'disconnected', 'imported'] as const
-export type EventType = (typeof EVENT_TYPES)[number]
 export interface EventDetail {
   reason?: Reason
   /** `disconnected` by the broker itself: no caller has read it for as long as is configured. */
@@ -96,7 +95,7 @@ export const events = pgTable('event', {
   id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
   at: instant('at').notNull().defaultNow(),
   userId: text('user_id').notNull(),
-  type: text('type').$type<EventType>().notNull(),
+  type: text('type').$type<BrokerEventType>().notNull(),
   /** Who caused it: a caller's name, `account-page`, `broker`. */
   caller: text('caller').notNull(),
   detail: jsonb('detail').$type<EventDetail>().notNull(),

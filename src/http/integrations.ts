@@ -34,7 +34,7 @@ export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptio
       operationId: 'disconnect',
       tags: ['integrations'],
       summary: 'Disconnect a user',
-      description: 'Deletes the integration with its tokens at once and ends the user\'s connect and browser sessions. Also 204 when there was none. '
+      description: 'Deletes the integration with its tokens at once and ends the user\'s connect and browser sessions. Also 204 when there was none; the event is written either way. '
         + 'The consent at Microsoft stays: only the user or an administrator can withdraw it there.',
       params: UserParams,
       response: { 204: NoContent('Disconnected.'), ...problemResponses() },

@@ -52,7 +52,7 @@ await inBothLanguages(t, stage, 'answers of Microsoft that belong to nobody here
   t.same(stranger.faults, [])
   await page.goto(callback)
   await page.locator('h1', { hasText: texts[language].result.connected }).waitFor()
-  t.pass('the stranger has not spoilt it')
+  t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'the stranger has not spoilt it')
 })
 
 await inBothLanguages(t, stage, 'cookies blocked: said before anybody goes to Microsoft, and the link is not spent', async (t, scene) => {
