@@ -17,6 +17,8 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** What Entra's tokens are long: characters. */
 const TOKEN = { access: 2000, refresh: 1200 }
 const POOL = '10'
+/** What the image gives Node. */
+const NODE_FLAGS = /^ENTRYPOINT \["\/nodejs\/bin\/node", (.*)"\/app/m.exec(readFileSync(file('../Dockerfile'), 'utf8'))?.[1]?.match(/--[\w=-]+/g) ?? []
 
 export interface RunningBroker {
   pid: number
@@ -107,7 +109,7 @@ async function startBroker(databaseUrl: string, folder: string, secrets: BrokerS
   const logFile = join(folder, `broker-${randomUUID()}.log`)
   const log = openSync(logFile, 'w')
   const began = performance.now()
-  const child = spawn(process.execPath, [...nodeArguments, file('../dist/main.js')], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, ...nodeArguments, file('../dist/main.js')], {
     stdio: ['ignore', log, log],
     env: brokerEnvironment({
       publicBaseUrl: 'http://localhost:1', databaseUrl, callersFile, secrets,

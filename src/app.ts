@@ -14,12 +14,15 @@ import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
 import { operationsRoutes, type Readiness } from './http/operations.ts'
 import { asFailure, sendProblem } from './http/problem.ts'
+import { referencePage } from './http/reference-page.ts'
+import { answerProbes } from './http/probe.ts'
 import { limitVisitors, publicSecurity } from './http/security.ts'
 import { browserSessions } from './http/session.ts'
 import { requireSignatures } from './http/signed.ts'
 import { tokenRoutes } from './http/tokens.ts'
-import { traceId } from './http/trace-context.ts'
+import { traceParent } from './http/trace-context.ts'
 import type { Services } from './services.ts'
+import type { Traces } from './telemetry/traces.ts'
 
 // The three listeners: options and registrations in order, a table of contents. Tests build them by the same functions.
 
@@ -30,14 +33,17 @@ export const LIMITS = { bodyLimit: 65_536, requestTimeout: 15_000, connectionTim
 
 type Listener = 'public' | 'internal' | 'operations'
 
-function newApp(listener: Listener, { log, metrics, lifecycle }: Services, more: FastifyServerOptions = {}) {
+function newApp(listener: Listener, { log, metrics, lifecycle, traces }: Services, more: FastifyServerOptions = {}) {
+  // Probes and scrapes would be most of all traces.
+  const traced = listener === 'operations' ? undefined : traces
   const app = Fastify({
     loggerInstance: log.child({ listener }),
     // Its lines hold URLs, and ours hold tickets and codes.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
-    childLoggerFactory(logger, bindings, options, { headers }) {
-      const trace = traceId(headers.traceparent)
+    childLoggerFactory(logger, bindings, options, raw) {
+      const parent = traceParent(raw.headers.traceparent)
+      const trace = traced?.begin(raw, raw.method ?? '', parent) ?? parent?.traceId
       return logger.child(trace === undefined ? bindings : { ...bindings, trace_id: trace }, options)
     },
     exposeHeadRoutes: false,
@@ -51,6 +57,7 @@ function newApp(listener: Listener, { log, metrics, lifecycle }: Services, more:
     ...more,
   } as FastifyServerOptions) as unknown as FastifyInstance
   app.setValidatorCompiler(validatorCompiler)
+  if (traced !== undefined) traceRequests(app, traced)
   // Callers take their next request to another replica; and a connection that is busy when the listener closes does not outlive it.
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (lifecycle.draining) reply.header('connection', 'close')
@@ -66,6 +73,27 @@ function newApp(listener: Listener, { log, metrics, lifecycle }: Services, more:
     done()
   })
   return app.withTypeProvider<TypeBoxTypeProvider>()
+}
+
+/** Each request goes on within its span, which ends when the connection has the answer, or is gone. */
+function traceRequests(app: FastifyInstance, traces: Traces): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.raw.once('close', () => traces.answered(request.raw, {
+      method: request.method, route: request.routeOptions.url, status: reply.statusCode, requestId: request.id, whole: reply.raw.writableFinished,
+    }))
+    traces.within(request.raw, done)
+  })
+  app.addHook('onError', (request, _reply, error, done) => {
+    traces.failed(request.raw, asFailure(error).code)
+    done()
+  })
+  // Not every problem is thrown: some come with a page to go on to.
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('application/problem+json')) {
+      traces.failed(request.raw, (JSON.parse(payload) as { code: string }).code)
+    }
+    done(null, payload)
+  })
 }
 
 /** TypeBox's own, without its conversion where all that comes is text anyway: it costs more than the check. */
@@ -93,6 +121,7 @@ export async function buildPublicApp(services: Services): Promise<FastifyInstanc
   const app = newApp('public', services, { trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false })
   app.setErrorHandler(browserErrors(site))
   app.setNotFoundHandler((request, reply) => browserErrors(site)(new Failure('not_found'), request, reply))
+  answerProbes(app, { secrets: config.sessionSecrets, now: () => clock.now() })
   await publicSecurity(app, { https })
   await browserSessions(app, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
   await limitVisitors(app)
@@ -117,6 +146,7 @@ export async function buildInternalApp(services: Services): Promise<FastifyInsta
     done()
   })
   await app.register(openApi, { serverUrl: `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}` })
+  await app.register(referencePage)
   await app.register((scope) => signedRoutes(scope, services))
   return app as unknown as FastifyInstance
 }

@@ -66,6 +66,8 @@ export interface Config {
     readonly internal: ListenAddress & { readonly tls?: { readonly certFile: string; readonly keyFile: string } }
     readonly operations: ListenAddress
   }
+  /** Operations listeners of all replicas; empty: not told. */
+  readonly operationsReplicas: readonly ListenAddress[]
   /** As they stand in Host headers, lower case. */
   readonly internalAuthorities: readonly string[]
   /** Addresses and CIDR ranges. */
@@ -182,6 +184,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       },
       operations: values.OPERATIONS_LISTEN,
     },
+    operationsReplicas: values.OPERATIONS_REPLICAS ?? [],
     internalAuthorities: values.INTERNAL_AUTHORITIES,
     trustedProxies: values.TRUSTED_PROXIES ?? [],
     logLevel: values.LOG_LEVEL,

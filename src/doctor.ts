@@ -6,7 +6,15 @@ import { ConfigError, readConfig, type Config } from './config.ts'
 import { failed, ok, skipped, warning, type Check, type Finding } from './doctor/check.ts'
 import { examineDatabase } from './doctor/database.ts'
 import { callers, internalListener, proxies, redirectUri, sessionSecrets } from './doctor/deployment.ts'
+import { databaseEncryption } from './doctor/encryption.ts'
+import { fleetReport } from './doctor/fleet-report.ts'
+import { fleetVerdicts } from './doctor/fleet-verdict.ts'
+import { fleetFacts } from './doctor/fleet.ts'
 import { examineMicrosoft } from './doctor/microsoft.ts'
+import { examinePublic } from './doctor/public.ts'
+import { userReport } from './doctor/user-report.ts'
+import { userVerdict } from './doctor/user-verdict.ts'
+import { userFacts } from './doctor/user.ts'
 import { createServices, systemClock, type Services, type Surroundings } from './services.ts'
 import { createLogger } from './telemetry.ts'
 
@@ -14,7 +22,7 @@ export type { Check } from './doctor/check.ts'
 
 /** Every check, in the order of the report. */
 const NAMES = [
-  'configuration', 'database', 'migrations', 'deployment', 'sealing_keys', 'database_clock', 'redirect_uri', 'microsoft', 'clock', 'client_credential',
+  'configuration', 'database', 'migrations', 'deployment', 'sealing_keys', 'database_clock', 'database_encryption', 'redirect_uri', 'microsoft', 'clock', 'client_credential',
   'callers', 'session_secrets', 'internal_listener', 'proxies',
 ] as const
 type Name = (typeof NAMES)[number]
@@ -22,17 +30,63 @@ type Findings = Partial<Record<Name, Finding>>
 
 /** Makes all checks; what stands in the way of one makes it `skipped`. Never throws for anything it looks at. */
 export async function examine(env: NodeJS.ProcessEnv, surroundings: Surroundings = {}): Promise<Check[]> {
+  return withServices(env, surroundings, async (services) => inOrder({ configuration: configuration(services.config), ...await examineAll(services) }, 'it could not be looked at'),
+    (checks) => checks)
+}
+
+/** How a look ended: for a terminal, for a script, and whether somebody must act. */
+export interface Look {
+  text: string
+  json: object
+  failed: boolean
+}
+
+/** One user: what is stored, what went wrong, who acts. Throws Failure when the database does not answer in the middle of it. */
+export async function examineUser(env: NodeJS.ProcessEnv, userId: string, surroundings: Surroundings = {}): Promise<Look> {
+  return withServices(env, surroundings, async (services) => {
+    // User 42 of another deployment is another person: nothing is told from a database that is not ours.
+    const found = await examineDatabase(services)
+    const broken = (['database', 'migrations', 'deployment'] as const).filter((name) => found[name].result === 'failed')
+    if (broken.length > 0) return asLook(broken.map((name) => ({ name, ...found[name] })))
+    const user = await userFacts(services, userId)
+    const verdict = userVerdict(user)
+    return { text: userReport(user, verdict, services.clock.now()), json: { user, verdict }, failed: verdict.result === 'failed' }
+  }, asLook)
+}
+
+/** All users together, and whose problem it most likely is. */
+export async function examineFleet(env: NodeJS.ProcessEnv, surroundings: Surroundings = {}): Promise<Look> {
+  return withServices(env, surroundings, async (services) => {
+    const fleet = await fleetFacts(services)
+    const now = services.clock.now()
+    const verdicts = fleetVerdicts(fleet, now)
+    const [verdict, ...also] = verdicts
+    return { text: fleetReport(fleet, verdicts, now), json: { fleet, verdict, also }, failed: verdict.result === 'failed' }
+  }, asLook)
+}
+
+/** The way in, as browsers take it. */
+export async function examineEntrance(env: NodeJS.ProcessEnv, surroundings: Surroundings = {}): Promise<Look> {
+  return withServices(env, surroundings, async (services) => asLook(await examinePublic(services)), asLook)
+}
+
+export function asLook(checks: readonly Check[]): Look {
+  return { text: report(checks), json: { checks }, failed: checks.some(({ result }) => result === 'failed') }
+}
+
+/** `unusable` takes the checks that are left where the configuration cannot be used. */
+async function withServices<T>(env: NodeJS.ProcessEnv, surroundings: Surroundings, work: (services: Services) => Promise<T>, unusable: (checks: Check[]) => T): Promise<T> {
   const clock = surroundings.clock ?? systemClock
   let config: Config
   try {
     config = readConfig(env, undefined, clock.now())
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    return inOrder({ configuration: failed(error.message, 'Correct the variables named above; every other check waits for it.') }, 'the configuration cannot be used')
+    return unusable(inOrder({ configuration: failed(error.message, 'Correct the variables named above; every other check waits for it.') }, 'the configuration cannot be used'))
   }
   const services = createServices(config, createLogger('silent'), { ...surroundings, clock })
   try {
-    return inOrder({ configuration: configuration(config), ...await examineAll(services) }, 'it could not be looked at')
+    return await work(services)
   } finally {
     await services.close()
   }
@@ -43,6 +97,7 @@ async function examineAll(services: Services): Promise<Findings> {
   const [database, microsoft] = await Promise.all([examineDatabase(services), examineMicrosoft(services)])
   return {
     ...database,
+    database_encryption: databaseEncryption(config, clock.now()),
     redirect_uri: redirectUri(config),
     ...microsoft,
     callers: callers(services.callers.current(), clock.now()),

@@ -10,6 +10,7 @@ import { readiness } from './readiness.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger } from './telemetry.ts'
+import { startTraces } from './telemetry/traces.ts'
 
 // config → services → three listeners; draining. Imported by the command line only.
 
@@ -23,7 +24,8 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const log = createLogger(config.logLevel)
   log.info({ config: maskedConfig(config) }, 'starting')
   for (const warning of config.warnings) log.warn(warning, 'configuration')
-  const services = createServices(config, log)
+  const traces = await startTraces(env, log)
+  const services = createServices(config, log, { traces })
   const { lifecycle } = services
   const operations = await buildOperationsApp(services, () => readiness(services))
   await listen(operations, 'operations', config.listen.operations, services)
@@ -55,6 +57,8 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     await operations.close()
     log.info('stopped')
     process.exitCode = 0
+    // An export that is still waiting for its collector must not outlive the drain.
+    if (traces !== undefined) process.exit()
   }
   process.on('SIGTERM', () => void stop('SIGTERM'))
   process.on('SIGINT', () => void stop('SIGINT'))

@@ -1,5 +1,4 @@
 import { randomBytes, X509Certificate } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
@@ -11,6 +10,7 @@ import type {
   BrowserSessionStore, Clock, ConnectSessionStore, IntegrationStore, KeepAliveStore, NonceStore, Random, RequestSignatures,
 } from './core/ports.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
+import { remembering } from './crypto/remembered.ts'
 import { createVault, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
@@ -24,12 +24,14 @@ import { ADMIN_CONSENT_PATH, createLinks, type Links } from './http/links.ts'
 import type { Site } from './http/pages/pages.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
+import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
 import { CallersFile } from './signature/callers-file.ts'
 import { createGate } from './signature/gate.ts'
 import { NonceMemory } from './signature/nonces.ts'
 import { createMetrics, type Metrics } from './telemetry.ts'
+import type { Traces } from './telemetry/traces.ts'
 
 // The one place where objects are made and joined. Knows no routes.
 
@@ -59,9 +61,11 @@ export interface Services {
   links: Links
   site: Site
   metrics: Metrics
+  /** Undefined: not switched on, and nothing pays for them. */
+  traces: Traces | undefined
   missingScopes(granted: readonly string[]): string[]
   adminConsentUrl(state: string): string
-  /** Finishes every refresh that has begun, then lets go of Microsoft and Postgres. */
+  /** Finishes every refresh that has begun, then lets go of Microsoft and Postgres, and exports the last traces. */
   close(): Promise<void>
 }
 
@@ -72,18 +76,20 @@ export interface Surroundings {
   dispatcher?: Dispatcher
   /** A signal that ends an exchange with Microsoft after so many milliseconds. */
   deadline?: (ms: number) => AbortSignal
+  traces?: Traces | undefined
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
-  async sleep(ms, signal) {
-    try {
-      await sleep(ms, undefined, signal === undefined ? {} : { signal })
-    } catch {
-      // Aborted: the sleeper wanted to wake up.
-    }
-  },
+  sleep: (ms, signal) => new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve()
+    const timer = setTimeout(resolve, ms)
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    }, { once: true })
+  }),
 }
 
 export const systemRandom: Random = {
@@ -93,7 +99,12 @@ export const systemRandom: Random = {
 
 /** Throws CallersError when the callers file cannot be used; reaches out to nobody else yet. */
 export function createServices(config: Config, log: Logger, surroundings: Surroundings = {}): Services {
-  const { clock = systemClock, random = systemRandom, dispatcher, deadline } = surroundings
+  const { clock = systemClock, random = systemRandom, deadline, traces } = surroundings
+  // Ours to close where only traces ask for one.
+  const tracedDispatcher = traces === undefined || surroundings.dispatcher !== undefined ? undefined : createDispatcher(config.microsoft.proxy)
+  const untraced = surroundings.dispatcher ?? tracedDispatcher
+  const dispatcher = untraced === undefined ? undefined : traces?.dispatching(untraced) ?? untraced
+  const stored = <S extends object>(table: string, store: S): S => traces?.storing(table, store) ?? store
   const callers = new CallersFile(config.callersFile, {
     now: () => clock.now(),
     onChange: (now) => log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read anew'),
@@ -112,10 +123,10 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     metrics.unreadable(detail)
     log.error({ alert: 'token_unreadable', detail, table, column, id: recordId }, 'a stored value cannot be opened: see SEALING_KEYS')
   })
-  const integrations = createIntegrationStore(database, vault)
-  const connectSessions = createConnectSessionStore(database, vault)
-  const browserSessions = createBrowserSessionStore(database)
-  const microsoft = createMicrosoft({
+  const integrations = stored('oauth2_integration', createIntegrationStore(database, remembering(vault, 'access_token', () => clock.elapsed())))
+  const connectSessions = stored('connect_session', createConnectSessionStore(database, vault))
+  const browserSessions = stored('browser_session', createBrowserSessionStore(database))
+  const called = createMicrosoft({
     ...config.microsoft,
     redirectUri: config.redirectUri,
     clock,
@@ -129,6 +140,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     },
     onIdTokenProblem: (problem, requestId) => log.warn({ problem, request_id: requestId }, 'an id token did not hold'),
   })
+  const microsoft = traces?.calling(called, config.microsoft.loginUrl) ?? called
   const nonceMemory = new NonceMemory({ secret: random.bytes(32).toString('base64url') })
   const metrics = createMetrics({
     elapsed: () => clock.elapsed(),
@@ -144,6 +156,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
   })
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)
+    traces?.refreshed(event)
     const { kind, ...facts } = event
     if (kind === 'sent') log[event.outcome === 'tokens' ? 'info' : 'warn'](facts, 'refreshed at Microsoft')
     else if (kind === 'save_given_up') log.error(facts, 'refreshed tokens were never saved')
@@ -152,7 +165,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded') log.info({ refresh: kind, ...facts }, 'refresh')
   }
   const connect = createConnect({ sessions: connectSessions, integrations, microsoft, clock, random })
-  const refresh = createRefresh({ integrations, microsoft, clock, random, observe })
+  const refresh = createRefresh({ integrations, microsoft, clock, random, observe, ...(traces === undefined ? {} : { surround: traces.flight }) })
   const keepAliveStore = createKeepAliveStore(database)
   const keepAlive = createKeepAlive({
     store: keepAliveStore,
@@ -190,9 +203,9 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
       ...(config.responseSigningKey === undefined ? {} : { brokerKey: config.responseSigningKey }),
       now: () => clock.now(),
     }),
-    nonces: createNonceStore(database),
+    nonces: stored('request_nonce', createNonceStore(database)),
     integrations,
-    events: createEventStore(database),
+    events: stored('event', createEventStore(database)),
     imports: createImport({ store: createImportStore(database, vault), clock, canonicalScopes, neededScopes: NEEDED_SCOPES }),
     connectSessions,
     browserSessions,
@@ -208,6 +221,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
       permissions: PERMISSIONS,
     },
     metrics,
+    traces,
     missingScopes: (granted) => missingScopes(granted),
     adminConsentUrl(state) {
       // Microsoft knows no admin consent for `common` (entra.md 1).
@@ -219,7 +233,9 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     async close() {
       await refresh.drain()
       await microsoft.close()
+      await tracedDispatcher?.close()
       await database.close()
+      await traces?.close()
     },
   }
 }

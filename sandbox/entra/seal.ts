@@ -2,7 +2,7 @@
  * Opaque tokens that carry their own content. Refresh tokens have to survive a restart of the simulator (the sandbox keeps
  * its database between runs), so they are sealed under a key made from the seed instead of being kept in a table.
  */
-import { createCipheriv, createDecipheriv, createHash, createHmac, randomFillSync, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, randomFillSync, timingSafeEqual } from 'node:crypto'
 
 export interface Sealer {
   /** Sealed JSON as bytes; padded so that the result has about `size` bytes. */
@@ -15,8 +15,9 @@ export interface Sealer {
 }
 
 export function createSealer(seed: number): Sealer {
-  const key = createHash('sha256').update(`simulated entra, seal, ${seed}`).digest()
-  const markKey = createHash('sha256').update(`simulated entra, mark, ${seed}`).digest()
+  // As KeyObjects: from bytes, Node makes each cipher and HMAC several times as slowly (measured).
+  const key = createSecretKey(createHash('sha256').update(`simulated entra, seal, ${seed}`).digest())
+  const markKey = createSecretKey(createHash('sha256').update(`simulated entra, mark, ${seed}`).digest())
   const random = Buffer.alloc(12 * 512)
   let offset = random.length
 

@@ -1,14 +1,26 @@
-import { examine, report } from '../doctor.ts'
-import type { Command } from './command.ts'
+import { asLook, examine, examineEntrance, examineFleet, examineUser, type Look } from '../doctor.ts'
+import { Misuse, type Arguments, type Command } from './command.ts'
+
+const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 
 export const doctorCommand: Command = {
   name: 'doctor',
-  summary: 'Checks everything the service depends on and says what to do about each thing that is wrong; changes nothing',
-  usage: '[--json]',
-  options: { json: { type: 'boolean' } },
+  summary: 'Checks everything the service depends on and says what to do about each thing that is wrong. `--user`: one user, and why they cannot edit. '
+    + '`--fleet`: all users and replicas, and whose problem it most likely is. `--public`: how browsers\' requests arrive. Changes nothing; exit status 1 where somebody must act',
+  usage: '[--user <user id> | --fleet | --public] [--json]',
+  options: { user: { type: 'string' }, fleet: { type: 'boolean' }, public: { type: 'boolean' }, json: { type: 'boolean' } },
   async run({ flags }, { env, out }) {
-    const checks = await examine(env)
-    out(flags['json'] === true ? JSON.stringify({ checks }, null, 2) : report(checks))
-    return checks.some(({ result }) => result === 'failed') ? 1 : 0
+    const { text, json, failed } = await look(flags, env)
+    out(flags['json'] === true ? JSON.stringify(json, null, 2) : text)
+    return failed ? 1 : 0
   },
+}
+
+async function look({ user, fleet, public: entrance }: Arguments['flags'], env: NodeJS.ProcessEnv): Promise<Look> {
+  if ([user, fleet, entrance].filter((flag) => flag !== undefined).length > 1) throw new Misuse('Only one of --user, --fleet and --public at a time')
+  if (fleet === true) return examineFleet(env)
+  if (entrance === true) return examineEntrance(env)
+  if (user === undefined) return asLook(await examine(env))
+  if (typeof user !== 'string' || !USER_ID.test(user)) throw new Misuse('A user id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -')
+  return examineUser(env, user)
 }

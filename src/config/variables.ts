@@ -129,7 +129,7 @@ export const VARIABLES = {
     parse: postgresUrl,
   },
   DATABASE_PREPARE: {
-    what: '`off` behind PgBouncer older than 1.21, where prepared statements hang',
+    what: '`off` behind PgBouncer older than 1.21 or with `max_prepared_statements` 0: there prepared statements hang',
     expected: 'on or off',
     example: 'off',
     default: 'on',
@@ -137,7 +137,7 @@ export const VARIABLES = {
     parse: oneOf('on', 'off'),
   },
   DATABASE_POOL_SIZE: {
-    what: 'Connections per replica',
+    what: 'Connections per replica; of six and more, two are for reading tokens alone',
     expected: 'a whole number from 1 to 200',
     example: '20',
     default: '10',
@@ -227,6 +227,13 @@ export const VARIABLES = {
   PUBLIC_LISTEN: listener('Listener for browsers, behind the ingress', '0.0.0.0:8080'),
   INTERNAL_LISTEN: listener('Listener for the signed API', '0.0.0.0:8081'),
   OPERATIONS_LISTEN: listener('Listener for probes and metrics', '0.0.0.0:9090'),
+  OPERATIONS_REPLICAS: {
+    what: 'Where `doctor --fleet` finds the operations listeners of all replicas: every address that a host stands for is one. Default: this machine\'s own',
+    expected: 'host:port entries, separated by commas or spaces',
+    example: 'token-broker-operations.megdocs.svc:9090',
+    secret: false,
+    parse: list(listenAddress),
+  },
   INTERNAL_AUTHORITIES: {
     what: 'Hosts under which callers address the signed API; every signature names one',
     expected: 'host or host:port as in the callers\' URLs, separated by commas or spaces',

@@ -77,7 +77,7 @@ export const REASONS = {
   refresh_in_progress: { whoActs: 'nobody', curable: false, advice: 'A refresh is under way and did not finish within the caller\'s deadline. Try again shortly.' },
   broker_trouble: { whoActs: 'ops', curable: false, advice: 'The broker could not refresh the token because of trouble of its own. Ops see why in its log.' },
   // Our own side.
-  client_credential: { whoActs: 'ops', curable: false, advice: 'Microsoft refuses the broker\'s client credential. Ops must renew it.' },
+  client_credential: { whoActs: 'ops', curable: false, advice: 'Microsoft refuses the broker\'s client credential. Ops must renew it, or correct the broker\'s clock.' },
   app_registration: { whoActs: 'ops', curable: false, advice: 'The app registration or the broker\'s configuration does not fit. Ops must look at the AADSTS code.' },
 } as const satisfies Record<string, { whoActs: Actor; curable: boolean; advice: string }>
 export type Reason = keyof typeof REASONS

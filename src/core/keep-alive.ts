@@ -109,7 +109,7 @@ export function createKeepAlive({ store, integrations, refresh, breakerClosed, c
       await letUnusedGo(report, signal)
       report.ended = signal.aborted ? 'stopped' : await renewAll(report, signal)
     } catch (err) {
-      // The database is away, or has a row that a query stumbles over: the next sweep begins anew.
+      // The database is away or refuses a statement: the next sweep begins anew.
       broken = { err }
     }
     observe({ kind: 'sweep', ...report, ...broken })

@@ -307,18 +307,20 @@ export interface WireRequest {
   rawHeaders: readonly string[]
 }
 
-/** A request whose signature holds and whose nonce this replica has not seen. */
+/** A request whose signature holds. */
 export interface SignedRequest {
   caller: { name: string; permissions: ReadonlySet<Permission>; strictReplay: boolean }
   keyId: string
-  /** Notes the nonce at this replica, once nothing else stands against the request. Refused: sent twice at once, or no room is left. */
+  /** Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no room is left. */
   remember(): RefusedRequest | undefined
   /** For the table shared by all replicas, and the seconds it has to be remembered. */
   replayKey(): Buffer
   replayTtl: number
   /** Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of them right. */
   bodyMatches(body: Buffer): boolean
-  /** Header fields that sign an answer to this very request; none where the caller wants none. */
+  /** Header fields of an answer that its signature covers where they are there; lower case. */
+  answerFields: readonly string[]
+  /** Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of `answerFields`. */
   signAnswer(answer: { status: number; headers: Record<string, string>; body: string | Buffer }): Record<string, string>
 }
 
@@ -327,7 +329,7 @@ export interface RefusedRequest {
   /** For the log only. */
   detail: string
   keyId?: string
-  /** `clock_skew`: the signature held, so the answer can be signed. */
+  /** The signature held and the request is no repetition, so the answer can be signed. */
   answerable?: SignedRequest
 }
 

@@ -55,6 +55,8 @@ export interface RefreshPorts {
   clock: Clock
   random: Random
   observe(event: RefreshEvent): void
+  /** Goes around each flight, for traces; absent: nothing does. */
+  surround?<T extends { kind: string }>(fly: () => Promise<T>): Promise<T>
 }
 
 type Outcome =
@@ -86,7 +88,7 @@ export interface Refresh {
   drain(): Promise<void>
 }
 
-export function createRefresh({ integrations, microsoft, clock, random, observe }: RefreshPorts): Refresh {
+export function createRefresh({ integrations, microsoft, clock, random, observe, surround = (fly) => fly() }: RefreshPorts): Refresh {
   const flights = new Map<string, Flight>()
   let drainingSince = Infinity
 
@@ -123,7 +125,7 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
       running.used = true
       return recordUse(integration).then(() => running.outcome)
     }
-    const outcome = fly(integration, used, requestId)
+    const outcome = surround(() => fly(integration, used, requestId))
       .catch((error: unknown): Outcome => ({ kind: 'broken', failure: asFailure(error) }))
     const landed = outcome
       .then((ended) => ended.kind === 'tokens' ? ended.saving : undefined)
@@ -239,7 +241,8 @@ export function createRefresh({ integrations, microsoft, clock, random, observe 
     try {
       return await Promise.race([work, clock.sleep(Math.max(0, deadline - clock.elapsed()), done.signal).then(() => undefined)])
     } finally {
-      done.abort()
+      // With a reason: without one an error with its stack is made.
+      done.abort('done')
     }
   }
 

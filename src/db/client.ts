@@ -8,21 +8,26 @@
 import { isIP } from 'node:net'
 import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
-import { Failure } from '../core/failure.ts'
+import { openLane, openPool } from './connections.ts'
+import { isLost } from './driver-errors.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
 export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0]
 
 export interface DatabaseOptions {
   url: string
-  /** `false` behind PgBouncer older than 1.21 (design 4). */
+  /** `false` behind PgBouncer older than 1.21 or without `max_prepared_statements` (design 4). */
   prepare: boolean
+  /** Connections, all in all. */
   poolSize: number
   /** Milliseconds a query may take before it ends in `database_unavailable`. */
   deadlineMs: number
   /** PEM of the authority that signed the server's certificate. */
   ca?: string | undefined
 }
+
+/** A row as the driver gives it: text and numbers parsed, `bytea` as Buffer, what it does not know as text. */
+export type RawRow = Record<string, unknown>
 
 export interface Database {
   /**
@@ -31,93 +36,58 @@ export interface Database {
    * than the deadline.
    */
   run<T>(work: (db: Drizzle) => PromiseLike<T>, patienceMs?: number): Promise<T>
+  /** One statement as it stands, for the paths that every token takes: drizzle would build and map it anew each time. Fails as `run` does. */
+  query<Row extends RawRow>(statement: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
+  /**
+   * The same for a quick read that waits for no lock. Such reads share few connections, and those that come together go to Postgres
+   * in one write: a system call each would cost as much as all of our own work (measured). Tried a second time on another connection when
+   * one is lost, because many reads go down with it.
+   */
+  read<Row extends RawRow>(statement: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
-  /** Statements prepared once per pool: call the result to get those of the present one. */
-  prepared<T>(prepare: (db: Drizzle) => T): (db: Drizzle) => T
   close(): Promise<void>
 }
 
-interface Pool {
-  sql: postgres.Sql
-  db: Drizzle
-  /** When Postgres last answered anything here; to tell a slow query from a dead pool. */
-  lastAnswer: number
-}
+export type Parameter = string | number | boolean | Buffer | null
+
+/** Connections that quick reads share, out of the pool's. Two, so that the loss of one does not stop all. */
+const READ_CONNECTIONS = 2
+const READS_IN_A_ROW = 32
+/** A smaller pool cannot spare them. */
+const READS_APART_FROM = 6
 
 export function openDatabase(options: DatabaseOptions): Database {
-  let pool = openPool(options)
-  const retired = new Set<Promise<void>>()
-  let closed = false
-
-  /** `grace` in milliseconds: how long its other queries may still take. */
-  function retire(dead: Pool, grace: number): void {
-    if (pool !== dead || closed) return
-    pool = openPool(options)
-    const ending = dead.sql.end({ timeout: grace / 1000 }).catch(() => {}).finally(() => retired.delete(ending))
-    retired.add(ending)
+  const { poolSize, prepare, deadlineMs } = options
+  const open = () => {
+    const sql = connect(options)
+    return { sql, db: drizzle(sql) }
   }
-
-  // postgres.js has no query time-out: a connection that silently died would hold its queries for ever. Where nothing at all was
-  // answered since a query began, its pool is thrown away; its other queries fail at once, in words.
-  function retireIfSilent(used: Pool, since: number): void {
-    if (used.lastAnswer <= since) retire(used, 0)
-  }
-
-  async function run<T>(work: (db: Drizzle) => PromiseLike<T>, patienceMs = Infinity): Promise<T> {
-    const used = pool
-    const began = performance.now()
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        // An impatient caller's haste says nothing about the pool yet.
-        const rest = options.deadlineMs - patienceMs
-        if (rest > 0) setTimeout(retireIfSilent, rest, used, began).unref()
-        else retireIfSilent(used, began)
-        reject(new Failure('database_unavailable', { detail: 'deadline' }))
-      }, Math.min(options.deadlineMs, patienceMs))
-    })
-    const answer = Promise.resolve(work(used.db)).then(
-      (value) => {
-        used.lastAnswer = performance.now()
-        return value
-      },
-      (error: unknown) => {
-        const failure = translate(error)
-        if (failure.code !== 'database_unavailable') used.lastAnswer = performance.now()
-        // postgres.js 3.4 can be left with half a message on a connection that closed, and then never opens it again.
-        if (isLost(error)) retire(used, options.deadlineMs)
-        throw failure
-      },
-    )
-    try {
-      return await Promise.race([answer, deadline])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
+  // Without prepared statements the driver sends each in two round trips and never two at once, so nothing is to be gained.
+  const lanes = Array.from({ length: prepare && poolSize >= READS_APART_FROM ? READ_CONNECTIONS : 0 }, () => openLane(deadlineMs, open))
+  const pool = openPool(poolSize - lanes.length, deadlineMs, open)
+  let turn = 0
+  const raw = <Row extends RawRow>({ sql }: { sql: postgres.Sql }, statement: string, parameters: readonly Parameter[]) =>
+    sql.unsafe<Row[]>(statement, parameters as Parameter[], { prepare })
 
   return {
-    run,
-    transaction: (work) => run((db) => db.transaction((tx) => neverIfLost(work(tx)))),
-    prepared<T>(prepare: (db: Drizzle) => T) {
-      const perPool = new WeakMap<Drizzle, T>()
-      return (db) => {
-        let statements = perPool.get(db)
-        if (statements === undefined) perPool.set(db, (statements = prepare(db)))
-        return statements
-      }
+    run: (work, patienceMs) => pool.run(({ db }) => work(db), patienceMs),
+    query: (statement, parameters, patienceMs) => pool.run((connection) => raw(connection, statement, parameters), patienceMs),
+    read(statement, parameters, patienceMs = deadlineMs) {
+      // Those that come at the same time to the same one.
+      const lane = lanes[Math.floor(turn++ / READS_IN_A_ROW) % READ_CONNECTIONS]
+      if (lane === undefined) return pool.run((connection) => raw(connection, statement, parameters), patienceMs)
+      return lane.run((connection) => raw(connection, statement, parameters), { patienceMs, again: true })
     },
+    transaction: (work) => pool.run(({ db }) => db.transaction((tx) => neverIfLost(work(tx)))),
     async close() {
-      closed = true
-      await pool.sql.end({ timeout: 5 })
-      await Promise.all(retired)
+      await Promise.all([pool.close(), ...lanes.map((lane) => lane.close())])
     },
   }
 }
 
-function openPool(options: DatabaseOptions): Pool {
-  const sql = postgres(options.url, {
-    max: options.poolSize,
+function connect(options: DatabaseOptions): postgres.Sql {
+  return postgres(options.url, {
+    max: 1,
     prepare: options.prepare,
     fetch_types: false,
     connect_timeout: Math.max(1, Math.ceil(options.deadlineMs / 1000)),
@@ -127,7 +97,6 @@ function openPool(options: DatabaseOptions): Pool {
     onnotice: () => {},
     ...tlsOf(options),
   })
-  return { sql, db: drizzle(sql), lastAnswer: 0 }
 }
 
 /**
@@ -138,12 +107,6 @@ function neverIfLost<T>(work: Promise<T>): Promise<T> {
   return work.catch((error: unknown) => isLost(error) ? new Promise<never>(() => {}) : Promise.reject(error))
 }
 
-/** The connection broke under a statement, as opposed to: the statement failed, or there was no connection to be had. */
-function isLost(error: unknown): boolean {
-  const { code } = causeOf(error)
-  return typeof code === 'string' && /^(?:57P0|08|CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONNRESET|EPIPE|ETIMEDOUT)/.test(code)
-}
-
 /** With `ca` the server's certificate is always verified, its name included (sslmode verify-full). For the driver. */
 export function tlsOf({ url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>): { ssl?: { ca: string; rejectUnauthorized: true; host?: string } } {
   if (ca === undefined) return {}
@@ -152,24 +115,3 @@ export function tlsOf({ url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>): { ssl?:
   return { ssl: { ca, rejectUnauthorized: true, ...(isIP(host) === 0 ? {} : { host }) } }
 }
 
-/** SQLSTATE classes that say the statement was wrong, not the database: data, constraint, syntax or access. */
-const OUR_FAULT = /^(22|23|42)/
-
-/** By named fields only: message, stack and `params` of these errors carry values (style.md, drizzle-orm). */
-function translate(error: unknown): Failure {
-  if (error instanceof Failure) return error
-  const { code, constraint_name: constraint } = causeOf(error)
-  const state = typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? code : 'unknown'
-  const where = typeof constraint === 'string' && /^[a-z0-9_]{1,63}$/.test(constraint) ? ` ${constraint}` : ''
-  return OUR_FAULT.test(state)
-    ? new Failure('internal_error', { detail: `database ${state}${where}` })
-    : new Failure('database_unavailable', { detail: state === 'unknown' ? programmingError(error) : state })
-}
-
-function causeOf(error: unknown): { code?: unknown; constraint_name?: unknown } {
-  return ((error as { cause?: object }).cause ?? error) as object
-}
-
-function programmingError(error: unknown): string {
-  return error instanceof TypeError || error instanceof RangeError ? `unknown (${error.name})` : 'unknown'
-}

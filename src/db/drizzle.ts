@@ -11,5 +11,5 @@ export const {
 } = load('drizzle-orm/pg-core') as typeof import('drizzle-orm/pg-core')
 export const { drizzle } = load('drizzle-orm/postgres-js') as typeof import('drizzle-orm/postgres-js')
 export const { migrate } = load('drizzle-orm/postgres-js/migrator') as typeof import('drizzle-orm/postgres-js/migrator')
-export type { Column, Placeholder, SQL } from 'drizzle-orm'
+export type { Column, SQL } from 'drizzle-orm'
 export type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'

@@ -8,21 +8,24 @@ import { integrations } from './schema.ts'
 // All integrations seen from above: which need a refresh to stay alive, which nobody uses, how many there are of each kind.
 
 /** Days after which Microsoft lets an unused refresh token die (entra.md 3). */
-const INACTIVITY_DAYS = 90
+export const INACTIVITY_DAYS = 90
 
 // now(), not clock_timestamp(): only a stable expression can use the index.
 const daysAgo = (days: number): SQL => sql`now() - make_interval(days => ${days})`
-const refusedForGood = sql`(${integrations.status} = 'reconnect_required' and coalesce((${integrations.failure}->>'final')::boolean, true))`
+// What is in `failure` is compared as text and never cast: one row that holds something else must not break a query over all of them.
+const refusedForGood = sql`(${integrations.status} = 'reconnect_required' and ${integrations.failure}->>'final' is distinct from 'false')`
+/** Whether the failure was stored in the last so many days. One whose time cannot be read, or has not come yet, was not. */
+const failedWithin = (days: number): SQL => sql`coalesce((${integrations.failure}->>'at') collate "C" between ${asStored(-days)} and ${asStored(1)}, false)`
+/** So many days from now as `failure.at` is written (integrations.ts): its order is that of its text. */
+const asStored = (days: number): SQL => sql`to_char((now() + make_interval(days => ${days})) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
 /**
  * No caller's read has asked for a refresh. Of what is refused for good none does, and reads write nothing: whether it is used is not
  * known, so the refusal itself has to be as old. By then its refresh token has been dead for as long, and a connect is all that helps.
  */
 const isUnused = ({ letGoAfterDays }: KeepAliveDays): SQL => and(
   lt(integrations.lastUsedAt, daysAgo(letGoAfterDays)),
-  not(sql`(${refusedForGood} and coalesce((${integrations.failure}->>'at')::timestamptz >= ${daysAgo(letGoAfterDays)}, false))`),
+  not(sql`(${refusedForGood} and ${failedWithin(letGoAfterDays)})`),
 )!
-/** What fails does so once a day here, not with each sweep: a blocked account must not look like an attack. */
-const failedToday = sql`coalesce((${integrations.failure}->>'at')::timestamptz > now() - interval '1 day', false)`
 const isDue = (days: KeepAliveDays): SQL => and(
   lt(integrations.refreshedAt, daysAgo(days.afterDays)),
   not(refusedForGood),
@@ -37,7 +40,8 @@ export function createKeepAliveStore(database: Database): KeepAliveStore {
       .from(integrations)
       .where(and(
         isDue(days),
-        not(failedToday),
+        // What fails does so once a day here, not with each sweep: a blocked account must not look like an attack.
+        not(failedWithin(1)),
         or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`now()`)),
         or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`now()`)),
         from && gt(sql`(${integrations.refreshedAt}, ${integrations.id})`, sql`(${from.refreshedAt}::timestamptz, ${from.id}::uuid)`),

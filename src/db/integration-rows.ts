@@ -1,39 +1,16 @@
 import type { Account, TokenSet } from '../core/integration.ts'
 import type { SealContext, Vault } from '../core/ports.ts'
 import type { Transaction } from './client.ts'
-import { sql, type Placeholder } from './drizzle.ts'
-import { generations, integrations } from './schema.ts'
+import { sql } from './drizzle.ts'
+import { generations } from './schema.ts'
 
 // What all who write or read rows of `oauth2_integration` share: columns, remaining times, sealing, the lock per user.
 
 export const PROVIDER = 'microsoft'
 
-/** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
-export const secondsUntil = (column: typeof integrations.retryAt | typeof integrations.accessTokenExpiresAt) =>
-  sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
-export const inSeconds = (seconds: number | Placeholder) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
-/** A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
-export const isFinal = sql<boolean>`coalesce(${integrations.failure}->>'final' = 'true', false)`
+/** By Postgres' clock (design 2.3: the only clock for stored times). */
+export const inSeconds = (seconds: number) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
 export const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
-
-export const read = {
-  id: integrations.id,
-  userId: integrations.userId,
-  status: integrations.status,
-  generation: integrations.generation,
-  accessToken: integrations.accessToken,
-  expiresAt: integrations.accessTokenExpiresAt,
-  remaining: sql<number>`extract(epoch from ${integrations.accessTokenExpiresAt} - clock_timestamp())::float8`,
-  lifetime: sql<number>`extract(epoch from ${integrations.accessTokenExpiresAt} - ${integrations.refreshedAt})::float8`,
-  scopes: integrations.scopes,
-  tenantId: integrations.tenantId,
-  objectId: integrations.objectId,
-  username: integrations.username,
-  displayName: integrations.displayName,
-  failure: integrations.failure,
-  retryIn: secondsUntil(integrations.retryAt),
-  leaseIn: secondsUntil(integrations.leaseUntil),
-}
 
 /** Connect and disconnect of one user happen one after the other, also where there is no row to lock yet. */
 export async function lockUser(tx: Transaction, userId: string): Promise<void> {
@@ -50,24 +27,19 @@ export async function lockUsers(tx: Transaction, userIds: readonly string[]): Pr
 /** What every write of tokens sets (design 2.3): a new generation, and lease, failure and retry_at cleared. */
 export function tokenColumns(sealed: SealedTokens, tokens: TokenSet) {
   return {
-    ...cleared,
+    status: 'active' as const,
+    generation: nextGeneration,
+    refreshedAt: sql`clock_timestamp()`,
+    failure: null,
+    failures: 0,
+    retryAt: null,
+    leaseOwner: null,
+    leaseUntil: null,
     ...sealed,
     accessTokenExpiresAt: inSeconds(secondsLeft(tokens)),
     scopes: tokens.scopes,
     ...(tokens.account === undefined ? {} : accountColumns(tokens.account)),
   }
-}
-
-/** Part of it: what does not depend on the tokens. */
-export const cleared = {
-  status: 'active' as const,
-  generation: nextGeneration,
-  refreshedAt: sql`clock_timestamp()`,
-  failure: null,
-  failures: 0,
-  retryAt: null,
-  leaseOwner: null,
-  leaseUntil: null,
 }
 
 interface SealedTokens {

@@ -1,66 +1,72 @@
-import type { Drizzle } from './client.ts'
-import { and, eq, isNull, lte, not, or, sql, type Column } from './drizzle.ts'
-import { cleared, inSeconds, isFinal, PROVIDER, read } from './integration-rows.ts'
-import { integrations } from './schema.ts'
+import type { IntegrationStatus, StoredFailure } from '../core/integration.ts'
+import { generations } from './schema.ts'
 
-// The statements of reading and refreshing, prepared: built once, and one round trip each.
+// The statements that every token takes, as they go over the wire. Written out, because building and mapping them by drizzle costs as
+// much as unsealing does (bench/); test/db/integrations.test.ts holds them against the schema.
 
-/** Null where nothing new was told. */
-const orAsItIs = (name: string, column: Column) => sql`coalesce(${sql.placeholder(name)}, ${column})`
+/** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
+const until = (column: string): string => `extract(epoch from ${column} - clock_timestamp())::float8`
 
-export const integrationStatements = (db: Drizzle) => ({
-  read: db.select(read).from(integrations)
-    .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, sql.placeholder('userId'))))
-    .prepare('integration_read'),
-  progress: db.select({
-    generation: integrations.generation, status: integrations.status, retryIn: read.retryIn, leaseIn: read.leaseIn, final: isFinal,
-  }).from(integrations).where(eq(integrations.id, sql.placeholder('id'))).prepare('integration_progress'),
-  claim: db.update(integrations)
-    .set({
-      leaseOwner: sql`${sql.placeholder('owner')}`,
-      leaseUntil: inSeconds(sql.placeholder('seconds')),
-      lastUsedAt: sql`case when ${sql.placeholder('used')}::boolean then clock_timestamp() else ${integrations.lastUsedAt} end`,
-    })
-    .from(db.select({ priorId: sql<string>`id`.as('prior_id'), priorOwner: sql<string | null>`lease_owner`.as('prior_owner') })
-      .from(integrations).where(eq(integrations.id, sql.placeholder('id'))).as('prior'))
-    .where(and(
-      sql`prior.prior_id = ${integrations.id}`,
-      eq(integrations.generation, sql.placeholder('generation')),
-      // Marked since it was read.
-      eq(integrations.status, sql.placeholder('status')),
-      not(isFinal),
-      or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`clock_timestamp()`)),
-      or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`clock_timestamp()`)),
-    ))
-    .returning({
-      refreshToken: integrations.refreshToken,
-      scopes: integrations.scopes,
-      failures: integrations.failures,
-      tenantId: integrations.tenantId,
-      objectId: integrations.objectId,
-      username: integrations.username,
-      displayName: integrations.displayName,
-      priorOwner: sql<string | null>`prior.prior_owner`,
-    })
-    .prepare('integration_claim'),
-  saveActive: db.update(integrations)
-    .set({
-      ...cleared,
-      accessToken: sql`${sql.placeholder('accessToken')}`,
-      refreshToken: orAsItIs('refreshToken', integrations.refreshToken),
-      accessTokenExpiresAt: inSeconds(sql.placeholder('seconds')),
-      // No scope-token has a space in it (RFC 6749 3.3).
-      scopes: sql`string_to_array(${sql.placeholder('scopes')}, ' ')`,
-      tenantId: orAsItIs('tenantId', integrations.tenantId),
-      objectId: orAsItIs('objectId', integrations.objectId),
-      username: orAsItIs('username', integrations.username),
-      displayName: orAsItIs('displayName', integrations.displayName),
-    })
-    .where(and(
-      eq(integrations.id, sql.placeholder('id')),
-      eq(integrations.generation, sql.placeholder('generation')),
-      eq(integrations.status, 'active'),
-    ))
-    .returning(read)
-    .prepare('integration_save'),
-})
+/** What `toIntegration` reads. */
+export const INTEGRATION = `id, user_id, status, generation, access_token, extract(epoch from access_token_expires_at)::float8 as expires,
+  ${until('access_token_expires_at')} as remaining, extract(epoch from access_token_expires_at - refreshed_at)::float8 as lifetime,
+  array_to_string(scopes, ' ') as scopes, tenant_id, object_id, username, display_name, failure, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in`
+
+export type AccountColumns = {
+  tenant_id: string | null
+  object_id: string | null
+  username: string | null
+  display_name: string | null
+}
+
+export type IntegrationColumns = AccountColumns & {
+  id: string
+  user_id: string
+  status: IntegrationStatus
+  /** Text: the driver does not trust its numbers with 64 bits. */
+  generation: string
+  access_token: Buffer
+  /** Seconds since the epoch. */
+  expires: number
+  remaining: number
+  lifetime: number
+  /** Separated by spaces: no scope-token has one in it (RFC 6749 3.3). */
+  scopes: string
+  failure: StoredFailure | null
+  retry_in: number | null
+  lease_in: number | null
+}
+
+/** $1 user id. */
+export const READ = `select ${INTEGRATION} from oauth2_integration where provider = 'microsoft' and user_id = $1`
+
+/** $1 id. A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
+const FINAL = `coalesce(failure->>'final' = 'true', false)`
+export const PROGRESS = `select generation, status, ${FINAL} as final, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
+  from oauth2_integration where id = $1`
+
+export type ProgressColumns = Pick<IntegrationColumns, 'generation' | 'status' | 'retry_in' | 'lease_in'> & { final: boolean }
+
+/**
+ * $1 id, $2 generation, $3 status as they were read, $4 owner, $5 seconds of the lease, $6 whether a caller's read asks: noted once an
+ * hour, because the column has an index and all others of this statement have none (a heap-only update). */
+export const CLAIM = `update oauth2_integration as row set lease_owner = $4, lease_until = clock_timestamp() + make_interval(secs => $5),
+    last_used_at = case when $6::boolean and row.last_used_at < clock_timestamp() - interval '1 hour' then clock_timestamp() else row.last_used_at end
+  from (select id, lease_owner from oauth2_integration where id = $1) as prior
+  where row.id = prior.id and row.generation = $2 and row.status = $3 and not ${FINAL.replaceAll('failure', 'row.failure')}
+    and (row.lease_until is null or row.lease_until <= clock_timestamp()) and (row.retry_at is null or row.retry_at <= clock_timestamp())
+  returning row.refresh_token, array_to_string(row.scopes, ' ') as scopes, row.failures, row.tenant_id, row.object_id, row.username, row.display_name,
+    prior.lease_owner as prior_owner`
+
+export type ClaimColumns = AccountColumns & Pick<IntegrationColumns, 'scopes'> & { refresh_token: Buffer; failures: number; prior_owner: string | null }
+
+/**
+ * $1 id, $2 generation as it was read, $3 access token and $4 refresh token sealed, $5 seconds of life, $6 scopes, $7 to $10 the account; null
+ * where nothing new was told. Every write of tokens takes a new generation and clears lease, failure and retry_at (design 2.3).
+ */
+export const SAVE = `update oauth2_integration set generation = nextval('${generations.seqName!}'), refreshed_at = clock_timestamp(),
+    failure = null, failures = 0, retry_at = null, lease_owner = null, lease_until = null,
+    access_token = $3, refresh_token = coalesce($4, refresh_token), access_token_expires_at = clock_timestamp() + make_interval(secs => $5),
+    scopes = string_to_array($6, ' '), tenant_id = coalesce($7, tenant_id), object_id = coalesce($8, object_id),
+    username = coalesce($9, username), display_name = coalesce($10, display_name)
+  where id = $1 and generation = $2 and status = 'active' returning ${INTEGRATION}`

@@ -7,9 +7,11 @@ import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sess
 import type { Database } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
-import { iso } from './instants.ts'
-import { inSeconds, lockUser, PROVIDER, read, sealContext, sealedTokens, secondsLeft, toAccount, tokenColumns } from './integration-rows.ts'
-import { integrationStatements } from './integration-statements.ts'
+import { iso, isoOfEpoch } from './instants.ts'
+import { inSeconds, lockUser, PROVIDER, sealContext, sealedTokens, secondsLeft, toAccount, tokenColumns } from './integration-rows.ts'
+import {
+  CLAIM, INTEGRATION, PROGRESS, READ, SAVE, type AccountColumns, type ClaimColumns, type IntegrationColumns, type ProgressColumns,
+} from './integration-statements.ts'
 import { integrations } from './schema.ts'
 
 /** Rolls a connect back whose session was ended meanwhile. A Failure, so that it passes the translation of driver errors. */
@@ -27,29 +29,30 @@ async function endedIsNothing(work: Promise<ConnectOutcome>): Promise<ConnectOut
   }
 }
 
-export function createIntegrationStore(database: Database, vault: Vault): IntegrationStore {
-  const statements = database.prepared(integrationStatements)
+const scopesOf = ({ scopes }: { scopes: string }): string[] => scopes === '' ? [] : scopes.split(' ')
+const accountOf = (row: AccountColumns) =>
+  toAccount({ tenantId: row.tenant_id, objectId: row.object_id, username: row.username, displayName: row.display_name })
 
-  type Row = Awaited<ReturnType<ReturnType<typeof statements>['read']['execute']>>[number]
-  function toIntegration(row: Row, accessToken: string): Integration {
-    const account = toAccount(row)
-    return {
-      id: row.id,
-      userId: row.userId,
-      status: row.status,
-      generation: row.generation,
-      accessToken,
-      remaining: row.remaining,
-      lifetime: row.lifetime,
-      expiresAt: iso(row.expiresAt),
-      scopes: row.scopes,
-      ...(account === undefined ? {} : { account }),
-      ...(row.failure === null ? {} : { failure: row.failure }),
-      ...(row.retryIn === null ? {} : { retryIn: row.retryIn }),
-      ...(row.leaseIn === null ? {} : { leaseIn: row.leaseIn }),
-    }
+function toIntegration(row: IntegrationColumns, accessToken: string): Integration {
+  const account = accountOf(row)
+  return {
+    id: row.id,
+    userId: row.user_id,
+    status: row.status,
+    generation: Number(row.generation),
+    accessToken,
+    remaining: row.remaining,
+    lifetime: row.lifetime,
+    expiresAt: isoOfEpoch(row.expires),
+    scopes: scopesOf(row),
+    ...(account === undefined ? {} : { account }),
+    ...(row.failure === null ? {} : { failure: row.failure }),
+    ...(row.retry_in === null ? {} : { retryIn: row.retry_in }),
+    ...(row.lease_in === null ? {} : { leaseIn: row.lease_in }),
   }
+}
 
+export function createIntegrationStore(database: Database, vault: Vault): IntegrationStore {
   function toSummary(row: typeof integrations.$inferSelect): IntegrationSummary {
     const account = toAccount(row)
     return {
@@ -74,8 +77,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
 
   return {
     async read(userId, patienceMs) {
-      const [row] = await database.run((db) => statements(db).read.execute({ userId }), patienceMs)
-      return row === undefined ? undefined : toIntegration(row, vault.open(sealContext(row, 'access_token'), row.accessToken))
+      const [row] = await database.read<IntegrationColumns>(READ, [userId], patienceMs)
+      return row === undefined ? undefined : toIntegration(row, vault.open(sealContext({ id: row.id, userId }, 'access_token'), row.access_token))
     },
 
     async summary(userId) {
@@ -86,12 +89,12 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
 
     async claim(integration, owner, leaseSeconds, used) {
       const { id, generation, status } = integration
-      const [row] = await database.run((db) => statements(db).claim.execute({ id, generation, status, owner, used, seconds: leaseSeconds }))
+      const [row] = await database.query<ClaimColumns>(CLAIM, [id, generation, status, owner, leaseSeconds, used])
       if (row === undefined) return undefined
-      const account = toAccount(row)
+      const account = accountOf(row)
       let refreshToken: string
       try {
-        refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refreshToken)
+        refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refresh_token)
       } catch (error) {
         // Nothing can be sent, so nobody is to wait for this lease. The row itself stays as it is (design 4).
         await endLease(integration, owner)
@@ -99,9 +102,9 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       }
       return {
         refreshToken,
-        scopes: row.scopes,
+        scopes: scopesOf(row),
         failures: row.failures,
-        takenOver: row.priorOwner !== null,
+        takenOver: row.prior_owner !== null,
         ...(account === undefined ? {} : { account }),
       }
     },
@@ -110,27 +113,19 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       // One statement in the ordinary case. A row that is marked (perhaps since it was read) also gets an event, in its transaction.
       const { id, generation } = integration
       const sealed = sealedTokens(integration, tokens, vault)
-      const [saved] = await database.run((db) => statements(db).saveActive.execute({
-        id,
-        generation,
-        accessToken: sealed.accessToken,
-        refreshToken: sealed.refreshToken ?? null,
-        seconds: secondsLeft(tokens),
-        scopes: tokens.scopes.join(' '),
-        tenantId: tokens.account?.tenantId ?? null,
-        objectId: tokens.account?.objectId ?? null,
-        username: tokens.account?.username ?? null,
-        displayName: tokens.account?.displayName ?? null,
-      }))
+      const { accessToken, refreshToken = null } = sealed
+      const { tenantId = null, objectId = null, username = null, displayName = null } = tokens.account ?? {}
+      const [saved] = await database.query<IntegrationColumns>(SAVE, [
+        id, generation, accessToken, refreshToken, secondsLeft(tokens), tokens.scopes.join(' '), tenantId, objectId, username, displayName,
+      ])
       if (saved !== undefined) return { integration: toIntegration(saved, tokens.accessToken), recovered: false }
       const row = await database.transaction(async (tx) => {
-        const [marked] = await tx.update(integrations).set(tokenColumns(sealed, tokens))
-          .where(and(eq(integrations.id, id), eq(integrations.generation, generation)))
-          .returning(read)
-        if (marked !== undefined) {
-          await appendEvent(tx, { userId: integration.userId, type: 'recovered', caller: 'broker', detail: { generation: marked.generation } })
-        }
-        return marked
+        const marked = await tx.update(integrations).set(tokenColumns(sealed, tokens))
+          .where(and(eq(integrations.id, id), eq(integrations.generation, generation))).returning({ generation: integrations.generation })
+        if (marked[0] === undefined) return undefined
+        await appendEvent(tx, { userId: integration.userId, type: 'recovered', caller: 'broker', detail: { generation: marked[0].generation } })
+        const [recovered] = await tx.execute<IntegrationColumns>(sql`select ${sql.raw(INTEGRATION)} from ${integrations} where id = ${id}`)
+        return recovered
       })
       return row === undefined ? undefined : { integration: toIntegration(row, tokens.accessToken), recovered: true }
     },
@@ -177,14 +172,14 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async progress(id) {
-      const [row] = await database.run((db) => statements(db).progress.execute({ id }))
+      const [row] = await database.read<ProgressColumns>(PROGRESS, [id])
       if (row === undefined) return undefined
       return {
-        generation: row.generation,
+        generation: Number(row.generation),
         status: row.status,
         final: row.final,
-        ...(row.retryIn === null ? {} : { retryIn: row.retryIn }),
-        ...(row.leaseIn === null ? {} : { leaseIn: row.leaseIn }),
+        ...(row.retry_in === null ? {} : { retryIn: row.retry_in }),
+        ...(row.lease_in === null ? {} : { leaseIn: row.lease_in }),
       }
     },
 

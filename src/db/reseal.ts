@@ -134,7 +134,7 @@ async function walk(
 const NIL = '00000000-0000-0000-0000-000000000000'
 
 /** Key ids as crypto/vault.ts writes them: version 1, length, id. From a slice, so that a long value is not fetched for it. */
-const keyIdIn = (column: string) => {
+export const keyIdIn = (column: string) => {
   const head = sql`substring(${sql.identifier(column)} from 1 for 34)`
   return sql`case
     when ${sql.identifier(column)} is null then null

@@ -1,3 +1,5 @@
+import type { Actor } from '../core/failure.ts'
+
 export interface Finding {
   /** `skipped`: something else stands in the way, or there is nothing to look at. */
   readonly result: 'ok' | 'warning' | 'failed' | 'skipped'
@@ -29,3 +31,25 @@ export function together(findings: readonly Finding[]): Finding {
 
 /** UTC, to the minute. */
 export const instant = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16)}Z`
+
+/** Who has to do something, and what: how a look at one user or at all of them ends. */
+export interface Verdict extends Finding {
+  readonly result: 'ok' | 'warning' | 'failed'
+  readonly who_acts: Actor
+}
+
+/** Seconds in the largest unit that says enough. */
+export function span(seconds: number): string {
+  const s = Math.round(Math.abs(seconds))
+  for (const [unit, size] of [['day', 86_400], ['hour', 3_600], ['minute', 60]] as const) {
+    const count = Math.floor(s / size)
+    if (count > 1 || (count === 1 && unit !== 'minute')) return `${count} ${unit}${count === 1 ? '' : 's'}`
+  }
+  return `${s} s`
+}
+
+/** An instant (ISO 8601) and how long ago it was; `now` in milliseconds. What is no instant stays as it is. */
+export function since(iso: string, now: number): string {
+  const ms = Date.parse(iso)
+  return Number.isNaN(ms) ? iso : `${instant(ms)} (${ms > now ? `in ${span((ms - now) / 1000)}` : `${span((now - ms) / 1000)} ago`})`
+}

@@ -10,7 +10,7 @@ const ADVICE: Record<string, string> = {
   ECONNREFUSED: 'Nobody listens there: check host and port of DATABASE_URL, and that Postgres runs.',
   ENOTFOUND: 'The host of DATABASE_URL is not known to the name service: check its spelling and the cluster\'s DNS.',
   CONNECT_TIMEOUT: 'The host does not answer: check host and port of DATABASE_URL, network policies and firewalls.',
-  deadline: 'It did not answer within DATABASE_DEADLINE_MS: check the network, and Postgres\' load. Behind PgBouncer older than 1.21 set DATABASE_PREPARE=off.',
+  deadline: 'It did not answer within DATABASE_DEADLINE_MS: check the network, and Postgres\' load. Behind PgBouncer older than 1.21, or with max_prepared_statements 0, set DATABASE_PREPARE=off.',
   '28P01': 'User or password of DATABASE_URL are wrong: set the ones that Postgres has.',
   '28000': 'Postgres does not let this user in from here: check pg_hba.conf, and sslmode in DATABASE_URL.',
   '3D000': 'There is no such database: create it, or correct the name in DATABASE_URL.',

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { createDispatcher, EXCHANGE_TIMEOUT, send } from '../microsoft/exchange.ts'
 import type { CredentialProbe } from '../microsoft/token-endpoint.ts'
 import type { Services } from '../services.ts'
@@ -13,7 +14,7 @@ export async function examineMicrosoft({ microsoft, config, clock }: Services): 
   const metadata = await microsoft.metadata()
   if (metadata === undefined) {
     const why = skipped('Microsoft\'s sign-in service gave no metadata')
-    return { microsoft: await noMetadata(config.microsoft), clock: why, client_credential: why }
+    return { microsoft: await noMetadata(config.microsoft), clock: why, client_credential: together([...certificatesAlone(config.microsoft, clock.now()), why]) }
   }
   return {
     microsoft: compareEndpoints(metadata, microsoft.endpoints, config.microsoft.tenant),
@@ -65,9 +66,11 @@ const CREDENTIAL_ADVICE: Record<number, string> = {
   7000215: 'The value is wrong: copy the column "Value", not "Secret ID", or make a new secret under Certificates & secrets in the Azure portal.',
   7000222: 'The secret has expired: make a new one under Certificates & secrets in the Azure portal and put it in front in MICROSOFT_CLIENT_SECRET.',
   700027: 'The certificate is not registered, or the key is not its own: upload it under Certificates & secrets in the Azure portal.',
+  700024: 'The certificate\'s assertion was not valid yet or any more: set this machine\'s clock right (NTP).',
   700016: 'The tenant has no such application: check MICROSOFT_CLIENT_ID and MICROSOFT_TENANT.',
   90002: 'There is no such tenant: check MICROSOFT_TENANT.',
 }
+const NEW_CERTIFICATE = 'Make a new certificate, upload it in the Azure portal, and put it in front in MICROSOFT_CLIENT_CERTIFICATE.'
 const RENEW = 'Check MICROSOFT_CLIENT_ID and the credential under Certificates & secrets in the Azure portal.'
 
 function credentials(probes: readonly CredentialProbe[], now: number): Finding {
@@ -76,7 +79,8 @@ function credentials(probes: readonly CredentialProbe[], now: number): Finding {
     const { aadsts } = probe.microsoft
     const what = `${probe.kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${probes.length}`
     const code = aadsts === undefined ? '' : ` (AADSTS${aadsts})`
-    const advice = CREDENTIAL_ADVICE[aadsts ?? 0] ?? RENEW
+    const over = probe.expiresAt !== undefined && Date.parse(probe.expiresAt) <= now
+    const advice = over ? `It ended ${instant(Date.parse(probe.expiresAt!))}. ${NEW_CERTIFICATE}` : CREDENTIAL_ADVICE[aadsts ?? 0] ?? RENEW
     if (probe.result === 'accepted') return ending(`${what} is accepted by Microsoft`, probe.expiresAt, now)
     // During a rotation one that is not yet or no longer good harms nobody.
     if (one) return warning(`${what} is not accepted${code}.`, `${advice} If it is the old one, remove it.`)
@@ -89,6 +93,15 @@ function credentials(probes: readonly CredentialProbe[], now: number): Finding {
 function ending(saw: string, expiresAt: string | undefined, now: number): Finding {
   if (expiresAt === undefined) return ok(`${saw}.`, 'Note when it ends: only the Azure portal tells.')
   const end = Date.parse(expiresAt)
-  const text = `${saw}; it ends ${instant(end)}.`
-  return end - now > SOON ? ok(text) : warning(text, 'Make a new certificate, upload it in the Azure portal, and put it in front in MICROSOFT_CLIENT_CERTIFICATE.')
+  const text = `${saw}; it ${end <= now ? 'ended' : 'ends'} ${instant(end)}.`
+  return end - now > SOON ? ok(text) : warning(text, NEW_CERTIFICATE)
+}
+
+/** Its own end is known without Microsoft. Only of the newest: an older one may well be over. */
+function certificatesAlone({ credentials: list }: Services['config']['microsoft'], now: number): Finding[] {
+  const [first] = list
+  if (first?.kind !== 'certificate') return []
+  const end = new X509Certificate(first.certificate).validToDate.getTime()
+  if (end - now > SOON) return []
+  return [end <= now ? failed(`Certificate 1 of ${list.length} ended ${instant(end)}.`, NEW_CERTIFICATE) : warning(`Certificate 1 of ${list.length} ends ${instant(end)}.`, NEW_CERTIFICATE)]
 }

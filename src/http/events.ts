@@ -4,7 +4,7 @@ import { BROKER_EVENT_TYPES, type BrokerEvent, type EventStore } from '../core/e
 import { Failure } from '../core/failure.ts'
 import type { Clock, IntegrationStore } from '../core/ports.ts'
 import { EVENTS, LISTED } from './examples.ts'
-import { answer, Integration, problemResponses, Reason, UserId } from './schemas.ts'
+import { answer, Integration, MORE_MAY_COME, problemResponses, Reason, UserId } from './schemas.ts'
 import { integrationView, type MissingScopes } from './views.ts'
 
 export interface EventRoutesOptions {
@@ -28,7 +28,7 @@ const Event = Type.Object({
   id: Type.Integer({ description: 'Grows with every event. The same event may be delivered again, never with another id.' }),
   at: Type.String({ format: 'date-time', description: 'When it became true.' }),
   user_id: Type.String(),
-  type: Type.Enum([...BROKER_EVENT_TYPES], { description: 'More may come: leave those that you do not know.' }),
+  type: Type.Enum([...BROKER_EVENT_TYPES], { [MORE_MAY_COME]: true, description: 'More may come: leave those that you do not know.' }),
   reason: Type.Optional(Reason),
   cause: Type.Optional(Type.Enum(['unused'], { description: '`disconnected` by the broker itself: nobody has read it for a long time.' })),
   generation: Type.Optional(Type.Integer({ description: 'Of the tokens that came with it.' })),

@@ -1,7 +1,9 @@
 import swagger from '@fastify/swagger'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifySchema } from 'fastify'
+import type { Permission } from '../core/caller.ts'
 import { FAILURE_CODES } from '../core/failure.ts'
 import { PROBLEMS } from './problem.ts'
+import { MORE_MAY_COME } from './schemas.ts'
 import { signingGuide } from './signing-guide.ts'
 
 /** In the committed document, which is of no deployment. */
@@ -14,7 +16,9 @@ const DESCRIPTION = `The internal API: what MEGDocs and other callers ask the to
 
 Failures are RFC 9457 problem details (\`application/problem+json\`) with one of these values of \`code\`. Treat one you do not know by its status.
 
-${FAILURE_CODES.map((code) => `* \`${code}\` (${PROBLEMS[code].status}): ${PROBLEMS[code].title}. ${PROBLEMS[code].meaning}`).join('\n')}`
+${FAILURE_CODES.map((code) => `* \`${code}\` (${PROBLEMS[code].status}): ${PROBLEMS[code].title}. ${PROBLEMS[code].meaning}`).join('\n')}
+
+Be ready for more: answers gain members, operations gain failures, and lists marked \`${MORE_MAY_COME}\` gain values, in any release. Nothing else changes in a way that breaks a caller.`
 
 /** Registered before the routes it describes. Serves the document, unsigned: it holds no secret. */
 async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: string }): Promise<void> {
@@ -33,11 +37,18 @@ async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: 
       security: [{ signature: [] }],
     },
     hideUntagged: true,
+    transform: ({ schema, url, route }) => ({ schema: withPermission(schema, route.config?.permission), url }),
     transformObject: (document) => 'openapiObject' in document ? withComponents(document.openapiObject) : document.swaggerObject,
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }
 export const openApi = Object.assign(openApiPlugin, { [Symbol.for('skip-override')]: true })
+
+/** What a caller needs besides a signature, as OpenAPI 3.1 names it (4.8.30: roles of a security requirement), and in words. */
+function withPermission(schema: FastifySchema, permission: Permission | undefined): FastifySchema {
+  if (permission === undefined) return schema
+  return { ...schema, description: `${schema.description} Needs the permission \`${permission}\`.`, security: [{ signature: [permission] }] }
+}
 
 /** Every schema that has a title stands once, under `components`: the document is read by people too. */
 function withComponents<T extends { components?: { schemas?: object } | undefined }>(document: T): T {

@@ -22,15 +22,19 @@ export const MinTtl = Type.Integer({
 })
 
 const Instant = (description: string) => Type.String({ format: 'date-time', description, examples: ['2026-11-22T10:00:00Z'] })
-const literals = <T extends string>(values: readonly T[], options: { title?: string; description?: string } = {}) => Type.Enum([...values], options)
+/** Marks a list of which callers must expect more values: those are no breaking change (test/support/breaking-changes.ts). */
+export const MORE_MAY_COME = 'x-more-may-come'
+const literals = <T extends string>(values: readonly T[], options: { title?: string; description?: string; [MORE_MAY_COME]?: true } = {}) =>
+  Type.Enum([...values], options)
 
 export const Reason = literals(Object.keys(REASONS) as (keyof typeof REASONS)[], {
   title: 'Reason',
+  [MORE_MAY_COME]: true,
   description: `Why. More may come: treat one you do not know as its \`who_acts\`.\n\n| reason | who acts | advice |\n|---|---|---|\n${
     Object.entries(REASONS).map(([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`).join('\n')}`,
 })
 const Actor = literals(ACTORS, { title: 'Actor', description: 'Who has to do something before it works again. `nobody`: it heals by itself.' })
-const Code = literals(FAILURE_CODES, { title: 'Code', description: 'What went wrong. Treat one you do not know by the status.' })
+const Code = literals(FAILURE_CODES, { title: 'Code', [MORE_MAY_COME]: true, description: 'What went wrong. Treat one you do not know by the status.' })
 
 export const Account = Type.Object({
   tenant_id: Type.String({ description: 'Tenant (`tid`).' }),

@@ -1,8 +1,8 @@
-import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Permission } from '../core/caller.ts'
 import { Failure } from '../core/failure.ts'
 import type { NonceStore, RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/ports.ts'
+import { createCallerShare } from './caller-share.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -40,9 +40,8 @@ export function callerOf(request: FastifyRequest): SignedRequest {
  */
 export async function requireSignatures(scope: FastifyInstance, options: SignedOptions): Promise<void> {
   const { signatures, nonces, requestsPerMinute, now, onRefused } = options
-  await scope.register(rateLimit, { global: false })
   // Only who is authenticated is counted: a stranger cannot use up a caller's share.
-  const perCaller = scope.createRateLimit({ max: () => requestsPerMinute(), timeWindow: 60_000, keyGenerator: (request) => callerOf(request).caller.name })
+  const share = createCallerShare(requestsPerMinute, now)
   scope.decorateRequest(SIGNED, null)
   // A refused request is not authenticated: its answer is signed only where its signature held.
   const refusals = new WeakMap<FastifyRequest, SignedRequest>()
@@ -58,20 +57,27 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     if (route.config?.permission === undefined) throw new TypeError(`${String(route.method)} ${route.url} names no permission`)
   })
 
-  scope.addHook('onRequest', async (request) => {
+  // These hooks are on the way of every warm read: none of them waits without need.
+  scope.addHook('onRequest', (request, _reply, done) => {
     // Only browsers send it, and a browser has no business here (security.md 5.5).
-    if (request.headers['sec-fetch-site'] !== undefined) throw refuse(request, { code: 'invalid_signature', detail: 'sent_by_a_browser' })
+    if (request.headers['sec-fetch-site'] !== undefined) return done(refuse(request, { code: 'invalid_signature', detail: 'sent_by_a_browser' }))
     const checked = signatures.check(wireOf(request))
-    if ('refused' in checked) throw refuse(request, checked.refused)
-    request.setDecorator<SignedRequest>(SIGNED, checked.signed)
-    const used = await perCaller(request)
-    if (!used.isAllowed && used.isExceeded) {
-      request.log.warn({ caller: checked.signed.caller.name, key_id: checked.signed.keyId }, 'caller sends too many requests')
-      throw new Failure('rate_limited', { retryAfter: used.ttlInSeconds })
+    if ('refused' in checked) return done(refuse(request, checked.refused))
+    const { signed } = checked
+    const { name } = signed.caller
+    // Before its nonce is noted: what a caller sends beyond its limit takes no room in the memory of all.
+    const retryAfter = share.wait(name)
+    if (retryAfter !== undefined) {
+      request.log.warn({ caller: name, key_id: signed.keyId }, 'caller sends too many requests')
+      refusals.set(request, signed)
+      return done(new Failure('rate_limited', { retryAfter }))
     }
-    // Last: what a caller sends beyond its limit takes no room in the memory of all.
-    const refused = checked.signed.remember()
-    if (refused !== undefined) throw refuse(request, refused)
+    const refused = signed.remember()
+    if (refused !== undefined) return done(refuse(request, refused))
+    // After it: what somebody sends again uses up nothing of the caller's share.
+    share.count(name)
+    request.setDecorator<SignedRequest>(SIGNED, signed)
+    done()
   })
 
   const parseJson = scope.getDefaultJsonParser('error', 'error')
@@ -83,16 +89,20 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     parseJson(request, body.toString('utf8'), done)
   })
 
-  scope.addHook('preValidation', async (request) => {
-    const { caller, keyId, replayKey, replayTtl } = callerOf(request)
-    if (request.method !== 'GET' || caller.strictReplay) {
-      if (!await nonces.consume(replayKey(), replayTtl)) throw refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId })
-    }
+  function checkPermission(request: FastifyRequest, { caller, keyId }: SignedRequest): Failure | undefined {
     const { permission } = request.routeOptions.config
-    if (permission !== undefined && !caller.permissions.has(permission)) {
-      request.log.warn({ caller: caller.name, key_id: keyId, permission }, 'caller lacks a permission')
-      throw new Failure('caller_forbidden', { detail: permission })
-    }
+    if (permission === undefined || caller.permissions.has(permission)) return undefined
+    request.log.warn({ caller: caller.name, key_id: keyId, permission }, 'caller lacks a permission')
+    return new Failure('caller_forbidden', { detail: permission })
+  }
+
+  scope.addHook('preValidation', (request, _reply, done) => {
+    const signed = callerOf(request)
+    if (request.method === 'GET' && !signed.caller.strictReplay) return done(checkPermission(request, signed))
+    nonces.consume(signed.replayKey(), signed.replayTtl).then(
+      (isNew) => done(isNew ? checkPermission(request, signed) : refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId: signed.keyId })),
+      done,
+    )
   })
 
   scope.addHook('onSend', (request, reply, payload, done) => {
@@ -103,9 +113,11 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     if (refusals.has(request)) reply.header('date', new Date(now()).toUTCString())
     // Without a body Fastify takes the content type away after this hook.
     if (body === '') reply.removeHeader('content-type')
-    const headers = Object.fromEntries(
-      Object.entries(reply.getHeaders()).flatMap(([name, value]) => value === undefined ? [] : [[name, String(value)]]),
-    )
+    const headers: Record<string, string> = {}
+    for (const name of signedRequest.answerFields) {
+      const value = reply.getHeader(name)
+      if (value !== undefined) headers[name] = String(value)
+    }
     reply.headers(signedRequest.signAnswer({ status: reply.statusCode, headers, body }))
     done(null, payload)
   })

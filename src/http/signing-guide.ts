@@ -25,7 +25,7 @@ const RULES = `Every request is signed with RFC 9421 HTTP Message Signatures in 
    * \`nonce\`: at least 128 random bits as 22 to 64 characters of base64url, in double quotes, **new for every attempt**, retries included;
    * \`keyid\`: the id of the key, in double quotes;
    * \`tag="token-broker/1"\`.
-5. Join the lines by LF, with none at the end: the signature base, ASCII. Sign its bytes: with \`hmac-sha256\`, HMAC-SHA-256 under the bytes of the secret; with \`ed25519\`, Ed25519 (RFC 8032). The key decides which; a parameter \`alg\` may be left out.
+5. Join the lines by LF, with none at the end: the signature base, ASCII. Sign its bytes: with \`hmac-sha256\`, HMAC-SHA-256 under the bytes of the secret; with \`ed25519\`, Ed25519 (RFC 8032). Secrets, private and public keys are 32 bytes each, handed over as base64url. The key decides which; a parameter \`alg\` may be left out.
 6. Add \`Signature-Input: sig1=<the parameters>\` and \`Signature: sig1=:<base64 of the signature, with padding>:\`, each once, and no other signature.
 
 \`("@method" "@target-uri")\` in place of the first four is accepted too; \`@target-uri\` is the whole URL.
@@ -34,10 +34,11 @@ const RULES = `Every request is signed with RFC 9421 HTTP Message Signatures in 
 
 **To verify an answer.** Answers to requests whose signature held are signed back: with the caller's own key for HMAC, with the broker's key for Ed25519. Check, before anything of it is used, that
 1. there is one \`Signature-Input\` and one \`Signature\`, and the parameters are \`created\`, at most 60 seconds from now, \`keyid\`, the expected key, and \`tag="token-broker-response/1"\`;
-2. it covers \`"@status"\`, \`"content-digest"\`, and with \`;req\` everything that the request covered and \`"signature-input";req\`. Take values of \`;req\` components from the request as you sent it: that binds the answer to your nonce, so that no cache or proxy can hand you another user's token;
-3. the signature is right for the base written by the rules above, and the body's bytes have the digest in \`Content-Digest\`.
+2. it covers \`"@status"\` (the number), \`"content-digest"\`, \`"content-type"\` where the answer has one, and with \`;req\` (a line such as \`"@method";req: GET\`) everything that the request covered and \`"signature-input";req\`. Take values of \`;req\` components from the request as you sent it: that binds the answer to your nonce, so that no cache or proxy can hand you another user's token;
+3. the signature is right for the base, written by the rules above from the components in the order in which \`Signature-Input\` names them; every name without \`@\` and \`;req\` is a header of the answer;
+4. the body's bytes have the digest in \`Content-Digest\`, also where there are none (204).
 
-Answer the checks' failure with an error of your own; never use the token.`
+Answer a failed check with an error of your own; never use the token.`
 
 /** The whole guide, for the document's security scheme. */
 export function signingGuide(): string {

@@ -33,6 +33,12 @@ export const AADSTS: readonly AadstsRow[] = [
   ...credential(7000218), // no secret or assertion sent
   ...credential(70002), // credential validation, the legacy wrapper
   ...credential(700027, 50012, 50013), // client assertion: signature, certificate or validity
+  // What certificate and clock mistakes give besides (not in design 2.3's list): about the assertion, which is the same for every user.
+  ...credential(700021, 700024), // client assertion: not this application's, outside its time
+  { code: 700023, error: 'invalid_client', kind: 'misconfigured', reason: 'client_credential', everybody: true }, // its audience
+  { code: 50027, error: 'invalid_client', kind: 'misconfigured', reason: 'client_credential', everybody: true }, // malformed
+  // Microsoft says `invalid_request` of it, too, but that it never means a row's own token is not known.
+  { code: 50027, error: 'invalid_request', kind: 'misconfigured', reason: 'client_credential' },
   ...credential(700025), // registered as public client, a credential was sent
 
   // Our registration, our request.
@@ -54,7 +60,7 @@ export const AADSTS: readonly AadstsRow[] = [
   ...registration(70003, 70005, 70007), // grant, response_type, response_mode not supported
   ...registration(700054), // implicit id_token not enabled
   ...registration(70011, 28002, 28003), // scope invalid, empty
-  ...registration(700022, 700023), // scopes of several resources, of none
+  ...registration(700022, 700023), // scopes of several resources, of none; 700023 as invalid_client is another thing, above
   ...registration(500011), // resource principal not in the tenant
   ...registration(650057), // resource not listed in the registration
   ...registration(90008), // application must ask for User.Read

@@ -46,6 +46,8 @@ export function canonicalScopes(scopes: string | readonly string[]): string[] {
 
 /** Which of `needed` were not granted, in the order of `needed`; compared without case and prefixes (entra.md 2). */
 export function missingScopes(granted: readonly string[], needed: readonly string[] = NEEDED_SCOPES): string[] {
+  // As they are stored; every warm read asks.
+  if (needed.every((scope) => granted.includes(scope))) return []
   const have = new Set(canonicalScopes(granted).map((scope) => scope.toLowerCase()))
   return canonicalScopes(needed)
     .filter((scope) => !have.has(scope.toLowerCase()))

@@ -2,7 +2,7 @@
 // it protects nothing of the body (RFC 9421 §7.2.8).
 import { hash } from 'node:crypto'
 import type { BaseLine } from './base.ts'
-import { parseByteMembers, serializeBytes } from './structured-fields.ts'
+import { parseByteMembers } from './structured-fields.ts'
 
 export type DigestProblem = 'digest_missing' | 'digest_malformed' | 'digest_unsupported' | 'digest_mismatch'
 
@@ -12,7 +12,7 @@ export const MAX_DIGEST_FIELD = 1024
 
 /** The field's value for this body, `sha-256=:…:`. */
 export function contentDigest(body: Uint8Array | string): string {
-  return `sha-256=${serializeBytes(hash('sha256', body, 'buffer'))}`
+  return `sha-256=:${hash('sha256', body, 'base64')}:`
 }
 
 /**

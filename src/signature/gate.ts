@@ -3,7 +3,7 @@ import type { Callers } from './callers.ts'
 import { verifyBody } from './content-digest.ts'
 import type { SigningKey } from './keys.ts'
 import { replayKey, type NonceMemory } from './nonces.ts'
-import { MAX_SKEW } from './profile.ts'
+import { MAX_SKEW, RESPONSE_FIELDS } from './profile.ts'
 import { responseKey, signResponse } from './sign.ts'
 import { verifyRequest, type VerifiedRequest } from './verify.ts'
 
@@ -25,19 +25,21 @@ export interface GateOptions {
 export function createGate(options: GateOptions): RequestSignatures {
   function toSigned(request: VerifiedRequest, now: number): SignedRequest {
     const key = responseKey(request, options.brokerKey)
-    return {
+    const signed: SignedRequest = {
       caller: request.caller,
       keyId: request.key.keyId,
       remember() {
         const seen = options.nonces.remember(request.key.keyId, request.nonce, now)
-        if (seen === 'full') return { code: 'rate_limited', detail: 'nonce_memory_full', keyId: request.key.keyId }
+        if (seen === 'full') return { code: 'rate_limited', detail: 'nonce_memory_full', keyId: request.key.keyId, answerable: signed }
         return seen === 'replayed' ? replayed(request.key.keyId) : undefined
       },
       replayKey: () => replayKey(request.key.keyId, request.nonce),
       replayTtl: Math.max(1, Math.ceil(request.expires - now / 1000) + MAX_SKEW),
       bodyMatches: (body) => verifyBody(request.covered, body) === 'matches',
+      answerFields: RESPONSE_FIELDS,
       signAnswer: (answer) => key === undefined ? {} : signResponse(answer, request, key, { now: options.now() }),
     }
+    return signed
   }
 
   return {
@@ -50,8 +52,6 @@ export function createGate(options: GateOptions): RequestSignatures {
         const refused: RefusedRequest = { code, detail, ...(keyId === undefined ? {} : { keyId }) }
         return { refused: verdict.code === 'clock_skew' ? { ...refused, answerable: toSigned(verdict.request, now) } : refused }
       }
-      // Before anybody counts it: what is sent again must not use up the caller's share.
-      if (options.nonces.knows(verdict.key.keyId, verdict.nonce)) return { refused: replayed(verdict.key.keyId) }
       return { signed: toSigned(verdict, now) }
     },
   }

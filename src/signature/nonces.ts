@@ -39,31 +39,18 @@ export class NonceMemory {
   /** Notes a nonce. `nowMs` is the time that the request's freshness was judged with. At the cap: `full`, nothing noted. */
   remember(keyId: string, nonce: string, nowMs: number): 'new' | 'replayed' | 'full' {
     this.#rotate(nowMs)
-    const [high, low] = this.#digest(keyId, nonce)
-    if (this.#holds(high, low)) return 'replayed'
+    const digest = hash('sha256', `${this.#secret}\0${keyId}\0${nonce}`, 'buffer')
+    const high = digest.readUInt32LE(0)
+    const low = digest.readUInt32LE(4) || 1 // 0,0 marks a free slot
+    if (this.#previous.has(high, low) || this.#current.has(high, low)) return 'replayed'
     if (this.#current.size >= this.#capacity) return 'full'
     this.#current.add(high, low)
     return 'new'
   }
 
-  /** Whether a nonce was noted; nothing is. */
-  knows(keyId: string, nonce: string): boolean {
-    const [high, low] = this.#digest(keyId, nonce)
-    return this.#holds(high, low)
-  }
-
   /** How many nonces are held now. */
   get size(): number {
     return this.#current.size + this.#previous.size
-  }
-
-  #digest(keyId: string, nonce: string): [high: number, low: number] {
-    const digest = hash('sha256', `${this.#secret}\0${keyId}\0${nonce}`, 'buffer')
-    return [digest.readUInt32LE(0), digest.readUInt32LE(4) || 1] // 0,0 marks a free slot
-  }
-
-  #holds(high: number, low: number): boolean {
-    return this.#previous.has(high, low) || this.#current.has(high, low)
   }
 
   #rotate(nowMs: number): void {

@@ -60,6 +60,7 @@ export function createMetrics(read: MetricSources): Metrics {
   const lastSweep = new Gauge({ name: 'token_broker_keep_alive_last_sweep_timestamp_seconds', help: 'When keep-alive last went over everything that was due.', registers })
 
   const refused = counter('requests_refused_total', 'Requests whose signature did not hold, by why and by key id as presented where it is known.', 'detail', 'key_id')
+  const lastRefused = new Gauge({ name: 'token_broker_last_refused_timestamp_seconds', help: 'When that happened last, seconds since the epoch.', labelNames: ['detail', 'key_id'], registers })
   const unreadable = counter('unreadable_values_total', 'Stored values that no sealing key opens. Must stay 0: somebody gets token_unreadable.', 'detail')
   const requests = new Histogram({
     name: 'token_broker_http_seconds', help: 'Requests answered.', labelNames: ['listener', 'route', 'status'],
@@ -134,7 +135,9 @@ export function createMetrics(read: MetricSources): Metrics {
     requestRefused(detail, keyId) {
       // Only ids that exist: a stranger must not be able to make label values.
       const known = read.callerKeys().some((key) => key.keyId === keyId)
-      refused.inc({ detail, key_id: known ? keyId! : '' })
+      const labels = { detail, key_id: known ? keyId! : '' }
+      refused.inc(labels)
+      lastRefused.setToCurrentTime(labels)
     },
     answered(listener, route, status, seconds) {
       requests.observe({ listener, route, status: String(status) }, seconds)

@@ -1,16 +1,16 @@
 import t from 'tap'
-import { traceId } from '../../src/http/trace-context.ts'
+import { traceParent } from '../../src/http/trace-context.ts'
 import { startWorld } from '../support/world.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
 
 t.test('a traceparent is taken as W3C Trace Context says, and a wrong one is ignored', async (t) => {
-  t.equal(traceId(`00-${TRACE}-${PARENT}-01`), TRACE)
-  t.equal(traceId(`cc-${TRACE}-${PARENT}-01-what-the-future-holds`), TRACE)
+  t.strictSame(traceParent(`00-${TRACE}-${PARENT}-01`), { traceId: TRACE, spanId: PARENT, sampled: true })
+  t.strictSame(traceParent(`cc-${TRACE}-${PARENT}-00-what-the-future-holds`), { traceId: TRACE, spanId: PARENT, sampled: false })
   const ignored = [undefined, [], '', TRACE, `00-${TRACE}-${PARENT}-01-more`, `ff-${TRACE}-${PARENT}-01`, `00-${'0'.repeat(32)}-${PARENT}-01`,
     `00-${TRACE}-${'0'.repeat(16)}-01`, `00-${TRACE.toUpperCase()}-${PARENT}-01`, `00-${TRACE}-${PARENT}-1`, `00-${TRACE}\n-${PARENT}-01`]
-  for (const header of ignored) t.equal(traceId(header), undefined, JSON.stringify(header))
+  for (const header of ignored) t.equal(traceParent(header), undefined, JSON.stringify(header))
 })
 
 t.test('every line that is logged for a request has the trace of its caller', async (t) => {

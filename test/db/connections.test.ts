@@ -1,0 +1,117 @@
+import t from 'tap'
+import { Failure } from '../../src/core/failure.ts'
+import { openDatabase } from '../../src/db/client.ts'
+import { sql } from '../../src/db/drizzle.ts'
+import { testDatabase } from '../support/database.ts'
+import { openWire } from '../support/wire.ts'
+
+// Who uses which connection. What fails, and how, is in client.test.ts.
+
+async function open(t: { teardown(end: () => Promise<void>): unknown }, { poolSize = 6, deadlineMs = 5_000, prepare = true } = {}) {
+  const wire = await openWire(await testDatabase(t))
+  t.teardown(() => wire.close())
+  const database = openDatabase({ url: wire.url, prepare, poolSize, deadlineMs })
+  t.teardown(() => database.close())
+  return { wire, database }
+}
+const number = (n: number) => sql`select ${n}::int as n`
+const READ = 'select $1::int as n'
+
+t.test('the thousandth query has no more to look through than the first', async (t) => {
+  const { database } = await open(t)
+  const { indexOf } = Array.prototype
+  let longest = 0
+  Array.prototype.indexOf = function (...args) {
+    longest = Math.max(longest, this.length)
+    return indexOf.apply(this, args as [unknown])
+  }
+  t.teardown(() => void (Array.prototype.indexOf = indexOf))
+  for (let i = 0; i < 1_000; i++) {
+    await database.run((db) => db.execute(number(i)))
+    await database.read(READ, [i])
+  }
+  t.ok(longest < 100, `${longest}`)
+})
+
+t.test('more at once than there are connections: each waits its turn, and no more are opened', async (t) => {
+  const { wire, database } = await open(t)
+  const answers = await Promise.all(Array.from({ length: 60 }, async (_, i) => [
+    await database.run((db) => db.execute(number(i))),
+    await database.query(READ, [i]),
+    await database.read(READ, [i]),
+    await database.transaction((tx) => tx.execute(number(i))),
+  ]))
+  for (const [i, four] of answers.entries()) t.match(four, Array(4).fill([{ n: i }]))
+  t.equal(wire.opened(), 6)
+})
+
+t.test('one after the other uses one connection', async (t) => {
+  const { wire, database } = await open(t)
+  for (let i = 0; i < 5; i++) await database.run((db) => db.execute(number(i)))
+  t.equal(wire.opened(), 1)
+})
+
+t.test('who waits for a connection longer than the patience is told so, and the others go on', async (t) => {
+  const { database } = await open(t, { poolSize: 1 })
+  const slow = database.run((db) => db.execute(sql`select pg_sleep(0.5), 1 as n`))
+  const impatient = database.run((db) => db.execute(number(2)), 50).catch((error: unknown) => error)
+  const patient = database.run((db) => db.execute(number(3)))
+  t.match(await impatient, { code: 'database_unavailable', facts: { detail: 'no free connection' } })
+  t.match(await slow, [{ n: 1 }])
+  t.match(await patient, [{ n: 3 }])
+})
+
+t.test('what throws before it is sent gives its connection back', async (t) => {
+  const { database } = await open(t, { poolSize: 1 })
+  for (let i = 0; i < 3; i++) {
+    await t.rejects(database.run(() => {
+      throw new TypeError('no statement')
+    }), { code: 'database_unavailable', facts: { detail: 'unknown (TypeError)' } })
+  }
+  t.match(await database.run((db) => db.execute(number(1))), [{ n: 1 }])
+})
+
+t.test('reads are answered while every other connection is taken', async (t) => {
+  const { database } = await open(t)
+  const taken = Array.from({ length: 4 }, () => database.run((db) => db.execute(sql`select pg_sleep(1)`)))
+  t.match(await database.run((db) => db.execute(number(0)), 50).catch((error: unknown) => error), Failure, 'all taken')
+  t.match(await Promise.all(Array.from({ length: 80 }, (_, i) => database.read(READ, [i]))), Array.from({ length: 80 }, (_, i) => [{ n: i }]))
+  await Promise.all(taken)
+})
+
+t.test('a read whose connection is lost is answered by another one; a write is not tried again', async (t) => {
+  const { database } = await open(t)
+  const slow = 'select pg_sleep(0.5), $1::int as n'
+  const read = database.read(slow, [7])
+  const write = database.query(slow, [8]).catch((error: unknown) => error)
+  let ended = 0
+  while (ended < 2) {
+    const rows = await database.run((db) => db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and state = 'active' and query like 'select pg_sleep(0.5)%' and pid <> pg_backend_pid()`))
+    ended += rows.length
+  }
+  t.match(await read, [{ n: 7 }])
+  t.match(await write, { code: 'database_unavailable' })
+})
+
+t.test('without prepared statements reads use the pool like everybody', async (t) => {
+  const { wire, database } = await open(t, { prepare: false, poolSize: 6 })
+  t.match(await Promise.all(Array.from({ length: 40 }, (_, i) => database.read(READ, [i]))), Array.from({ length: 40 }, (_, i) => [{ n: i }]))
+  t.equal(wire.opened(), 6)
+})
+
+t.test('Postgres is silent: one deadline later all are free again, not one after the other', async (t) => {
+  const { wire, database } = await open(t, { deadlineMs: 1_500, prepare: false, poolSize: 3 })
+  await Promise.all([1, 2, 3].map((n) => database.run((db) => db.execute(sql`select ${n}::int as n, pg_sleep(0.05)`))))
+  wire.swallow()
+  const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error)
+  const first = failed(database.run((db) => db.execute(number(1))))
+  t.match(await failed(database.run((db) => db.execute(number(2)), 300)), Failure)
+  const later = failed(database.run((db) => db.execute(number(3))))
+  t.match(await first, { facts: { detail: 'deadline' } })
+  t.match(await later, { code: 'database_unavailable', facts: { detail: /CONNECTION/ } }, 'not at its own deadline')
+  const opened = wire.opened()
+  wire.mend()
+  t.match(await Promise.all([4, 5, 6].map((n) => database.run((db) => db.execute(sql`select ${n}::int as n, pg_sleep(0.05)`)))), [[{ n: 4 }], [{ n: 5 }], [{ n: 6 }]])
+  t.equal(wire.opened(), opened + 3)
+})
