@@ -12,14 +12,15 @@ import { type Database, startDatabase } from '../sandbox/database.ts'
 import { crowd } from '../sandbox/entra/accounts.ts'
 import { type Entra, startEntra } from '../sandbox/entra/main.ts'
 import { type BrokerClient, type Call, createBrokerClient, type Problem, type Token } from '../sandbox/megdocs/broker-client.ts'
+import { startPooler } from '../sandbox/pooler.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
 import { createVault } from '../src/crypto/vault.ts'
 import { migrate } from '../src/db/migrate.ts'
 
 export interface Drill {
   name: string
-  /** Resolves with what was counted; throws with the figure that was missed. */
-  run(): Promise<string>
+  /** Resolves with what was counted; throws with the figure that was missed. `options`: of every deployment it makes. */
+  run(options?: DeploymentOptions): Promise<string>
 }
 
 export interface Answer {
@@ -33,8 +34,8 @@ export interface Deployment {
   sql: postgres.Sql
   entra: Entra
   env: Record<string, string>
-  /** A further process. */
-  start(): Promise<Broker>
+  /** A further process; `root`: of another release's files. */
+  start(root?: string): Promise<Broker>
   /** A caller's client; `address` is asked for each request. */
   client(address: () => string, onCall?: (call: Call) => void): BrokerClient
   /** Connected users `prefix-1` to `prefix-n`, each with an account of its own, their access tokens just expired. */
@@ -56,29 +57,32 @@ export interface Deployment {
 
 export interface DeploymentOptions {
   env?: Record<string, string>
-  /** Leads brokers to their database another way, such as through a pooler; the result's URL is theirs. */
-  through?: (databaseUrl: string) => Promise<string>
+  /** Brokers reach Postgres through PgBouncer. */
+  pooled?: boolean
+  /** Makes the schema; default: this release. */
+  migrate?: (databaseUrl: string) => Promise<unknown>
 }
 
 /** More than any drill or benchmark connects. */
 const ACCOUNTS = crowd(500)
 
-export async function deploy({ env: more = {}, through = async (url) => url }: DeploymentOptions = {}): Promise<Deployment> {
+export async function deploy({ env: more = {}, pooled = false, migrate: makeSchema = migrate }: DeploymentOptions = {}): Promise<Deployment> {
   const folder = mkdtempSync(join(tmpdir(), 'token-broker-drill-'))
   const database = await startDatabase()
   const databaseUrl = await database.createDatabase('token_broker')
-  await migrate(databaseUrl)
+  await makeSchema(databaseUrl)
+  const pooler = pooled ? await startPooler(databaseUrl) : undefined
   const entra = await startEntra({ accounts: ACCOUNTS })
   const secrets = generateSecrets(Date.now())
   const callersFile = join(folder, 'callers.json')
   writeFileSync(callersFile, secrets.callers, { mode: 0o600 })
   const env = brokerEnvironment({
     publicBaseUrl: 'http://localhost:8080',
-    databaseUrl: await through(databaseUrl),
+    databaseUrl,
     callersFile,
     secrets,
     microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
-    more,
+    more: { ...pooler?.env, ...more },
   })
   const sql = postgres(databaseUrl, { max: 4, onnotice: () => {}, backoff: () => 0.1 })
   const vault = createVault(parseSealingKeys(secrets.sealingKeys))
@@ -93,8 +97,8 @@ export async function deploy({ env: more = {}, through = async (url) => url }: D
     sql,
     entra,
     env,
-    async start() {
-      const broker = await startBroker(env)
+    async start(root) {
+      const broker = await startBroker(env, { root })
       brokers.push(broker)
       return broker
     },
@@ -150,6 +154,7 @@ export async function deploy({ env: more = {}, through = async (url) => url }: D
       await Promise.all(brokers.map((broker) => broker.stop('SIGKILL')))
       await sql.end({ timeout: 1 })
       await entra.close()
+      await pooler?.close()
       await database.close()
       rmSync(folder, { recursive: true, force: true })
     },

@@ -4,7 +4,7 @@ import { type Answer, read } from './deployment.ts'
 export interface Load {
   /** Every answer so far, with the milliseconds (performance.now) at which it came. */
   answers: { at: number; user: string; answer: Answer }[]
-  /** No further requests; resolves when those under way are answered. */
+  /** No further requests; resolves when those under way are answered. May be called again, such as where a drill ends with a miss. */
   stop(): Promise<void>
 }
 

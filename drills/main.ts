@@ -1,24 +1,39 @@
-// npm run drills [name…]: breaks what can break, one drill after the other; each says what it did and counted. Exits 1 on any miss.
+// npm run drills [name…] [-- --from <git ref>]: breaks what can break, one drill after the other; each says what it did and counted. Exits 1 on any miss.
+import { parseArgs } from 'node:util'
+import { findPooler } from '../sandbox/pooler.ts'
 import type { Drill } from './deployment.ts'
 import { kill } from './kill.ts'
 import { outage } from './outage.ts'
-import { pgbouncer } from './pgbouncer.ts'
+import { queries } from './queries.ts'
 import { readers } from './readers.ts'
 import { restart } from './restart.ts'
 import { rolling } from './rolling.ts'
 import { stop } from './stop.ts'
+import { upgradeFrom } from './upgrade.ts'
 
-const DRILLS: Record<string, Drill> = { readers, kill, stop, outage, restart, rolling, pgbouncer }
+const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, restart, rolling }
 
-async function main(wanted: readonly string[]): Promise<boolean> {
-  const unknown = wanted.filter((name) => !Object.hasOwn(DRILLS, name))
+/** All of it again with brokers that reach Postgres through PgBouncer in transaction mode (design 4). */
+const POOLED = Object.fromEntries(Object.entries(DIRECT).map(([key, { name, run }]): [string, Drill] => [`pgbouncer:${key}`, {
+  name: `${name}, through PgBouncer`,
+  async run() {
+    const { version, prepares } = findPooler()
+    return `${await run({ pooled: true })}; PgBouncer ${version}, DATABASE_PREPARE=${prepares ? 'on' : 'off'}`
+  },
+}]))
+
+async function main(argv: string[]): Promise<boolean> {
+  // `--from`: the release that the upgrade begins with.
+  const { positionals: wanted, values: { from } } = parseArgs({ args: argv, options: { from: { type: 'string' } }, allowPositionals: true })
+  const drills: Record<string, Drill> = { ...DIRECT, upgrade: upgradeFrom(from), ...POOLED }
+  const unknown = wanted.filter((name) => !Object.hasOwn(drills, name))
   if (unknown.length > 0) {
-    console.error(`no such drill: ${unknown.join(', ')}; there are ${Object.keys(DRILLS).join(', ')}`)
+    console.error(`no such drill: ${unknown.join(', ')}; there are ${Object.keys(drills).join(', ')}`)
     return false
   }
   let missed = 0
-  for (const key of wanted.length > 0 ? wanted : Object.keys(DRILLS)) {
-    const { name, run } = DRILLS[key]!
+  for (const key of wanted.length > 0 ? wanted : Object.keys(drills)) {
+    const { name, run } = drills[key]!
     const began = performance.now()
     const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
     try {

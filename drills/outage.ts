@@ -18,8 +18,8 @@ const RAMP = [1, 2, 4, 8, 16]
 /** Microsoft answers 503 for ten minutes. Time is moved, not waited for: the processes' clock and the times in the rows. */
 export const outage: Drill = {
   name: `Microsoft down for 10 minutes, then back, ${REPLICAS} replicas`,
-  async run() {
-    const deployment = await deploy()
+  async run(options) {
+    const deployment = await deploy(options)
     const { entra, sql } = deployment
     let shift = 0
     // Exchanges are held here, however long that takes.

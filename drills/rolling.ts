@@ -1,7 +1,7 @@
 import type { Broker } from '../sandbox/broker.ts'
 import type { BrokerClient } from '../sandbox/megdocs/broker-client.ts'
 import { deploy, type Drill, expect, pause, statuses } from './deployment.ts'
-import { startLoad } from './load.ts'
+import { type Load, startLoad } from './load.ts'
 
 /** Milliseconds between two looks at readiness, as Kubernetes would do it, only faster. */
 const PROBE = 200
@@ -9,8 +9,9 @@ const PROBE = 200
 /** Three replicas are replaced one after the other while callers read and tokens run out: nobody may notice. */
 export const rolling: Drill = {
   name: 'rolling restart of 3 replicas under load',
-  async run() {
-    const deployment = await deploy({ env: { DRAIN_SECONDS: '2' } })
+  async run(options) {
+    const deployment = await deploy({ ...options, env: { DRAIN_SECONDS: '2', ...options?.env } })
+    let load: Load | undefined
     let ready: Broker[] = []
     let all: Broker[] = []
     const probe = setInterval(() => void look(), PROBE)
@@ -26,7 +27,7 @@ export const rolling: Drill = {
       let broken = 0
       // The client tries a broken connection twice; here each break counts.
       const client = (): BrokerClient => deployment.client(() => ready[turn++ % ready.length]!.internalUrl, ({ status }) => void (status === 0 && (broken += 1)))
-      const load = startLoad(8, users, client)
+      load = startLoad(8, users, client)
       const codes: number[] = []
       for (const old of all) {
         await deployment.setRemaining(users, 30)
@@ -45,7 +46,7 @@ export const rolling: Drill = {
       return `${load.answers.length} requests while 3 replicas were replaced: 0 failed, ${degraded} degraded, ${deployment.calls()} refreshes`
     } finally {
       clearInterval(probe)
-      await deployment.close()
+      await Promise.all([load?.stop(), deployment.close()])
     }
   },
 }

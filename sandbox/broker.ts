@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateSealingKey } from '../src/crypto/keyring.ts'
 import { PERMISSIONS } from '../src/signature/callers.ts'
@@ -89,16 +90,15 @@ export interface Broker {
   log(): string
 }
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Milliseconds; the design asks for one second on a quiet machine. */
 const START_LIMIT = 30_000
 
 /**
  * Starts a broker and resolves when its /readyz says 200. Throws with its log's last lines when it ends before.
- * `logFile`: where its log is added to as well.
+ * `logFile`: where its log is added to as well. `root`: of another release's files; default: these.
  */
-export async function startBroker(env: Record<string, string>, options: { logFile?: string } = {}): Promise<Broker> {
+export async function startBroker(env: Record<string, string>, options: { logFile?: string; root?: string | undefined } = {}): Promise<Broker> {
   const lines: string[] = []
   const urls = new Map<string, string>()
   const file = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a', mode: 0o600 })
@@ -108,9 +108,10 @@ export async function startBroker(env: Record<string, string>, options: { logFil
     const listening = /"msg":"listening"/.test(line) ? (JSON.parse(line) as { listener: string; url: string }) : undefined
     if (listening) urls.set(listening.listener, listening.url)
   }
-  const child = await supervise([process.execPath, MAIN], {
+  const root = options.root ?? ROOT
+  const child = await supervise([process.execPath, join(root, 'src/main.ts')], {
     env: { PATH: '/usr/bin:/bin', ...env },
-    cwd: ROOT,
+    cwd: root,
     lastSignal: 'TERM',
     onOutput: take,
     onError: take,

@@ -45,7 +45,7 @@ function welcome(world: World, milliseconds: number): void {
 Everything runs (${(milliseconds / 1000).toFixed(1)} s). All of it is simulated, and none of it may be reached from other machines.
 
   Microsoft's control    ${world.entra.controlUrl}/control
-  broker, signed API     ${world.broker().internalUrl}
+  broker, signed API     ${world.broker().internalUrl}/docs
   broker, operations     ${world.broker().operationsUrl}/readyz
   broker, log            ${join(DIR, 'broker.log')}
 

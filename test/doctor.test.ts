@@ -4,12 +4,15 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import postgres from 'postgres'
 import t from 'tap'
+import { startBroker } from '../sandbox/broker.ts'
 import { selfSignedCertificate, toPem } from '../sandbox/entra/certificate.ts'
 import { generateSealingKey } from '../src/crypto/keyring.ts'
 import { examine, report, type Check } from '../src/doctor.ts'
 import { systemClock, type Surroundings } from '../src/services.ts'
 import { generateKey } from '../src/signature/keygen.ts'
+import { testDatabase } from './support/database.ts'
 import { startWorld, type World } from './support/world.ts'
 
 // One world for all: doctor changes nothing, and a test asserts that.
@@ -116,6 +119,60 @@ t.test('an empty database lacks migrations; what depends on them is skipped', as
   t.match(named['migrations']!.todo, 'token-broker migrate')
   t.match(named['deployment'], { result: 'skipped', saw: /lacks migrations/ })
   t.equal(named['sealing_keys']!.result, 'skipped')
+})
+
+t.test('a database that a newer release migrated is a warning here, and served all the same; the configuration is logged masked at start', async (t) => {
+  const url = await testDatabase(t)
+  const newer = { DATABASE_URL: url }
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  t.teardown(() => sql.end())
+  await sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', ${Date.now() * 2})`
+  const { named, bad } = await look(newer)
+  t.strictSame(bad, [])
+  t.match(named['migrations'], { result: 'warning', saw: /by a newer release/, todo: /rollback by one release/ })
+  t.equal(named['sealing_keys']!.result, 'ok', 'what depends on migrations is looked at')
+
+  const broker = await startBroker({ ...world.env, ...newer })
+  t.teardown(() => broker.stop('SIGKILL'))
+  t.match(broker.log(), /"level":"warn".*migrated by a newer release/)
+  t.equal((await fetch(`${broker.operationsUrl}/readyz`)).status, 200)
+  const [starting = ''] = broker.log().split('\n').filter((line) => line.includes('"msg":"starting"'))
+  t.match(JSON.parse(starting), { config: { publicBaseUrl: world.baseUrl, microsoft: { credentials: [{ kind: 'secret', secret: /^.{3}\*{3}$/ }] }, sealingKeys: ['sandbox-1:***'], sessionSecrets: ['***'] } })
+  for (const secret of secretsOf(world)) t.notOk(broker.log().includes(secret))
+})
+
+t.test('the way to Postgres: plain, encrypted without proof, verified; and an authority that ends', async (t) => {
+  const at = async (host: string, query = '', more: Record<string, string> = {}) =>
+    (await look({ DATABASE_URL: `postgres://broker:p@${host}:1/none${query}`, DATABASE_DEADLINE_MS: '100', ...more })).named['database_encryption']!
+  for (const here of ['127.0.0.1', 'localhost', '[::1]']) t.match(await at(here), { result: 'ok', saw: /on this machine/ })
+  t.match(await at('db.invalid'), { result: 'warning', saw: /db\.invalid\) is not encrypted/, todo: /sslmode=verify-full/ })
+  t.match(await at('db.invalid', '?sslmode=disable'), { result: 'warning' })
+  t.match(await at('db.invalid', '?sslmode=prefer'), { result: 'warning', saw: /may not be/ })
+  t.match(await at('db.invalid', '?sslmode=require'), { result: 'warning', saw: /verifies no certificate/ })
+  t.equal((await at('db.invalid', '?sslmode=verify-full')).result, 'ok')
+  const authority = (days: number) => toPem(selfSignedCertificate(generateKeyPairSync('rsa', { modulusLength: 2048 }), { commonName: 'authority', notBefore: Date.now() - 30 * DAY, notAfter: Date.now() + days * DAY }))
+  t.match(await at('db.invalid', '', { DATABASE_CA: authority(400) }), { result: 'ok', saw: /verified/, todo: undefined })
+  t.match(await at('db.invalid', '', { DATABASE_CA: authority(5) }), { result: 'warning', saw: /ends 20/, todo: /new authority beside it/ })
+  t.match(await at('db.invalid', '', { DATABASE_CA: authority(-1) }), { result: 'failed', saw: /ended 20/ })
+  t.equal((await at('db.invalid', '', { DATABASE_CA: `${authority(-1)}\n${authority(400)}` })).result, 'ok', 'the new one counts')
+})
+
+t.test('the end of the certificate that Microsoft knows us by is told, also while Microsoft does not answer', async (t) => {
+  const certified = async (days: number, more: Record<string, string> = {}, registered = true) => {
+    const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const certificate = toPem(selfSignedCertificate(keys, { commonName: 'broker', notBefore: Date.now() - 30 * DAY, notAfter: Date.now() + days * DAY }))
+    world.entra.control.configureApp({ certificates: registered ? [certificate] : [] })
+    const { named } = await look({ MICROSOFT_CLIENT_CERTIFICATE: certificate, MICROSOFT_CLIENT_KEY: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, MICROSOFT_CLIENT_SECRET: undefined, ...more })
+    return named['client_credential']!
+  }
+  t.match(await certified(90), { result: 'ok', saw: /accepted by Microsoft; it ends 20/ })
+  t.match(await certified(5), { result: 'warning', saw: /it ends 20/, todo: /Make a new certificate/ })
+  const away = { MICROSOFT_LOGIN_URL: 'http://127.0.0.1:1' }
+  t.match(await certified(5, away), { result: 'warning', saw: /ends 20/ })
+  t.match(await certified(-1, away), { result: 'failed', saw: /ended 20/ })
+  t.match(await certified(90, away), { result: 'skipped' })
+  t.match(await certified(-1), { result: 'warning', saw: /it ended 20/ })
+  t.match(await certified(-1, {}, false), { result: 'failed', todo: /It ended 20/ })
 })
 
 t.test('a database that cannot be reached, does not exist or is not ours is told apart', async (t) => {

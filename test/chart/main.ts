@@ -71,6 +71,7 @@ t.test('the service understands the configuration that the chart gives it', asyn
     const config = readConfig(env, files, NOW)
     t.strictSame(config.warnings, [], `${set}: no variable that nobody reads`)
     t.equal(config.publicBaseUrl, bases[set])
+    t.equal(config.operationsReplicas[0]?.host, `${find(objects, 'Service', /-operations$/).metadata.name}.megdocs.svc`, 'doctor --fleet finds the replicas')
     t.equal(redirectUri(set), config.redirectUri, 'NOTES.txt prints the redirect URI that the service sends')
     t.ok(spec.terminationGracePeriodSeconds > config.drainSeconds + 45)
     if (set === 'bare') continue
@@ -138,9 +139,12 @@ t.test('pods are hardened, talk to nobody unasked, and are never fewer during a 
     t.match(pod.containers[0].securityContext, { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } })
   }
   t.match(find(objects, 'Deployment')['spec'].strategy, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } })
-  t.strictSame(find(objects, 'NetworkPolicy', /broker$/)['spec'].ingress, null, 'nobody is let in before somebody is named')
+  const server = { 'app.kubernetes.io/name': 'token-broker', 'app.kubernetes.io/instance': 'tb', 'app.kubernetes.io/component': 'server' }
+  t.strictSame(find(objects, 'NetworkPolicy', /broker$/)['spec'].ingress, [{ from: [{ podSelector: { matchLabels: server } }], ports: [{ protocol: 'TCP', port: 'operations' }] }],
+    'nobody but the replicas themselves, to ask each other how they are, is let in before somebody is named')
+  t.match(find(objects, 'Service', /-operations$/)['spec'], { clusterIP: 'None', publishNotReadyAddresses: true, selector: server, ports: [{ port: 9090 }] }, 'which find each other by a name that stands for all')
   const open = find(render({ values: 'most' }), 'NetworkPolicy', /broker$/)['spec'].ingress as { from: unknown[]; ports: { port: string }[] }[]
-  t.strictSame(open.map(({ from, ports }) => [ports.map(({ port }) => port), from.length]).sort(), [[['internal'], 1], [['operations'], 1], [['public'], 1]])
+  t.strictSame(open.map(({ from, ports }) => [ports.map(({ port }) => port), from.length]).sort(), [[['internal'], 1], [['operations'], 2], [['public'], 1]])
   t.equal(find(render({ values: 'most' }), 'Deployment')['spec'].replicas, undefined, 'an autoscaler has the word on replicas')
   const { spec } = find(objects, 'Ingress')
   t.strictSame(spec.rules.map((rule: any) => [rule.host, rule.http.paths.map(({ path }: { path: string }) => path)]),

@@ -1,6 +1,8 @@
+import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import Schema from 'typebox/schema'
 import t from 'tap'
+import { request } from 'undici'
 import { openApiText } from '../../src/cli/openapi.ts'
 import { FAILURE_CODES } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
@@ -9,16 +11,18 @@ import { signingGuide } from '../../src/http/signing-guide.ts'
 import { signatureBase, type BaseLine } from '../../src/signature/base.ts'
 import type { Caller } from '../../src/signature/callers.ts'
 import { signingKey, type SigningKey } from '../../src/signature/keys.ts'
+import { PERMISSIONS } from '../../src/core/caller.ts'
 import { signRequest, signResponse, toMessage } from '../../src/signature/sign.ts'
 import { verifyRequest, type VerifiedRequest } from '../../src/signature/verify.ts'
 import { verifyResponse } from '../../src/signature/verify-response.ts'
-import { createPublicKey } from 'node:crypto'
+import { startWorld } from '../support/world.ts'
 
 interface Media { schema: object; example?: unknown; examples?: Record<string, { value: unknown }> }
 interface Operation {
   operationId: string
   summary?: string
   description?: string
+  security: { signature: string[] }[]
   parameters?: { name: string; in: string; description?: string; schema: object; example?: unknown }[]
   requestBody?: { content: Record<string, Media> }
   responses: Record<string, { description: string; content?: Record<string, Media>; headers?: object }>
@@ -77,6 +81,22 @@ t.test('every failure names its codes, each with an example of its status; waiti
   for (const code of FAILURE_CODES) t.ok(text.includes(`\`${code}\` (${PROBLEMS[code].status})`), `${code} in the list`)
 })
 
+t.test('every operation names the permission it needs, and every permission is needed somewhere', async (t) => {
+  const needed = operations.map(({ at, operation: { security, description } }) => {
+    const permission = security[0]?.signature[0] ?? ''
+    t.ok(description?.endsWith(` Needs the permission \`${permission}\`.`), at)
+    t.equal(security.length, 1, at)
+    return permission
+  })
+  t.strictSame([...new Set(needed)].sort(), [...PERMISSIONS].sort())
+})
+
+t.test('lists that callers are told to expect more of say so to programs too', async (t) => {
+  const open = { 'x-more-may-come': true, enum: Array }
+  t.match(document.components.schemas, { Code: open, Reason: open, Event: { properties: { type: open } } })
+  t.equal(text.match(/"x-more-may-come": true/g)?.length, 3, 'and no other list does')
+})
+
 t.test('every body and answer has an example, and each fits its schema', async (t) => {
   for (const { at, operation } of operations) {
     const bodies = Object.values(operation.requestBody?.content ?? {})
@@ -129,4 +149,47 @@ t.test('worked answer: base and headers are what src/signature makes, and a call
   const received = { status, headers: { ...headers, ...adds }, body: Buffer.from(body) }
   t.match(verifyResponse(received, { ...WORKED_GET, headers: WORKED_GET.adds }, key, { now: NOW }), { kind: 'verified' })
   t.ok(document.components.securitySchemes['signature']!.description.includes(base.at(-1)!))
+})
+
+const world = await startWorld(t)
+async function look(path: string, headers: Record<string, string> = {}, base = world.replica.internalUrl) {
+  const { statusCode: status, headers: received, body } = await request(base + path, { headers })
+  return { status, headers: received, text: await body.text() }
+}
+/** What Chromium sends along when somebody opens a page or a page loads a script. */
+const BROWSER = { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'navigate' }
+const POLICY = 'default-src \'none\';script-src \'self\';style-src \'self\';img-src \'self\' data:;connect-src \'self\';base-uri \'none\';form-action \'none\';frame-ancestors \'none\''
+
+t.test('the reference page is there with and without a slash, unsigned, and everything on it comes from the same place', async (t) => {
+  for (const path of ['/docs', '/docs/']) {
+    const page = await look(path, BROWSER)
+    t.match(page, { status: 200, headers: { 'content-type': /^text\/html/, 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'cache-control': 'no-store' } })
+    t.notMatch(page.text, /<script(?![^>]* src=)|<style|\bon\w+=|https?:/, 'nothing inline, nothing from elsewhere')
+    const files = [...page.text.matchAll(/ (?:src|href)="([^"]+)"/g)].map(([, file]) => new URL(file!, `${world.replica.internalUrl}${path}`))
+    t.ok(files.length >= 6)
+    for (const { pathname } of files) t.match(await look(pathname, BROWSER), { status: 200, headers: { 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff' } }, pathname)
+  }
+})
+
+t.test('the page is given every operation and the signing guide, and nothing to try them with', async (t) => {
+  const { status, text: given } = await look('/docs/json', BROWSER)
+  t.equal(status, 200)
+  const { paths, info, components } = JSON.parse(given) as { paths: object; info: { description: string }; components: { securitySchemes?: object } }
+  t.strictSame(Object.keys(paths), Object.keys(document.paths))
+  t.ok(info.description.includes(signingGuide()))
+  t.equal(components.securitySchemes, undefined)
+  t.match((await look('/docs/static/swagger-initializer.js', BROWSER)).text, /"supportedSubmitMethods":\[\]/)
+  const served = JSON.parse((await look('/openapi.json')).text) as Document
+  t.strictSame({ ...served, servers: [] }, { ...document, servers: [] }, 'the document itself is left as it is')
+})
+
+t.test('beside the page everything is as it was: signed or refused', async (t) => {
+  t.match(await look('/docs/static/nothing.js'), { status: 404, headers: { 'content-type': /^application\/problem\+json/ }, text: /"code":"not_found"/ })
+  for (const path of ['/docs/static/..%2f..%2fpackage.json', '/docs/static/%2e%2e/%2e%2e/package.json']) t.notMatch(await look(path), { status: 200 }, path)
+  for (const path of ['/docs/nothing', '/docsx', '/nothing', '/tokens/42']) {
+    t.match(await look(path), { status: 401, headers: { 'content-type': /^application\/problem\+json/, 'content-security-policy': undefined }, text: /"code":"invalid_signature"/ }, path)
+  }
+  t.match(await look('/tokens/42', BROWSER), { status: 401 })
+  t.match(world.replica.logged(), /"refused":"sent_by_a_browser"/)
+  for (const path of ['/docs', '/docs/', '/docs/json']) t.equal((await look(path, {}, world.replica.publicUrl)).status, 404, `${path} is no page for the public`)
 })

@@ -30,6 +30,11 @@ const EXPECTED: readonly Expected[] = [
   [50012, client, 'everybody', 'client_credential', 'ops'],
   [50013, client, 'everybody', 'client_credential', 'ops'],
   [700025, client, 'everybody', 'client_credential', 'ops'],
+  [700021, client, 'everybody', 'client_credential', 'ops'],
+  [700023, client, 'everybody', 'client_credential', 'ops'],
+  [700024, client, 'everybody', 'client_credential', 'ops'],
+  [50027, client, 'everybody', 'client_credential', 'ops'],
+  [50027, request, 'one', 'client_credential', 'ops'],
   [700016, unauthorized, 'one', 'app_registration', 'ops'],
   [700011, unauthorized, 'one', 'app_registration', 'ops'],
   [70001, unauthorized, 'one', 'app_registration', 'ops'],
@@ -173,9 +178,17 @@ t.test('every listed code ends in its state, with its reason and the one who act
   t.strictSame(new Set(AADSTS.map((row) => row.code)), new Set(EXPECTED.map(([number]) => number)), 'no row of the table is untested')
 })
 
-t.test('only the design\'s eight credential codes concern everybody', async (t) => {
+t.test('only refusals of our credential concern everybody', async (t) => {
   const everybody = AADSTS.filter((row) => row.everybody).map((row) => row.code)
-  t.strictSame(everybody.toSorted(), [7000215, 7000222, 7000218, 70002, 700027, 50012, 50013, 700025].toSorted())
+  const design = [7000215, 7000222, 7000218, 70002, 700027, 50012, 50013, 700025]
+  const assertions = [700021, 700023, 700024, 50027]
+  t.strictSame(everybody.toSorted(), [...design, ...assertions].toSorted())
+})
+
+t.test('a code that means our assertion only beside invalid_client concerns nobody else beside another word', async (t) => {
+  t.match(refresh(json(400, errorBody(700023, 'invalid_scope'))), { kind: 'misconfigured', everybody: false, reason: 'app_registration' })
+  t.match(refresh(json(400, errorBody(50027, request))), { kind: 'misconfigured', everybody: false, reason: 'client_credential' })
+  t.match(refresh(json(400, errorBody(50027, grant))), { kind: 'reconnect', final: false, reason: 'token_invalid' })
 })
 
 t.test('a listed code is looked at before the error word', async (t) => {

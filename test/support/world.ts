@@ -10,6 +10,7 @@ import { BROKER_AUTHORITY, brokerEnvironment, generateSecrets, type BrokerSecret
 import { startEntra, type Entra } from '../../sandbox/entra/main.ts'
 import { openFrontDoor } from '../../sandbox/front-door.ts'
 import { createBrokerClient, type BrokerClient } from '../../sandbox/megdocs/broker-client.ts'
+import { startPooler } from '../../sandbox/pooler.ts'
 import { buildInternalApp, buildOperationsApp, buildPublicApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { checkDatabase } from '../../src/main.ts'
@@ -63,6 +64,9 @@ export interface World {
 
 export async function startWorld(t: Teardown, options: { env?: Record<string, string>; surroundings?: Surroundings; databaseUrl?: string } = {}): Promise<World> {
   const databaseUrl = options.databaseUrl ?? await testDatabase(t as Parameters<typeof testDatabase>[0])
+  // With PGBOUNCER in the environment (npm run test:pgbouncer) brokers go through it; the test itself looks at Postgres directly.
+  const pooler = process.env.PGBOUNCER ? await startPooler(databaseUrl) : undefined
+  t.teardown(() => pooler?.close())
   const folder = mkdtempSync(join(tmpdir(), 'token-broker-test-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const secrets = generateSecrets(Date.now())
@@ -83,7 +87,7 @@ export async function startWorld(t: Teardown, options: { env?: Record<string, st
     callersFile,
     secrets,
     microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
-    more: { DATABASE_POOL_SIZE: '4', ...options.env },
+    more: { DATABASE_POOL_SIZE: '6', ...pooler?.env, ...options.env },
   })
   const startReplica = (changes: Record<string, string> = {}, surroundings: Surroundings = {}) =>
     startOne(t, { ...env, ...changes }, secrets, { ...options.surroundings, ...surroundings })
