@@ -42,7 +42,8 @@ function newApp(listener: Listener, { log, metrics, lifecycle, traces }: Service
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
     childLoggerFactory(logger, bindings, options, raw) {
-      const parent = traceParent(raw.headers.traceparent)
+      // Callers' traces go on here. Strangers decide neither which trace a request belongs to nor whether it is sampled.
+      const parent = listener === 'internal' ? traceParent(raw.headers.traceparent) : undefined
       const trace = traced?.begin(raw, raw.method ?? '', parent) ?? parent?.traceId
       return logger.child(trace === undefined ? bindings : { ...bindings, trace_id: trace }, options)
     },
@@ -160,6 +161,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     requestsPerMinute: () => services.config.callerRequestsPerMinute,
     now: () => clock.now(),
     onRefused: ({ detail, keyId }) => metrics.requestRefused(detail, keyId),
+    onForbidden: (caller, permission) => metrics.callerForbidden(caller, permission),
   })
   scope.setNotFoundHandler(() => {
     throw new Failure('not_found')

@@ -84,11 +84,13 @@ export const systemClock: Clock = {
   elapsed: () => performance.now(),
   sleep: (ms, signal) => new Promise((resolve) => {
     if (signal?.aborted === true) return resolve()
-    const timer = setTimeout(resolve, ms)
-    signal?.addEventListener('abort', () => {
+    const wake = () => {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', wake)
       resolve()
-    }, { once: true })
+    }
+    const timer = setTimeout(wake, ms)
+    signal?.addEventListener('abort', wake)
   }),
 }
 
@@ -123,7 +125,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     metrics.unreadable(detail)
     log.error({ alert: 'token_unreadable', detail, table, column, id: recordId }, 'a stored value cannot be opened: see SEALING_KEYS')
   })
-  const integrations = stored('oauth2_integration', createIntegrationStore(database, remembering(vault, 'access_token', () => clock.elapsed())))
+  const integrations = stored('oauth2_integration', createIntegrationStore(database, remembering(vault, 'access_token')))
   const connectSessions = stored('connect_session', createConnectSessionStore(database, vault))
   const browserSessions = stored('browser_session', createBrowserSessionStore(database))
   const called = createMicrosoft({

@@ -66,6 +66,8 @@ const BREAKING: [RegExp, (document: Json) => void][] = [
   [/^GET \/integrations > parameters .*: Required `tenant` query parameter was added/, (d) => {
     d['paths']['/integrations'].get.parameters.push({ in: 'query', name: 'tenant', required: true, schema: { type: 'string' } })
   }],
+  [/^GET \/integrations > parameters > \d+ > schema: Default changed from '100' to '50'/, (d) => { parameter(d, '/integrations', 'limit')['schema'].default = 50 }],
+  [/^POST \/connect-sessions > requestBody .*intent: Default changed from '"connect"' to 'none'/, (d) => delete body(d, '/connect-sessions')['properties'].intent.default],
   [/^GET \/events > parameters .*: `wait` query parameter was removed/, (d) => {
     const { get } = d['paths']['/events']
     get.parameters = get.parameters.filter(({ name }: { name: string }) => name !== 'wait')
@@ -95,6 +97,9 @@ t.test('what breaks nobody is let through', async (t) => {
     const begin = body(document, '/connect-sessions')
     begin['properties'].intent.enum.push('look')
     begin['properties'].hint = { type: 'string' }
+    parameter(document, '/integrations', 'after')['schema'].default = ''
+    schemas.Token.properties.degraded.default = false
+    document['servers'][0].variables.authority.default = 'elsewhere:8081'
     body(document, '/tokens/{userId}/refresh')['required'] = []
     schemas.ImportOutcome = schemas.ImportResult
     answer(document, '/integrations/import', 'post', '200')['schema'].properties.results.items = { $ref: `${REF}ImportOutcome` }

@@ -29,6 +29,9 @@ t.test('the shapes in docs/doctor.md are those that are printed', async (t) => {
   world.entra.control.misbehave('aadsts', 53003, { times: 1 })
   await world.setRemaining('42', 100)
   await world.caller.token('42')
+  const { metrics } = world.replica.services
+  metrics.callerForbidden('megdocs', 'tokens:read')
+  metrics.unreadable('unknown_key')
   await world.replica.operations.listen({ host: '127.0.0.1', port: 0 })
   const { port } = world.replica.operations.server.address() as AddressInfo
   await fetch(`${world.replica.internalUrl}/tokens/42`)

@@ -9,7 +9,7 @@ import { examineFleet } from '../src/doctor.ts'
 import type { Verdict } from '../src/doctor/check.ts'
 import type { FleetFacts } from '../src/doctor/fleet.ts'
 import { parseMetrics } from '../src/doctor/prometheus-text.ts'
-import { startWorld, type Replica, type World } from './support/world.ts'
+import { JANE, startWorld, type Replica, type World } from './support/world.ts'
 
 // `doctor --fleet`: whose problem it is when users cannot edit documents. Replicas answer on real operations listeners.
 
@@ -44,7 +44,16 @@ t.test('a healthy fleet: numbers, keys and replicas, and the verdict that the br
   addresses.push(await open(await world.startReplica()))
   t.match(await look(), { failed: false, verdict: { result: 'warning', saw: /Nobody is connected/ } })
   await world.connect('42')
+  const fresh = await look()
+  t.equal(fresh.fleet.refreshes!.last_at, null, 'a connect is no refresh')
+  await world.setRemaining('42', 10)
   await world.caller.token('42')
+  await world.sql`update oauth2_integration set connected_at = connected_at - interval '1 day', refreshed_at = refreshed_at - interval '1 hour'`
+  await world.caller.send('POST', '/integrations/import', { rows: [{
+    user_id: '43', refresh_token: world.entra.control.issueRefreshToken({ account: JANE }), connected_at: '2026-01-01T00:00:00Z', updated_at: new Date(Date.now() + 2_000).toISOString(),
+  }] })
+  t.equal((await look()).fleet.refreshes!.last_at, `${((await world.row('42'))!['refreshed_at'] as Date).toISOString().slice(0, 19)}Z`, 'nor is an import')
+  await world.caller.send('DELETE', '/integrations/43')
   const { text, failed, fleet, verdict, also } = await look()
   t.equal(failed, false)
   t.match(verdict, { result: 'ok', who_acts: 'nobody', saw: /no trouble; it last refreshed a token at 20/, todo: /doctor --user/ })
@@ -53,11 +62,11 @@ t.test('a healthy fleet: numbers, keys and replicas, and the verdict that the br
     integrations: { active: 1, reconnect_required: 0 }, failures: { groups: 0, list: [] }, refreshes: { last_at: /^20/, oldest_days: 0 },
     keep_alive: { after_days: 45, due: 0, dies_within: [{ days: 7, count: 0 }, { days: 30, count: 0 }, { days: 90, count: 1 }] },
     sealed: { keys: [{ key_id: 'sandbox-1', values: 2, held: true }], rows: 1, complete: true },
-    connects: [{ ended: 'connected', reason: null, count: 1 }], events: [{ type: 'connected', last_hour: 1, last_day: 1 }], gaps: [],
+    connects: [{ ended: 'connected', reason: null, count: 1 }], events: [{ type: 'connected', last_hour: 1, last_day: 1 }, { type: 'disconnected' }, { type: 'imported' }], gaps: [],
   })
   t.strictSame(fleet.replicas.map(({ address, problem, ready, database, breaker }) => ({ address, problem, ready, database, breaker })),
     addresses.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).map((address) => ({ address, problem: null, ready: true, database: 'ok', breaker: { state: 'closed', reason: null } })))
-  t.strictSame(fleet.replicas.flatMap(({ tokens }) => tokens), [{ status: '200', count: 1 }])
+  t.match(fleet.replicas.flatMap(({ tokens }) => tokens), [{ status: '200', count: 1, last_at: /^20.*\.\d{3}Z$/ }])
   for (const part of ['active 1', '2 under sandbox-1', 'ready, database ok, breaker closed', '1 × 200']) t.ok(text.includes(part), part)
   t.notMatch(text, 'jane@', 'no user is named')
 })
@@ -86,6 +95,8 @@ t.test('failures are grouped by reason and tenant with since when, and a wave po
   const [group] = one.fleet.failures!.list
   t.match(group, { reason: 'blocked_by_policy', aadsts: 53003, count: 6, last_day: 6, who_acts: 'tenant_admin', advice: /policy/ })
   t.ok(group!.first_at! < group!.last_at!)
+  await world.sql`update oauth2_integration set failure = failure || '{"since": "2026-01-01T00:00:00Z"}' where user_id = 'more1'`
+  t.match((await look()).fleet.failures!.list[0], { first_at: '2026-01-01T00:00:00Z', last_at: group!.last_at }, 'since the first try, not the last')
   await many(world, 5, { failure: { ...blocked(5, 'token_invalid'), microsoft: {} }, name: 'b', tenant: 'bbbbbbbb-0000-4000-8000-000000000000' })
   await many(world, 5, { failure: { ...blocked(5, 'token_invalid'), microsoft: {} }, name: 'c', tenant: 'cccccccc-0000-4000-8000-000000000000' })
   t.match(await look(), { verdict: { who_acts: 'ops', saw: /^10 users of 2 tenants: token_invalid/, todo: /app registration/ }, also: [{ who_acts: 'tenant_admin' }] })
@@ -127,11 +138,9 @@ t.test('refused signatures are told by key and reason, of all replicas, and when
   for (let i = 0; i < 3; i++) await fetch(`${second.internalUrl}/tokens/42`)
   const { failed, verdict, fleet, text } = await look()
   t.match(fleet.replicas.flatMap(({ refused }) => refused), [{ detail: String, key_id: '', count: 3, last_at: /^20/ }])
-  t.match(verdict, { result: 'failed', who_acts: 'ops', todo: /tokenbrokersignaturesrefused/ })
-  t.equal(failed, true, 'more are refused than served')
+  t.match(verdict, { result: 'warning', who_acts: 'ops', todo: /tokenbrokersignaturesrefused/ })
+  t.equal(failed, false, 'a few strays are no outage')
   t.match(text, /refused 3 × \w+, last 20/)
-  for (let i = 0; i < 5; i++) await world.caller.token('42')
-  t.match(await look(), { failed: false, verdict: { result: 'warning' } }, 'a few strays are no outage')
 })
 
 t.test('replicas that do not answer, answer too late, or are something else are named with the reason', async (t) => {
@@ -155,13 +164,16 @@ t.test('replicas that do not answer, answer too late, or are something else are 
 
 t.test('without the database the replicas are looked at all the same; a slow one leaves gaps, not a crash', async (t) => {
   const { world, look } = await setUp(t)
-  const { failed, verdict, fleet } = await look({ DATABASE_URL: 'postgres://broker:p@127.0.0.1:1/none' })
+  const { failed, verdict, fleet, text } = await look({ DATABASE_URL: 'postgres://broker:p@127.0.0.1:1/none' })
   t.equal(failed, true)
   t.match(verdict, { who_acts: 'ops', saw: /ECONNREFUSED/, todo: /postgres-failover/ })
   t.match(fleet, { integrations: null, failures: null, sealed: null, replicas: [{ ready: true }] })
+  for (const part of ['connect attempts of the last day', 'events of the last hour, of the last day']) t.ok(text.includes(`  ${part}\n    not known\n`), part)
   await world.connect('42')
   await world.sql`alter table event rename to event_gone`
-  t.match(await look(), { fleet: { events: null, integrations: { active: 1 }, gaps: [/^events: database 42P01/] }, also: [], verdict: { result: 'warning', saw: /did not tell all/ } })
+  const gapped = await look()
+  t.match(gapped, { fleet: { events: null, refreshes: null, integrations: { active: 1 } }, also: [], verdict: { result: 'warning', saw: /did not tell all/ } })
+  t.strictSame(gapped.fleet.gaps.toSorted(), ['events: database 42P01', 'last refresh: database 42P01'])
 })
 
 t.test('connects that fail in numbers are told with who acts', async (t) => {

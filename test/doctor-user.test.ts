@@ -64,6 +64,8 @@ t.test('what an administrator or ops must cure is said to be theirs, and what he
   t.match(await fail(53003), { failed: true, verdict: { who_acts: 'tenant_admin', saw: /still handed out/, todo: /without a reconnect/ }, user: { integration: { retry_at: String } } })
   t.match(await fail(650057), { failed: true, verdict: { who_acts: 'ops', todo: /runbooks\.md#refreshes-fail/ } })
   t.match(await fail(90033), { failed: false, verdict: { result: 'warning', who_acts: 'nobody', saw: /tried again from/ } })
+  await world.sql`update oauth2_integration set failures = 7, failure = failure || '{"since": "2026-01-01T00:00:00Z"}' where user_id = 'cases'`
+  t.match(await look('cases'), { user: { integration: { failure: { failures: 7, since: '2026-01-01T00:00:00Z', at: /^20/ } } } }, 'since the first try, not the last')
 })
 
 t.test('nobody is connected: it says who disconnected, or how the last attempt went', async (t) => {

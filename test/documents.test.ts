@@ -29,6 +29,16 @@ t.test('every failure code has a status, words, and its place in OpenAPI and REA
   }
 })
 
+t.test('the runbook for users who cannot edit names every failure code that a read of a token can give', async (t) => {
+  const { paths } = JSON.parse(await openApiText()) as { paths: Record<string, { get: { responses: Record<string, { content?: Record<string, { examples?: object }> }> } }> }
+  const codes = Object.entries(paths['/tokens/{userId}']!.get.responses).flatMap(([status, { content }]) =>
+    Object.keys(content?.['application/problem+json']?.examples ?? {}).map((code) => `${status} \`${code}\``))
+  t.ok(codes.length > 10)
+  const runbooks = readFileSync(new URL('../docs/runbooks.md', import.meta.url), 'utf8')
+  const [, table = ''] = /## Users cannot edit documents\n([^]*?)\n## /.exec(runbooks)!
+  t.strictSame(codes.filter((code) => !table.includes(`| ${code}`)), [])
+})
+
 t.test('every reason has words in every language, and its place in OpenAPI and README', async (t) => {
   const document = await openApiText()
   for (const [reason, { whoActs, advice }] of Object.entries(REASONS)) {

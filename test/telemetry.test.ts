@@ -105,6 +105,7 @@ t.test('the metrics tell of refreshes, joins, keep-alive, refusals, requests and
   t.equal(seen.get('token_broker_http_seconds_count{listener="internal",route="/tokens/:userId",status="200"}'), 2)
   t.equal(seen.get('token_broker_http_seconds_count{listener="internal",route="/tokens/:userId",status="401"}'), 1)
   t.ok([...seen].some(([name, value]) => name.startsWith('token_broker_requests_refused_total{') && value === 1))
+  for (const status of [200, 401]) t.ok(Math.abs(seen.get(`token_broker_last_token_read_timestamp_seconds{status="${status}"}`)! - Date.now() / 1000) < 60)
   t.ok([...seen].some(([name, value]) => name.startsWith('token_broker_caller_key_expiry_timestamp_seconds{key_id="megdocs') && value > Date.now() / 1000))
   t.notOk([...seen.keys()].some((name) => name.includes('user-one') || name.includes('user-two')))
 

@@ -31,8 +31,9 @@ export interface StoredFailure {
   microsoft: MicrosoftError
   /** Microsoft's claims challenge: sent along on the next authorize (entra.md 4.1). */
   claims?: string
-  /** ISO 8601, Postgres' clock. */
+  /** ISO 8601, Postgres' clock: this try, and the first in a row that ended for the same reason. */
   at?: string
+  since?: string
 }
 
 export type IntegrationStatus = 'active' | 'reconnect_required'

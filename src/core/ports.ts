@@ -329,7 +329,7 @@ export interface RefusedRequest {
   /** For the log only. */
   detail: string
   keyId?: string
-  /** The signature held and the request is no repetition, so the answer can be signed. */
+  /** The signature held, so the answer can be signed. Never where a nonce was seen before. */
   answerable?: SignedRequest
 }
 

@@ -11,7 +11,7 @@ export const LEASE = 7
 /** Milliseconds between two looks at a row that somebody else is refreshing: 50 to 250 with jitter. */
 const POLL = { first: 65, last: 200 }
 /** Milliseconds between two tries to save what could not be saved at once. */
-const SAVE_AGAIN = { first: 250, last: 5_000 }
+const SAVE_AGAIN = { first: 250, last: 1_000 }
 /** Milliseconds a shutdown waits for such saves; then the stored refresh token has to do. */
 const SAVE_AT_SHUTDOWN = 20_000
 /** Milliseconds the row may take to be read at least, however little patience is left. */

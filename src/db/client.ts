@@ -5,7 +5,7 @@
  *
  * The service needs nothing of a database session (design 4), so PgBouncer in transaction mode works.
  */
-import { isIP } from 'node:net'
+import { createConnection, isIP } from 'node:net'
 import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
 import { openLane, openPool } from './connections.ts'
@@ -39,9 +39,9 @@ export interface Database {
   /** One statement as it stands, for the paths that every token takes: drizzle would build and map it anew each time. Fails as `run` does. */
   query<Row extends RawRow>(statement: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
   /**
-   * The same for a quick read that waits for no lock. Such reads share few connections, and those that come together go to Postgres
-   * in one write: a system call each would cost as much as all of our own work (measured). Tried a second time on another connection when
-   * one is lost, because many reads go down with it.
+   * The same for a quick read that waits for no lock. With prepared statements and a pool of READS_APART_FROM, such reads share two of its
+   * connections: those that come together go to Postgres in one write (a system call each would cost as much as all of our own work,
+   * measured), and are tried a second time when theirs is lost, because many go down with it.
    */
   read<Row extends RawRow>(statement: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
@@ -59,12 +59,13 @@ const READS_APART_FROM = 6
 export function openDatabase(options: DatabaseOptions): Database {
   const { poolSize, prepare, deadlineMs } = options
   const open = () => {
-    const sql = connect(options)
-    return { sql, db: drizzle(sql) }
+    const { sql, retire } = connect(options)
+    return { sql, retire, db: drizzle(sql) }
   }
   // Without prepared statements the driver sends each in two round trips and never two at once, so nothing is to be gained.
-  const lanes = Array.from({ length: prepare && poolSize >= READS_APART_FROM ? READ_CONNECTIONS : 0 }, () => openLane(deadlineMs, open))
-  const pool = openPool(poolSize - lanes.length, deadlineMs, open)
+  const apart = prepare && poolSize >= READS_APART_FROM ? READ_CONNECTIONS : 0
+  const pool = openPool(poolSize - apart, deadlineMs, open)
+  const lanes = Array.from({ length: apart }, () => openLane(deadlineMs, open, pool.watch))
   let turn = 0
   const raw = <Row extends RawRow>({ sql }: { sql: postgres.Sql }, statement: string, parameters: readonly Parameter[]) =>
     sql.unsafe<Row[]>(statement, parameters as Parameter[], { prepare })
@@ -85,8 +86,15 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
 }
 
-function connect(options: DatabaseOptions): postgres.Sql {
-  return postgres(options.url, {
+function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void } {
+  let retired = false
+  const sql = postgres(options.url, {
+    // One that is retired must not come back to life: postgres.js 3.4.9 opens a connection anew for what still waits in it, ended or not,
+    // and keeps it beside those of its successor.
+    socket({ host: [host], port: [port] }: { host: string[]; port: number[] }) {
+      if (retired) throw Object.assign(new Error(), { code: 'CONNECTION_DESTROYED' })
+      return Object.assign(createConnection(port!, host), { host, port })
+    },
     max: 1,
     prepare: options.prepare,
     fetch_types: false,
@@ -96,7 +104,8 @@ function connect(options: DatabaseOptions): postgres.Sql {
     backoff: (tries: number) => Math.min(3 ** tries / 100, 0.5),
     onnotice: () => {},
     ...tlsOf(options),
-  })
+  } as postgres.Options<Record<string, postgres.PostgresType>>)
+  return { sql, retire: () => void (retired = true) }
 }
 
 /**

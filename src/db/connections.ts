@@ -10,16 +10,18 @@ import { isLost, translate } from './driver-errors.ts'
 export interface Lane<C> {
   /**
    * Runs statements. Fails as Database.run does, at the latest after `patienceMs`. `ended`: nothing of it occupies the connection any more,
-   * or that is replaced by one that has still to be made (`fresh`). `again`: the work may be done twice, and is when the connection was lost.
+   * or that is replaced by one that has still to be made (`fresh`). `again`: the work may be done twice, and is when the connection was lost or given up.
    */
   run<T>(work: (connection: C) => PromiseLike<T>, options: { patienceMs: number; ended?: (fresh: boolean) => void; again?: boolean }): Promise<T>
-  /** A connection from before that moment is taken for dead, and what runs on it fails at once. Nothing where nothing runs. */
+  /** A connection made before that moment is taken for dead, and what runs on it fails at once. Nothing where nothing runs. */
   giveUp(before: number): void
   close(): Promise<void>
 }
 
 interface Open {
   readonly sql: postgres.Sql
+  /** Opens no socket any more. */
+  retire(): void
 }
 
 /**
@@ -32,11 +34,12 @@ export function openLane<C extends Open>(deadlineMs: number, open: () => C, watc
   const retired = new Set<Promise<void>>()
   let closing: Promise<void> | undefined
 
-  /** `grace` in milliseconds: how long its other queries may still take. */
-  function replace(dead: typeof present, grace: number): void {
+  function replace(dead: typeof present): void {
     if (present !== dead || closing !== undefined) return
     present = begin()
-    const ending = dead.connection.sql.end({ timeout: grace / 1000 }).catch(() => {}).finally(() => retired.delete(ending))
+    // What waits in it would open connections of its own, beyond the pool's size, and keep them (postgres.js 3.4.9).
+    dead.connection.retire()
+    const ending = dead.connection.sql.end({ timeout: 0 }).catch(() => {}).finally(() => retired.delete(ending))
     retired.add(ending)
     for (const ended of dead.onEnded) ended(true)
     dead.onEnded.clear()
@@ -45,27 +48,30 @@ export function openLane<C extends Open>(deadlineMs: number, open: () => C, watc
   // postgres.js has no query time-out: a connection that silently died would hold its queries for ever.
   function replaceIfSilent(used: typeof present, since: number): void {
     if (used !== present || used.lastAnswer > since) return
-    const now = performance.now()
-    replace(used, 0)
-    watch.silent(since, now)
+    replace(used)
+    watch.silent(since)
   }
   function answered(used: typeof present): void {
     used.lastAnswer = performance.now()
     watch.answered(used.lastAnswer)
   }
 
-  const run: Lane<C>['run'] = (work, { patienceMs, ended = nothing, again = false }) => {
+  const run: Lane<C>['run'] = (work, { ended = () => {}, again = false, ...options }) => {
+    const patienceMs = Math.min(deadlineMs, options.patienceMs)
     const used = present
     const began = performance.now()
     used.onEnded.add(ended)
     return new Promise((resolve, reject) => {
+      // Whose promise has failed is not to hear of a second try: its failure would belong to nobody, and end the process.
+      let over = false
       const timer = setTimeout(() => {
+        over = true
         // An impatient caller's haste says nothing about the connection yet.
         const rest = deadlineMs - patienceMs
         if (rest > 0) setTimeout(replaceIfSilent, rest, used, began).unref()
         else replaceIfSilent(used, began)
         reject(new Failure('database_unavailable', { detail: 'deadline' }))
-      }, Math.min(deadlineMs, patienceMs))
+      }, patienceMs)
       const settle = () => {
         clearTimeout(timer)
         if (used.onEnded.delete(ended)) ended(false)
@@ -79,12 +85,11 @@ export function openLane<C extends Open>(deadlineMs: number, open: () => C, watc
         (error: unknown) => {
           const failure = translate(error)
           if (failure.code !== 'database_unavailable') answered(used)
-          const lost = isLost(error)
           // postgres.js 3.4 can be left with half a message on a connection that closed, and then never opens it again.
-          if (lost) replace(used, deadlineMs)
+          if (isLost(error)) replace(used)
           settle()
           const left = patienceMs - (performance.now() - began)
-          if (lost && again && left > 0) resolve(run(work, { patienceMs: left }))
+          if (again && !over && failure.code === 'database_unavailable' && used !== present && left > 0) resolve(run(work, { patienceMs: left }))
           else reject(failure)
         },
       )
@@ -94,7 +99,7 @@ export function openLane<C extends Open>(deadlineMs: number, open: () => C, watc
   return {
     run,
     giveUp(before) {
-      if (present.made < before && present.onEnded.size > 0) replace(present, 0)
+      if (present.made < before && present.onEnded.size > 0) replace(present)
     },
     close: () => (closing ??= present.connection.sql.end({ timeout: 5 }).then(() => Promise.all(retired)).then(nothing)),
   }
@@ -108,13 +113,15 @@ function attempt<C, T>(work: (connection: C) => PromiseLike<T>, connection: C): 
   }
 }
 
-interface Watch {
+export interface Watch {
   answered(at: number): void
-  silent(since: number, now: number): void
+  silent(since: number): void
 }
 const unwatched: Watch = { answered: nothing, silent: nothing }
 
 export interface Pool<C> {
+  /** For lanes beside it: their answers, too, tell whether Postgres is there. */
+  watch: Watch
   run<T>(work: (connection: C) => PromiseLike<T>, patienceMs?: number): Promise<T>
   close(): Promise<void>
 }
@@ -129,8 +136,8 @@ export function openPool<C extends Open>(size: number, deadlineMs: number, open:
     answered(at) {
       lastAnswer = at
     },
-    silent(since, now) {
-      if (lastAnswer <= since) for (const lane of lanes) lane.giveUp(now)
+    silent(since) {
+      if (lastAnswer <= since) for (const lane of lanes) lane.giveUp(since)
     },
   }
   const lanes = Array.from({ length: size }, () => openLane(deadlineMs, open, watch))
@@ -148,6 +155,7 @@ export function openPool<C extends Open>(size: number, deadlineMs: number, open:
   }
 
   return {
+    watch,
     run(work, patienceMs = deadlineMs) {
       const lane = free.pop()
       if (lane !== undefined) return use(lane, work, patienceMs)

@@ -5,7 +5,7 @@ import { Failure } from '../core/failure.ts'
 /** The connection broke under a statement, as opposed to: the statement failed, or there was no connection to be had. */
 export function isLost(error: unknown): boolean {
   const { code } = causeOf(error)
-  return typeof code === 'string' && /^(?:57P0|08|CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONNRESET|EPIPE|ETIMEDOUT)/.test(code)
+  return typeof code === 'string' && /^(?:57P0[^3]|08|CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONNRESET|EPIPE|ETIMEDOUT)/.test(code)
 }
 
 /** SQLSTATE classes that say the statement was wrong, not the database: data, constraint, syntax or access. */

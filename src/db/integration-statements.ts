@@ -2,7 +2,7 @@ import type { IntegrationStatus, StoredFailure } from '../core/integration.ts'
 import { generations } from './schema.ts'
 
 // The statements that every token takes, as they go over the wire. Written out, because building and mapping them by drizzle costs as
-// much as unsealing does (bench/); test/db/integrations.test.ts holds them against the schema.
+// much as unsealing does (bench/).
 
 /** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
 const until = (column: string): string => `extract(epoch from ${column} - clock_timestamp())::float8`
@@ -41,8 +41,8 @@ export type IntegrationColumns = AccountColumns & {
 export const READ = `select ${INTEGRATION} from oauth2_integration where provider = 'microsoft' and user_id = $1`
 
 /** $1 id. A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
-const FINAL = `coalesce(failure->>'final' = 'true', false)`
-export const PROGRESS = `select generation, status, ${FINAL} as final, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
+const isFinal = (failure: string): string => `coalesce(${failure}->>'final' = 'true', false)`
+export const PROGRESS = `select generation, status, ${isFinal('failure')} as final, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
   from oauth2_integration where id = $1`
 
 export type ProgressColumns = Pick<IntegrationColumns, 'generation' | 'status' | 'retry_in' | 'lease_in'> & { final: boolean }
@@ -53,7 +53,7 @@ export type ProgressColumns = Pick<IntegrationColumns, 'generation' | 'status' |
 export const CLAIM = `update oauth2_integration as row set lease_owner = $4, lease_until = clock_timestamp() + make_interval(secs => $5),
     last_used_at = case when $6::boolean and row.last_used_at < clock_timestamp() - interval '1 hour' then clock_timestamp() else row.last_used_at end
   from (select id, lease_owner from oauth2_integration where id = $1) as prior
-  where row.id = prior.id and row.generation = $2 and row.status = $3 and not ${FINAL.replaceAll('failure', 'row.failure')}
+  where row.id = prior.id and row.generation = $2 and row.status = $3 and not ${isFinal('row.failure')}
     and (row.lease_until is null or row.lease_until <= clock_timestamp()) and (row.retry_at is null or row.retry_at <= clock_timestamp())
   returning row.refresh_token, array_to_string(row.scopes, ' ') as scopes, row.failures, row.tenant_id, row.object_id, row.username, row.display_name,
     prior.lease_owner as prior_owner`

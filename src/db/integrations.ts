@@ -29,6 +29,8 @@ async function endedIsNothing(work: Promise<ConnectOutcome>): Promise<ConnectOut
   }
 }
 
+/** As rows keep times in JSON. */
+const NOW = sql`to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
 const scopesOf = ({ scopes }: { scopes: string }): string[] => scopes === '' ? [] : scopes.split(' ')
 const accountOf = (row: AccountColumns) =>
   toAccount({ tenantId: row.tenant_id, objectId: row.object_id, username: row.username, displayName: row.display_name })
@@ -131,12 +133,14 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async saveFailure(integration, owner, failure, retryIn) {
+      const stored = integrations.failure
       const turnsOver = failure.verdict === 'reconnect' && integration.status === 'active'
       return database.transaction(async (tx) => {
         const rows = await tx.update(integrations)
           .set({
-            // A refusal that stands keeps the time it was made.
-            failure: sql`jsonb_build_object('at', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) || ${JSON.stringify(failure)}::jsonb`,
+            // A refusal that stands keeps the time it was made; the first of a reason, the time since when.
+            failure: sql`jsonb_build_object('at', ${NOW}) || ${JSON.stringify(failure)}::jsonb || jsonb_build_object('since', coalesce(
+              case when ${stored}->>'reason' = ${failure.reason} then coalesce(${stored}->>'since', ${stored}->>'at') end, ${NOW}))`,
             failures: sql`${integrations.failures} + 1`,
             retryAt: retryIn === undefined ? null : inSeconds(retryIn),
             leaseOwner: null,

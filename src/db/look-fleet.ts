@@ -16,7 +16,7 @@ export interface FailureGroup {
   count: number
   /** Of them, those whose last failure is at most a day old. */
   lastDay: number
-  /** ISO 8601. The failures that still stand were stored from then to then; null where a row does not say. */
+  /** ISO 8601. Since when the first of them fails for this reason, and the last try; null where a row does not say. */
   firstAt: string | null
   lastAt: string | null
 }
@@ -29,7 +29,7 @@ export async function failureGroups(database: Database, limit: number): Promise<
   // The times are compared as the texts they are: all are written in one form (design 4), and one that is not must not stop the look.
   const rows = await database.run((db) => db.execute<Record<string, unknown>>(sql`
     select ${status} as status, coalesce(${failure}->>'reason', '') as reason, ${tenantId} as tenant, ${failure}->'microsoft'->>'aadsts' as aadsts,
-      count(*)::int as count, (count(*) filter (where ${failure}->>'at' >= ${yesterday}))::int as last_day, min(${failure}->>'at') as first_at, max(${failure}->>'at') as last_at, (count(*) over ())::int as groups
+      count(*)::int as count, (count(*) filter (where ${failure}->>'at' >= ${yesterday}))::int as last_day, min(coalesce(${failure}->>'since', ${failure}->>'at')) as first_at, max(${failure}->>'at') as last_at, (count(*) over ())::int as groups
     from ${integrations} where ${failure} is not null group by 1, 2, 3, 4 order by 6 desc, 5 desc limit ${limit}`))
   const list = rows.map((row) => ({
     status: row['status'] as FailureGroup['status'],
@@ -44,9 +44,12 @@ export async function failureGroups(database: Database, limit: number): Promise<
   return { list, groups: Number(rows[0]?.['groups'] ?? 0) }
 }
 
-/** ISO 8601; null: there is none. By the index, so it costs nothing. */
+/** ISO 8601; null: none that is known. Tokens that came by a connect (both times of one statement) or an import (its event) are no refresh. */
 export async function lastRefresh(database: Database): Promise<string | null> {
-  const [row] = await database.run((db) => db.select({ at: sql<string | null>`max(${integrations.refreshedAt})` }).from(integrations))
+  const { refreshedAt, connectedAt, userId, generation } = integrations
+  const [row] = await database.run((db) => db.select({ at: sql<string | null>`max(${refreshedAt})` }).from(integrations)
+    .where(sql`${refreshedAt} > ${connectedAt} + interval '1 second' and not exists (select from ${events}
+      where ${events.type} = 'imported' and ${events.userId} = ${userId} and ${events.detail}->>'generation' = ${generation}::text)`))
   return row?.at == null ? null : iso(row.at)
 }
 

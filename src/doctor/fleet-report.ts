@@ -22,9 +22,9 @@ export function fleetReport(facts: FleetFacts, [verdict, ...others]: readonly [V
       ...(sealed === null ? [] : [`sealed values ${sealed.keys.map(({ key_id, values, held }) => `${values} under ${key_id || 'no key'}${held ? '' : ' (NOT HELD)'}`).join(', ') || 'none'}${sealed.complete ? '' : `, in the first ${sealed.rows} rows`}`]),
     ]),
     ...failureLines(facts, now),
-    ...paragraph('connect attempts of the last day', (connects ?? []).map(({ ended, reason, count, last_at: at }) =>
+    ...paragraph('connect attempts of the last day', connects === null ? ['not known'] : connects.map(({ ended, reason, count, last_at: at }) =>
       `${count}  ${reason ?? ({ connected: 'connected', open: 'under way', expired: 'ended before they were over' }[ended] ?? `ran out: ${STEPS[ended] ?? ended}`)}, last ${since(at, now)}`)),
-    ...paragraph('events of the last hour, of the last day', (events ?? []).map(({ type, last_hour, last_day }) => `${type} ${last_hour}, ${last_day}`)),
+    ...paragraph('events of the last hour, of the last day', events === null ? ['not known'] : events.map(({ type, last_hour, last_day }) => `${type} ${last_hour}, ${last_day}`)),
     ...paragraph(facts.replicas_told ? `replicas` : 'replicas (this machine\'s only: OPERATIONS_REPLICAS is not set)', replicas.flatMap((replica) => replicaLines(replica, now))),
     '',
     ...(others.length === 0 ? [] : ['Also seen', ...others.map(verdictLines), '']),
@@ -48,12 +48,14 @@ function failureLines({ failures }: FleetFacts, now: number): string[] {
   ]
 }
 
-function replicaLines({ address, problem, ready, database, breaker, started_at: from, refused, tokens }: ReplicaFacts, now: number): string[] {
+function replicaLines({ address, problem, ready, database, breaker, started_at: from, refused, tokens, forbidden, unreadable }: ReplicaFacts, now: number): string[] {
   if (problem !== null) return [`${address}  NO ANSWER: ${problem}`]
   const reads = tokens.map(({ status, count }) => `${count} × ${status}`).join(', ') || 'none'
   return [
     `${address}  ${ready === true ? 'ready' : 'NOT READY'}, database ${database ?? 'not known'}, breaker ${breaker?.state ?? 'not known'}${breaker?.reason == null ? '' : ` (${breaker.reason})`}`,
     `  since ${from === null ? 'its start' : since(from, now)}: reads of a token ${reads}`,
     ...refused.map(({ detail, key_id, count, last_at: at }) => `  refused ${count} × ${detail}${key_id === '' ? '' : ` (${key_id})`}${at === null ? '' : `, last ${since(at, now)}`}`),
+    ...forbidden.map(({ caller, permission, count }) => `  refused ${count} × ${caller} lacks ${permission}`),
+    ...unreadable.map(({ detail, count }) => `  stored values that did not open ${count} × ${detail}`),
   ]
 }

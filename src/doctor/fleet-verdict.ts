@@ -1,4 +1,5 @@
 import type { Verdict } from './check.ts'
+import { book, ofReads, ofSignatures, ofUnreadable } from './fleet-reads.ts'
 import type { FleetFacts } from './fleet.ts'
 import { explained } from './user.ts'
 
@@ -6,15 +7,12 @@ import { explained } from './user.ts'
 
 /** So many users of the same kind within a day are no coincidence. */
 const WAVE = 5
-/** Milliseconds within which a refused signature is news. */
-const LATELY = 900_000
-const book = (anchor: string): string => `docs/runbooks.md#${anchor}`
 
 /** `now` in milliseconds. The first is the verdict; the others are what else was seen. */
 export function fleetVerdicts(facts: FleetFacts, now: number): [Verdict, ...Verdict[]] {
   const seen = [
-    ...ofDatabase(facts), ...ofReplicas(facts), ...ofBreaker(facts), ...ofSealing(facts), ...ofSignatures(facts, now), ...ofFailures(facts),
-    ...ofConnects(facts), ...ofKeepAlive(facts), ...ofNobody(facts), ...ofNotTold(facts),
+    ...ofDatabase(facts), ...ofReplicas(facts), ...ofBreaker(facts), ...ofSealing(facts), ...ofSignatures(facts, now), ...ofReads(facts, now), ...ofFailures(facts),
+    ...ofUnreadable(facts), ...ofConnects(facts), ...ofKeepAlive(facts), ...ofNobody(facts), ...ofNotTold(facts),
   ]
   const [first, ...others] = [...seen.filter(({ result }) => result === 'failed'), ...seen.filter(({ result }) => result === 'warning')]
   return first === undefined ? [nothing(facts)] : [first, ...others]
@@ -84,23 +82,6 @@ function ofSealing({ sealed }: FleetFacts): Verdict[] {
   if (lost.length === 0) return []
   const words = lost.map(({ key_id, values }) => `${values} under ${key_id || 'no key'}`).join(', ')
   return [{ result: 'failed', who_acts: 'ops', saw: `Stored values that SEALING_KEYS cannot open: ${words}. Their users get token_unreadable.`, todo: book('tokenbrokerunreadable') }]
-}
-
-function ofSignatures({ replicas }: FleetFacts, now: number): Verdict[] {
-  const all = replicas.flatMap(({ refused }) => refused)
-  const lately = all.filter(({ last_at: at }) => at !== null && now - Date.parse(at) < LATELY)
-  if (lately.length === 0) return []
-  const kinds = [...new Set(lately.map(({ detail, key_id }) => `${detail}${key_id === '' ? '' : ` (${key_id})`}`))].join(', ')
-  const refused = lately.reduce((sum, { count }) => sum + count, 0)
-  const served = replicas.flatMap(({ tokens }) => tokens).filter(({ status }) => status === '200').reduce((sum, { count }) => sum + count, 0)
-  // A stray request, or a stranger, is no reason why users cannot edit.
-  const result = refused > served ? 'failed' : 'warning'
-  return [{
-    result,
-    who_acts: 'ops',
-    saw: `Requests are refused for their signature, within the last ${LATELY / 60_000} minutes too: ${kinds}. Since the start of the replicas ${refused} of these, and ${served} tokens handed out.`,
-    todo: book('tokenbrokersignaturesrefused'),
-  }]
 }
 
 type Group = NonNullable<FleetFacts['failures']>['list'][number]

@@ -68,7 +68,7 @@ async function counted({ database, config, vault, keepAliveStore, clock }: Servi
   const [statuses, failures, last, forecast, sealed, connects, events] = await Promise.all([
     ask('integrations', () => census(database)),
     ask('failures', () => failureGroups(database, SHOWN)),
-    ask('last refresh', () => lastRefresh(database)),
+    ask('last refresh', async () => ({ at: await lastRefresh(database) })),
     ask('keep-alive', () => keepAliveStore.forecast(config.keepAlive)),
     ask('sealed values', () => sealedByKey(database, () => clock.elapsed() - began < COUNTING)),
     ask('connect attempts', () => connectGroups(database)),
@@ -84,7 +84,7 @@ async function counted({ database, config, vault, keepAliveStore, clock }: Servi
         ...explained(reason), status, tenant_id: tenantId, aadsts, count, last_day: lastDay, first_at: firstAt, last_at: lastAt,
       })),
     },
-    refreshes: statuses === null ? null : { last_at: last, oldest_days: oldest < 0 ? null : Math.floor(oldest / 86_400) },
+    refreshes: statuses === null || last === null ? null : { last_at: last.at, oldest_days: oldest < 0 ? null : Math.floor(oldest / 86_400) },
     keep_alive: forecast === null ? null : { after_days: config.keepAlive.afterDays, due: forecast.due, dies_within: forecast.diesWithin },
     sealed: sealed === null ? null : {
       keys: Object.entries(sealed.counts).map(([key_id, values]) => ({ key_id, values, held: vault.keyIds.includes(key_id) })),

@@ -23,7 +23,11 @@ export interface ReplicaFacts {
   /** Requests whose signature did not hold. An empty key id: none that is known. */
   refused: { detail: string; key_id: string; count: number; last_at: string | null }[]
   /** Answers to reads of a token, by HTTP status. */
-  tokens: { status: string; count: number }[]
+  tokens: { status: string; count: number; last_at: string | null }[]
+  /** Signed requests for which the caller lacks the permission. */
+  forbidden: { caller: string; permission: string; count: number }[]
+  /** Stored values that did not open when they were read, by why. */
+  unreadable: { detail: string; count: number }[]
 }
 
 /** Where the replicas are: as configured, else this machine's own listener. */
@@ -49,7 +53,7 @@ export async function lookAtReplicas(targets: readonly ListenAddress[]): Promise
 const written = (host: string, port: number): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`
 
 const unknown = (address: string, problem: string): ReplicaFacts =>
-  ({ address, problem, ready: null, database: null, breaker: null, started_at: null, refused: [], tokens: [] })
+  ({ address, problem, ready: null, database: null, breaker: null, started_at: null, refused: [], tokens: [], forbidden: [], unreadable: [] })
 
 async function lookAtReplica(address: string): Promise<ReplicaFacts> {
   const signal = AbortSignal.timeout(PATIENCE)
@@ -68,6 +72,8 @@ async function lookAtReplica(address: string): Promise<ReplicaFacts> {
       started_at: started === undefined ? null : isoOf(started),
       refused: refusedOf(samples),
       tokens: tokensOf(samples),
+      forbidden: counted(samples, 'caller_forbidden_total').map(({ labels: { caller = '', permission = '' }, value }) => ({ caller, permission, count: value })),
+      unreadable: counted(samples, 'unreadable_values_total').map(({ labels: { detail = '' }, value }) => ({ detail, count: value })),
     }
   } catch (error) {
     const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown }
@@ -82,9 +88,11 @@ function breakerOf(samples: readonly Sample[]): ReplicaFacts['breaker'] {
   return { state: value === 1 ? 'open' : value === 0 ? 'closed' : 'healing', reason: labels['reason'] || null }
 }
 
+const counted = (samples: readonly Sample[], what: string): Sample[] => samples.filter(({ name, value }) => name === `token_broker_${what}` && value > 0)
+
 function refusedOf(samples: readonly Sample[]): ReplicaFacts['refused'] {
   const last = samples.filter(({ name }) => name === 'token_broker_last_refused_timestamp_seconds')
-  return samples.filter(({ name, value }) => name === 'token_broker_requests_refused_total' && value > 0).map(({ labels, value }) => {
+  return counted(samples, 'requests_refused_total').map(({ labels, value }) => {
     const { detail = '', key_id = '' } = labels
     const at = last.find((sample) => sample.labels['detail'] === detail && sample.labels['key_id'] === key_id)?.value
     return { detail, key_id, count: value, last_at: at === undefined ? null : isoOf(at) }
@@ -93,5 +101,9 @@ function refusedOf(samples: readonly Sample[]): ReplicaFacts['refused'] {
 
 function tokensOf(samples: readonly Sample[]): ReplicaFacts['tokens'] {
   return samples.filter(({ name, labels }) => name === 'token_broker_http_seconds_count' && labels['listener'] === 'internal' && labels['route'] === TOKENS)
-    .map(({ labels, value }) => ({ status: labels['status'] ?? '', count: value }))
+    .map(({ labels: { status = '' }, value }) => {
+      const at = samples.find(({ name, labels }) => name === 'token_broker_last_token_read_timestamp_seconds' && labels['status'] === status)?.value
+      // To the millisecond: which of two answers came later is what it is for.
+      return { status, count: value, last_at: at === undefined ? null : new Date(at * 1000).toISOString() }
+    })
 }

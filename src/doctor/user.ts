@@ -125,7 +125,7 @@ function failureFacts(failure: StoredFailure, { status, failures }: UserLook, ev
     verdict: failure.verdict,
     final: failure.final,
     failures,
-    since: marked ?? (failures === 1 ? failure.at : undefined) ?? null,
+    since: marked ?? failure.since ?? (failures === 1 ? failure.at : undefined) ?? null,
     at: failure.at ?? null,
     microsoft: microsoftFacts(failure.microsoft ?? {}),
   }

@@ -20,6 +20,8 @@ export interface SignedOptions {
   now(): number
   /** Every refusal, for metrics. */
   onRefused(refused: RefusedRequest): void
+  /** Every caller that lacks a permission, for metrics. */
+  onForbidden(caller: string, permission: Permission): void
 }
 
 const SIGNED = 'signedRequest'
@@ -39,7 +41,7 @@ export function callerOf(request: FastifyRequest): SignedRequest {
  * parsing, its nonce once, the caller's share of requests and permission, and the answer signed. Routes never call it.
  */
 export async function requireSignatures(scope: FastifyInstance, options: SignedOptions): Promise<void> {
-  const { signatures, nonces, requestsPerMinute, now, onRefused } = options
+  const { signatures, nonces, requestsPerMinute, now, onRefused, onForbidden } = options
   // Only who is authenticated is counted: a stranger cannot use up a caller's share.
   const share = createCallerShare(requestsPerMinute, now)
   scope.decorateRequest(SIGNED, null)
@@ -92,6 +94,7 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
   function checkPermission(request: FastifyRequest, { caller, keyId }: SignedRequest): Failure | undefined {
     const { permission } = request.routeOptions.config
     if (permission === undefined || caller.permissions.has(permission)) return undefined
+    onForbidden(caller.name, permission)
     request.log.warn({ caller: caller.name, key_id: keyId, permission }, 'caller lacks a permission')
     return new Failure('caller_forbidden', { detail: permission })
   }

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Permission } from '../core/caller.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import type { RefreshEvent } from '../core/refresh.ts'
@@ -11,6 +12,8 @@ export interface Metrics {
   refreshed(event: RefreshEvent): void
   keptAlive(event: Parameters<KeepAlivePorts['observe']>[0]): void
   requestRefused(detail: string, keyId: string | undefined): void
+  /** `caller` is a name of the callers file. */
+  callerForbidden(caller: string, permission: Permission): void
   answered(listener: string, route: string, status: number, seconds: number): void
   /** A stored value did not open, and why. */
   unreadable(detail: string): void
@@ -34,6 +37,7 @@ export interface MetricSources {
 
 /** Milliseconds that an answer of the database stands for Prometheus. */
 const CENSUS_KEPT = 60_000
+const TOKEN_READ = '/tokens/:userId'
 const STATUSES: readonly IntegrationStatus[] = ['active', 'reconnect_required']
 
 export function createMetrics(read: MetricSources): Metrics {
@@ -61,10 +65,20 @@ export function createMetrics(read: MetricSources): Metrics {
 
   const refused = counter('requests_refused_total', 'Requests whose signature did not hold, by why and by key id as presented where it is known.', 'detail', 'key_id')
   const lastRefused = new Gauge({ name: 'token_broker_last_refused_timestamp_seconds', help: 'When that happened last, seconds since the epoch.', labelNames: ['detail', 'key_id'], registers })
+  const forbidden = counter('caller_forbidden_total', 'Signed requests for which their caller lacks the permission.', 'caller', 'permission')
   const unreadable = counter('unreadable_values_total', 'Stored values that no sealing key opens. Must stay 0: somebody gets token_unreadable.', 'detail')
   const requests = new Histogram({
     name: 'token_broker_http_seconds', help: 'Requests answered.', labelNames: ['listener', 'route', 'status'],
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 8], registers,
+  })
+
+  /** Milliseconds since the epoch by status: written on the way of every warm read, so it becomes a metric only when Prometheus asks. */
+  const lastReads = new Map<number, number>()
+  new Gauge({
+    name: 'token_broker_last_token_read_timestamp_seconds', help: 'When a read of a token was last answered so, seconds since the epoch.', labelNames: ['status'], registers,
+    collect() {
+      for (const [status, at] of lastReads) this.set({ status: String(status) }, at / 1000)
+    },
   })
 
   new Gauge({
@@ -139,7 +153,11 @@ export function createMetrics(read: MetricSources): Metrics {
       refused.inc(labels)
       lastRefused.setToCurrentTime(labels)
     },
+    callerForbidden(caller, permission) {
+      forbidden.inc({ caller, permission })
+    },
     answered(listener, route, status, seconds) {
+      if (route === TOKEN_READ && listener === 'internal') lastReads.set(status, Date.now())
       requests.observe({ listener, route, status: String(status) }, seconds)
     },
     unreadable(detail) {

@@ -115,3 +115,45 @@ t.test('Postgres is silent: one deadline later all are free again, not one after
   t.match(await Promise.all([4, 5, 6].map((n) => database.run((db) => db.execute(sql`select ${n}::int as n, pg_sleep(0.05)`)))), [[{ n: 4 }], [{ n: 5 }], [{ n: 6 }]])
   t.equal(wire.opened(), opened + 3)
 })
+
+t.test('a caller with more patience than the deadline: a connection that breaks later breaks nothing else', async (t) => {
+  const { wire, database } = await open(t, { deadlineMs: 500 })
+  const alone: unknown[] = []
+  const note = (error: unknown) => void alone.push(error)
+  process.on('unhandledRejection', note)
+  t.teardown(() => process.off('unhandledRejection', note))
+  // All on one of the two connections: the first is answered, so that it is not taken for dead.
+  await Promise.all(Array.from({ length: 64 }, () => database.read('select pg_sleep($1)', [0])))
+  const answered = database.read('select pg_sleep($1)', [0.05])
+  const hanging = database.read('select pg_sleep($1)', [5], 8_000).catch((error: unknown) => error)
+  await answered
+  t.match(await hanging, { code: 'database_unavailable', facts: { detail: 'deadline' } })
+  wire.cut()
+  t.match(await database.read(READ, [1]).catch((error: unknown) => error), Failure)
+  t.match(await database.run((db) => db.execute(number(1))).catch((error: unknown) => error), Failure)
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  t.strictSame(alone, [])
+})
+
+t.test('one slow statement takes nothing from the others while reads are answered', async (t) => {
+  const { database } = await open(t, { deadlineMs: 1_000 })
+  await Promise.all([1, 2, 3].map(() => database.run((db) => db.execute(sql`select pg_sleep(0.1)`))))
+  const slow = database.run((db) => db.execute(sql`select pg_sleep(3)`)).catch((error: unknown) => error)
+  // Until shortly before its deadline only reads are answered.
+  await database.read('select pg_sleep($1)', [0.8])
+  const young = [database.run((db) => db.execute(sql`select 7 as n, pg_sleep(0.5)`)), database.transaction((tx) => tx.execute(sql`select 7 as n, pg_sleep(0.5)`))]
+  t.match(await database.read(READ, [1]), [{ n: 1 }])
+  t.match(await slow, Failure)
+  t.match(await Promise.all(young), [[{ n: 7 }], [{ n: 7 }]])
+})
+
+t.test('connections that break under many reads leave none behind beside the pool', async (t) => {
+  const { database } = await open(t)
+  for (let round = 0; round < 3; round++) {
+    const reads = Array.from({ length: 500 }, (_, i) => database.read(READ, [i]).catch((error: unknown) => error))
+    await database.run((db) => db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`))
+    await Promise.all(reads)
+  }
+  const rows = await database.run((db) => db.execute(sql`select count(*)::int as n from pg_stat_activity where datname = current_database()`))
+  t.ok(Number(rows[0]?.['n']) <= 6, `${rows[0]?.['n']} connections`)
+})

@@ -56,8 +56,53 @@ t.test('no claim of another generation, of a row that is leased, backing off, ma
   await sql`update oauth2_integration set retry_at = null, status = 'reconnect_required', failure = ${sql.json(refusal({ final: true }) as never)}`
   t.equal(await store.claim(row, 'a', 7, true), undefined, 'a final mark leaves no retry_at')
   t.equal(await store.claim(await read(), 'a', 7, true), undefined, 'nor by one who saw a refusal that could be cured')
+  await sql`update oauth2_integration set failure = ${sql.json(refusal() as never)}`
+  t.equal(await store.claim(row, 'a', 7, true), undefined, 'one that can be cured, by one who saw it active')
+  t.ok(await store.claim(await read(), 'a', 7, true))
   await sql`delete from oauth2_integration`
   t.equal(await store.claim(row, 'a', 7, true), undefined)
+})
+
+t.test('a claim for a caller notes the use, at most once an hour; one of keep-alive notes none', async (t) => {
+  const { store, sql, read } = await start(t)
+  const lastUsed = async (minutes: number, used: boolean) => {
+    await sql`update oauth2_integration set lease_owner = null, lease_until = null, last_used_at = now() - make_interval(mins => ${minutes})`
+    t.ok(await store.claim(await read(), 'a', 7, used))
+    const [row] = await sql`select extract(epoch from clock_timestamp() - last_used_at)::float8 / 60 as minutes from oauth2_integration`
+    return Math.round(Number(row?.['minutes']))
+  }
+  t.equal(await lastUsed(30, true), 30)
+  t.equal(await lastUsed(61, true), 0)
+  t.equal(await lastUsed(61, false), 61)
+})
+
+t.test('what is saved with tokens: scopes as they are now, and of the account what was told', async (t) => {
+  const { store, sql, read } = await start(t)
+  const account = { tenantId: 'tenant-1', objectId: 'object-1', username: 'jane@contoso.com', displayName: 'Jane' }
+  const save = async (more: Partial<TokenSet>) => {
+    await sql`update oauth2_integration set failures = 3`
+    const saved = await store.saveTokens(await read(), { ...tokens(1), ...more })
+    const [row] = await sql`select scopes, tenant_id, object_id, username, display_name, failures from oauth2_integration`
+    const found = await read()
+    t.strictSame(saved!.integration.scopes, found.scopes)
+    t.strictSame(saved!.integration.account, found.account)
+    return { scopes: row!['scopes'], account: [row!['tenant_id'], row!['object_id'], row!['username'], row!['display_name']], failures: row!['failures'] }
+  }
+  t.strictSame(await save({ account, scopes: ['Files.ReadWrite.All', 'User.Read'] }), {
+    scopes: ['Files.ReadWrite.All', 'User.Read'], account: ['tenant-1', 'object-1', 'jane@contoso.com', 'Jane'], failures: 0,
+  })
+  t.strictSame(await save({ scopes: ['User.Read'] }), { scopes: ['User.Read'], account: ['tenant-1', 'object-1', 'jane@contoso.com', 'Jane'], failures: 0 })
+  t.strictSame(await save({ scopes: [], account: { tenantId: 'tenant-2', objectId: 'object-2' } }), {
+    scopes: [], account: ['tenant-2', 'object-2', 'jane@contoso.com', 'Jane'], failures: 0,
+  })
+  t.strictSame((await save({ account: { ...account, username: 'new@contoso.com' } })).account, ['tenant-1', 'object-1', 'new@contoso.com', 'Jane'])
+  t.match(await read(), { accessToken: 'access-1' })
+  t.match(await store.claim(await read(), 'a', 7, false), { refreshToken: 'refresh-1' })
+  const { refreshToken: _, ...without } = tokens(2)
+  await sql`update oauth2_integration set lease_owner = null, lease_until = null`
+  await store.saveTokens(await read(), without)
+  t.match(await read(), { accessToken: 'access-2' })
+  t.match(await store.claim(await read(), 'b', 7, false), { refreshToken: 'refresh-1' }, 'an answer without a refresh token keeps the stored one')
 })
 
 t.test('a lease that ran out is taken over, by one', async (t) => {
@@ -130,6 +175,32 @@ t.test('passing trouble leaves the status, a refusal that stands keeps its time,
   t.match(await read(), { failure: { at: '2026-01-01T00:00:00Z' } })
   t.match(await store.saveTokens(marked, tokens(1)), { recovered: true, integration: { status: 'active' } })
   t.strictSame(await events(), ['reconnect_required', 'recovered'])
+})
+
+t.test('a failure knows since when it has stood: the first try of a reason, whichever wrote it, until another reason or success', async (t) => {
+  const { store, sql, read } = await start(t)
+  async function fail(failure: StoredFailure) {
+    const row = await read()
+    await store.claim(row, 'a', 7, true)
+    await store.saveFailure(row, 'a', failure, 2)
+    await sql`update oauth2_integration set retry_at = null`
+    return (await read()).failure!
+  }
+  const change = (member: object) => sql`update oauth2_integration set failure = failure || ${sql.json(member as never)}`
+  const early = '2026-01-01T00:00:00Z'
+  const passing = refusal({ verdict: 'try_later', reason: 'microsoft_error' })
+  const { at, since } = await fail(passing)
+  t.equal(since, at)
+  await change({ since: early })
+  t.match(await fail(passing), { since: early, at: /^20/ })
+  t.not((await fail(passing)).at, early)
+  await sql`update oauth2_integration set failure = failure - 'since' || ${sql.json({ at: early })}`
+  t.match(await fail(passing), { since: early }, 'a row of the release before, which wrote no since')
+  t.not((await fail(refusal())).since, early, 'another reason')
+  await change({ since: early })
+  t.match(await fail((await read()).failure!), { since: early }, 'a refusal that stands')
+  t.match(await store.saveTokens(await read(), tokens(1)), { recovered: true })
+  t.not((await fail(refusal())).since, early, 'it worked meanwhile')
 })
 
 t.test('giving a lease back forgets an earlier passing failure, never a refusal that stands', async (t) => {

@@ -25,6 +25,11 @@ t.test('what adds is allowed', async (t) => {
   t.strictSame(breaches([...ALL, NEWER], RELEASED), [])
   const allowed = [
     'ALTER TABLE "event" ADD COLUMN "a" timestamp with time zone DEFAULT now() NOT NULL;',
+    'ALTER TABLE "event" ADD COLUMN "a" text[] DEFAULT \'{}\' NOT NULL;',
+    'ALTER TABLE "event" ADD COLUMN "a" jsonb DEFAULT \'{}\'::jsonb;',
+    'ALTER TABLE "event" ADD COLUMN "a" "bytea"',
+    'CREATE TABLE "a" ("id" uuid PRIMARY KEY, "b" uuid REFERENCES "a"("id"));--> statement-breakpoint CREATE TABLE "c" ("a" uuid REFERENCES "a"("id"));'
+    + '--> statement-breakpoint ALTER TABLE "c" ADD CONSTRAINT "d" FOREIGN KEY ("a") REFERENCES "public"."a"("id");',
     'ALTER TYPE "public"."kind" ADD VALUE \'more\';',
     '-- contract: unused since 1.4.0\nALTER TABLE "event" DROP COLUMN "detail";',
     '-- contract: unused since 1.3.9\nDROP TABLE "request_nonce";',
@@ -43,9 +48,20 @@ t.test('what the last release would notice is refused', async (t) => {
     'ALTER TABLE "oauth2_integration" ALTER COLUMN "username" SET NOT NULL;': /not on the list/,
     'DROP TABLE "event";': /not on the list/,
     'UPDATE "event" SET "type" = \'x\';': /not on the list/,
-    'ALTER TABLE "event" ADD COLUMN "a" text NOT NULL;': /needs a default/,
-    'ALTER TABLE "event" ADD COLUMN "a" uuid DEFAULT gen_random_uuid() NOT NULL;': /constant/,
+    'ALTER TABLE "event" ADD COLUMN "a" text NOT NULL;': /constant default/,
+    'ALTER TABLE "event" ADD COLUMN "a" uuid DEFAULT gen_random_uuid() NOT NULL;': /constant default/,
+    'ALTER TABLE "event" ADD COLUMN "a" timestamp with time zone DEFAULT statement_timestamp() NOT NULL;': /constant default/,
+    'ALTER TABLE "event" ADD COLUMN "a" bigserial;': /nothing else/,
     'ALTER TABLE "event" ADD COLUMN "a" text UNIQUE;': /nothing else/,
+    'ALTER TABLE "event" ADD COLUMN "x" text, DROP COLUMN "detail"': /nothing else/,
+    'ALTER TABLE "event" ADD COLUMN "x" integer DEFAULT 1 NOT NULL, ALTER COLUMN "detail" SET NOT NULL': /nothing else/,
+    'ALTER TABLE "event" ADD COLUMN "x" text; DROP TABLE "connect_session"': /one statement/,
+    'CREATE SEQUENCE "s"; DROP TABLE event': /one statement/,
+    'CREATE TABLE "n" ("id" uuid); DROP TABLE "event"': /one statement/,
+    'CREATE TABLE "n" ("id" uuid REFERENCES "oauth2_integration"("id"))': /do with oauth2_integration/,
+    'CREATE TABLE "n" ("id" uuid);--> statement-breakpoint ALTER TABLE "n" ADD CONSTRAINT "f" FOREIGN KEY ("id") REFERENCES "public"."oauth2_integration"("id");': /do with oauth2_integration/,
+    'CREATE TABLE "n" ("id" uuid);--> statement-breakpoint DROP TABLE "n", "event";': /not on the list/,
+    '-- contract: unused since 1.4.0\nALTER TABLE "event" DROP COLUMN "detail", ALTER COLUMN "type" SET DATA TYPE integer;': /not on the list/,
     'CREATE UNIQUE INDEX "a" ON "event" USING btree ("user_id");': /not unique/,
     'CREATE INDEX "a" ON "event" USING btree ("user_id");': /locks writes/,
     'ALTER TABLE "event" ADD CONSTRAINT "a" CHECK ("event"."type" in (\'connected\'));': /not on the list/,
@@ -57,4 +73,7 @@ t.test('what the last release would notice is refused', async (t) => {
   const narrower = `ALTER TABLE "oauth2_integration" DROP CONSTRAINT "oauth2_integration_status";--> statement-breakpoint
     ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status" CHECK ("oauth2_integration"."status" in ('active', 'other'));`
   t.match(after(narrower), [/write reconnect_required/])
+  const more = `ALTER TABLE "oauth2_integration" DROP CONSTRAINT "oauth2_integration_status";--> statement-breakpoint
+    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status" CHECK ("oauth2_integration"."status" in ('active', 'reconnect_required')), DROP COLUMN "scopes";`
+  t.match(after(more).join('\n'), /not on the list/)
 })

@@ -25,7 +25,11 @@ export function migrations(): Migration[] {
   return entries.map(({ tag }) => ({ tag, sql: readFileSync(new URL(`${tag}.sql`, FOLDER), 'utf8') }))
 }
 
-const VOLATILE = /\b(?:gen_random_uuid|random|clock_timestamp|nextval|uuidv[47])\s*\(/i
+const TYPE = '(?:smallint|integer|bigint|boolean|double precision|numeric|text|uuid|jsonb|date|timestamp with time zone|"?bytea"?)(?:\\[\\])?'
+/** Anything but a constant makes Postgres write every row anew while nobody can read; now() is one for the length of a statement. */
+const CONSTANT = `(?:-?\\d+(?:\\.\\d+)?|true|false|now\\(\\)|'[^']*'(?:::${TYPE})?)`
+const NEW_COLUMN = new RegExp(`^${TYPE}(?: DEFAULT ${CONSTANT}(?: NOT NULL)?)?;?$`, 'i')
+const CONTRACT = /^(?:DROP (?:TABLE|INDEX|SEQUENCE) (?:"public"\.)?"\w+"|ALTER TABLE "\w+" DROP (?:COLUMN|CONSTRAINT) "\w+")(?: CASCADE)?;?$/i
 
 /** What the migrations after the last release do that its replicas would not survive; empty: nothing. */
 export function breaches(all: readonly Migration[], { release, migration }: Released): string[] {
@@ -58,14 +62,17 @@ interface Known {
 
 /** Undefined: the statement is on the list. */
 function breach(text: string, remark: string, { fresh, checks, dropped, release }: Known): string | undefined {
+  if (/;./s.test(text)) return 'one statement at a time: the rules read how each begins'
   const created = /^CREATE TABLE "(\w+)"/i.exec(text)?.[1]
+  const known = [...text.matchAll(/\b(?:REFERENCES|INHERITS?)\b[ (]*(?:"?public"?\.)?"?(\w+)/gi)].map(([, name]) => name!).find((name) => name !== created && !fresh.has(name))
+  if (known !== undefined) return `replicas of the last release would be refused what they do with ${known}`
   if (created !== undefined) return void fresh.add(created)
   if (/^CREATE SEQUENCE /i.test(text) || /^ALTER TYPE \S+ ADD VALUE /i.test(text)) return undefined
-  const table = /^(?:ALTER|DROP) TABLE "(\w+)"/i.exec(text)?.[1] ?? /^CREATE (?:UNIQUE )?INDEX "\w+" ON "(\w+)"/i.exec(text)?.[1]
+  const table = /^(?:ALTER TABLE "(\w+)" |DROP TABLE "(\w+)"(?: CASCADE)?;?$)/i.exec(text)?.slice(1).find((name) => name !== undefined) ?? /^CREATE (?:UNIQUE )?INDEX "\w+" ON "(\w+)"/i.exec(text)?.[1]
   if (table !== undefined && fresh.has(table)) return undefined
 
   const unused = /contract: unused since (\d+\.\d+\.\d+)/.exec(remark)?.[1]
-  if (unused !== undefined && /^(?:DROP (?:TABLE|INDEX|SEQUENCE)|ALTER TABLE "\w+" DROP (?:COLUMN|CONSTRAINT)) /i.test(text)) {
+  if (unused !== undefined && CONTRACT.test(text)) {
     return release !== null && !isLater(unused, release) ? undefined : `the last release, ${release ?? 'none yet'}, may still use it`
   }
   if (/^CREATE UNIQUE INDEX/i.test(text)) return 'replicas of the last release may write what is not unique'
@@ -73,13 +80,11 @@ function breach(text: string, remark: string, { fresh, checks, dropped, release 
 
   const added = /^ALTER TABLE "\w+" ADD COLUMN "\w+" (.*)/is.exec(text)?.[1]
   if (added !== undefined) {
-    if (/\b(?:UNIQUE|REFERENCES|CHECK|GENERATED|PRIMARY KEY)\b/i.test(added)) return 'a new column may have a default and nothing else'
-    if (/\bNOT NULL\b/i.test(added) && !/\bDEFAULT\b/i.test(added)) return 'replicas of the last release write rows without it: it needs a default'
-    return VOLATILE.test(added) ? 'Postgres would write every row anew while nobody can read: the default must be constant' : undefined
+    return NEW_COLUMN.test(added) ? undefined : 'a new column may be null or have a constant default, because the last release writes rows without it, and nothing else'
   }
-  const gone = /^ALTER TABLE "\w+" DROP CONSTRAINT "(\w+)"/i.exec(text)?.[1]
+  const gone = /^ALTER TABLE "\w+" DROP CONSTRAINT "(\w+)";?$/i.exec(text)?.[1]
   if (gone !== undefined && checks.has(gone)) return void dropped.add(gone)
-  const [, name = '', list] = /^ALTER TABLE "\w+" ADD CONSTRAINT "(\w+)" CHECK \([^()]*? in \(([^()]*)\)\)/i.exec(text) ?? []
+  const [, name = '', list] = /^ALTER TABLE "\w+" ADD CONSTRAINT "(\w+)" CHECK \((?:"\w+"\.)?"\w+" in \(([^()]*)\)\);?$/i.exec(text) ?? []
   if (list !== undefined && dropped.delete(name)) {
     const missing = checks.get(name)!.filter((value) => !valuesIn(list).includes(value))
     return missing.length === 0 ? undefined : `replicas of the last release write ${missing.join(', ')}`

@@ -67,6 +67,8 @@ t.test('caller_forbidden', async (t) => {
     { method: 'POST', path: '/connect-sessions', body: { user_id: 'kept' } },
     { method: 'DELETE', path: '/browser-sessions/kept' },
   ]) holds(t, await call(world, { ...wanted, key: reader }), 'caller_forbidden')
+  const { payload } = await world.replica.operations.inject('/metrics')
+  t.match(payload, 'token_broker_caller_forbidden_total{caller="reader",permission="integrations:delete"} 1\n', 'by caller')
   t.equal((await get('/tokens/kept', { key: reader })).status, 200)
   t.match(await world.row('kept'), { status: 'active' })
 })

@@ -47,7 +47,7 @@ function processorTime(pid: number): number {
 t.test('the image names a numeric user that is not root, its entry point, its listeners and what it is', async (t) => {
   const { config } = image
   t.match(config.User, /^[1-9]\d*:[1-9]\d*$/)
-  t.strictSame(config.Entrypoint, ['/nodejs/bin/node', '/app/dist/cli.js'])
+  t.strictSame(config.Entrypoint, ['/nodejs/bin/node', '--max-semi-space-size=8', '/app/dist/cli.js'])
   t.strictSame(config.Cmd, ['serve'])
   t.strictSame(Object.keys(config.ExposedPorts).sort(), ['8080/tcp', '8081/tcp', '9090/tcp'])
   t.ok(config.Env.includes('NODE_ENV=production'))
@@ -138,6 +138,13 @@ t.test('the image migrates, examines itself, serves and stops, with its root fil
   t.match(status, /^NoNewPrivs:\s+1$/m)
   const memory = (field: string): string => megabytes(Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]) * 1024)
   t.comment(`ready after ${ready.toFixed(0)} ms, ${spent} ms of processor time; resident memory ${memory('VmRSS')}, of it not shared with files ${memory('RssAnon')}`)
+
+  const docs = await fetch(`${urls.get('internal')}/docs/`)
+  t.equal(docs.status, 200, 'the reference page')
+  const [script] = /[^"]+swagger-ui-bundle\.js/.exec(await docs.text()) ?? []
+  const bundle = await fetch(new URL(script ?? 'no-such-script', docs.url))
+  t.match([bundle.status, bundle.headers.get('content-type')], [200, /javascript/], 'the Dockerfile has left what it loads')
+  t.ok((await bundle.text()).length > 500_000)
 
   const caller = createBrokerClient({ address: () => urls.get('internal')!, authority: BROKER_AUTHORITY, key: secrets.megdocsKey })
   const browser = createBrowser({ stopBefore: (url) => url.startsWith(entra.url) || url.includes('/microsoft/connected') })

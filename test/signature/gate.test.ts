@@ -23,6 +23,7 @@ async function start(capacity = 1000) {
       requestsPerMinute: () => LIMIT,
       now: () => NOW,
       onRefused: ({ detail }) => void refused.push(detail),
+      onForbidden: () => {},
     })
     scope.get('/tokens/42', { config: { permission: 'tokens:read' } }, async () => ({}))
   })

@@ -19,8 +19,11 @@ interface Change {
   /** JSON pointer through the paths, `$ref`s followed. */
   path: string
   verdicts: { ruleId: string; impact: string; message: string }[]
+  /** The one member of a schema or parameter that is not what it was. */
+  property?: string
   /** Where it stood in the released document; absent for what is new. */
-  base?: { pointer: string }
+  base?: { pointer: string; value?: unknown }
+  revision?: { value?: unknown }
 }
 
 /** One sentence for each change between the two files that breaks a caller: operation, place, what. Throws when they cannot be compared. */
@@ -30,9 +33,17 @@ export function breakingChanges(released: string, present: string): string[] {
   if (status !== 0) throw new Error(`redocly diff ended with ${status}:\n${stderr}`)
   const { changes } = JSON.parse(stdout) as { changes: Change[] }
   const before: unknown = JSON.parse(readFileSync(released, 'utf8'))
-  return changes.flatMap((change) => change.verdicts
-    .filter(({ impact, ruleId }) => impact === 'major' && !(ruleId === 'enum-values-added' && wasOpen(before, change)))
-    .map(({ message }) => `${placeOf(change)}: ${message}`))
+  return changes.flatMap((change) => [
+    ...change.verdicts.filter(({ impact, ruleId }) => impact === 'major' && !(ruleId === 'enum-values-added' && wasOpen(before, change))).map(({ message }) => message),
+    ...changedDefault(change),
+  ].map((message) => `${placeOf(change)}: ${message}`))
+}
+
+/** Of a request, which no rule of redocly's looks at: who leaves the member out gets something else. One where there was none only says what was so. */
+function changedDefault({ path, property, base, revision }: Change): string[] {
+  const ofRequest = stepsOf(path).some((step) => step === 'parameters' || step === 'requestBody')
+  if (property !== 'default' || !ofRequest || base?.value === undefined) return []
+  return [`Default changed from '${JSON.stringify(base.value)}' to '${revision?.value === undefined ? 'none' : JSON.stringify(revision.value)}'`]
 }
 
 /** Whether the released document has told callers to expect more values of this list. */

@@ -13,6 +13,9 @@ export const README = new URL('../../README.md', import.meta.url)
 
 /** What the role that serves needs, and no more; test/db/role.test.ts runs a broker with it. */
 const DATABASE_ROLE = `create role token_broker login password '<password>';
+-- What a replica has given up on, Postgres gives up on too: otherwise a lock held elsewhere gathers its abandoned queries.
+alter role token_broker set statement_timeout = '10s';
+alter role token_broker set idle_in_transaction_session_timeout = '30s';
 grant usage on schema public, drizzle to token_broker;
 grant select on all tables in schema drizzle to token_broker;
 grant select, insert, update, delete on all tables in schema public to token_broker;

@@ -2,6 +2,7 @@ import { LIMITS as LISTENER, MAX_HEADER } from '../../src/app.ts'
 import { VARIABLES } from '../../src/config/variables.ts'
 import { MAX_MIN_TTL } from '../../src/core/integration.ts'
 import { LEASE } from '../../src/core/refresh.ts'
+import { KEPT, KEPT_FOR } from '../../src/crypto/remembered.ts'
 import { BODY_LIMIT, MAX_ROWS } from '../../src/http/import.ts'
 import { DEADLINE } from '../../src/http/schemas.ts'
 import { LIMITS as VISITORS } from '../../src/http/security.ts'
@@ -39,6 +40,7 @@ export function limitsTable(): string {
     ['From `created` to `expires`', `${number(MAX_LIFETIME)} s`, '`invalid_signature`'],
     ['Between two clocks', `${number(MAX_SKEW)} s`, '`clock_skew`'],
     ['Nonces one replica remembers', `2 × ${number(NONCES_REMEMBERED)}`, '`rate_limited`'],
+    ['Opened access tokens one replica keeps in memory', `2 × ${number(KEPT)}, for at most ${seconds(2 * KEPT_FOR)} after their last use`, 'opened anew'],
     ['A caller key', `${number(MAX_KEY_DAYS)} days`, 'a callers file with it is refused'],
     ['An exchange with Microsoft, connecting included', seconds(EXCHANGE_TIMEOUT), 'tried again later'],
     ['An answer of Microsoft', kB(MAX_BODY), 'not used, tried again later'],

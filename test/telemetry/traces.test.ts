@@ -103,6 +103,20 @@ t.test('what a caller does not sample is not exported, and the sampler is the on
   }
 })
 
+t.test('a stranger decides neither in which trace a request of the public listener is nor whether it is sampled', async (t) => {
+  const { collector, traces } = await tracing(t)
+  const world = await startWorld(t, { surroundings: { traces } })
+  for (const flags of ['00', '01']) await fetch(`${world.replica.publicUrl}/accounts/account/microsoft/`, { redirect: 'manual', headers: { traceparent: `00-${TRACE}-${PARENT}-${flags}` } })
+  await world.replica.stop()
+  const spans = collector.spans().filter(({ kind }) => kind === 2)
+  t.equal(spans.length, 2)
+  for (const { traceId, parentId } of spans) {
+    t.not(traceId, TRACE)
+    t.equal(parentId, '')
+  }
+  t.notMatch(world.replica.logged(), TRACE)
+})
+
 t.test('no secret, user, ticket or address stands in what is exported, however requests end', async (t) => {
   const { collector, traces } = await tracing(t)
   const tap = wiretap()
