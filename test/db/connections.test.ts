@@ -131,7 +131,10 @@ t.test('a caller with more patience than the deadline: a connection that breaks 
   wire.cut()
   t.match(await database.read(READ, [1]).catch((error: unknown) => error), Failure)
   t.match(await database.run((db) => db.execute(number(1))).catch((error: unknown) => error), Failure)
-  await new Promise((resolve) => setTimeout(resolve, 600))
+  // What was tried again meanwhile has had a whole deadline to fail.
+  wire.swallow()
+  t.match(await database.run((db) => db.execute(number(2))).catch((error: unknown) => error), Failure)
+  t.match(await database.run((db) => db.execute(number(3))).catch((error: unknown) => error), Failure)
   t.strictSame(alone, [])
 })
 
