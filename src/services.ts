@@ -10,7 +10,6 @@ import type {
   BrowserSessionStore, Clock, ConnectSessionStore, IntegrationStore, KeepAliveStore, NonceStore, Random, RequestSignatures,
 } from './core/ports.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
-import { remembering } from './crypto/remembered.ts'
 import { createVault, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
@@ -125,7 +124,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     metrics.unreadable(detail)
     log.error({ alert: 'token_unreadable', detail, table, column, id: recordId }, 'a stored value cannot be opened: see SEALING_KEYS')
   })
-  const integrations = stored('oauth2_integration', createIntegrationStore(database, remembering(vault, 'access_token')))
+  const integrations = stored('oauth2_integration', createIntegrationStore(database, vault))
   const connectSessions = stored('connect_session', createConnectSessionStore(database, vault))
   const browserSessions = stored('browser_session', createBrowserSessionStore(database))
   const called = createMicrosoft({

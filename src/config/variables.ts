@@ -137,7 +137,7 @@ export const VARIABLES = {
     parse: oneOf('on', 'off'),
   },
   DATABASE_POOL_SIZE: {
-    what: 'Connections per replica; of six and more, two are for reading tokens alone (with `DATABASE_PREPARE=on`)',
+    what: 'Connections per replica; of six and more, two are for reading tokens alone',
     expected: 'a whole number from 1 to 200',
     example: '20',
     default: '10',

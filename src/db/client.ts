@@ -8,7 +8,7 @@
 import { createConnection, isIP } from 'node:net'
 import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
-import { openLane, openPool } from './connections.ts'
+import { createPools } from './connections.ts'
 import { isLost } from './driver-errors.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
@@ -30,6 +30,8 @@ export interface DatabaseOptions {
 export type RawRow = Record<string, unknown>
 
 export interface Database {
+  /** Milliseconds after which every statement has ended for who waits for it. */
+  readonly deadlineMs: number
   /**
    * Runs statements with a client-side deadline. Throws Failure `database_unavailable` when Postgres cannot be reached, is
    * too slow or refuses, and `internal_error` when the statement itself was wrong. `patienceMs`: where the caller waits less long
@@ -39,49 +41,44 @@ export interface Database {
   /** One statement as it stands, for the paths that every token takes: drizzle would build and map it anew each time. Fails as `run` does. */
   query<Row extends RawRow>(statement: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
   /**
-   * The same for a quick read that waits for no lock. With prepared statements and a pool of READS_APART_FROM, such reads share two of its
-   * connections: those that come together go to Postgres in one write (a system call each would cost as much as all of our own work,
-   * measured), and are tried a second time when theirs is lost, because many go down with it.
+   * The same for a quick read that waits for no lock. In a pool of READS_APART_FROM such reads have connections of their own, which nobody
+   * who does wait for one keeps busy. Tried a second time when its connection is lost. `what` is asked when a connection is free, each time.
    */
-  read<Row extends RawRow>(statement: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
+  read<Row extends RawRow>(what: () => { statement: string; parameters: readonly Parameter[] }, patienceMs?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
 export type Parameter = string | number | boolean | Buffer | null
 
-/** Connections that quick reads share, out of the pool's. Two, so that the loss of one does not stop all. */
+/** Connections for quick reads, out of the pool's. Two: while one answers, what is asked meanwhile can go on the other (bench/README.md). */
 const READ_CONNECTIONS = 2
-const READS_IN_A_ROW = 32
 /** A smaller pool cannot spare them. */
 const READS_APART_FROM = 6
 
 export function openDatabase(options: DatabaseOptions): Database {
   const { poolSize, prepare, deadlineMs } = options
-  const open = () => {
+  const openPool = createPools(deadlineMs, () => {
     const { sql, retire } = connect(options)
     return { sql, retire, db: drizzle(sql) }
-  }
-  // Without prepared statements the driver sends each in two round trips and never two at once, so nothing is to be gained.
-  const apart = prepare && poolSize >= READS_APART_FROM ? READ_CONNECTIONS : 0
-  const pool = openPool(poolSize - apart, deadlineMs, open)
-  const lanes = Array.from({ length: apart }, () => openLane(deadlineMs, open, pool.watch))
-  let turn = 0
+  })
+  const apart = poolSize >= READS_APART_FROM ? READ_CONNECTIONS : 0
+  const pool = openPool(poolSize - apart)
+  const reading = apart === 0 ? pool : openPool(apart)
   const raw = <Row extends RawRow>({ sql }: { sql: postgres.Sql }, statement: string, parameters: readonly Parameter[]) =>
     sql.unsafe<Row[]>(statement, parameters as Parameter[], { prepare })
 
   return {
-    run: (work, patienceMs) => pool.run(({ db }) => work(db), patienceMs),
-    query: (statement, parameters, patienceMs) => pool.run((connection) => raw(connection, statement, parameters), patienceMs),
-    read(statement, parameters, patienceMs = deadlineMs) {
-      // Those that come at the same time to the same one.
-      const lane = lanes[Math.floor(turn++ / READS_IN_A_ROW) % READ_CONNECTIONS]
-      if (lane === undefined) return pool.run((connection) => raw(connection, statement, parameters), patienceMs)
-      return lane.run((connection) => raw(connection, statement, parameters), { patienceMs, again: true })
-    },
+    deadlineMs,
+    run: (work, patienceMs) => pool.run(({ db }) => work(db), { patienceMs }),
+    query: (statement, parameters, patienceMs) => pool.run((connection) => raw(connection, statement, parameters), { patienceMs }),
+    read: (what, patienceMs) => reading.run((connection) => {
+      const { statement, parameters } = what()
+      return raw(connection, statement, parameters)
+    }, { patienceMs, again: true }),
     transaction: (work) => pool.run(({ db }) => db.transaction((tx) => neverIfLost(work(tx)))),
     async close() {
-      await Promise.all([pool.close(), ...lanes.map((lane) => lane.close())])
+      await Promise.all([pool.close(), reading.close()])
     },
   }
 }

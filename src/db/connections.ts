@@ -7,12 +7,12 @@ import { isLost, translate } from './driver-errors.ts'
 // measured: 31 µs of CPU for a query at first, 105 µs after 300,000).
 
 /** One connection. */
-export interface Lane<C> {
+interface Lane<C> {
   /**
    * Runs statements. Fails as Database.run does, at the latest after `patienceMs`. `ended`: nothing of it occupies the connection any more,
-   * or that is replaced by one that has still to be made (`fresh`). `again`: the work may be done twice, and is when the connection was lost or given up.
+   * or that is replaced by one that has still to be made (`fresh`).
    */
-  run<T>(work: (connection: C) => PromiseLike<T>, options: { patienceMs: number; ended?: (fresh: boolean) => void; again?: boolean }): Promise<T>
+  run<T>(work: (connection: C) => PromiseLike<T>, patienceMs: number, ended: (fresh: boolean) => void): Promise<T>
   /** A connection made before that moment is taken for dead, and what runs on it fails at once. Nothing where nothing runs. */
   giveUp(before: number): void
   close(): Promise<void>
@@ -28,7 +28,7 @@ interface Open {
  * A connection that is replaced when it is found dead: `deadlineMs` after something was sent, without any answer since. `watch` hears of
  * answers, and of that with the moment when it was sent; both in milliseconds of `performance.now()`.
  */
-export function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watch = unwatched): Lane<C> {
+function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watch): Lane<C> {
   const begin = () => ({ connection: open(), made: performance.now(), lastAnswer: 0, onEnded: new Set<(fresh: boolean) => void>() })
   let present = begin()
   const retired = new Set<Promise<void>>()
@@ -56,16 +56,13 @@ export function openLane<C extends Open>(deadlineMs: number, open: () => C, watc
     watch.answered(used.lastAnswer)
   }
 
-  const run: Lane<C>['run'] = (work, { ended = () => {}, again = false, ...options }) => {
-    const patienceMs = Math.min(deadlineMs, options.patienceMs)
+  const run: Lane<C>['run'] = (work, patience, ended) => {
+    const patienceMs = Math.min(deadlineMs, patience)
     const used = present
     const began = performance.now()
     used.onEnded.add(ended)
     return new Promise((resolve, reject) => {
-      // Whose promise has failed is not to hear of a second try: its failure would belong to nobody, and end the process.
-      let over = false
       const timer = setTimeout(() => {
-        over = true
         // An impatient caller's haste says nothing about the connection yet.
         const rest = deadlineMs - patienceMs
         if (rest > 0) setTimeout(replaceIfSilent, rest, used, began).unref()
@@ -88,9 +85,7 @@ export function openLane<C extends Open>(deadlineMs: number, open: () => C, watc
           // postgres.js 3.4 can be left with half a message on a connection that closed, and then never opens it again.
           if (isLost(error)) replace(used)
           settle()
-          const left = patienceMs - (performance.now() - began)
-          if (again && !over && failure.code === 'database_unavailable' && used !== present && left > 0) resolve(run(work, { patienceMs: left }))
-          else reject(failure)
+          reject(failure)
         },
       )
     })
@@ -113,34 +108,41 @@ function attempt<C, T>(work: (connection: C) => PromiseLike<T>, connection: C): 
   }
 }
 
-export interface Watch {
+interface Watch {
   answered(at: number): void
   silent(since: number): void
 }
-const unwatched: Watch = { answered: nothing, silent: nothing }
 
 export interface Pool<C> {
-  /** For lanes beside it: their answers, too, tell whether Postgres is there. */
-  watch: Watch
-  run<T>(work: (connection: C) => PromiseLike<T>, patienceMs?: number): Promise<T>
+  /** `again`: the work may be done twice, and is when its connection was lost or given up. */
+  run<T>(work: (connection: C) => PromiseLike<T>, options?: { patienceMs?: number | undefined; again?: boolean }): Promise<T>
   close(): Promise<void>
 }
 
 /**
- * Lanes of which each does one thing at a time; who comes when none is free waits in turn. The one used last is taken first. Where one was
- * silent for as long as any may be, and no other had an answer meanwhile, Postgres is gone, and none is waited for any longer.
+ * Opens pools, each of so many connections. A connection does one thing at a time; who comes when none is free waits in turn. The one used
+ * last is taken first. Where one was silent for as long as any may be, and no other of any pool had an answer meanwhile, Postgres is gone,
+ * and none is waited for any longer.
  */
-export function openPool<C extends Open>(size: number, deadlineMs: number, open: () => C): Pool<C> {
+export function createPools<C extends Open>(deadlineMs: number, open: () => C): (size: number) => Pool<C> {
   let lastAnswer = 0
+  const all: Lane<C>[] = []
   const watch: Watch = {
     answered(at) {
       lastAnswer = at
     },
     silent(since) {
-      if (lastAnswer <= since) for (const lane of lanes) lane.giveUp(since)
+      if (lastAnswer <= since) for (const lane of all) lane.giveUp(since)
     },
   }
-  const lanes = Array.from({ length: size }, () => openLane(deadlineMs, open, watch))
+  return (size) => {
+    const lanes = Array.from({ length: size }, () => openLane(deadlineMs, open, watch))
+    all.push(...lanes)
+    return poolOf(lanes, deadlineMs)
+  }
+}
+
+function poolOf<C>(lanes: readonly Lane<C>[], deadlineMs: number): Pool<C> {
   const free = [...lanes]
   const waiting = new Set<(lane: Lane<C>) => void>()
 
@@ -150,29 +152,41 @@ export function openPool<C extends Open>(size: number, deadlineMs: number, open:
     waiting.delete(next)
     next(lane)
   }
-  function use<T>(lane: Lane<C>, work: (connection: C) => PromiseLike<T>, patienceMs: number): Promise<T> {
-    return lane.run(work, { patienceMs, ended: (fresh) => release(lane, fresh) })
+
+  function freeLane(patienceMs: number): Promise<Lane<C>> {
+    return new Promise((resolve, reject) => {
+      const begin = (lane: Lane<C>) => {
+        clearTimeout(timer)
+        resolve(lane)
+      }
+      const timer = setTimeout(() => {
+        waiting.delete(begin)
+        reject(new Failure('database_unavailable', { detail: 'no free connection' }))
+      }, patienceMs)
+      waiting.add(begin)
+    })
+  }
+
+  async function run<T>(work: (connection: C) => PromiseLike<T>, patienceMs: number, again: boolean): Promise<T> {
+    const began = performance.now()
+    const left = () => patienceMs - (performance.now() - began)
+    const idle = free.pop()
+    const lane = idle ?? await freeLane(patienceMs)
+    let replaced = false
+    try {
+      // Whole where nothing was waited for: a haste of microseconds would pass for an impatient caller's.
+      return await lane.run(work, idle === undefined ? Math.max(1, left()) : patienceMs, (fresh) => {
+        replaced = fresh
+        release(lane, fresh)
+      })
+    } catch (failure) {
+      if (!again || !replaced || left() <= 0) throw failure
+      return run(work, left(), false)
+    }
   }
 
   return {
-    watch,
-    run(work, patienceMs = deadlineMs) {
-      const lane = free.pop()
-      if (lane !== undefined) return use(lane, work, patienceMs)
-      const patience = Math.min(patienceMs, deadlineMs)
-      const began = performance.now()
-      return new Promise((resolve, reject) => {
-        const begin = (lane: Lane<C>) => {
-          clearTimeout(timer)
-          resolve(use(lane, work, Math.max(1, patience - (performance.now() - began))))
-        }
-        const timer = setTimeout(() => {
-          waiting.delete(begin)
-          reject(new Failure('database_unavailable', { detail: 'no free connection' }))
-        }, patience)
-        waiting.add(begin)
-      })
-    },
+    run: (work, { patienceMs = deadlineMs, again = false } = {}) => run(work, Math.min(patienceMs, deadlineMs), again),
     async close() {
       await Promise.all(lanes.map((lane) => lane.close()))
     },

@@ -1,7 +1,9 @@
-import type { Account, TokenSet } from '../core/integration.ts'
+import type { Account, Integration, TokenSet } from '../core/integration.ts'
 import type { SealContext, Vault } from '../core/ports.ts'
 import type { Transaction } from './client.ts'
 import { sql } from './drizzle.ts'
+import { isoOfEpoch } from './instants.ts'
+import type { AccountColumns, IntegrationColumns, StateColumns } from './integration-statements.ts'
 import { generations } from './schema.ts'
 
 // What all who write or read rows of `oauth2_integration` share: columns, remaining times, sealing, the lock per user.
@@ -82,6 +84,40 @@ export function toAccount(row: {
     ...(row.displayName === null ? {} : { displayName: row.displayName }),
   }
 }
+
+export const accountOf = (row: AccountColumns): Account | undefined =>
+  toAccount({ tenantId: row.tenant_id, objectId: row.object_id, username: row.username, displayName: row.display_name })
+export const scopesOf = ({ scopes }: { scopes: string }): string[] => scopes === '' ? [] : scopes.split(' ')
+
+/** What stays of an integration until its next set of tokens. */
+export type Tokens = Omit<Integration, 'status' | 'remaining' | 'failure' | 'retryIn' | 'leaseIn'>
+
+export function toTokens(row: IntegrationColumns, accessToken: string): Tokens {
+  const account = accountOf(row)
+  return {
+    id: row.id,
+    userId: row.user_id,
+    generation: Number(row.generation),
+    accessToken,
+    lifetime: row.expires - row.refreshed,
+    expiresAt: isoOfEpoch(row.expires),
+    scopes: scopesOf(row),
+    ...(account === undefined ? {} : { account }),
+  }
+}
+
+export function withState(tokens: Tokens, row: StateColumns): Integration {
+  return {
+    ...tokens,
+    status: row.status,
+    remaining: row.expires - row.now,
+    ...(row.failure === null ? {} : { failure: row.failure }),
+    ...(row.retry_at === null ? {} : { retryIn: row.retry_at - row.now }),
+    ...(row.lease_until === null ? {} : { leaseIn: row.lease_until - row.now }),
+  }
+}
+
+export const toIntegration = (row: IntegrationColumns, accessToken: string): Integration => withState(toTokens(row, accessToken), row)
 
 export function sealContext(row: { id: string; userId: string }, column: 'access_token' | 'refresh_token'): SealContext {
   return { table: 'oauth2_integration', column, provider: PROVIDER, userId: row.userId, recordId: row.id }

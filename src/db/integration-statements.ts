@@ -4,13 +4,20 @@ import { generations } from './schema.ts'
 // The statements that every token takes, as they go over the wire. Written out, because building and mapping them by drizzle costs as
 // much as unsealing does (bench/).
 
+/** Seconds since the epoch. */
+const epoch = (instant: string): string => `date_part('epoch', ${instant})`
 /** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
-const until = (column: string): string => `extract(epoch from ${column} - clock_timestamp())::float8`
+const until = (column: string): string => epoch(`${column} - clock_timestamp()`)
+
+/** What may change while a set of tokens stays, and by what that is known: `generation`, `refreshed`, `expires`. */
+const STATE = `user_id, generation, ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires, status, failure,
+  ${epoch('clock_timestamp()')} as now, ${epoch('retry_at')} as retry_at, ${epoch('lease_until')} as lease_until`
+
+/** What comes with a set of tokens, but for the token. */
+const SET = 'id, array_to_string(scopes, \' \') as scopes, tenant_id, object_id, username, display_name'
 
 /** What `toIntegration` reads. */
-export const INTEGRATION = `id, user_id, status, generation, access_token, extract(epoch from access_token_expires_at)::float8 as expires,
-  ${until('access_token_expires_at')} as remaining, extract(epoch from access_token_expires_at - refreshed_at)::float8 as lifetime,
-  array_to_string(scopes, ' ') as scopes, tenant_id, object_id, username, display_name, failure, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in`
+export const INTEGRATION = `${STATE}, ${SET}`
 
 export type AccountColumns = {
   tenant_id: string | null
@@ -19,33 +26,43 @@ export type AccountColumns = {
   display_name: string | null
 }
 
-export type IntegrationColumns = AccountColumns & {
-  id: string
+/** Times in seconds since the epoch, `now` among them. */
+export type StateColumns = {
   user_id: string
-  status: IntegrationStatus
   /** Text: the driver does not trust its numbers with 64 bits. */
   generation: string
-  access_token: Buffer
-  /** Seconds since the epoch. */
+  refreshed: number
   expires: number
-  remaining: number
-  lifetime: number
-  /** Separated by spaces: no scope-token has one in it (RFC 6749 3.3). */
-  scopes: string
+  status: IntegrationStatus
   failure: StoredFailure | null
-  retry_in: number | null
-  lease_in: number | null
+  now: number
+  retry_at: number | null
+  lease_until: number | null
 }
 
-/** $1 user id. */
-export const READ = `select ${INTEGRATION} from oauth2_integration where provider = 'microsoft' and user_id = $1`
+export type IntegrationColumns = StateColumns & AccountColumns & {
+  id: string
+  /** Separated by spaces: no scope-token has one in it (RFC 6749 3.3). */
+  scopes: string
+}
+
+export type TokenColumns = IntegrationColumns & { access_token: Buffer }
+
+/**
+ * Of so many users at once. A parameter for each and not one array for all: how long an array is Postgres knows only from its value, and
+ * so it plans such a statement anew each time, which takes as long as running it (measured).
+ */
+const ofUsers = (columns: string) => (users: number): string =>
+  `select ${columns} from oauth2_integration where provider = 'microsoft' and user_id in (${Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')})`
+export const READ_STATE = ofUsers(STATE)
+export const READ_TOKENS = ofUsers(`${INTEGRATION}, access_token`)
 
 /** $1 id. A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
 const isFinal = (failure: string): string => `coalesce(${failure}->>'final' = 'true', false)`
 export const PROGRESS = `select generation, status, ${isFinal('failure')} as final, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
   from oauth2_integration where id = $1`
 
-export type ProgressColumns = Pick<IntegrationColumns, 'generation' | 'status' | 'retry_in' | 'lease_in'> & { final: boolean }
+export type ProgressColumns = Pick<StateColumns, 'generation' | 'status'> & { retry_in: number | null; lease_in: number | null; final: boolean }
 
 /**
  * $1 id, $2 generation, $3 status as they were read, $4 owner, $5 seconds of the lease, $6 whether a caller's read asks: noted once an

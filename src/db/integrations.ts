@@ -7,12 +7,13 @@ import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sess
 import type { Database } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
-import { iso, isoOfEpoch } from './instants.ts'
-import { inSeconds, lockUser, PROVIDER, sealContext, sealedTokens, secondsLeft, toAccount, tokenColumns } from './integration-rows.ts'
+import { iso } from './instants.ts'
 import {
-  CLAIM, INTEGRATION, PROGRESS, READ, SAVE, type AccountColumns, type ClaimColumns, type IntegrationColumns, type ProgressColumns,
-} from './integration-statements.ts'
+  accountOf, inSeconds, lockUser, PROVIDER, scopesOf, sealContext, sealedTokens, secondsLeft, toAccount, toIntegration, tokenColumns,
+} from './integration-rows.ts'
+import { CLAIM, INTEGRATION, PROGRESS, SAVE, type ClaimColumns, type IntegrationColumns, type ProgressColumns } from './integration-statements.ts'
 import { integrations } from './schema.ts'
+import { createTokenReads } from './token-reads.ts'
 
 /** Rolls a connect back whose session was ended meanwhile. A Failure, so that it passes the translation of driver errors. */
 class Ended extends Failure {
@@ -31,29 +32,6 @@ async function endedIsNothing(work: Promise<ConnectOutcome>): Promise<ConnectOut
 
 /** As rows keep times in JSON. */
 const NOW = sql`to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
-const scopesOf = ({ scopes }: { scopes: string }): string[] => scopes === '' ? [] : scopes.split(' ')
-const accountOf = (row: AccountColumns) =>
-  toAccount({ tenantId: row.tenant_id, objectId: row.object_id, username: row.username, displayName: row.display_name })
-
-function toIntegration(row: IntegrationColumns, accessToken: string): Integration {
-  const account = accountOf(row)
-  return {
-    id: row.id,
-    userId: row.user_id,
-    status: row.status,
-    generation: Number(row.generation),
-    accessToken,
-    remaining: row.remaining,
-    lifetime: row.lifetime,
-    expiresAt: isoOfEpoch(row.expires),
-    scopes: scopesOf(row),
-    ...(account === undefined ? {} : { account }),
-    ...(row.failure === null ? {} : { failure: row.failure }),
-    ...(row.retry_in === null ? {} : { retryIn: row.retry_in }),
-    ...(row.lease_in === null ? {} : { leaseIn: row.lease_in }),
-  }
-}
-
 export function createIntegrationStore(database: Database, vault: Vault): IntegrationStore {
   function toSummary(row: typeof integrations.$inferSelect): IntegrationSummary {
     const account = toAccount(row)
@@ -78,10 +56,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
   }
 
   return {
-    async read(userId, patienceMs) {
-      const [row] = await database.read<IntegrationColumns>(READ, [userId], patienceMs)
-      return row === undefined ? undefined : toIntegration(row, vault.open(sealContext({ id: row.id, userId }, 'access_token'), row.access_token))
-    },
+    read: createTokenReads(database, vault),
 
     async summary(userId) {
       const [row] = await database.run((db) => db.select().from(integrations)
@@ -176,7 +151,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async progress(id) {
-      const [row] = await database.read<ProgressColumns>(PROGRESS, [id])
+      const [row] = await database.read<ProgressColumns>(() => ({ statement: PROGRESS, parameters: [id] }))
       if (row === undefined) return undefined
       return {
         generation: Number(row.generation),

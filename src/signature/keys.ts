@@ -1,7 +1,8 @@
 // The two algorithms of the profile (RFC 9421 §3.3.3, §3.3.6): key material in, signatures out. A KeyObject is made once
-// per key; handing node:crypto the raw bytes each time costs five times as much.
-import { createHmac, createPrivateKey, createPublicKey, createSecretKey, sign, timingSafeEqual, verify } from 'node:crypto'
+// per key.
+import { createPrivateKey, createPublicKey, createSecretKey, sign, timingSafeEqual, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { hmacSha256 } from './hmac.ts'
 
 export type Algorithm = 'hmac-sha256' | 'ed25519'
 
@@ -27,9 +28,9 @@ export function algorithmOf(signature: Uint8Array): Algorithm | undefined {
   return signature.length === 64 ? 'ed25519' : undefined
 }
 
-/** Signature over the base's ASCII bytes. */
-export function createSignature({ algorithm, key }: Pick<SigningKey, 'algorithm' | 'key'>, base: string): Buffer {
-  return algorithm === 'hmac-sha256' ? createHmac('sha256', key).update(base).digest() : sign(null, Buffer.from(base), key)
+/** Signature over the base's ASCII bytes, in base64. */
+export function createSignature({ algorithm, key }: Pick<SigningKey, 'algorithm' | 'key'>, base: string): string {
+  return algorithm === 'hmac-sha256' ? hmacSha256(key, base, 'base64') : sign(null, Buffer.from(base), key).toString('base64')
 }
 
 /** Whether the signature is right; HMACs are compared in constant time. The key must be of `algorithm`. */
@@ -39,7 +40,7 @@ export function signatureMatches(
   signature: Uint8Array,
 ): boolean {
   if (algorithm === 'ed25519') return verify(null, Buffer.from(base), key, signature)
-  const expected = createHmac('sha256', key).update(base).digest()
+  const expected = Buffer.from(hmacSha256(key, base, 'binary'), 'latin1')
   return signature.length === expected.length && timingSafeEqual(signature, expected)
 }
 

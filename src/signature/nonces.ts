@@ -39,9 +39,9 @@ export class NonceMemory {
   /** Notes a nonce. `nowMs` is the time that the request's freshness was judged with. At the cap: `full`, nothing noted. */
   remember(keyId: string, nonce: string, nowMs: number): 'new' | 'replayed' | 'full' {
     this.#rotate(nowMs)
-    const digest = hash('sha256', `${this.#secret}\0${keyId}\0${nonce}`, 'buffer')
-    const high = digest.readUInt32LE(0)
-    const low = digest.readUInt32LE(4) || 1 // 0,0 marks a free slot
+    const digest = hash('sha256', `${this.#secret}\0${keyId}\0${nonce}`, 'hex')
+    const high = Number.parseInt(digest.slice(0, 8), 16)
+    const low = Number.parseInt(digest.slice(8, 16), 16) || 1 // 0,0 marks a free slot
     if (this.#previous.has(high, low) || this.#current.has(high, low)) return 'replayed'
     if (this.#current.size >= this.#capacity) return 'full'
     this.#current.add(high, low)

@@ -6,7 +6,7 @@ import { contentDigest } from './content-digest.ts'
 import { createSignature } from './keys.ts'
 import type { SigningKey } from './keys.ts'
 import { BODY_COMPONENTS, REQUEST_TAG, RESPONSE_FIELDS, RESPONSE_TAG, TARGET_COMPONENTS } from './profile.ts'
-import { serializeBytes, serializeSignatureParams } from './structured-fields.ts'
+import { serializeSignatureParams } from './structured-fields.ts'
 import type { VerifiedRequest } from './verify.ts'
 
 /** A request as a caller is about to send it, or has sent it. */
@@ -112,5 +112,5 @@ function signLines(
   const identifiers = lines.map(([identifier]) => identifier)
   const params = serializeSignatureParams(identifiers, parameters)
   const signature = createSignature(key, signatureBase(lines, params))
-  return { 'signature-input': `sig1=${params}`, signature: `sig1=${serializeBytes(signature)}` }
+  return { 'signature-input': `sig1=${params}`, signature: `sig1=:${signature}:` }
 }

@@ -77,15 +77,11 @@ export function parseByteMembers(text: string): ReadonlyMap<string, Buffer> | un
   return members
 }
 
-/** Writes a byte sequence, `:base64:` (RFC 9651 §4.1.8). */
-export function serializeBytes(bytes: Uint8Array): string {
-  return `:${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}:`
-}
-
 /** Writes an inner list with its parameters; `identifiers` are component identifiers already in their text form. */
 export function serializeSignatureParams(identifiers: readonly string[], parameters: Record<string, string | number>): string {
   let text = `(${identifiers.join(' ')})`
-  for (const [name, value] of Object.entries(parameters)) {
+  for (const name in parameters) {
+    const value = parameters[name]
     text += typeof value === 'number' ? `;${name}=${value}` : `;${name}="${value}"`
   }
   return text

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
-import { openDatabase } from '../../src/db/client.ts'
+import { openDatabase, type Database } from '../../src/db/client.ts'
 import { sql } from '../../src/db/drizzle.ts'
 import { testDatabase } from '../support/database.ts'
 import { openWire } from '../support/wire.ts'
@@ -16,6 +16,7 @@ async function open(t: { teardown(end: () => Promise<void>): unknown }, { poolSi
 }
 const number = (n: number) => sql`select ${n}::int as n`
 const READ = 'select $1::int as n'
+const read = (database: Database, statement: string, parameter: number, patienceMs?: number) => database.read(() => ({ statement, parameters: [parameter] }), patienceMs)
 
 t.test('the thousandth query has no more to look through than the first', async (t) => {
   const { database } = await open(t)
@@ -28,7 +29,7 @@ t.test('the thousandth query has no more to look through than the first', async 
   t.teardown(() => void (Array.prototype.indexOf = indexOf))
   for (let i = 0; i < 1_000; i++) {
     await database.run((db) => db.execute(number(i)))
-    await database.read(READ, [i])
+    await read(database, READ, i)
   }
   t.ok(longest < 100, `${longest}`)
 })
@@ -38,7 +39,7 @@ t.test('more at once than there are connections: each waits its turn, and no mor
   const answers = await Promise.all(Array.from({ length: 60 }, async (_, i) => [
     await database.run((db) => db.execute(number(i))),
     await database.query(READ, [i]),
-    await database.read(READ, [i]),
+    await read(database, READ, i),
     await database.transaction((tx) => tx.execute(number(i))),
   ]))
   for (const [i, four] of answers.entries()) t.match(four, Array(4).fill([{ n: i }]))
@@ -75,14 +76,14 @@ t.test('reads are answered while every other connection is taken', async (t) => 
   const { database } = await open(t)
   const taken = Array.from({ length: 4 }, () => database.run((db) => db.execute(sql`select pg_sleep(1)`)))
   t.match(await database.run((db) => db.execute(number(0)), 50).catch((error: unknown) => error), Failure, 'all taken')
-  t.match(await Promise.all(Array.from({ length: 80 }, (_, i) => database.read(READ, [i]))), Array.from({ length: 80 }, (_, i) => [{ n: i }]))
+  t.match(await Promise.all(Array.from({ length: 80 }, (_, i) => read(database, READ, i))), Array.from({ length: 80 }, (_, i) => [{ n: i }]))
   await Promise.all(taken)
 })
 
 t.test('a read whose connection is lost is answered by another one; a write is not tried again', async (t) => {
   const { database } = await open(t)
   const slow = 'select pg_sleep(0.5), $1::int as n'
-  const read = database.read(slow, [7])
+  const lost = read(database, slow, 7)
   const write = database.query(slow, [8]).catch((error: unknown) => error)
   let ended = 0
   while (ended < 2) {
@@ -90,14 +91,14 @@ t.test('a read whose connection is lost is answered by another one; a write is n
       where datname = current_database() and state = 'active' and query like 'select pg_sleep(0.5)%' and pid <> pg_backend_pid()`))
     ended += rows.length
   }
-  t.match(await read, [{ n: 7 }])
+  t.match(await lost, [{ n: 7 }])
   t.match(await write, { code: 'database_unavailable' })
 })
 
-t.test('without prepared statements reads use the pool like everybody', async (t) => {
-  const { wire, database } = await open(t, { prepare: false, poolSize: 6 })
-  t.match(await Promise.all(Array.from({ length: 40 }, (_, i) => database.read(READ, [i]))), Array.from({ length: 40 }, (_, i) => [{ n: i }]))
-  t.equal(wire.opened(), 6)
+t.test('a small pool spares no connection for reads alone', async (t) => {
+  const { wire, database } = await open(t, { prepare: false, poolSize: 5 })
+  t.match(await Promise.all(Array.from({ length: 40 }, (_, i) => read(database, READ, i))), Array.from({ length: 40 }, (_, i) => [{ n: i }]))
+  t.equal(wire.opened(), 5)
 })
 
 t.test('Postgres is silent: one deadline later all are free again, not one after the other', async (t) => {
@@ -123,13 +124,13 @@ t.test('a caller with more patience than the deadline: a connection that breaks 
   process.on('unhandledRejection', note)
   t.teardown(() => process.off('unhandledRejection', note))
   // All on one of the two connections: the first is answered, so that it is not taken for dead.
-  await Promise.all(Array.from({ length: 64 }, () => database.read('select pg_sleep($1)', [0])))
-  const answered = database.read('select pg_sleep($1)', [0.05])
-  const hanging = database.read('select pg_sleep($1)', [5], 8_000).catch((error: unknown) => error)
+  await Promise.all(Array.from({ length: 64 }, () => read(database, 'select pg_sleep($1)', 0)))
+  const answered = read(database, 'select pg_sleep($1)', 0.05)
+  const hanging = read(database, 'select pg_sleep($1)', 5, 8_000).catch((error: unknown) => error)
   await answered
   t.match(await hanging, { code: 'database_unavailable', facts: { detail: 'deadline' } })
   wire.cut()
-  t.match(await database.read(READ, [1]).catch((error: unknown) => error), Failure)
+  t.match(await read(database, READ, 1).catch((error: unknown) => error), Failure)
   t.match(await database.run((db) => db.execute(number(1))).catch((error: unknown) => error), Failure)
   // What was tried again meanwhile has had a whole deadline to fail.
   wire.swallow()
@@ -143,9 +144,9 @@ t.test('one slow statement takes nothing from the others while reads are answere
   await Promise.all([1, 2, 3].map(() => database.run((db) => db.execute(sql`select pg_sleep(0.1)`))))
   const slow = database.run((db) => db.execute(sql`select pg_sleep(3)`)).catch((error: unknown) => error)
   // Until shortly before its deadline only reads are answered.
-  await database.read('select pg_sleep($1)', [0.8])
+  await read(database, 'select pg_sleep($1)', 0.8)
   const young = [database.run((db) => db.execute(sql`select 7 as n, pg_sleep(0.5)`)), database.transaction((tx) => tx.execute(sql`select 7 as n, pg_sleep(0.5)`))]
-  t.match(await database.read(READ, [1]), [{ n: 1 }])
+  t.match(await read(database, READ, 1), [{ n: 1 }])
   t.match(await slow, Failure)
   t.match(await Promise.all(young), [[{ n: 7 }], [{ n: 7 }]])
 })
@@ -153,7 +154,7 @@ t.test('one slow statement takes nothing from the others while reads are answere
 t.test('connections that break under many reads leave none behind beside the pool', async (t) => {
   const { database } = await open(t)
   for (let round = 0; round < 3; round++) {
-    const reads = Array.from({ length: 500 }, (_, i) => database.read(READ, [i]).catch((error: unknown) => error))
+    const reads = Array.from({ length: 500 }, (_, i) => read(database, READ, i).catch((error: unknown) => error))
     await database.run((db) => db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`))
     await Promise.all(reads)
   }

@@ -147,7 +147,7 @@ t.test('an answer that is not tagged as one, or not bound to my nonce, is refuse
   const handmade = (lines: BaseLine[], parameters: Record<string, string | number> = {}) => {
     const all = { created: NOW_S, keyid: HMAC.keyId, tag: 'token-broker-response/1', ...parameters }
     const params = serializeSignatureParams(lines.map(([identifier]) => identifier), all)
-    const signature = createSignature(HMAC, signatureBase(lines, params)).toString('base64')
+    const signature = createSignature(HMAC, signatureBase(lines, params))
     const headers = { 'content-digest': contentDigest(answer.body), 'signature-input': `a=${params}`, signature: `a=:${signature}:` }
     return detailOf(received(answer, headers, request, HMAC))
   }

@@ -113,7 +113,7 @@ export function describe(draft: Draft): { value: string; base: string } {
 
 export function sign(draft: Draft): { 'Signature-Input': string; Signature: string } {
   const { value, base } = describe(draft)
-  const signature = createSignature(draft.key, base).toString('base64')
+  const signature = createSignature(draft.key, base)
   return { 'Signature-Input': `${draft.label}=${value}`, Signature: `${draft.label}=:${signature}:` }
 }
 

@@ -70,7 +70,7 @@ t.test('all 19 published cases', async t => {
       t.equal(rightSignature(vector, signature), vector.expect_valid, vector.expect_valid ? 'verified' : 'refused')
       const key = vector.expect_valid ? keyThatSigns(vector) : undefined
       t.equal(key !== undefined, vector.deterministic && vector.expect_valid)
-      if (key !== undefined) t.same(createSignature(key, vector.signature_base), signature, 'signed byte for byte')
+      if (key !== undefined) t.equal(createSignature(key, vector.signature_base), vector.signature_base64, 'signed byte for byte')
       const identifiers = lines.map(([identifier]) => identifier)
       t.equal(serializeSignatureParams(identifiers, Object.fromEntries(input.parameters) as Record<string, string>), input.value)
     })

@@ -1,0 +1,101 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import { Failure } from '../../src/core/failure.ts'
+import { openDatabase } from '../../src/db/client.ts'
+import { sql } from '../../src/db/drizzle.ts'
+import { gathered, TOGETHER } from '../../src/db/gathered.ts'
+import { testDatabase } from '../support/database.ts'
+import { openWire } from '../support/wire.ts'
+
+// Reads that come together, on a table of their own: who gets which answer, by how many statements, and when they do not wait for each other.
+
+type Row = { user_id: string; value: string }
+const inList = (users: number) => Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')
+
+async function start(t: { teardown(end: () => Promise<void>): unknown }, { deadlineMs = 5_000, columns = 'user_id, value' } = {}) {
+  const wire = await openWire(await testDatabase(t))
+  t.teardown(() => wire.close())
+  const database = openDatabase({ url: wire.url, prepare: true, poolSize: 6, deadlineMs })
+  t.teardown(() => database.close())
+  await database.run((db) => db.execute(sql`create table shelf (user_id text primary key, value text not null)`))
+  await database.run((db) => db.execute(sql`insert into shelf select 'u' || n, 'v' || n from generate_series(0, 499) as n`))
+  const read = gathered<Row>(database, (users) => `select ${columns} from shelf where user_id in (${inList(users)})`)
+  /** Both connections for reads, for so many seconds. */
+  const busy = (seconds: number) => [1, 2].map(() => database.read(() => ({ statement: 'select pg_sleep($1)', parameters: [seconds] })))
+  wire.statements()
+  return { wire, database, read, busy, sent: () => wire.statements().filter((statement) => statement.includes('from shelf')) }
+}
+const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error)
+
+t.test('each gets the row asked for, or none, and those that come together cost few statements', async (t) => {
+  const { read, sent } = await start(t)
+  const answers = await Promise.all(Array.from({ length: 3 * TOGETHER + 5 }, (_, i) => read(`u${i % 2 === 0 ? i : i + 1_000}`)))
+  for (const [i, row] of answers.entries()) t.same(row, i % 2 === 0 ? { user_id: `u${i}`, value: `v${i}` } : undefined)
+  t.same(sent().map((statement) => statement.match(/\$/g)!.length).toSorted((a, b) => a - b), [8, TOGETHER, TOGETHER, TOGETHER])
+})
+
+t.test('one user, however often at once, is one parameter', async (t) => {
+  const { read, sent } = await start(t)
+  const answers = await Promise.all(Array.from({ length: 50 }, () => read('u7')))
+  t.same(answers, Array(50).fill({ user_id: 'u7', value: 'v7' }))
+  t.same(sent(), ['select user_id, value from shelf where user_id in ($1)'])
+})
+
+t.test('while all connections are busy they gather, whenever they come', async (t) => {
+  const { read, busy, sent } = await start(t)
+  const both = busy(0.3)
+  const answers = []
+  for (let i = 0; i < 30; i++) {
+    answers.push(read(`u${i}`))
+    await turn()
+  }
+  t.same((await Promise.all(answers)).map((row) => row?.value), Array.from({ length: 30 }, (_, i) => `v${i}`))
+  t.equal(sent().length, 1)
+  await Promise.all(both)
+})
+
+t.test('who asks after a change sees it, also while an earlier answer is under way', async (t) => {
+  const { database, read } = await start(t, { columns: 'user_id, value, pg_sleep(0.3)' })
+  const early = read('u1')
+  const asleep = sql`select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+  while ((await database.run((db) => db.execute(asleep))).length === 0) await turn()
+  await database.run((db) => db.execute(sql`update shelf set value = 'changed' where user_id = 'u1'`))
+  t.match(await read('u1'), { value: 'changed' })
+  t.match(await early, { value: 'v1' })
+})
+
+t.test('what fails fails for all who asked, and the next are served', async (t) => {
+  const { wire, database, read, busy } = await start(t, { deadlineMs: 1_000 })
+  const wrong = gathered<Row>(database, (users) => `select user_id, value / 0 as value from shelf where user_id in (${inList(users)})`)
+  t.match(await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(wrong(user)))), Array(3).fill({ code: 'internal_error' }))
+  const both = busy(3).map(failed)
+  t.match(await Promise.all(['u1', 'u2', 'u1'].map((user) => failed(read(user)))), Array(3).fill({ code: 'database_unavailable' }), 'no connection in time')
+  await Promise.all(both)
+  wire.swallow()
+  t.match(await Promise.all(['u1', 'u2'].map((user) => failed(read(user)))), Array(2).fill({ code: 'database_unavailable' }), 'silent')
+  wire.mend()
+  for (let answer: unknown; ; ) {
+    answer = await failed(read('u1'))
+    if (answer instanceof Failure) continue
+    t.match(answer, { value: 'v1' })
+    break
+  }
+})
+
+t.test('an impatient caller is told so, and those with more patience get their answers', async (t) => {
+  const { read, busy } = await start(t)
+  const both = busy(0.4)
+  const patient = read('u1')
+  t.match(await failed(read('u1', 50)), { code: 'database_unavailable', facts: { detail: 'deadline' } })
+  t.match(await patient, { value: 'v1' })
+  t.match(await read('u2', 2_000), { value: 'v2' }, 'in time')
+  await Promise.all(both)
+})
+
+t.test('a connection that is lost under many reads: each is answered all the same', async (t) => {
+  const { database, read } = await start(t, { columns: 'user_id, value, pg_sleep(0.2)' })
+  const answers = Array.from({ length: 4 }, (_, i) => read(`u${i}`))
+  const end = sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+  while ((await database.run((db) => db.execute(end))).length === 0) await turn()
+  t.same((await Promise.all(answers)).map((row) => row?.value), ['v0', 'v1', 'v2', 'v3'])
+})
