@@ -11,8 +11,8 @@ export interface Round {
   milliseconds: number
   /** Requests made ready; the round ends early when they are used up. */
   requests: number
-  /** Users are `u0` to `u${users - 1}`. */
-  users: number
+  /** Users are `${prefix}${from}` to `${prefix}${to}`. `once`: one after the other, a request each; else at random. */
+  users: { prefix: string; from: number; to: number; once?: boolean }
   authority: string
   /** Absent: plain requests. */
   key?: CallerHalf
@@ -20,6 +20,7 @@ export interface Round {
 
 /** Milliseconds. `wrong`: answers that were no 200. */
 export interface RoundResult {
+  took: number
   perSecond: number
   p50: number
   p99: number
@@ -30,9 +31,10 @@ export interface RoundResult {
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
 
 function makeRequests({ requests, users, authority, key }: Round): Buffer[] {
+  const { prefix, from, to, once = false } = users
   const signing = key === undefined ? undefined : signingKey(key.key_id, key.algorithm, key.secret ?? '')
-  return Array.from({ length: requests }, () => {
-    const path = `/tokens/u${Math.floor(Math.random() * users)}`
+  return Array.from({ length: requests }, (_, i) => {
+    const path = `/tokens/${prefix}${once ? from + i : from + Math.floor(Math.random() * (to - from + 1))}`
     const signed = signing === undefined ? {} : signRequest({ method: 'GET', url: `http://${authority}${path}` }, signing, { now: Date.now(), expiresIn: 60 })
     const headers = { host: authority, accept: 'application/json', ...signed }
     return Buffer.from(`GET ${path} HTTP/1.1\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
@@ -93,10 +95,10 @@ async function run(round: Round): Promise<RoundResult> {
     times.push(milliseconds)
     if (status !== 200) wrong++
   })))
-  const seconds = (performance.now() - began) / 1000
+  const took = performance.now() - began
   times.sort((a, b) => a - b)
   const at = (share: number) => times[Math.floor(times.length * share)] ?? Number.NaN
-  return { perSecond: times.length / seconds, p50: at(0.5), p99: at(0.99), answered: times.length, wrong }
+  return { took, perSecond: times.length / took * 1000, p50: at(0.5), p99: at(0.99), answered: times.length, wrong }
 }
 
 process.on('message', (round: Round) => {

@@ -11,7 +11,8 @@ const USERS = 1_000
 const ROUNDS = 7
 /** Until V8 has compiled what is hot. */
 const WARM_UP = { milliseconds: 2_000, requests: 40_000 }
-const LOAD = { connections: 16, milliseconds: 3_000, requests: 60_000, users: USERS }
+const users = (count: number) => ({ prefix: 'u', from: 0, to: count - 1 })
+const LOAD = { connections: 16, milliseconds: 3_000, requests: 60_000, users: users(USERS) }
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 /** Megabytes: now, or the most it has ever been. */
@@ -66,7 +67,7 @@ async function counted(world: BenchWorld, reads: number): Promise<{ statements: 
   }
   const before = await read()
   const broker = await world.startBroker()
-  if (reads > 0) await world.load({ connections: 4, milliseconds: 60_000, requests: reads, users: USERS, port: broker.port, signed: true })
+  if (reads > 0) await world.load({ connections: 4, milliseconds: 60_000, requests: reads, users: users(USERS), port: broker.port, signed: true })
   await broker.stop()
   // The counters of backends that have ended arrive a moment later.
   for (let last = -1, now = -2; last !== now;) {
@@ -101,10 +102,10 @@ async function startTime(world: BenchWorld): Promise<Record<string, string>> {
 
 /** p50 of one reader at a time, of users all over the table. */
 async function million(world: BenchWorld): Promise<Record<string, string>> {
-  const p50 = async (users: number) => {
+  const p50 = async (count: number) => {
     await world.sql`vacuum analyze oauth2_integration`
     const broker = await world.startBroker()
-    const load = { connections: 2, milliseconds: 4_000, requests: 30_000, users, port: broker.port, signed: true }
+    const load = { connections: 2, milliseconds: 4_000, requests: 30_000, users: users(count), port: broker.port, signed: true }
     await world.load(load)
     const rounds = [await world.load(load), await world.load(load), await world.load(load)]
     await broker.stop()

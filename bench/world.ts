@@ -11,6 +11,7 @@ import { startDatabase } from '../sandbox/database.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
 import { createVault } from '../src/crypto/vault.ts'
 import { migrate } from '../src/db/migrate.ts'
+import { nextMessage, startGenerator } from './generator.ts'
 import type { Round, RoundResult } from './load.ts'
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
@@ -53,8 +54,8 @@ export async function createBenchWorld(): Promise<BenchWorld> {
   const sql = postgres(url, { max: 2, onnotice: () => {} })
   await sql`create table bare (user_id text primary key, body text not null)`
   const secrets = generateSecrets(Date.now())
-  const generator = fork(file('./load.ts'))
-  const children = new Set<ChildProcess>([generator])
+  const generator = startGenerator()
+  const children = new Set<ChildProcess>()
   return {
     sql,
     fill: (from, to) => fill(sql, secrets, from, to),
@@ -66,16 +67,12 @@ export async function createBenchWorld(): Promise<BenchWorld> {
     async startBare() {
       const child = fork(file('./bare-route.ts'), { env: { ...process.env, NODE_ENV: 'production', DATABASE_URL: url, DATABASE_POOL_SIZE: POOL } })
       children.add(child)
-      const { port } = await once<{ port: number }>(child)
+      const { port } = await nextMessage<{ port: number }>(child)
       return { pid: child.pid!, port, stop: () => void child.kill() }
     },
-    async load({ signed, ...round }) {
-      generator.send({ ...round, authority: BROKER_AUTHORITY, ...(signed ? { key: secrets.megdocsKey } : {}) } satisfies Round)
-      const result = await once<RoundResult>(generator)
-      if (result.wrong > 0) throw new Error(`${result.wrong} of ${result.answered} answers were no 200`)
-      return result
-    },
+    load: ({ signed, ...round }) => generator.run({ ...round, authority: BROKER_AUTHORITY, ...(signed ? { key: secrets.megdocsKey } : {}) }),
     async close() {
+      generator.stop()
       for (const child of children) child.kill('SIGKILL')
       await sql.end()
       await database.close()
@@ -140,15 +137,4 @@ async function startBroker(databaseUrl: string, folder: string, secrets: BrokerS
       await ended
     },
   }
-}
-
-function once<T>(child: ChildProcess): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const end = () => reject(new Error('a process of the benchmark ended'))
-    child.once('exit', end)
-    child.once('message', (message) => {
-      child.off('exit', end)
-      resolve(message as T)
-    })
-  })
 }

@@ -16,6 +16,7 @@ import { startPooler } from '../sandbox/pooler.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
 import { createVault } from '../src/crypto/vault.ts'
 import { migrate } from '../src/db/migrate.ts'
+import type { CallerHalf } from '../src/signature/keygen.ts'
 
 export interface Drill {
   name: string
@@ -36,6 +37,8 @@ export interface Deployment {
   env: Record<string, string>
   /** A further process; `root`: of another release's files. */
   start(root?: string): Promise<Broker>
+  /** What a caller signs with, and the authority it signs for. */
+  caller: { authority: string; key: CallerHalf }
   /** A caller's client; `address` is asked for each request. */
   client(address: () => string, onCall?: (call: Call) => void): BrokerClient
   /** Connected users `prefix-1` to `prefix-n`, each with an account of its own, their access tokens just expired. */
@@ -102,6 +105,7 @@ export async function deploy({ env: more = {}, pooled = false, migrate: makeSche
       brokers.push(broker)
       return broker
     },
+    caller: { authority: BROKER_AUTHORITY, key: secrets.megdocsKey },
     client: (address, onCall) => createBrokerClient({ address, authority: BROKER_AUTHORITY, key: secrets.megdocsKey, ...(onCall && { onCall }) }),
     async users(prefix, count) {
       const rows = Array.from({ length: count }, (_, i) => {

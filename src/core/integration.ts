@@ -44,6 +44,7 @@ export interface Integration {
   userId: string
   status: IntegrationStatus
   generation: number
+  /** Empty where it has expired. */
   accessToken: string
   /** Seconds the access token still lives; negative when it is over. */
   remaining: number

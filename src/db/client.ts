@@ -39,12 +39,12 @@ export interface Database {
    */
   run<T>(work: (db: Drizzle) => PromiseLike<T>, patienceMs?: number): Promise<T>
   /** One statement as it stands, for the paths that every token takes: drizzle would build and map it anew each time. Fails as `run` does. */
-  query<Row extends RawRow>(statement: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
+  query<Row extends RawRow>(text: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
   /**
    * The same for a quick read that waits for no lock. In a pool of READS_APART_FROM such reads have connections of their own, which nobody
-   * who does wait for one keeps busy. Tried a second time when its connection is lost. `what` is asked when a connection is free, each time.
+   * who does wait for one keeps busy. Tried a second time when its connection is lost.
    */
-  read<Row extends RawRow>(what: () => { statement: string; parameters: readonly Parameter[] }, patienceMs?: number): Promise<Row[]>
+  read<Row extends RawRow>(text: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -65,17 +65,14 @@ export function openDatabase(options: DatabaseOptions): Database {
   const apart = poolSize >= READS_APART_FROM ? READ_CONNECTIONS : 0
   const pool = openPool(poolSize - apart)
   const reading = apart === 0 ? pool : openPool(apart)
-  const raw = <Row extends RawRow>({ sql }: { sql: postgres.Sql }, statement: string, parameters: readonly Parameter[]) =>
-    sql.unsafe<Row[]>(statement, parameters as Parameter[], { prepare })
+  const send = <Row extends RawRow>(text: string, parameters: readonly Parameter[]) => ({ sql }: { sql: postgres.Sql }) =>
+    sql.unsafe<Row[]>(text, parameters as Parameter[], { prepare })
 
   return {
     deadlineMs,
     run: (work, patienceMs) => pool.run(({ db }) => work(db), { patienceMs }),
-    query: (statement, parameters, patienceMs) => pool.run((connection) => raw(connection, statement, parameters), { patienceMs }),
-    read: (what, patienceMs) => reading.run((connection) => {
-      const { statement, parameters } = what()
-      return raw(connection, statement, parameters)
-    }, { patienceMs, again: true }),
+    query: (text, parameters, patienceMs) => pool.run(send(text, parameters), { patienceMs }),
+    read: (text, parameters, patienceMs) => reading.run(send(text, parameters), { patienceMs, again: true }),
     transaction: (work) => pool.run(({ db }) => db.transaction((tx) => neverIfLost(work(tx)))),
     async close() {
       await Promise.all([pool.close(), reading.close()])

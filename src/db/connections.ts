@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
-import { isLost, translate } from './driver-errors.ts'
+import { isLost, isRefusal, translate } from './driver-errors.ts'
 
 // Connections to Postgres, each a postgres.js of its own, and who uses which. Its own pool is not used: the list of open connections that
 // it keeps grows by one entry per query and is searched by each, until all connections happen to be busy at once (postgres.js 3.4.9,
@@ -82,8 +82,9 @@ function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watc
         (error: unknown) => {
           const failure = translate(error)
           if (failure.code !== 'database_unavailable') answered(used)
-          // postgres.js 3.4 can be left with half a message on a connection that closed, and then never opens it again.
-          if (isLost(error)) replace(used)
+          // postgres.js 3.4.9 can be left with half a message on a connection that closed, and then never opens it again. And of a statement that
+          // failed it counts the rows that came before into the answer of the next one, whose own rows then seem not to be there.
+          if (isLost(error) || isRefusal(error)) replace(used)
           settle()
           reject(failure)
         },

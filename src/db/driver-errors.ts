@@ -8,6 +8,11 @@ export function isLost(error: unknown): boolean {
   return typeof code === 'string' && /^(?:57P0[^3]|08|CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONNRESET|EPIPE|ETIMEDOUT)/.test(code)
 }
 
+/** Postgres itself said that the statement failed, perhaps after some of its rows. */
+export function isRefusal(error: unknown): boolean {
+  return (causeOf(error) as { name?: unknown }).name === 'PostgresError'
+}
+
 /** SQLSTATE classes that say the statement was wrong, not the database: data, constraint, syntax or access. */
 const OUR_FAULT = /^(22|23|42)/
 

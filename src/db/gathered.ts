@@ -1,61 +1,102 @@
 import { Failure } from '../core/failure.ts'
-import type { Database, RawRow } from './client.ts'
+import type { Database, Parameter, RawRow } from './client.ts'
 
-/** Most users of one statement; a power of two. */
-export const TOGETHER = 64
+/** Most questions of one statement; a power of two. */
+export const TOGETHER = 32
+/** Statements under way at once. Two: while Postgres works on one, the answers of the other are worked on here. */
+const AT_ONCE = 2
 
-type Batch<Row> = Map<string, PromiseWithResolvers<Row | undefined>>
+export interface Together<Ask, Row> {
+  database: Database
+  /** How it is sent. */
+  by: 'query' | 'read'
+  /** The SQL for so many questions, whose parameters stand one after the other. A question may be in it several times. */
+  text(questions: number): string
+  parameters(ask: Ask): readonly Parameter[]
+  /** By which question and row find each other. Questions of the same name are asked once. */
+  nameOf(ask: Ask): string
+  nameIn(row: Row): string
+}
 
 /**
- * Reads by user id, of which those that come at the same time go to Postgres as one statement: what a statement costs on both sides is most
- * of what a quick read costs (bench/README.md). More gather while every connection for reads is busy; who asks for a user already asked for
- * shares the answer, as long as that is not on its way. `statement`: the SQL for so many users, each a parameter, whose rows name theirs.
- * Resolves with the user's row or undefined; fails as Database.read does, after `patienceMs` at the latest.
+ * What is asked of Postgres at the same time goes there as one statement: what a statement costs on both sides is most of what a quick one
+ * costs (bench/README.md). While AT_ONCE are under way, more gather. Resolves with the row that answers a question, or undefined; fails as
+ * the statement does, and not later than a statement may take. A question is never answered by a statement that was sent before it was
+ * asked. Only for statements that wait for no lock: one that does would hold up what is asked after it.
  */
-export function gathered<Row extends RawRow & { user_id: string }>(
-  database: Database,
-  statement: (users: number) => string,
-): (userId: string, patienceMs?: number) => Promise<Row | undefined> {
+export function gathered<Ask, Row extends RawRow>({ database, by, text, parameters, nameOf, nameIn }: Together<Ask, Row>): (ask: Ask) => Promise<Row | undefined> {
+  interface Question extends PromiseWithResolvers<Row | undefined> {
+    readonly ask: Ask
+    /** Milliseconds of `performance.now()`. */
+    readonly since: number
+  }
   // The driver knows a prepared statement by its text. Few sizes, so that few are prepared.
-  const statements = Array.from({ length: Math.log2(TOGETHER) + 1 }, (_, exponent) => statement(2 ** exponent))
-  let gathering: Batch<Row> | undefined
+  const texts = Array.from({ length: Math.log2(TOGETHER) + 1 }, (_, exponent) => text(2 ** exponent))
+  const gathering = new Map<string, Question>()
+  let underWay = 0
 
-  function begin(): Batch<Row> {
-    const batch: Batch<Row> = new Map()
-    const close = () => {
-      if (gathering === batch) gathering = undefined
-    }
-    // By then all sockets that have something to say have been read.
-    setImmediate(() => {
-      database.read<Row>(() => {
-        close()
-        const exponent = Math.ceil(Math.log2(batch.size))
-        const users = [...batch.keys()]
-        while (users.length < 2 ** exponent) users.push(users[0]!)
-        return { statement: statements[exponent]!, parameters: users }
-      }).then((rows) => {
-        for (const row of rows) {
-          batch.get(row.user_id)?.resolve(row)
-          batch.delete(row.user_id)
-        }
-        for (const { resolve } of batch.values()) resolve(undefined)
-      }, (failure: unknown) => {
-        close()
-        for (const { reject } of batch.values()) reject(failure)
+  function send(): void {
+    while (gathering.size > 0 && underWay < AT_ONCE) {
+      const batch = new Map([...gathering].slice(0, TOGETHER))
+      for (const name of batch.keys()) gathering.delete(name)
+      underWay++
+      void put(batch).finally(() => {
+        underWay--
+        send()
       })
-    })
-    return batch
+    }
   }
 
-  return (userId, patienceMs = Infinity) => {
-    if (gathering === undefined || gathering.size >= TOGETHER) gathering = begin()
-    let answer = gathering.get(userId)
-    if (answer === undefined) gathering.set(userId, answer = Promise.withResolvers())
-    return patienceMs < database.deadlineMs ? within(patienceMs, answer.promise) : answer.promise
+  /** Never fails; the questions do. */
+  async function put(batch: Map<string, Question>): Promise<void> {
+    const exponent = Math.ceil(Math.log2(batch.size))
+    const all = Array.from(batch.values(), ({ ask }) => parameters(ask))
+    while (all.length < 2 ** exponent) all.push(all[0]!)
+    const [oldest] = batch.values()
+    const patienceMs = Math.max(1, database.deadlineMs - (performance.now() - oldest!.since))
+    try {
+      for (const row of await database[by]<Row>(texts[exponent]!, all.flat(), patienceMs)) {
+        batch.get(nameIn(row))?.resolve(row)
+        batch.delete(nameIn(row))
+      }
+      for (const { resolve } of batch.values()) resolve(undefined)
+    } catch (error) {
+      // What Postgres does not take fails alone.
+      if (batch.size > 1 && error instanceof Failure && error.code === 'internal_error') {
+        await Promise.all(Array.from(batch, (one) => put(new Map([one]))))
+      } else for (const { reject } of batch.values()) reject(error)
+    }
+  }
+
+  return (ask) => {
+    const name = nameOf(ask)
+    let question = gathering.get(name)
+    if (question === undefined) {
+      question = { ...Promise.withResolvers<Row | undefined>(), ask, since: performance.now() }
+      // By the end of this turn all sockets that have something to say have been read.
+      if (gathering.size === 0) setImmediate(send)
+      gathering.set(name, question)
+    }
+    return question.promise
   }
 }
 
-/** The others of the batch have more patience. */
+/** The same by user id, for quick reads. `columns` name `user_id`. At the latest after `patienceMs`: the others of a statement may have more. */
+export function gatheredByUser<Row extends RawRow & { user_id: string }>(
+  database: Database,
+  text: (users: number) => string,
+): (userId: string, patienceMs?: number) => Promise<Row | undefined> {
+  const read = gathered<string, Row>({
+    database,
+    by: 'read',
+    text,
+    parameters: (userId) => [userId],
+    nameOf: (userId) => userId,
+    nameIn: (row) => row.user_id,
+  })
+  return (userId, patienceMs = Infinity) => patienceMs < database.deadlineMs ? within(patienceMs, read(userId)) : read(userId)
+}
+
 function within<T>(ms: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Failure('database_unavailable', { detail: 'deadline' })), ms)

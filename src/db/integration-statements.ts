@@ -46,7 +46,8 @@ export type IntegrationColumns = StateColumns & AccountColumns & {
   scopes: string
 }
 
-export type TokenColumns = IntegrationColumns & { access_token: Buffer }
+/** `access_token`: null where it has expired. */
+export type TokenColumns = IntegrationColumns & { access_token: Buffer | null }
 
 /**
  * Of so many users at once. A parameter for each and not one array for all: how long an array is Postgres knows only from its value, and
@@ -55,7 +56,7 @@ export type TokenColumns = IntegrationColumns & { access_token: Buffer }
 const ofUsers = (columns: string) => (users: number): string =>
   `select ${columns} from oauth2_integration where provider = 'microsoft' and user_id in (${Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')})`
 export const READ_STATE = ofUsers(STATE)
-export const READ_TOKENS = ofUsers(`${INTEGRATION}, access_token`)
+export const READ_TOKENS = ofUsers(`${INTEGRATION}, case when access_token_expires_at > clock_timestamp() then access_token end as access_token`)
 
 /** $1 id. A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
 const isFinal = (failure: string): string => `coalesce(${failure}->>'final' = 'true', false)`
@@ -64,26 +65,50 @@ export const PROGRESS = `select generation, status, ${isFinal('failure')} as fin
 
 export type ProgressColumns = Pick<StateColumns, 'generation' | 'status'> & { retry_in: number | null; lease_in: number | null; final: boolean }
 
-/**
- * $1 id, $2 generation, $3 status as they were read, $4 owner, $5 seconds of the lease, $6 whether a caller's read asks: noted once an
- * hour, because the column has an index and all others of this statement have none (a heap-only update). */
-export const CLAIM = `update oauth2_integration as row set lease_owner = $4, lease_until = clock_timestamp() + make_interval(secs => $5),
-    last_used_at = case when $6::boolean and row.last_used_at < clock_timestamp() - interval '1 hour' then clock_timestamp() else row.last_used_at end
-  from (select id, lease_owner from oauth2_integration where id = $1) as prior
-  where row.id = prior.id and row.generation = $2 and row.status = $3 and not ${isFinal('row.failure')}
-    and (row.lease_until is null or row.lease_until <= clock_timestamp()) and (row.retry_at is null or row.retry_at <= clock_timestamp())
-  returning row.refresh_token, array_to_string(row.scopes, ' ') as scopes, row.failures, row.tenant_id, row.object_id, row.username, row.display_name,
-    prior.lease_owner as prior_owner`
-
-export type ClaimColumns = AccountColumns & Pick<IntegrationColumns, 'scopes'> & { refresh_token: Buffer; failures: number; prior_owner: string | null }
+/** A row of VALUES for each of so many, with a parameter for each of these types. */
+const values = (types: readonly string[], rows: number): string =>
+  Array.from({ length: rows }, (_, row) => `(${types.map((type, i) => `$${row * types.length + i + 1}::${type}`).join(', ')})`).join(', ')
 
 /**
- * $1 id, $2 generation as it was read, $3 access token and $4 refresh token sealed, $5 seconds of life, $6 scopes, $7 to $10 the account; null
- * where nothing new was told. Every write of tokens takes a new generation and clears lease, failure and retry_at (design 2.3).
+ * For each claim: id, generation and status as they were read, owner, seconds of the lease, whether a caller's read asks: noted once an
+ * hour, because the column has an index and all others of this statement have none (a heap-only update). A row that somebody else is
+ * writing right now is passed over, so that no claim waits for it: it is one that was not won.
  */
-export const SAVE = `update oauth2_integration set generation = nextval('${generations.seqName!}'), refreshed_at = clock_timestamp(),
+export const CLAIM = (claims: number): string => `
+  with wanted (id, generation, status, owner, seconds, used) as (values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'boolean'], claims)}),
+  free as (
+    select row.id, row.lease_owner as prior_owner, wanted.owner, wanted.seconds, wanted.used from wanted join oauth2_integration as row on row.id = wanted.id
+    where row.generation = wanted.generation and row.status = wanted.status and not ${isFinal('row.failure')}
+      and (row.lease_until is null or row.lease_until <= clock_timestamp()) and (row.retry_at is null or row.retry_at <= clock_timestamp())
+    order by row.id for update of row skip locked)
+  update oauth2_integration as row set lease_owner = free.owner, lease_until = clock_timestamp() + make_interval(secs => free.seconds),
+    last_used_at = case when free.used and row.last_used_at < clock_timestamp() - interval '1 hour' then clock_timestamp() else row.last_used_at end
+  from free where row.id = free.id
+  returning row.lease_owner as owner, row.refresh_token, array_to_string(row.scopes, ' ') as scopes, row.failures, row.tenant_id, row.object_id,
+    row.username, row.display_name, free.prior_owner`
+
+export type ClaimColumns = AccountColumns & Pick<IntegrationColumns, 'scopes'> &
+  { owner: string; refresh_token: Buffer; failures: number; prior_owner: string | null }
+
+/**
+ * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life, scopes, four of the account;
+ * null where nothing new was told. Every write of tokens takes a new generation and clears lease, failure and retry_at (design 2.3).
+ */
+const save = (sets: number, lock: string): string => `
+  with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes, new_tenant, new_object, new_username, new_name) as (
+    values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'text', 'text', 'text', 'text', 'text'], sets)}),
+  present as (
+    select fresh.* from fresh join oauth2_integration as row on row.id = of_id and row.generation = generation_before
+    where row.status = 'active' order by row.id for update of row${lock})
+  update oauth2_integration set generation = nextval('${generations.seqName!}'), refreshed_at = clock_timestamp(),
     failure = null, failures = 0, retry_at = null, lease_owner = null, lease_until = null,
-    access_token = $3, refresh_token = coalesce($4, refresh_token), access_token_expires_at = clock_timestamp() + make_interval(secs => $5),
-    scopes = string_to_array($6, ' '), tenant_id = coalesce($7, tenant_id), object_id = coalesce($8, object_id),
-    username = coalesce($9, username), display_name = coalesce($10, display_name)
-  where id = $1 and generation = $2 and status = 'active' returning ${INTEGRATION}`
+    access_token = decode(new_access, 'base64'), refresh_token = coalesce(decode(new_refresh, 'base64'), refresh_token), access_token_expires_at = clock_timestamp() + make_interval(secs => seconds),
+    scopes = string_to_array(new_scopes, ' '), tenant_id = coalesce(new_tenant, tenant_id), object_id = coalesce(new_object, object_id),
+    username = coalesce(new_username, username), display_name = coalesce(new_name, display_name)
+  from present where id = of_id returning generation_before, ${INTEGRATION}`
+/** A row that somebody else is writing right now is passed over: one must not hold up all. */
+export const SAVE = (sets: number): string => save(sets, ' skip locked')
+/** Waits for it. */
+export const SAVE_ONE = save(1, '')
+
+export type SavedColumns = IntegrationColumns & { generation_before: string }

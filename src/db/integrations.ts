@@ -4,14 +4,15 @@ import { Failure } from '../core/failure.ts'
 import { isSameAccount, type Integration, type IntegrationSummary } from '../core/integration.ts'
 import type { ConnectOutcome, IntegrationStore, Vault } from '../core/ports.ts'
 import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sessions.ts'
-import type { Database } from './client.ts'
+import type { Database, Parameter } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
+import { gathered } from './gathered.ts'
 import { iso } from './instants.ts'
 import {
   accountOf, inSeconds, lockUser, PROVIDER, scopesOf, sealContext, sealedTokens, secondsLeft, toAccount, toIntegration, tokenColumns,
 } from './integration-rows.ts'
-import { CLAIM, INTEGRATION, PROGRESS, SAVE, type ClaimColumns, type IntegrationColumns, type ProgressColumns } from './integration-statements.ts'
+import { CLAIM, INTEGRATION, PROGRESS, SAVE, SAVE_ONE, type ClaimColumns, type IntegrationColumns, type ProgressColumns, type SavedColumns } from './integration-statements.ts'
 import { integrations } from './schema.ts'
 import { createTokenReads } from './token-reads.ts'
 
@@ -55,6 +56,25 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       .where(and(eq(integrations.id, integration.id), eq(integrations.leaseOwner, owner))))
   }
 
+  type ClaimParameters = readonly [id: string, generation: number, status: string, owner: string, leaseSeconds: number, used: boolean]
+  const claims = gathered<ClaimParameters, ClaimColumns>({
+    database,
+    by: 'query',
+    text: CLAIM,
+    parameters: (claim) => claim,
+    nameOf: ([, , , owner]) => owner,
+    nameIn: ({ owner }) => owner,
+  })
+  type SaveParameters = readonly [id: string, generation: number, ...Parameter[]]
+  const saves = gathered<SaveParameters, SavedColumns>({
+    database,
+    by: 'query',
+    text: SAVE,
+    parameters: (set) => set,
+    nameOf: ([id, generation]) => `${id}/${generation}`,
+    nameIn: ({ id, generation_before: generation }) => `${id}/${generation}`,
+  })
+
   return {
     read: createTokenReads(database, vault),
 
@@ -66,7 +86,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
 
     async claim(integration, owner, leaseSeconds, used) {
       const { id, generation, status } = integration
-      const [row] = await database.query<ClaimColumns>(CLAIM, [id, generation, status, owner, leaseSeconds, used])
+      const row = await claims([id, generation, status, owner, leaseSeconds, used])
       if (row === undefined) return undefined
       const account = accountOf(row)
       let refreshToken: string
@@ -87,14 +107,17 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async saveTokens(integration, tokens) {
-      // One statement in the ordinary case. A row that is marked (perhaps since it was read) also gets an event, in its transaction.
+      // Together with others in the ordinary case. A row that is marked (perhaps since it was read) also gets an event, in its transaction.
       const { id, generation } = integration
       const sealed = sealedTokens(integration, tokens, vault)
       const { accessToken, refreshToken = null } = sealed
       const { tenantId = null, objectId = null, username = null, displayName = null } = tokens.account ?? {}
-      const [saved] = await database.query<IntegrationColumns>(SAVE, [
-        id, generation, accessToken, refreshToken, secondsLeft(tokens), tokens.scopes.join(' '), tenantId, objectId, username, displayName,
-      ])
+      // As base64: the driver would write bytes as twice as many hexadecimal digits.
+      const columns = [
+        id, generation, accessToken.toString('base64'), refreshToken?.toString('base64') ?? null, secondsLeft(tokens), tokens.scopes.join(' '),
+        tenantId, objectId, username, displayName,
+      ] as const
+      const saved = await saves(columns) ?? (await database.query<SavedColumns>(SAVE_ONE, columns))[0]
       if (saved !== undefined) return { integration: toIntegration(saved, tokens.accessToken), recovered: false }
       const row = await database.transaction(async (tx) => {
         const marked = await tx.update(integrations).set(tokenColumns(sealed, tokens))
@@ -151,7 +174,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async progress(id) {
-      const [row] = await database.read<ProgressColumns>(() => ({ statement: PROGRESS, parameters: [id] }))
+      const [row] = await database.read<ProgressColumns>(PROGRESS, [id])
       if (row === undefined) return undefined
       return {
         generation: Number(row.generation),

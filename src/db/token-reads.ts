@@ -1,7 +1,7 @@
 import type { IntegrationStore, Vault } from '../core/ports.ts'
 import type { Database } from './client.ts'
-import { gathered } from './gathered.ts'
-import { sealContext, toTokens, withState, type Tokens } from './integration-rows.ts'
+import { gatheredByUser } from './gathered.ts'
+import { sealContext, toIntegration, toTokens, withState, type Tokens } from './integration-rows.ts'
 import { READ_STATE, READ_TOKENS, type StateColumns, type TokenColumns } from './integration-statements.ts'
 
 /** Sets of tokens kept in each of two halves: about 4 MB each. */
@@ -19,8 +19,8 @@ type Known = Pick<StateColumns, 'generation' | 'refreshed' | 'expires'> & { toke
  * disconnects.
  */
 export function createTokenReads(database: Database, vault: Vault): IntegrationStore['read'] {
-  const readState = gathered<StateColumns>(database, READ_STATE)
-  const readTokens = gathered<TokenColumns>(database, READ_TOKENS)
+  const readState = gatheredByUser<StateColumns>(database, READ_STATE)
+  const readTokens = gatheredByUser<TokenColumns>(database, READ_TOKENS)
   let current = new Map<string, Known>()
   let previous = current
 
@@ -52,6 +52,8 @@ export function createTokenReads(database: Database, vault: Vault): IntegrationS
     const row = await readTokens(userId, patienceMs)
     if (row === undefined) return undefined
     const { generation, refreshed, expires } = row
+    // Nobody is given a token that has expired, so it is neither fetched nor opened.
+    if (row.access_token === null) return { ...toIntegration(row, ''), remaining: Math.min(0, expires - row.now) }
     const tokens = toTokens(row, vault.open(sealContext({ id: row.id, userId }, 'access_token'), row.access_token))
     keep(userId, { generation, refreshed, expires, tokens })
     return withState(tokens, row)

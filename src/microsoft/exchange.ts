@@ -1,4 +1,4 @@
-import { Agent, ProxyAgent, request } from 'undici'
+import { Agent, ProxyAgent } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Reason } from '../core/failure.ts'
 import { isGuid } from './answer.ts'
@@ -30,33 +30,59 @@ export function createDispatcher(proxy?: string): Dispatcher {
 }
 
 /**
- * Sends once; no redirect is followed, no cookie kept, no Origin sent, nothing retried. Expected failures come back as a reason:
- * the driver's errors hold URLs and causes that are not ours to show.
+ * Sends once; no redirect is followed, no cookie kept, no Origin sent, nothing retried. Never throws: expected failures come back as a reason,
+ * because the driver's errors hold URLs and causes that are not ours to show. By undici's `dispatch`: its `request` makes a stream of every
+ * answer, which takes as long as all the rest (bench/README.md).
  */
-export async function send(dispatcher: Dispatcher, { url, form, requestId, signal }: Outgoing): Promise<Sent> {
+export function send(dispatcher: Dispatcher, { url, form, requestId, signal }: Outgoing): Promise<Sent> {
   const headers: Record<string, string> = { accept: 'application/json' }
   if (form) headers['content-type'] = 'application/x-www-form-urlencoded'
   if (requestId !== undefined && isGuid(requestId)) headers['client-request-id'] = requestId
-  const body = form ? new URLSearchParams(form).toString() : null
-  try {
-    const response = await request(url, { dispatcher, method: form ? 'POST' : 'GET', headers, body, signal })
-    const text = await readCapped(response.body)
-    if (text === undefined) return { failed: 'microsoft_bad_answer' }
-    return { answer: { status: response.statusCode, headers: response.headers, body: text } }
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    return { failed: signal.aborted || TIMEOUT_CODES.has(code) ? 'microsoft_timeout' : 'microsoft_unreachable' }
-  }
-}
+  const { origin, pathname, search } = new URL(url)
+  const outgoing = { origin, path: `${pathname}${search}`, method: form ? 'POST' : 'GET', headers, body: form ? new URLSearchParams(form).toString() : null }
 
-// Leaving the loop early destroys the body and with it the connection.
-async function readCapped(body: AsyncIterable<Buffer>): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > MAX_BODY) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  return new Promise((resolve) => {
+    let controller: Dispatcher.DispatchController | undefined
+    let status = 0
+    let fields: Answer['headers'] = {}
+    const chunks: Buffer[] = []
+    let size = 0
+    function end(sent: Sent): void {
+      signal.removeEventListener('abort', giveUp)
+      resolve(sent)
+    }
+    // Not only once a connection is there: connecting, too, is part of the exchange.
+    function giveUp(): void {
+      end({ failed: 'microsoft_timeout' })
+      controller?.abort(new Error('deadline'))
+    }
+    const fail = (error: unknown): void => {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+      end({ failed: TIMEOUT_CODES.has(code) ? 'microsoft_timeout' : 'microsoft_unreachable' })
+    }
+    if (signal.aborted) return giveUp()
+    signal.addEventListener('abort', giveUp)
+    try {
+      dispatcher.dispatch(outgoing, {
+        onRequestStart(started) {
+          controller = started
+          if (signal.aborted) started.abort(new Error('deadline'))
+        },
+        onResponseStart(_controller, statusCode, received) {
+          status = statusCode
+          fields = received
+        },
+        onResponseData(receiving, chunk) {
+          size += chunk.length
+          if (size <= MAX_BODY) return void chunks.push(chunk)
+          end({ failed: 'microsoft_bad_answer' })
+          receiving.abort(new Error('too large'))
+        },
+        onResponseEnd: () => end({ answer: { status, headers: fields, body: Buffer.concat(chunks).toString('utf8') } }),
+        onResponseError: (_controller, error) => fail(error),
+      })
+    } catch (error) {
+      fail(error)
+    }
+  })
 }

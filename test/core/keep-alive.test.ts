@@ -137,13 +137,13 @@ t.test('what Microsoft refused for good is not tried, what may be cured is tried
   t.match(await world.row('u0'), { status: 'reconnect_required' })
 })
 
-t.test('an integration that does not open does not keep the others waiting, and is not marked', async (t) => {
+t.test('an integration that does not open does not keep the others waiting, and is not marked; of an access token long expired nobody needs to know', async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
   await connectMany(world, 3)
   await untouched(world, ['u0', 'u1', 'u2'], 50)
   await world.sql`update oauth2_integration set refreshed_at = now() - interval '80 days', access_token = '\\x01'::bytea where user_id = 'u0'`
   await world.sql`update oauth2_integration set refreshed_at = now() - interval '79 days', refresh_token = '\\x01'::bytea where user_id = 'u1'`
-  t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 1, failed: 2, ended: 'done' })
+  t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 2, failed: 1, ended: 'done' })
   t.match(await world.row('u1'), { status: 'active', failure: null, lease_owner: null })
 })
 

@@ -16,7 +16,7 @@ async function open(t: { teardown(end: () => Promise<void>): unknown }, { poolSi
 }
 const number = (n: number) => sql`select ${n}::int as n`
 const READ = 'select $1::int as n'
-const read = (database: Database, statement: string, parameter: number, patienceMs?: number) => database.read(() => ({ statement, parameters: [parameter] }), patienceMs)
+const read = (database: Database, text: string, parameter: number, patienceMs?: number) => database.read(text, [parameter], patienceMs)
 
 t.test('the thousandth query has no more to look through than the first', async (t) => {
   const { database } = await open(t)
@@ -70,6 +70,18 @@ t.test('what throws before it is sent gives its connection back', async (t) => {
     }), { code: 'database_unavailable', facts: { detail: 'unknown (TypeError)' } })
   }
   t.match(await database.run((db) => db.execute(number(1))), [{ n: 1 }])
+})
+
+t.test('a statement that fails after some of its rows takes nothing from the next one\'s answer', async (t) => {
+  const { database } = await open(t, { poolSize: 1 })
+  for (let i = 0; i < 3; i++) {
+    await t.rejects(database.query('select 1 / (3 - n) as n from generate_series(1, 5) as n', []), { code: 'internal_error' })
+    t.same(await database.query(READ, [i]), [{ n: i }])
+    await t.rejects(database.run((db) => db.execute(sql`select 1 / (3 - n) as n from generate_series(1, 5) as n`)), { code: 'internal_error' })
+    t.same(await database.run((db) => db.execute(number(i))), [{ n: i }])
+    await t.rejects(database.transaction((tx) => tx.execute(sql`select 1 / (3 - n) as n from generate_series(1, 5) as n`)), { code: 'internal_error' })
+    t.same(await database.read(READ, [i]), [{ n: i }])
+  }
 })
 
 t.test('reads are answered while every other connection is taken', async (t) => {

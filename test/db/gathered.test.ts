@@ -3,7 +3,7 @@ import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
 import { openDatabase } from '../../src/db/client.ts'
 import { sql } from '../../src/db/drizzle.ts'
-import { gathered, TOGETHER } from '../../src/db/gathered.ts'
+import { gatheredByUser, TOGETHER } from '../../src/db/gathered.ts'
 import { testDatabase } from '../support/database.ts'
 import { openWire } from '../support/wire.ts'
 
@@ -19,9 +19,9 @@ async function start(t: { teardown(end: () => Promise<void>): unknown }, { deadl
   t.teardown(() => database.close())
   await database.run((db) => db.execute(sql`create table shelf (user_id text primary key, value text not null)`))
   await database.run((db) => db.execute(sql`insert into shelf select 'u' || n, 'v' || n from generate_series(0, 499) as n`))
-  const read = gathered<Row>(database, (users) => `select ${columns} from shelf where user_id in (${inList(users)})`)
+  const read = gatheredByUser<Row>(database, (users) => `select ${columns} from shelf where user_id in (${inList(users)})`)
   /** Both connections for reads, for so many seconds. */
-  const busy = (seconds: number) => [1, 2].map(() => database.read(() => ({ statement: 'select pg_sleep($1)', parameters: [seconds] })))
+  const busy = (seconds: number) => [1, 2].map(() => database.read('select pg_sleep($1)', [seconds]))
   wire.statements()
   return { wire, database, read, busy, sent: () => wire.statements().filter((statement) => statement.includes('from shelf')) }
 }
@@ -41,7 +41,7 @@ t.test('one user, however often at once, is one parameter', async (t) => {
   t.same(sent(), ['select user_id, value from shelf where user_id in ($1)'])
 })
 
-t.test('while all connections are busy they gather, whenever they come', async (t) => {
+t.test('while two statements are under way they gather, whenever they come', async (t) => {
   const { read, busy, sent } = await start(t)
   const both = busy(0.3)
   const answers = []
@@ -50,7 +50,7 @@ t.test('while all connections are busy they gather, whenever they come', async (
     await turn()
   }
   t.same((await Promise.all(answers)).map((row) => row?.value), Array.from({ length: 30 }, (_, i) => `v${i}`))
-  t.equal(sent().length, 1)
+  t.same(sent().map((statement) => statement.match(/\$/g)!.length), [1, 1, 32])
   await Promise.all(both)
 })
 
@@ -66,8 +66,10 @@ t.test('who asks after a change sees it, also while an earlier answer is under w
 
 t.test('what fails fails for all who asked, and the next are served', async (t) => {
   const { wire, database, read, busy } = await start(t, { deadlineMs: 1_000 })
-  const wrong = gathered<Row>(database, (users) => `select user_id, value / 0 as value from shelf where user_id in (${inList(users)})`)
+  const wrong = gatheredByUser<Row>(database, (users) => `select user_id, value / 0 as value from shelf where user_id in (${inList(users)})`)
   t.match(await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(wrong(user)))), Array(3).fill({ code: 'internal_error' }))
+  const divided = gatheredByUser<Row>(database, (users) => `select user_id, value, 1 / (substr(value, 2)::int - 2) from shelf where user_id in (${inList(users)})`)
+  t.match(await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(divided(user)))), [{ value: 'v1' }, { code: 'internal_error' }, { value: 'v3' }], 'what Postgres does not take fails alone')
   const both = busy(3).map(failed)
   t.match(await Promise.all(['u1', 'u2', 'u1'].map((user) => failed(read(user)))), Array(3).fill({ code: 'database_unavailable' }), 'no connection in time')
   await Promise.all(both)

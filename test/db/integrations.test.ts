@@ -5,6 +5,8 @@ import { generateSealingKey, parseSealingKeys } from '../../src/crypto/keyring.t
 import { openDatabase } from '../../src/db/client.ts'
 import { createIntegrationStore } from '../../src/db/integrations.ts'
 import { testDatabase } from '../support/database.ts'
+import { insertIntegrations } from '../support/sealed-rows.ts'
+import { openWire } from '../support/wire.ts'
 import postgres from 'postgres'
 
 // The statements of design 2.3 one by one: who may claim, who may save, who may mark.
@@ -14,7 +16,9 @@ const refusal = (more: Partial<StoredFailure> = {}): StoredFailure =>
   ({ verdict: 'reconnect', reason: 'blocked_by_policy', final: false, microsoft: { aadsts: 53003 }, ...more })
 
 async function start(t: { teardown(end: () => Promise<void>): unknown }) {
-  const url = await testDatabase(t)
+  const wire = await openWire(await testDatabase(t))
+  t.teardown(() => wire.close())
+  const { url } = wire
   const database = openDatabase({ url, prepare: true, poolSize: 4, deadlineMs: 5_000 })
   t.teardown(() => database.close())
   const sql = postgres(url, { max: 1, onnotice: () => {} })
@@ -29,7 +33,29 @@ async function start(t: { teardown(end: () => Promise<void>): unknown }) {
       now() + interval '10 seconds', now() - interval '3590 seconds', '{User.Read}')`
   const read = async (): Promise<Integration> => (await store.read('42'))!
   const events = async () => (await sql`select type from event order by id`).map((row) => row['type'] as string)
-  return { store, sql, read, events }
+  /** Further users, as they are read. */
+  const others = async (count: number): Promise<Integration[]> => {
+    const rows = await insertIntegrations(sql, vault, count)
+    return Promise.all(rows.map(async ({ userId }) => (await store.read(userId))!))
+  }
+  /** Holds the row's lock until it is released. */
+  const lock = async ({ id: locked }: Integration) => {
+    const holder = postgres(url, { max: 1, onnotice: () => {} })
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    const { promise: held, resolve: holds } = Promise.withResolvers<void>()
+    const ended = holder.begin(async (tx) => {
+      await tx`select 1 from oauth2_integration where id = ${locked} for update`
+      holds()
+      await released
+    })
+    await held
+    return async () => {
+      release()
+      await ended
+      await holder.end()
+    }
+  }
+  return { store, sql, read, events, others, lock, wire }
 }
 
 t.test('one of many simultaneous claims of a generation wins; the row says until when', async (t) => {
@@ -230,4 +256,58 @@ t.test('giving a lease back is for its owner, and shows to those who wait', asyn
   t.strictSame(rest, { generation: row.generation, status: 'active', final: false })
   t.ok(retryIn! > 0 && retryIn! <= 60)
   t.equal(await store.progress('00000000-0000-4000-8000-00000000000f'), undefined)
+})
+
+t.test('claims, and sets of tokens, that come together cost one statement each, and each gets its own', async (t) => {
+  const { store, others, wire } = await start(t)
+  const rows = await others(20)
+  wire.statements()
+  const claims = await Promise.all(rows.map((row, i) => store.claim(row, `owner-${i}`, 7, true)))
+  t.same(claims.map((claim) => claim?.refreshToken), rows.map(({ userId }) => `refresh-${userId.slice('row-'.length)}`))
+  const saved = await Promise.all(rows.map((row, i) => store.saveTokens(row, tokens(i))))
+  for (const [i, row] of rows.entries()) {
+    t.match(saved[i], { recovered: false, integration: { id: row.id, userId: row.userId, accessToken: `access-${i}` } })
+    t.ok(saved[i]!.integration.generation > row.generation)
+  }
+  t.equal(new Set(saved.map((one) => one!.integration.generation)).size, 20)
+  t.equal(wire.statements().length, 2)
+  for (const [i, row] of rows.entries()) t.match(await store.read(row.userId), { accessToken: `access-${i}` })
+})
+
+t.test('a row that somebody else is writing holds up nobody else\'s claim, and is not won', async (t) => {
+  const { store, others, lock } = await start(t)
+  const rows = await others(3)
+  const release = await lock(rows[1]!)
+  const claims = await Promise.all(rows.map((row, i) => store.claim(row, `owner-${i}`, 7, true)))
+  t.same(claims.map((claim) => claim !== undefined), [true, false, true])
+  await release()
+  t.ok(await store.claim(rows[1]!, 'later', 7, true))
+})
+
+t.test('a set of tokens for a row that somebody else is writing waits alone, and is saved as if it had not', async (t) => {
+  const { store, events, others, lock } = await start(t)
+  const rows = await others(3)
+  const release = await lock(rows[1]!)
+  const saves = rows.map((row, i) => store.saveTokens(row, tokens(i)))
+  t.match(await Promise.all([saves[0], saves[2]]), [{ recovered: false }, { recovered: false }], 'while it is locked')
+  await release()
+  t.match(await saves[1], { recovered: false, integration: { accessToken: 'access-1', status: 'active' } })
+  t.same(await events(), [])
+})
+
+t.test('sets of tokens of two generations of one row at once: the present one is saved, once', async (t) => {
+  const { store, read } = await start(t)
+  const row = await read()
+  const [late, present] = await Promise.all([store.saveTokens({ ...row, generation: row.generation - 1 }, tokens(1)), store.saveTokens(row, tokens(2))])
+  t.equal(late, undefined)
+  t.match(present, { integration: { accessToken: 'access-2' } })
+  t.match(await read(), { accessToken: 'access-2', generation: present!.integration.generation })
+})
+
+t.test('a set of tokens that Postgres does not take fails alone', async (t) => {
+  const { store, others } = await start(t)
+  const rows = await others(3)
+  const account = { tenantId: 't', objectId: 'o', username: 'jane\0doe' }
+  const saves = await Promise.allSettled(rows.map((row, i) => store.saveTokens(row, i === 1 ? { ...tokens(i), account } : tokens(i))))
+  t.match(saves, [{ status: 'fulfilled', value: { recovered: false } }, { status: 'rejected', reason: { code: 'internal_error' } }, { status: 'fulfilled', value: { recovered: false } }])
 })

@@ -79,6 +79,19 @@ t.test('another set of tokens is never answered by the one before', async (t) =>
   t.equal(await read(), undefined)
 })
 
+t.test('a token that has expired is neither fetched nor opened, and never passes for one that lives', async (t) => {
+  const { sql, read, opened, replace } = await start(t, 1)
+  await sql`update oauth2_integration set access_token_expires_at = now() - interval '1 second'`
+  for (let i = 0; i < 2; i++) {
+    const expired = (await read())!
+    t.match(expired, { accessToken: '', status: 'active', scopes: ['User.Read'] })
+    t.ok(expired.remaining <= 0)
+  }
+  t.equal(opened(), 0)
+  await replace('fresh', 'generation = nextval(\'integration_generation\'), access_token_expires_at = now() + interval \'1 hour\'')
+  t.match(await read(), { accessToken: 'fresh' })
+})
+
 t.test('one whose value does not open fails alone', async (t) => {
   const { sql, rows, store } = await start(t, 5)
   await sql`update oauth2_integration set access_token = set_byte(access_token, 40, get_byte(access_token, 40) # 1) where user_id = ${rows[2]!.userId}`

@@ -234,7 +234,8 @@ t.test('no secret stands in logs, errors, pages, metrics, or in plain in the dat
   await whenTheDatabaseBreaks(course)
   // Last: a refused credential opens the breaker, and nothing is sent any more.
   await whatMicrosoftDoesWrong(course)
-  await world.sql`update oauth2_integration set access_token = ${randomBytes(80)}, generation = nextval('integration_generation') where user_id = '1'`
+  await world.sql`update oauth2_integration set access_token = ${randomBytes(80)}, generation = nextval('integration_generation'),
+    access_token_expires_at = now() + interval '1 hour' where user_id = '1'`
   await course.ask('GET', '/tokens/1')
 
   const operations = await Promise.all(['/metrics', '/readyz', '/livez'].map(async (path) => (await world.replica.operations.inject(path)).payload))
