@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import { Failure } from './core/failure.ts'
 
@@ -49,22 +50,33 @@ function redacted(fields: Record<string, unknown>, depth = 0): Record<string, un
 const TOGETHER = { characters: 16_000, ms: 100 }
 
 /**
- * Lines are written together, at the latest after a tenth of a second and when the process ends: a system call for each costs as much as a
- * tenth of a warm read (measured). Only SIGKILL can lose those of the last moment. Gathered here, because pino's own destination measures
- * all that it holds anew for each line (sonic-boom 4.2, `minLength`: 8 kB copied per line, measured).
+ * Standard output. Lines are written together, at the latest after a tenth of a second and when the process ends: a system call for each
+ * costs as much as a tenth of a warm read (measured). Only SIGKILL can lose those of the last moment. Gathered here, because pino's own
+ * destination measures all that it holds anew for each line (sonic-boom 4.2, `minLength`: 8 kB copied per line, measured).
  */
-function writtenTogether(destination: DestinationStream): DestinationStream {
+function standardOutput(): DestinationStream {
+  const output = pino.destination(1)
   let lines: string[] = []
   let characters = 0
-  function flush(): void {
-    if (lines.length === 0) return
+  function take(): string {
     const text = lines.join('')
     lines = []
     characters = 0
-    destination.write(text)
+    return text
+  }
+  function flush(): void {
+    if (lines.length > 0) output.write(take())
   }
   setInterval(flush, TOGETHER.ms).unref()
-  process.on('exit', flush)
+  // While the loop can still be kept alive, and when nothing can wait any more; by then pino may have closed its own.
+  process.on('beforeExit', flush)
+  process.on('exit', () => {
+    try {
+      if (lines.length > 0) writeSync(1, take())
+    } catch {
+      // Nobody reads any more.
+    }
+  })
   return {
     write(line) {
       lines.push(line)
@@ -75,7 +87,7 @@ function writtenTogether(destination: DestinationStream): DestinationStream {
 }
 
 export function createLogger(level: string, destination?: DestinationStream): Logger {
-  return pino(loggerOptions(level), destination ?? writtenTogether(pino.destination()))
+  return pino(loggerOptions(level), destination ?? standardOutput())
 }
 
 /** Named fields of an error, never its message: drivers and parsers quote what they were given. */

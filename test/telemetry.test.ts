@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { systemClock } from '../src/services.ts'
 import { createLogger } from '../src/telemetry.ts'
@@ -171,4 +172,22 @@ t.test('what must not be in a log is taken out of a line, at the top and one lev
   })
   t.notMatch(lines.join(''), /secret-/)
   t.equal(fields.nested.refresh_token, 'secret-2')
+})
+
+t.test('no line is lost and none comes twice, however the process ends', async (t) => {
+  const module = JSON.stringify(new URL('../src/telemetry.ts', import.meta.url).href)
+  const ends = {
+    'by itself': '',
+    'by itself, later': 'setTimeout(() => log.info({ i: 3 }, \'line\'), 150)',
+    'by exit': 'process.exit()',
+    'by an error': 'throw new Error(\'expected\')',
+  }
+  for (const [how, end] of Object.entries(ends)) {
+    for (const lines of [3, 400]) {
+      const script = `const { createLogger } = await import(${module}); const log = createLogger('info'); for (let i = 0; i < ${lines}; i++) log.info({ i }, 'line'); ${end}`
+      const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+      const seen = stdout.trimEnd().split('\n').map((line) => (JSON.parse(line) as { i: number }).i)
+      t.same(seen, [...Array(lines).keys(), ...(how === 'by itself, later' ? [3] : [])], how)
+    }
+  }
 })
