@@ -100,9 +100,9 @@ function traceRequests(app: FastifyInstance, traces: Traces): void {
 
 /** TypeBox's own, without its conversion where that has nothing to do: it costs more than the check. A path holds text, and most queries hold nothing. */
 const validatorCompiler: typeof TypeBoxValidatorCompiler = (route) => {
-  const converting = TypeBoxValidatorCompiler(route)
   const checking = TypeBoxValidatorCompiler({ ...route, httpPart: 'body' })
-  if (route.httpPart === 'params') return checking
+  if (route.httpPart !== 'querystring') return checking
+  const converting = TypeBoxValidatorCompiler(route)
   return (value) => isEmpty(value) ? checking(value) : converting(value)
 }
 

@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs'
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import { Failure } from './core/failure.ts'
 
@@ -51,30 +50,29 @@ const TOGETHER = { characters: 16_000, ms: 100 }
 
 /**
  * Standard output. Lines are written together, at the latest after a tenth of a second and when the process ends: a system call for each
- * costs as much as a tenth of a warm read (measured). Only SIGKILL can lose those of the last moment. Gathered here, because pino's own
- * destination measures all that it holds anew for each line (sonic-boom 4.2, `minLength`: 8 kB copied per line, measured).
+ * costs as much as a tenth of a warm read (measured). Only SIGKILL can lose those of the last moment, or an exit in the middle of a write to
+ * a reader that does not keep up. Gathered here, because pino's own destination measures all that it holds anew for each line (sonic-boom
+ * 4.2, `minLength`: 8 kB copied per line, measured).
  */
 function standardOutput(): DestinationStream {
   const output = pino.destination(1)
   let lines: string[] = []
   let characters = 0
-  function take(): string {
+  function flush(): void {
+    if (lines.length === 0) return
     const text = lines.join('')
     lines = []
     characters = 0
-    return text
-  }
-  function flush(): void {
-    if (lines.length > 0) output.write(take())
+    output.write(text)
   }
   setInterval(flush, TOGETHER.ms).unref()
-  // While the loop can still be kept alive, and when nothing can wait any more; by then pino may have closed its own.
   process.on('beforeExit', flush)
   process.on('exit', () => {
     try {
-      if (lines.length > 0) writeSync(1, take())
+      flush()
+      output.flushSync()
     } catch {
-      // Nobody reads any more.
+      // Closed: nobody reads any more.
     }
   })
   return {
@@ -85,9 +83,10 @@ function standardOutput(): DestinationStream {
     },
   }
 }
+let standard: DestinationStream | undefined
 
 export function createLogger(level: string, destination?: DestinationStream): Logger {
-  return pino(loggerOptions(level), destination ?? standardOutput())
+  return pino(loggerOptions(level), destination ?? (standard ??= standardOutput()))
 }
 
 /** Named fields of an error, never its message: drivers and parsers quote what they were given. */

@@ -114,11 +114,14 @@ export interface Progress {
 }
 
 export interface IntegrationStore {
-  /** One statement. Undefined: not connected. `patienceMs`: how long the caller waits, where that is less than a statement may take. */
+  /**
+   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `patienceMs`: how long the caller waits,
+   * where that is less than a statement may take.
+   */
   read(userId: string, patienceMs?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
-   * One statement, compare-and-set on generation, status, lease and retry_at; never of what is refused for good. `leaseSeconds` from
+   * Compare-and-set on generation, status, lease and retry_at; never of what is refused for good, nor of a row that somebody is writing now. `leaseSeconds` from
    * now. `used`: a caller's read asked for it. Throws Failure `token_unreadable`, with the lease given back, when there is nothing to send.
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>

@@ -10,6 +10,8 @@ import { backingOff, CREDENTIAL_RELEASE, credentialStop, IN_PROGRESS, isLaterTha
 export const LEASE = 7
 /** Milliseconds between two looks at a row that somebody else is refreshing: 50 to 250 with jitter. */
 const POLL = { first: 65, last: 200 }
+/** Looks at a row that nobody holds and that cannot be claimed all the same, because somebody is writing it: about as long as a query may take. */
+const LOOKS_AT_LOCKED = 40
 /** Milliseconds between two tries to save what could not be saved at once. */
 const SAVE_AGAIN = { first: 250, last: 1_000 }
 /** Milliseconds a shutdown waits for such saves; then the stored refresh token has to do. */
@@ -135,7 +137,7 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
   }
 
   async function fly(integration: Integration, used: boolean, requestId: string): Promise<Outcome> {
-    for (;;) {
+    for (let looks = 0; looks < LOOKS_AT_LOCKED; looks++) {
       const permit = microsoft.admit()
       if (isPause(permit)) return { kind: 'stopped', stop: permit }
       // A new name for every claim: a flight that outlived its lease must not pass for the next holder.
@@ -153,6 +155,7 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
       if (used) await recordUse(integration)
       if (await waitForChange(integration)) return { kind: 'moved' }
     }
+    throw new Failure('database_unavailable', { detail: 'row locked' })
   }
 
   /** No read fails for this: while it lasts, further ones will say so again. */
@@ -230,8 +233,8 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
     for (let pause = POLL.first; ; pause = Math.min(pause * 1.5, POLL.last)) {
       const now = await integrations.progress(id)
       if (now === undefined || now.generation !== generation || now.status !== status || now.final || isAhead(now.retryIn)) return true
-      if (!isAhead(now.leaseIn)) return false
       await clock.sleep(jittered(pause, random))
+      if (!isAhead(now.leaseIn)) return false
     }
   }
 

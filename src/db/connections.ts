@@ -181,7 +181,8 @@ function poolOf<C>(lanes: readonly Lane<C>[], deadlineMs: number): Pool<C> {
         release(lane, fresh)
       })
     } catch (failure) {
-      if (!again || !replaced || left() <= 0) throw failure
+      const lost = replaced && failure instanceof Failure && failure.code === 'database_unavailable'
+      if (!again || !lost || left() <= 0) throw failure
       return run(work, left(), false)
     }
   }

@@ -8,9 +8,13 @@ export function isLost(error: unknown): boolean {
   return typeof code === 'string' && /^(?:57P0[^3]|08|CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONNRESET|EPIPE|ETIMEDOUT)/.test(code)
 }
 
-/** Postgres itself said that the statement failed, perhaps after some of its rows. */
+/** Of those that a server says instead of letting one in: starting up, too many, not this one (SQLSTATE). */
+const NOT_LET_IN = /^(?:57P03|53300|55000|28|3D)/
+
+/** Postgres said that a statement failed, perhaps after some of its rows. */
 export function isRefusal(error: unknown): boolean {
-  return (causeOf(error) as { name?: unknown }).name === 'PostgresError'
+  const { name, code } = causeOf(error) as { name?: unknown; code?: unknown }
+  return name === 'PostgresError' && typeof code === 'string' && !NOT_LET_IN.test(code)
 }
 
 /** SQLSTATE classes that say the statement was wrong, not the database: data, constraint, syntax or access. */

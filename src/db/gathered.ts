@@ -52,10 +52,9 @@ export function gathered<Ask, Row extends RawRow>({ database, by, text, paramete
     const exponent = Math.ceil(Math.log2(batch.size))
     const all = Array.from(batch.values(), ({ ask }) => parameters(ask))
     while (all.length < 2 ** exponent) all.push(all[0]!)
-    const [oldest] = batch.values()
-    const patienceMs = Math.max(1, database.deadlineMs - (performance.now() - oldest!.since))
+    const ends = Array.from(batch.values(), endInTime)
     try {
-      for (const row of await database[by]<Row>(texts[exponent]!, all.flat(), patienceMs)) {
+      for (const row of await database[by]<Row>(texts[exponent]!, all.flat())) {
         batch.get(nameIn(row))?.resolve(row)
         batch.delete(nameIn(row))
       }
@@ -65,7 +64,16 @@ export function gathered<Ask, Row extends RawRow>({ database, by, text, paramete
       if (batch.size > 1 && error instanceof Failure && error.code === 'internal_error') {
         await Promise.all(Array.from(batch, (one) => put(new Map([one]))))
       } else for (const { reject } of batch.values()) reject(error)
+    } finally {
+      for (const end of ends) clearTimeout(end)
     }
+  }
+
+  /** A statement may take its whole time, for those who asked last. Who had to wait for it to be sent does not wait that much longer. */
+  function endInTime({ since, reject }: Question): NodeJS.Timeout | undefined {
+    const waited = performance.now() - since
+    if (waited < database.deadlineMs / 10) return undefined
+    return setTimeout(reject, Math.max(0, database.deadlineMs - waited), new Failure('database_unavailable', { detail: 'deadline' }))
   }
 
   return (ask) => {

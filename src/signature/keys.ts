@@ -1,5 +1,5 @@
 // The two algorithms of the profile (RFC 9421 §3.3.3, §3.3.6): key material in, signatures out. A KeyObject is made once
-// per key.
+// per key: what hmac.ts makes of it is kept with it.
 import { createPrivateKey, createPublicKey, createSecretKey, sign, timingSafeEqual, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { hmacSha256 } from './hmac.ts'

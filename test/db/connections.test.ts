@@ -135,7 +135,6 @@ t.test('a caller with more patience than the deadline: a connection that breaks 
   const note = (error: unknown) => void alone.push(error)
   process.on('unhandledRejection', note)
   t.teardown(() => process.off('unhandledRejection', note))
-  // All on one of the two connections: the first is answered, so that it is not taken for dead.
   await Promise.all(Array.from({ length: 64 }, () => read(database, 'select pg_sleep($1)', 0)))
   const answered = read(database, 'select pg_sleep($1)', 0.05)
   const hanging = read(database, 'select pg_sleep($1)', 5, 8_000).catch((error: unknown) => error)

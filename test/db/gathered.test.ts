@@ -50,7 +50,7 @@ t.test('while two statements are under way they gather, whenever they come', asy
     await turn()
   }
   t.same((await Promise.all(answers)).map((row) => row?.value), Array.from({ length: 30 }, (_, i) => `v${i}`))
-  t.same(sent().map((statement) => statement.match(/\$/g)!.length), [1, 1, 32])
+  t.same(sent().map((statement) => statement.match(/\$/g)!.length).toSorted((a, b) => a - b), [1, 1, 32])
   await Promise.all(both)
 })
 
@@ -92,6 +92,21 @@ t.test('an impatient caller is told so, and those with more patience get their a
   t.match(await patient, { value: 'v1' })
   t.match(await read('u2', 2_000), { value: 'v2' }, 'in time')
   await Promise.all(both)
+})
+
+t.test('who asks late has a whole deadline, and who asked early is not kept much longer than one', async (t) => {
+  const { read, busy } = await start(t, { deadlineMs: 1_000, columns: 'user_id, value, pg_sleep(case when user_id = \'u9\' then 0.7 else 0 end)' })
+  const both = busy(0.8)
+  const first = [read('u1'), read('u2')]
+  await turn()
+  await turn()
+  const early = failed(read('u9'))
+  const waited = performance.now()
+  while (performance.now() - waited < 600) await turn()
+  const late = read('u3')
+  t.match(await early, { code: 'database_unavailable', facts: { detail: 'deadline' } })
+  t.match(await late, { value: 'v3' })
+  await Promise.all([...both, ...first])
 })
 
 t.test('a connection that is lost under many reads: each is answered all the same', async (t) => {

@@ -173,3 +173,26 @@ t.test('a shutdown without Postgres gives the save up after a while and says so;
   await world.sql`update oauth2_integration set lease_until = now()`
   t.match(await read(world.replica), { status: 200 })
 })
+
+t.test('a row that somebody else keeps locked is looked at now and then, not without a pause, and no shutdown waits for it', async (t) => {
+  const world = await startWorld(t)
+  await world.connect('locked')
+  await world.setRemaining('locked', -1)
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const { promise: held, resolve: holds } = Promise.withResolvers<void>()
+  const locker = world.sql.begin(async (tx) => {
+    await tx`select 1 from oauth2_integration where user_id = 'locked' for update`
+    holds()
+    await released
+  })
+  await held
+  const answer = await world.caller.send('GET', '/tokens/locked?deadline_ms=1000')
+  t.match(answer, { status: 503, body: { code: 'microsoft_unavailable', reason: 'refresh_in_progress' } })
+  await world.replica.services.refresh.drain()
+  const { payload } = await world.replica.operations.inject('/metrics')
+  const looks = Number(/^token_broker_refresh_waited_total (\d+)$/m.exec(payload)?.[1])
+  t.ok(looks > 2 && looks <= 40, `${looks} looks`)
+  release()
+  await locker
+  t.match(await world.caller.send('GET', '/tokens/locked'), { status: 200 })
+})

@@ -47,7 +47,7 @@ function processorTime(pid: number): number {
 t.test('the image names a numeric user that is not root, its entry point, its listeners and what it is', async (t) => {
   const { config } = image
   t.match(config.User, /^[1-9]\d*:[1-9]\d*$/)
-  t.strictSame(config.Entrypoint, ['/nodejs/bin/node', '--max-semi-space-size=8', '/app/dist/cli.js'])
+  t.strictSame(config.Entrypoint, ['/nodejs/bin/node', '--max-semi-space-size=8', '--heap-growing-percent=10', '/app/dist/cli.js'])
   t.strictSame(config.Cmd, ['serve'])
   t.strictSame(Object.keys(config.ExposedPorts).sort(), ['8080/tcp', '8081/tcp', '9090/tcp'])
   t.ok(config.Env.includes('NODE_ENV=production'))
