@@ -95,14 +95,14 @@ t.test('an impatient caller is told so, and those with more patience get their a
 })
 
 t.test('who asks late has a whole deadline, and who asked early is not kept much longer than one', async (t) => {
-  const { read, busy } = await start(t, { deadlineMs: 1_000, columns: 'user_id, value, pg_sleep(case when user_id = \'u9\' then 0.7 else 0 end)' })
-  const both = busy(0.8)
+  const { read, busy } = await start(t, { deadlineMs: 3_000, columns: 'user_id, value, pg_sleep(case when user_id = \'u9\' then 1.5 else 0 end)' })
+  const both = busy(2)
   const first = [read('u1'), read('u2')]
   await turn()
   await turn()
   const early = failed(read('u9'))
   const waited = performance.now()
-  while (performance.now() - waited < 600) await turn()
+  while (performance.now() - waited < 1_500) await turn()
   const late = read('u3')
   t.match(await early, { code: 'database_unavailable', facts: { detail: 'deadline' } })
   t.match(await late, { value: 'v3' })
