@@ -36,7 +36,6 @@ USER 65532:65532
 # Public, internal, operations.
 EXPOSE 8080 8081 9090
 # Node is pid 1; the service handles SIGTERM and SIGINT itself. Requests leave much short-lived garbage: a small young generation is cleared
-# more often and faster, and an old one that grows in small steps is cleared before it is large. Together they keep the memory under load
-# below 150 MB, for 3 % of the requests per second (bench/).
+# more often and faster, and an old one that grows in small steps is cleared before it is large (bench/).
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--heap-growing-percent=10", "/app/dist/cli.js"]
 CMD ["serve"]
