@@ -50,8 +50,8 @@ export type IntegrationColumns = StateColumns & AccountColumns & {
 export type TokenColumns = IntegrationColumns & { access_token: Buffer | null }
 
 /**
- * Of so many users at once. A parameter for each and not one array for all: how long an array is Postgres knows only from its value, and
- * so it plans such a statement anew each time, which takes as long as running it (measured).
+ * Of so many users at once. A parameter for each and not one array for all: how long an array is Postgres knows only from its value, so a plan
+ * for any array seems dearer to it than one for this array, and it may plan the statement anew each time.
  */
 const ofUsers = (columns: string) => (users: number): string =>
   `select ${columns} from oauth2_integration where provider = 'microsoft' and user_id in (${Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')})`
