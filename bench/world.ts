@@ -1,13 +1,13 @@
 /** The processes of a benchmark: PostgreSQL with sealed integrations in it, the broker as it is run, the bare route, the load generator. */
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { closeSync, cpSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { closeSync, cpSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { BROKER_AUTHORITY, brokerEnvironment, type BrokerSecrets, generateSecrets } from '../sandbox/broker.ts'
 import { startDatabase } from '../sandbox/database.ts'
+import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
 import { createVault } from '../src/crypto/vault.ts'
 import { migrate } from '../src/db/migrate.ts'
@@ -47,7 +47,7 @@ function build(): void {
 
 export async function createBenchWorld(): Promise<BenchWorld> {
   build()
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-bench-'))
+  const folder = temporaryFolder('token-broker-bench')
   const database = await startDatabase()
   const url = await database.createDatabase('bench')
   await migrate(url)

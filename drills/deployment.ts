@@ -3,8 +3,7 @@
  * without a browser. Knows nothing of any single drill.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { BROKER_AUTHORITY, type Broker, brokerEnvironment, generateSecrets, startBroker } from '../sandbox/broker.ts'
@@ -13,6 +12,7 @@ import { crowd } from '../sandbox/entra/accounts.ts'
 import { type Entra, startEntra } from '../sandbox/entra/main.ts'
 import { type BrokerClient, type Call, createBrokerClient, type Problem, type Token } from '../sandbox/megdocs/broker-client.ts'
 import { startPooler } from '../sandbox/pooler.ts'
+import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
 import { createVault } from '../src/crypto/vault.ts'
 import { migrate } from '../src/db/migrate.ts'
@@ -70,7 +70,7 @@ export interface DeploymentOptions {
 const ACCOUNTS = crowd(500)
 
 export async function deploy({ env: more = {}, pooled = false, migrate: makeSchema = migrate }: DeploymentOptions = {}): Promise<Deployment> {
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-drill-'))
+  const folder = temporaryFolder('token-broker-drill')
   const database = await startDatabase()
   const databaseUrl = await database.createDatabase('token_broker')
   await makeSchema(databaseUrl)

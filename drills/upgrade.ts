@@ -1,9 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Broker } from '../sandbox/broker.ts'
+import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { migrate } from '../src/db/migrate.ts'
 import { deploy, type Deployment, type Drill, expect, pause, read, statuses } from './deployment.ts'
 import { startLoad } from './load.ts'
@@ -141,7 +141,7 @@ function previousRelease(): string {
 
 /** The source of a release in a folder of its own, with today's packages. */
 function takeOut(ref: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-release-'))
+  const folder = temporaryFolder('token-broker-release')
   const archive = spawnSync('git', ['archive', '--format=tar', ref, 'src', 'package.json'], { cwd: ROOT, maxBuffer: 1 << 28 })
   const unpacked = archive.status === 0 ? spawnSync('tar', ['-x', '-C', folder], { input: archive.stdout }) : undefined
   if (unpacked?.status !== 0) {

@@ -1,16 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chownSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chownSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { isOpen, type RunAs, temporaryRoot } from './temporary-folder.ts'
 
 // PostgreSQL refuses to run as root. This file answers who runs it then, and where that user can read and write.
-
-/** Whom a child process runs as; undefined: as we are. */
-export interface RunAs {
-  uid: number
-  gid: number
-}
 
 /** The unprivileged user that root starts PostgreSQL as: one that exists already, because initdb asks for its passwd entry. */
 export function databaseUser(): RunAs | undefined {
@@ -23,21 +17,6 @@ export function databaseUser(): RunAs | undefined {
     if (entry && uid > 0 && gid > 0) return { uid, gid }
   }
   throw new Error('PostgreSQL does not run as root, and there is no user postgres, nobody or daemon here: set DATABASE_URL instead')
-}
-
-/** Whether everybody may walk to this path and read it. */
-function isOpen(path: string): boolean {
-  const found = statSync(path)
-  const needed = found.isDirectory() ? 0o005 : 0o004
-  if ((found.mode & needed) !== needed) return false
-  for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
-    if ((statSync(folder).mode & 0o001) === 0) return false
-  }
-  return true
-}
-
-function temporaryRoot(user: RunAs | undefined): string {
-  return user && !isOpen(tmpdir()) ? '/tmp' : tmpdir()
 }
 
 /**
@@ -59,13 +38,6 @@ export function readablePostgres(native: string, version: string, user: RunAs | 
   }
   assertOwner(copy, process.getuid?.() ?? 0)
   return copy
-}
-
-/** A new folder that only the user may enter. */
-export function temporaryFolder(user: RunAs | undefined): string {
-  const folder = mkdtempSync(join(temporaryRoot(user), 'token-broker-database-'))
-  if (user) chownSync(folder, user.uid, user.gid)
-  return folder
 }
 
 /**

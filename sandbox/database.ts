@@ -11,8 +11,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
-import { databaseUser, keptFolder, readablePostgres, type RunAs, temporaryFolder } from './database-user.ts'
+import { databaseUser, keptFolder, readablePostgres } from './database-user.ts'
 import { supervise } from './supervise.ts'
+import { type RunAs, temporaryFolder } from './temporary-folder.ts'
 
 export interface DatabaseOptions {
   /** Folder for data that is kept between runs. Without it the data is temporary, deleted on close, and not synced to disk. */
@@ -47,7 +48,7 @@ export interface Database {
 export async function startDatabase(options: DatabaseOptions = {}): Promise<Database> {
   const user = databaseUser()
   const bin = await binaries(user)
-  const folder = options.dir === undefined ? temporaryFolder(user) : keptFolder(options.dir, user)
+  const folder = options.dir === undefined ? temporaryFolder('token-broker-database', user) : keptFolder(options.dir, user)
   const data = join(folder, 'data')
   const passwordFile = join(folder, 'password')
   if (!existsSync(join(data, 'PG_VERSION'))) await initialise(bin, folder, data, passwordFile, user)

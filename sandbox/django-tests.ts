@@ -4,8 +4,7 @@
  * were run, with 2 when this machine lacks something. PYTHONS may name interpreters (a list, by commas).
  */
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { PERMISSIONS } from '../src/core/caller.ts'
@@ -16,6 +15,7 @@ import { createControls } from './controls.ts'
 import { vectors } from './django-vectors.ts'
 import { CLIENT, ensureVenv, findPython, MissingPython, run } from './django-venv.ts'
 import { serveControls, startDjango } from './django.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 import { createWorld } from './world.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -69,7 +69,7 @@ function makeCallers() {
 async function main(): Promise<number> {
   const pythons = await environments()
   let failed = !await walkExample()
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-python-'))
+  const folder = temporaryFolder('token-broker-python')
   const callers = makeCallers()
   writeFileSync(join(folder, 'callers.json'), callers.file, { mode: 0o600 })
   writeFileSync(join(folder, 'vectors.json'), JSON.stringify(vectors()))

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
 import { CLIENT, ensureVenv, findPython, MissingPython } from './django-venv.ts'
 import type { Megdocs, MegdocsOptions, SandboxControls } from './megdocs/main.ts'
 import { supervise } from './supervise.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 // The example of clients/python in the place of the TypeScript MEGDocs: the same pages, the same broker, Django's own sessions.
 
@@ -16,7 +16,7 @@ export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions
   const python = await findPython(['python3'])
   if (python === undefined) throw new MissingPython('The Django example needs python3 (3.9 or later) with venv.')
   const interpreter = await ensureVenv(python, 'example', ['Django~=5.2.0'], (line) => void process.stdout.write(`  ${line}\n`))
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-django-'))
+  const folder = temporaryFolder('token-broker-django')
   const switches = await serveControls(controls)
   // The broker starts after MEGDocs and may be replaced: what forwards to it has one address.
   const door = await forward(() => broker.address())

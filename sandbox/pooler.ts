@@ -3,12 +3,12 @@
  * The program is Debian's, or the one that `PGBOUNCER` in the environment names. It dies with the process that started it.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chownSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { databaseUser } from './database-user.ts'
 import { freePort } from './database.ts'
 import { supervise } from './supervise.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 /** Debian keeps it where only root looks. */
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/bin:/usr/local/bin' }
@@ -28,7 +28,7 @@ export async function startPooler(databaseUrl: string): Promise<Pooler> {
   const port = await freePort()
   // PgBouncer does not run as root.
   const user = databaseUser()
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-pgbouncer-'))
+  const folder = temporaryFolder('token-broker-pgbouncer', user)
   const files = {
     'users.txt': `"${target.username}" "${decodeURIComponent(target.password)}"\n`,
     'pgbouncer.ini': [
@@ -42,8 +42,6 @@ export async function startPooler(databaseUrl: string): Promise<Pooler> {
     writeFileSync(join(folder, name), text, { mode: 0o600 })
     if (user) chownSync(join(folder, name), user.uid, user.gid)
   }
-  if (user) chownSync(folder, user.uid, user.gid)
-  chmodSync(folder, 0o700)
 
   const lines: string[] = []
   const child = await supervise([program, join(folder, 'pgbouncer.ini')], {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { RunAs } from './database-user.ts'
+import type { RunAs } from './temporary-folder.ts'
 
 // A child process that dies with this one, however this one ends: nothing that the sandbox or a test started stays behind.
 

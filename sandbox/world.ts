@@ -3,8 +3,7 @@
  * of its own. What `npm run sandbox` shows to a person, its check and the tests of the whole are the same world.
  */
 import { randomBytes, randomInt } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { migrate } from '../src/db/migrate.ts'
@@ -15,6 +14,7 @@ import { type Entra, startEntra } from './entra/main.ts'
 import { type FrontDoor, openFrontDoor } from './front-door.ts'
 import { type BrokerClient, createBrokerClient } from './megdocs/broker-client.ts'
 import { type Megdocs, type MegdocsOptions, startMegdocs } from './megdocs/main.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 export interface WorldOptions {
   /** Where data and secrets are kept; without it everything is temporary. */
@@ -69,7 +69,7 @@ export function forgetWorld(dir: string): void {
 /** Starts all parts; resolves when the broker is ready. When one does not start, the others are stopped and its words thrown. */
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const { report = () => {} } = options
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'token-broker-sandbox-'))
+  const dir = options.dir ?? temporaryFolder('token-broker-sandbox')
   const closers: (() => Promise<unknown>)[] = []
   async function close(): Promise<void> {
     for (const end of closers.splice(0).reverse()) await end()

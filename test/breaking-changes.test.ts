@@ -1,14 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { breakingChanges, PRESENT, RELEASED } from './support/breaking-changes.ts'
 
 // Each change is made to a copy of the present document, all of a kind at once: a comparison takes a third of a second.
 
 type Json = Record<string, any>
 
-const folder = mkdtempSync(join(tmpdir(), 'token-broker-openapi-'))
+const folder = temporaryFolder('token-broker-openapi')
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 const present = (): Json => JSON.parse(readFileSync(PRESENT, 'utf8')) as Json

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import t from 'tap'
 import { createDatabaseOn } from '../sandbox/database.ts'
+import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { COMMANDS, runCommandLine } from '../src/cli.ts'
 import { responseSigningKey, sessionSecret } from '../src/config/secrets.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
@@ -66,7 +66,7 @@ t.test('every command that reads configuration says what is wrong in words, with
 })
 
 t.test('serve ends with a sentence where the database cannot be reached', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-cli-'))
+  const folder = temporaryFolder('token-broker-cli')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const { out: halves } = await run(['keygen', 'caller', 'megdocs'])
   writeFileSync(join(folder, 'callers.json'), JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [firstJson(halves)] }] }))
@@ -140,7 +140,7 @@ t.test('openapi prints the document without any configuration; --check compares 
   // From the root of the repository, where tests run.
   t.match(await run(['openapi', '--check']), { code: 0, out: '', err: '' })
 
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-cli-'))
+  const folder = temporaryFolder('token-broker-cli')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   t.match(await spawn(['openapi', '--check'], { cwd: folder }), { code: 2, err: /cannot be read from here/ })
   mkdirSync(join(folder, 'openapi'))

@@ -1,13 +1,13 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t from 'tap'
 import { startBroker } from '../sandbox/broker.ts'
 import { selfSignedCertificate, toPem } from '../sandbox/entra/certificate.ts'
+import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { generateSealingKey } from '../src/crypto/keyring.ts'
 import { examine, report, type Check } from '../src/doctor.ts'
 import { systemClock, type Surroundings } from '../src/services.ts'
@@ -20,7 +20,7 @@ import { startWorld, type World } from './support/world.ts'
 const DAY = 86_400_000
 const world = await startWorld(t)
 await world.connect('42')
-const folder = mkdtempSync(join(tmpdir(), 'token-broker-doctor-'))
+const folder = temporaryFolder('token-broker-doctor')
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 async function look(changes: Record<string, string | undefined> = {}, surroundings: Surroundings = {}) {

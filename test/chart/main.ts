@@ -1,9 +1,9 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
+import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { readConfig, readMigrationConfig } from '../../src/config.ts'
 import { createMetrics } from '../../src/telemetry.ts'
 import { FILES, key, MINIMAL, NOW, rsaPair, callers } from '../config/environment-of-tests.ts'
@@ -84,7 +84,7 @@ t.test('the service understands the configuration that the chart gives it', asyn
 /** As NOTES.txt prints it to be registered. */
 function redirectUri(set: string): string {
   // Only `install` renders the notes, and it wants a cluster: here they are the text of an object.
-  const copy = join(mkdtempSync(join(tmpdir(), 'token-broker-chart-')), 'token-broker')
+  const copy = join(temporaryFolder('token-broker-chart'), 'token-broker')
   cpSync(CHART, copy, { recursive: true })
   writeFileSync(join(copy, 'templates/_notes.tpl'), `{{- define "notes" -}}${read('templates/NOTES.txt')}{{- end -}}`)
   writeFileSync(join(copy, 'templates/notes.yaml'), 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: notes }\ndata:\n  text: |{{ include "notes" . | nindent 4 }}\n')
@@ -173,7 +173,7 @@ t.test('every value is used, every use is declared, and the schema and the READM
 })
 
 t.test('alerts and dashboard ask for metrics that the service has, in queries that Prometheus accepts', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-chart-'))
+  const folder = temporaryFolder('token-broker-chart')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const objects = render({ values: 'most' })
   const { groups } = find(objects, 'PrometheusRule')['spec'] as { groups: { name: string; rules: { alert: string; expr: string; annotations: { runbook_url: string } }[] }[] }
@@ -234,7 +234,7 @@ t.test('every panel of the dashboard shows something of a broker at work', async
 t.test('the chart is of this release, and the values that its README shows are enough', async (t) => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   t.match(parse(read('Chart.yaml')), { version, appVersion: version })
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-chart-'))
+  const folder = temporaryFolder('token-broker-chart')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const [, shown = ''] = /```yaml\n([^]*?)```/.exec(read('README.md')) ?? []
   writeFileSync(join(folder, 'values.yaml'), shown)

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { supervise } from '../../sandbox/supervise.ts'
+import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { TOOLS } from './helm.ts'
 
 /** A real Prometheus on 127.0.0.1 that scrapes one address. It knows no metric. */
@@ -15,7 +15,7 @@ export interface Prometheus {
 
 /** Resolves when it has scraped `target` (host:port) at least twice. */
 export async function startPrometheus(target: string, labels: Record<string, string>): Promise<Prometheus> {
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-prometheus-'))
+  const folder = temporaryFolder('token-broker-prometheus')
   const configuration = { global: { scrape_interval: '250ms', scrape_timeout: '250ms' }, scrape_configs: [{ job_name: labels['job'], static_configs: [{ targets: [target], labels }] }] }
   // JSON is YAML.
   writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(configuration))

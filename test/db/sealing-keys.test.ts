@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -8,6 +7,7 @@ import postgres from 'postgres'
 import t from 'tap'
 import { brokerEnvironment, generateSecrets } from '../../sandbox/broker.ts'
 import { supervise } from '../../sandbox/supervise.ts'
+import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { runCommandLine } from '../../src/cli.ts'
 import { generateSealingKey, parseSealingKeys } from '../../src/crypto/keyring.ts'
 import { createVault } from '../../src/crypto/vault.ts'
@@ -26,7 +26,7 @@ async function setUp(t: Parameters<typeof testDatabase>[0], rows = 0) {
   const url = await testDatabase(t)
   const sql = postgres(url, { max: 3, onnotice: () => {} })
   const database = openDatabase({ url, prepare: true, poolSize: 2, deadlineMs: 10_000 })
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-test-'))
+  const folder = temporaryFolder('token-broker-test')
   const callersFile = join(folder, 'callers.json')
   const secrets = generateSecrets(Date.now())
   writeFileSync(callersFile, secrets.callers)

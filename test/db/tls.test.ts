@@ -3,9 +3,10 @@ import { chownSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { databaseUser, temporaryFolder } from '../../sandbox/database-user.ts'
+import { databaseUser } from '../../sandbox/database-user.ts'
 import { startDatabase } from '../../sandbox/database.ts'
 import { selfSignedCertificate, toPem } from '../../sandbox/entra/certificate.ts'
+import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { openDatabase } from '../../src/db/client.ts'
 import { migrate } from '../../src/db/migrate.ts'
 
@@ -20,7 +21,7 @@ function certificateFor(commonName: string): { certificate: string; key: string 
 /** PostgreSQL that shows this certificate, and speaks without TLS too, as most do. */
 async function serverWith(t: { teardown(end: () => unknown): unknown }, { certificate, key }: { certificate: string; key: string }) {
   const user = databaseUser()
-  const folder = temporaryFolder(user)
+  const folder = temporaryFolder('token-broker-tls', user)
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const files = { ssl_cert_file: join(folder, 'server.crt'), ssl_key_file: join(folder, 'server.key') }
   for (const [path, text] of [[files.ssl_cert_file, certificate], [files.ssl_key_file, key]] as const) {

@@ -1,12 +1,12 @@
 import { X509Certificate, generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import t from 'tap'
 import { BROKER_AUTHORITY } from '../../sandbox/broker.ts'
 import { selfSignedCertificate, toPem } from '../../sandbox/entra/certificate.ts'
+import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { signingKey } from '../../src/signature/keys.ts'
 import { signRequest } from '../../src/signature/sign.ts'
 import { startWorld } from '../support/world.ts'
@@ -21,7 +21,7 @@ function certificate(notAfter: number) {
 
 t.test('the internal listener takes over a renewed certificate for new connections, and requests under way on old ones are answered', async (t) => {
   const [first, second] = [certificate(Date.now() + 2 * DAY), certificate(Date.now() + 90 * DAY)]
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-test-'))
+  const folder = temporaryFolder('token-broker-test')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
   const write = ({ pem, key }: { pem?: string; key?: string }) => {
@@ -89,7 +89,7 @@ t.test('the internal listener takes over a renewed certificate for new connectio
 })
 
 t.test('plain HTTP at the TLS listener is not answered', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-test-'))
+  const folder = temporaryFolder('token-broker-test')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const { pem, key } = certificate(Date.now() + DAY)
   const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]

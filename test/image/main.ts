@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t from 'tap'
 import { createBrowser } from '../../sandbox/browser.ts'
@@ -9,6 +8,7 @@ import { startDatabase } from '../../sandbox/database.ts'
 import { startEntra } from '../../sandbox/entra/main.ts'
 import { openFrontDoor } from '../../sandbox/front-door.ts'
 import { createBrokerClient } from '../../sandbox/megdocs/broker-client.ts'
+import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { buildImage, missingTools, runImage, type Running } from './image.ts'
 
 // npm run test:image: the image is built from the Dockerfile and does its work, against real Postgres and the simulated Microsoft.
@@ -77,7 +77,7 @@ t.test('the image holds production dependencies and compiled JavaScript, no shel
 
 t.test('the image migrates, examines itself, serves and stops, with its root filesystem read-only', async (t) => {
   if (image.size.ours > OURS_AT_MOST) t.fail(`our layer has grown to ${megabytes(image.size.ours)}`)
-  const shown = mkdtempSync(join(tmpdir(), 'token-broker-image-'))
+  const shown = temporaryFolder('token-broker-image')
   chmodSync(shown, 0o755)
   t.teardown(() => rmSync(shown, { recursive: true, force: true }))
   const secrets = generateSecrets(Date.now())

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t from 'tap'
-import { readablePostgres } from '../../sandbox/database-user.ts'
+import { databaseUser, readablePostgres } from '../../sandbox/database-user.ts'
 import { forgetDatabase, startDatabase } from '../../sandbox/database.ts'
+import { temporaryFolder, temporaryRoot } from '../../sandbox/temporary-folder.ts'
 import { testDatabase } from '../support/database.ts'
 
 async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
@@ -102,4 +103,25 @@ t.test('each test database is migrated, and its own', async (t) => {
   const tables = `select table_name from information_schema.tables where table_schema = 'public'`
   t.ok((await query(two, tables)).some((row) => row.table_name === 'oauth2_integration'))
   t.notOk((await query(two, tables)).some((row) => row.table_name === 'mine'))
+})
+
+t.test('temporary folders go where they can be made and deleted, whatever TMPDIR names', (t) => {
+  const user = databaseUser()
+  const folder = t.testdir({ closed: {}, read: {} })
+  const { TMPDIR } = process.env
+  t.teardown(() => (TMPDIR === undefined ? delete process.env.TMPDIR : (process.env.TMPDIR = TMPDIR)))
+  function rootWith(name: string, mode: number): string {
+    process.env.TMPDIR = join(folder, name)
+    if (existsSync(process.env.TMPDIR)) chmodSync(process.env.TMPDIR, mode)
+    return temporaryRoot(user)
+  }
+  // Root may write everywhere, but the user that it starts PostgreSQL as may not.
+  const unusable = [rootWith('missing', 0), rootWith('closed', user ? 0o700 : 0o000), rootWith('read', user ? 0o755 : 0o555)]
+  for (const root of unusable) t.notOk(root.startsWith(folder), root)
+  process.env.TMPDIR = unusable[0]
+  const made = temporaryFolder('token-broker-test', user)
+  t.teardown(() => rmdirSync(made))
+  const { mode, uid } = statSync(made)
+  t.same({ mode: mode & 0o777, uid }, { mode: 0o700, uid: user?.uid ?? process.getuid?.() })
+  t.end()
 })

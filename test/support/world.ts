@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import postgres from 'postgres'
@@ -11,6 +10,7 @@ import { startEntra, type Entra } from '../../sandbox/entra/main.ts'
 import { openFrontDoor } from '../../sandbox/front-door.ts'
 import { createBrokerClient, type BrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import { startPooler } from '../../sandbox/pooler.ts'
+import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { buildInternalApp, buildOperationsApp, buildPublicApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { checkDatabase } from '../../src/main.ts'
@@ -67,7 +67,7 @@ export async function startWorld(t: Teardown, options: { env?: Record<string, st
   // With PGBOUNCER in the environment (npm run test:pgbouncer) brokers go through it; the test itself looks at Postgres directly.
   const pooler = process.env.PGBOUNCER ? await startPooler(databaseUrl) : undefined
   t.teardown(() => pooler?.close())
-  const folder = mkdtempSync(join(tmpdir(), 'token-broker-test-'))
+  const folder = temporaryFolder('token-broker-test')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const secrets = generateSecrets(Date.now())
   const callersFile = join(folder, 'callers.json')

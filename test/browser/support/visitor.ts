@@ -1,7 +1,7 @@
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type ConsoleMessage, type Page, type Response } from 'playwright-core'
+import { temporaryFolder } from '../../../sandbox/temporary-folder.ts'
 import type { World } from '../../../sandbox/world.ts'
 import { contentSecurityPolicy, type Language } from '../../../src/http/pages/pages.ts'
 import { findChromium } from './find-chromium.ts'
@@ -61,7 +61,7 @@ export async function visit(t: Teardown, browser: Browser, world: Pick<World, 'u
 
 /** A browser whose owner has forbidden all cookies, as its settings do it. */
 export async function visitWithoutCookies(t: Teardown, world: Pick<World, 'url' | 'entra'>, options: VisitorOptions = {}): Promise<Visitor> {
-  const profile = mkdtempSync(join(tmpdir(), 'token-broker-chromium-'))
+  const profile = temporaryFolder('token-broker-chromium')
   t.teardown(() => rmSync(profile, { recursive: true, force: true }))
   mkdirSync(join(profile, 'Default'))
   writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }))
