@@ -1,6 +1,6 @@
 import { accessSync, chownSync, constants, mkdtempSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 // Where temporary files go on a machine whose /tmp may be closed to whoever needs it, as it is on some.
 
@@ -36,7 +36,7 @@ function serves(root: string, user: RunAs | undefined): boolean {
  * user if one is given, can make and delete folders. Throws when there is none.
  */
 export function temporaryRoot(user?: RunAs): string {
-  const found = [tmpdir(), '/tmp', '/var/tmp', process.cwd()].find((root) => serves(root, user))
+  const found = [resolve(tmpdir()), '/tmp', '/var/tmp', process.cwd()].find((root) => serves(root, user))
   if (found === undefined) throw new Error('there is no folder for temporary files: let TMPDIR name one that everybody may write to, as /tmp usually is')
   return found
 }
