@@ -261,7 +261,8 @@ t.test('no secret stands in logs, errors, pages, metrics, or in plain in the dat
   // The search itself: one planted secret is found in each place, in each dress.
   const [token = ''] = secrets.filter((secret) => secret.startsWith('ey'))
   world.replica.services.log.debug({ deep: { body: encodeURIComponent(`{"t":"${token}"}`) } }, 'planted')
-  t.strictSame(search(world.replica.logged(), secrets).length, 1, 'planted in the log')
+  // Others may be found with it: what is searched for is how a secret begins, and one token in 256 begins like this one.
+  t.ok(search(world.replica.logged(), secrets).includes(`${token.slice(0, 6)}… (${token.length})`), 'planted in the log')
   await world.sql`update oauth2_integration set access_token = ${Buffer.from(token)}, display_name = ${Buffer.from(secrets[0]!).toString('base64')}`
   t.ok(search(await dump(world.sql), secrets).length >= 2, 'planted in the database: as bytes, and as base64')
   world.replica.services.metrics.unreadable(PLANTED)
