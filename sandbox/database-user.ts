@@ -61,5 +61,5 @@ export function keptFolder(folder: string, user: RunAs | undefined): string {
 function assertOwner(path: string, uid: number): void {
   const found = lstatSync(path)
   if (found.isDirectory() && found.uid === uid) return
-  throw new Error(`${path} does not belong to the user that runs PostgreSQL here: remove it`)
+  throw new Error(`${path} is not a folder of the user with the id ${uid}: remove it`)
 }

@@ -51,9 +51,17 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
   const folder = options.dir === undefined ? temporaryFolder('token-broker-database', user) : keptFolder(options.dir, user)
   const data = join(folder, 'data')
   const passwordFile = join(folder, 'password')
-  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(bin, folder, data, passwordFile, user)
-  const password = readFileSync(passwordFile, 'utf8').trim()
   const temporary = options.dir === undefined
+  const discard = (): void => {
+    if (temporary) rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    if (!existsSync(join(data, 'PG_VERSION'))) await initialise(bin, folder, data, passwordFile, user)
+  } catch (error) {
+    discard()
+    throw error
+  }
+  const password = readFileSync(passwordFile, 'utf8').trim()
   let port = options.port ?? (await freePort())
   const urlOf = (name: string): string => `postgres://broker:${password}@127.0.0.1:${port}/${name}`
   let server: Running | undefined
@@ -72,7 +80,10 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
     } catch (error) {
       await stop('immediate')
       // Another process may have taken the port between asking for a free one and listening on it.
-      if (options.port !== undefined || attempt === 5 || !server?.log().includes('could not bind')) throw error
+      if (options.port !== undefined || attempt === 5 || !server?.log().includes('could not bind')) {
+        discard()
+        throw error
+      }
       port = await freePort()
     }
   }
@@ -91,7 +102,7 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
     },
     async close() {
       await stop(temporary ? 'immediate' : 'fast')
-      if (temporary) rmSync(folder, { recursive: true, force: true })
+      discard()
     },
     log: () => server?.log() ?? '',
   }

@@ -1,6 +1,6 @@
-import { accessSync, chownSync, constants, mkdtempSync, statSync } from 'node:fs'
+import { accessSync, chownSync, constants, mkdtempSync, realpathSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 
 // Where temporary files go on a machine whose /tmp may be closed to whoever needs it, as it is on some.
 
@@ -21,14 +21,18 @@ export function isOpen(path: string): boolean {
   return true
 }
 
-/** Whether folders can be made here and deleted again: by us, or by the other user. */
+/** Everybody may write there, but delete only what is theirs (the sticky bit). */
+const SHARED = 0o1002
+
+/**
+ * Whether folders can be made here and deleted again: by us, or by the other user. That one is given what we made, so nobody else may be
+ * able to put something in its place meanwhile.
+ */
 function serves(root: string, user: RunAs | undefined): boolean {
-  try {
-    accessSync(root, constants.W_OK | constants.X_OK)
-    return !user || (isOpen(root) && (statSync(root).mode & 0o002) !== 0)
-  } catch {
-    return false
-  }
+  accessSync(root, constants.W_OK | constants.X_OK)
+  const found = statSync(root)
+  if (!found.isDirectory()) return false
+  return !user || (isOpen(root) && (found.mode & SHARED) === SHARED && [0, process.getuid?.()].includes(found.uid))
 }
 
 /**
@@ -36,9 +40,16 @@ function serves(root: string, user: RunAs | undefined): boolean {
  * user if one is given, can make and delete folders. Throws when there is none.
  */
 export function temporaryRoot(user?: RunAs): string {
-  const found = [resolve(tmpdir()), '/tmp', '/var/tmp', process.cwd()].find((root) => serves(root, user))
-  if (found === undefined) throw new Error('there is no folder for temporary files: let TMPDIR name one that everybody may write to, as /tmp usually is')
-  return found
+  for (const place of [tmpdir(), '/tmp', '/var/tmp', process.cwd()]) {
+    try {
+      // Where links lead to is what has to be open.
+      const root = realpathSync(place)
+      if (serves(root, user)) return root
+    } catch {
+      // Missing, or closed to us.
+    }
+  }
+  throw new Error('there is no folder for temporary files: let TMPDIR name one with the rights that /tmp usually has (1777)')
 }
 
 /** A new folder that only we, or the user if one is given, may enter. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, realpathSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import postgres from 'postgres'
@@ -107,7 +107,7 @@ t.test('each test database is migrated, and its own', async (t) => {
 
 t.test('temporary folders go where they can be made and deleted, whatever TMPDIR names', (t) => {
   const user = databaseUser()
-  const folder = t.testdir({ closed: {}, read: {} })
+  const folder = realpathSync(t.testdir({ closed: {}, read: {}, file: '', swappable: {}, shut: { open: {} }, link: t.fixture('symlink', 'shut/open') }))
   const { TMPDIR } = process.env
   t.teardown(() => (TMPDIR === undefined ? delete process.env.TMPDIR : (process.env.TMPDIR = TMPDIR)))
   function rootWith(name: string, mode: number): string {
@@ -116,7 +116,16 @@ t.test('temporary folders go where they can be made and deleted, whatever TMPDIR
     return temporaryRoot(user)
   }
   // Root may write everywhere, but the user that it starts PostgreSQL as may not.
-  const unusable = [rootWith('missing', 0), rootWith('closed', user ? 0o700 : 0o000), rootWith('read', user ? 0o755 : 0o555)]
+  const unusable = [
+    rootWith('missing', 0), rootWith('closed', user ? 0o700 : 0o000), rootWith('read', user ? 0o755 : 0o555), rootWith('file', 0o1777),
+    // What is made here somebody could replace before it is given to that user.
+    ...(user ? [rootWith('swappable', 0o777)] : []),
+  ]
+  chmodSync(join(folder, 'shut', 'open'), 0o1777)
+  chmodSync(join(folder, 'shut'), user ? 0o700 : 0o000)
+  process.env.TMPDIR = join(folder, 'link')
+  unusable.push(temporaryRoot(user))
+  chmodSync(join(folder, 'shut'), 0o700)
   for (const root of unusable) t.notOk(root.startsWith(folder), root)
   process.env.TMPDIR = unusable[0]
   const made = temporaryFolder('token-broker-test', user)
