@@ -3,7 +3,10 @@ import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import postgres from 'postgres'
 
-const sql = postgres(process.env['DATABASE_URL'] ?? '', { max: Number(process.env['DATABASE_POOL_SIZE']), fetch_types: false })
+const sql = postgres(process.env['DATABASE_URL'] ?? '', {
+  max: Number(process.env['DATABASE_POOL_SIZE']),
+  fetch_types: false,
+})
 const app = Fastify()
 app.get<{ Params: { userId: string } }>('/tokens/:userId', async (request, reply) => {
   const [row] = await sql`select body from bare where user_id = ${request.params.userId}`

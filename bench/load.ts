@@ -35,14 +35,25 @@ function makeRequests({ requests, users, authority, key }: Round): Buffer[] {
   const signing = key === undefined ? undefined : signingKey(key.key_id, key.algorithm, key.secret ?? '')
   return Array.from({ length: requests }, (_, i) => {
     const path = `/tokens/${prefix}${once ? from + i : from + Math.floor(Math.random() * (to - from + 1))}`
-    const signed = signing === undefined ? {} : signRequest({ method: 'GET', url: `http://${authority}${path}` }, signing, { now: Date.now(), expiresIn: 60 })
+    const signed =
+      signing === undefined
+        ? {}
+        : signRequest({ method: 'GET', url: `http://${authority}${path}` }, signing, { now: Date.now(), expiresIn: 60 })
     const headers = { host: authority, accept: 'application/json', ...signed }
-    return Buffer.from(`GET ${path} HTTP/1.1\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+    return Buffer.from(
+      `GET ${path} HTTP/1.1\r\n${Object.entries(headers)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join('')}\r\n`,
+    )
   })
 }
 
 /** One connection's loop: send, read a whole answer, note how long it took, again. */
-async function keepBusy(socket: Socket, next: () => Buffer | undefined, note: (milliseconds: number, status: number) => void): Promise<void> {
+async function keepBusy(
+  socket: Socket,
+  next: () => Buffer | undefined,
+  note: (milliseconds: number, status: number) => void,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let began = 0
   let received: Buffer[] = []
@@ -86,24 +97,40 @@ async function run(round: Round): Promise<RoundResult> {
   const requests = makeRequests(round)
   const times: number[] = []
   let wrong = 0
-  const sockets = await Promise.all(Array.from({ length: round.connections }, () => new Promise<Socket>((resolve, reject) => {
-    const socket = connect({ port: round.port, host: '127.0.0.1', noDelay: true }, () => resolve(socket)).on('error', reject)
-  })))
+  const sockets = await Promise.all(
+    Array.from(
+      { length: round.connections },
+      () =>
+        new Promise<Socket>((resolve, reject) => {
+          const socket = connect({ port: round.port, host: '127.0.0.1', noDelay: true }, () => resolve(socket)).on(
+            'error',
+            reject,
+          )
+        }),
+    ),
+  )
   const began = performance.now()
-  const next = () => performance.now() - began < round.milliseconds ? requests.pop() : undefined
-  await Promise.all(sockets.map((socket) => keepBusy(socket, next, (milliseconds, status) => {
-    times.push(milliseconds)
-    if (status !== 200) wrong++
-  })))
+  const next = () => (performance.now() - began < round.milliseconds ? requests.pop() : undefined)
+  await Promise.all(
+    sockets.map((socket) =>
+      keepBusy(socket, next, (milliseconds, status) => {
+        times.push(milliseconds)
+        if (status !== 200) wrong++
+      }),
+    ),
+  )
   const took = performance.now() - began
   times.sort((a, b) => a - b)
   const at = (share: number) => times[Math.floor(times.length * share)] ?? Number.NaN
-  return { took, perSecond: times.length / took * 1000, p50: at(0.5), p99: at(0.99), answered: times.length, wrong }
+  return { took, perSecond: (times.length / took) * 1000, p50: at(0.5), p99: at(0.99), answered: times.length, wrong }
 }
 
 process.on('message', (round: Round) => {
-  run(round).then((result) => process.send!(result), (error: unknown) => {
-    console.error(error)
-    process.exit(1)
-  })
+  run(round).then(
+    (result) => process.send!(result),
+    (error: unknown) => {
+      console.error(error)
+      process.exit(1)
+    },
+  )
 })

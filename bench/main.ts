@@ -11,11 +11,17 @@ const BENCHMARKS = [
   { file: 'vault.ts', what: 'Sealing and opening', takes: [] },
 ] as const
 
-console.log(`node ${process.version}, ${availableParallelism()} cores, load before ${loadavg()[0]?.toFixed(1)} (anything above 0.5 makes the figures worse)`)
+console.log(
+  `node ${process.version}, ${availableParallelism()} cores, load before ${loadavg()[0]?.toFixed(1)} (anything above 0.5 makes the figures worse)`,
+)
 const asked = process.argv.slice(2)
 for (const { file, what, takes } of BENCHMARKS) {
   console.log(`\n${what}`)
   const path = fileURLToPath(new URL(file, import.meta.url))
-  const { status } = spawnSync(process.execPath, [path, ...asked.filter((flag) => (takes as readonly string[]).includes(flag))], { stdio: 'inherit' })
+  const { status } = spawnSync(
+    process.execPath,
+    [path, ...asked.filter((flag) => (takes as readonly string[]).includes(flag))],
+    { stdio: 'inherit' },
+  )
   if (status !== 0) process.exitCode = 1
 }

@@ -22,7 +22,11 @@ try {
     await deployment.setRemaining(users, -1)
     // An answer other than 200 ends it. None is degraded: no token is left.
     const { took, answered } = await generator.run({
-      ...deployment.caller, port: Number(new URL(broker.internalUrl).port), connections: CALLERS, milliseconds: 60_000, requests: USERS,
+      ...deployment.caller,
+      port: Number(new URL(broker.internalUrl).port),
+      connections: CALLERS,
+      milliseconds: 60_000,
+      requests: USERS,
       users: { prefix: 'bench-', from: 1, to: USERS, once: true },
     })
     expect(answered === USERS, `${answered} answers`)
@@ -31,7 +35,9 @@ try {
   expect(deployment.calls() === USERS * (WARM_UP + ROUNDS), `${deployment.calls()} calls to Microsoft`)
   const sorted = times.toSorted((a, b) => a - b)
   const say = (ms: number) => `${ms.toFixed(0)} ms (${(ms / LIMIT).toFixed(2)} × ${LIMIT} ms)`
-  console.log(`${USERS} users, ${CALLERS} callers, ${LATENCY} ms at Microsoft, ${ROUNDS} rounds: best ${say(sorted[0]!)}, median ${say(sorted[ROUNDS >> 1]!)}`)
+  console.log(
+    `${USERS} users, ${CALLERS} callers, ${LATENCY} ms at Microsoft, ${ROUNDS} rounds: best ${say(sorted[0]!)}, median ${say(sorted[ROUNDS >> 1]!)}`,
+  )
 } finally {
   generator.stop()
   await deployment.close()

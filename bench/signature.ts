@@ -13,7 +13,7 @@ import type { RequestMessage } from '../src/signature/base.ts'
 
 const now = Date.now()
 const algorithms: Algorithm[] = ['hmac-sha256', 'ed25519']
-const made = algorithms.map(algorithm => ({ algorithm, ...generateKey(algorithm, algorithm, now + 86_400_000, now) }))
+const made = algorithms.map((algorithm) => ({ algorithm, ...generateKey(algorithm, algorithm, now + 86_400_000, now) }))
 const keys = made.map(({ algorithm, caller }) => {
   return signingKey(caller.key_id, algorithm, (caller.secret ?? caller.private_key) as string)
 })
@@ -41,11 +41,14 @@ const memory = new NonceMemory({ secret: 'bench' })
 let count = 0
 measure('remember nonce', 100_000, () => memory.remember('key', `nonce-${count++}`, now))
 measure('refuse: no signature', 100_000, () => verifyRequest(toMessage(get), options))
-const garbage = { ...get, headers: { ...get.headers, 'signature-input': `sig1=("${'a'.repeat(1000)}`, signature: 'sig1=:AAAA:' } }
+const garbage = {
+  ...get,
+  headers: { ...get.headers, 'signature-input': `sig1=("${'a'.repeat(1000)}`, signature: 'sig1=:AAAA:' },
+}
 measure('refuse: 1 kB of garbage', 100_000, () => verifyRequest(toMessage(garbage), options))
 
 // Interleaved, so that a machine that slows down slows all of them down.
-const wrong = keys.flatMap(key => {
+const wrong = keys.flatMap((key) => {
   const good = signRequest(get, key, { now })
   const tampered = { ...get, url: get.url.replace('42', '43'), headers: { ...get.headers, ...good } }
   const stranger = { ...key, keyId: key.keyId.replace(/.$/, 'x') }

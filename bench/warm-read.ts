@@ -14,9 +14,11 @@ const WARM_UP = { milliseconds: 2_000, requests: 40_000 }
 const users = (count: number) => ({ prefix: 'u', from: 0, to: count - 1 })
 const LOAD = { connections: 16, milliseconds: 3_000, requests: 60_000, users: users(USERS) }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+const median = (values: number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 /** Megabytes: now, or the most it has ever been. */
-const memory = (pid: number, what: 'VmRSS' | 'VmHWM'): number => Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+const memory = (pid: number, what: 'VmRSS' | 'VmHWM'): number =>
+  Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
 /** CPU seconds that a process has used, both in user and in kernel mode; in ticks of 10 ms. */
 function cpuSeconds(pid: number): number {
@@ -25,10 +27,14 @@ function cpuSeconds(pid: number): number {
 }
 
 /** One round, and what it cost the server's process: unlike its speed, that does not depend on who else uses the machine. */
-async function round(world: BenchWorld, server: { pid: number; port: number }, signed: boolean): Promise<RoundResult & { microseconds: number }> {
+async function round(
+  world: BenchWorld,
+  server: { pid: number; port: number },
+  signed: boolean,
+): Promise<RoundResult & { microseconds: number }> {
   const before = cpuSeconds(server.pid)
   const result = await world.load({ ...LOAD, port: server.port, signed })
-  return { ...result, microseconds: (cpuSeconds(server.pid) - before) / result.answered * 1e6 }
+  return { ...result, microseconds: ((cpuSeconds(server.pid) - before) / result.answered) * 1e6 }
 }
 
 /** Alternating rounds within one run, because machines differ and are noisy; the figure is the median of the rounds' ratios. */
@@ -62,12 +68,21 @@ async function againstBare(world: BenchWorld): Promise<Record<string, string>> {
 /** What Postgres counted for one broker's life with so many reads. Its counters are complete when its connections have ended. */
 async function counted(world: BenchWorld, reads: number): Promise<{ statements: number; written: number }> {
   const read = async () => {
-    const [row] = await world.sql`select xact_commit::int as statements, (tup_inserted + tup_updated + tup_deleted)::int as written from pg_stat_database where datname = current_database()`
+    const [row] =
+      await world.sql`select xact_commit::int as statements, (tup_inserted + tup_updated + tup_deleted)::int as written from pg_stat_database where datname = current_database()`
     return row as { statements: number; written: number }
   }
   const before = await read()
   const broker = await world.startBroker()
-  if (reads > 0) await world.load({ connections: 4, milliseconds: 60_000, requests: reads, users: users(USERS), port: broker.port, signed: true })
+  if (reads > 0)
+    await world.load({
+      connections: 4,
+      milliseconds: 60_000,
+      requests: reads,
+      users: users(USERS),
+      port: broker.port,
+      signed: true,
+    })
   await broker.stop()
   // The counters of backends that have ended arrive a moment later.
   for (let last = -1, now = -2; last !== now;) {
@@ -105,7 +120,14 @@ async function million(world: BenchWorld): Promise<Record<string, string>> {
   const p50 = async (count: number) => {
     await world.sql`vacuum analyze oauth2_integration`
     const broker = await world.startBroker()
-    const load = { connections: 2, milliseconds: 4_000, requests: 30_000, users: users(count), port: broker.port, signed: true }
+    const load = {
+      connections: 2,
+      milliseconds: 4_000,
+      requests: 30_000,
+      users: users(count),
+      port: broker.port,
+      signed: true,
+    }
     await world.load(load)
     const rounds = [await world.load(load), await world.load(load), await world.load(load)]
     await broker.stop()
@@ -132,9 +154,16 @@ try {
   const answers = await bodies(world)
   if (flags.profile === true) await profile(world)
   else {
-    const table = { ...await againstBare(world), ...await statementsPerRead(world), ...await startTime(world), ...(flags.million === true ? await million(world) : {}) }
+    const table = {
+      ...(await againstBare(world)),
+      ...(await statementsPerRead(world)),
+      ...(await startTime(world)),
+      ...(flags.million === true ? await million(world) : {}),
+    }
     for (const [name, figure] of Object.entries(table)) console.log(`${name.padEnd(62)} ${figure}`)
-    console.log(`(${answers} bytes of body, ${LOAD.connections} connections, ${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s)`)
+    console.log(
+      `(${answers} bytes of body, ${LOAD.connections} connections, ${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s)`,
+    )
   }
 } finally {
   await world.close()

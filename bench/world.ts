@@ -19,7 +19,10 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const TOKEN = { access: 2000, refresh: 1200 }
 const POOL = '10'
 /** What the image gives Node. */
-const NODE_FLAGS = /^ENTRYPOINT \["\/nodejs\/bin\/node", (.*)"\/app/m.exec(readFileSync(file('../Dockerfile'), 'utf8'))?.[1]?.match(/--[\w=-]+/g) ?? []
+const NODE_FLAGS =
+  /^ENTRYPOINT \["\/nodejs\/bin\/node", (.*)"\/app/m
+    .exec(readFileSync(file('../Dockerfile'), 'utf8'))?.[1]
+    ?.match(/--[\w=-]+/g) ?? []
 
 export interface RunningBroker {
   pid: number
@@ -41,7 +44,10 @@ export interface BenchWorld {
 
 /** The broker is measured as the image runs it: compiled. */
 function build(): void {
-  execFileSync(process.execPath, [file('../node_modules/typescript/bin/tsc'), '-p', file('../tsconfig.build.json')], { cwd: file('..'), stdio: 'inherit' })
+  execFileSync(process.execPath, [file('../node_modules/typescript/bin/tsc'), '-p', file('../tsconfig.build.json')], {
+    cwd: file('..'),
+    stdio: 'inherit',
+  })
   cpSync(file('../src/db/migrations'), file('../dist/db/migrations'), { recursive: true })
 }
 
@@ -65,12 +71,15 @@ export async function createBenchWorld(): Promise<BenchWorld> {
       return broker
     },
     async startBare() {
-      const child = fork(file('./bare-route.ts'), { env: { ...process.env, NODE_ENV: 'production', DATABASE_URL: url, DATABASE_POOL_SIZE: POOL } })
+      const child = fork(file('./bare-route.ts'), {
+        env: { ...process.env, NODE_ENV: 'production', DATABASE_URL: url, DATABASE_POOL_SIZE: POOL },
+      })
       children.add(child)
       const { port } = await nextMessage<{ port: number }>(child)
       return { pid: child.pid!, port, stop: () => void child.kill() }
     },
-    load: ({ signed, ...round }) => generator.run({ ...round, authority: BROKER_AUTHORITY, ...(signed ? { key: secrets.megdocsKey } : {}) }),
+    load: ({ signed, ...round }) =>
+      generator.run({ ...round, authority: BROKER_AUTHORITY, ...(signed ? { key: secrets.megdocsKey } : {}) }),
     async close() {
       generator.stop()
       for (const child of children) child.kill('SIGKILL')
@@ -88,8 +97,16 @@ async function fill(sql: postgres.Sql, { sealingKeys }: BrokerSecrets, from: num
     const rows = Array.from({ length: Math.min(BATCH, to - first) }, (_, i) => {
       const [userId, id] = [`u${first + i}`, randomUUID()]
       const sealed = (column: 'access_token' | 'refresh_token', length: number) =>
-        vault.seal({ table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: id }, randomBytes(length).toString('base64url').slice(0, length))
-      return { id, userId, access: sealed('access_token', TOKEN.access), refresh: sealed('refresh_token', TOKEN.refresh) }
+        vault.seal(
+          { table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: id },
+          randomBytes(length).toString('base64url').slice(0, length),
+        )
+      return {
+        id,
+        userId,
+        access: sealed('access_token', TOKEN.access),
+        refresh: sealed('refresh_token', TOKEN.refresh),
+      }
     })
     await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes, tenant_id, object_id, username)
       select id, user_id, 'active', nextval('integration_generation'), decode(access, 'base64'), decode(refresh, 'base64'), now() + interval '1 day',
@@ -99,7 +116,12 @@ async function fill(sql: postgres.Sql, { sealingKeys }: BrokerSecrets, from: num
   }
 }
 
-async function startBroker(databaseUrl: string, folder: string, secrets: BrokerSecrets, nodeArguments: string[]): Promise<RunningBroker & { child: ChildProcess }> {
+async function startBroker(
+  databaseUrl: string,
+  folder: string,
+  secrets: BrokerSecrets,
+  nodeArguments: string[],
+): Promise<RunningBroker & { child: ChildProcess }> {
   const callersFile = join(folder, 'callers.json')
   writeFileSync(callersFile, secrets.callers)
   // Into a file: nobody has to read along while it is measured.
@@ -109,17 +131,29 @@ async function startBroker(databaseUrl: string, folder: string, secrets: BrokerS
   const child = spawn(process.execPath, [...NODE_FLAGS, ...nodeArguments, file('../dist/main.js')], {
     stdio: ['ignore', log, log],
     env: brokerEnvironment({
-      publicBaseUrl: 'http://localhost:1', databaseUrl, callersFile, secrets,
-      microsoft: { loginUrl: 'http://127.0.0.1:9', clientId: randomUUID(), clientSecret: randomBytes(24).toString('base64url') },
+      publicBaseUrl: 'http://localhost:1',
+      databaseUrl,
+      callersFile,
+      secrets,
+      microsoft: {
+        loginUrl: 'http://127.0.0.1:9',
+        clientId: randomUUID(),
+        clientSecret: randomBytes(24).toString('base64url'),
+      },
       more: { DATABASE_POOL_SIZE: POOL, CALLER_REQUESTS_PER_MINUTE: '10000000' },
     }),
   })
   closeSync(log)
-  const port = (listener: string) => Number(new RegExp(`"listener":"${listener}","url":"http://127.0.0.1:(\\d+)"`).exec(readFileSync(logFile, 'utf8'))?.[1] ?? 0)
+  const port = (listener: string) =>
+    Number(
+      new RegExp(`"listener":"${listener}","url":"http://127.0.0.1:(\\d+)"`).exec(readFileSync(logFile, 'utf8'))?.[1] ??
+        0,
+    )
   for (;;) {
     if (child.exitCode !== null) throw new Error(`the broker did not start:\n${readFileSync(logFile, 'utf8')}`)
     const operations = port('operations')
-    const ready = operations === 0 ? undefined : await fetch(`http://127.0.0.1:${operations}/readyz`).catch(() => undefined)
+    const ready =
+      operations === 0 ? undefined : await fetch(`http://127.0.0.1:${operations}/readyz`).catch(() => undefined)
     await ready?.arrayBuffer()
     // Log lines are written together, a moment late.
     if (ready?.status === 200 && port('internal') !== 0) break

@@ -10,7 +10,13 @@ import { BROKER_AUTHORITY, type Broker, brokerEnvironment, generateSecrets, star
 import { type Database, startDatabase } from '../sandbox/database.ts'
 import { crowd } from '../sandbox/entra/accounts.ts'
 import { type Entra, startEntra } from '../sandbox/entra/main.ts'
-import { type BrokerClient, type Call, createBrokerClient, type Problem, type Token } from '../sandbox/megdocs/broker-client.ts'
+import {
+  type BrokerClient,
+  type Call,
+  createBrokerClient,
+  type Problem,
+  type Token,
+} from '../sandbox/megdocs/broker-client.ts'
 import { startPooler } from '../sandbox/pooler.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
@@ -69,7 +75,11 @@ export interface DeploymentOptions {
 /** More than any drill or benchmark connects. */
 const ACCOUNTS = crowd(500)
 
-export async function deploy({ env: more = {}, pooled = false, migrate: makeSchema = migrate }: DeploymentOptions = {}): Promise<Deployment> {
+export async function deploy({
+  env: more = {},
+  pooled = false,
+  migrate: makeSchema = migrate,
+}: DeploymentOptions = {}): Promise<Deployment> {
   const folder = temporaryFolder('token-broker-drill')
   const database = await startDatabase()
   const databaseUrl = await database.createDatabase('token_broker')
@@ -106,7 +116,8 @@ export async function deploy({ env: more = {}, pooled = false, migrate: makeSche
       return broker
     },
     caller: { authority: BROKER_AUTHORITY, key: secrets.megdocsKey },
-    client: (address, onCall) => createBrokerClient({ address, authority: BROKER_AUTHORITY, key: secrets.megdocsKey, ...(onCall && { onCall }) }),
+    client: (address, onCall) =>
+      createBrokerClient({ address, authority: BROKER_AUTHORITY, key: secrets.megdocsKey, ...(onCall && { onCall }) }),
     async users(prefix, count) {
       const rows = Array.from({ length: count }, (_, i) => {
         const [id, userId] = [randomUUID(), `${prefix}-${i + 1}`]
@@ -134,11 +145,20 @@ export async function deploy({ env: more = {}, pooled = false, migrate: makeSche
     },
     async stored() {
       const rows = await sql`select id, user_id, access_token from oauth2_integration`
-      return new Map(rows.map(({ id, user_id: userId, access_token: sealed }) =>
-        [userId, vault.open({ table: 'oauth2_integration', column: 'access_token', provider: 'microsoft', userId, recordId: id }, sealed)]))
+      return new Map(
+        rows.map(({ id, user_id: userId, access_token: sealed }) => [
+          userId,
+          vault.open(
+            { table: 'oauth2_integration', column: 'access_token', provider: 'microsoft', userId, recordId: id },
+            sealed,
+          ),
+        ]),
+      )
     },
     isOf(user, accessToken) {
-      const { oid } = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString('utf8')) as { oid?: string }
+      const { oid } = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString('utf8')) as {
+        oid?: string
+      }
       return oid === accounts.get(user)
     },
     async setRemaining(users, seconds) {
@@ -181,8 +201,11 @@ export function expect(holds: boolean, missed: string): asserts holds {
 
 /** "200: 17, 503: 2" */
 export function statuses(answers: readonly Answer[]): string {
-  const counts = Map.groupBy(answers, ({ status, body }) => status === 200 ? '200' : `${status} ${body.code ?? 'unreachable'}`)
+  const counts = Map.groupBy(answers, ({ status, body }) =>
+    status === 200 ? '200' : `${status} ${body.code ?? 'unreachable'}`,
+  )
   return [...counts].map(([name, list]) => `${name}: ${list.length}`).join(', ')
 }
 
-export const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds))
+export const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))

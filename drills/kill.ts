@@ -29,14 +29,20 @@ export const kill: Drill = {
         await Promise.all(lost)
         await deployment.endLeases()
         const answers = await Promise.all(users.map((user) => read(reader, user)))
-        expect(answers.every(({ status, body }) => status === 200 && !body.degraded), `round ${round}: ${statuses(answers)}`)
+        expect(
+          answers.every(({ status, body }) => status === 200 && !body.degraded),
+          `round ${round}: ${statuses(answers)}`,
+        )
         served += answers.length
       }
       expect(served === PROCESSES * USERS, `${served} served`)
       const marked = await deployment.marked()
       expect(marked === 0, `${marked} users were told to reconnect`)
       await survivor.stop()
-      const takenOver = survivor.log().split('\n').filter((line) => line.includes('lease_taken_over')).length
+      const takenOver = survivor
+        .log()
+        .split('\n')
+        .filter((line) => line.includes('lease_taken_over')).length
       expect(takenOver === served, `${takenOver} leases were taken over`)
       return `${PROCESSES} processes killed, each with ${USERS} refreshes in that gap: ${served} of ${served} next reads got a fresh token, 0 told to reconnect`
     } finally {

@@ -14,17 +14,25 @@ import { upgradeFrom } from './upgrade.ts'
 const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, restart, rolling }
 
 /** All of it again with brokers that reach Postgres through PgBouncer in transaction mode (design 4). */
-const POOLED = Object.fromEntries(Object.entries(DIRECT).map(([key, { name, run }]): [string, Drill] => [`pgbouncer:${key}`, {
-  name: `${name}, through PgBouncer`,
-  async run() {
-    const { version, prepares } = findPooler()
-    return `${await run({ pooled: true })}; PgBouncer ${version}, DATABASE_PREPARE=${prepares ? 'on' : 'off'}`
-  },
-}]))
+const POOLED = Object.fromEntries(
+  Object.entries(DIRECT).map(([key, { name, run }]): [string, Drill] => [
+    `pgbouncer:${key}`,
+    {
+      name: `${name}, through PgBouncer`,
+      async run() {
+        const { version, prepares } = findPooler()
+        return `${await run({ pooled: true })}; PgBouncer ${version}, DATABASE_PREPARE=${prepares ? 'on' : 'off'}`
+      },
+    },
+  ]),
+)
 
 async function main(argv: string[]): Promise<boolean> {
   // `--from`: the release that the upgrade begins with.
-  const { positionals: wanted, values: { from } } = parseArgs({ args: argv, options: { from: { type: 'string' } }, allowPositionals: true })
+  const {
+    positionals: wanted,
+    values: { from },
+  } = parseArgs({ args: argv, options: { from: { type: 'string' } }, allowPositionals: true })
   const drills: Record<string, Drill> = { ...DIRECT, upgrade: upgradeFrom(from), ...POOLED }
   const unknown = wanted.filter((name) => !Object.hasOwn(drills, name))
   if (unknown.length > 0) {

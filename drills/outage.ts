@@ -27,7 +27,9 @@ export const outage: Drill = {
       clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shift },
       deadline: () => new AbortController().signal,
     }
-    const replicas = Array.from({ length: REPLICAS }, () => createServices(readConfig(deployment.env), createLogger('silent'), surroundings))
+    const replicas = Array.from({ length: REPLICAS }, () =>
+      createServices(readConfig(deployment.env), createLogger('silent'), surroundings),
+    )
     try {
       const users = await deployment.users('outage', USERS)
       // From long expired to good for another 20 minutes.
@@ -39,19 +41,30 @@ export const outage: Drill = {
       }
       /** Everybody reads at once, each at one replica. `held`: so many calls were under way when everybody had an answer or waited for one. */
       const readAll = async ({ hold = false } = {}) => {
-        const valid = new Set((await sql`select user_id from oauth2_integration where access_token_expires_at > now() + interval '10 seconds'`).map((row) => String(row['user_id'])))
+        const valid = new Set(
+          (
+            await sql`select user_id from oauth2_integration where access_token_expires_at > now() + interval '10 seconds'`
+          ).map((row) => String(row['user_id'])),
+        )
         const seen = { fresh: 0, degraded: 0, unavailable: 0 }
         if (hold) entra.control.hold()
-        const reading = Promise.all(users.map(async (userId, i) => {
-          try {
-            const { degraded } = await replicas[i % REPLICAS]!.refresh.tokenFor({ userId, minTtl: 300, deadlineMs: 60_000, requestId: 'drill' })
-            seen[degraded === undefined ? 'fresh' : 'degraded'] += 1
-          } catch (error) {
-            if (!(error instanceof Failure && error.code === 'microsoft_unavailable')) throw error
-            expect(!valid.has(userId), `${userId} had a valid token and got ${error.code}`)
-            seen.unavailable += 1
-          }
-        }))
+        const reading = Promise.all(
+          users.map(async (userId, i) => {
+            try {
+              const { degraded } = await replicas[i % REPLICAS]!.refresh.tokenFor({
+                userId,
+                minTtl: 300,
+                deadlineMs: 60_000,
+                requestId: 'drill',
+              })
+              seen[degraded === undefined ? 'fresh' : 'degraded'] += 1
+            } catch (error) {
+              if (!(error instanceof Failure && error.code === 'microsoft_unavailable')) throw error
+              expect(!valid.has(userId), `${userId} had a valid token and got ${error.code}`)
+              seen.unavailable += 1
+            }
+          }),
+        )
         const waiting = () => entra.control.state().gates.before.waiting
         let held = 0
         const decided = async () => {
@@ -81,18 +94,24 @@ export const outage: Drill = {
         expect(seconds.length < 60, `${USERS - fresh} users are not served a minute after Microsoft is asked again`)
         const seen = await readAll({ hold: true })
         const most = REPLICAS * (RAMP[seconds.length] ?? Infinity)
-        expect(seen.held <= most, `${seen.held} calls at once in second ${seconds.length + 1}, more than the ${most} of the ramp`)
+        expect(
+          seen.held <= most,
+          `${seen.held} calls at once in second ${seconds.length + 1}, more than the ${most} of the ramp`,
+        )
         fresh = seen.fresh
         seconds.push(seen.held)
       }
       const healing = deployment.calls() - before
-      const [row] = await sql`select count(*)::int as n from oauth2_integration where generation > ${latest!['generation']}`
+      const [row] =
+        await sql`select count(*)::int as n from oauth2_integration where generation > ${latest!['generation']}`
       const waiting = Number(row!['n'])
       expect(healing === waiting, `${healing} calls for ${waiting} users that needed one`)
       expect(seconds.length > RAMP.length, `only ${waiting} users needed a token: too few to show a stampede`)
       expect((await deployment.marked()) === 0, 'somebody was told to reconnect')
-      return `${OUTAGE / STEP + 1} reads of ${USERS} users: ${served} tokens served, every valid one; ${during} calls to Microsoft in those ten minutes; `
-        + `all ${waiting} that waited were served by ${healing} calls, at once at most ${seconds.join(', ')} second by second; 0 told to reconnect`
+      return (
+        `${OUTAGE / STEP + 1} reads of ${USERS} users: ${served} tokens served, every valid one; ${during} calls to Microsoft in those ten minutes; ` +
+        `all ${waiting} that waited were served by ${healing} calls, at once at most ${seconds.join(', ')} second by second; 0 told to reconnect`
+      )
     } finally {
       entra.control.release()
       await Promise.all(replicas.map((services) => services.close()))

@@ -17,13 +17,19 @@ export const queries: Drill = {
       for (let round = 1; round <= ROUNDS; round++) {
         await deployment.setRemaining(users, -1)
         const answers = await Promise.all(users.map((user) => read(client, user)))
-        expect(answers.every(({ status, body }) => status === 200 && !body.degraded), `round ${round}: ${statuses(answers)}`)
+        expect(
+          answers.every(({ status, body }) => status === 200 && !body.degraded),
+          `round ${round}: ${statuses(answers)}`,
+        )
       }
       expect(deployment.calls() === ROUNDS * AT_ONCE, `${deployment.calls()} calls for ${ROUNDS * AT_ONCE} refreshes`)
       const counted = `${ROUNDS * AT_ONCE} refreshes by as many calls, all 200`
       if (deployment.env['DATABASE_URL'] === deployment.databaseUrl) return counted
       const refused = await migrate(deployment.env['DATABASE_URL']!).catch((error: unknown) => error)
-      expect(refused instanceof Failure && /pooler/.test(refused.facts.detail ?? ''), 'migrate did not refuse the pooler')
+      expect(
+        refused instanceof Failure && /pooler/.test(refused.facts.detail ?? ''),
+        'migrate did not refuse the pooler',
+      )
       return `${counted}; migrate refuses the pooler`
     } finally {
       await deployment.close()

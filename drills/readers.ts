@@ -15,8 +15,13 @@ export const readers: Drill = {
       const [user] = (await deployment.users('reader', 1)) as [string]
       for (let round = 1; round <= ROUNDS; round++) {
         await deployment.setRemaining([user], -1)
-        const answers = await Promise.all(Array.from({ length: SIZE }, (_, i) => read(clients[i % 3]!, user, '?deadline_ms=30000')))
-        expect(answers.every(({ status, body }) => status === 200 && !body.degraded), `round ${round}: ${statuses(answers)}`)
+        const answers = await Promise.all(
+          Array.from({ length: SIZE }, (_, i) => read(clients[i % 3]!, user, '?deadline_ms=30000')),
+        )
+        expect(
+          answers.every(({ status, body }) => status === 200 && !body.degraded),
+          `round ${round}: ${statuses(answers)}`,
+        )
         expect(new Set(answers.map(({ body }) => body.access_token)).size === 1, `round ${round}: more than one token`)
         expect(deployment.calls() === round, `${deployment.calls()} calls to Microsoft in ${round} rounds`)
       }

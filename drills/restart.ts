@@ -25,8 +25,17 @@ export const restart: Drill = {
         // Serving again: both brokers answer each user, fresh, within a second, and with what is stored. A refresh whose save Postgres
         // did not take is handed out before it is stored, so that may take a moment longer.
         for (;;) {
-          const answers = await Promise.all(brokers.flatMap((broker) =>
-            users.map((user) => read(deployment.client(() => broker.internalUrl), user, '?deadline_ms=1000'))))
+          const answers = await Promise.all(
+            brokers.flatMap((broker) =>
+              users.map((user) =>
+                read(
+                  deployment.client(() => broker.internalUrl),
+                  user,
+                  '?deadline_ms=1000',
+                ),
+              ),
+            ),
+          )
           const served = answers.every(({ status, body }) => status === 200 && !body.degraded)
           const stored = served ? await deployment.stored() : undefined
           const other = answers.filter(({ body }) => body.access_token !== stored?.get(body.user_id))
@@ -39,10 +48,16 @@ export const restart: Drill = {
       }
       await load.stop()
       const strange = load.answers.filter(({ user, answer: { status, body } }) =>
-        status === 200 ? body.user_id !== user || !deployment.isOf(user, body.access_token) : !(status === 503 && body.code === 'database_unavailable'))
+        status === 200
+          ? body.user_id !== user || !deployment.isOf(user, body.access_token)
+          : !(status === 503 && body.code === 'database_unavailable'),
+      )
       expect(strange.length === 0, `wrong answers: ${statuses(strange.map(({ answer }) => answer))}`)
       expect((await deployment.marked()) === 0, 'somebody was told to reconnect')
-      expect(brokers.every((broker) => !broker.isOver()), 'a broker died')
+      expect(
+        brokers.every((broker) => !broker.isOver()),
+        'a broker died',
+      )
       return `${load.answers.length} answers (${statuses(load.answers.map(({ answer }) => answer))}); serving everybody again after ${back.join(', ')} ms; every token its user's own, and the stored one; 0 told to reconnect`
     } finally {
       await Promise.all([load?.stop(), deployment.close()])

@@ -16,7 +16,11 @@ export const rolling: Drill = {
     let all: Broker[] = []
     const probe = setInterval(() => void look(), PROBE)
     const look = async () => {
-      const looked = await Promise.all(all.map(async (broker) => ((await fetch(`${broker.operationsUrl}/readyz`).catch(() => undefined))?.ok ? broker : undefined)))
+      const looked = await Promise.all(
+        all.map(async (broker) =>
+          (await fetch(`${broker.operationsUrl}/readyz`).catch(() => undefined))?.ok ? broker : undefined,
+        ),
+      )
       ready = looked.filter((broker) => broker !== undefined)
     }
     try {
@@ -26,7 +30,11 @@ export const rolling: Drill = {
       let turn = 0
       let broken = 0
       // The client tries a broken connection twice; here each break counts.
-      const client = (): BrokerClient => deployment.client(() => ready[turn++ % ready.length]!.internalUrl, ({ status }) => void (status === 0 && (broken += 1)))
+      const client = (): BrokerClient =>
+        deployment.client(
+          () => ready[turn++ % ready.length]!.internalUrl,
+          ({ status }) => void (status === 0 && (broken += 1)),
+        )
       load = startLoad(8, users, client)
       const codes: number[] = []
       for (const old of all) {
@@ -40,8 +48,14 @@ export const rolling: Drill = {
       }
       await load.stop()
       const failed = load.answers.filter(({ answer }) => answer.status !== 200)
-      expect(failed.length === 0 && broken === 0, `${statuses(load.answers.map(({ answer }) => answer))}; ${broken} broken connections`)
-      expect(codes.every((code) => code === 0), `exit codes ${codes.join(', ')}`)
+      expect(
+        failed.length === 0 && broken === 0,
+        `${statuses(load.answers.map(({ answer }) => answer))}; ${broken} broken connections`,
+      )
+      expect(
+        codes.every((code) => code === 0),
+        `exit codes ${codes.join(', ')}`,
+      )
       const degraded = load.answers.filter(({ answer }) => answer.body.degraded).length
       return `${load.answers.length} requests while 3 replicas were replaced: 0 failed, ${degraded} degraded, ${deployment.calls()} refreshes`
     } finally {

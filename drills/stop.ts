@@ -13,7 +13,8 @@ export const stop: Drill = {
       const first = deployment.client(() => winner.internalUrl)
       const second = deployment.client(() => other.internalUrl)
       const [user] = (await deployment.users('stopped', 1)) as [string]
-      const generation = async () => Number((await sql`select generation from oauth2_integration where user_id = ${user}`)[0]!['generation'])
+      const generation = async () =>
+        Number((await sql`select generation from oauth2_integration where user_id = ${user}`)[0]!['generation'])
       for (let round = 1; round <= ROUNDS; round++) {
         await deployment.setRemaining([user], -1)
         // Every second time, what waits for the stopped one is a refusal for good.
@@ -28,8 +29,14 @@ export const stop: Drill = {
         const stored = await generation()
         winner.kill('SIGCONT')
         const late = await slow
-        expect(fresh.status === 200 && late.status === 200, `round ${round}: ${fresh.status} and ${late.status} ${late.body.code ?? ''}`)
-        expect((await generation()) === stored && fresh.body.generation === stored, `round ${round}: more than one stored result`)
+        expect(
+          fresh.status === 200 && late.status === 200,
+          `round ${round}: ${fresh.status} and ${late.status} ${late.body.code ?? ''}`,
+        )
+        expect(
+          (await generation()) === stored && fresh.body.generation === stored,
+          `round ${round}: more than one stored result`,
+        )
         expect(late.body.access_token === fresh.body.access_token, `round ${round}: two different tokens`)
         expect((await deployment.marked()) === 0, `round ${round}: a false mark`)
       }

@@ -40,7 +40,11 @@ async function upgrade(old: string): Promise<string> {
     let turn = 0
     let broken = 0
     // The client tries a broken connection twice; here each break counts.
-    const client = () => deployment.client(() => serving[turn++ % serving.length]!.internalUrl, ({ status }) => void (status === 0 && (broken += 1)))
+    const client = () =>
+      deployment.client(
+        () => serving[turn++ % serving.length]!.internalUrl,
+        ({ status }) => void (status === 0 && (broken += 1)),
+      )
     const load = startLoad(6, users, client)
     const writes = startWrites(client())
     const serve = async () => {
@@ -53,7 +57,7 @@ async function upgrade(old: string): Promise<string> {
         all.push(coming)
         // Kubernetes sends to who is ready, and no more to who is told to stop.
         serving = [...serving.filter((broker) => broker !== leaving), coming]
-        expect(await leaving.stop('SIGTERM') === 0, 'a replica did not end with 0')
+        expect((await leaving.stop('SIGTERM')) === 0, 'a replica did not end with 0')
         await serve()
       }
     }
@@ -72,29 +76,57 @@ async function upgrade(old: string): Promise<string> {
     }
 
     const failed = load.answers.filter(({ answer }) => answer.status !== 200)
-    expect(failed.length === 0 && broken === 0, `${statuses(load.answers.map(({ answer }) => answer))}; ${broken} broken connections`)
+    expect(
+      failed.length === 0 && broken === 0,
+      `${statuses(load.answers.map(({ answer }) => answer))}; ${broken} broken connections`,
+    )
     expect(failedWrites.length === 0, `writes failed: ${failedWrites.join(', ')}`)
-    const strange = load.answers.filter(({ user, answer: { body } }) => body.user_id !== user || !deployment.isOf(user, body.access_token))
+    const strange = load.answers.filter(
+      ({ user, answer: { body } }) => body.user_id !== user || !deployment.isOf(user, body.access_token),
+    )
     expect(strange.length === 0, `${strange.length} answers with another user's token`)
     await expectNothingLost(deployment, users, serving, all)
-    const warned = serving.filter((broker) => broker.log().includes('the database was migrated by a newer release')).length
+    const warned = serving.filter((broker) =>
+      broker.log().includes('the database was migrated by a newer release'),
+    ).length
     expect(warned === (applied.length > 0 ? serving.length : 0), `${warned} replicas said that the database is newer`)
-    return `${load.answers.length} reads and ${writes.count()} writes while ${applied.length} migrations (${applied.join(', ') || 'none'}) were applied and `
-      + `2 replicas replaced and rolled back: 0 failed, ${deployment.calls()} refreshes, 0 of ${users.length} users' tokens lost, 0 told to reconnect`
+    return (
+      `${load.answers.length} reads and ${writes.count()} writes while ${applied.length} migrations (${applied.join(', ') || 'none'}) were applied and ` +
+      `2 replicas replaced and rolled back: 0 failed, ${deployment.calls()} refreshes, 0 of ${users.length} users' tokens lost, 0 told to reconnect`
+    )
   } finally {
     await deployment.close()
   }
 }
 
 /** Every user has a fresh token, which is the stored one; and no replica ever lost one or asked for a reconnect. */
-async function expectNothingLost(deployment: Deployment, users: readonly string[], serving: readonly Broker[], all: readonly Broker[]): Promise<void> {
+async function expectNothingLost(
+  deployment: Deployment,
+  users: readonly string[],
+  serving: readonly Broker[],
+  all: readonly Broker[],
+): Promise<void> {
   const [last] = serving
-  const answers = await Promise.all(users.map((user) => read(deployment.client(() => last!.internalUrl), user)))
+  const answers = await Promise.all(
+    users.map((user) =>
+      read(
+        deployment.client(() => last!.internalUrl),
+        user,
+      ),
+    ),
+  )
   const stored = await deployment.stored()
-  const lost = answers.filter(({ status, body }) => status !== 200 || body.degraded || stored.get(body.user_id) !== body.access_token)
+  const lost = answers.filter(
+    ({ status, body }) => status !== 200 || body.degraded || stored.get(body.user_id) !== body.access_token,
+  )
   expect(lost.length === 0, `${lost.length} users without their stored, fresh token: ${statuses(answers)}`)
   expect((await deployment.marked()) === 0, 'somebody was told to reconnect')
-  const alarms = all.flatMap((broker) => broker.log().split('\n').filter((line) => /"level":"(?:error|fatal)"/.test(line)))
+  const alarms = all.flatMap((broker) =>
+    broker
+      .log()
+      .split('\n')
+      .filter((line) => /"level":"(?:error|fatal)"/.test(line)),
+  )
   expect(alarms.length === 0, `replicas logged errors: ${alarms[0]}`)
 }
 
@@ -105,7 +137,10 @@ function startWrites(client: ReturnType<Deployment['client']>) {
   const failed: string[] = []
   const work = (async () => {
     for (let i = 0; running; i++) {
-      for (const [method, path, body, wanted] of [['POST', '/connect-sessions', { user_id: `writer-${i}` }, 201], ['DELETE', `/integrations/writer-${i}`, undefined, 204]] as const) {
+      for (const [method, path, body, wanted] of [
+        ['POST', '/connect-sessions', { user_id: `writer-${i}` }, 201],
+        ['DELETE', `/integrations/writer-${i}`, undefined, 204],
+      ] as const) {
         const { status } = await client.send(method, path, body).catch(() => ({ status: 0 }))
         count += 1
         if (status !== wanted) failed.push(`${method} ${status}`)
@@ -122,15 +157,20 @@ function startWrites(client: ReturnType<Deployment['client']>) {
   }
 }
 
-const git = (...args: string[]): string => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
-const needsHistory = (ref = 'a release') => new Error(`git does not give the files of ${ref}: this drill needs a checkout with its history, and git and tar`)
+const git = (...args: string[]): string =>
+  execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+const needsHistory = (ref = 'a release') =>
+  new Error(`git does not give the files of ${ref}: this drill needs a checkout with its history, and git and tar`)
 
 /** The newest tag `v*`; before the first release, the last commit that has not got the newest migration. */
 function previousRelease(): string {
   try {
     const [tag] = git('tag', '--list', 'v*', '--sort=-version:refname').split('\n')
     if (tag) return tag
-    const newest = readdirSync(join(ROOT, MIGRATIONS)).filter((file) => file.endsWith('.sql')).sort().at(-1)
+    const newest = readdirSync(join(ROOT, MIGRATIONS))
+      .filter((file) => file.endsWith('.sql'))
+      .sort()
+      .at(-1)
     const [came] = git('log', '--diff-filter=A', '--format=%H', '--', `${MIGRATIONS}/${newest}`).split('\n')
     // Not committed yet: no commit has it.
     return git('rev-parse', '--short', came ? `${came}~1` : 'HEAD')
@@ -142,7 +182,10 @@ function previousRelease(): string {
 /** The source of a release in a folder of its own, with today's packages. */
 function takeOut(ref: string): string {
   const folder = temporaryFolder('token-broker-release')
-  const archive = spawnSync('git', ['archive', '--format=tar', ref, 'src', 'package.json'], { cwd: ROOT, maxBuffer: 1 << 28 })
+  const archive = spawnSync('git', ['archive', '--format=tar', ref, 'src', 'package.json'], {
+    cwd: ROOT,
+    maxBuffer: 1 << 28,
+  })
   const unpacked = archive.status === 0 ? spawnSync('tar', ['-x', '-C', folder], { input: archive.stdout }) : undefined
   if (unpacked?.status !== 0) {
     rmSync(folder, { recursive: true, force: true })
@@ -153,6 +196,9 @@ function takeOut(ref: string): string {
 }
 
 function migrateBy(root: string, databaseUrl: string): void {
-  const { status, stderr } = spawnSync(process.execPath, [join(root, 'src/cli.ts'), 'migrate'], { env: { DATABASE_URL: databaseUrl }, encoding: 'utf8' })
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'src/cli.ts'), 'migrate'], {
+    env: { DATABASE_URL: databaseUrl },
+    encoding: 'utf8',
+  })
   expect(status === 0, `the old release does not migrate: ${stderr}`)
 }

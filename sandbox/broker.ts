@@ -98,14 +98,20 @@ const START_LIMIT = 30_000
  * Starts a broker and resolves when its /readyz says 200. Throws with its log's last lines when it ends before.
  * `logFile`: where its log is added to as well. `root`: of another release's files; default: these.
  */
-export async function startBroker(env: Record<string, string>, options: { logFile?: string; root?: string | undefined } = {}): Promise<Broker> {
+export async function startBroker(
+  env: Record<string, string>,
+  options: { logFile?: string; root?: string | undefined } = {},
+): Promise<Broker> {
   const lines: string[] = []
   const urls = new Map<string, string>()
-  const file = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a', mode: 0o600 })
+  const file =
+    options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a', mode: 0o600 })
   function take(line: string): void {
     lines.push(line)
     file?.write(`${line}\n`)
-    const listening = /"msg":"listening"/.test(line) ? (JSON.parse(line) as { listener: string; url: string }) : undefined
+    const listening = /"msg":"listening"/.test(line)
+      ? (JSON.parse(line) as { listener: string; url: string })
+      : undefined
     if (listening) urls.set(listening.listener, listening.url)
   }
   const root = options.root ?? ROOT

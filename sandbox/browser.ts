@@ -75,7 +75,9 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
         'accept-language': 'en',
         'sec-fetch-mode': 'navigate',
         'sec-fetch-site': crossSite ? 'cross-site' : 'same-origin',
-        ...(method === 'POST' ? { 'content-type': 'application/x-www-form-urlencoded', origin: crossSite ? 'null' : url.origin } : {}),
+        ...(method === 'POST'
+          ? { 'content-type': 'application/x-www-form-urlencoded', origin: crossSite ? 'null' : url.origin }
+          : {}),
         ...(cookie === undefined ? {} : { cookie }),
         ...options.headers,
       },
@@ -84,7 +86,13 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
     const setCookie = [answer.headers['set-cookie'] ?? []].flat()
     if (!options.blockCookies) jar.take(setCookie, url)
     const location = answer.headers['location']
-    exchanges.push({ method, url: url.href, status: answer.statusCode, setCookie, ...(typeof location === 'string' ? { location } : {}) })
+    exchanges.push({
+      method,
+      url: url.href,
+      status: answer.statusCode,
+      setCookie,
+      ...(typeof location === 'string' ? { location } : {}),
+    })
     return { url: url.href, status: answer.statusCode, headers: answer.headers, html, ...readMarkup(html) }
   }
 
@@ -116,7 +124,11 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
         const named = form.buttons.find(({ id, text }) => id === what || text.includes(what))
         const button = named ?? (form.action.includes(what) ? form.buttons[0] : undefined)
         if (!button) continue
-        const sent = { ...form.fields, ...(button.name === undefined ? {} : { [button.name]: button.value ?? '' }), ...fields }
+        const sent = {
+          ...form.fields,
+          ...(button.name === undefined ? {} : { [button.name]: button.value ?? '' }),
+          ...fields,
+        }
         const url = new URL(form.action || page.url, page.url)
         const body = new URLSearchParams(sent).toString()
         if (form.method === 'post') return go({ method: 'POST', url, body, crossSite: from(page, url) })

@@ -21,9 +21,18 @@ export const connectSteps: Step[] = [
       const query = new URL(page.url).searchParams
       const wanted = 'Files.ReadWrite.All User.Read offline_access openid profile'
       expect(query.get('scope')?.split(' ').sort().join(' ') === wanted, `scope ${query.get('scope')}`)
-      expect(query.get('redirect_uri') === `${world.url}/auth/oauth2/microsoft/callback`, `redirect_uri ${query.get('redirect_uri')}`)
-      expect(query.get('code_challenge_method') === 'S256' && query.get('code_challenge')?.length === 43, 'no PKCE S256')
-      expect(/^[\w-]{43}$/.test(query.get('state') ?? '') && (query.get('nonce')?.length ?? 0) >= 22, 'state or nonce is weak')
+      expect(
+        query.get('redirect_uri') === `${world.url}/auth/oauth2/microsoft/callback`,
+        `redirect_uri ${query.get('redirect_uri')}`,
+      )
+      expect(
+        query.get('code_challenge_method') === 'S256' && query.get('code_challenge')?.length === 43,
+        'no PKCE S256',
+      )
+      expect(
+        /^[\w-]{43}$/.test(query.get('state') ?? '') && (query.get('nonce')?.length ?? 0) >= 22,
+        'state or nonce is weak',
+      )
       expect(query.get('prompt') === 'select_account', `prompt ${query.get('prompt')}`)
       return 'account picker, scope, redirect URI, S256, select_account'
     },
@@ -94,7 +103,8 @@ export const connectSteps: Step[] = [
       const [one, two] = [await goToMicrosoft(world, sam), await goToMicrosoft(world, sam)]
       const second = await throughMicrosoft(world, sam, two, 'omar')
       const first = await throughMicrosoft(world, sam, one, 'omar')
-      for (const page of [second, first]) expect(page.status === 200 && page.text.includes('omar@contoso.com'), describe(page))
+      for (const page of [second, first])
+        expect(page.status === 200 && page.text.includes('omar@contoso.com'), describe(page))
       return `"${second.title}", then "${first.title}"`
     },
   },

@@ -58,7 +58,9 @@ export const lastSteps: Step[] = [
       const { world } = course
       const before = await world.client.token('u-1001')
       course.tokens.push(before.access_token)
-      await world.query(`update oauth2_integration set access_token_expires_at = now() - interval '1 second' where user_id = 'u-1001'`)
+      await world.query(
+        `update oauth2_integration set access_token_expires_at = now() - interval '1 second' where user_id = 'u-1001'`,
+      )
       world.entra.control.hold()
       const waiting = world.client.token('u-1001').then(({ access_token: token, generation }) => {
         course.tokens.push(token)

@@ -19,7 +19,10 @@ export const tokenSteps: Step[] = [
     name: 'documents open without a call to Microsoft while the token is good',
     async run(course) {
       const { generation, calls } = await openCounting(course)
-      expect(Number.isInteger(generation) && calls === 0, `generation ${generation}, ${calls} calls to the token endpoint`)
+      expect(
+        Number.isInteger(generation) && calls === 0,
+        `generation ${generation}, ${calls} calls to the token endpoint`,
+      )
       return `list of files, generation ${generation}, 0 calls`
     },
   },
@@ -30,7 +33,10 @@ export const tokenSteps: Step[] = [
       const document = await browser.click(await documents(course), 'Hand hygiene audit')
       const text = 'Checked by the sandbox: ä < & "quoted"\nsecond line\n'
       const saved = await browser.press(document, 'Save', { text })
-      expect(saved.forms.some(({ fields }) => fields['text'] === text), describe(saved))
+      expect(
+        saved.forms.some(({ fields }) => fields['text'] === text),
+        describe(saved),
+      )
       return `"${document.title}" read, written, read again`
     },
   },
@@ -43,7 +49,10 @@ export const tokenSteps: Step[] = [
       const change = `generation ${before.generation} → ${after.generation}`
       expect(after.generation > before.generation && after.calls === 1, `${change}, ${after.calls} calls`)
       const again = await openCounting(course)
-      expect(again.generation === after.generation && again.calls === 0, `then generation ${again.generation}, ${again.calls} calls`)
+      expect(
+        again.generation === after.generation && again.calls === 0,
+        `then generation ${again.generation}, ${again.calls} calls`,
+      )
       return `${change}, exactly 1 token request; the next read 0`
     },
   },
@@ -83,7 +92,10 @@ export const tokenSteps: Step[] = [
       const token = await world.client.token('u-1002')
       await control(world, course.jane, 'heal')
       course.tokens.push(token.access_token)
-      expect(token.degraded && token.expires_in > 60, `degraded: ${JSON.stringify(token.degraded)}, expires in ${token.expires_in} s`)
+      expect(
+        token.degraded && token.expires_in > 60,
+        `degraded: ${JSON.stringify(token.degraded)}, expires in ${token.expires_in} s`,
+      )
       const reason = token.degraded.reason
       await world.query(`update oauth2_integration set retry_at = null where user_id = 'u-1002'`)
       const healed = await world.client.token('u-1002')

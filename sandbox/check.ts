@@ -13,7 +13,10 @@ import { createWorld, type WorldOptions } from './world.ts'
 const STEP_LIMIT = 20_000
 
 /** Resolves with whether all steps held. A step that fails does not end the run: the later ones tell how far the damage goes. */
-export async function check(say: (line: string) => void, options: Pick<WorldOptions, 'startMegdocs'> = {}): Promise<boolean> {
+export async function check(
+  say: (line: string) => void,
+  options: Pick<WorldOptions, 'startMegdocs'> = {},
+): Promise<boolean> {
   const began = performance.now()
   const world = await createWorld({ ...options, report: (line) => say(`  starting ${line}`) })
   const people: Person[] = []
@@ -43,7 +46,8 @@ export async function check(say: (line: string) => void, options: Pick<WorldOpti
     await world.close()
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  const verdict = failures === 0 ? `All ${steps.length} steps held` : `${failures} of ${steps.length} steps did not hold`
+  const verdict =
+    failures === 0 ? `All ${steps.length} steps held` : `${failures} of ${steps.length} steps did not hold`
   say(`\n${verdict} (${seconds} s).`)
   return failures === 0
 }

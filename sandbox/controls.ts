@@ -61,6 +61,7 @@ export function createControls(entra: Entra, sql: Sql): SandboxControls {
   }
   return {
     list: LIST,
-    run: async (action, userId) => (action in actions ? actions[action as keyof typeof actions](userId) : 'There is no such control.'),
+    run: async (action, userId) =>
+      action in actions ? actions[action as keyof typeof actions](userId) : 'There is no such control.',
   }
 }

@@ -24,7 +24,8 @@ export interface CookieJar {
 }
 
 /** Browsers take localhost for a secure origin even without TLS. */
-const isTrustworthy = (url: URL): boolean => url.protocol === 'https:' || url.hostname === 'localhost' || url.hostname === '127.0.0.1'
+const isTrustworthy = (url: URL): boolean =>
+  url.protocol === 'https:' || url.hostname === 'localhost' || url.hostname === '127.0.0.1'
 
 export function createCookieJar(now: () => number = Date.now): CookieJar {
   let cookies: Cookie[] = []
@@ -33,7 +34,9 @@ export function createCookieJar(now: () => number = Date.now): CookieJar {
       for (const line of setCookie) {
         const cookie = parse(line, url, now())
         if (!cookie) continue
-        cookies = cookies.filter((other) => !(other.name === cookie.name && other.host === cookie.host && other.path === cookie.path))
+        cookies = cookies.filter(
+          (other) => !(other.name === cookie.name && other.host === cookie.host && other.path === cookie.path),
+        )
         if (cookie.expiresAt > now()) cookies.push(cookie)
       }
     },
@@ -71,7 +74,8 @@ function parse(line: string, url: URL, now: number): Cookie | undefined {
   if (sameSite === 'none' && !secure) return undefined
   const maxAge = attributes.get('max-age')
   const expires = attributes.get('expires')
-  const expiresAt = maxAge !== undefined ? now + Number(maxAge) * 1000 : expires !== undefined ? Date.parse(expires) : Infinity
+  const expiresAt =
+    maxAge !== undefined ? now + Number(maxAge) * 1000 : expires !== undefined ? Date.parse(expires) : Infinity
   return { name, value, host: url.hostname, path, secure, sameSite, expiresAt }
 }
 

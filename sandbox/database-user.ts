@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chownSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isOpen, type RunAs, temporaryRoot } from './temporary-folder.ts'
 
@@ -9,14 +19,18 @@ import { isOpen, type RunAs, temporaryRoot } from './temporary-folder.ts'
 /** The unprivileged user that root starts PostgreSQL as: one that exists already, because initdb asks for its passwd entry. */
 export function databaseUser(): RunAs | undefined {
   if (process.getuid?.() !== 0) return undefined
-  const entries = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'))
+  const entries = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
   for (const name of ['postgres', 'nobody', 'daemon']) {
     const entry = entries.find((fields) => fields[0] === name)
     const uid = Number(entry?.[2])
     const gid = Number(entry?.[3])
     if (entry && uid > 0 && gid > 0) return { uid, gid }
   }
-  throw new Error('PostgreSQL does not run as root, and there is no user postgres, nobody or daemon here: set DATABASE_URL instead')
+  throw new Error(
+    'PostgreSQL does not run as root, and there is no user postgres, nobody or daemon here: set DATABASE_URL instead',
+  )
 }
 
 /**

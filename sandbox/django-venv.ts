@@ -18,9 +18,17 @@ export interface Interpreter {
 }
 
 /** Runs to its end; standard output and what it ended with. Rejects when there is no such command. */
-export function run(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv; show?: boolean } = {}): Promise<{ code: number; out: string; err: string }> {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; show?: boolean } = {},
+): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: ['ignore', options.show ? 'inherit' : 'pipe', 'pipe'] })
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: ['ignore', options.show ? 'inherit' : 'pipe', 'pipe'],
+    })
     let [out, err] = ['', '']
     child.stdout?.on('data', (chunk: Buffer) => (out += String(chunk)))
     child.stderr?.on('data', (chunk: Buffer) => {
@@ -33,10 +41,17 @@ export function run(command: string, args: readonly string[], options: { cwd?: s
 }
 
 /** The first of these commands that is a Python and can make virtual environments; each is looked for in every folder of PATH. */
-export async function findPython(commands: readonly string[], accepts: (minor: number) => boolean = (minor) => minor >= 9): Promise<Interpreter | undefined> {
+export async function findPython(
+  commands: readonly string[],
+  accepts: (minor: number) => boolean = (minor) => minor >= 9,
+): Promise<Interpreter | undefined> {
   // The first in PATH may be a launcher without that version behind it.
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
-  const found = commands.flatMap((command) => command.includes('/') ? [command] : folders.map((folder) => join(folder, command)).filter((path) => existsSync(path)))
+  const found = commands.flatMap((command) =>
+    command.includes('/')
+      ? [command]
+      : folders.map((folder) => join(folder, command)).filter((path) => existsSync(path)),
+  )
   for (const command of found) {
     const probe = 'import sys, venv, ensurepip; print("%d.%d" % sys.version_info[:2])'
     const answer = await run(command, ['-c', probe]).catch(() => undefined)
@@ -47,21 +62,31 @@ export async function findPython(commands: readonly string[], accepts: (minor: n
 }
 
 /** The interpreter of an environment with the client (editable) and these packages; made or brought up to date where needed. */
-export async function ensureVenv(python: Interpreter, name: string, packages: readonly string[], say: (line: string) => void = () => {}): Promise<string> {
+export async function ensureVenv(
+  python: Interpreter,
+  name: string,
+  packages: readonly string[],
+  say: (line: string) => void = () => {},
+): Promise<string> {
   const folder = join(CLIENT, `.venv-${name}`)
   const made = join(folder, 'made')
   const wanted = createHash('sha256')
-    .update(JSON.stringify([python, packages, readFileSync(join(CLIENT, 'pyproject.toml'), 'utf8')])).digest('hex')
+    .update(JSON.stringify([python, packages, readFileSync(join(CLIENT, 'pyproject.toml'), 'utf8')]))
+    .digest('hex')
   const interpreter = join(folder, 'bin', 'python')
   if (existsSync(made) && readFileSync(made, 'utf8') === wanted) return interpreter
   say(`Python ${python.version} environment clients/python/.venv-${name} (first use takes a moment)`)
   const steps: [string, string[]][] = [
     [python.command, ['-m', 'venv', '--clear', folder]],
-    [interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--editable', CLIENT, ...packages]],
+    [
+      interpreter,
+      ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--editable', CLIENT, ...packages],
+    ],
   ]
   for (const [command, args] of steps) {
     const { code, err } = await run(command, args)
-    if (code !== 0) throw new MissingPython(`The Python environment cannot be made: ${err.trim().split('\n').at(-1) ?? command}`)
+    if (code !== 0)
+      throw new MissingPython(`The Python environment cannot be made: ${err.trim().split('\n').at(-1) ?? command}`)
   }
   writeFileSync(made, wanted)
   return interpreter

@@ -15,7 +15,12 @@ import { temporaryFolder } from './temporary-folder.ts'
 export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions): Promise<Megdocs> {
   const python = await findPython(['python3'])
   if (python === undefined) throw new MissingPython('The Django example needs python3 (3.9 or later) with venv.')
-  const interpreter = await ensureVenv(python, 'example', ['Django~=5.2.0'], (line) => void process.stdout.write(`  ${line}\n`))
+  const interpreter = await ensureVenv(
+    python,
+    'example',
+    ['Django~=5.2.0'],
+    (line) => void process.stdout.write(`  ${line}\n`),
+  )
   const folder = temporaryFolder('token-broker-django')
   const switches = await serveControls(controls)
   // The broker starts after MEGDocs and may be replaced: what forwards to it has one address.
@@ -68,10 +73,11 @@ async function listen(server: Server): Promise<Listening> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
   }
 }
 
@@ -83,26 +89,45 @@ async function read(message: AsyncIterable<Buffer>): Promise<Buffer> {
 
 /** GET lists the sandbox's switches, POST {action, userId} presses one. */
 export function serveControls(controls: SandboxControls | undefined): Promise<Listening> {
-  return listen(createServer((asked, response) => {
-    void (async () => {
-      const body = await read(asked)
-      const { action = '', userId = '' } = body.length === 0 ? {} : (JSON.parse(body.toString()) as { action?: string; userId?: string })
-      const answer = asked.method === 'POST' ? { said: (await controls?.run(action, userId)) ?? '' } : (controls?.list ?? [])
-      response.setHeader('content-type', 'application/json').end(JSON.stringify(answer))
-    })().catch(() => response.writeHead(500).end())
-  }))
+  return listen(
+    createServer((asked, response) => {
+      void (async () => {
+        const body = await read(asked)
+        const { action = '', userId = '' } =
+          body.length === 0 ? {} : (JSON.parse(body.toString()) as { action?: string; userId?: string })
+        const answer =
+          asked.method === 'POST' ? { said: (await controls?.run(action, userId)) ?? '' } : (controls?.list ?? [])
+        response.setHeader('content-type', 'application/json').end(JSON.stringify(answer))
+      })().catch(() => response.writeHead(500).end())
+    }),
+  )
 }
 
 /** Passes requests on as they are: the signature covers the Host header, not the address. */
 function forward(address: () => string): Promise<Listening> {
-  return listen(createServer((incoming, outgoing) => {
-    void (async () => {
-      const body = await read(incoming as IncomingMessage)
-      const headers = Object.fromEntries(Object.entries(incoming.headers).filter(([name]) => !['connection', 'content-length', 'transfer-encoding'].includes(name)))
-      const answer = await request(address() + (incoming.url ?? '/'), { method: incoming.method as 'GET', headers, body: body.length === 0 ? null : body })
-      const { connection: _connection, 'transfer-encoding': _encoding, 'keep-alive': _alive, ...passed } = answer.headers
-      outgoing.writeHead(answer.statusCode, passed)
-      outgoing.end(Buffer.from(await answer.body.arrayBuffer()))
-    })().catch(() => outgoing.writeHead(502).end())
-  }))
+  return listen(
+    createServer((incoming, outgoing) => {
+      void (async () => {
+        const body = await read(incoming as IncomingMessage)
+        const headers = Object.fromEntries(
+          Object.entries(incoming.headers).filter(
+            ([name]) => !['connection', 'content-length', 'transfer-encoding'].includes(name),
+          ),
+        )
+        const answer = await request(address() + (incoming.url ?? '/'), {
+          method: incoming.method as 'GET',
+          headers,
+          body: body.length === 0 ? null : body,
+        })
+        const {
+          connection: _connection,
+          'transfer-encoding': _encoding,
+          'keep-alive': _alive,
+          ...passed
+        } = answer.headers
+        outgoing.writeHead(answer.statusCode, passed)
+        outgoing.end(Buffer.from(await answer.body.arrayBuffer()))
+      })().catch(() => outgoing.writeHead(502).end())
+    }),
+  )
 }

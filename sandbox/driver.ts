@@ -55,7 +55,12 @@ export async function throughMicrosoft(
 }
 
 /** The whole path; the broker's result page. */
-export async function connect(world: World, person: Person, account: string, decision: 'accept' | 'cancel' = 'accept'): Promise<Page> {
+export async function connect(
+  world: World,
+  person: Person,
+  account: string,
+  decision: 'accept' | 'cancel' = 'accept',
+): Promise<Page> {
   return throughMicrosoft(world, person, await goToMicrosoft(world, person), account, decision)
 }
 

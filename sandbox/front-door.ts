@@ -2,7 +2,14 @@
  * Stands for the ingress: one origin for MEGDocs and the broker's public paths. It strips what a client says about forwarding and
  * says it itself, keeps the Host header, streams both ways, and knows neither sessions nor pages.
  */
-import { Agent, createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream'
 
@@ -29,7 +36,8 @@ const BROKER_PATHS = ['/auth/oauth2/microsoft/', '/accounts/account/microsoft/']
 const isBrokers = (path: string): boolean => BROKER_PATHS.some((prefix) => `${path.split('?')[0]}/`.startsWith(prefix))
 
 /** RFC 9110 7.6.1, and what a client must not say. */
-const NOT_PASSED_ON = /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|forwarded|x-forwarded-.*|x-real-ip)$/
+const NOT_PASSED_ON =
+  /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|forwarded|x-forwarded-.*|x-real-ip)$/
 
 /** Bytes: a callback with Microsoft's code is 2.5 kB, and cookies come on top (security.md 5.4). */
 const MAX_HEADER_SIZE = 32_768
@@ -37,7 +45,9 @@ const MAX_HEADER_SIZE = 32_768
 /** Opens the door on 127.0.0.1. */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
   const agent = new Agent({ keepAlive: true })
-  const server = createServer({ maxHeaderSize: MAX_HEADER_SIZE }, (incoming, outgoing) => pass(incoming, outgoing, options, agent))
+  const server = createServer({ maxHeaderSize: MAX_HEADER_SIZE }, (incoming, outgoing) =>
+    pass(incoming, outgoing, options, agent),
+  )
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port ?? 0, '127.0.0.1', resolve)
@@ -65,10 +75,13 @@ function pass(incoming: IncomingMessage, outgoing: ServerResponse, options: Fron
     'x-forwarded-proto': options.proto ?? 'http',
     'x-forwarded-host': options.host ?? incoming.headers.host ?? '',
   }
-  const upstream = request({ agent, host: target.hostname, port: target.port, method: incoming.method, path, headers }, (answer) => {
-    outgoing.writeHead(answer.statusCode ?? 502, passedOn(answer.headers))
-    pipeline(answer, outgoing, () => {})
-  })
+  const upstream = request(
+    { agent, host: target.hostname, port: target.port, method: incoming.method, path, headers },
+    (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, passedOn(answer.headers))
+      pipeline(answer, outgoing, () => {})
+    },
+  )
   upstream.on('error', () => {
     if (outgoing.headersSent) return void outgoing.destroy()
     outgoing.writeHead(502, { 'content-type': 'text/plain; charset=utf-8' })

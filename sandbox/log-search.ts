@@ -15,7 +15,8 @@ export function secretsSeen(exchanges: readonly Exchange[]): string[] {
   const found: string[] = []
   for (const { url, location, setCookie } of exchanges) {
     for (const address of [url, location ?? '']) {
-      for (const [, value = ''] of address.matchAll(/[?&](?:code|state|nonce|code_challenge)=([^&#]+)/g)) found.push(decodeURIComponent(value))
+      for (const [, value = ''] of address.matchAll(/[?&](?:code|state|nonce|code_challenge)=([^&#]+)/g))
+        found.push(decodeURIComponent(value))
       for (const [, ticket = ''] of address.matchAll(/\/connect\/([\w-]{20,})/g)) found.push(ticket)
     }
     for (const line of setCookie) found.push(decodeURIComponent(/^[^=]+=([^;]*)/.exec(line)?.[1] ?? ''))

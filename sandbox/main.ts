@@ -66,7 +66,12 @@ const USAGE = 'npm run sandbox -- [--fresh] [--check] [--django] [--port <0 to 6
 
 async function run(): Promise<void> {
   const { values } = parseArgs({
-    options: { fresh: { type: 'boolean' }, check: { type: 'boolean' }, django: { type: 'boolean' }, port: { type: 'string', default: '8080' } },
+    options: {
+      fresh: { type: 'boolean' },
+      check: { type: 'boolean' },
+      django: { type: 'boolean' },
+      port: { type: 'string', default: '8080' },
+    },
   })
   const port = Number(values.port)
   if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new RangeError('no port')

@@ -32,7 +32,7 @@ export interface Markup {
   refresh?: string
 }
 
-const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: '\'', nbsp: ' ' }
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' }
 
 function decode(text: string): string {
   return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex?: string, decimal?: string, name?: string) => {
@@ -49,7 +49,9 @@ function words(html: string): string {
 
 function attributesOf(tag: string): Map<string, string> {
   const found = new Map<string, string>()
-  for (const [, name = '', quoted, single, bare] of tag.matchAll(/\s([a-z-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/gi)) {
+  for (const [, name = '', quoted, single, bare] of tag.matchAll(
+    /\s([a-z-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/gi,
+  )) {
     found.set(name.toLowerCase(), decode(quoted ?? single ?? bare ?? ''))
   }
   return found
@@ -65,7 +67,9 @@ function elements(html: string, name: string): { attributes: Map<string, string>
 }
 
 export function readMarkup(html: string): Markup {
-  const meta = elements(html, 'meta').find(({ attributes }) => attributes.get('http-equiv')?.toLowerCase() === 'refresh')
+  const meta = elements(html, 'meta').find(
+    ({ attributes }) => attributes.get('http-equiv')?.toLowerCase() === 'refresh',
+  )
   const refresh = /^\s*\d+\s*;\s*url\s*=\s*(.+)$/i.exec(meta?.attributes.get('content') ?? '')?.[1]
   return {
     title: words(elements(html, 'title')[0]?.inner ?? ''),
@@ -85,13 +89,19 @@ function readForm(attributes: Map<string, string>, inner: string): Form {
   const buttons: Button[] = []
   const button = (from: Map<string, string>, text: string): void => {
     const [name, value] = [from.get('name'), from.get('value')]
-    buttons.push({ id: from.get('id') ?? '', text, ...(name === undefined ? {} : { name }), ...(value === undefined ? {} : { value }) })
+    buttons.push({
+      id: from.get('id') ?? '',
+      text,
+      ...(name === undefined ? {} : { name }),
+      ...(value === undefined ? {} : { value }),
+    })
   }
   for (const { attributes: input } of elements(inner, 'input')) {
     const [type, name] = [input.get('type') ?? 'text', input.get('name')]
     const isChoice = type === 'checkbox' || type === 'radio'
     if (type === 'submit') button(input, input.get('value') ?? '')
-    else if (name !== undefined && (!isChoice || input.has('checked'))) fields[name] = input.get('value') ?? (isChoice ? 'on' : '')
+    else if (name !== undefined && (!isChoice || input.has('checked')))
+      fields[name] = input.get('value') ?? (isChoice ? 'on' : '')
   }
   for (const { attributes: area, inner: text } of elements(inner, 'textarea')) {
     fields[area.get('name') ?? ''] = decode(text).replace(/^\r?\n/, '')

@@ -32,10 +32,20 @@ export async function startPooler(databaseUrl: string): Promise<Pooler> {
   const files = {
     'users.txt': `"${target.username}" "${decodeURIComponent(target.password)}"\n`,
     'pgbouncer.ini': [
-      '[databases]', `* = host=${target.hostname} port=${target.port}`,
-      '[pgbouncer]', 'listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =', 'pool_mode = transaction',
-      `default_pool_size = ${SERVER_CONNECTIONS}`, 'max_client_conn = 500', 'auth_type = scram-sha-256', `auth_file = ${join(folder, 'users.txt')}`,
-      'server_login_retry = 1', ...(prepares ? ['max_prepared_statements = 200'] : []), '',
+      '[databases]',
+      `* = host=${target.hostname} port=${target.port}`,
+      '[pgbouncer]',
+      'listen_addr = 127.0.0.1',
+      `listen_port = ${port}`,
+      'unix_socket_dir =',
+      'pool_mode = transaction',
+      `default_pool_size = ${SERVER_CONNECTIONS}`,
+      'max_client_conn = 500',
+      'auth_type = scram-sha-256',
+      `auth_file = ${join(folder, 'users.txt')}`,
+      'server_login_retry = 1',
+      ...(prepares ? ['max_prepared_statements = 200'] : []),
+      '',
     ].join('\n'),
   }
   for (const [name, text] of Object.entries(files)) {
@@ -45,7 +55,12 @@ export async function startPooler(databaseUrl: string): Promise<Pooler> {
 
   const lines: string[] = []
   const child = await supervise([program, join(folder, 'pgbouncer.ini')], {
-    env: ENVIRONMENT, cwd: folder, user, lastSignal: 'INT', temporaryFolder: folder, onError: (line) => lines.push(line),
+    env: ENVIRONMENT,
+    cwd: folder,
+    user,
+    lastSignal: 'INT',
+    temporaryFolder: folder,
+    onError: (line) => lines.push(line),
   })
   while (!lines.some((line) => line.includes('process up'))) {
     if (child.isOver()) throw new Error(`pgbouncer did not start:\n${lines.slice(-5).join('\n')}`)

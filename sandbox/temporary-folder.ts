@@ -49,7 +49,9 @@ export function temporaryRoot(user?: RunAs): string {
       // Missing, or closed to us.
     }
   }
-  throw new Error('there is no folder for temporary files: let TMPDIR name one with the rights that /tmp usually has (1777)')
+  throw new Error(
+    'there is no folder for temporary files: let TMPDIR name one with the rights that /tmp usually has (1777)',
+  )
 }
 
 /** A new folder that only we, or the user if one is given, may enter. */

@@ -7,7 +7,14 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { migrate } from '../src/db/migrate.ts'
-import { type Broker, BROKER_AUTHORITY, brokerEnvironment, type BrokerSecrets, generateSecrets, startBroker } from './broker.ts'
+import {
+  type Broker,
+  BROKER_AUTHORITY,
+  brokerEnvironment,
+  type BrokerSecrets,
+  generateSecrets,
+  startBroker,
+} from './broker.ts'
 import { createControls } from './controls.ts'
 import { type Database, forgetDatabase, startDatabase } from './database.ts'
 import { type Entra, startEntra } from './entra/main.ts'
@@ -99,7 +106,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     const controls = createControls(entra, sql)
     const megdocs = await (options.startMegdocs ?? startMegdocs)({ broker: caller, graphUrl: entra.graphUrl, controls })
     closers.push(() => megdocs.close())
-    const frontDoor = await openDoor(options.port, { broker: () => current().publicUrl, megdocs: () => megdocs.url }, report)
+    const frontDoor = await openDoor(
+      options.port,
+      { broker: () => current().publicUrl, megdocs: () => megdocs.url },
+      report,
+    )
     closers.push(() => frontDoor.close())
 
     // The broker serves only the base URL that its database belongs to (design 1). Here the port may differ from run to run.
@@ -158,7 +169,11 @@ function keep(dir: string): Kept {
   if (!existsSync(file)) {
     // Data that was sealed with secrets that are gone is of no use; it may lie elsewhere than here (database-user.ts).
     forgetDatabase(join(dir, 'database'))
-    const made: Kept = { broker: generateSecrets(Date.now()), entraSeed: randomInt(2 ** 31), clientSecret: clientSecret() }
+    const made: Kept = {
+      broker: generateSecrets(Date.now()),
+      entraSeed: randomInt(2 ** 31),
+      clientSecret: clientSecret(),
+    }
     writePrivately(file, JSON.stringify(made, null, 2))
   }
   return JSON.parse(readFileSync(file, 'utf8')) as Kept
@@ -191,7 +206,13 @@ async function openDoor(
 
 function secretsOf(kept: Kept, databaseUrl: string): string[] {
   const sealing = kept.broker.sealingKeys.split(':')[1] ?? ''
-  return [kept.clientSecret, kept.broker.sessionSecrets, sealing, kept.broker.megdocsKey.secret ?? '', new URL(databaseUrl).password]
+  return [
+    kept.clientSecret,
+    kept.broker.sessionSecrets,
+    sealing,
+    kept.broker.megdocsKey.secret ?? '',
+    new URL(databaseUrl).password,
+  ]
 }
 
 function fail(message: string): never {

@@ -29,7 +29,12 @@ import type { Traces } from './telemetry/traces.ts'
 /** Bytes of request line and headers: Microsoft's codes make callback URLs of 2 kB and more, MEGDocs' cookies come on top (entra.md 10). */
 export const MAX_HEADER = 32_768
 /** Bytes of a body, and milliseconds: for a whole request to arrive, without any traffic, between two requests of a connection. */
-export const LIMITS = { bodyLimit: 65_536, requestTimeout: 15_000, connectionTimeout: 45_000, keepAliveTimeout: 75_000 } as const
+export const LIMITS = {
+  bodyLimit: 65_536,
+  requestTimeout: 15_000,
+  connectionTimeout: 45_000,
+  keepAliveTimeout: 75_000,
+} as const
 
 type Listener = 'public' | 'internal' | 'operations'
 
@@ -54,7 +59,7 @@ function newApp(listener: Listener, { log, metrics, lifecycle, traces }: Service
     http: { maxHeaderSize: MAX_HEADER },
     // A user id has up to 128 characters, and Fastify's limit is 100. The header limit bounds everything.
     routerOptions: { maxParamLength: MAX_HEADER },
-    rewriteUrl: ({ url = '/' }) => isReadable(url) ? url : '/',
+    rewriteUrl: ({ url = '/' }) => (isReadable(url) ? url : '/'),
     ...LIMITS,
     ...more,
   } as FastifyServerOptions) as unknown as FastifyInstance
@@ -70,7 +75,10 @@ function newApp(listener: Listener, { log, metrics, lifecycle, traces }: Service
     const { statusCode: status, elapsedTime } = reply
     metrics.answered(listener, route, status, elapsedTime / 1000)
     if (listener !== 'operations') {
-      request.log.info({ method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10, ...auditOf(request) }, 'answered')
+      request.log.info(
+        { method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10, ...auditOf(request) },
+        'answered',
+      )
     }
     done()
   })
@@ -80,9 +88,15 @@ function newApp(listener: Listener, { log, metrics, lifecycle, traces }: Service
 /** Each request goes on within its span, which ends when the connection has the answer, or is gone. */
 function traceRequests(app: FastifyInstance, traces: Traces): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.raw.once('close', () => traces.answered(request.raw, {
-      method: request.method, route: request.routeOptions.url, status: reply.statusCode, requestId: request.id, whole: reply.raw.writableFinished,
-    }))
+    reply.raw.once('close', () =>
+      traces.answered(request.raw, {
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.statusCode,
+        requestId: request.id,
+        whole: reply.raw.writableFinished,
+      }),
+    )
     traces.within(request.raw, done)
   })
   app.addHook('onError', (request, _reply, error, done) => {
@@ -103,7 +117,7 @@ const validatorCompiler: typeof TypeBoxValidatorCompiler = (route) => {
   const checking = TypeBoxValidatorCompiler({ ...route, httpPart: 'body' })
   if (route.httpPart !== 'querystring') return checking
   const converting = TypeBoxValidatorCompiler(route)
-  return (value) => isEmpty(value) ? checking(value) : converting(value)
+  return (value) => (isEmpty(value) ? checking(value) : converting(value))
 }
 
 function isEmpty(value: unknown): boolean {
@@ -124,9 +138,12 @@ function isReadable(url: string): boolean {
 
 /** For browsers, behind the ingress: connect, callback, result, account page. */
 export async function buildPublicApp(services: Services): Promise<FastifyInstance> {
-  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, adminConsentUrl } = services
+  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, adminConsentUrl } =
+    services
   const https = config.publicBaseUrl.startsWith('https:')
-  const app = newApp('public', services, { trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false })
+  const app = newApp('public', services, {
+    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+  })
   app.setErrorHandler(browserErrors(site))
   app.setNotFoundHandler((request, reply) => browserErrors(site)(new Failure('not_found'), request, reply))
   answerProbes(app, { secrets: config.sessionSecrets, now: () => clock.now() })
@@ -134,7 +151,14 @@ export async function buildPublicApp(services: Services): Promise<FastifyInstanc
   await browserSessions(app, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
   await limitVisitors(app)
   await app.register(connectRoutes, { connect, links, site, completionUrl: config.completionUrl })
-  await app.register(accountRoutes, { integrations, connectSessions, site, missingScopes, random, now: () => clock.now() })
+  await app.register(accountRoutes, {
+    integrations,
+    connectSessions,
+    site,
+    missingScopes,
+    random,
+    now: () => clock.now(),
+  })
   await app.register(adminConsentRoutes, { site, links, random, adminConsentUrl })
   return app as unknown as FastifyInstance
 }
@@ -146,14 +170,24 @@ export async function buildInternalApp(services: Services): Promise<FastifyInsta
   app.setErrorHandler((error, request, reply) => {
     const failure = asFailure(error)
     const level = failure.code === 'internal_error' || failure.code === 'token_unreadable' ? 'error' : 'info'
-    request.log[level]({ code: failure.code, reason: failure.facts.reason, detail: failure.facts.detail, ...(level === 'error' ? { err: error } : {}) }, 'request failed')
+    request.log[level](
+      {
+        code: failure.code,
+        reason: failure.facts.reason,
+        detail: failure.facts.detail,
+        ...(level === 'error' ? { err: error } : {}),
+      },
+      'request failed',
+    )
     return sendProblem(request, reply, failure)
   })
   app.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
     done()
   })
-  await app.register(openApi, { serverUrl: `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}` })
+  await app.register(openApi, {
+    serverUrl: `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}`,
+  })
   await app.register(referencePage)
   await app.register((scope) => signedRoutes(scope, services))
   return app as unknown as FastifyInstance
@@ -161,7 +195,20 @@ export async function buildInternalApp(services: Services): Promise<FastifyInsta
 
 /** Everything a caller may ask for, and that it is signed. */
 async function signedRoutes(scope: FastifyInstance, services: Services): Promise<void> {
-  const { signatures, nonces, refresh, integrations, connect, browserSessions: sessions, links, metrics, clock, missingScopes, events, imports } = services
+  const {
+    signatures,
+    nonces,
+    refresh,
+    integrations,
+    connect,
+    browserSessions: sessions,
+    links,
+    metrics,
+    clock,
+    missingScopes,
+    events,
+    imports,
+  } = services
   await requireSignatures(scope, {
     signatures,
     nonces,
@@ -175,7 +222,13 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
   })
   await scope.register(tokenRoutes, { refresh, missingScopes })
   await scope.register(integrationRoutes, { integrations, missingScopes })
-  await scope.register(eventRoutes, { events, integrations, clock, missingScopes, isDraining: () => services.lifecycle.draining })
+  await scope.register(eventRoutes, {
+    events,
+    integrations,
+    clock,
+    missingScopes,
+    isDraining: () => services.lifecycle.draining,
+  })
   await scope.register(importRoutes, { imports })
   await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links })
 }
@@ -191,9 +244,15 @@ export async function openApiDocument(): Promise<object> {
 }
 
 /** For Kubernetes and Prometheus. */
-export async function buildOperationsApp(services: Services, readiness: () => Promise<Readiness>): Promise<FastifyInstance> {
+export async function buildOperationsApp(
+  services: Services,
+  readiness: () => Promise<Readiness>,
+): Promise<FastifyInstance> {
   const { registry } = services.metrics
   const app = newApp('operations', services)
-  await app.register(operationsRoutes, { readiness, metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }) })
+  await app.register(operationsRoutes, {
+    readiness,
+    metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  })
   return app as unknown as FastifyInstance
 }

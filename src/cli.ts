@@ -40,7 +40,9 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
   }
   const command = COMMANDS.find((candidate) => candidate.name === name)
   if (command === undefined) {
-    terminal.err(`There is no such command. The commands are ${COMMANDS.map((known) => known.name).join(', ')}; "token-broker help" tells what they do.`)
+    terminal.err(
+      `There is no such command. The commands are ${COMMANDS.map((known) => known.name).join(', ')}; "token-broker help" tells what they do.`,
+    )
     return 2
   }
   try {
@@ -64,7 +66,11 @@ function readArguments({ options = {}, words = 0 }: Command, rest: readonly stri
     if (error instanceof Misuse) throw error
     // parseArgs quotes what was typed, which may be a secret in the wrong place: only the flags we have are named.
     const flags = Object.keys(options).map((flag) => `--${flag}`)
-    throw new Misuse(flags.length === 0 ? 'It takes no flags' : `A flag or word that it does not take, or a flag without its value; it knows ${flags.join(', ')}`)
+    throw new Misuse(
+      flags.length === 0
+        ? 'It takes no flags'
+        : `A flag or word that it does not take, or a flag without its value; it knows ${flags.join(', ')}`,
+    )
   }
 }
 

@@ -22,16 +22,37 @@ export type { Check } from './doctor/check.ts'
 
 /** Every check, in the order of the report. */
 const NAMES = [
-  'configuration', 'database', 'migrations', 'deployment', 'sealing_keys', 'database_clock', 'database_encryption', 'redirect_uri', 'microsoft', 'clock', 'client_credential',
-  'callers', 'session_secrets', 'internal_listener', 'proxies',
+  'configuration',
+  'database',
+  'migrations',
+  'deployment',
+  'sealing_keys',
+  'database_clock',
+  'database_encryption',
+  'redirect_uri',
+  'microsoft',
+  'clock',
+  'client_credential',
+  'callers',
+  'session_secrets',
+  'internal_listener',
+  'proxies',
 ] as const
 type Name = (typeof NAMES)[number]
 type Findings = Partial<Record<Name, Finding>>
 
 /** Makes all checks; what stands in the way of one makes it `skipped`. Never throws for anything it looks at. */
 export async function examine(env: NodeJS.ProcessEnv, surroundings: Surroundings = {}): Promise<Check[]> {
-  return withServices(env, surroundings, async (services) => inOrder({ configuration: configuration(services.config), ...await examineAll(services) }, 'it could not be looked at'),
-    (checks) => checks)
+  return withServices(
+    env,
+    surroundings,
+    async (services) =>
+      inOrder(
+        { configuration: configuration(services.config), ...(await examineAll(services)) },
+        'it could not be looked at',
+      ),
+    (checks) => checks,
+  )
 }
 
 /** How a look ended: for a terminal, for a script, and whether somebody must act. */
@@ -42,27 +63,51 @@ export interface Look {
 }
 
 /** One user: what is stored, what went wrong, who acts. Throws Failure when the database does not answer in the middle of it. */
-export async function examineUser(env: NodeJS.ProcessEnv, userId: string, surroundings: Surroundings = {}): Promise<Look> {
-  return withServices(env, surroundings, async (services) => {
-    // User 42 of another deployment is another person: nothing is told from a database that is not ours.
-    const found = await examineDatabase(services)
-    const broken = (['database', 'migrations', 'deployment'] as const).filter((name) => found[name].result === 'failed')
-    if (broken.length > 0) return asLook(broken.map((name) => ({ name, ...found[name] })))
-    const user = await userFacts(services, userId)
-    const verdict = userVerdict(user)
-    return { text: userReport(user, verdict, services.clock.now()), json: { user, verdict }, failed: verdict.result === 'failed' }
-  }, asLook)
+export async function examineUser(
+  env: NodeJS.ProcessEnv,
+  userId: string,
+  surroundings: Surroundings = {},
+): Promise<Look> {
+  return withServices(
+    env,
+    surroundings,
+    async (services) => {
+      // User 42 of another deployment is another person: nothing is told from a database that is not ours.
+      const found = await examineDatabase(services)
+      const broken = (['database', 'migrations', 'deployment'] as const).filter(
+        (name) => found[name].result === 'failed',
+      )
+      if (broken.length > 0) return asLook(broken.map((name) => ({ name, ...found[name] })))
+      const user = await userFacts(services, userId)
+      const verdict = userVerdict(user)
+      return {
+        text: userReport(user, verdict, services.clock.now()),
+        json: { user, verdict },
+        failed: verdict.result === 'failed',
+      }
+    },
+    asLook,
+  )
 }
 
 /** All users together, and whose problem it most likely is. */
 export async function examineFleet(env: NodeJS.ProcessEnv, surroundings: Surroundings = {}): Promise<Look> {
-  return withServices(env, surroundings, async (services) => {
-    const fleet = await fleetFacts(services)
-    const now = services.clock.now()
-    const verdicts = fleetVerdicts(fleet, now)
-    const [verdict, ...also] = verdicts
-    return { text: fleetReport(fleet, verdicts, now), json: { fleet, verdict, also }, failed: verdict.result === 'failed' }
-  }, asLook)
+  return withServices(
+    env,
+    surroundings,
+    async (services) => {
+      const fleet = await fleetFacts(services)
+      const now = services.clock.now()
+      const verdicts = fleetVerdicts(fleet, now)
+      const [verdict, ...also] = verdicts
+      return {
+        text: fleetReport(fleet, verdicts, now),
+        json: { fleet, verdict, also },
+        failed: verdict.result === 'failed',
+      }
+    },
+    asLook,
+  )
 }
 
 /** The way in, as browsers take it. */
@@ -75,14 +120,24 @@ export function asLook(checks: readonly Check[]): Look {
 }
 
 /** `unusable` takes the checks that are left where the configuration cannot be used. */
-async function withServices<T>(env: NodeJS.ProcessEnv, surroundings: Surroundings, work: (services: Services) => Promise<T>, unusable: (checks: Check[]) => T): Promise<T> {
+async function withServices<T>(
+  env: NodeJS.ProcessEnv,
+  surroundings: Surroundings,
+  work: (services: Services) => Promise<T>,
+  unusable: (checks: Check[]) => T,
+): Promise<T> {
   const clock = surroundings.clock ?? systemClock
   let config: Config
   try {
     config = readConfig(env, undefined, clock.now())
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    return unusable(inOrder({ configuration: failed(error.message, 'Correct the variables named above; every other check waits for it.') }, 'the configuration cannot be used'))
+    return unusable(
+      inOrder(
+        { configuration: failed(error.message, 'Correct the variables named above; every other check waits for it.') },
+        'the configuration cannot be used',
+      ),
+    )
   }
   const services = createServices(config, createLogger('silent'), { ...surroundings, clock })
   try {
@@ -119,11 +174,15 @@ function inOrder(findings: Findings, reason: string): Check[] {
 
 /** The checks in plain words, one after the other, and how many were what. */
 export function report(checks: readonly Check[]): string {
-  const blocks = checks.map(({ name, result, saw, todo }) => [
-    `${result.padEnd(8)} ${name.replaceAll('_', ' ')}: ${indented(saw)}`,
-    ...(todo === undefined ? [] : [`         What to do: ${indented(todo)}`]),
-  ].join('\n'))
-  const counts = (['ok', 'warning', 'failed', 'skipped'] as const).map((result) => `${checks.filter((check) => check.result === result).length} ${result}`)
+  const blocks = checks.map(({ name, result, saw, todo }) =>
+    [
+      `${result.padEnd(8)} ${name.replaceAll('_', ' ')}: ${indented(saw)}`,
+      ...(todo === undefined ? [] : [`         What to do: ${indented(todo)}`]),
+    ].join('\n'),
+  )
+  const counts = (['ok', 'warning', 'failed', 'skipped'] as const).map(
+    (result) => `${checks.filter((check) => check.result === result).length} ${result}`,
+  )
   return [...blocks, '', `${counts.join(', ')}.`].join('\n')
 }
 

@@ -37,7 +37,10 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   await listen(browsers, 'public', config.listen.public, services)
   const timers = [
     setInterval(() => reloadFiles(services, internal), RELOAD_EVERY),
-    setInterval(() => void purge(services.database).catch((err: unknown) => log.warn({ err }, 'purge failed')), PURGE_EVERY * (0.75 + services.random.fraction() / 2)),
+    setInterval(
+      () => void purge(services.database).catch((err: unknown) => log.warn({ err }, 'purge failed')),
+      PURGE_EVERY * (0.75 + services.random.fraction() / 2),
+    ),
   ]
   const ending = new AbortController()
   const keepingAlive = services.keepAlive.run(ending.signal)
@@ -67,17 +70,29 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
 /** Refuses to serve on a database that is not ours, not migrated, or sealed with other keys. Throws Failure. */
 export async function checkDatabase({ database, vault, config, log }: Services): Promise<void> {
   const state = await migrationState(database)
-  if (state === 'behind') throw new Failure('broker_misconfigured', { detail: 'the database lacks migrations: run token-broker migrate' })
+  if (state === 'behind')
+    throw new Failure('broker_misconfigured', { detail: 'the database lacks migrations: run token-broker migrate' })
   if (state === 'ahead') log.warn('the database was migrated by a newer release')
   await claimDeployment(database, config.publicBaseUrl)
   await proveSealingKeys(database, vault)
 }
 
-async function listen(app: FastifyInstance, listener: string, { host, port }: ListenAddress, { log, config }: Services): Promise<void> {
+async function listen(
+  app: FastifyInstance,
+  listener: string,
+  { host, port }: ListenAddress,
+  { log, config }: Services,
+): Promise<void> {
   await app.listen({ host, port })
   const address = app.server.address() as AddressInfo
   const scheme = listener === 'internal' && config.listen.internal.tls !== undefined ? 'https' : 'http'
-  log.info({ listener, url: `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}` }, 'listening')
+  log.info(
+    {
+      listener,
+      url: `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+    },
+    'listening',
+  )
 }
 
 /** Mounted files change under a running process: callers, and the certificate of the internal listener. */
@@ -89,9 +104,10 @@ function reloadFiles({ callers, internalTls }: Services, internal: FastifyInstan
 /** What an operator sees instead of a stack when the start is refused. */
 export function startProblem(error: unknown): string {
   if (error instanceof ConfigError || error instanceof CallersError) return error.message
-  if (error instanceof Failure) return `${error.code}: ${error.facts.detail ?? ''}. "token-broker doctor" tells what to do`
+  if (error instanceof Failure)
+    return `${error.code}: ${error.facts.detail ?? ''}. "token-broker doctor" tells what to do`
   const { code } = error as { code?: unknown }
-  if (code === 'EADDRINUSE') return 'a listener\'s port is taken: see PUBLIC_LISTEN, INTERNAL_LISTEN, OPERATIONS_LISTEN'
+  if (code === 'EADDRINUSE') return "a listener's port is taken: see PUBLIC_LISTEN, INTERNAL_LISTEN, OPERATIONS_LISTEN"
   return `unexpected ${error instanceof Error ? error.name : 'failure'}${typeof code === 'string' ? ` ${code}` : ''}`
 }
 

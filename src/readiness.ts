@@ -8,14 +8,27 @@ const DATABASE_PATIENCE = 500
 /** Milliseconds before its end at which a caller's key is named. */
 const SOON = 14 * 86_400_000
 
-export async function readiness({ database, microsoft, callers, clock, lifecycle: { started, draining } }: Services): Promise<Readiness> {
+export async function readiness({
+  database,
+  microsoft,
+  callers,
+  clock,
+  lifecycle: { started, draining },
+}: Services): Promise<Readiness> {
   const answered = new AbortController()
   const state = await Promise.race([
-    database.run((db) => db.execute('select 1')).then(() => 'ok', () => 'unavailable'),
+    database
+      .run((db) => db.execute('select 1'))
+      .then(
+        () => 'ok',
+        () => 'unavailable',
+      ),
     clock.sleep(DATABASE_PATIENCE, answered.signal).then(() => 'slow'),
   ])
   answered.abort()
-  const expiring = [...callers.current().byKeyId.values()].filter(({ key }) => key.notAfter < clock.now() + SOON).map(({ key }) => key.keyId)
+  const expiring = [...callers.current().byKeyId.values()]
+    .filter(({ key }) => key.notAfter < clock.now() + SOON)
+    .map(({ key }) => key.keyId)
   return {
     ready: started && !draining,
     notes: {

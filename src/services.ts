@@ -7,7 +7,14 @@ import type { EventStore } from './core/events.ts'
 import { createImport, type Import } from './core/import.ts'
 import { createKeepAlive, type KeepAlive } from './core/keep-alive.ts'
 import type {
-  BrowserSessionStore, Clock, ConnectSessionStore, IntegrationStore, KeepAliveStore, NonceStore, Random, RequestSignatures,
+  BrowserSessionStore,
+  Clock,
+  ConnectSessionStore,
+  IntegrationStore,
+  KeepAliveStore,
+  NonceStore,
+  Random,
+  RequestSignatures,
 } from './core/ports.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
 import { createVault, watched, type SealingVault } from './crypto/vault.ts'
@@ -81,16 +88,17 @@ export interface Surroundings {
 export const systemClock: Clock = {
   now: () => Date.now(),
   elapsed: () => performance.now(),
-  sleep: (ms, signal) => new Promise((resolve) => {
-    if (signal?.aborted === true) return resolve()
-    const wake = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', wake)
-      resolve()
-    }
-    const timer = setTimeout(wake, ms)
-    signal?.addEventListener('abort', wake)
-  }),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve()
+      const wake = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      signal?.addEventListener('abort', wake)
+    }),
 }
 
 export const systemRandom: Random = {
@@ -102,9 +110,10 @@ export const systemRandom: Random = {
 export function createServices(config: Config, log: Logger, surroundings: Surroundings = {}): Services {
   const { clock = systemClock, random = systemRandom, deadline, traces } = surroundings
   // Ours to close where only traces ask for one.
-  const tracedDispatcher = traces === undefined || surroundings.dispatcher !== undefined ? undefined : createDispatcher(config.microsoft.proxy)
+  const tracedDispatcher =
+    traces === undefined || surroundings.dispatcher !== undefined ? undefined : createDispatcher(config.microsoft.proxy)
   const untraced = surroundings.dispatcher ?? tracedDispatcher
-  const dispatcher = untraced === undefined ? undefined : traces?.dispatching(untraced) ?? untraced
+  const dispatcher = untraced === undefined ? undefined : (traces?.dispatching(untraced) ?? untraced)
   const stored = <S extends object>(table: string, store: S): S => traces?.storing(table, store) ?? store
   const callers = new CallersFile(config.callersFile, {
     now: () => clock.now(),
@@ -112,18 +121,29 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     onProblem: (error) => log.error({ problems: error.problems }, 'callers file is broken, the callers before it stay'),
   })
   const { tls } = config.listen.internal
-  const internalTls = tls === undefined ? undefined : new TlsFiles(tls, {
-    onChange: (notAfter) => log.info({ not_after: notAfter }, 'certificate of the internal listener read anew'),
-    onProblem: (code) => log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
-  })
+  const internalTls =
+    tls === undefined
+      ? undefined
+      : new TlsFiles(tls, {
+          onChange: (notAfter) => log.info({ not_after: notAfter }, 'certificate of the internal listener read anew'),
+          onProblem: (code) =>
+            log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
+        })
   // Newest first, as configured: the first is the one Microsoft is asked with.
-  const clientCertificates = config.microsoft.credentials
-    .flatMap((credential) => credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [])
+  const clientCertificates = config.microsoft.credentials.flatMap((credential) =>
+    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
+  )
   const database = openDatabase(config.database)
-  const vault = watched(createVault(config.sealingKeys, (size) => random.bytes(size)), ({ table, column, recordId }, detail) => {
-    metrics.unreadable(detail)
-    log.error({ alert: 'token_unreadable', detail, table, column, id: recordId }, 'a stored value cannot be opened: see SEALING_KEYS')
-  })
+  const vault = watched(
+    createVault(config.sealingKeys, (size) => random.bytes(size)),
+    ({ table, column, recordId }, detail) => {
+      metrics.unreadable(detail)
+      log.error(
+        { alert: 'token_unreadable', detail, table, column, id: recordId },
+        'a stored value cannot be opened: see SEALING_KEYS',
+      )
+    },
+  )
   const integrations = stored('oauth2_integration', createIntegrationStore(database, vault))
   const connectSessions = stored('connect_session', createConnectSessionStore(database, vault))
   const browserSessions = stored('browser_session', createBrowserSessionStore(database))
@@ -161,12 +181,21 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     const { kind, ...facts } = event
     if (kind === 'sent') log[event.outcome === 'tokens' ? 'info' : 'warn'](facts, 'refreshed at Microsoft')
     else if (kind === 'save_given_up') log.error(facts, 'refreshed tokens were never saved')
-    else if (kind === 'false_reconnect') log.error(facts, 'an integration was marked for a reconnect by mistake; it works again')
+    else if (kind === 'false_reconnect')
+      log.error(facts, 'an integration was marked for a reconnect by mistake; it works again')
     else if (kind === 'save_failed') log.error(facts, 'refreshed tokens could not be saved, trying again')
-    else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded') log.info({ refresh: kind, ...facts }, 'refresh')
+    else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded')
+      log.info({ refresh: kind, ...facts }, 'refresh')
   }
   const connect = createConnect({ sessions: connectSessions, integrations, microsoft, clock, random })
-  const refresh = createRefresh({ integrations, microsoft, clock, random, observe, ...(traces === undefined ? {} : { surround: traces.flight }) })
+  const refresh = createRefresh({
+    integrations,
+    microsoft,
+    clock,
+    random,
+    observe,
+    ...(traces === undefined ? {} : { surround: traces.flight }),
+  })
   const keepAliveStore = createKeepAliveStore(database)
   const keepAlive = createKeepAlive({
     store: keepAliveStore,
@@ -180,7 +209,8 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
       metrics.keptAlive(event)
       const { kind, ...facts } = event
       if (kind === 'sweep') log[event.ended === 'broken' ? 'warn' : 'info'](facts, 'keep-alive sweep')
-      else if (event.result === 'let_go') log.info({ audit: 'let_go', user_id: event.userId }, 'integration let go: no caller has read it for long')
+      else if (event.result === 'let_go')
+        log.info({ audit: 'let_go', user_id: event.userId }, 'integration let go: no caller has read it for long')
     },
   })
   const { publicBaseUrl, redirectUri, entryUrls } = config
@@ -207,7 +237,12 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     nonces: stored('request_nonce', createNonceStore(database)),
     integrations,
     events: stored('event', createEventStore(database)),
-    imports: createImport({ store: createImportStore(database, vault), clock, canonicalScopes, neededScopes: NEEDED_SCOPES }),
+    imports: createImport({
+      store: createImportStore(database, vault),
+      clock,
+      canonicalScopes,
+      neededScopes: NEEDED_SCOPES,
+    }),
     connectSessions,
     browserSessions,
     microsoft,
@@ -218,7 +253,13 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     links: createLinks(publicBaseUrl, config.sessionSecrets),
     site: {
       entryUrls,
-      app: { name: 'MEGDocs', clientId, publicBaseUrl, redirectUri, adminConsentUrl: `${publicBaseUrl}${ADMIN_CONSENT_PATH}` },
+      app: {
+        name: 'MEGDocs',
+        clientId,
+        publicBaseUrl,
+        redirectUri,
+        adminConsentUrl: `${publicBaseUrl}${ADMIN_CONSENT_PATH}`,
+      },
       permissions: PERMISSIONS,
     },
     metrics,
@@ -226,7 +267,9 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     missingScopes: (granted) => missingScopes(granted),
     adminConsentUrl(state) {
       // Microsoft knows no admin consent for `common` (entra.md 1).
-      const url = new URL(`${loginUrl}/${['common', 'consumers'].includes(tenant) ? 'organizations' : tenant}/v2.0/adminconsent`)
+      const url = new URL(
+        `${loginUrl}/${['common', 'consumers'].includes(tenant) ? 'organizations' : tenant}/v2.0/adminconsent`,
+      )
       const scope = NEEDED_SCOPES.map((name) => `https://graph.microsoft.com/${name}`).join(' ')
       url.search = new URLSearchParams({ client_id: clientId, redirect_uri: redirectUri, state, scope }).toString()
       return url.href

@@ -5,7 +5,16 @@ import { Failure } from './core/failure.ts'
 
 /** Last net, not the first: nothing here should ever reach the logger. */
 const REDACTED: ReadonlySet<string> = new Set([
-  'access_token', 'refresh_token', 'id_token', 'client_secret', 'client_assertion', 'code_verifier', 'cookie', 'authorization', 'signature', 'ticket',
+  'access_token',
+  'refresh_token',
+  'id_token',
+  'client_secret',
+  'client_assertion',
+  'code_verifier',
+  'cookie',
+  'authorization',
+  'signature',
+  'ticket',
 ])
 
 export function loggerOptions(level: string): LoggerOptions {
@@ -36,7 +45,8 @@ function redacted(fields: Record<string, unknown>, depth = 0): Record<string, un
   let clean = fields
   for (const name in fields) {
     const value = fields[name]
-    const nested = depth === 0 && typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Error)
+    const nested =
+      depth === 0 && typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Error)
     const replaced = REDACTED.has(name) ? '[redacted]' : nested ? redacted(value as Record<string, unknown>, 1) : value
     if (replaced === value) continue
     if (clean === fields) clean = { ...fields }
@@ -97,7 +107,11 @@ export function describeError(error: unknown): Record<string, unknown> {
   return {
     type: /^\w{1,60}$/.test(error.name) ? error.name : 'Error',
     ...(typeof code === 'string' && /^[\w-]{1,60}$/.test(code) ? { code } : {}),
-    stack: (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 12).map((line) => line.trim()),
+    stack: (error.stack ?? '')
+      .split('\n')
+      .filter((line) => /^\s+at /.test(line))
+      .slice(0, 12)
+      .map((line) => line.trim()),
   }
 }
 

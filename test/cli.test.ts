@@ -19,7 +19,12 @@ const NOW = Date.parse('2026-11-22T10:00:00Z')
 /** In this process. */
 async function run(argv: string[], env: Record<string, string> = {}) {
   const [out, err]: [string[], string[]] = [[], []]
-  const code = await runCommandLine(argv, { env, now: () => NOW, out: (line) => out.push(line), err: (line) => err.push(line) })
+  const code = await runCommandLine(argv, {
+    env,
+    now: () => NOW,
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+  })
   return { code, out: out.join('\n'), err: err.join('\n') }
 }
 
@@ -36,16 +41,30 @@ t.test('without a command, and with help, it tells what there is', async (t) => 
   for (const argv of [[], ['help'], ['--help'], ['doctor', '--help']]) {
     const { code, out } = await run(argv)
     t.equal(code, 0)
-    for (const { name, summary } of COMMANDS) t.ok(out.includes(`token-broker ${name}`) && out.includes(summary.replaceAll('`', '')), name)
+    for (const { name, summary } of COMMANDS)
+      t.ok(out.includes(`token-broker ${name}`) && out.includes(summary.replaceAll('`', '')), name)
   }
-  t.strictSame(COMMANDS.map(({ name }) => name), [...new Set(COMMANDS.map(({ name }) => name))])
+  t.strictSame(
+    COMMANDS.map(({ name }) => name),
+    [...new Set(COMMANDS.map(({ name }) => name))],
+  )
 })
 
 t.test('an unknown command, flag or word is one line that does not repeat it, and status 2', async (t) => {
   const slips = [
-    ['frobnicate-S3CRET'], ['doctor', '--S3CRET'], ['doctor', 'S3CRET'], ['migrate', '--S3CRET=1'], ['keygen'], ['keygen', 'S3CRET'], ['keygen', 'caller'],
-    ['keygen', 'caller', 'Not A Name S3CRET'], ['keygen', 'caller', 'megdocs', '--days', '401'], ['keygen', 'caller', 'megdocs', '--days'], ['keygen', 'sealing', 'S3CRET'],
-    ['keygen', 'caller', 'megdocs', 'S3CRET'], ['constructor'],
+    ['frobnicate-S3CRET'],
+    ['doctor', '--S3CRET'],
+    ['doctor', 'S3CRET'],
+    ['migrate', '--S3CRET=1'],
+    ['keygen'],
+    ['keygen', 'S3CRET'],
+    ['keygen', 'caller'],
+    ['keygen', 'caller', 'Not A Name S3CRET'],
+    ['keygen', 'caller', 'megdocs', '--days', '401'],
+    ['keygen', 'caller', 'megdocs', '--days'],
+    ['keygen', 'sealing', 'S3CRET'],
+    ['keygen', 'caller', 'megdocs', 'S3CRET'],
+    ['constructor'],
   ]
   for (const argv of slips) {
     const { code, out, err } = await run(argv)
@@ -69,21 +88,34 @@ t.test('serve ends with a sentence where the database cannot be reached', async 
   const folder = temporaryFolder('token-broker-cli')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const { out: halves } = await run(['keygen', 'caller', 'megdocs'])
-  writeFileSync(join(folder, 'callers.json'), JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [firstJson(halves)] }] }))
+  writeFileSync(
+    join(folder, 'callers.json'),
+    JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [firstJson(halves)] }] }),
+  )
   const { code, err } = await spawn(['serve'], {
     env: {
-      PUBLIC_BASE_URL: 'http://localhost:8080', ENTRY_URL_CONNECT: 'http://localhost:8080/c', ENTRY_URL_MANAGE: 'http://localhost:8080/m', COMPLETION_URL: 'http://localhost:8080/d',
-      MICROSOFT_CLIENT_ID: '11111111-2222-3333-4444-555555555555', MICROSOFT_CLIENT_SECRET: 'kYz8Q~abcdefghijklmnopqrstuvwx.yz_0123-4',
-      DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none', SEALING_KEYS: (await run(['keygen', 'sealing'])).out, SESSION_SECRETS: (await run(['keygen', 'session'])).out,
-      CALLERS_FILE: join(folder, 'callers.json'), INTERNAL_AUTHORITIES: 'broker', INTERNAL_PLAIN_HTTP: 'yes',
-      PUBLIC_LISTEN: '127.0.0.1:0', INTERNAL_LISTEN: '127.0.0.1:0', OPERATIONS_LISTEN: '127.0.0.1:0',
+      PUBLIC_BASE_URL: 'http://localhost:8080',
+      ENTRY_URL_CONNECT: 'http://localhost:8080/c',
+      ENTRY_URL_MANAGE: 'http://localhost:8080/m',
+      COMPLETION_URL: 'http://localhost:8080/d',
+      MICROSOFT_CLIENT_ID: '11111111-2222-3333-4444-555555555555',
+      MICROSOFT_CLIENT_SECRET: 'kYz8Q~abcdefghijklmnopqrstuvwx.yz_0123-4',
+      DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none',
+      SEALING_KEYS: (await run(['keygen', 'sealing'])).out,
+      SESSION_SECRETS: (await run(['keygen', 'session'])).out,
+      CALLERS_FILE: join(folder, 'callers.json'),
+      INTERNAL_AUTHORITIES: 'broker',
+      INTERNAL_PLAIN_HTTP: 'yes',
+      PUBLIC_LISTEN: '127.0.0.1:0',
+      INTERNAL_LISTEN: '127.0.0.1:0',
+      OPERATIONS_LISTEN: '127.0.0.1:0',
     },
   })
   t.equal(code, 1)
   t.equal(err, 'database_unavailable: ECONNREFUSED. "token-broker doctor" tells what to do\n')
 })
 
-t.test('migrate needs the database\'s variables alone, tells what it applied, and may be repeated', async (t) => {
+t.test("migrate needs the database's variables alone, tells what it applied, and may be repeated", async (t) => {
   const url = await testDatabase(t)
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   await createDatabaseOn(url, `fresh_${process.pid}`)
@@ -95,28 +127,40 @@ t.test('migrate needs the database\'s variables alone, tells what it applied, an
   const first = await run(['migrate'], { DATABASE_MIGRATION_URL: fresh })
   t.match(first, { code: 0, err: '', out: /^applied 0000_spine\n[^]*\d+ applied\.$/ })
   t.match(await run(['migrate'], { DATABASE_URL: fresh }), { code: 0, out: /nothing was applied/ })
-  t.match(await run(['migrate'], { DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none' }), { code: 1, out: '', err: /^database_unavailable: migrate ECONNREFUSED\. .*doctor.*$/ })
+  t.match(await run(['migrate'], { DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none' }), {
+    code: 1,
+    out: '',
+    err: /^database_unavailable: migrate ECONNREFUSED\. .*doctor.*$/,
+  })
   t.match(await run(['migrate'], {}), { code: 1, err: /DATABASE_URL: is not set/ })
 })
 
-const firstJson = (text: string): Record<string, string> => JSON.parse(text.slice(text.indexOf('{'), text.indexOf('}') + 1)) as Record<string, string>
-const lastJson = (text: string): Record<string, string> => JSON.parse(text.slice(text.lastIndexOf('{'))) as Record<string, string>
+const firstJson = (text: string): Record<string, string> =>
+  JSON.parse(text.slice(text.indexOf('{'), text.indexOf('}') + 1)) as Record<string, string>
+const lastJson = (text: string): Record<string, string> =>
+  JSON.parse(text.slice(text.lastIndexOf('{'))) as Record<string, string>
 
-t.test('keygen caller prints two halves that fit the callers file and each other, and ends with what to do', async (t) => {
-  for (const flags of [[], ['--ed25519'], ['--days', '30']]) {
-    const { code, out, err } = await run(['keygen', 'caller', 'megdocs', ...flags])
-    const [broker, caller] = [firstJson(out), lastJson(out)]
-    t.equal(code, 0)
-    const { byKeyId } = parseCallers(JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [broker] }] }), NOW)
-    const { key } = byKeyId.get('megdocs-2026-11-22')!
-    t.equal((key.notAfter - NOW) / 86_400_000, flags.includes('30') ? 30 : 180)
-    const own = signingKey(caller['key_id']!, key.algorithm, (caller['secret'] ?? caller['private_key'])!)
-    t.equal(own.keyId, key.keyId)
-    t.equal('secret' in broker, key.algorithm === 'hmac-sha256')
-    t.match(err, /What to do[^]*CALLERS_FILE/)
-    t.notOk(err.includes((caller['secret'] ?? caller['private_key'])!))
-  }
-})
+t.test(
+  'keygen caller prints two halves that fit the callers file and each other, and ends with what to do',
+  async (t) => {
+    for (const flags of [[], ['--ed25519'], ['--days', '30']]) {
+      const { code, out, err } = await run(['keygen', 'caller', 'megdocs', ...flags])
+      const [broker, caller] = [firstJson(out), lastJson(out)]
+      t.equal(code, 0)
+      const { byKeyId } = parseCallers(
+        JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [broker] }] }),
+        NOW,
+      )
+      const { key } = byKeyId.get('megdocs-2026-11-22')!
+      t.equal((key.notAfter - NOW) / 86_400_000, flags.includes('30') ? 30 : 180)
+      const own = signingKey(caller['key_id']!, key.algorithm, (caller['secret'] ?? caller['private_key'])!)
+      t.equal(own.keyId, key.keyId)
+      t.equal('secret' in broker, key.algorithm === 'hmac-sha256')
+      t.match(err, /What to do[^]*CALLERS_FILE/)
+      t.notOk(err.includes((caller['secret'] ?? caller['private_key'])!))
+    }
+  },
+)
 
 t.test('the other keys are what configuration takes, alone on stdout, and what to do goes to stderr', async (t) => {
   const sealing = await run(['keygen', 'sealing'])
@@ -133,20 +177,27 @@ t.test('the other keys are what configuration takes, alone on stdout, and what t
   t.not((await run(['keygen', 'session'])).out, session.out)
 })
 
-t.test('openapi prints the document without any configuration; --check compares it with the committed one', async (t) => {
-  const printed = await spawn(['openapi'])
-  t.equal(printed.code, 0)
-  t.match(JSON.parse(printed.out), { openapi: '3.1.0' })
-  // From the root of the repository, where tests run.
-  t.match(await run(['openapi', '--check']), { code: 0, out: '', err: '' })
+t.test(
+  'openapi prints the document without any configuration; --check compares it with the committed one',
+  async (t) => {
+    const printed = await spawn(['openapi'])
+    t.equal(printed.code, 0)
+    t.match(JSON.parse(printed.out), { openapi: '3.1.0' })
+    // From the root of the repository, where tests run.
+    t.match(await run(['openapi', '--check']), { code: 0, out: '', err: '' })
 
-  const folder = temporaryFolder('token-broker-cli')
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  t.match(await spawn(['openapi', '--check'], { cwd: folder }), { code: 2, err: /cannot be read from here/ })
-  mkdirSync(join(folder, 'openapi'))
-  writeFileSync(join(folder, 'openapi/openapi.json'), printed.out.replace('getToken', 'getTokens'))
-  t.match(await spawn(['openapi', '--check'], { cwd: folder }), { code: 1, out: '', err: /^openapi\/openapi\.json is not what the routes say.*\n$/ })
-})
+    const folder = temporaryFolder('token-broker-cli')
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+    t.match(await spawn(['openapi', '--check'], { cwd: folder }), { code: 2, err: /cannot be read from here/ })
+    mkdirSync(join(folder, 'openapi'))
+    writeFileSync(join(folder, 'openapi/openapi.json'), printed.out.replace('getToken', 'getTokens'))
+    t.match(await spawn(['openapi', '--check'], { cwd: folder }), {
+      code: 1,
+      out: '',
+      err: /^openapi\/openapi\.json is not what the routes say.*\n$/,
+    })
+  },
+)
 
 t.test('doctor exits with 1 when a check fails, and --json is for scripts', async (t) => {
   const { code, out } = await run(['doctor', '--json'])

@@ -9,39 +9,49 @@ const PLAIN = { sealingKeys: undefined, responseSigningKey: undefined }
 
 t.test('the smallest right environment gives every default', async (t) => {
   const config = read()
-  t.same(config.sealingKeys.map(({ id }) => id), ['2026-11'])
-  t.same({ ...config, ...PLAIN }, {
-    ...PLAIN,
-    publicBaseUrl: 'https://audits.megsupportools.com',
-    redirectUri: 'https://audits.megsupportools.com/auth/oauth2/microsoft/callback',
-    microsoft: {
-      clientId: MINIMAL['MICROSOFT_CLIENT_ID'],
-      credentials: [{ kind: 'secret', secret: MINIMAL['MICROSOFT_CLIENT_SECRET'] }],
-      tenant: 'organizations',
-      allowedTenants: [],
-      loginUrl: 'https://login.microsoftonline.com',
+  t.same(
+    config.sealingKeys.map(({ id }) => id),
+    ['2026-11'],
+  )
+  t.same(
+    { ...config, ...PLAIN },
+    {
+      ...PLAIN,
+      publicBaseUrl: 'https://audits.megsupportools.com',
+      redirectUri: 'https://audits.megsupportools.com/auth/oauth2/microsoft/callback',
+      microsoft: {
+        clientId: MINIMAL['MICROSOFT_CLIENT_ID'],
+        credentials: [{ kind: 'secret', secret: MINIMAL['MICROSOFT_CLIENT_SECRET'] }],
+        tenant: 'organizations',
+        allowedTenants: [],
+        loginUrl: 'https://login.microsoftonline.com',
+      },
+      database: {
+        url: MINIMAL['DATABASE_URL'],
+        migrationUrl: MINIMAL['DATABASE_URL'],
+        prepare: true,
+        poolSize: 10,
+        deadlineMs: 3000,
+      },
+      sessionSecrets: [key('session')],
+      callersFile: '/callers.json',
+      callerRequestsPerMinute: 60_000,
+      entryUrls: { connect: MINIMAL['ENTRY_URL_CONNECT'], manage: MINIMAL['ENTRY_URL_MANAGE'] },
+      completionUrl: MINIMAL['COMPLETION_URL'],
+      listen: {
+        public: { host: '0.0.0.0', port: 8080 },
+        internal: { host: '0.0.0.0', port: 8081 },
+        operations: { host: '0.0.0.0', port: 9090 },
+      },
+      operationsReplicas: [],
+      internalAuthorities: ['token-broker:8081'],
+      trustedProxies: [],
+      logLevel: 'info',
+      keepAlive: { afterDays: 45, letGoAfterDays: 365 },
+      drainSeconds: 5,
+      warnings: [],
     },
-    database: {
-      url: MINIMAL['DATABASE_URL'], migrationUrl: MINIMAL['DATABASE_URL'], prepare: true, poolSize: 10, deadlineMs: 3000,
-    },
-    sessionSecrets: [key('session')],
-    callersFile: '/callers.json',
-    callerRequestsPerMinute: 60_000,
-    entryUrls: { connect: MINIMAL['ENTRY_URL_CONNECT'], manage: MINIMAL['ENTRY_URL_MANAGE'] },
-    completionUrl: MINIMAL['COMPLETION_URL'],
-    listen: {
-      public: { host: '0.0.0.0', port: 8080 },
-      internal: { host: '0.0.0.0', port: 8081 },
-      operations: { host: '0.0.0.0', port: 9090 },
-    },
-    operationsReplicas: [],
-    internalAuthorities: ['token-broker:8081'],
-    trustedProxies: [],
-    logLevel: 'info',
-    keepAlive: { afterDays: 45, letGoAfterDays: 365 },
-    drainSeconds: 5,
-    warnings: [],
-  })
+  )
 })
 
 t.test('every variable is read', async (t) => {
@@ -82,52 +92,65 @@ t.test('every variable is read', async (t) => {
       DRAIN_SECONDS: '0',
       CALLER_REQUESTS_PER_MINUTE: '500',
     },
-    { '/callers.json': callers('ed25519'), '/tls.crt': tls.certificate + first.certificate, '/tls.key': tls.privateKey },
+    {
+      '/callers.json': callers('ed25519'),
+      '/tls.crt': tls.certificate + first.certificate,
+      '/tls.key': tls.privateKey,
+    },
   )
-  t.same(config.sealingKeys.map(({ id }) => id), ['new', 'old'])
+  t.same(
+    config.sealingKeys.map(({ id }) => id),
+    ['new', 'old'],
+  )
   t.match(config.responseSigningKey, { keyId: 'broker-1', algorithm: 'ed25519' })
-  t.same({ ...config, ...PLAIN }, {
-    ...PLAIN,
-    publicBaseUrl: 'http://localhost:8000',
-    redirectUri: 'http://localhost:8000/auth/oauth2/microsoft/callback/',
-    microsoft: {
-      clientId: MINIMAL['MICROSOFT_CLIENT_ID'],
-      credentials: [
-        { kind: 'certificate', certificate: first.certificate.trim(), privateKey: first.privateKey.trim() },
-        { kind: 'certificate', certificate: second.certificate.trim(), privateKey: second.privateKey.trim() },
-        { kind: 'secret', secret: 'newest-secret-1234567' },
-        { kind: 'secret', secret: 'older-secret-12345678' },
+  t.same(
+    { ...config, ...PLAIN },
+    {
+      ...PLAIN,
+      publicBaseUrl: 'http://localhost:8000',
+      redirectUri: 'http://localhost:8000/auth/oauth2/microsoft/callback/',
+      microsoft: {
+        clientId: MINIMAL['MICROSOFT_CLIENT_ID'],
+        credentials: [
+          { kind: 'certificate', certificate: first.certificate.trim(), privateKey: first.privateKey.trim() },
+          { kind: 'certificate', certificate: second.certificate.trim(), privateKey: second.privateKey.trim() },
+          { kind: 'secret', secret: 'newest-secret-1234567' },
+          { kind: 'secret', secret: 'older-secret-12345678' },
+        ],
+        tenant: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
+        allowedTenants: ['aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', 'ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee'],
+        loginUrl: 'http://127.0.0.1:9999',
+      },
+      database: {
+        url: 'postgres://broker:secret@db/tb?sslmode=verify-full',
+        migrationUrl: 'postgresql://owner:secret@db:5433/tb',
+        prepare: false,
+        poolSize: 25,
+        deadlineMs: 1500,
+        ca: first.certificate.trim(),
+      },
+      sessionSecrets: [key('a'), key('b')],
+      callersFile: '/callers.json',
+      callerRequestsPerMinute: 500,
+      entryUrls: { connect: 'http://localhost:8000/c', manage: MINIMAL['ENTRY_URL_MANAGE'] },
+      completionUrl: MINIMAL['COMPLETION_URL'],
+      listen: {
+        public: { host: '127.0.0.1', port: 1 },
+        internal: { host: '::1', port: 2, tls: { certFile: '/tls.crt', keyFile: '/tls.key' } },
+        operations: { host: 'localhost', port: 0 },
+      },
+      operationsReplicas: [
+        { host: 'token-broker-operations.megdocs.svc', port: 9090 },
+        { host: 'fd00::1', port: 9091 },
       ],
-      tenant: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
-      allowedTenants: ['aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', 'ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee'],
-      loginUrl: 'http://127.0.0.1:9999',
+      internalAuthorities: ['broker.internal', 'broker:8081', '[::1]:2'],
+      trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
+      logLevel: 'debug',
+      keepAlive: { afterDays: 30, letGoAfterDays: 31 },
+      drainSeconds: 0,
+      warnings: [],
     },
-    database: {
-      url: 'postgres://broker:secret@db/tb?sslmode=verify-full',
-      migrationUrl: 'postgresql://owner:secret@db:5433/tb',
-      prepare: false,
-      poolSize: 25,
-      deadlineMs: 1500,
-      ca: first.certificate.trim(),
-    },
-    sessionSecrets: [key('a'), key('b')],
-    callersFile: '/callers.json',
-    callerRequestsPerMinute: 500,
-    entryUrls: { connect: 'http://localhost:8000/c', manage: MINIMAL['ENTRY_URL_MANAGE'] },
-    completionUrl: MINIMAL['COMPLETION_URL'],
-    listen: {
-      public: { host: '127.0.0.1', port: 1 },
-      internal: { host: '::1', port: 2, tls: { certFile: '/tls.crt', keyFile: '/tls.key' } },
-      operations: { host: 'localhost', port: 0 },
-    },
-    operationsReplicas: [{ host: 'token-broker-operations.megdocs.svc', port: 9090 }, { host: 'fd00::1', port: 9091 }],
-    internalAuthorities: ['broker.internal', 'broker:8081', '[::1]:2'],
-    trustedProxies: ['10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
-    logLevel: 'debug',
-    keepAlive: { afterDays: 30, letGoAfterDays: 31 },
-    drainSeconds: 0,
-    warnings: [],
-  })
+  )
 })
 
 t.test('with every variable wrong, every variable is listed at once, and no value', async (t) => {
@@ -170,7 +193,12 @@ t.test('the message is ready to print: a block for each problem with what was ex
 
 t.test('every variable may come from a file, trimmed', async (t) => {
   const values = Object.entries(MINIMAL).filter(([name]) => name !== 'CALLERS_FILE')
-  const env = Object.fromEntries(values.flatMap(([name]) => [[name, undefined], [`${name}_FILE`, `/run/${name}`]]))
+  const env = Object.fromEntries(
+    values.flatMap(([name]) => [
+      [name, undefined],
+      [`${name}_FILE`, `/run/${name}`],
+    ]),
+  )
   const files = Object.fromEntries(values.map(([name, value]) => [`/run/${name}`, `\n ${value}\r\n`]))
   t.same({ ...read(env, files), ...PLAIN }, { ...read(), ...PLAIN })
 
@@ -190,7 +218,7 @@ t.test('every variable may come from a file, trimmed', async (t) => {
   t.match(directory.problems, [{ problem: 'the file that LOG_LEVEL_FILE names cannot be read (EISDIR)' }])
 })
 
-t.test('a name that is nobody\'s is named, with the one that was meant', async (t) => {
+t.test("a name that is nobody's is named, with the one that was meant", async (t) => {
   t.same(problemsOf({ DATABASE_PREPAR: 'off' }), [
     'DATABASE_PREPAR: is not a variable of the broker; did you mean DATABASE_PREPARE?',
   ])
@@ -208,7 +236,11 @@ t.test('a name that is nobody\'s is named, with the one that was meant', async (
     { variable: 'MICROSOFT_SECRET', problem: /did you mean MICROSOFT_CLIENT_SECRET\?/ },
   ])
   t.notMatch(JSON.stringify(warnings), /CANARY/)
-  const kubernetes = { DATABASE_PORT: 'tcp://10.0.0.1:5432', DATABASE_PORT_5432_TCP_ADDR: '10.0.0.1', INTERNAL_SERVICE_HOST: 'x' }
+  const kubernetes = {
+    DATABASE_PORT: 'tcp://10.0.0.1:5432',
+    DATABASE_PORT_5432_TCP_ADDR: '10.0.0.1',
+    INTERNAL_SERVICE_HOST: 'x',
+  }
   t.same(read({ PATH: '/bin', NODE_ENV: 'production', ...kubernetes, DATABASE_SERVICE_PORT_PG: '1' }).warnings, [])
 })
 
@@ -225,10 +257,26 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
     RESPONSE_SIGNING_KEY: `broker-1:${key('response')}`,
   }
   const secretNames = NAMES.filter((name) => VARIABLES[name].secret)
-  t.same(secretNames.filter((name) => !(name in canaries)), ['SEALING_KEYS'], 'every secret variable is in this test')
+  t.same(
+    secretNames.filter((name) => !(name in canaries)),
+    ['SEALING_KEYS'],
+    'every secret variable is in this test',
+  )
   const config = read(canaries)
-  const parts = [config, { wrapped: config }, config.microsoft, config.microsoft.credentials, ...config.microsoft.credentials]
-  const more = [config.database, config.sessionSecrets, config.sealingKeys, config.sealingKeys[0], config.responseSigningKey]
+  const parts = [
+    config,
+    { wrapped: config },
+    config.microsoft,
+    config.microsoft.credentials,
+    ...config.microsoft.credentials,
+  ]
+  const more = [
+    config.database,
+    config.sessionSecrets,
+    config.sealingKeys,
+    config.sealingKeys[0],
+    config.responseSigningKey,
+  ]
   for (const part of [...parts, ...more, maskedConfig(config)]) {
     const shown = `${inspect(part, { depth: 12 })} ${JSON.stringify(part)} ${String(part)}`
     t.notMatch(shown, /CANARY|PRIVATE KEY/)

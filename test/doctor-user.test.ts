@@ -10,12 +10,15 @@ import { JANE, startWorld } from './support/world.ts'
 // `doctor --user`: what ops are told about one user whose documents do not open. One world; each test has a user of its own.
 
 const world = await startWorld(t)
-const { caller, entra: { control } } = world
+const {
+  caller,
+  entra: { control },
+} = world
 const LINK = world.env['ENTRY_URL_CONNECT']!
 
 async function look(userId: string, changes: Record<string, string> = {}) {
   const { text, json, failed } = await examineUser({ ...world.env, ...changes }, userId)
-  return { text, failed, ...json as { user: UserFacts; verdict: Verdict } }
+  return { text, failed, ...(json as { user: UserFacts; verdict: Verdict }) }
 }
 
 t.test('a healthy user: account, token, keys and last events, and nobody has to act', async (t) => {
@@ -24,35 +27,65 @@ t.test('a healthy user: account, token, keys and last events, and nobody has to 
   t.equal(failed, false)
   t.match(verdict, { result: 'ok', who_acts: 'nobody' })
   t.match(user.integration, {
-    status: 'active', generation: Number, account: { username: JANE, tenant_id: String, object_id: String }, missing_scopes: [], failure: null, retry_at: null, lease: 'free',
+    status: 'active',
+    generation: Number,
+    account: { username: JANE, tenant_id: String, object_id: String },
+    missing_scopes: [],
+    failure: null,
+    retry_at: null,
+    lease: 'free',
     refresh_token: { days_left: 89 },
-    sealed: [{ column: 'access_token', key_id: 'sandbox-1', opens: true }, { column: 'refresh_token', key_id: 'sandbox-1', opens: true }],
+    sealed: [
+      { column: 'access_token', key_id: 'sandbox-1', opens: true },
+      { column: 'refresh_token', key_id: 'sandbox-1', opens: true },
+    ],
   })
   t.ok(user.integration!.access_token.seconds_left > 3_000)
   t.match(user.events, [{ type: 'connected', caller: 'megdocs' }])
   t.match(user.connects, [{ status: 'connected', open: false, refused: null, username: JANE }])
-  for (const part of [JANE, 'active, generation', 'sandbox-1 opens', 'last failure   none', 'connected, by megdocs']) t.ok(text.includes(part), part)
+  for (const part of [JANE, 'active, generation', 'sandbox-1 opens', 'last failure   none', 'connected, by megdocs'])
+    t.ok(text.includes(part), part)
 })
 
-t.test('an authorization that is over: reason, AADSTS code, ids for Microsoft\'s support, since when, and the link for the user', async (t) => {
-  await world.connect('over')
-  control.misbehave('aadsts', 700082, { times: 1 })
-  await world.setRemaining('over', 10)
-  await caller.token('over').catch(() => {})
-  const { text, failed, user, verdict } = await look('over')
-  t.equal(failed, true)
-  t.match(verdict, { result: 'failed', who_acts: 'user', todo: new RegExp(`Connect again\\. The user begins here: ${LINK}$`) })
-  t.match(user.integration, {
-    status: 'reconnect_required',
-    failure: {
-      reason: 'refresh_token_expired', title: /expired/, who_acts: 'user', final: true, verdict: 'reconnect', failures: 1, since: /^20.*Z$/,
-      microsoft: { error: 'invalid_grant', aadsts: 700082, trace_id: /^[0-9a-f-]{36}$/, correlation_id: /^[0-9a-f-]{36}$/, timestamp: /^20/ },
-    },
-  })
-  for (const part of ['AADSTS700082', 'trace ', 'correlation ', 'Who acts: the user', LINK]) t.ok(text.includes(part), part)
-})
+t.test(
+  "an authorization that is over: reason, AADSTS code, ids for Microsoft's support, since when, and the link for the user",
+  async (t) => {
+    await world.connect('over')
+    control.misbehave('aadsts', 700082, { times: 1 })
+    await world.setRemaining('over', 10)
+    await caller.token('over').catch(() => {})
+    const { text, failed, user, verdict } = await look('over')
+    t.equal(failed, true)
+    t.match(verdict, {
+      result: 'failed',
+      who_acts: 'user',
+      todo: new RegExp(`Connect again\\. The user begins here: ${LINK}$`),
+    })
+    t.match(user.integration, {
+      status: 'reconnect_required',
+      failure: {
+        reason: 'refresh_token_expired',
+        title: /expired/,
+        who_acts: 'user',
+        final: true,
+        verdict: 'reconnect',
+        failures: 1,
+        since: /^20.*Z$/,
+        microsoft: {
+          error: 'invalid_grant',
+          aadsts: 700082,
+          trace_id: /^[0-9a-f-]{36}$/,
+          correlation_id: /^[0-9a-f-]{36}$/,
+          timestamp: /^20/,
+        },
+      },
+    })
+    for (const part of ['AADSTS700082', 'trace ', 'correlation ', 'Who acts: the user', LINK])
+      t.ok(text.includes(part), part)
+  },
+)
 
-t.test('what an administrator or ops must cure is said to be theirs, and what heals by itself nobody\'s', async (t) => {
+t.test("what an administrator or ops must cure is said to be theirs, and what heals by itself nobody's", async (t) => {
   await world.connect('cases')
   const fail = async (code: number) => {
     control.misbehave('aadsts', code, { times: 1 })
@@ -61,15 +94,30 @@ t.test('what an administrator or ops must cure is said to be theirs, and what he
     await caller.token('cases').catch(() => {})
     return look('cases')
   }
-  t.match(await fail(53003), { failed: true, verdict: { who_acts: 'tenant_admin', saw: /still handed out/, todo: /without a reconnect/ }, user: { integration: { retry_at: String } } })
+  t.match(await fail(53003), {
+    failed: true,
+    verdict: { who_acts: 'tenant_admin', saw: /still handed out/, todo: /without a reconnect/ },
+    user: { integration: { retry_at: String } },
+  })
   t.match(await fail(650057), { failed: true, verdict: { who_acts: 'ops', todo: /runbooks\.md#refreshes-fail/ } })
-  t.match(await fail(90033), { failed: false, verdict: { result: 'warning', who_acts: 'nobody', saw: /tried again from/ } })
+  t.match(await fail(90033), {
+    failed: false,
+    verdict: { result: 'warning', who_acts: 'nobody', saw: /tried again from/ },
+  })
   await world.sql`update oauth2_integration set failures = 7, failure = failure || '{"since": "2026-01-01T00:00:00Z"}' where user_id = 'cases'`
-  t.match(await look('cases'), { user: { integration: { failure: { failures: 7, since: '2026-01-01T00:00:00Z', at: /^20/ } } } }, 'since the first try, not the last')
+  t.match(
+    await look('cases'),
+    { user: { integration: { failure: { failures: 7, since: '2026-01-01T00:00:00Z', at: /^20/ } } } },
+    'since the first try, not the last',
+  )
 })
 
 t.test('nobody is connected: it says who disconnected, or how the last attempt went', async (t) => {
-  t.match(await look('stranger'), { failed: true, user: { integration: null }, verdict: { who_acts: 'user', saw: /No event .* names this user\. There was no attempt/, todo: new RegExp(LINK) } })
+  t.match(await look('stranger'), {
+    failed: true,
+    user: { integration: null },
+    verdict: { who_acts: 'user', saw: /No event .* names this user\. There was no attempt/, todo: new RegExp(LINK) },
+  })
 
   await world.connect('left')
   await caller.send('DELETE', '/integrations/left')
@@ -80,30 +128,48 @@ t.test('nobody is connected: it says who disconnected, or how the last attempt w
   t.match((await look('left')).verdict, { saw: /broker let it go/ })
 
   const { browser, authorizeUrl } = await world.toMicrosoft('trying')
-  t.match(await look('trying'), { user: { connects: [{ status: 'authorizing', open: true }] }, verdict: { saw: /sent to Microsoft, and not back; it is under way/ } })
+  t.match(await look('trying'), {
+    user: { connects: [{ status: 'authorizing', open: true }] },
+    verdict: { saw: /sent to Microsoft, and not back; it is under way/ },
+  })
   const back = new URL(authorizeUrl).searchParams
   await browser.open(`${back.get('redirect_uri')}?error=access_denied&state=${back.get('state')}`)
   const refused = await look('trying')
-  t.match(refused, { user: { connects: [{ status: 'refused', refused: { reason: 'not_approved', who_acts: 'user' } }] }, verdict: { saw: /was refused: not_approved/, todo: /administrator must approve/ } })
+  t.match(refused, {
+    user: { connects: [{ status: 'refused', refused: { reason: 'not_approved', who_acts: 'user' } }] },
+    verdict: { saw: /was refused: not_approved/, todo: /administrator must approve/ },
+  })
   t.match(refused.text, 'connect: refused, not_approved')
 
   const second = await world.toMicrosoft('uncompleted')
   await second.browser.open(control.signIn({ account: JANE, authorizeUrl: second.authorizeUrl }))
   await world.sql`update connect_session set expires_at = now() - interval '1 minute' where id = ${second.id}`
-  t.match((await look('uncompleted')).verdict, { who_acts: 'ops', saw: /not completed by MEGDocs; it ran out/, todo: /COMPLETION_URL/ })
+  t.match((await look('uncompleted')).verdict, {
+    who_acts: 'ops',
+    saw: /not completed by MEGDocs; it ran out/,
+    todo: /COMPLETION_URL/,
+  })
 })
 
-t.test('a value that does not open is named with its key, and is ops\' to cure', async (t) => {
+t.test("a value that does not open is named with its key, and is ops' to cure", async (t) => {
   await world.connect('sealed')
   const other = await look('sealed', { SEALING_KEYS: generateSealingKey('newer') })
-  t.match(other, { failed: true, verdict: { who_acts: 'ops', saw: /access_token does not open \(key sandbox-1\): unknown_key/, todo: /Put the key sandbox-1 back/ } })
+  t.match(other, {
+    failed: true,
+    verdict: {
+      who_acts: 'ops',
+      saw: /access_token does not open \(key sandbox-1\): unknown_key/,
+      todo: /Put the key sandbox-1 back/,
+    },
+  })
   await world.sql`update oauth2_integration set refresh_token = ${randomBytes(60)} where user_id = 'sealed'`
   t.match((await look('sealed')).verdict, { result: 'failed', saw: /^refresh_token does not open/ })
 })
 
 t.test('a lease, a held back refresh, missing permissions and a dying refresh token are told', async (t) => {
   await world.connect('odd')
-  const set = (columns: Record<string, unknown>) => world.sql`update oauth2_integration set ${world.sql(columns as Record<string, string>)} where user_id = 'odd'`
+  const set = (columns: Record<string, unknown>) =>
+    world.sql`update oauth2_integration set ${world.sql(columns as Record<string, string>)} where user_id = 'odd'`
   await set({ lease_owner: 'x', lease_until: new Date(Date.now() + 60_000).toISOString() })
   t.match(await look('odd'), { user: { integration: { lease: 'held' } }, verdict: { result: 'ok' } })
   await set({ lease_owner: 'x', lease_until: new Date(Date.now() - 60_000).toISOString() })
@@ -111,25 +177,43 @@ t.test('a lease, a held back refresh, missing permissions and a dying refresh to
   await set({ lease_owner: null, lease_until: null, retry_at: new Date(Date.now() + 60_000).toISOString() })
   t.match((await look('odd')).verdict, { result: 'warning', todo: /--fleet/ })
   await set({ retry_at: null, scopes: ['User.Read'] })
-  t.match(await look('odd'), { failed: false, user: { integration: { missing_scopes: ['Files.ReadWrite.All'] } }, verdict: { who_acts: 'user' } })
-  await set({ scopes: ['Files.ReadWrite.All', 'User.Read'], refreshed_at: new Date(Date.now() - 85 * 86_400_000).toISOString() })
-  t.match(await look('odd'), { user: { integration: { refresh_token: { days_left: 4 } } }, verdict: { saw: /keep-alive should have/ } })
+  t.match(await look('odd'), {
+    failed: false,
+    user: { integration: { missing_scopes: ['Files.ReadWrite.All'] } },
+    verdict: { who_acts: 'user' },
+  })
+  await set({
+    scopes: ['Files.ReadWrite.All', 'User.Read'],
+    refreshed_at: new Date(Date.now() - 85 * 86_400_000).toISOString(),
+  })
+  t.match(await look('odd'), {
+    user: { integration: { refresh_token: { days_left: 4 } } },
+    verdict: { saw: /keep-alive should have/ },
+  })
 })
 
 t.test('a failure of a release to come is shown as it is', async (t) => {
   await world.connect('future')
   await world.sql`update oauth2_integration set status = 'reconnect_required', failure = '{"verdict":"reconnect","reason":"something_new","final":false}' where user_id = 'future'`
-  t.match(await look('future'), { failed: true, user: { integration: { failure: { reason: 'something_new', who_acts: 'ops' } } } })
+  t.match(await look('future'), {
+    failed: true,
+    user: { integration: { failure: { reason: 'something_new', who_acts: 'ops' } } },
+  })
 })
 
-t.test('nothing is told from a database that is another deployment\'s, and no secret ever', async (t) => {
+t.test("nothing is told from a database that is another deployment's, and no secret ever", async (t) => {
   const elsewhere = await examineUser({ ...world.env, PUBLIC_BASE_URL: 'http://localhost:9' }, 'healthy')
   t.match(elsewhere, { failed: true, json: { checks: [{ name: 'deployment', result: 'failed' }] } })
   t.notMatch(elsewhere.text, JANE)
   for (const user of ['healthy', 'over', 'sealed', 'stranger']) {
     const { text, user: json } = await look(user)
     const stored = user === 'healthy' ? Object.values((await world.stored(user))!) : []
-    for (const secret of [...stored, world.env['SEALING_KEYS']!.split(':')[1]!, world.env['SESSION_SECRETS']!, world.env['MICROSOFT_CLIENT_SECRET']!]) {
+    for (const secret of [
+      ...stored,
+      world.env['SEALING_KEYS']!.split(':')[1]!,
+      world.env['SESSION_SECRETS']!,
+      world.env['MICROSOFT_CLIENT_SECRET']!,
+    ]) {
       t.notOk((text + JSON.stringify(json)).includes(secret))
     }
   }
@@ -138,14 +222,32 @@ t.test('nothing is told from a database that is another deployment\'s, and no se
 t.test('the command line: exit status, --json, and what it does not take', async (t) => {
   const run = async (...argv: string[]) => {
     const [out, err]: [string[], string[]] = [[], []]
-    const code = await runCommandLine(['doctor', ...argv], { env: world.env, now: () => Date.now(), out: (line) => out.push(line), err: (line) => err.push(line) })
+    const code = await runCommandLine(['doctor', ...argv], {
+      env: world.env,
+      now: () => Date.now(),
+      out: (line) => out.push(line),
+      err: (line) => err.push(line),
+    })
     return { code, out: out.join('\n'), err: err.join('\n') }
   }
   t.match(await run('--user', 'healthy'), { code: 0, out: /^User healthy\n/ })
   const json = await run('--user', 'stranger', '--json')
   t.equal(json.code, 1)
   t.match(JSON.parse(json.out), { user: { user_id: 'stranger', integration: null }, verdict: { who_acts: 'user' } })
-  for (const wrong of [['--user', 'a b'], ['--user', ''], ['--user', '..'], ['--user'], ['--user', '1', '--fleet'], ['--public', '--fleet'], ['--verbose'], ['42']]) {
-    t.match(await run(...wrong), { code: 2, out: '', err: /Usage: token-broker doctor \[--user <user id> \| --fleet \| --public\] \[--json\]$/ }, wrong.join(' '))
+  for (const wrong of [
+    ['--user', 'a b'],
+    ['--user', ''],
+    ['--user', '..'],
+    ['--user'],
+    ['--user', '1', '--fleet'],
+    ['--public', '--fleet'],
+    ['--verbose'],
+    ['42'],
+  ]) {
+    t.match(
+      await run(...wrong),
+      { code: 2, out: '', err: /Usage: token-broker doctor \[--user <user id> \| --fleet \| --public\] \[--json\]$/ },
+      wrong.join(' '),
+    )
   }
 })

@@ -24,23 +24,37 @@ const folder = temporaryFolder('token-broker-doctor')
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 async function look(changes: Record<string, string | undefined> = {}, surroundings: Surroundings = {}) {
-  const env = Object.fromEntries(Object.entries({ ...world.env, ...changes }).filter(([, value]) => value !== undefined))
+  const env = Object.fromEntries(
+    Object.entries({ ...world.env, ...changes }).filter(([, value]) => value !== undefined),
+  )
   const checks = await examine(env, surroundings)
   const named = Object.fromEntries(checks.map((check) => [check.name, check])) as Record<string, Check>
   return { checks, named, bad: checks.filter(({ result }) => result === 'failed').map(({ name }) => name) }
 }
-const onDatabase = (name: string) => ({ DATABASE_URL: Object.assign(new URL(world.env['DATABASE_URL']!), { pathname: `/${name}` }).href })
-const secretsOf = ({ env }: World) => [
-  env['MICROSOFT_CLIENT_SECRET']!, env['SEALING_KEYS']!.split(':')[1]!, env['SESSION_SECRETS']!, world.secrets.megdocsKey.secret!,
-  new URL(env['DATABASE_URL']!).password,
-].filter((secret) => secret !== '')
+const onDatabase = (name: string) => ({
+  DATABASE_URL: Object.assign(new URL(world.env['DATABASE_URL']!), { pathname: `/${name}` }).href,
+})
+const secretsOf = ({ env }: World) =>
+  [
+    env['MICROSOFT_CLIENT_SECRET']!,
+    env['SEALING_KEYS']!.split(':')[1]!,
+    env['SESSION_SECRETS']!,
+    world.secrets.megdocsKey.secret!,
+    new URL(env['DATABASE_URL']!).password,
+  ].filter((secret) => secret !== '')
 
 t.test('a good deployment passes every check; the choices that are not for production are warnings', async (t) => {
   const before = await dump()
   const { checks, named, bad } = await look()
   t.strictSame(bad, [])
-  t.strictSame(checks.filter(({ result }) => result === 'warning').map(({ name }) => name), ['internal_listener', 'proxies'])
-  t.strictSame(checks.filter(({ result }) => result === 'skipped'), [])
+  t.strictSame(
+    checks.filter(({ result }) => result === 'warning').map(({ name }) => name),
+    ['internal_listener', 'proxies'],
+  )
+  t.strictSame(
+    checks.filter(({ result }) => result === 'skipped'),
+    [],
+  )
   t.match(named['database']!.saw, /^PostgreSQL \d+/)
   t.match(named['deployment']!.saw, world.baseUrl)
   t.match(named['sealing_keys']!.saw, 'stored tokens open')
@@ -52,7 +66,11 @@ t.test('a good deployment passes every check; the choices that are not for produ
 
 async function dump() {
   const rows = await world.sql`select xmin::text, generation::text, access_token from oauth2_integration`
-  return [...rows, ...await world.sql`select key_id from sealing_key`, ...await world.sql`select xmin::text from deployment`]
+  return [
+    ...rows,
+    ...(await world.sql`select key_id from sealing_key`),
+    ...(await world.sql`select xmin::text from deployment`),
+  ]
 }
 
 t.test('every failing check says what to do, no check shows a secret', async (t) => {
@@ -85,7 +103,11 @@ t.test('a misspelt variable is a warning', async (t) => {
 t.test('a client secret that is wrong, expired or being replaced is named with its AADSTS number', async (t) => {
   const { control, clientSecret } = world.entra
   const wrong = 'wrong8Q~wrong.not_a_real_secret.0000000'
-  t.match((await look({ MICROSOFT_CLIENT_SECRET: wrong })).named['client_credential'], { result: 'failed', saw: /AADSTS7000215/, todo: /"Value", not "Secret ID"/ })
+  t.match((await look({ MICROSOFT_CLIENT_SECRET: wrong })).named['client_credential'], {
+    result: 'failed',
+    saw: /AADSTS7000215/,
+    todo: /"Value", not "Secret ID"/,
+  })
 
   control.configureApp({ clientSecrets: [{ value: clientSecret, expiresAt: 1 }] })
   t.match((await look()).named['client_credential'], { result: 'failed', saw: /AADSTS7000222/, todo: /expired/ })
@@ -103,7 +125,10 @@ t.test('Microsoft without an answer that tells is not called a wrong credential'
 })
 
 t.test('the database of another deployment is refused', async (t) => {
-  const { named, bad } = await look({ PUBLIC_BASE_URL: 'http://localhost:9', ENTRY_URL_CONNECT: 'http://localhost:9/c' })
+  const { named, bad } = await look({
+    PUBLIC_BASE_URL: 'http://localhost:9',
+    ENTRY_URL_CONNECT: 'http://localhost:9/c',
+  })
   t.strictSame(bad, ['deployment'])
   t.match(named['deployment'], { saw: new RegExp(`${world.baseUrl}.*http://localhost:9`), todo: /another person/ })
 })
@@ -121,68 +146,127 @@ t.test('an empty database lacks migrations; what depends on them is skipped', as
   t.equal(named['sealing_keys']!.result, 'skipped')
 })
 
-t.test('a database that a newer release migrated is a warning here, and served all the same; the configuration is logged masked at start', async (t) => {
-  const url = await testDatabase(t)
-  const newer = { DATABASE_URL: url }
-  const sql = postgres(url, { max: 1, onnotice: () => {} })
-  t.teardown(() => sql.end())
-  await sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', ${Date.now() * 2})`
-  const { named, bad } = await look(newer)
-  t.strictSame(bad, [])
-  t.match(named['migrations'], { result: 'warning', saw: /by a newer release/, todo: /rollback by one release/ })
-  t.equal(named['sealing_keys']!.result, 'ok', 'what depends on migrations is looked at')
+t.test(
+  'a database that a newer release migrated is a warning here, and served all the same; the configuration is logged masked at start',
+  async (t) => {
+    const url = await testDatabase(t)
+    const newer = { DATABASE_URL: url }
+    const sql = postgres(url, { max: 1, onnotice: () => {} })
+    t.teardown(() => sql.end())
+    await sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', ${Date.now() * 2})`
+    const { named, bad } = await look(newer)
+    t.strictSame(bad, [])
+    t.match(named['migrations'], { result: 'warning', saw: /by a newer release/, todo: /rollback by one release/ })
+    t.equal(named['sealing_keys']!.result, 'ok', 'what depends on migrations is looked at')
 
-  const broker = await startBroker({ ...world.env, ...newer })
-  t.teardown(() => broker.stop('SIGKILL'))
-  t.match(broker.log(), /"level":"warn".*migrated by a newer release/)
-  t.equal((await fetch(`${broker.operationsUrl}/readyz`)).status, 200)
-  const [starting = ''] = broker.log().split('\n').filter((line) => line.includes('"msg":"starting"'))
-  t.match(JSON.parse(starting), { config: { publicBaseUrl: world.baseUrl, microsoft: { credentials: [{ kind: 'secret', secret: /^.{3}\*{3}$/ }] }, sealingKeys: ['sandbox-1:***'], sessionSecrets: ['***'] } })
-  for (const secret of secretsOf(world)) t.notOk(broker.log().includes(secret))
-})
+    const broker = await startBroker({ ...world.env, ...newer })
+    t.teardown(() => broker.stop('SIGKILL'))
+    t.match(broker.log(), /"level":"warn".*migrated by a newer release/)
+    t.equal((await fetch(`${broker.operationsUrl}/readyz`)).status, 200)
+    const [starting = ''] = broker
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('"msg":"starting"'))
+    t.match(JSON.parse(starting), {
+      config: {
+        publicBaseUrl: world.baseUrl,
+        microsoft: { credentials: [{ kind: 'secret', secret: /^.{3}\*{3}$/ }] },
+        sealingKeys: ['sandbox-1:***'],
+        sessionSecrets: ['***'],
+      },
+    })
+    for (const secret of secretsOf(world)) t.notOk(broker.log().includes(secret))
+  },
+)
 
 t.test('the way to Postgres: plain, encrypted without proof, verified; and an authority that ends', async (t) => {
   const at = async (host: string, query = '', more: Record<string, string> = {}) =>
-    (await look({ DATABASE_URL: `postgres://broker:p@${host}:1/none${query}`, DATABASE_DEADLINE_MS: '100', ...more })).named['database_encryption']!
-  for (const here of ['127.0.0.1', 'localhost', '[::1]']) t.match(await at(here), { result: 'ok', saw: /on this machine/ })
-  t.match(await at('db.invalid'), { result: 'warning', saw: /db\.invalid\) is not encrypted/, todo: /sslmode=verify-full/ })
+    (await look({ DATABASE_URL: `postgres://broker:p@${host}:1/none${query}`, DATABASE_DEADLINE_MS: '100', ...more }))
+      .named['database_encryption']!
+  for (const here of ['127.0.0.1', 'localhost', '[::1]'])
+    t.match(await at(here), { result: 'ok', saw: /on this machine/ })
+  t.match(await at('db.invalid'), {
+    result: 'warning',
+    saw: /db\.invalid\) is not encrypted/,
+    todo: /sslmode=verify-full/,
+  })
   t.match(await at('db.invalid', '?sslmode=disable'), { result: 'warning' })
   t.match(await at('db.invalid', '?sslmode=prefer'), { result: 'warning', saw: /may not be/ })
   t.match(await at('db.invalid', '?sslmode=require'), { result: 'warning', saw: /verifies no certificate/ })
   t.equal((await at('db.invalid', '?sslmode=verify-full')).result, 'ok')
-  const authority = (days: number) => toPem(selfSignedCertificate(generateKeyPairSync('rsa', { modulusLength: 2048 }), { commonName: 'authority', notBefore: Date.now() - 30 * DAY, notAfter: Date.now() + days * DAY }))
-  t.match(await at('db.invalid', '', { DATABASE_CA: authority(400) }), { result: 'ok', saw: /verified/, todo: undefined })
-  t.match(await at('db.invalid', '', { DATABASE_CA: authority(5) }), { result: 'warning', saw: /ends 20/, todo: /new authority beside it/ })
+  const authority = (days: number) =>
+    toPem(
+      selfSignedCertificate(generateKeyPairSync('rsa', { modulusLength: 2048 }), {
+        commonName: 'authority',
+        notBefore: Date.now() - 30 * DAY,
+        notAfter: Date.now() + days * DAY,
+      }),
+    )
+  t.match(await at('db.invalid', '', { DATABASE_CA: authority(400) }), {
+    result: 'ok',
+    saw: /verified/,
+    todo: undefined,
+  })
+  t.match(await at('db.invalid', '', { DATABASE_CA: authority(5) }), {
+    result: 'warning',
+    saw: /ends 20/,
+    todo: /new authority beside it/,
+  })
   t.match(await at('db.invalid', '', { DATABASE_CA: authority(-1) }), { result: 'failed', saw: /ended 20/ })
-  t.equal((await at('db.invalid', '', { DATABASE_CA: `${authority(-1)}\n${authority(400)}` })).result, 'ok', 'the new one counts')
+  t.equal(
+    (await at('db.invalid', '', { DATABASE_CA: `${authority(-1)}\n${authority(400)}` })).result,
+    'ok',
+    'the new one counts',
+  )
 })
 
-t.test('the end of the certificate that Microsoft knows us by is told, also while Microsoft does not answer', async (t) => {
-  const certified = async (days: number, more: Record<string, string> = {}, registered = true) => {
-    const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    const certificate = toPem(selfSignedCertificate(keys, { commonName: 'broker', notBefore: Date.now() - 30 * DAY, notAfter: Date.now() + days * DAY }))
-    world.entra.control.configureApp({ certificates: registered ? [certificate] : [] })
-    const { named } = await look({ MICROSOFT_CLIENT_CERTIFICATE: certificate, MICROSOFT_CLIENT_KEY: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, MICROSOFT_CLIENT_SECRET: undefined, ...more })
-    return named['client_credential']!
-  }
-  t.match(await certified(90), { result: 'ok', saw: /accepted by Microsoft; it ends 20/ })
-  t.match(await certified(5), { result: 'warning', saw: /it ends 20/, todo: /Make a new certificate/ })
-  const away = { MICROSOFT_LOGIN_URL: 'http://127.0.0.1:1' }
-  t.match(await certified(5, away), { result: 'warning', saw: /ends 20/ })
-  t.match(await certified(-1, away), { result: 'failed', saw: /ended 20/ })
-  t.match(await certified(90, away), { result: 'skipped' })
-  t.match(await certified(-1), { result: 'warning', saw: /it ended 20/ })
-  t.match(await certified(-1, {}, false), { result: 'failed', todo: /It ended 20/ })
-})
+t.test(
+  'the end of the certificate that Microsoft knows us by is told, also while Microsoft does not answer',
+  async (t) => {
+    const certified = async (days: number, more: Record<string, string> = {}, registered = true) => {
+      const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
+      const certificate = toPem(
+        selfSignedCertificate(keys, {
+          commonName: 'broker',
+          notBefore: Date.now() - 30 * DAY,
+          notAfter: Date.now() + days * DAY,
+        }),
+      )
+      world.entra.control.configureApp({ certificates: registered ? [certificate] : [] })
+      const { named } = await look({
+        MICROSOFT_CLIENT_CERTIFICATE: certificate,
+        MICROSOFT_CLIENT_KEY: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+        MICROSOFT_CLIENT_SECRET: undefined,
+        ...more,
+      })
+      return named['client_credential']!
+    }
+    t.match(await certified(90), { result: 'ok', saw: /accepted by Microsoft; it ends 20/ })
+    t.match(await certified(5), { result: 'warning', saw: /it ends 20/, todo: /Make a new certificate/ })
+    const away = { MICROSOFT_LOGIN_URL: 'http://127.0.0.1:1' }
+    t.match(await certified(5, away), { result: 'warning', saw: /ends 20/ })
+    t.match(await certified(-1, away), { result: 'failed', saw: /ended 20/ })
+    t.match(await certified(90, away), { result: 'skipped' })
+    t.match(await certified(-1), { result: 'warning', saw: /it ended 20/ })
+    t.match(await certified(-1, {}, false), { result: 'failed', todo: /It ended 20/ })
+  },
+)
 
 t.test('a database that cannot be reached, does not exist or is not ours is told apart', async (t) => {
   const unreachable = await look({ DATABASE_URL: 'postgres://broker:p@127.0.0.1:1/none' })
   t.strictSame(unreachable.bad, ['database'])
-  t.match(unreachable.named['database'], { saw: /"none" at 127\.0\.0\.1:1.*ECONNREFUSED/, todo: /Nobody listens there/ })
+  t.match(unreachable.named['database'], {
+    saw: /"none" at 127\.0\.0\.1:1.*ECONNREFUSED/,
+    todo: /Nobody listens there/,
+  })
   t.equal(unreachable.named['migrations']!.result, 'skipped')
   t.equal(unreachable.named['client_credential']!.result, 'ok', 'the rest is looked at all the same')
 
-  t.match((await look(onDatabase('no_such_database'))).named['database'], { result: 'failed', saw: /3D000/, todo: /no such database/ })
+  t.match((await look(onDatabase('no_such_database'))).named['database'], {
+    result: 'failed',
+    saw: /3D000/,
+    todo: /no such database/,
+  })
 
   const role = `stranger_${randomBytes(6).toString('hex')}`
   await world.sql.unsafe(`create role ${role} login password 'p'`)
@@ -190,7 +274,11 @@ t.test('a database that cannot be reached, does not exist or is not ours is told
     await world.sql.unsafe(`drop role ${role}`)
   })
   const stranger = Object.assign(new URL(world.env['DATABASE_URL']!), { username: role, password: 'p' }).href
-  t.match((await look({ DATABASE_URL: stranger })).named['migrations'], { result: 'failed', saw: /lacks rights/, todo: /Grant/ })
+  t.match((await look({ DATABASE_URL: stranger })).named['migrations'], {
+    result: 'failed',
+    saw: /lacks rights/,
+    todo: /Grant/,
+  })
 })
 
 t.test('a database that accepts connections and never answers ends in a failed check', async (t) => {
@@ -198,7 +286,10 @@ t.test('a database that accepts connections and never answers ends in a failed c
   await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done))
   t.teardown(() => silent.close())
   const { port } = silent.address() as AddressInfo
-  const { named } = await look({ DATABASE_URL: `postgres://broker:p@127.0.0.1:${port}/none`, DATABASE_DEADLINE_MS: '200' })
+  const { named } = await look({
+    DATABASE_URL: `postgres://broker:p@127.0.0.1:${port}/none`,
+    DATABASE_DEADLINE_MS: '200',
+  })
   t.match(named['database'], { result: 'failed', todo: /DATABASE_DEADLINE_MS|does not answer/ })
 })
 
@@ -237,34 +328,52 @@ t.test('Microsoft that cannot be reached, does not know the tenant or is somebod
   t.match(unknown.named['microsoft'], { result: 'failed', saw: new RegExp(tenant), todo: /MICROSOFT_TENANT/ })
 })
 
-const keyOf = (name: string, days: number) => generateKey('hmac-sha256', name, Date.now() + days * DAY, Date.now() - 200 * DAY).broker
+const keyOf = (name: string, days: number) =>
+  generateKey('hmac-sha256', name, Date.now() + days * DAY, Date.now() - 200 * DAY).broker
 function callersFile(callers: object[]): Record<string, string> {
   const path = join(folder, `${randomBytes(4).toString('hex')}.json`)
   writeFileSync(path, JSON.stringify({ callers }))
   return { CALLERS_FILE: path }
 }
 
-t.test('a caller whose last key ends soon is a warning, one without a valid key a failure; a later key silences the earlier', async (t) => {
-  const permissions = ['tokens:read']
-  const soon = await look(callersFile([{ name: 'megdocs', permissions, keys: [keyOf('megdocs', 13)] }]))
-  t.match(soon.named['callers'], { result: 'warning', saw: /last key of megdocs \(megdocs-/, todo: /keygen caller megdocs/ })
-  t.match(soon.named['callers']!.saw, 'No caller has the permission connect:write')
+t.test(
+  'a caller whose last key ends soon is a warning, one without a valid key a failure; a later key silences the earlier',
+  async (t) => {
+    const permissions = ['tokens:read']
+    const soon = await look(callersFile([{ name: 'megdocs', permissions, keys: [keyOf('megdocs', 13)] }]))
+    t.match(soon.named['callers'], {
+      result: 'warning',
+      saw: /last key of megdocs \(megdocs-/,
+      todo: /keygen caller megdocs/,
+    })
+    t.match(soon.named['callers']!.saw, 'No caller has the permission connect:write')
 
-  const later = { ...keyOf('megdocs', 100), key_id: 'megdocs-2' }
-  t.notMatch((await look(callersFile([{ name: 'megdocs', permissions, keys: [keyOf('megdocs', 13), later] }]))).named['callers']!.saw, 'last key')
+    const later = { ...keyOf('megdocs', 100), key_id: 'megdocs-2' }
+    t.notMatch(
+      (await look(callersFile([{ name: 'megdocs', permissions, keys: [keyOf('megdocs', 13), later] }]))).named[
+        'callers'
+      ]!.saw,
+      'last key',
+    )
 
-  const over = await look(callersFile([{ name: 'megdocs', permissions, keys: [keyOf('megdocs', -1)] }]))
-  t.match(over.named['callers'], { result: 'failed', saw: /No key of megdocs is valid now/ })
-})
+    const over = await look(callersFile([{ name: 'megdocs', permissions, keys: [keyOf('megdocs', -1)] }]))
+    t.match(over.named['callers'], { result: 'failed', saw: /No key of megdocs is valid now/ })
+  },
+)
 
 t.test('the certificate of the signed API: its end and the hosts it names', async (t) => {
   const withCertificate = async (days: number) => {
     const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    const der = selfSignedCertificate(keys, { commonName: 'token-broker.internal', notBefore: Date.now() - 30 * DAY, notAfter: Date.now() + days * DAY })
+    const der = selfSignedCertificate(keys, {
+      commonName: 'token-broker.internal',
+      notBefore: Date.now() - 30 * DAY,
+      notAfter: Date.now() + days * DAY,
+    })
     const [certFile, keyFile] = [join(folder, `${days}.crt`), join(folder, `${days}.key`)]
     writeFileSync(certFile, toPem(der))
     writeFileSync(keyFile, keys.privateKey.export({ type: 'pkcs8', format: 'pem' }))
-    return (await look({ INTERNAL_PLAIN_HTTP: 'no', INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile })).named['internal_listener']!
+    return (await look({ INTERNAL_PLAIN_HTTP: 'no', INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile }))
+      .named['internal_listener']!
   }
   t.match(await withCertificate(5), { result: 'warning', saw: /ends 20/, todo: /Renew/ })
   t.match(await withCertificate(-1), { result: 'failed', saw: /ended/ })
@@ -272,13 +381,24 @@ t.test('the certificate of the signed API: its end and the hosts it names', asyn
 
 t.test('https for browsers without a trusted proxy would refuse every page: it fails', async (t) => {
   const https = 'https://audits.example.com'
-  const changes = { PUBLIC_BASE_URL: https, ENTRY_URL_CONNECT: `${https}/c`, ENTRY_URL_MANAGE: `${https}/m`, COMPLETION_URL: `${https}/d` }
-  t.match((await look({ ...changes, TRUSTED_PROXIES: '' })).named['proxies'], { result: 'failed', todo: /X-Forwarded-Proto/ })
+  const changes = {
+    PUBLIC_BASE_URL: https,
+    ENTRY_URL_CONNECT: `${https}/c`,
+    ENTRY_URL_MANAGE: `${https}/m`,
+    COMPLETION_URL: `${https}/d`,
+  }
+  t.match((await look({ ...changes, TRUSTED_PROXIES: '' })).named['proxies'], {
+    result: 'failed',
+    todo: /X-Forwarded-Proto/,
+  })
   t.equal((await look({ ...changes, TRUSTED_PROXIES: '10.0.0.0/8' })).named['proxies']!.result, 'ok')
 })
 
 t.test('session secrets beyond those of a rotation are a warning', async (t) => {
   const secrets = Array.from({ length: 3 }, () => randomBytes(32).toString('base64url'))
-  t.match((await look({ SESSION_SECRETS: secrets.join(',') })).named['session_secrets'], { result: 'warning', todo: /30 minutes/ })
+  t.match((await look({ SESSION_SECRETS: secrets.join(',') })).named['session_secrets'], {
+    result: 'warning',
+    todo: /30 minutes/,
+  })
   t.equal((await look({ SESSION_SECRETS: secrets.slice(1).join(',') })).named['session_secrets']!.result, 'ok')
 })

@@ -10,7 +10,8 @@ import { PART_NAMES, README, writtenAnew } from './support/documents.ts'
 const readme = readFileSync(README, 'utf8')
 
 t.test('what the README repeats of the code is what the code says (npm run documents writes it)', async (t) => {
-  const lines = (text: string, name: string) => text.slice(text.indexOf(`<!-- ${name}:begin -->`), text.indexOf(`<!-- ${name}:end -->`)).split('\n')
+  const lines = (text: string, name: string) =>
+    text.slice(text.indexOf(`<!-- ${name}:begin -->`), text.indexOf(`<!-- ${name}:end -->`)).split('\n')
   const anew = writtenAnew(readme)
   for (const name of PART_NAMES) t.strictSame(lines(readme, name), lines(anew, name), name)
 })
@@ -30,13 +31,19 @@ t.test('every failure code has a status, words, and its place in OpenAPI and REA
 })
 
 t.test('the runbook for users who cannot edit names every failure code that a read of a token can give', async (t) => {
-  const { paths } = JSON.parse(await openApiText()) as { paths: Record<string, { get: { responses: Record<string, { content?: Record<string, { examples?: object }> }> } }> }
+  const { paths } = JSON.parse(await openApiText()) as {
+    paths: Record<string, { get: { responses: Record<string, { content?: Record<string, { examples?: object }> }> } }>
+  }
   const codes = Object.entries(paths['/tokens/{userId}']!.get.responses).flatMap(([status, { content }]) =>
-    Object.keys(content?.['application/problem+json']?.examples ?? {}).map((code) => `${status} \`${code}\``))
+    Object.keys(content?.['application/problem+json']?.examples ?? {}).map((code) => `${status} \`${code}\``),
+  )
   t.ok(codes.length > 10)
   const runbooks = readFileSync(new URL('../docs/runbooks.md', import.meta.url), 'utf8')
   const [, table = ''] = /## Users cannot edit documents\n([^]*?)\n## /.exec(runbooks)!
-  t.strictSame(codes.filter((code) => !table.includes(`| ${code}`)), [])
+  t.strictSame(
+    codes.filter((code) => !table.includes(`| ${code}`)),
+    [],
+  )
 })
 
 t.test('every reason has words in every language, and its place in OpenAPI and README', async (t) => {
@@ -44,7 +51,10 @@ t.test('every reason has words in every language, and its place in OpenAPI and R
   for (const [reason, { whoActs, advice }] of Object.entries(REASONS)) {
     for (const [language, { reasons }] of Object.entries(texts)) {
       const { title, happened, todo } = reasons[reason as keyof typeof REASONS]
-      t.ok([title, happened, todo].every((text) => text.trim() !== ''), `${reason} in ${language}`)
+      t.ok(
+        [title, happened, todo].every((text) => text.trim() !== ''),
+        `${reason} in ${language}`,
+      )
     }
     t.ok(document.includes(`"${reason}"`), `${reason} is in the OpenAPI document`)
     t.ok(readme.includes(`| \`${reason}\` | ${whoActs} | ${advice} |`), `${reason} is in the README`)

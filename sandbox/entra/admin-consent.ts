@@ -26,32 +26,44 @@ interface AdminRequest {
 }
 
 export function adminConsentRoutes(app: FastifyInstance, world: World): void {
-  app.get('/:tenant/v2.0/adminconsent', (request: Incoming, reply) => guarded(world, reply, () => {
-    world.counters.count('adminconsent')
-    const read = readRequest(world, request.params.tenant, queryOf(request))
-    return html(reply, 200, picker(world, read, request.params.tenant))
-  }))
-  app.post('/:tenant/v2.0/adminconsent', (request: Incoming, reply) => guarded(world, reply, () => {
-    const form = readForm(bodyOf(request))
-    const read = readRequest(world, request.params.tenant, form.get('request') ?? '')
-    const account = world.directory.find(form.get('account') ?? '')
-    if (!account) return html(reply, 200, picker(world, read, request.params.tenant))
-    if (!admits(read.audience, account)) throw new Refusal(50020)
-    if (!account.admin) throw new Refusal(90094)
-    const decision = form.get('decision')
-    if (decision === undefined) return html(reply, 200, question(world, read, account, request.params.tenant))
-    return reply.redirect(decision === 'accept' ? accepted(world, read, account) : refused(world, read), 302)
-  }))
+  app.get('/:tenant/v2.0/adminconsent', (request: Incoming, reply) =>
+    guarded(world, reply, () => {
+      world.counters.count('adminconsent')
+      const read = readRequest(world, request.params.tenant, queryOf(request))
+      return html(reply, 200, picker(world, read, request.params.tenant))
+    }),
+  )
+  app.post('/:tenant/v2.0/adminconsent', (request: Incoming, reply) =>
+    guarded(world, reply, () => {
+      const form = readForm(bodyOf(request))
+      const read = readRequest(world, request.params.tenant, form.get('request') ?? '')
+      const account = world.directory.find(form.get('account') ?? '')
+      if (!account) return html(reply, 200, picker(world, read, request.params.tenant))
+      if (!admits(read.audience, account)) throw new Refusal(50020)
+      if (!account.admin) throw new Refusal(90094)
+      const decision = form.get('decision')
+      if (decision === undefined) return html(reply, 200, question(world, read, account, request.params.tenant))
+      return reply.redirect(decision === 'accept' ? accepted(world, read, account) : refused(world, read), 302)
+    }),
+  )
 }
 
 function picker(world: World, read: AdminRequest, segment: string): string {
   const accounts = world.directory.accounts.filter((account) => account.admin && admits(read.audience, account))
-  return pickerPage(accounts, { action: `/${segment}/v2.0/adminconsent`, hidden: { request: read.query } }, texts.adminOnly)
+  return pickerPage(
+    accounts,
+    { action: `/${segment}/v2.0/adminconsent`, hidden: { request: read.query } },
+    texts.adminOnly,
+  )
 }
 
 function question(world: World, read: AdminRequest, account: Account, segment: string): string {
   const view = {
-    account, appName: world.app.name, scopes: read.scopes, offline: false, organisation: world.directory.tenantOf(account).name,
+    account,
+    appName: world.app.name,
+    scopes: read.scopes,
+    offline: false,
+    organisation: world.directory.tenantOf(account).name,
   }
   const hidden = { request: read.query, account: account.username }
   return adminConsentPage(view, { action: `/${segment}/v2.0/adminconsent`, hidden })
@@ -59,12 +71,20 @@ function question(world: World, read: AdminRequest, account: Account, segment: s
 
 function accepted(world: World, read: AdminRequest, account: Account): string {
   world.consents.recordForOrganisation(account.tenantId, read.scopes)
-  return back(read, [['admin_consent', 'True'], ['tenant', account.tenantId], ['scope', read.scopeText]])
+  return back(read, [
+    ['admin_consent', 'True'],
+    ['tenant', account.tenantId],
+    ['scope', read.scopeText],
+  ])
 }
 
 function refused(world: World, read: AdminRequest): string {
   const description = describe(new Refusal(65004), traceOf(world), world.app)
-  return back(read, [['admin_consent', 'True'], ['error', 'consent_required'], ['error_description', description]])
+  return back(read, [
+    ['admin_consent', 'True'],
+    ['error', 'consent_required'],
+    ['error_description', description],
+  ])
 }
 
 function back(read: AdminRequest, parameters: [string, string][]): string {

@@ -21,8 +21,12 @@ function readOptions(args: string[]): EntraOptions {
   const { values } = parseArgs({
     args,
     options: {
-      port: { type: 'string' }, 'control-port': { type: 'string' }, seed: { type: 'string' }, crowd: { type: 'string' },
-      'client-id': { type: 'string' }, 'client-secret': { type: 'string', multiple: true },
+      port: { type: 'string' },
+      'control-port': { type: 'string' },
+      seed: { type: 'string' },
+      crowd: { type: 'string' },
+      'client-id': { type: 'string' },
+      'client-secret': { type: 'string', multiple: true },
       'redirect-uri': { type: 'string', multiple: true },
     },
   })

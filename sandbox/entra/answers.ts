@@ -19,7 +19,10 @@ export function newTrace(clientRequestId: unknown, at: number): Trace {
 
 /** `2026-03-02 09:05:31Z` */
 export function timestamp(ms: number): string {
-  return new Date(ms).toISOString().replace('T', ' ').replace(/\.\d+Z$/, 'Z')
+  return new Date(ms)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, 'Z')
 }
 
 /** Seven digits of a second, as .NET writes them: `2026-03-01T08:00:00.4080000Z` */

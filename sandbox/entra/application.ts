@@ -36,11 +36,17 @@ const loopback = /^(http:\/\/(?:localhost|127\.0\.0\.1)):\d+/
 /** Exact and case-sensitive; only for http on localhost the port is ignored (entra.md 9). */
 export function isRegistered(app: Application, redirectUri: string): boolean {
   const portless = redirectUri.replace(loopback, '$1')
-  return app.redirectUris.some((uri) => uri === redirectUri || (portless !== redirectUri && uri.replace(loopback, '$1') === portless))
+  return app.redirectUris.some(
+    (uri) => uri === redirectUri || (portless !== redirectUri && uri.replace(loopback, '$1') === portless),
+  )
 }
 
 /** The registered certificate with this thumbprint, or undefined. `hash` sha256 is x5t#S256, sha1 is x5t; base64url. */
-export function findCertificate(app: Application, hash: 'sha256' | 'sha1', thumbprint: string): X509Certificate | undefined {
+export function findCertificate(
+  app: Application,
+  hash: 'sha256' | 'sha1',
+  thumbprint: string,
+): X509Certificate | undefined {
   return app.certificates
     .map((pem) => new X509Certificate(pem))
     .find((certificate) => createHash(hash).update(certificate.raw).digest('base64url') === thumbprint)

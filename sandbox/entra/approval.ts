@@ -17,28 +17,33 @@ export interface Callback {
 }
 
 export type Standing =
-  | { kind: 'stopped'; refusal: Refusal }
-  | { kind: 'needs_admin' }
-  | { kind: 'needs_consent' }
-  | { kind: 'ready' }
+  { kind: 'stopped'; refusal: Refusal } | { kind: 'needs_admin' } | { kind: 'needs_consent' } | { kind: 'ready' }
 
 /** Where this account stands with this request, once it has signed in. */
 export function standing(world: World, request: AuthorizeRequest, account: Account): Standing {
   if (!admits(request.audience, account)) {
     const where = request.audience.tenant?.name ?? 'work or school accounts'
     const listed = aadstsCases[50020]?.text ?? ''
-    const text = listed.replace('from identity provider', `'${account.username}'`).replace('in tenant', `in tenant '${where}'`)
+    const text = listed
+      .replace('from identity provider', `'${account.username}'`)
+      .replace('in tenant', `in tenant '${where}'`)
     return { kind: 'stopped', refusal: new Refusal(50020, { text }) }
   }
   if (account.signInError !== undefined) return { kind: 'stopped', refusal: new Refusal(account.signInError) }
   const covered = world.consents.covers(account, request.scopes.graph)
   const managed = world.directory.tenantOf(account).userConsent === 'microsoft_managed'
-  if (!covered && managed && !account.admin && needingAdmin(request.scopes.graph).length > 0) return { kind: 'needs_admin' }
+  if (!covered && managed && !account.admin && needingAdmin(request.scopes.graph).length > 0)
+    return { kind: 'needs_admin' }
   return { kind: covered && request.prompt !== 'consent' ? 'ready' : 'needs_consent' }
 }
 
 /** Records the consent and issues a code. */
-export function approve(world: World, request: AuthorizeRequest, account: Account, options: { forOrganisation: boolean }): Callback {
+export function approve(
+  world: World,
+  request: AuthorizeRequest,
+  account: Account,
+  options: { forOrganisation: boolean },
+): Callback {
   if (options.forOrganisation) world.consents.recordForOrganisation(account.tenantId, request.scopes.graph)
   world.consents.record(account, request.scopes.graph)
   const code = world.codes.issue({
@@ -64,7 +69,10 @@ export function approve(world: World, request: AuthorizeRequest, account: Accoun
 export function decline(address: ReturnAddress, account: Account | undefined): Callback {
   const parameters: Callback['parameters'] = [['error', 'access_denied']]
   if (account && isPersonal(account)) {
-    parameters.push(['error_description', 'The user has denied access to the scope requested by the client application.'])
+    parameters.push([
+      'error_description',
+      'The user has denied access to the scope requested by the client application.',
+    ])
   } else parameters.push(['error_subcode', 'cancel'])
   return { address, parameters: withState(parameters, address) }
 }
@@ -101,9 +109,10 @@ function withState(parameters: Callback['parameters'], address: ReturnAddress): 
 export function callbackUrl({ address, parameters }: Callback): string {
   const query = new URLSearchParams(parameters).toString()
   if (address.responseMode === 'fragment') return `${address.redirectUri}#${query}`
-  const base = URL.parse(address.redirectUri)?.pathname === '/' && !/[^/]\/(\?|$)/.test(address.redirectUri)
-    ? new URL(address.redirectUri).href
-    : address.redirectUri
+  const base =
+    URL.parse(address.redirectUri)?.pathname === '/' && !/[^/]\/(\?|$)/.test(address.redirectUri)
+      ? new URL(address.redirectUri).href
+      : address.redirectUri
   // The empty fragment keeps a fragment of the page before from being inherited; Microsoft sends it since 2020.
   return `${base}${base.includes('?') ? '&' : '?'}${query}#`
 }

@@ -54,18 +54,22 @@ export function readAuthorizeRequest(world: World, segment: string, query: strin
   const clientId = form.get('client_id')
   if (!clientId) throw missing('client_id')
   if (clientId !== world.app.clientId) {
-    throw new Refusal(700016, { text: aadstsCases[700016]?.text.replace('{app}', clientId).replace('directory', `directory '${segment}'`) ?? '' })
+    throw new Refusal(700016, {
+      text: aadstsCases[700016]?.text.replace('{app}', clientId).replace('directory', `directory '${segment}'`) ?? '',
+    })
   }
   const redirectUri = form.get('redirect_uri')
   // Entra picks a registered address at random when there is none; a client that relies on that is wrong, so it is refused here.
   if (!redirectUri) throw new Refusal(900971)
   if (!isRegistered(world.app, redirectUri)) {
-    throw new Refusal(50011, { text: aadstsCases[50011]?.text.replace('URI specified', `URI '${redirectUri}' specified`) ?? '' })
+    throw new Refusal(50011, {
+      text: aadstsCases[50011]?.text.replace('URI specified', `URI '${redirectUri}' specified`) ?? '',
+    })
   }
   const mode = form.get('response_mode') ?? 'query'
   const address: ReturnAddress = {
     redirectUri,
-    responseMode: modes.includes(mode) ? mode as ReturnAddress['responseMode'] : 'query',
+    responseMode: modes.includes(mode) ? (mode as ReturnAddress['responseMode']) : 'query',
     state: form.get('state'),
   }
   try {

@@ -10,7 +10,16 @@ import { readAuthorizeRequest, ReturnedRefusal } from './authorize-request.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
 import { Refusal } from './errors.ts'
 import { readForm } from './form.ts'
-import { consentPage, errorPage, formPostPage, lookupPage, needAdminPage, pickerPage, signedOutPage, signInPage } from './pages.ts'
+import {
+  consentPage,
+  errorPage,
+  formPostPage,
+  lookupPage,
+  needAdminPage,
+  pickerPage,
+  signedOutPage,
+  signInPage,
+} from './pages.ts'
 import type { Step } from './pages.ts'
 import { texts } from './texts.ts'
 import type { World } from './world.ts'
@@ -20,24 +29,38 @@ type Incoming = FastifyRequest<{ Params: { tenant: string } }>
 const cookieName = 'simulated-ests'
 
 export function authorizeRoutes(app: FastifyInstance, world: World): void {
-  app.get('/:tenant/oauth2/v2.0/authorize', (request: Incoming, reply) => begin(world, request, reply, queryOf(request)))
-  app.post('/:tenant/oauth2/v2.0/authorize', (request: Incoming, reply) => begin(world, request, reply, bodyOf(request)))
-  app.post('/:tenant/login', (request: Incoming, reply) => step(world, request, reply, (read, account) => {
-    void reply.header('set-cookie', `${cookieName}=${encodeURIComponent(account.username)}; Path=/; HttpOnly; SameSite=Lax`)
-    return proceed(world, read, account, reply)
-  }))
-  app.post('/:tenant/consent', (request: Incoming, reply) => step(world, request, reply, (read, account, form) => {
-    if (form.get('decision') !== 'accept') return deliver(reply, decline(read, account))
-    const found = standing(world, read, account)
-    if (found.kind === 'stopped' || found.kind === 'needs_admin') return proceed(world, read, account, reply)
-    const forOrganisation = account.admin === true && form.get('organisation') === 'on'
-    return deliver(reply, approve(world, read, account, { forOrganisation }))
-  }))
-  app.post('/:tenant/return', (request: Incoming, reply) => step(world, request, reply, (read) =>
-    deliver(reply, leaveWithoutApproval(world, read, traceOf(world)))))
+  app.get('/:tenant/oauth2/v2.0/authorize', (request: Incoming, reply) =>
+    begin(world, request, reply, queryOf(request)),
+  )
+  app.post('/:tenant/oauth2/v2.0/authorize', (request: Incoming, reply) =>
+    begin(world, request, reply, bodyOf(request)),
+  )
+  app.post('/:tenant/login', (request: Incoming, reply) =>
+    step(world, request, reply, (read, account) => {
+      void reply.header(
+        'set-cookie',
+        `${cookieName}=${encodeURIComponent(account.username)}; Path=/; HttpOnly; SameSite=Lax`,
+      )
+      return proceed(world, read, account, reply)
+    }),
+  )
+  app.post('/:tenant/consent', (request: Incoming, reply) =>
+    step(world, request, reply, (read, account, form) => {
+      if (form.get('decision') !== 'accept') return deliver(reply, decline(read, account))
+      const found = standing(world, read, account)
+      if (found.kind === 'stopped' || found.kind === 'needs_admin') return proceed(world, read, account, reply)
+      const forOrganisation = account.admin === true && form.get('organisation') === 'on'
+      return deliver(reply, approve(world, read, account, { forOrganisation }))
+    }),
+  )
+  app.post('/:tenant/return', (request: Incoming, reply) =>
+    step(world, request, reply, (read) => deliver(reply, leaveWithoutApproval(world, read, traceOf(world)))),
+  )
   app.get('/:tenant/oauth2/v2.0/logout', (request: Incoming, reply) => signOut(world, reply, queryOf(request)))
   app.post('/:tenant/oauth2/v2.0/logout', (request: Incoming, reply) => signOut(world, reply, bodyOf(request)))
-  app.get('/error', (request, reply) => html(reply, 200, lookupPage(new URLSearchParams(queryOf(request)).get('code') ?? '')))
+  app.get('/error', (request, reply) =>
+    html(reply, 200, lookupPage(new URLSearchParams(queryOf(request)).get('code') ?? '')),
+  )
 }
 
 function begin(world: World, request: Incoming, reply: FastifyReply, query: string): FastifyReply {
@@ -48,8 +71,10 @@ function begin(world: World, request: Incoming, reply: FastifyReply, query: stri
     const hinted = read.loginHint === undefined ? undefined : world.directory.find(read.loginHint)
     if (read.prompt === 'none') return silently(world, read, hinted && session !== hinted ? undefined : session, reply)
     const switching = read.prompt === 'select_account' || read.prompt === 'login'
-    if (session && !switching && (read.loginHint === undefined || session === hinted)) return proceed(world, read, session, reply)
-    if (hinted && read.prompt !== 'select_account') return html(reply, 200, signInPage(hinted, loginStep(read), switchHref(read)))
+    if (session && !switching && (read.loginHint === undefined || session === hinted))
+      return proceed(world, read, session, reply)
+    if (hinted && read.prompt !== 'select_account')
+      return html(reply, 200, signInPage(hinted, loginStep(read), switchHref(read)))
     const intro = texts.pickIntro(world.app.name)
     return html(reply, 200, pickerPage(world.directory.accounts, loginStep(read), intro))
   })
@@ -57,7 +82,9 @@ function begin(world: World, request: Incoming, reply: FastifyReply, query: stri
 
 /** One step of the pages: the form carries `request` (the authorize query) and, but for errors, `account`. */
 function step(
-  world: World, request: Incoming, reply: FastifyReply,
+  world: World,
+  request: Incoming,
+  reply: FastifyReply,
   act: (read: AuthorizeRequest, account: Account, form: ReadonlyMap<string, string>) => FastifyReply,
 ): FastifyReply {
   return guarded(world, reply, () => {
@@ -73,19 +100,32 @@ function proceed(world: World, read: AuthorizeRequest, account: Account, reply: 
   const found = standing(world, read, account)
   const hidden = { request: read.query, account: account.username }
   if (found.kind === 'ready') return deliver(reply, approve(world, read, account, { forOrganisation: false }))
-  if (found.kind === 'stopped') return html(reply, 200, errorPage(found.refusal, traceOf(world), world.app, switchHref(read)))
+  if (found.kind === 'stopped')
+    return html(reply, 200, errorPage(found.refusal, traceOf(world), world.app, switchHref(read)))
   if (found.kind === 'needs_admin') {
-    return html(reply, 200, needAdminPage(account, world.app.name, { action: `/${read.segment}/return`, hidden }, switchHref(read)))
+    return html(
+      reply,
+      200,
+      needAdminPage(account, world.app.name, { action: `/${read.segment}/return`, hidden }, switchHref(read)),
+    )
   }
   const view = { account, appName: world.app.name, scopes: read.scopes.graph, offline: read.scopes.offline }
   return html(reply, 200, consentPage(view, { action: `/${read.segment}/consent`, hidden }))
 }
 
-function silently(world: World, read: AuthorizeRequest, session: Account | undefined, reply: FastifyReply): FastifyReply {
+function silently(
+  world: World,
+  read: AuthorizeRequest,
+  session: Account | undefined,
+  reply: FastifyReply,
+): FastifyReply {
   if (!session) throw new ReturnedRefusal(new Refusal(50058), read)
   const found = standing(world, read, session)
   if (found.kind === 'ready') return deliver(reply, approve(world, read, session, { forOrganisation: false }))
-  throw new ReturnedRefusal(found.kind === 'stopped' ? found.refusal : new Refusal(65001, { error: 'interaction_required' }), read)
+  throw new ReturnedRefusal(
+    found.kind === 'stopped' ? found.refusal : new Refusal(65001, { error: 'interaction_required' }),
+    read,
+  )
 }
 
 /** Turns refusals into a page or a redirect, by whether the redirect URI is known to be the application's. */
@@ -93,7 +133,8 @@ function guarded(world: World, reply: FastifyReply, act: () => FastifyReply): Fa
   try {
     return act()
   } catch (error) {
-    if (error instanceof ReturnedRefusal) return deliver(reply, refuse(world, error.address, error.refusal, traceOf(world)))
+    if (error instanceof ReturnedRefusal)
+      return deliver(reply, refuse(world, error.address, error.refusal, traceOf(world)))
     if (error instanceof Refusal) return html(reply, 400, errorPage(error, traceOf(world), world.app))
     throw error
   }
@@ -102,7 +143,9 @@ function guarded(world: World, reply: FastifyReply, act: () => FastifyReply): Fa
 export function deliver(reply: FastifyReply, callback: Callback): FastifyReply {
   const { address, parameters } = callback
   if (address.responseMode === 'form_post') return html(reply, 200, formPostPage(address.redirectUri, parameters))
-  return reply.headers({ 'Cache-Control': 'no-store, no-cache', Pragma: 'no-cache' }).redirect(callbackUrl(callback), 302)
+  return reply
+    .headers({ 'Cache-Control': 'no-store, no-cache', Pragma: 'no-cache' })
+    .redirect(callbackUrl(callback), 302)
 }
 
 export function html(reply: FastifyReply, status: number, body: string): FastifyReply {
@@ -110,7 +153,8 @@ export function html(reply: FastifyReply, status: number, body: string): Fastify
     .code(status)
     .headers({
       'Cache-Control': 'no-store, no-cache',
-      'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+      'Content-Security-Policy':
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
       'Referrer-Policy': 'no-referrer',
       'X-Content-Type-Options': 'nosniff',
     })
@@ -122,7 +166,9 @@ function signOut(world: World, reply: FastifyReply, query: string): FastifyReply
   return guarded(world, reply, () => {
     void reply.header('set-cookie', `${cookieName}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`)
     const back = readForm(query).get('post_logout_redirect_uri')
-    return back !== undefined && world.app.redirectUris.includes(back) ? reply.redirect(back, 302) : html(reply, 200, signedOutPage())
+    return back !== undefined && world.app.redirectUris.includes(back)
+      ? reply.redirect(back, 302)
+      : html(reply, 200, signedOutPage())
   })
 }
 
@@ -141,7 +187,6 @@ export function queryOf(request: FastifyRequest): string {
   const mark = request.url.indexOf('?')
   return mark < 0 ? '' : request.url.slice(mark + 1)
 }
-
 
 export function bodyOf(request: FastifyRequest): string {
   return typeof request.body === 'string' ? request.body : ''

@@ -1,7 +1,11 @@
 /** The claims challenge of continuous access evaluation, as recorded (entra.md 8.3). */
 
 /** `since` in seconds: tokens issued before it are no longer good. */
-export function caeChallenge(baseUrl: string, resource: string, since: number): {
+export function caeChallenge(
+  baseUrl: string,
+  resource: string,
+  since: number,
+): {
   status: number
   code: string
   message: string
@@ -9,7 +13,10 @@ export function caeChallenge(baseUrl: string, resource: string, since: number): 
 } {
   const claims = Buffer.from(`{"access_token":{"nbf":{"essential":true, "value":"${since}"}}}`).toString('base64')
   const challenge = [
-    'Bearer realm=""', `authorization_uri="${baseUrl}/common/oauth2/authorize"`, `client_id="${resource}"`, 'error="insufficient_claims"',
+    'Bearer realm=""',
+    `authorization_uri="${baseUrl}/common/oauth2/authorize"`,
+    `client_id="${resource}"`,
+    'error="insufficient_claims"',
     `claims="${claims}"`,
   ].join(', ')
   const result = 'InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp'

@@ -33,7 +33,12 @@ export function readClientId(form: Form, authorization: string | undefined): str
  * Throws the refusal of a wrong, expired or missing credential. `audiences` are the addresses of the token endpoint that an
  * assertion may name.
  */
-export function authenticateClient(world: World, form: Form, authorization: string | undefined, audiences: string[]): void {
+export function authenticateClient(
+  world: World,
+  form: Form,
+  authorization: string | undefined,
+  audiences: string[],
+): void {
   const basic = authorization?.startsWith('Basic ') ? readBasic(authorization) : undefined
   const given = [form.has('client_assertion'), form.has('client_secret'), basic !== undefined].filter(Boolean)
   if (given.length === 0) throw new Refusal(7000218)
@@ -61,9 +66,10 @@ function checkAssertion(world: World, assertion: string, audiences: string[]): v
   const modern = header.alg === 'PS256' && typeof header['x5t#S256'] === 'string'
   const legacy = header.alg === 'RS256' && (typeof header.x5t === 'string' || typeof header['x5t#S256'] === 'string')
   if (!modern && !legacy) throw new Refusal(700027)
-  const certificate = typeof header['x5t#S256'] === 'string'
-    ? findCertificate(world.app, 'sha256', header['x5t#S256'])
-    : findCertificate(world.app, 'sha1', String(header.x5t))
+  const certificate =
+    typeof header['x5t#S256'] === 'string'
+      ? findCertificate(world.app, 'sha256', header['x5t#S256'])
+      : findCertificate(world.app, 'sha1', String(header.x5t))
   if (!certificate) throw new Refusal(700027)
   const padding = modern
     ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
@@ -91,7 +97,7 @@ function checkAssertion(world: World, assertion: string, audiences: string[]): v
 function readJson(part: string | undefined): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(part ?? '', 'base64url').toString())
-    return typeof value === 'object' && value !== null ? value as Record<string, unknown> : undefined
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
   } catch {
     return undefined
   }

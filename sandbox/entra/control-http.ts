@@ -19,7 +19,10 @@ const orders: Record<string, Order> = {
     run: (control, body) => ({ callbackUrl: control.signIn(body) }),
   },
   decline: { fields: ['account', 'authorizeUrl'], run: (control, body) => ({ callbackUrl: control.decline(body) }) },
-  'need-admin-approval': { fields: ['authorizeUrl'], run: (control, body) => ({ callbackUrl: control.needAdminApproval(body) }) },
+  'need-admin-approval': {
+    fields: ['authorizeUrl'],
+    run: (control, body) => ({ callbackUrl: control.needAdminApproval(body) }),
+  },
   'refuse-sign-in': {
     fields: ['authorizeUrl', 'aadsts', 'error', 'suberror'],
     run: (control, body) => ({ callbackUrl: control.refuseSignIn(body) }),
@@ -63,12 +66,15 @@ export function controlRoutes(app: FastifyInstance, control: EntraControl): void
     const stranger = Object.keys(body).find((field) => !order.fields.includes(field))
     try {
       if (stranger !== undefined) {
-        throw new BadOrder(`${name} has no field ${JSON.stringify(stranger)}; it has ${order.fields.join(', ') || 'none'}`)
+        throw new BadOrder(
+          `${name} has no field ${JSON.stringify(stranger)}; it has ${order.fields.join(', ') || 'none'}`,
+        )
       }
       return (await order.run(control, body)) ?? {}
     } catch (error) {
       if (error instanceof BadOrder) return reply.code(400).send({ error: error.message })
-      if (error instanceof Refusal) return reply.code(400).send({ error: `${error.message}: ${error.case.text}`, aadsts: error.code })
+      if (error instanceof Refusal)
+        return reply.code(400).send({ error: `${error.message}: ${error.case.text}`, aadsts: error.code })
       throw error
     }
   })

@@ -121,7 +121,8 @@ export function createControl(world: World): EntraControl {
     },
     decline: ({ account: name, authorizeUrl }) =>
       callbackUrl(decline(read(authorizeUrl), name === undefined ? undefined : account(name))),
-    needAdminApproval: ({ authorizeUrl }) => callbackUrl(leaveWithoutApproval(world, read(authorizeUrl), traceOf(world))),
+    needAdminApproval: ({ authorizeUrl }) =>
+      callbackUrl(leaveWithoutApproval(world, read(authorizeUrl), traceOf(world))),
     refuseSignIn({ authorizeUrl, aadsts, error, suberror }) {
       const facts: RefusalFacts = { ...(error !== undefined && { error }), ...(suberror !== undefined && { suberror }) }
       return callbackUrl(refuse(world, read(authorizeUrl), new Refusal(aadsts, facts), traceOf(world)))
@@ -130,11 +131,17 @@ export function createControl(world: World): EntraControl {
       const who = account(name)
       consents.record(who, scopes)
       return writeRefreshToken(world.sealer, who, {
-        clientId: world.app.clientId, issuedAt: clock.now(), scopes, openid: true, epoch: world.revocations.epoch(who),
+        clientId: world.app.clientId,
+        issuedAt: clock.now(),
+        scopes,
+        openid: true,
+        epoch: world.revocations.epoch(who),
       })
     },
-    adminConsent: ({ account: name, scopes = registeredScopes }) => consents.recordForOrganisation(account(name).tenantId, scopes),
-    forgetConsent: ({ account: name } = {}) => (name === undefined ? consents.forgetAll() : consents.forget(account(name))),
+    adminConsent: ({ account: name, scopes = registeredScopes }) =>
+      consents.recordForOrganisation(account(name).tenantId, scopes),
+    forgetConsent: ({ account: name } = {}) =>
+      name === undefined ? consents.forgetAll() : consents.forget(account(name)),
     revokeSessions: ({ account: name }) => world.revocations.revoke(account(name), clock.now()),
     misbehave(knob, value, options = {}) {
       if (options.account !== undefined) account(options.account)
@@ -182,7 +189,8 @@ function isCertificate(pem: string): boolean {
 
 function checkSettings({ rotation, lifetime, loopAfter, ...unknown }: Partial<Settings>): void {
   const [stranger] = Object.keys(unknown)
-  if (stranger !== undefined) throw new BadOrder(`no setting ${JSON.stringify(stranger)}; there are rotation, lifetime, loopAfter`)
+  if (stranger !== undefined)
+    throw new BadOrder(`no setting ${JSON.stringify(stranger)}; there are rotation, lifetime, loopAfter`)
   if (rotation !== undefined && !['entra', 'strict', 'none_returned'].includes(rotation)) {
     throw new BadOrder('rotation: expected entra, strict or none_returned')
   }
@@ -206,11 +214,17 @@ function readState(world: World): ControlState {
     now: new Date(world.clock.now()).toISOString(),
     settings: { ...world.settings },
     app: {
-      clientId: app.clientId, name: app.name, redirectUris: app.redirectUris,
-      clientSecrets: app.secrets.length, certificates: app.certificates.length,
+      clientId: app.clientId,
+      name: app.name,
+      redirectUris: app.redirectUris,
+      clientSecrets: app.secrets.length,
+      certificates: app.certificates.length,
     },
     accounts: world.directory.accounts.slice(0, 50).map((account) => ({
-      username: account.username, objectId: account.objectId, tenantId: account.tenantId, note: account.note,
+      username: account.username,
+      objectId: account.objectId,
+      tenantId: account.tenantId,
+      note: account.note,
       consented: [...world.consents.of(account)],
     })),
     knobs,

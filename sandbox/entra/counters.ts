@@ -29,15 +29,32 @@ export interface TokenRequestCounts {
 export const endpoints = ['authorize', 'adminconsent', 'discovery', 'keys', 'graph'] as const
 export type Endpoint = (typeof endpoints)[number]
 
-const publicFields = ['grant_type', 'client_id', 'scope', 'redirect_uri', 'client_info', 'claims', 'client_assertion_type']
-const keptHeaders = ['client-request-id', 'return-client-request-id', 'content-type', 'accept', 'user-agent', 'x-anchormailbox']
+const publicFields = [
+  'grant_type',
+  'client_id',
+  'scope',
+  'redirect_uri',
+  'client_info',
+  'claims',
+  'client_assertion_type',
+]
+const keptHeaders = [
+  'client-request-id',
+  'return-client-request-id',
+  'content-type',
+  'accept',
+  'user-agent',
+  'x-anchormailbox',
+]
 const kept = 200
 
 export interface Counters {
-  begin(request: Omit<TokenRequest, 'fields' | 'values' | 'headers' | 'outcome'> & {
-    form: ReadonlyMap<string, string>
-    headers: Record<string, string | string[] | undefined>
-  }): TokenRequest
+  begin(
+    request: Omit<TokenRequest, 'fields' | 'values' | 'headers' | 'outcome'> & {
+      form: ReadonlyMap<string, string>
+      headers: Record<string, string | string[] | undefined>
+    },
+  ): TokenRequest
   end(request: TokenRequest, outcome: string): void
   count(endpoint: Endpoint): void
   tokenRequests(): TokenRequestCounts
@@ -57,10 +74,12 @@ export function createCounters(): Counters {
   return {
     begin({ form, headers, ...facts }) {
       const pick = (names: string[], get: (name: string) => string | undefined): Record<string, string> =>
-        Object.fromEntries(names.flatMap((name) => {
-          const value = get(name)
-          return value === undefined ? [] : [[name, value]]
-        }))
+        Object.fromEntries(
+          names.flatMap((name) => {
+            const value = get(name)
+            return value === undefined ? [] : [[name, value]]
+          }),
+        )
       const request: TokenRequest = {
         ...facts,
         outcome: 'pending',
@@ -90,7 +109,8 @@ export function createCounters(): Counters {
       byOutcome: Object.fromEntries(byOutcome),
       recent: recent.slice(-kept).map((request) => ({ ...request })),
     }),
-    others: () => Object.fromEntries(endpoints.map((name) => [name, others.get(name) ?? 0])) as Record<Endpoint, number>,
+    others: () =>
+      Object.fromEntries(endpoints.map((name) => [name, others.get(name) ?? 0])) as Record<Endpoint, number>,
     reset() {
       total = 0
       byGrant = new Map()

@@ -8,8 +8,25 @@ import type { World } from './world.ts'
 type Incoming = FastifyRequest<{ Params: { tenant: string } }>
 
 const claims = [
-  'sub', 'iss', 'cloud_instance_name', 'cloud_instance_host_name', 'cloud_graph_host_name', 'msgraph_host', 'aud', 'exp', 'iat',
-  'auth_time', 'acr', 'nonce', 'preferred_username', 'name', 'tid', 'ver', 'at_hash', 'c_hash', 'email',
+  'sub',
+  'iss',
+  'cloud_instance_name',
+  'cloud_instance_host_name',
+  'cloud_graph_host_name',
+  'msgraph_host',
+  'aud',
+  'exp',
+  'iat',
+  'auth_time',
+  'acr',
+  'nonce',
+  'preferred_username',
+  'name',
+  'tid',
+  'ver',
+  'at_hash',
+  'c_hash',
+  'email',
 ]
 
 export function discoveryRoutes(app: FastifyInstance, world: World): void {
@@ -67,5 +84,8 @@ function published(reply: FastifyReply, body: object): FastifyReply {
 function tenantNotFound(world: World, request: Incoming, reply: FastifyReply): FastifyReply {
   const refusal = new Refusal(90002, { error: 'invalid_tenant', text: unknownTenant(request.params.tenant) })
   const trace = newTrace(request.headers['client-request-id'], world.clock.now())
-  return reply.code(400).type('application/json; charset=utf-8').send(JSON.stringify(errorBody(refusal, trace, world.app, world.url)))
+  return reply
+    .code(400)
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify(errorBody(refusal, trace, world.app, world.url)))
 }

@@ -24,8 +24,14 @@ export function createDrives(): Drives {
       let files = byAccount.get(account.objectId)
       if (!files) {
         files = [
-          ['Hand hygiene audit.txt', `Hand hygiene audit, ward 3\nAuditor: ${account.displayName}\nObserved 20, performed 18.\n`],
-          ['Action plan.md', '# Action plan\n\n- Refill dispensers in rooms 4 and 7\n- Repeat the audit in two weeks\n'],
+          [
+            'Hand hygiene audit.txt',
+            `Hand hygiene audit, ward 3\nAuditor: ${account.displayName}\nObserved 20, performed 18.\n`,
+          ],
+          [
+            'Action plan.md',
+            '# Action plan\n\n- Refill dispensers in rooms 4 and 7\n- Repeat the audit in two weeks\n',
+          ],
         ].map(([name = '', content = ''], i) => ({
           id: `01SIMULATED${account.objectId.slice(-6).toUpperCase()}000${i + 1}`,
           name,

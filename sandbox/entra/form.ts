@@ -8,7 +8,8 @@ export function readForm(text: string): Map<string, string> {
     if (pair === '') continue
     const equals = pair.indexOf('=')
     const name = decode(equals < 0 ? pair : pair.slice(0, equals))
-    if (fields.has(name)) throw new Refusal(9002313, { text: `Invalid request. Request contains parameter '${name}' more than once.` })
+    if (fields.has(name))
+      throw new Refusal(9002313, { text: `Invalid request. Request contains parameter '${name}' more than once.` })
     fields.set(name, decode(equals < 0 ? '' : pair.slice(equals + 1)))
   }
   return fields

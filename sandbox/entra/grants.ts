@@ -36,7 +36,11 @@ export interface TokenResponse {
 }
 
 export async function redeemCode(
-  world: World, form: Form, audience: Audience, code: IssuedCode | undefined, faults: Faults,
+  world: World,
+  form: Form,
+  audience: Audience,
+  code: IssuedCode | undefined,
+  faults: Faults,
 ): Promise<TokenResponse> {
   required(form, 'code')
   if (!code) throw new Refusal(9002313, { error: 'invalid_grant' })
@@ -51,16 +55,27 @@ export async function redeemCode(
   checkConsent(world, code.account, asked.graph)
   code.redeemed = true
   return answer(world, form, {
-    account: code.account, asked, granted: code.scopes.graph, nonce: code.nonce, clientInfo: code.clientInfo, successor: true, faults,
+    account: code.account,
+    asked,
+    granted: code.scopes.graph,
+    nonce: code.nonce,
+    clientInfo: code.clientInfo,
+    successor: true,
+    faults,
   })
 }
 
 export async function refresh(
-  world: World, form: Form, audience: Audience, token: RefreshToken | undefined, faults: Faults,
+  world: World,
+  form: Form,
+  audience: Audience,
+  token: RefreshToken | undefined,
+  faults: Faults,
 ): Promise<TokenResponse> {
   required(form, 'refresh_token')
   const account = token && world.directory.find(token.objectId)
-  if (!token || token.clientId !== world.app.clientId) throw new Refusal(9002313, { error: 'invalid_grant', suberror: 'bad_token' })
+  if (!token || token.clientId !== world.app.clientId)
+    throw new Refusal(9002313, { error: 'invalid_grant', suberror: 'bad_token' })
   if (!account) throw new Refusal(50034)
   if (!admits(audience, account)) throw new Refusal(50020, { error: 'invalid_grant' })
   const now = world.clock.now()
@@ -72,15 +87,32 @@ export async function refresh(
     throw new Refusal(700082, { text: aadstsCases[700082]?.text.replace(/issued on \S+ and/, issued) ?? '' })
   }
   const given = form.get('scope')
-  const asked: RequestedScopes = given === undefined
-    ? { openid: token.openid, profile: token.openid, email: token.openid, offline: true, graph: token.scopes, form: 'short' }
-    : readScopes(given)
+  const asked: RequestedScopes =
+    given === undefined
+      ? {
+          openid: token.openid,
+          profile: token.openid,
+          email: token.openid,
+          offline: true,
+          graph: token.scopes,
+          form: 'short',
+        }
+      : readScopes(given)
   const held = new Set([...token.scopes, ...world.consents.of(account)])
-  if (!asked.graph.every((scope) => held.has(scope)) || !world.consents.stands(account, asked.graph)) throw notConsented(account)
+  if (!asked.graph.every((scope) => held.has(scope)) || !world.consents.stands(account, asked.graph))
+    throw notConsented(account)
   const successor = world.settings.rotation !== 'none_returned'
   if (world.settings.rotation === 'strict') uses.spend(token.id)
   else if (!successor || faults.noRefreshToken) uses.touch(token.id, now)
-  return answer(world, form, { account, asked, granted: token.scopes, nonce: undefined, clientInfo: false, successor, faults })
+  return answer(world, form, {
+    account,
+    asked,
+    granted: token.scopes,
+    nonce: undefined,
+    clientInfo: false,
+    successor,
+    faults,
+  })
 }
 
 function notConsented(account: Account): Refusal {
@@ -94,7 +126,12 @@ function checkConsent(world: World, account: Account, scopes: readonly string[])
 
 function checkVerifier(code: IssuedCode, verifier: string | undefined): void {
   if (code.challenge === undefined && verifier === undefined) return
-  const made = code.challengeMethod === 'plain' ? verifier : createHash('sha256').update(verifier ?? '').digest('base64url')
+  const made =
+    code.challengeMethod === 'plain'
+      ? verifier
+      : createHash('sha256')
+          .update(verifier ?? '')
+          .digest('base64url')
   if (verifier === undefined || made !== code.challenge) throw new Refusal(501481)
 }
 
@@ -124,10 +161,17 @@ async function answer(world: World, form: Form, granting: Granting): Promise<Tok
   const everything = [...new Set([...asked.graph, ...granting.granted, ...world.consents.of(account)])]
   const scopes = everything.filter((scope) => !account.withheldScopes?.includes(scope))
   const cp1 = form.get('claims')?.includes('"cp1"') ?? false
-  const lifetime = world.settings.lifetime ?? (cp1 ? world.random.between(72_000, 100_800) : world.random.between(3600, 5399))
+  const lifetime =
+    world.settings.lifetime ?? (cp1 ? world.random.between(72_000, 100_800) : world.random.between(3600, 5399))
   const expiresIn = faults.expiresInString ? String(lifetime) : lifetime
   const idToken = asked.openid
-    ? await issueIdToken(world, { account, profile: asked.profile, email: asked.email, nonce: granting.nonce, fault: faults.idToken })
+    ? await issueIdToken(world, {
+        account,
+        profile: asked.profile,
+        email: asked.email,
+        nonce: granting.nonce,
+        fault: faults.idToken,
+      })
     : undefined
   const response: TokenResponse = {
     token_type: 'Bearer',
@@ -138,7 +182,10 @@ async function answer(world: World, form: Form, granting: Granting): Promise<Tok
   }
   if (asked.offline && granting.successor && !faults.noRefreshToken) {
     response.refresh_token = writeRefreshToken(world.sealer, account, {
-      clientId: world.app.clientId, issuedAt: world.clock.now(), scopes: everything, openid: asked.openid,
+      clientId: world.app.clientId,
+      issuedAt: world.clock.now(),
+      scopes: everything,
+      openid: asked.openid,
       epoch: world.revocations.epoch(account),
     })
   }

@@ -10,15 +10,33 @@ export function profile(account: Account): object {
   const head = { '@odata.context': `${context}users/$entity` }
   if (isPersonal(account)) {
     return {
-      ...head, userPrincipalName: account.username, id: account.objectId.replaceAll('-', '').slice(-16),
-      displayName: account.displayName, surname: account.surname, givenName: account.givenName, preferredLanguage: 'en-US',
-      mail: account.username, mobilePhone: null, jobTitle: null, officeLocation: null, businessPhones: [],
+      ...head,
+      userPrincipalName: account.username,
+      id: account.objectId.replaceAll('-', '').slice(-16),
+      displayName: account.displayName,
+      surname: account.surname,
+      givenName: account.givenName,
+      preferredLanguage: 'en-US',
+      mail: account.username,
+      mobilePhone: null,
+      jobTitle: null,
+      officeLocation: null,
+      businessPhones: [],
     }
   }
   return {
-    ...head, businessPhones: [], displayName: account.displayName, givenName: account.givenName, jobTitle: null,
-    mail: account.username, mobilePhone: null, officeLocation: null, preferredLanguage: null, surname: account.surname,
-    userPrincipalName: account.username, id: account.objectId,
+    ...head,
+    businessPhones: [],
+    displayName: account.displayName,
+    givenName: account.givenName,
+    jobTitle: null,
+    mail: account.username,
+    mobilePhone: null,
+    officeLocation: null,
+    preferredLanguage: null,
+    surname: account.surname,
+    userPrincipalName: account.username,
+    id: account.objectId,
   }
 }
 

@@ -13,7 +13,14 @@ import type { World } from './world.ts'
 type Answer = { status: number; code: string; message: string; headers?: Record<string, string> }
 type Work = (account: Account, request: FastifyRequest, reply: FastifyReply) => unknown
 
-const readFiles = ['Files.Read', 'Files.ReadWrite', 'Files.Read.All', 'Files.ReadWrite.All', 'Sites.Read.All', 'Sites.ReadWrite.All']
+const readFiles = [
+  'Files.Read',
+  'Files.ReadWrite',
+  'Files.Read.All',
+  'Files.ReadWrite.All',
+  'Sites.Read.All',
+  'Sites.ReadWrite.All',
+]
 const writeFiles = readFiles.filter((scope) => scope.includes('Write'))
 const readUser = ['User.Read', 'User.ReadWrite']
 const revoke = ['User.RevokeSessions.All', 'User.ReadWrite']
@@ -41,7 +48,10 @@ export function graphRoutes(app: FastifyInstance, world: World): void {
 
   route('GET', '/v1.0/me', readUser, profile)
   route('GET', '/oidc/userinfo', [], (account) => ({
-    sub: account.objectId, name: account.displayName, family_name: account.surname, given_name: account.givenName,
+    sub: account.objectId,
+    name: account.displayName,
+    family_name: account.surname,
+    given_name: account.givenName,
     email: account.username,
   }))
   route('POST', '/v1.0/me/revokeSignInSessions', revoke, (account) => {
@@ -54,7 +64,8 @@ export function graphRoutes(app: FastifyInstance, world: World): void {
     value: world.drives.files(account, now()).map((entry) => describeFile(account, entry)),
   }))
   route('GET', '/v1.0/me/drive/items/:id', readFiles, (account, request) => ({
-    '@odata.context': `${context}users('${account.objectId}')/drive/items/$entity`, ...describeFile(account, file(account, request)),
+    '@odata.context': `${context}users('${account.objectId}')/drive/items/$entity`,
+    ...describeFile(account, file(account, request)),
   }))
   route('GET', '/v1.0/me/drive/items/:id/content', readFiles, (account, request, reply) => {
     const found = file(account, request)
@@ -75,15 +86,18 @@ function serve(world: World, scopes: string[], work: Work, request: FastifyReque
   void reply.headers({
     'request-id': requestId,
     'client-request-id': clientRequestId,
-    'x-ms-ags-diagnostic': '{"ServerInfo":{"DataCenter":"SIMULATED","Slice":"E","Ring":"0","ScaleUnit":"000","RoleInstance":"SIMULATED"}}',
+    'x-ms-ags-diagnostic':
+      '{"ServerInfo":{"DataCenter":"SIMULATED","Slice":"E","Ring":"0","ScaleUnit":"000","RoleInstance":"SIMULATED"}}',
     'OData-Version': '4.0',
     'Cache-Control': 'no-cache',
-    'Content-Type': 'application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8',
+    'Content-Type':
+      'application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8',
   })
   try {
     const { account, token } = authorize(world, request)
     misbehave(world, account, request)
-    if (scopes.length > 0 && !scopes.some((scope) => token.scopes.includes(scope))) throw new GraphError(forbidden(request))
+    if (scopes.length > 0 && !scopes.some((scope) => token.scopes.includes(scope)))
+      throw new GraphError(forbidden(request))
     const result = work(account, request, reply)
     return reply.send(typeof result === 'string' ? result : JSON.stringify(result))
   } catch (error) {
@@ -91,7 +105,10 @@ function serve(world: World, scopes: string[], work: Work, request: FastifyReque
     const { status, code, message, headers } = error.answer
     const date = new Date(world.clock.now()).toISOString().slice(0, 19)
     const innerError = { date, 'request-id': requestId, 'client-request-id': clientRequestId }
-    return reply.code(status).headers(headers ?? {}).send(JSON.stringify({ error: { code, message, innerError } }))
+    return reply
+      .code(status)
+      .headers(headers ?? {})
+      .send(JSON.stringify({ error: { code, message, innerError } }))
   }
 }
 
@@ -120,7 +137,11 @@ function unauthorized(message: string): Answer {
 function forbidden(request: FastifyRequest): Answer {
   return request.url.startsWith('/v1.0/me/drive')
     ? { status: 403, code: 'accessDenied', message: 'Access denied' }
-    : { status: 403, code: 'Authorization_RequestDenied', message: 'Insufficient privileges to complete the operation.' }
+    : {
+        status: 403,
+        code: 'Authorization_RequestDenied',
+        message: 'Insufficient privileges to complete the operation.',
+      }
 }
 
 function misbehave(world: World, account: Account, request: FastifyRequest): void {
@@ -128,7 +149,12 @@ function misbehave(world: World, account: Account, request: FastifyRequest): voi
   const status = world.board.take('graph_status', names)
   if (status !== undefined) {
     const code = status === 429 ? 'TooManyRequests' : 'serviceNotAvailable'
-    throw new GraphError({ status, code, message: 'Simulated misbehaviour.', headers: status === 429 ? { 'Retry-After': '10' } : {} })
+    throw new GraphError({
+      status,
+      code,
+      message: 'Simulated misbehaviour.',
+      headers: status === 429 ? { 'Retry-After': '10' } : {},
+    })
   }
   if (request.url.startsWith('/v1.0/me/drive') && world.board.take('no_spo_licence', names)) {
     throw new GraphError({ status: 400, code: 'BadRequest', message: 'Tenant does not have a SPO license.' })

@@ -58,7 +58,10 @@ async function make(world: World, { account, profile, email, nonce, fault }: IdT
     ...(email && { email: account.username }),
     ...(profile && { name: account.displayName }),
     ...(nonce !== undefined && fault !== 'no_nonce' && { nonce: fault === 'wrong_nonce' ? 'another-nonce' : nonce }),
-    ...(profile && { oid: fault === 'wrong_oid' ? strangerId : account.objectId, preferred_username: account.username }),
+    ...(profile && {
+      oid: fault === 'wrong_oid' ? strangerId : account.objectId,
+      preferred_username: account.username,
+    }),
     rh: '1.AXkASIMULATED.',
     sid: randomUUID(),
     sub: subject(account, world.app.clientId),
@@ -72,7 +75,11 @@ async function make(world: World, { account, profile, email, nonce, fault }: IdT
   const text = `${encode(header)}.${encode(payload)}`
   if (fault === 'alg_none') return `${text}.`
   if (fault === 'unknown_key') strangerKey ??= generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-  const signature = sign('sha256', Buffer.from(text), fault === 'unknown_key' && strangerKey ? strangerKey : key.privateKey)
+  const signature = sign(
+    'sha256',
+    Buffer.from(text),
+    fault === 'unknown_key' && strangerKey ? strangerKey : key.privateKey,
+  )
   if (fault === 'bad_signature') signature[10] = (signature[10] ?? 0) ^ 1
   return `${text}.${signature.toString('base64url')}`
 }

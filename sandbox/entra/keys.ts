@@ -20,7 +20,11 @@ async function newKey(): Promise<SigningKey> {
   const { privateKey } = await generate('rsa', { modulusLength: 2048 })
   const publicKey = createPublicKey(privateKey)
   const now = Date.now()
-  const facts = { commonName: 'SIMULATED accounts.accesscontrol.example', notBefore: now - year, notAfter: now + 4 * year }
+  const facts = {
+    commonName: 'SIMULATED accounts.accesscontrol.example',
+    notBefore: now - year,
+    notAfter: now + 4 * year,
+  }
   const certificate = selfSignedCertificate({ publicKey, privateKey }, facts)
   return { kid: createHash('sha1').update(certificate).digest('base64url'), privateKey, certificate }
 }
@@ -63,7 +67,16 @@ export function createKeyRing(): KeyRing {
         for (let i = 0; i < families[family].length; i++) {
           const key = await at(family, i)
           const { n, e } = createPublicKey(key.privateKey).export({ format: 'jwk' })
-          keys.push({ kty: 'RSA', use: 'sig', kid: key.kid, x5t: key.kid, n, e, x5c: [key.certificate.toString('base64')], issuer })
+          keys.push({
+            kty: 'RSA',
+            use: 'sig',
+            kid: key.kid,
+            x5t: key.kid,
+            n,
+            e,
+            x5c: [key.certificate.toString('base64')],
+            issuer,
+          })
         }
       }
       return { keys }

@@ -77,7 +77,8 @@ const realHosts = /(^|\.)(microsoftonline\.(com|us|de|cn)|chinacloudapi\.cn|wind
 export function refuseRealHosts(env: Record<string, string | undefined>): void {
   for (const name of ['MICROSOFT_LOGIN_URL', 'MICROSOFT_GRAPH_URL']) {
     const host = URL.parse(env[name] ?? '')?.hostname
-    if (host && realHosts.test(host)) throw new Error(`${name} names the real ${host}: the Entra simulator does not start beside it`)
+    if (host && realHosts.test(host))
+      throw new Error(`${name} names the real ${host}: the Entra simulator does not start beside it`)
   }
 }
 

@@ -4,8 +4,19 @@ import { aadstsCases } from './errors.ts'
 import type { Random } from './random.ts'
 
 export const idTokenFaults = [
-  'missing', 'garbage', 'alg_none', 'bad_signature', 'unknown_key', 'wrong_aud', 'wrong_iss', 'wrong_nonce', 'no_nonce', 'wrong_tid',
-  'wrong_oid', 'expired', 'not_yet_valid',
+  'missing',
+  'garbage',
+  'alg_none',
+  'bad_signature',
+  'unknown_key',
+  'wrong_aud',
+  'wrong_iss',
+  'wrong_nonce',
+  'no_nonce',
+  'wrong_tid',
+  'wrong_oid',
+  'expired',
+  'not_yet_valid',
 ] as const
 export type IdTokenFault = (typeof idTokenFaults)[number]
 
@@ -57,8 +68,10 @@ export interface Misbehaviour<K extends Knob = Knob> {
 }
 
 const isTrue = (value: unknown): boolean => value === true
-const isWhole = (low: number, high: number) => (value: unknown): boolean =>
-  typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high
+const isWhole =
+  (low: number, high: number) =>
+  (value: unknown): boolean =>
+    typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 
 function isAadsts(value: unknown): boolean {
@@ -107,14 +120,16 @@ export function createBoard(random: Random): MisbehaviourBoard {
       if (!check) throw new BadOrder(`no knob ${JSON.stringify(setting.knob)}; there are ${knobNames.join(', ')}`)
       if (!check[0](setting.value)) throw new BadOrder(`${setting.knob}: expected ${check[1]}`)
       const { times, rate } = setting
-      if (times !== undefined && !isWhole(1, Infinity)(times)) throw new BadOrder('times: expected a whole number from 1')
+      if (times !== undefined && !isWhole(1, Infinity)(times))
+        throw new BadOrder('times: expected a whole number from 1')
       if (rate !== undefined && !(rate > 0 && rate <= 1)) throw new BadOrder('rate: expected more than 0 and up to 1')
       this.clear(setting.knob, setting.account ?? '*')
       settings = [...settings, { ...setting }]
     },
     clear(knob, account) {
-      settings = settings.filter((entry) =>
-        (knob && entry.knob !== knob) || (account && !same(entry.account ?? '*', account)))
+      settings = settings.filter(
+        (entry) => (knob && entry.knob !== knob) || (account && !same(entry.account ?? '*', account)),
+      )
     },
     take(knob, account) {
       if (settings.length === 0) return undefined

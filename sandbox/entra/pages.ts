@@ -39,7 +39,9 @@ ${body}
 }
 
 function form({ action, hidden }: Step, inner: string, id?: string): string {
-  const fields = Object.entries(hidden).map(([name, value]) => `<input type="hidden" name="${name}" value="${escape(value)}">`)
+  const fields = Object.entries(hidden).map(
+    ([name, value]) => `<input type="hidden" name="${name}" value="${escape(value)}">`,
+  )
   return `<form method="post" action="${escape(action)}"${id ? ` id="${id}"` : ''}>${fields.join('')}${inner}</form>`
 }
 
@@ -50,10 +52,12 @@ function accountId(account: Account): string {
 
 /** Only the first twelve, so that a benchmark's crowd does not fill the page. */
 export function pickerPage(accounts: readonly Account[], step: Step, intro: string): string {
-  const items = accounts.slice(0, 12).map((account) => `<li>
+  const items = accounts.slice(0, 12).map(
+    (account) => `<li>
 <button name="account" value="${escape(account.username)}" id="${accountId(account)}">
 <span>${escape(account.displayName)}</span><span>${escape(account.username)}</span><span class="soft">${escape(account.note)}</span>
-</button></li>`)
+</button></li>`,
+  )
   const list = form(step, `<ul class="accounts">${items.join('\n')}</ul>`)
   return page(texts.pickTitle, 'picker', `<p class="soft">${escape(intro)}</p>${list}`)
 }
@@ -61,8 +65,12 @@ export function pickerPage(accounts: readonly Account[], step: Step, intro: stri
 export function signInPage(account: Account, step: Step, otherHref: string): string {
   const button = `<div class="actions"><button class="main" id="sign-in">${texts.signInButton}</button></div>`
   const inside = form({ ...step, hidden: { ...step.hidden, account: account.username } }, button)
-  return page(texts.signInTitle, 'sign-in-page', `<p>${escape(texts.signInIntro(account.username))}</p>${inside}
-<p><a id="other-account" href="${escape(otherHref)}">${texts.pickOther}</a></p>`)
+  return page(
+    texts.signInTitle,
+    'sign-in-page',
+    `<p>${escape(texts.signInIntro(account.username))}</p>${inside}
+<p><a id="other-account" href="${escape(otherHref)}">${texts.pickOther}</a></p>`,
+  )
 }
 
 function permissionList(scopes: readonly string[], offline: boolean): string {
@@ -88,21 +96,33 @@ export function consentPage({ account, appName, scopes, offline }: ConsentView, 
   const organisation = account.admin
     ? `<label><input type="checkbox" name="organisation" value="on" id="organisation">${texts.consentOrganisation}</label>`
     : ''
-  return page(texts.consentTitle, 'consent', `<p class="soft">${escape(texts.signedInAs(account.username))}</p>
+  return page(
+    texts.consentTitle,
+    'consent',
+    `<p class="soft">${escape(texts.signedInAs(account.username))}</p>
 <p>${escape(texts.consentIntro(appName))}</p>${permissionList(scopes, offline)}<p class="soft">${texts.consentNote}</p>
-${form(step, organisation + acceptOrCancel)}`)
+${form(step, organisation + acceptOrCancel)}`,
+  )
 }
 
 export function adminConsentPage(view: ConsentView & { organisation: string }, step: Step): string {
-  return page(texts.adminTitle, 'admin-consent', `<p class="soft">${escape(texts.signedInAs(view.account.username))}</p>
-<p>${escape(texts.adminIntro(view.appName, view.organisation))}</p>${permissionList(view.scopes, false)}${form(step, acceptOrCancel)}`)
+  return page(
+    texts.adminTitle,
+    'admin-consent',
+    `<p class="soft">${escape(texts.signedInAs(view.account.username))}</p>
+<p>${escape(texts.adminIntro(view.appName, view.organisation))}</p>${permissionList(view.scopes, false)}${form(step, acceptOrCancel)}`,
+  )
 }
 
 export function needAdminPage(account: Account, appName: string, step: Step, otherHref: string): string {
-  return page(texts.needAdminTitle, 'need-admin-approval', `<p class="soft">${escape(texts.signedInAs(account.username))}</p>
+  return page(
+    texts.needAdminTitle,
+    'need-admin-approval',
+    `<p class="soft">${escape(texts.signedInAs(account.username))}</p>
 <p>${escape(texts.needAdminIntro(appName))}</p>
 <p><a id="admin-account" href="${escape(otherHref)}">${texts.needAdminOther}</a></p>
-${form(step, `<button class="link" id="return-to-app">${texts.needAdminReturn}</button>`)}`)
+${form(step, `<button class="link" id="return-to-app">${texts.needAdminReturn}</button>`)}`,
+  )
 }
 
 /** A fault that stays at Microsoft: the application hears nothing of it. */
@@ -115,10 +135,14 @@ export function errorPage(refusal: Refusal, trace: Trace, app: AppNames, otherHr
     ['Correlation Id', trace.correlationId],
     ['Timestamp', timestamp(trace.at)],
   ]
-  return page(blocked ? texts.blockedTitle : texts.errorTitle, 'error', `${blocked ? `<p>${texts.blockedIntro}</p>` : ''}
+  return page(
+    blocked ? texts.blockedTitle : texts.errorTitle,
+    'error',
+    `${blocked ? `<p>${texts.blockedIntro}</p>` : ''}
 <p id="error-description">${escape(say(refusal, app))}</p>${other}
 <h2 class="soft">${texts.troubleshooting}</h2>
-<dl>${facts.map(([name, value]) => `<dt>${name}</dt><dd>${escape(value)}</dd>`).join('')}</dl>`)
+<dl>${facts.map(([name, value]) => `<dt>${name}</dt><dd>${escape(value)}</dd>`).join('')}</dl>`,
+  )
 }
 
 /** response_mode=form_post. Microsoft submits it by script; this one has a button, so that no page needs script. */
@@ -135,5 +159,9 @@ export function signedOutPage(): string {
 /** `/error?code=N`, where `error_uri` points. */
 export function lookupPage(code: string): string {
   const text = /^\d+$/.test(code) ? aadstsCases[Number(code)]?.text : undefined
-  return page(texts.lookupTitle, 'error-lookup', `<p>AADSTS${escape(code)}</p><p>${escape(text ?? texts.lookupUnknown)}</p>`)
+  return page(
+    texts.lookupTitle,
+    'error-lookup',
+    `<p>AADSTS${escape(code)}</p><p>${escape(text ?? texts.lookupUnknown)}</p>`,
+  )
 }

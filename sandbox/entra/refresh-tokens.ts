@@ -23,11 +23,16 @@ const personalPrefix = 'M.C544_BAY.0.U.-'
 const workPrefix = '1.AX'
 
 /** About 1.2 kB for work accounts, 0.4 kB with odd characters for personal ones, as measured at Microsoft. */
-export function writeRefreshToken(sealer: Sealer, account: Account, facts: Omit<RefreshToken, 'id' | 'objectId'>): string {
+export function writeRefreshToken(
+  sealer: Sealer,
+  account: Account,
+  facts: Omit<RefreshToken, 'id' | 'objectId'>,
+): string {
   const personal = isPersonal(account)
   const content = [account.objectId, facts.clientId, facts.issuedAt, facts.scopes, facts.openid ? 1 : 0, facts.epoch]
   const sealed = sealer.seal('refresh token', content, personal ? 290 : 880)
-  if (personal) return personalPrefix + sealed.toString('base64').replace(/\+/g, '*').replace(/\//g, '!').replace(/=/g, '$')
+  if (personal)
+    return personalPrefix + sealed.toString('base64').replace(/\+/g, '*').replace(/\//g, '!').replace(/=/g, '$')
   const text = sealed.toString('base64url')
   return `${workPrefix}${text.slice(0, 64)}.${text.slice(64)}`
 }

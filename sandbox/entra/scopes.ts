@@ -11,13 +11,26 @@ const oidcScopes = ['openid', 'profile', 'email', 'offline_access']
 export const registeredScopes = ['User.Read', 'Files.ReadWrite.All']
 
 const graphScopes = [
-  ...registeredScopes, 'User.ReadWrite', 'User.RevokeSessions.All', 'Files.Read', 'Files.Read.All', 'Files.ReadWrite',
-  'Sites.Read.All', 'Sites.ReadWrite.All', 'Mail.Read', 'Calendars.Read',
+  ...registeredScopes,
+  'User.ReadWrite',
+  'User.RevokeSessions.All',
+  'Files.Read',
+  'Files.Read.All',
+  'Files.ReadWrite',
+  'Sites.Read.All',
+  'Sites.ReadWrite.All',
+  'Mail.Read',
+  'Calendars.Read',
 ]
 
 /** A user of a `microsoft_managed` organisation cannot approve these alone. */
 const adminApproved = new Set([
-  'Files.ReadWrite.All', 'Files.Read.All', 'Sites.Read.All', 'Sites.ReadWrite.All', 'Mail.Read', 'Calendars.Read',
+  'Files.ReadWrite.All',
+  'Files.Read.All',
+  'Sites.Read.All',
+  'Sites.ReadWrite.All',
+  'Mail.Read',
+  'Calendars.Read',
   'User.RevokeSessions.All',
 ])
 
@@ -34,7 +47,14 @@ export interface RequestedScopes {
 
 /** Reads a `scope` parameter (RFC 6749 3.3). Throws the AADSTS70011 refusal for a scope that does not exist. */
 export function readScopes(text: string): RequestedScopes {
-  const read: RequestedScopes = { openid: false, profile: false, email: false, offline: false, graph: [], form: 'short' }
+  const read: RequestedScopes = {
+    openid: false,
+    profile: false,
+    email: false,
+    offline: false,
+    graph: [],
+    form: 'short',
+  }
   for (const word of text.split(' ').filter((part) => part !== '')) {
     const lower = word.toLowerCase()
     if (oidcScopes.includes(lower)) {
@@ -69,7 +89,12 @@ export function needingAdmin(scopes: readonly string[]): string[] {
  * The `scope` of a token response: shuffled, OpenID scopes added for work accounts whether asked or not, offline_access never
  * echoed, full names where they were asked for (entra.md 2).
  */
-export function echoScopes(granted: readonly string[], form: RequestedScopes['form'], personal: boolean, random: Random): string {
+export function echoScopes(
+  granted: readonly string[],
+  form: RequestedScopes['form'],
+  personal: boolean,
+  random: Random,
+): string {
   const prefix = form === 'full' ? graphResource : form === 'guid' ? `${graphAppId}/` : ''
   const words = granted.map((scope) => prefix + scope)
   return random.shuffle(personal ? words : [...words, 'openid', 'profile', 'email']).join(' ')

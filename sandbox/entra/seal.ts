@@ -2,7 +2,15 @@
  * Opaque tokens that carry their own content. Refresh tokens have to survive a restart of the simulator (the sandbox keeps
  * its database between runs), so they are sealed under a key made from the seed instead of being kept in a table.
  */
-import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, randomFillSync, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  randomFillSync,
+  timingSafeEqual,
+} from 'node:crypto'
 
 export interface Sealer {
   /** Sealed JSON as bytes; padded so that the result has about `size` bytes. */

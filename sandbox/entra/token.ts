@@ -46,8 +46,13 @@ async function answerToken(world: World, request: Incoming, reply: FastifyReply)
   const names = account ? [account.username, account.objectId] : []
   const authentication = authenticationMethod(form, request.headers.authorization)
   const counted = world.counters.begin({
-    at: world.clock.now(), tenant: request.params.tenant, grant: form.get('grant_type') ?? '', account: account?.username ?? null,
-    authentication, form, headers: request.headers,
+    at: world.clock.now(),
+    tenant: request.params.tenant,
+    grant: form.get('grant_type') ?? '',
+    account: account?.username ?? null,
+    authentication,
+    form,
+    headers: request.headers,
   })
   const { board, gates } = world
   await gates.before.pass()
@@ -61,7 +66,8 @@ async function answerToken(world: World, request: Incoming, reply: FastifyReply)
   if (latency !== undefined) await world.sleep(latency)
 
   const trace = newTrace(request.headers['client-request-id'] ?? form.get('client-request-id'), world.clock.now())
-  const answer = told(world, names, trace) ?? shaped(world, names, await judged(world, request, presented, counted, trace))
+  const answer =
+    told(world, names, trace) ?? shaped(world, names, await judged(world, request, presented, counted, trace))
   if (request.headers['return-client-request-id'] === 'true') answer.headers['client-request-id'] = trace.correlationId
   const reset = board.take('reset', names)
   world.counters.end(counted, reset ? 'reset' : answer.outcome)
@@ -96,7 +102,11 @@ function told(world: World, names: string[], trace: Trace): Answer | undefined {
   }
   const retryAfter = board.take('throttle', names)
   if (retryAfter !== undefined) {
-    const headers = { 'Content-Type': 'text/plain', 'Retry-After': String(retryAfter), 'x-ms-request-id': trace.traceId }
+    const headers = {
+      'Content-Type': 'text/plain',
+      'Retry-After': String(retryAfter),
+      'x-ms-request-id': trace.traceId,
+    }
     return { status: 429, headers, body: 'Too Many Requests', outcome: 'throttled' }
   }
   const status = board.take('status', names)
@@ -113,7 +123,13 @@ function told(world: World, names: string[], trace: Trace): Answer | undefined {
   return undefined
 }
 
-async function judged(world: World, request: Incoming, presented: Presented, counted: TokenRequest, trace: Trace): Promise<Answer> {
+async function judged(
+  world: World,
+  request: Incoming,
+  presented: Presented,
+  counted: TokenRequest,
+  trace: Trace,
+): Promise<Answer> {
   const { board } = world
   const names = counted.account ? [counted.account, world.directory.find(counted.account)?.objectId ?? ''] : []
   try {
@@ -178,7 +194,8 @@ function refused(world: World, refusal: Refusal, trace: Trace): Answer {
 
 /** Spoils the form of an answer whose content is right. */
 function shaped(world: World, names: string[], answer: Answer): Answer {
-  if (world.board.take('malformed', names)) return { ...answer, body: '<!DOCTYPE html><p>SIMULATED: not JSON', outcome: 'malformed' }
+  if (world.board.take('malformed', names))
+    return { ...answer, body: '<!DOCTYPE html><p>SIMULATED: not JSON', outcome: 'malformed' }
   if (world.board.take('truncated', names)) {
     return { ...answer, body: answer.body.slice(0, answer.body.length / 2), outcome: 'truncated' }
   }

@@ -66,7 +66,10 @@ interface Reply {
 }
 
 export interface BrokerClient {
-  beginConnect(userId: string, options?: { intent?: 'connect' | 'manage'; allowSwitch?: boolean }): Promise<{ id: string; url: string }>
+  beginConnect(
+    userId: string,
+    options?: { intent?: 'connect' | 'manage'; allowSwitch?: boolean },
+  ): Promise<{ id: string; url: string }>
   complete(connectSession: string, userId: string): Promise<{ next: string }>
   token(userId: string): Promise<Token>
   /** A token of a later generation than the one that failed. */
@@ -99,7 +102,12 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
 
   async function attempt(method: string, path: string, body: string | undefined): Promise<Reply | 'unreachable'> {
     const content: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
-    const outgoing = { method, url: `http://${options.authority}${path}`, headers: content, ...(body === undefined ? {} : { body }) }
+    const outgoing = {
+      method,
+      url: `http://${options.authority}${path}`,
+      headers: content,
+      ...(body === undefined ? {} : { body }),
+    }
     const headers = { ...content, ...signRequest(outgoing, key, { now: Date.now() }) }
     const began = performance.now()
     const sent = { host: options.authority, accept: 'application/json', ...headers }
@@ -159,7 +167,12 @@ async function transmit(
   body: string | undefined,
 ): Promise<Received | undefined> {
   try {
-    const answer = await request(url, { method: method as 'GET', headers, body: body ?? null, signal: AbortSignal.timeout(TIMEOUT) })
+    const answer = await request(url, {
+      method: method as 'GET',
+      headers,
+      body: body ?? null,
+      signal: AbortSignal.timeout(TIMEOUT),
+    })
     return { status: answer.statusCode, headers: answer.headers, body: Buffer.from(await answer.body.arrayBuffer()) }
   } catch {
     return undefined
@@ -171,9 +184,15 @@ function believe(received: Received, sent: OutgoingRequest, key: SigningKey): vo
   const verdict = verifyResponse(received, sent, key, { now: Date.now() })
   if (verdict.kind === 'verified') return
   // The broker signs only for callers that it knows: its `invalid_signature` comes without one.
-  throw new BrokerProblem(received.status === 401
-    ? { status: 401, code: 'invalid_signature', advice: 'The token broker does not accept our signature.' }
-    : { status: 0, code: 'untrusted_answer', advice: `What came as the broker's answer cannot be trusted (${verdict.detail}).` })
+  throw new BrokerProblem(
+    received.status === 401
+      ? { status: 401, code: 'invalid_signature', advice: 'The token broker does not accept our signature.' }
+      : {
+          status: 0,
+          code: 'untrusted_answer',
+          advice: `What came as the broker's answer cannot be trusted (${verdict.detail}).`,
+        },
+  )
 }
 
 function parse(bytes: Buffer): unknown {
@@ -184,7 +203,12 @@ function parse(bytes: Buffer): unknown {
 function noteOn(bytes: Buffer | undefined): string {
   try {
     const { code, reason, generation, degraded } = parse(bytes ?? Buffer.alloc(0)) as Partial<Problem & Token>
-    const notes = [code, reason, generation !== undefined && `generation ${generation}`, degraded && `degraded: ${degraded.reason}`]
+    const notes = [
+      code,
+      reason,
+      generation !== undefined && `generation ${generation}`,
+      degraded && `degraded: ${degraded.reason}`,
+    ]
     return notes.filter(Boolean).join(', ')
   } catch {
     return ''

@@ -3,7 +3,11 @@ import { BrokerProblem } from './broker-client.ts'
 import type { Application, View } from './main.ts'
 import { connectPage, plainPage } from './pages.ts'
 
-async function begin({ broker, session }: View, reply: FastifyReply, options: { intent: 'connect' | 'manage'; allowSwitch?: boolean }) {
+async function begin(
+  { broker, session }: View,
+  reply: FastifyReply,
+  options: { intent: 'connect' | 'manage'; allowSwitch?: boolean },
+) {
   const { id, url } = await broker.beginConnect(session.user.id, options)
   if (options.intent === 'connect') session.connectSessions.add(id)
   return reply.redirect(url, 303)
@@ -23,7 +27,10 @@ async function nextAfter(completion: Promise<{ next: string }>): Promise<string>
 export function connectRoutes({ page, form }: Application): void {
   page('/microsoft/connect', async (view) => connectPage(view))
   form('/microsoft/connect', (view, request, reply) =>
-    begin(view, reply, { intent: 'connect', allowSwitch: (request.body as { allow_switch?: string }).allow_switch === 'yes' }),
+    begin(view, reply, {
+      intent: 'connect',
+      allowSwitch: (request.body as { allow_switch?: string }).allow_switch === 'yes',
+    }),
   )
   page('/microsoft/manage', (view, _request, reply) => begin(view, reply, { intent: 'manage' }))
 

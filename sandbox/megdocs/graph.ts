@@ -37,7 +37,10 @@ export interface Graph {
 export function createGraph(url: string, onCall: (call: Call) => void = () => {}): Graph {
   async function call(token: string, method: 'GET' | 'PUT', path: string, text?: string): Promise<string> {
     const began = performance.now()
-    const headers = { authorization: `Bearer ${token}`, ...(text === undefined ? {} : { 'content-type': 'text/plain; charset=utf-8' }) }
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(text === undefined ? {} : { 'content-type': 'text/plain; charset=utf-8' }),
+    }
     const sent = { method, headers, body: text ?? null, signal: AbortSignal.timeout(10_000) }
     const answer = await request(`${url}/v1.0${path}`, sent).catch(() => {
       throw new GraphProblem(0, 'unreachable')

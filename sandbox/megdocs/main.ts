@@ -49,9 +49,15 @@ export interface Application {
   sessions: Sessions
   controls: SandboxControls | undefined
   /** A page for a logged-in user; others log in first and come back. What the broker or Graph refuse becomes a page. */
-  page(path: string, render: (view: View, request: FastifyRequest, reply: FastifyReply) => Promise<string | FastifyReply>): void
+  page(
+    path: string,
+    render: (view: View, request: FastifyRequest, reply: FastifyReply) => Promise<string | FastifyReply>,
+  ): void
   /** The same for a form, which must carry the session's CSRF token. */
-  form(path: string, act: (view: View, request: FastifyRequest, reply: FastifyReply) => Promise<string | FastifyReply>): void
+  form(
+    path: string,
+    act: (view: View, request: FastifyRequest, reply: FastifyReply) => Promise<string | FastifyReply>,
+  ): void
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -60,7 +66,10 @@ export async function startMegdocs(options: MegdocsOptions): Promise<Megdocs> {
   await app.register(cookie)
   await app.register(formbody)
   app.addHook('onSend', async (_request, reply) => {
-    reply.header('cache-control', 'no-store').header('referrer-policy', 'same-origin').header('x-content-type-options', 'nosniff')
+    reply
+      .header('cache-control', 'no-store')
+      .header('referrer-policy', 'same-origin')
+      .header('x-content-type-options', 'nosniff')
   })
   const application = createApplication(app, options)
   for (const routes of [loginRoutes, connectRoutes, documentRoutes]) routes(application)
@@ -100,7 +109,9 @@ function createApplication(app: FastifyInstance, options: MegdocsOptions): Appli
     page(path, render) {
       app.get(path, async (request, reply) => {
         const session = sessions.of(request)
-        return session ? view(session, render, request, reply) : reply.redirect(`/login?next=${encodeURIComponent(request.url)}`, 303)
+        return session
+          ? view(session, render, request, reply)
+          : reply.redirect(`/login?next=${encodeURIComponent(request.url)}`, 303)
       })
     },
     form(path, act) {
@@ -108,7 +119,10 @@ function createApplication(app: FastifyInstance, options: MegdocsOptions): Appli
         const session = sessions.of(request)
         if (!session) return reply.redirect('/login', 303)
         if ((request.body as Record<string, string> | undefined)?.['csrf'] !== session.csrf) {
-          const page = plainPage({ title: 'This form is not from your session', session }, 'Please go back and try again.')
+          const page = plainPage(
+            { title: 'This form is not from your session', session },
+            'Please go back and try again.',
+          )
           return reply.code(403).type('text/html; charset=utf-8').send(page)
         }
         return view(session, act, request, reply)

@@ -56,24 +56,30 @@ function navigation(session: Session): Html {
 function panel(session: Session, controls: readonly Control[]): Html {
   return html`<aside class="panel" aria-labelledby="controls"><h2 id="controls">Sandbox controls</h2>
 <p class="soft">These move the simulated world. No real MEGDocs has them.</p>
-<ul class="plain">${controls.map(({ action, label, explanation }) => html`<li>
+<ul class="plain">${controls.map(
+    ({ action, label, explanation }) => html`<li>
 <form method="post" action="/sandbox/${action}">${csrfField(session)}<button class="quiet">${label}</button></form>
-<span class="soft">${explanation}</span></li>`)}</ul></aside>`
+<span class="soft">${explanation}</span></li>`,
+  )}</ul></aside>`
 }
 
 function callsOf(calls: readonly Call[]): Html {
   return html`<details class="card"><summary>What MEGDocs just did behind this page</summary><div class="scroll"><table>
 <thead><tr><th>Asked</th><th>Request</th><th>Answer</th><th>Took</th></tr></thead>
-<tbody>${calls.map(({ who, what, status, note, milliseconds }) => html`<tr><td>${who}</td><td><code>${what}</code></td>
-<td>${status}${note && html` <span class="soft">${note}</span>`}</td><td>${milliseconds} ms</td></tr>`)}</tbody>
+<tbody>${calls.map(
+    ({ who, what, status, note, milliseconds }) => html`<tr><td>${who}</td><td><code>${what}</code></td>
+<td>${status}${note && html` <span class="soft">${note}</span>`}</td><td>${milliseconds} ms</td></tr>`,
+  )}</tbody>
 </table></div></details>`
 }
 
 export function loginPage(users: readonly User[], next: string): string {
   const body = html`<div class="card"><p>Choose who you are. These people are invented, and no password is needed.</p>
-<ul class="plain">${users.map(({ id, name, role }) => html`<li><form method="post" action="/login">
+<ul class="plain">${users.map(
+    ({ id, name, role }) => html`<li><form method="post" action="/login">
 <input type="hidden" name="user" value="${id}"><input type="hidden" name="next" value="${next}"><button class="quiet">${name}</button></form>
-<span class="soft">${role}</span></li>`)}</ul></div>`
+<span class="soft">${role}</span></li>`,
+  )}</ul></div>`
   return page({ title: 'Log in to MEGDocs' }, body)
 }
 
@@ -85,8 +91,11 @@ ${allowSwitch && html`<input type="hidden" name="allow_switch" value="yes">`}<bu
 type View = Omit<Frame, 'title'> & { session: Session }
 
 export function homePage(view: View, integration: IntegrationView | undefined): string {
-  return page({ ...view, title: `Good day, ${view.session.user.name}` }, html`<section class="card${isBroken(integration) && ' attention'}">
-${connectionOf(view.session, integration)}</section>`)
+  return page(
+    { ...view, title: `Good day, ${view.session.user.name}` },
+    html`<section class="card${isBroken(integration) && ' attention'}">
+${connectionOf(view.session, integration)}</section>`,
+  )
 }
 
 const isBroken = (integration: IntegrationView | undefined): boolean => integration?.status === 'reconnect_required'
@@ -107,31 +116,45 @@ function connectionOf(session: Session, integration: IntegrationView | undefined
 }
 
 export function connectPage(view: View): string {
-  return page({ ...view, title: 'Connect to Microsoft' }, html`<div class="card">
+  return page(
+    { ...view, title: 'Connect to Microsoft' },
+    html`<div class="card">
 <p>You will sign in at Microsoft and approve that MEGDocs reads your profile and reads and writes your Microsoft 365 files.</p>
-<div class="row">${connectForm(view.session)} <a href="/">Not now</a></div></div>`)
+<div class="row">${connectForm(view.session)} <a href="/">Not now</a></div></div>`,
+  )
 }
 
 const addressOf = ({ id }: DriveItem): string => `/documents/${encodeURIComponent(id)}`
 
 export function documentsPage(view: View, token: Token, me: Me, files: readonly DriveItem[]): string {
-  const items = files.map((file) => html`<li><a href="${addressOf(file)}">${file.name}</a>
-${file.size !== undefined && html`<span class="soft">${file.size} bytes</span>`}</li>`)
-  return page({ ...view, title: 'Your documents' }, html`${degraded(token)}<section class="card"><h2>OneDrive of ${me.displayName}</h2>
-<ul class="plain">${items}</ul></section>${tokenFacts(token)}`)
+  const items = files.map(
+    (file) => html`<li><a href="${addressOf(file)}">${file.name}</a>
+${file.size !== undefined && html`<span class="soft">${file.size} bytes</span>`}</li>`,
+  )
+  return page(
+    { ...view, title: 'Your documents' },
+    html`${degraded(token)}<section class="card"><h2>OneDrive of ${me.displayName}</h2>
+<ul class="plain">${items}</ul></section>${tokenFacts(token)}`,
+  )
 }
 
 export function documentPage(view: View, token: Token, file: DriveItem, text: string): string {
-  return page({ ...view, title: file.name }, html`${degraded(token)}
+  return page(
+    { ...view, title: file.name },
+    html`${degraded(token)}
 <form class="card stack" method="post" action="${addressOf(file)}">${csrfField(view.session)}
 <label for="text">Text</label><textarea id="text" name="text">
 ${text}</textarea><div class="row"><button>Save to Microsoft 365</button> <a href="/documents">Back to the list</a></div></form>
-${tokenFacts(token)}`)
+${tokenFacts(token)}`,
+  )
 }
 
 function degraded(token: Token): Html | undefined {
-  return token.degraded && html`<div class="card attention" role="status"><h2>Working, but not refreshed</h2>
+  return (
+    token.degraded &&
+    html`<div class="card attention" role="status"><h2>Working, but not refreshed</h2>
 <p>The access token is still valid for ${token.expires_in} s, but could not be refreshed (${token.degraded.reason}). Nothing to do now.</p></div>`
+  )
 }
 
 function tokenFacts(token: Token): Html {
@@ -148,12 +171,15 @@ const TITLES: Record<string, string> = {
 /** What stands in the way, who can do something, and the one button that may help. */
 export function problemPage(view: View, problem: Problem): string {
   const { code, reason, microsoft, who_acts: actor, retry_after: seconds } = problem
-  return page({ ...view, title: TITLES[code] ?? 'This did not work' }, html`<div class="card attention" role="alert">
+  return page(
+    { ...view, title: TITLES[code] ?? 'This did not work' },
+    html`<div class="card attention" role="alert">
 <p>${problem.advice ?? problem.title ?? 'Please try again later.'}</p>
 <p class="soft">Code <code>${code}</code>${reason && html`, reason <code>${reason}</code>`}
 ${microsoft?.aadsts !== undefined && html`, AADSTS${microsoft.aadsts}`}${actor && html`, to be solved by: ${actor}`}
 ${seconds !== undefined && html`, next try possible in ${seconds} s`}</p>
-<div class="row">${wayOn(view.session, problem)} <a href="/">Home</a></div></div>`)
+<div class="row">${wayOn(view.session, problem)} <a href="/">Home</a></div></div>`,
+  )
 }
 
 function wayOn(session: Session, problem: Problem): Html {

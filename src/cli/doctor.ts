@@ -5,10 +5,16 @@ const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 
 export const doctorCommand: Command = {
   name: 'doctor',
-  summary: 'Checks everything the service depends on and says what to do about each thing that is wrong. `--user`: one user, and why they cannot edit. '
-    + '`--fleet`: all users and replicas, and whose problem it most likely is. `--public`: how browsers\' requests arrive. Changes nothing; exit status 1 where somebody must act',
+  summary:
+    'Checks everything the service depends on and says what to do about each thing that is wrong. `--user`: one user, and why they cannot edit. ' +
+    "`--fleet`: all users and replicas, and whose problem it most likely is. `--public`: how browsers' requests arrive. Changes nothing; exit status 1 where somebody must act",
   usage: '[--user <user id> | --fleet | --public] [--json]',
-  options: { user: { type: 'string' }, fleet: { type: 'boolean' }, public: { type: 'boolean' }, json: { type: 'boolean' } },
+  options: {
+    user: { type: 'string' },
+    fleet: { type: 'boolean' },
+    public: { type: 'boolean' },
+    json: { type: 'boolean' },
+  },
   async run({ flags }, { env, out }) {
     const { text, json, failed } = await look(flags, env)
     out(flags['json'] === true ? JSON.stringify(json, null, 2) : text)
@@ -17,10 +23,12 @@ export const doctorCommand: Command = {
 }
 
 async function look({ user, fleet, public: entrance }: Arguments['flags'], env: NodeJS.ProcessEnv): Promise<Look> {
-  if ([user, fleet, entrance].filter((flag) => flag !== undefined).length > 1) throw new Misuse('Only one of --user, --fleet and --public at a time')
+  if ([user, fleet, entrance].filter((flag) => flag !== undefined).length > 1)
+    throw new Misuse('Only one of --user, --fleet and --public at a time')
   if (fleet === true) return examineFleet(env)
   if (entrance === true) return examineEntrance(env)
   if (user === undefined) return asLook(await examine(env))
-  if (typeof user !== 'string' || !USER_ID.test(user)) throw new Misuse('A user id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -')
+  if (typeof user !== 'string' || !USER_ID.test(user))
+    throw new Misuse('A user id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -')
   return examineUser(env, user)
 }

@@ -12,7 +12,8 @@ const BATCH = 500
 /** The same rows as POST /integrations/import takes, from a pipe: nobody has to keep a file of tokens. */
 export const importCommand: Command = {
   name: 'import',
-  summary: 'Takes over connections from newline-delimited JSON on standard input (rows as for `POST /integrations/import`). Judges only, without `--apply`; may be interrupted and repeated',
+  summary:
+    'Takes over connections from newline-delimited JSON on standard input (rows as for `POST /integrations/import`). Judges only, without `--apply`; may be interrupted and repeated',
   usage: '[--apply] < rows.ndjson',
   options: { apply: { type: 'boolean' } },
   async run({ flags }, terminal) {
@@ -21,7 +22,10 @@ export const importCommand: Command = {
     const dryRun = flags['apply'] !== true
     let line = 0
     async function take(batch: { line: number; row: unknown }[]): Promise<void> {
-      const results = await services.imports.run(batch.map(({ row }) => row), { caller: 'token-broker import', dryRun })
+      const results = await services.imports.run(
+        batch.map(({ row }) => row),
+        { caller: 'token-broker import', dryRun },
+      )
       results.forEach((result, i) => tell(result, batch[i]!.line, terminal))
       for (const { result } of results) totals[result]++
       terminal.out(`${line} lines: ${summary(totals)}`)
@@ -58,7 +62,12 @@ function parse(text: string): unknown {
 function tell(result: ImportResult, line: number, { err }: Terminal): void {
   if (result.result !== 'invalid' && result.result !== 'skipped') return
   const user = result.userId === undefined ? '' : ` user ${result.userId}`
-  err(`line ${line}${user}: ${result.result}: ${result.result === 'skipped' ? result.reason : result.reasons.join('; ')}`)
+  err(
+    `line ${line}${user}: ${result.result}: ${result.result === 'skipped' ? result.reason : result.reasons.join('; ')}`,
+  )
 }
 
-const summary = (totals: Record<string, number>): string => Object.entries(totals).map(([name, count]) => `${name} ${count}`).join(', ')
+const summary = (totals: Record<string, number>): string =>
+  Object.entries(totals)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ')

@@ -9,8 +9,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 export const keepAliveCommand: Command = {
   name: 'keep-alive',
-  summary: 'Sweeps once, as the running service does by itself: refreshes integrations that are due, and deletes those that no caller has read for '
-    + '`LET_GO_AFTER_DAYS`. With `--dry-run` only counts them',
+  summary:
+    'Sweeps once, as the running service does by itself: refreshes integrations that are due, and deletes those that no caller has read for ' +
+    '`LET_GO_AFTER_DAYS`. With `--dry-run` only counts them',
   usage: '[--dry-run]',
   options: { 'dry-run': { type: 'boolean' } },
   async run({ flags }, { env, out, err }) {
@@ -31,7 +32,8 @@ export const keepAliveCommand: Command = {
         out(`integrations                                  ${all}`)
         out(`due: not refreshed for ${String(afterDays).padEnd(4)} days              ${due}`)
         out(`to be let go: not read for ${String(letGoAfterDays).padEnd(4)} days          ${unused}`)
-        for (const { days, count } of diesWithin) out(`would die within ${String(days).padEnd(2)} days without a refresh   ${count}`)
+        for (const { days, count } of diesWithin)
+          out(`would die within ${String(days).padEnd(2)} days without a refresh   ${count}`)
         return 0
       }
       for (const signal of SIGNALS) process.once(signal, onSignal)

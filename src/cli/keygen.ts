@@ -12,51 +12,74 @@ const KINDS = { caller, sealing, session, response }
 /** What is to be pasted goes to stdout, what to do with it to stderr: `keygen session > file` makes a right NAME_FILE. */
 export const keygen: Command = {
   name: 'keygen',
-  summary: 'Makes a key and says where it goes: for a caller (`caller megdocs`), `SEALING_KEYS` (`sealing`), `SESSION_SECRETS` (`session`), `RESPONSE_SIGNING_KEY` (`response`)',
+  summary:
+    'Makes a key and says where it goes: for a caller (`caller megdocs`), `SEALING_KEYS` (`sealing`), `SESSION_SECRETS` (`session`), `RESPONSE_SIGNING_KEY` (`response`)',
   usage: 'caller <name> [--ed25519] [--days <1 to 400>] | sealing | session | response',
   options: { ed25519: { type: 'boolean' }, days: { type: 'string' } },
   words: 2,
   async run(args, terminal) {
     const [kind = ''] = args.words
     if (!Object.hasOwn(KINDS, kind)) throw new Misuse(`Say what the key is for: ${Object.keys(KINDS).join(', ')}`)
-    if (kind !== 'caller' && (args.words.length > 1 || Object.keys(args.flags).length > 0)) throw new Misuse(`A ${kind} key takes nothing more`)
+    if (kind !== 'caller' && (args.words.length > 1 || Object.keys(args.flags).length > 0))
+      throw new Misuse(`A ${kind} key takes nothing more`)
     KINDS[kind as keyof typeof KINDS](args, terminal)
     return 0
   },
 }
 
 function caller({ words: [, name], flags }: Arguments, { now, out, err }: Terminal): void {
-  if (name === undefined || !CALLER_NAME.test(name)) throw new Misuse('A caller key needs the caller\'s name: a-z 0-9 . _ -, at most 40')
+  if (name === undefined || !CALLER_NAME.test(name))
+    throw new Misuse("A caller key needs the caller's name: a-z 0-9 . _ -, at most 40")
   const days = Number(flags['days'] ?? DEFAULT_DAYS)
-  if (!Number.isInteger(days) || days < 1 || days > MAX_KEY_DAYS) throw new Misuse(`--days is a whole number from 1 to ${MAX_KEY_DAYS}`)
-  const { broker, caller } = generateKey(flags['ed25519'] === true ? 'ed25519' : 'hmac-sha256', name, now() + days * DAY, now())
+  if (!Number.isInteger(days) || days < 1 || days > MAX_KEY_DAYS)
+    throw new Misuse(`--days is a whole number from 1 to ${MAX_KEY_DAYS}`)
+  const { broker, caller } = generateKey(
+    flags['ed25519'] === true ? 'ed25519' : 'hmac-sha256',
+    name,
+    now() + days * DAY,
+    now(),
+  )
   out(`# For the broker: into "keys" of the caller "${name}" in the callers file`)
   out(JSON.stringify(broker, null, 2))
   out('')
   out(`# For ${name}: into its own secrets`)
   out(JSON.stringify(caller, null, 2))
   err('')
-  err(`What to do: 1. Add the broker's half to CALLERS_FILE, beside the key before it; every replica takes it over within seconds. 2. Give ${name} its half.`)
-  err(`3. When ${name} signs with "${broker.key_id}", remove the key before it. It ends ${broker.not_after}: make the next one before then.`)
-  err(`A new caller needs a whole entry: {"name": "${name}", "permissions": [...], "keys": [ the broker's half ]}; permissions are ${PERMISSIONS.join(', ')}.`)
+  err(
+    `What to do: 1. Add the broker's half to CALLERS_FILE, beside the key before it; every replica takes it over within seconds. 2. Give ${name} its half.`,
+  )
+  err(
+    `3. When ${name} signs with "${broker.key_id}", remove the key before it. It ends ${broker.not_after}: make the next one before then.`,
+  )
+  err(
+    `A new caller needs a whole entry: {"name": "${name}", "permissions": [...], "keys": [ the broker's half ]}; permissions are ${PERMISSIONS.join(', ')}.`,
+  )
   err('Neither half is kept anywhere: close this terminal afterwards.')
 }
 
 function sealing(_args: Arguments, { now, out, err }: Terminal): void {
   out(generateSealingKey(`k${dayOf(now())}`))
-  err('What to do: 1. Put it last in SEALING_KEYS and roll that out: now every replica can read it. 2. Put it first and roll that out.')
-  err('3. Run "token-broker reseal": it says when the old key can be taken out. Without this key the stored tokens are lost: keep a copy in your vault.')
+  err(
+    'What to do: 1. Put it last in SEALING_KEYS and roll that out: now every replica can read it. 2. Put it first and roll that out.',
+  )
+  err(
+    '3. Run "token-broker reseal": it says when the old key can be taken out. Without this key the stored tokens are lost: keep a copy in your vault.',
+  )
 }
 
 function session(_args: Arguments, { out, err }: Terminal): void {
   out(randomBytes(32).toString('base64url'))
-  err('What to do: put it in front of the secrets in SESSION_SECRETS and restart the replicas; remove the old one after 30 minutes.')
+  err(
+    'What to do: put it in front of the secrets in SESSION_SECRETS and restart the replicas; remove the old one after 30 minutes.',
+  )
 }
 
 function response(_args: Arguments, { now, out, err }: Terminal): void {
   const { broker, caller: own } = generateKey('ed25519', 'broker', now() + DAY, now())
   out(`${own.key_id}:${own.private_key}`)
-  err(`What to do: 1. Give callers with an ed25519 key this to verify answers by: key id "${own.key_id}", public key ${broker.public_key}`)
+  err(
+    `What to do: 1. Give callers with an ed25519 key this to verify answers by: key id "${own.key_id}", public key ${broker.public_key}`,
+  )
   err('2. Then set RESPONSE_SIGNING_KEY to the line above and restart the replicas.')
 }
 

@@ -11,7 +11,11 @@ export const migrateCommand: Command = {
     const { url, ca } = readMigrationConfig(env)
     const { applied } = await migrate(url, { ca })
     for (const tag of applied) out(`applied ${tag}`)
-    out(applied.length === 0 ? 'The database is up to date: nothing was applied.' : `The database is up to date: ${applied.length} applied.`)
+    out(
+      applied.length === 0
+        ? 'The database is up to date: nothing was applied.'
+        : `The database is up to date: ${applied.length} applied.`,
+    )
     return 0
   },
 }

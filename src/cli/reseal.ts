@@ -12,8 +12,9 @@ const NAMED = 20
 
 export const resealCommand: Command = {
   name: 'reseal',
-  summary: 'Seals every stored value anew with the first of `SEALING_KEYS`, while the service runs; may be interrupted and repeated. '
-    + '`--forget` strikes out a key that is lost for good',
+  summary:
+    'Seals every stored value anew with the first of `SEALING_KEYS`, while the service runs; may be interrupted and repeated. ' +
+    '`--forget` strikes out a key that is lost for good',
   usage: '[--forget <key id>]',
   options: { forget: { type: 'string' } },
   async run({ flags }, terminal) {
@@ -22,9 +23,14 @@ export const resealCommand: Command = {
     const database = openDatabase(config.database)
     try {
       if (typeof forget === 'string') {
-        if (config.sealingKeys.some(({ id }) => id === forget)) throw new Misuse('A key in SEALING_KEYS is not lost: run it without --forget')
+        if (config.sealingKeys.some(({ id }) => id === forget))
+          throw new Misuse('A key in SEALING_KEYS is not lost: run it without --forget')
         const known = await forgetSealingKey(database, forget)
-        terminal.out(known ? 'Struck out. Users whose tokens it sealed get token_unreadable until they connect again.' : 'There was no such key.')
+        terminal.out(
+          known
+            ? 'Struck out. Users whose tokens it sealed get token_unreadable until they connect again.'
+            : 'There was no such key.',
+        )
         return known ? 0 : 1
       }
       return tell(await reseal(database, createVault(config.sealingKeys), progress(terminal)), terminal)
@@ -43,8 +49,14 @@ function progress({ now, out }: Terminal) {
   }
 }
 
-function tell({ newest, before, after, resealed, unreadable, settled, retired }: ResealReport, { out, err }: Terminal): number {
-  const counts = (of: KeyCounts) => Object.entries(of).map(([keyId, values]) => `${values} under ${keyId || 'no key'}`).join(', ') || 'none'
+function tell(
+  { newest, before, after, resealed, unreadable, settled, retired }: ResealReport,
+  { out, err }: Terminal,
+): number {
+  const counts = (of: KeyCounts) =>
+    Object.entries(of)
+      .map(([keyId, values]) => `${values} under ${keyId || 'no key'}`)
+      .join(', ') || 'none'
   out(`sealed values before: ${counts(before)}`)
   out(`sealed values now:    ${counts(after)}`)
   out(`resealed with ${newest}: ${resealed}`)
@@ -53,15 +65,21 @@ function tell({ newest, before, after, resealed, unreadable, settled, retired }:
   }
   if (unreadable.length > NAMED) err(`… and ${unreadable.length - NAMED} more`)
   if (!settled) {
-    err('Values are still being sealed with another key: a replica has another first key in SEALING_KEYS. Roll it out, then run this again.')
+    err(
+      'Values are still being sealed with another key: a replica has another first key in SEALING_KEYS. Roll it out, then run this again.',
+    )
   }
   if (unreadable.length > 0) {
-    err(`${unreadable.length} values were left as they are: find the key that sealed them, or let these users connect again. `
-      + 'Keep all keys until then.')
+    err(
+      `${unreadable.length} values were left as they are: find the key that sealed them, or let these users connect again. ` +
+        'Keep all keys until then.',
+    )
   }
   if (!settled || unreadable.length > 0) return 1
-  out(retired.length > 0
-    ? `Nothing is left under ${retired.join(', ')}: it can be taken out of SEALING_KEYS now.`
-    : `Everything is under ${newest}: other keys can be taken out of SEALING_KEYS.`)
+  out(
+    retired.length > 0
+      ? `Nothing is left under ${retired.join(', ')}: it can be taken out of SEALING_KEYS now.`
+      : `Everything is under ${newest}: other keys can be taken out of SEALING_KEYS.`,
+  )
   return 0
 }

@@ -25,7 +25,8 @@ export function publicBase({ PUBLIC_BASE_URL: base, SUBDOMAIN: subdomain = '' }:
 
 function checkUrls(values: Values, problems: Problems): void {
   const { SUBDOMAIN: subdomain, PUBLIC_BASE_URL: given, REDIRECT_URI: redirect, COMPLETION_URL: completion } = values
-  if (given !== undefined && subdomain) problems.report('PUBLIC_BASE_URL', 'is set although SUBDOMAIN is: only one may be')
+  if (given !== undefined && subdomain)
+    problems.report('PUBLIC_BASE_URL', 'is set although SUBDOMAIN is: only one may be')
   if (given === undefined && subdomain === undefined) {
     reportUnset('SUBDOMAIN', 'PUBLIC_BASE_URL', problems)
     return
@@ -48,7 +49,11 @@ function checkUrls(values: Values, problems: Problems): void {
 }
 
 function checkMicrosoft(values: Values, problems: Problems): void {
-  const { MICROSOFT_CLIENT_CERTIFICATE: certificates, MICROSOFT_CLIENT_KEY: keys, MICROSOFT_CLIENT_SECRET: secrets } = values
+  const {
+    MICROSOFT_CLIENT_CERTIFICATE: certificates,
+    MICROSOFT_CLIENT_KEY: keys,
+    MICROSOFT_CLIENT_SECRET: secrets,
+  } = values
   if (certificates !== undefined && keys !== undefined) {
     try {
       pair(certificates, keys)
@@ -97,13 +102,17 @@ function checkListeners(values: Values, files: Files, problems: Problems): void 
   const read = (name: 'INTERNAL_TLS_CERT_FILE' | 'INTERNAL_TLS_KEY_FILE') => {
     const path = values[name]
     if (path !== undefined) return readNamedFile(path, name, files, problems)
-    if (!problems.has(name)) problems.report(name, 'is not set, and plain HTTP was not chosen (INTERNAL_PLAIN_HTTP=yes)')
+    if (!problems.has(name))
+      problems.report(name, 'is not set, and plain HTTP was not chosen (INTERNAL_PLAIN_HTTP=yes)')
     return undefined
   }
   const certificate = read('INTERNAL_TLS_CERT_FILE')
   const key = read('INTERNAL_TLS_KEY_FILE')
   if (certificate && key && !certificateFits(certificate, key)) {
-    problems.report('INTERNAL_TLS_CERT_FILE', 'does not hold the certificate of the private key in INTERNAL_TLS_KEY_FILE')
+    problems.report(
+      'INTERNAL_TLS_CERT_FILE',
+      'does not hold the certificate of the private key in INTERNAL_TLS_KEY_FILE',
+    )
   }
 }
 

@@ -9,7 +9,12 @@ export interface Files {
   read(path: string): string
 }
 /** The trimmed text of every variable that is set. Set to nothing counts as not set, except for SUBDOMAIN. */
-export function readTexts(env: Environment, files: Files, problems: Problems, names: readonly Name[] = NAMES): Map<Name, string> {
+export function readTexts(
+  env: Environment,
+  files: Files,
+  problems: Problems,
+  names: readonly Name[] = NAMES,
+): Map<Name, string> {
   const texts = new Map<Name, string>()
   for (const name of names) {
     const text = readText(name, env, files, problems)
@@ -27,14 +32,23 @@ function isMentioned(name: Name, env: Environment): boolean {
 }
 
 /** For a file named in configuration: its text; undefined when it cannot be read, which is then reported. */
-export function readNamedFile(path: string, name: Name, files: Files, problems: Problems, what = 'the file'): string | undefined {
+export function readNamedFile(
+  path: string,
+  name: Name,
+  files: Files,
+  problems: Problems,
+  what = 'the file',
+): string | undefined {
   try {
     const text = files.read(path).trim()
     if (text === '' && name !== 'SUBDOMAIN') problems.report(name, `${what} is empty`)
     return text
   } catch (error) {
     const code = (error as { code?: unknown }).code
-    problems.report(name, `${what} cannot be read${typeof code === 'string' && /^E[A-Z]+$/.test(code) ? ` (${code})` : ''}`)
+    problems.report(
+      name,
+      `${what} cannot be read${typeof code === 'string' && /^E[A-Z]+$/.test(code) ? ` (${code})` : ''}`,
+    )
     return undefined
   }
 }

@@ -39,7 +39,8 @@ export function conceal<T extends object>(node: T, masked: unknown): T {
   // A KeyObject shows nothing of its key, and keeps a cache in itself: it cannot be frozen.
   if (node instanceof KeyObject) return node
   for (const [key, value] of Object.entries(node)) {
-    if (typeof value === 'object' && value !== null) conceal(value, (masked as Record<string, unknown> | undefined)?.[key])
+    if (typeof value === 'object' && value !== null)
+      conceal(value, (masked as Record<string, unknown> | undefined)?.[key])
   }
   if (Object.isFrozen(node)) return node
   Object.defineProperties(node, {

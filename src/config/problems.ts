@@ -42,7 +42,8 @@ export function describeProblem(variable: string, meant: Name, problem: string):
 function report(problems: readonly ConfigProblem[]): string {
   const title = `The configuration cannot be used: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}.`
   const blocks = problems.map(
-    ({ variable, problem, expected, example }) => `${variable}: ${problem}\n  expected  ${expected}\n  example   ${example}`,
+    ({ variable, problem, expected, example }) =>
+      `${variable}: ${problem}\n  expected  ${expected}\n  example   ${example}`,
   )
   return [title, ...blocks].join('\n\n')
 }

@@ -15,7 +15,8 @@ export type ClientCredential =
 /** A client secret as Microsoft makes them (entra.md 10). */
 export function clientSecret(value: string): string {
   // The portal shows both side by side, and only the id stays visible.
-  if (GUID.test(value)) throw new Invalid('is a GUID: that is the id of a secret; the secret itself is the column "Value"')
+  if (GUID.test(value))
+    throw new Invalid('is a GUID: that is the id of a secret; the secret itself is the column "Value"')
   if (looksLikePlaceholder(value)) throw new Invalid('is a placeholder')
   if (!/^[!-~]{16,64}$/.test(value)) throw new Invalid('is not 16 to 64 characters long')
   return value
@@ -48,7 +49,8 @@ export function responseSigningKey(value: string): SigningKey {
   const bytes = Buffer.from(key, 'base64')
   // RFC 8410 7: the seed is the end of the 48 bytes of PKCS #8; a longer one also holds the public key.
   const seed = bytes.length === 48 && bytes.subarray(0, 16).equals(PKCS8_ED25519) ? bytes.subarray(16) : bytes
-  if (!/^[\w+/-]+={0,2}$/.test(key) || seed.length !== 32) throw new Invalid('is no Ed25519 private key after the colon')
+  if (!/^[\w+/-]+={0,2}$/.test(key) || seed.length !== 32)
+    throw new Invalid('is no Ed25519 private key after the colon')
   const signing = attempt(() => signingKey(value.slice(0, colon), 'ed25519', seed.toString('base64url')))
   if (signing === undefined) throw new Invalid('has a key id of other characters than A-Z a-z 0-9 . _ : / -')
   return signing
@@ -70,11 +72,14 @@ export function certificates(value: string): readonly string[] {
 
 /** The private keys of a PEM text, not encrypted. */
 export function privateKeys(value: string): readonly string[] {
-  const blocks = pem(value).match(/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z]+ )?PRIVATE KEY-----/g) ?? []
+  const blocks =
+    pem(value).match(/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z]+ )?PRIVATE KEY-----/g) ?? []
   if (blocks.length === 0) throw new Invalid('holds no PEM private key')
   for (const [index, block] of blocks.entries()) {
     if (attempt(() => createPrivateKey(block)) === undefined) {
-      throw new Invalid(`private key ${index + 1} cannot be read${block.includes('ENCRYPTED') ? ': it is encrypted' : ''}`)
+      throw new Invalid(
+        `private key ${index + 1} cannot be read${block.includes('ENCRYPTED') ? ': it is encrypted' : ''}`,
+      )
     }
   }
   return blocks

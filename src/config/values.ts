@@ -33,7 +33,9 @@ export function list<T>(item: (value: string) => T): (value: string) => readonly
         return [item(part)]
       } catch (error) {
         if (!(error instanceof Invalid)) throw error
-        problems.push(...error.problems.map((problem) => (items.length > 1 ? `entry ${index + 1} ${problem}` : problem)))
+        problems.push(
+          ...error.problems.map((problem) => (items.length > 1 ? `entry ${index + 1} ${problem}` : problem)),
+        )
         return []
       }
     })
@@ -75,7 +77,8 @@ export function tenant(value: string): string {
 /** What is put after `audits` in the host name (a DNS label: RFC 1123 2.1). */
 export function subdomain(value: string): string {
   if (!/^[a-z0-9-]*$/.test(value)) throw new Invalid('has characters other than a-z 0-9 -')
-  if (value.endsWith('-') || value.length > 57) throw new Invalid('does not give a host name: ends in - or is longer than 57')
+  if (value.endsWith('-') || value.length > 57)
+    throw new Invalid('does not give a host name: ends in - or is longer than 57')
   return value
 }
 
@@ -102,7 +105,8 @@ export function origin(value: string): string {
 /** An HTTP proxy; its user and password may stand in it. */
 export function proxy(value: string): string {
   const parsed = URL.parse(value)
-  if (parsed === null || !/^https?:$/.test(parsed.protocol)) throw new Invalid('is not a URL that begins with http:// or https://')
+  if (parsed === null || !/^https?:$/.test(parsed.protocol))
+    throw new Invalid('is not a URL that begins with http:// or https://')
   if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '') throw new Invalid('has a path or query')
   return parsed.href
 }
@@ -116,8 +120,12 @@ export function redirectUri(paths: readonly string[]): (value: string) => string
     const problems = [
       ...(value.length > 256 ? ['is longer than the 256 characters that Microsoft registers'] : []),
       ...(/[!$'(),;*]/.test(value) ? ["has one of ! $ ' ( ) , ; * which Microsoft does not register"] : []),
-      ...(paths.includes(path) ? [] : [`has a path that the callback does not answer: it must be ${paths.join(' or ')}`]),
-      ...(parsed.host === value.split('/')[2] ? [] : ['has a host in other than its plain form (lower case, no default port)']),
+      ...(paths.includes(path)
+        ? []
+        : [`has a path that the callback does not answer: it must be ${paths.join(' or ')}`]),
+      ...(parsed.host === value.split('/')[2]
+        ? []
+        : ['has a host in other than its plain form (lower case, no default port)']),
     ]
     if (problems.length > 0) throw new Invalid(...problems)
     return value
@@ -142,7 +150,8 @@ export function listenAddress(value: string): ListenAddress {
 /** A host with or without port, as it stands in a Host header; in lower case. */
 export function authority(value: string): string {
   const match = /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?::(\d{1,5}))?$/i.exec(value)
-  if (match === null || Number(match[1] ?? 0) > 65_535) throw new Invalid('is not host or host:port (no scheme, no path)')
+  if (match === null || Number(match[1] ?? 0) > 65_535)
+    throw new Invalid('is not host or host:port (no scheme, no path)')
   return value.toLowerCase()
 }
 
@@ -150,7 +159,8 @@ export function authority(value: string): string {
 export function cidr(value: string): string {
   const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? []
   const version = isIP(address)
-  if (version === 0 || Number(prefix ?? 1) > (version === 4 ? 32 : 128)) throw new Invalid('is not an address or CIDR range')
+  if (version === 0 || Number(prefix ?? 1) > (version === 4 ? 32 : 128))
+    throw new Invalid('is not an address or CIDR range')
   if (Number(prefix ?? 1) === 0) throw new Invalid('covers every address: any client could claim to be any other')
   return value
 }
@@ -160,7 +170,8 @@ const SSL_MODES = ['disable', 'prefer', 'require', 'verify-full']
 /** A Postgres URL as postgres.js takes it. Its other parameters would become start-up parameters, which poolers refuse. */
 export function postgresUrl(value: string): string {
   const parsed = /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value) ? new URL(value) : undefined
-  if (parsed === undefined) throw new Invalid('is not a postgres:// URL (or has characters that must be percent-encoded)')
+  if (parsed === undefined)
+    throw new Invalid('is not a postgres:// URL (or has characters that must be percent-encoded)')
   const parameters = [...parsed.searchParams]
   const modes = parameters.filter(([name]) => name === 'sslmode')
   const problems = [
@@ -168,7 +179,9 @@ export function postgresUrl(value: string): string {
     ...(parsed.username === '' ? ['names no user'] : []),
     ...(parsed.pathname.length < 2 ? ['names no database'] : []),
     ...(parameters.every(([name]) => name === 'sslmode') ? [] : ['has parameters other than sslmode']),
-    ...(modes.every(([, mode]) => SSL_MODES.includes(mode)) ? [] : [`has an sslmode other than ${SSL_MODES.join(', ')}`]),
+    ...(modes.every(([, mode]) => SSL_MODES.includes(mode))
+      ? []
+      : [`has an sslmode other than ${SSL_MODES.join(', ')}`]),
   ]
   if (problems.length > 0) throw new Invalid(...problems)
   return value

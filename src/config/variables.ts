@@ -1,9 +1,29 @@
 // The one table of configuration: it drives parsing, the texts of problems and the README's table.
 import {
-  authorities, certificates, clientSecret, privateKeys, responseSigningKey, sealingKeys, sessionSecret,
+  authorities,
+  certificates,
+  clientSecret,
+  privateKeys,
+  responseSigningKey,
+  sealingKeys,
+  sessionSecret,
 } from './secrets.ts'
 import {
-  authority, cidr, guid, integer, list, listenAddress, oneOf, origin, postgresUrl, proxy, redirectUri, subdomain, tenant, text, url,
+  authority,
+  cidr,
+  guid,
+  integer,
+  list,
+  listenAddress,
+  oneOf,
+  origin,
+  postgresUrl,
+  proxy,
+  redirectUri,
+  subdomain,
+  tenant,
+  text,
+  url,
 } from './values.ts'
 
 /** Where the browser comes back to; Microsoft redirects to exactly the one that is registered (entra.md 9). */
@@ -61,7 +81,8 @@ export const VARIABLES = {
   },
   MICROSOFT_CLIENT_SECRET: {
     what: 'Client secret; several while one is being replaced, newest first',
-    expected: 'the column "Value" (not "Secret ID") under Certificates & secrets in the Azure portal; newest first, if several',
+    expected:
+      'the column "Value" (not "Secret ID") under Certificates & secrets in the Azure portal; newest first, if several',
     example: '<value from the Azure portal>',
     required: 'unless MICROSOFT_CLIENT_CERTIFICATE is set',
     secret: true,
@@ -107,7 +128,7 @@ export const VARIABLES = {
     parse: origin,
   },
   HTTPS_PROXY: {
-    what: 'Proxy on the way to Microsoft; nothing else goes through it. A private authority for it: Node\'s own `NODE_EXTRA_CA_CERTS`',
+    what: "Proxy on the way to Microsoft; nothing else goes through it. A private authority for it: Node's own `NODE_EXTRA_CA_CERTS`",
     expected: 'http://host:port or https://host:port, with user:password@ before the host if it asks for them',
     example: 'http://proxy.internal:3128',
     secret: true,
@@ -115,7 +136,8 @@ export const VARIABLES = {
   },
   DATABASE_URL: {
     what: 'Postgres, as the role that serves: it needs no DDL',
-    expected: 'postgres://user:password@host:port/database, special characters percent-encoded; only sslmode as a parameter',
+    expected:
+      'postgres://user:password@host:port/database, special characters percent-encoded; only sslmode as a parameter',
     example: 'postgres://broker:<password>@db.internal:5432/token_broker?sslmode=verify-full',
     required: 'always',
     secret: true,
@@ -161,7 +183,8 @@ export const VARIABLES = {
   },
   SEALING_KEYS: {
     what: 'Keys that seal tokens in the database, newest first: the first seals, all open',
-    expected: 'key_id:key entries, newest first, separated by commas or line breaks; a key is base64 of 32 random bytes',
+    expected:
+      'key_id:key entries, newest first, separated by commas or line breaks; a key is base64 of 32 random bytes',
     example: '<what "token-broker keygen sealing" prints>',
     required: 'always',
     secret: true,
@@ -218,7 +241,8 @@ export const VARIABLES = {
   },
   COMPLETION_URL: {
     what: 'Where MEGDocs completes a connect session; `connect_session` is added to its query',
-    expected: 'an absolute https:// URL (http only while the public base URL is http) without connect_session in its query',
+    expected:
+      'an absolute https:// URL (http only while the public base URL is http) without connect_session in its query',
     example: 'https://audits.megsupportools.com/accounts/microsoft/complete/',
     required: 'always',
     secret: false,
@@ -228,7 +252,7 @@ export const VARIABLES = {
   INTERNAL_LISTEN: listener('Listener for the signed API', '0.0.0.0:8081'),
   OPERATIONS_LISTEN: listener('Listener for probes and metrics', '0.0.0.0:9090'),
   OPERATIONS_REPLICAS: {
-    what: 'Where `doctor --fleet` finds the operations listeners of all replicas: every address that a host stands for is one. Default: this machine\'s own',
+    what: "Where `doctor --fleet` finds the operations listeners of all replicas: every address that a host stands for is one. Default: this machine's own",
     expected: 'host:port entries, separated by commas or spaces',
     example: 'token-broker-operations.megdocs.svc:9090',
     secret: false,
@@ -236,7 +260,7 @@ export const VARIABLES = {
   },
   INTERNAL_AUTHORITIES: {
     what: 'Hosts under which callers address the signed API; every signature names one',
-    expected: 'host or host:port as in the callers\' URLs, separated by commas or spaces',
+    expected: "host or host:port as in the callers' URLs, separated by commas or spaces",
     example: 'token-broker.megdocs.svc:8081',
     required: 'always',
     secret: false,
@@ -292,7 +316,7 @@ export const VARIABLES = {
     parse: integer(1, 80),
   },
   LET_GO_AFTER_DAYS: {
-    what: 'Days without a caller\'s read after which an integration is deleted',
+    what: "Days without a caller's read after which an integration is deleted",
     expected: 'days, a whole number from 1 to 3650, more than KEEP_ALIVE_AFTER_DAYS',
     example: '180',
     default: '365',

@@ -2,7 +2,16 @@ import { createHash } from 'node:crypto'
 import { Failure, type Reason } from './failure.ts'
 import type { Account } from './integration.ts'
 import type {
-  Clock, CodeRequest, CodeVerdict, ConnectIntent, ConnectOutcome, ConnectSession, ConnectSessionStore, IntegrationStore, Microsoft, Random,
+  Clock,
+  CodeRequest,
+  CodeVerdict,
+  ConnectIntent,
+  ConnectOutcome,
+  ConnectSession,
+  ConnectSessionStore,
+  IntegrationStore,
+  Microsoft,
+  Random,
 } from './ports.ts'
 
 // One connect session from begin to outcome (design 2.1): begin · open the ticket · receive Microsoft's answer · complete.
@@ -46,7 +55,12 @@ export interface ConnectPorts {
 
 export interface Connect {
   /** A new connect session. The ticket is the only copy; its hash is stored. */
-  begin(input: { caller: string; userId: string; intent: ConnectIntent; allowSwitch: boolean }): Promise<{ session: ConnectSession; ticket: string }>
+  begin(input: {
+    caller: string
+    userId: string
+    intent: ConnectIntent
+    allowSwitch: boolean
+  }): Promise<{ session: ConnectSession; ticket: string }>
   /** Looks at a ticket without spending it. */
   peek(ticket: string): Promise<ConnectSession | undefined>
   /** Spends the ticket for this browser session; the same browser may come back (reload, back button) until Microsoft has answered. */
@@ -58,7 +72,12 @@ export interface Connect {
    * outcome. For another user the attempt ends, its code unredeemed. Throws Failure `not_found` (unknown id, another caller's),
    * `connect_refused` with `not_the_same_user` (an attempt that is over or not back yet), `connect_session_expired`.
    */
-  complete(input: { id: string; caller: string; userId: string; requestId: string }): Promise<ConnectSession & { outcome: ConnectOutcome }>
+  complete(input: {
+    id: string
+    caller: string
+    userId: string
+    requestId: string
+  }): Promise<ConnectSession & { outcome: ConnectOutcome }>
   /** For `GET /connect-sessions/:id`. Throws Failure `not_found`. */
   status(id: string, caller: string): Promise<ConnectSession>
   /** Without a caller: for a page whose address is the proof. */
@@ -80,7 +99,8 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
   async function redeem(request: CodeRequest): Promise<CodeVerdict> {
     const began = clock.elapsed()
     const verdict = await microsoft.redeem(request)
-    const worthAnother = verdict.kind === 'try_later' && verdict.retryAfter === undefined && clock.elapsed() - began < REDEEM_AGAIN_WITHIN
+    const worthAnother =
+      verdict.kind === 'try_later' && verdict.retryAfter === undefined && clock.elapsed() - began < REDEEM_AGAIN_WITHIN
     if (!worthAnother) return verdict
     const second = await microsoft.redeem(request)
     // The first try has spent the code after all. That is Microsoft's stumble too, and nothing the user did.
@@ -89,15 +109,27 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
 
   async function conclude(session: ConnectSession, verdict: CodeVerdict): Promise<ConnectOutcome | 'ended'> {
     switch (verdict.kind) {
-      case 'refused': return { result: 'refused', code: 'connect_refused', reason: verdict.reason, microsoft: verdict.microsoft }
-      case 'try_later': return { result: 'refused', code: 'microsoft_unavailable', reason: verdict.reason, microsoft: verdict.microsoft }
-      case 'misconfigured': return { result: 'refused', code: 'broker_misconfigured', reason: verdict.reason, microsoft: verdict.microsoft }
-      case 'tokens': return save(session, verdict.tokens)
+      case 'refused':
+        return { result: 'refused', code: 'connect_refused', reason: verdict.reason, microsoft: verdict.microsoft }
+      case 'try_later':
+        return {
+          result: 'refused',
+          code: 'microsoft_unavailable',
+          reason: verdict.reason,
+          microsoft: verdict.microsoft,
+        }
+      case 'misconfigured':
+        return { result: 'refused', code: 'broker_misconfigured', reason: verdict.reason, microsoft: verdict.microsoft }
+      case 'tokens':
+        return save(session, verdict.tokens)
     }
   }
 
   /** Once more where the database stumbled: the code is spent, and the user has approved. */
-  async function save(session: ConnectSession, tokens: Extract<CodeVerdict, { kind: 'tokens' }>['tokens']): Promise<ConnectOutcome | 'ended'> {
+  async function save(
+    session: ConnectSession,
+    tokens: Extract<CodeVerdict, { kind: 'tokens' }>['tokens'],
+  ): Promise<ConnectOutcome | 'ended'> {
     try {
       return await integrations.connect({ session, tokens })
     } catch (error) {
@@ -105,7 +137,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       await clock.sleep(SAVE_AGAIN)
       const outcome = await integrations.connect({ session, tokens })
       // What was not answered in time may have been done all the same.
-      return outcome === 'ended' ? (await sessions.find(session.id))?.outcome ?? 'ended' : outcome
+      return outcome === 'ended' ? ((await sessions.find(session.id))?.outcome ?? 'ended') : outcome
     }
   }
 
@@ -116,9 +148,11 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
   async function refuseStranger(known: ConnectSession): Promise<ConnectSession & { outcome: ConnectOutcome }> {
     if (known.outcome?.reason === 'not_the_same_user') return { ...known, outcome: known.outcome }
     const outcome: ConnectOutcome = { result: 'refused', code: 'connect_refused', reason: 'not_the_same_user' }
-    const ended = await sessions.beginCompletion(known.id) === undefined ? undefined : await sessions.refuse(known.id, outcome)
+    const ended =
+      (await sessions.beginCompletion(known.id)) === undefined ? undefined : await sessions.refuse(known.id, outcome)
     // Of an attempt that is over, or not back yet, a stranger learns nothing and changes nothing.
-    if (ended === undefined) throw new Failure('connect_refused', { reason: 'not_the_same_user', detail: 'completed by another user' })
+    if (ended === undefined)
+      throw new Failure('connect_refused', { reason: 'not_the_same_user', detail: 'completed by another user' })
     return { ...ended, outcome }
   }
 
@@ -135,7 +169,14 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
   return {
     async begin({ caller, userId, intent, allowSwitch }) {
       const ticket = secret()
-      const session = await sessions.create({ ticketHash: sha256(ticket), caller, userId, intent, allowSwitch, ttl: TTL.ticket })
+      const session = await sessions.create({
+        ticketHash: sha256(ticket),
+        caller,
+        userId,
+        intent,
+        allowSwitch,
+        ttl: TTL.ticket,
+      })
       return { session, ticket }
     },
 
@@ -151,7 +192,14 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       }
       const [state, nonce, codeVerifier] = [secret(), secret(), secret()]
       const stateHash = sha256(state)
-      const session = await sessions.authorize({ ticketHash, browserSession, stateHash, nonce, codeVerifier, ttl: TTL.atMicrosoft })
+      const session = await sessions.authorize({
+        ticketHash,
+        browserSession,
+        stateHash,
+        nonce,
+        codeVerifier,
+        ttl: TTL.atMicrosoft,
+      })
       if (session === undefined) return { kind: 'over', session: known }
       const stored = await integrations.summary(session.userId)
       const url = microsoft.authorizeUrl({
@@ -168,15 +216,19 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
     async receive(answer, browserSession) {
       const stateHash = sha256(answer.state)
       if (browserSession !== undefined) {
-        const session = 'code' in answer
-          ? await sessions.receiveCode({ stateHash, browserSession, code: answer.code, ttl: TTL.completion })
-          : await sessions.receiveRefusal({ stateHash, browserSession, outcome: refusalOf(answer) })
+        const session =
+          'code' in answer
+            ? await sessions.receiveCode({ stateHash, browserSession, code: answer.code, ttl: TTL.completion })
+            : await sessions.receiveRefusal({ stateHash, browserSession, outcome: refusalOf(answer) })
         if (session !== undefined) return { kind: 'code' in answer ? 'received' : 'refused', session }
       }
       const known = await sessions.findByState(stateHash)
       if (known === undefined) return { kind: 'foreign', why: 'unknown_state' }
-      if (browserSession === undefined || known.browserSession?.equals(browserSession) !== true) return { kind: 'foreign', why: 'other_browser' }
-      return known.status === 'authorizing' || known.expired ? { kind: 'foreign', why: 'too_late' } : { kind: 'again', session: known }
+      if (browserSession === undefined || known.browserSession?.equals(browserSession) !== true)
+        return { kind: 'foreign', why: 'other_browser' }
+      return known.status === 'authorizing' || known.expired
+        ? { kind: 'foreign', why: 'too_late' }
+        : { kind: 'again', session: known }
     },
 
     async complete({ id, caller, userId, requestId }) {
@@ -186,7 +238,8 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       if (begun === undefined) {
         const session = await outcomeOfOther(id)
         if (session?.outcome !== undefined) return { ...session, outcome: session.outcome }
-        if (session?.status === 'completing' && !session.expired) throw new Failure('microsoft_unavailable', { reason: 'connect_in_progress', retryAfter: 2 })
+        if (session?.status === 'completing' && !session.expired)
+          throw new Failure('microsoft_unavailable', { reason: 'connect_in_progress', retryAfter: 2 })
         // Not back from Microsoft yet is no outcome: the attempt goes on.
         throw new Failure('connect_session_expired', session?.expired === false ? {} : { reason: 'abandoned' })
       }
@@ -200,10 +253,11 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         await sessions.refuse(id, { result: 'refused', code, reason: 'broker_trouble' }).catch(() => {})
         throw error
       }
-      if (outcome === 'ended') throw new Failure('connect_session_expired', { reason: 'abandoned', detail: 'ended during completion' })
+      if (outcome === 'ended')
+        throw new Failure('connect_session_expired', { reason: 'abandoned', detail: 'ended during completion' })
       // As it is stored now: the answer to a repeated completion is the same to the byte.
       const stored = outcome.result === 'refused' ? await sessions.refuse(id, outcome) : undefined
-      return { ...(stored ?? await sessions.find(id) ?? session), outcome }
+      return { ...(stored ?? (await sessions.find(id)) ?? session), outcome }
     },
 
     status,
@@ -218,7 +272,10 @@ const sha256 = (text: string): Buffer => createHash('sha256').update(text).diges
  * First connect: an account picker, because a shared computer must not sign in a colleague silently. Reconnect: straight to the stored
  * account. Microsoft does not want both at once (entra.md 1.2).
  */
-function signInHints(account: Account | undefined, allowSwitch: boolean): { prompt?: 'select_account'; loginHint?: string } {
+function signInHints(
+  account: Account | undefined,
+  allowSwitch: boolean,
+): { prompt?: 'select_account'; loginHint?: string } {
   return account?.username === undefined || allowSwitch ? { prompt: 'select_account' } : { loginHint: account.username }
 }
 
@@ -234,7 +291,12 @@ const CALLBACK_REASONS: Record<string, Reason> = {
 
 function refusalOf(answer: { error: string; errorSubcode?: string }): ConnectOutcome {
   const reason = Object.hasOwn(CALLBACK_REASONS, answer.error) ? CALLBACK_REASONS[answer.error]! : 'app_registration'
-  const code = reason === 'microsoft_error' ? 'microsoft_unavailable' : reason === 'app_registration' ? 'broker_misconfigured' : 'connect_refused'
+  const code =
+    reason === 'microsoft_error'
+      ? 'microsoft_unavailable'
+      : reason === 'app_registration'
+        ? 'broker_misconfigured'
+        : 'connect_refused'
   // The words of the list are kept, anything else is Microsoft's free text by way of a browser: not kept.
   const known = /^[a-z_]{1,40}$/
   return {
@@ -243,7 +305,9 @@ function refusalOf(answer: { error: string; errorSubcode?: string }): ConnectOut
     reason,
     microsoft: {
       ...(known.test(answer.error) ? { error: answer.error } : {}),
-      ...(answer.errorSubcode !== undefined && known.test(answer.errorSubcode) ? { suberror: answer.errorSubcode } : {}),
+      ...(answer.errorSubcode !== undefined && known.test(answer.errorSubcode)
+        ? { suberror: answer.errorSubcode }
+        : {}),
     },
   }
 }

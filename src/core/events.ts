@@ -2,7 +2,14 @@ import type { Reason } from './failure.ts'
 
 // Events: what became true of a user's integration, for callers that want to know before they ask for a token (design 2.5).
 
-export const BROKER_EVENT_TYPES = ['connected', 'reconnected', 'recovered', 'reconnect_required', 'disconnected', 'imported'] as const
+export const BROKER_EVENT_TYPES = [
+  'connected',
+  'reconnected',
+  'recovered',
+  'reconnect_required',
+  'disconnected',
+  'imported',
+] as const
 export type BrokerEventType = (typeof BROKER_EVENT_TYPES)[number]
 
 export interface BrokerEvent {
@@ -25,5 +32,8 @@ export interface EventStore {
    * Events after the cursor, in the order in which they became true; without one, from the oldest that is kept. `more`: the page is full.
    * `expired`: the cursor is of another database, or events behind it may have been purged.
    */
-  read(input: { after?: string; limit: number }): Promise<{ events: BrokerEvent[]; cursor: string; more: boolean } | 'expired'>
+  read(input: {
+    after?: string
+    limit: number
+  }): Promise<{ events: BrokerEvent[]; cursor: string; more: boolean } | 'expired'>
 }

@@ -21,7 +21,13 @@ export interface ImportRow {
 }
 
 /** What stands in the way of a row that has nothing wrong: it is not written. */
-export const IMPORT_SKIPS = ['newer_stored', 'disconnected_since', 'refresh_token_too_old', 'other_account', 'stored_unreadable'] as const
+export const IMPORT_SKIPS = [
+  'newer_stored',
+  'disconnected_since',
+  'refresh_token_too_old',
+  'other_account',
+  'stored_unreadable',
+] as const
 export type ImportSkip = (typeof IMPORT_SKIPS)[number]
 
 /** `imported` in a dry run: it would be, and has no generation. */
@@ -29,7 +35,8 @@ export type StoredResult =
   | { result: 'imported'; generation?: number }
   | { result: 'unchanged'; generation: number }
   | { result: 'skipped'; reason: ImportSkip }
-export type ImportResult = ({ userId: string } & StoredResult) | { userId?: string; result: 'invalid'; reasons: string[] }
+export type ImportResult =
+  ({ userId: string } & StoredResult) | { userId?: string; result: 'invalid'; reasons: string[] }
 
 export interface ImportStore {
   /**
@@ -47,7 +54,12 @@ export interface Import {
 /** Rows of one transaction: short enough for a query's deadline, long enough to be quick. */
 const CHUNK = 50
 
-export function createImport({ store, clock, canonicalScopes, neededScopes }: {
+export function createImport({
+  store,
+  clock,
+  canonicalScopes,
+  neededScopes,
+}: {
   store: ImportStore
   clock: Pick<Clock, 'now'>
   canonicalScopes(scopes: string | readonly string[]): string[]
@@ -65,11 +77,15 @@ export function createImport({ store, clock, canonicalScopes, neededScopes }: {
         }
         return { userId: judged.userId, reasons: ['user_id: once in a request'] }
       })
-      const good = read.flatMap((row) => 'reasons' in row ? [] : [{ ...row, scopes: canonicalScopes(row.scopes ?? neededScopes) }])
+      const good = read.flatMap((row) =>
+        'reasons' in row ? [] : [{ ...row, scopes: canonicalScopes(row.scopes ?? neededScopes) }],
+      )
       const stored: StoredResult[] = []
-      for (let i = 0; i < good.length; i += CHUNK) stored.push(...await store.import(good.slice(i, i + CHUNK), input))
+      for (let i = 0; i < good.length; i += CHUNK) stored.push(...(await store.import(good.slice(i, i + CHUNK), input)))
       let next = 0
-      return read.map((row): ImportResult => 'reasons' in row ? { ...row, result: 'invalid' } : { userId: row.userId, ...stored[next++]! })
+      return read.map((row): ImportResult =>
+        'reasons' in row ? { ...row, result: 'invalid' } : { userId: row.userId, ...stored[next++]! },
+      )
     },
   }
 }
@@ -85,7 +101,16 @@ const AHEAD = 300_000
 /** Milliseconds an access token of Microsoft lives at most (entra.md 3.2: 28 hours with continuous access evaluation). */
 const LONGEST_LIFE = 28 * 3_600_000
 const FIELDS = [
-  'user_id', 'refresh_token', 'access_token', 'expires_at', 'scopes', 'tenant_id', 'object_id', 'username', 'connected_at', 'updated_at',
+  'user_id',
+  'refresh_token',
+  'access_token',
+  'expires_at',
+  'scopes',
+  'tenant_id',
+  'object_id',
+  'username',
+  'connected_at',
+  'updated_at',
 ]
 
 type ReadRow = Omit<ImportRow, 'scopes'> & { scopes?: string | string[] }
@@ -93,7 +118,10 @@ type ReadRow = Omit<ImportRow, 'scopes'> & { scopes?: string | string[] }
 /** Reads one row; `now` in ms. Null counts as absent. Every reason that is wrong with it, at once. */
 function readRow(value: unknown, now: number): ReadRow | { userId?: string; reasons: string[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return { reasons: ['row: an object'] }
-  const row = Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null)) as Record<string, unknown>
+  const row = Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null)) as Record<
+    string,
+    unknown
+  >
   const reasons: string[] = []
   const wrong = (field: string, expected: string) => void reasons.push(`${field}: ${expected}`)
   const text = (field: string, pattern: RegExp, expected: string): string | undefined => {
@@ -118,18 +146,26 @@ function readRow(value: unknown, now: number): ReadRow | { userId?: string; reas
   // oxlint-disable-next-line no-control-regex -- exactly those are kept out
   const username = text('username', /^[^\x00-\x1f\x7f]{1,256}$/, 'at most 256 characters')
   const { scopes } = row
-  const scopesRead = typeof scopes === 'string' || (Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string'))
+  const scopesRead =
+    typeof scopes === 'string' || (Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string'))
   if (scopes !== undefined && !scopesRead) wrong('scopes', 'a list of names, or names separated by spaces')
   for (const field of ['user_id', 'refresh_token', 'updated_at']) if (row[field] === undefined) wrong(field, 'present')
-  if ((row['access_token'] === undefined) !== (row['expires_at'] === undefined)) wrong('access_token, expires_at', 'both or neither')
-  if ((row['tenant_id'] === undefined) !== (row['object_id'] === undefined)) wrong('tenant_id, object_id', 'both or neither')
+  if ((row['access_token'] === undefined) !== (row['expires_at'] === undefined))
+    wrong('access_token, expires_at', 'both or neither')
+  if ((row['tenant_id'] === undefined) !== (row['object_id'] === undefined))
+    wrong('tenant_id, object_id', 'both or neither')
   if (updatedAt !== undefined && Date.parse(updatedAt) > now + AHEAD) wrong('updated_at', 'not in the future')
   if (connectedAt !== undefined && Date.parse(connectedAt) > now + AHEAD) wrong('connected_at', 'not in the future')
-  if (updatedAt !== undefined && expiresAt !== undefined && Date.parse(expiresAt) > Date.parse(updatedAt) + LONGEST_LIFE) {
+  if (
+    updatedAt !== undefined &&
+    expiresAt !== undefined &&
+    Date.parse(expiresAt) > Date.parse(updatedAt) + LONGEST_LIFE
+  ) {
     wrong('expires_at', 'at most 28 hours after updated_at')
   }
   // Names of other fields may be secrets in the wrong place: they are not repeated.
-  if (Object.keys(row).some((field) => !FIELDS.includes(field))) wrong('row', `no other fields than ${FIELDS.join(', ')}`)
+  if (Object.keys(row).some((field) => !FIELDS.includes(field)))
+    wrong('row', `no other fields than ${FIELDS.join(', ')}`)
   if (reasons.length > 0) return { ...(userId === undefined ? {} : { userId }), reasons }
   return {
     userId: userId!,
@@ -137,7 +173,15 @@ function readRow(value: unknown, now: number): ReadRow | { userId?: string; reas
     updatedAt: updatedAt!,
     ...(accessToken === undefined ? {} : { accessToken, expiresAt: expiresAt! }),
     ...(scopes === undefined ? {} : { scopes: scopes as string | string[] }),
-    ...(tenantId === undefined ? {} : { account: { tenantId: tenantId.toLowerCase(), objectId: objectId!.toLowerCase(), ...(username === undefined ? {} : { username }) } }),
+    ...(tenantId === undefined
+      ? {}
+      : {
+          account: {
+            tenantId: tenantId.toLowerCase(),
+            objectId: objectId!.toLowerCase(),
+            ...(username === undefined ? {} : { username }),
+          },
+        }),
     ...(username === undefined ? {} : { username }),
     ...(connectedAt === undefined ? {} : { connectedAt }),
   }
@@ -157,15 +201,23 @@ export interface StoredForImport {
  * Whether a row may be stored. `now`: Postgres' clock, ms. `disconnectedAt`: the user's last disconnect that is still remembered. A
  * refresh token dies after 90 days without use (entra.md 3.3), and older disconnects are not remembered: so such rows are left.
  */
-export function judge(row: ImportRow, stored: StoredForImport | undefined, disconnectedAt: string | undefined, now: number): StoredResult {
+export function judge(
+  row: ImportRow,
+  stored: StoredForImport | undefined,
+  disconnectedAt: string | undefined,
+  now: number,
+): StoredResult {
   const updatedAt = Date.parse(row.updatedAt)
-  if (stored !== undefined && stored.refreshToken === row.refreshToken) return { result: 'unchanged', generation: stored.generation }
-  if (stored !== undefined && Math.max(Date.parse(stored.connectedAt), Date.parse(stored.refreshedAt)) > updatedAt) return skipped('newer_stored')
+  if (stored !== undefined && stored.refreshToken === row.refreshToken)
+    return { result: 'unchanged', generation: stored.generation }
+  if (stored !== undefined && Math.max(Date.parse(stored.connectedAt), Date.parse(stored.refreshedAt)) > updatedAt)
+    return skipped('newer_stored')
   if (disconnectedAt !== undefined && Date.parse(disconnectedAt) > updatedAt) return skipped('disconnected_since')
   if (updatedAt < now - 89 * DAY) return skipped('refresh_token_too_old')
   if (stored === undefined) return { result: 'imported' }
   if (stored.refreshToken === undefined) return skipped('stored_unreadable')
-  if (row.account !== undefined && stored.account !== undefined && !isSameAccount(row.account, stored.account)) return skipped('other_account')
+  if (row.account !== undefined && stored.account !== undefined && !isSameAccount(row.account, stored.account))
+    return skipped('other_account')
   return { result: 'imported' }
 }
 

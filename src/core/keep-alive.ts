@@ -38,7 +38,9 @@ export interface KeepAlivePorts {
   random: Random
   days: KeepAliveDays
   /** `err`: what broke the sweep. */
-  observe(event: { kind: 'renewal'; result: RenewalResult; userId: string } | ({ kind: 'sweep'; err?: unknown } & Sweep)): void
+  observe(
+    event: { kind: 'renewal'; result: RenewalResult; userId: string } | ({ kind: 'sweep'; err?: unknown } & Sweep),
+  ): void
 }
 
 export interface KeepAlive {
@@ -51,7 +53,16 @@ export interface KeepAlive {
   run(signal: AbortSignal): Promise<void>
 }
 
-export function createKeepAlive({ store, integrations, refresh, breakerClosed, clock, random, days, observe }: KeepAlivePorts): KeepAlive {
+export function createKeepAlive({
+  store,
+  integrations,
+  refresh,
+  breakerClosed,
+  clock,
+  random,
+  days,
+  observe,
+}: KeepAlivePorts): KeepAlive {
   const jittered = (ms: number): number => ms * (1 + random.fraction() / 2)
 
   /** Only where it still stands as it did: another replica reads the same list. */
@@ -76,7 +87,7 @@ export function createKeepAlive({ store, integrations, refresh, breakerClosed, c
       let gone = 0
       for (const userId of users) {
         if (signal.aborted) return
-        if (!await store.letGo(userId, days)) continue
+        if (!(await store.letGo(userId, days))) continue
         gone++
         observe({ kind: 'renewal', result: 'let_go', userId })
       }
@@ -120,7 +131,7 @@ export function createKeepAlive({ store, integrations, refresh, breakerClosed, c
     sweep,
     async run(signal) {
       // Replicas that start together do not sweep together.
-      let pause = PAUSE / 60 * random.fraction()
+      let pause = (PAUSE / 60) * random.fraction()
       while (!signal.aborted) {
         await clock.sleep(pause, signal)
         if (signal.aborted) return
@@ -143,5 +154,8 @@ function uuid(random: Random): string {
 
 /** Two replicas with the same page begin at different ends of it. */
 function shuffled<T>(items: readonly T[], random: Random): T[] {
-  return items.map((item) => ({ item, at: random.fraction() })).toSorted((a, b) => a.at - b.at).map(({ item }) => item)
+  return items
+    .map((item) => ({ item, at: random.fraction() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item)
 }

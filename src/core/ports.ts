@@ -129,7 +129,10 @@ export interface IntegrationStore {
    * Saves tokens `WHERE generation = $read`, whoever holds the lease; takes a new generation. `recovered`: the row was marked
    * reconnect_required until now. Undefined: the row has moved on or is gone.
    */
-  saveTokens(integration: Integration, tokens: TokenSet): Promise<{ integration: Integration; recovered: boolean } | undefined>
+  saveTokens(
+    integration: Integration,
+    tokens: TokenSet,
+  ): Promise<{ integration: Integration; recovered: boolean } | undefined>
   /** Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. `retryIn` seconds; absent: no further tries. */
   saveFailure(integration: Integration, owner: string, failure: StoredFailure, retryIn?: number): Promise<boolean>
   /**
@@ -145,7 +148,10 @@ export interface IntegrationStore {
    * pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt. `ended`: the session was
    * ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is stored and no switch was allowed.
    */
-  connect(input: { session: ConnectSession; tokens: TokenSet & { refreshToken: string; account: Account } }): Promise<ConnectOutcome | 'ended'>
+  connect(input: {
+    session: ConnectSession
+    tokens: TokenSet & { refreshToken: string; account: Account }
+  }): Promise<ConnectOutcome | 'ended'>
   /** Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False: there was none. */
   disconnect(userId: string, caller: string): Promise<boolean>
   /** A page of all integrations, ordered by user id, from the one after `after` on. */
@@ -197,7 +203,8 @@ export type ConnectIntent = 'connect' | 'manage'
  * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being redeemed ·
  * connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
  */
-export type ConnectSessionStatus = 'created' | 'opened' | 'authorizing' | 'received' | 'completing' | 'connected' | 'refused' | 'expired'
+export type ConnectSessionStatus =
+  'created' | 'opened' | 'authorizing' | 'received' | 'completing' | 'connected' | 'refused' | 'expired'
 
 export interface ConnectOutcome {
   result: 'connected' | 'reconnected' | 'refused'
@@ -230,7 +237,14 @@ export interface ConnectSession {
 }
 
 export interface ConnectSessionStore {
-  create(input: { ticketHash: Buffer; caller: string; userId: string; intent: ConnectIntent; allowSwitch: boolean; ttl: number }): Promise<ConnectSession>
+  create(input: {
+    ticketHash: Buffer
+    caller: string
+    userId: string
+    intent: ConnectIntent
+    allowSwitch: boolean
+    ttl: number
+  }): Promise<ConnectSession>
   find(id: string): Promise<ConnectSession | undefined>
   findByTicket(ticketHash: Buffer): Promise<ConnectSession | undefined>
   findByState(stateHash: Buffer): Promise<ConnectSession | undefined>
@@ -251,14 +265,25 @@ export interface ConnectSessionStore {
   /** A manage ticket: spent once by one browser session. */
   open(input: { ticketHash: Buffer; browserSession: Buffer; ttl: number }): Promise<ConnectSession | undefined>
   /** One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late. Seals the code. */
-  receiveCode(input: { stateHash: Buffer; browserSession: Buffer; code: string; ttl: number }): Promise<ConnectSession | undefined>
+  receiveCode(input: {
+    stateHash: Buffer
+    browserSession: Buffer
+    code: string
+    ttl: number
+  }): Promise<ConnectSession | undefined>
   /** The same consumption for an error answer of Microsoft. */
-  receiveRefusal(input: { stateHash: Buffer; browserSession: Buffer; outcome: ConnectOutcome }): Promise<ConnectSession | undefined>
+  receiveRefusal(input: {
+    stateHash: Buffer
+    browserSession: Buffer
+    outcome: ConnectOutcome
+  }): Promise<ConnectSession | undefined>
   /**
    * received → completing, once. Undefined: not in that state any more. A process that dies in it leaves it to run out within a minute.
    * `reveal` opens what was sealed; throws Failure `token_unreadable`.
    */
-  beginCompletion(id: string): Promise<{ session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string } } | undefined>
+  beginCompletion(
+    id: string,
+  ): Promise<{ session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string } } | undefined>
   /** Ends a completing session that brought nothing. A connected one is ended by IntegrationStore.connect. */
   refuse(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
 }

@@ -1,7 +1,19 @@
 import { Failure, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
-import { backingOff, CREDENTIAL_RELEASE, credentialStop, IN_PROGRESS, isLaterThan, jittered, settle, toMark, toStop, type Refusal, type Stop } from './stop.ts'
+import {
+  backingOff,
+  CREDENTIAL_RELEASE,
+  credentialStop,
+  IN_PROGRESS,
+  isLaterThan,
+  jittered,
+  settle,
+  toMark,
+  toStop,
+  type Refusal,
+  type Stop,
+} from './stop.ts'
 
 // The product in one file (design 2.3): usable → back-off → join → claim → send → judge → save or yield. At most one lease
 // holder per generation, and a loser can never hurt a winner, because every write names the generation it read.
@@ -38,7 +50,16 @@ export interface TokenAnswer {
 
 /** What happened, for metrics and the log. Never holds a token. */
 export type RefreshEvent =
-  | { kind: 'sent'; integrationId: string; userId: string; outcome: Verdict['kind']; reason?: Reason; seconds: number; aadsts?: number; correlationId?: string }
+  | {
+      kind: 'sent'
+      integrationId: string
+      userId: string
+      outcome: Verdict['kind']
+      reason?: Reason
+      seconds: number
+      aadsts?: number
+      correlationId?: string
+    }
   | { kind: 'joined' | 'waited' | 'lease_taken_over'; integrationId: string }
   /** Microsoft's answer came after the row had moved on or gone: nothing of it was written. */
   | { kind: 'discarded'; integrationId: string; what: 'tokens' | 'refusal' }
@@ -90,7 +111,14 @@ export interface Refresh {
   drain(): Promise<void>
 }
 
-export function createRefresh({ integrations, microsoft, clock, random, observe, surround = (fly) => fly() }: RefreshPorts): Refresh {
+export function createRefresh({
+  integrations,
+  microsoft,
+  clock,
+  random,
+  observe,
+  surround = (fly) => fly(),
+}: RefreshPorts): Refresh {
   const flights = new Map<string, Flight>()
   let drainingSince = Infinity
 
@@ -108,10 +136,14 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
 
       const outcome = await within(deadline, join(integration, true, requestId))
       switch (outcome?.kind) {
-        case 'tokens': return handOut(outcome)
-        case 'stopped': return settle(stored(), after, outcome.stop)
-        case 'broken': return settle(stored(), after, outcome.failure)
-        case 'moved': if (clock.elapsed() < deadline) continue
+        case 'tokens':
+          return handOut(outcome)
+        case 'stopped':
+          return settle(stored(), after, outcome.stop)
+        case 'broken':
+          return settle(stored(), after, outcome.failure)
+        case 'moved':
+          if (clock.elapsed() < deadline) continue
       }
       return settle(stored(), after, IN_PROGRESS)
     }
@@ -127,10 +159,12 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
       running.used = true
       return recordUse(integration).then(() => running.outcome)
     }
-    const outcome = surround(() => fly(integration, used, requestId))
-      .catch((error: unknown): Outcome => ({ kind: 'broken', failure: asFailure(error) }))
+    const outcome = surround(() => fly(integration, used, requestId)).catch((error: unknown): Outcome => ({
+      kind: 'broken',
+      failure: asFailure(error),
+    }))
     const landed = outcome
-      .then((ended) => ended.kind === 'tokens' ? ended.saving : undefined)
+      .then((ended) => (ended.kind === 'tokens' ? ended.saving : undefined))
       .finally(() => flights.delete(key))
     flights.set(key, { used, outcome, landed })
     return outcome
@@ -164,7 +198,13 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
   }
 
   /** From here on nothing stops the refresh: it is finished and saved even when every caller has left. */
-  async function send(integration: Integration, claim: Claim, owner: string, permit: Permit, requestId: string): Promise<Outcome> {
+  async function send(
+    integration: Integration,
+    claim: Claim,
+    owner: string,
+    permit: Permit,
+    requestId: string,
+  ): Promise<Outcome> {
     if (claim.takenOver) observe({ kind: 'lease_taken_over', integrationId: integration.id })
     const began = clock.elapsed()
     const { refreshToken, scopes, account } = claim
@@ -185,7 +225,12 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
     } catch (error) {
       const { id, userId } = integration
       observe({ kind: 'save_failed', integrationId: id, userId, code: asFailure(error).code })
-      return { kind: 'tokens', integration: unsaved(integration, tokens), at: answeredAt, saving: saveLater(integration, tokens, answeredAt) }
+      return {
+        kind: 'tokens',
+        integration: unsaved(integration, tokens),
+        at: answeredAt,
+        saving: saveLater(integration, tokens, answeredAt),
+      }
     }
   }
 
@@ -197,7 +242,8 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
       return { kind: 'moved' }
     }
     // Whoever marked a row that was active when we claimed it did so while its new tokens were on their way to us.
-    if (saved.recovered) observe({ kind: integration.status === 'active' ? 'false_reconnect' : 'recovered', integrationId: id, userId })
+    if (saved.recovered)
+      observe({ kind: integration.status === 'active' ? 'false_reconnect' : 'recovered', integrationId: id, userId })
     return { kind: 'tokens', integration: saved.integration, at: clock.elapsed() }
   }
 
@@ -210,19 +256,26 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
         await saveOnce(integration, { ...tokens, elapsed: tokens.elapsed + (clock.elapsed() - answeredAt) })
         return
       } catch (error) {
-        if (clock.elapsed() - drainingSince > SAVE_AT_SHUTDOWN) return observe({ kind: 'save_given_up', integrationId: id, userId, code: asFailure(error).code })
+        if (clock.elapsed() - drainingSince > SAVE_AT_SHUTDOWN)
+          return observe({ kind: 'save_given_up', integrationId: id, userId, code: asFailure(error).code })
       }
     }
   }
 
   /** Marks what the refusal means, but only while the lease is still ours; then gives the lease back. */
-  async function yieldLease(integration: Integration, owner: string, refusal: Refusal, failures: number): Promise<Outcome> {
+  async function yieldLease(
+    integration: Integration,
+    owner: string,
+    refusal: Refusal,
+    failures: number,
+  ): Promise<Outcome> {
     if (refusal.kind === 'misconfigured' && refusal.everybody) {
       await integrations.releaseLease(integration, owner, CREDENTIAL_RELEASE)
       return { kind: 'stopped', stop: credentialStop(refusal) }
     }
     const { failure, retryIn } = toMark(integration, refusal, failures, random)
-    if (await integrations.saveFailure(integration, owner, failure, retryIn)) return { kind: 'stopped', stop: toStop(failure, retryIn) }
+    if (await integrations.saveFailure(integration, owner, failure, retryIn))
+      return { kind: 'stopped', stop: toStop(failure, retryIn) }
     observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
     return { kind: 'moved' }
   }
@@ -232,7 +285,14 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
     observe({ kind: 'waited', integrationId: id })
     for (let pause = POLL.first; ; pause = Math.min(pause * 1.5, POLL.last)) {
       const now = await integrations.progress(id)
-      if (now === undefined || now.generation !== generation || now.status !== status || now.final || isAhead(now.retryIn)) return true
+      if (
+        now === undefined ||
+        now.generation !== generation ||
+        now.status !== status ||
+        now.final ||
+        isAhead(now.retryIn)
+      )
+        return true
       await clock.sleep(jittered(pause, random))
       if (!isAhead(now.leaseIn)) return false
     }
@@ -242,7 +302,10 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
   async function within<T>(deadline: number, work: Promise<T>): Promise<T | undefined> {
     const done = new AbortController()
     try {
-      return await Promise.race([work, clock.sleep(Math.max(0, deadline - clock.elapsed()), done.signal).then(() => undefined)])
+      return await Promise.race([
+        work,
+        clock.sleep(Math.max(0, deadline - clock.elapsed()), done.signal).then(() => undefined),
+      ])
     } finally {
       // With a reason: without one an error with its stack is made.
       done.abort('done')
@@ -252,7 +315,8 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
   /** Those that were saved are fresh; those that could not be for a long time may have run out. */
   function handOut({ integration, at }: Extract<Outcome, { kind: 'tokens' }>): TokenAnswer {
     const answer = { integration: aged(integration, at) }
-    if (!isStillValid(answer.integration)) throw new Failure('database_unavailable', { detail: 'refreshed tokens could not be saved' })
+    if (!isStillValid(answer.integration))
+      throw new Failure('database_unavailable', { detail: 'refreshed tokens could not be saved' })
     return answer
   }
 
@@ -274,17 +338,31 @@ export function createRefresh({ integrations, microsoft, clock, random, observe,
 
 const isPause = (admission: Permit | Pause): admission is Pause => 'retryAfter' in admission
 const isAhead = (seconds: number | undefined): boolean => seconds !== undefined && seconds > 0
-const asFailure = (error: unknown): Failure => error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
+const asFailure = (error: unknown): Failure =>
+  error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
 
 /** Tokens without a row: their generation is not known yet, so they keep the number of the set they replace; Postgres' clock is the row's. */
 function unsaved(integration: Integration, { accessToken, scopes, expiresIn, elapsed }: TokenSet): Integration {
   const remaining = expiresIn - elapsed / 1000
   const expiresAt = new Date(Date.parse(integration.expiresAt) + (remaining - integration.remaining) * 1000)
-  return { ...integration, accessToken, scopes, remaining, lifetime: expiresIn, expiresAt: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z') }
+  return {
+    ...integration,
+    accessToken,
+    scopes,
+    remaining,
+    lifetime: expiresIn,
+    expiresAt: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z'),
+  }
 }
 
 function sentEvent(integration: Integration, verdict: Verdict, seconds: number): RefreshEvent {
-  const sent = { kind: 'sent', integrationId: integration.id, userId: integration.userId, outcome: verdict.kind, seconds } as const
+  const sent = {
+    kind: 'sent',
+    integrationId: integration.id,
+    userId: integration.userId,
+    outcome: verdict.kind,
+    seconds,
+  } as const
   if (verdict.kind === 'tokens') return sent
   const { aadsts, correlationId } = verdict.microsoft
   return {

@@ -38,11 +38,17 @@ export function backingOff({ failure, retryIn }: Integration): Stop | undefined 
 }
 
 /** What is stored of a refusal that concerns this integration. `retryIn` seconds; absent: never tried again by itself. */
-export function toMark(integration: Integration, refusal: Refusal, failures: number, random: Random): { failure: StoredFailure; retryIn?: number } {
+export function toMark(
+  integration: Integration,
+  refusal: Refusal,
+  failures: number,
+  random: Random,
+): { failure: StoredFailure; retryIn?: number } {
   const retryIn = retryAfter(refusal, failures, random)
   const standing = standingRefusal(integration)
   // A passing trouble says nothing about a refusal that already stands: it stays, and so does its pace.
-  if (standing !== undefined && refusal.kind !== 'reconnect') return { failure: standing, retryIn: Math.max(retryIn ?? 0, CURABLE_RETRY) }
+  if (standing !== undefined && refusal.kind !== 'reconnect')
+    return { failure: standing, retryIn: Math.max(retryIn ?? 0, CURABLE_RETRY) }
   return {
     failure: {
       verdict: refusal.kind,
@@ -56,12 +62,21 @@ export function toMark(integration: Integration, refusal: Refusal, failures: num
 }
 
 export function toStop({ verdict, reason, microsoft }: StoredFailure, retryIn?: number): Stop {
-  return { verdict, reason, microsoft, ...(retryIn === undefined ? {} : { retryAfter: Math.max(1, Math.ceil(retryIn)) }) }
+  return {
+    verdict,
+    reason,
+    microsoft,
+    ...(retryIn === undefined ? {} : { retryAfter: Math.max(1, Math.ceil(retryIn)) }),
+  }
 }
 
 /** Our credential was refused: everybody's trouble, written down in nobody's row. */
-export const credentialStop = ({ reason, microsoft }: Pick<Stop, 'reason' | 'microsoft'>): Stop =>
-  ({ verdict: 'misconfigured', reason, retryAfter: CREDENTIAL_RETRY, ...(microsoft === undefined ? {} : { microsoft }) })
+export const credentialStop = ({ reason, microsoft }: Pick<Stop, 'reason' | 'microsoft'>): Stop => ({
+  verdict: 'misconfigured',
+  reason,
+  retryAfter: CREDENTIAL_RETRY,
+  ...(microsoft === undefined ? {} : { microsoft }),
+})
 
 const CODE_OF: Record<Stop['verdict'], FailureCode> = {
   reconnect: 'reconnect_required',

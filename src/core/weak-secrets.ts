@@ -1,7 +1,8 @@
 // Recognises secrets and keys that a person typed instead of a generator. It can only catch the careless.
 
 // Words that people put where a secret belongs. Random text of 43 characters holds one by chance in less than 1 of 10^8 cases.
-const WORDS = /change[-_ ]?me|change[-_ ]?this|placeholder|example|replace|insert|your[-_ ]?(secret|key)|password|dummy/i
+const WORDS =
+  /change[-_ ]?me|change[-_ ]?this|placeholder|example|replace|insert|your[-_ ]?(secret|key)|password|dummy/i
 const SAME_CHARACTER_RUN = /(.)\1{7}/
 
 /**

@@ -34,7 +34,10 @@ const BASE64 = /^(?:[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}$/
 export function parseSealingKeys(text: string): Keyring {
   const problems: string[] = []
   const keys: SealingKey[] = []
-  const entries = text.replace(/^\s*#.*$/gm, '').split(/[\s,]+/).filter((entry) => entry !== '')
+  const entries = text
+    .replace(/^\s*#.*$/gm, '')
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '')
 
   for (const [index, entry] of entries.entries()) {
     const colon = entry.indexOf(':')

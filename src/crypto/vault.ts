@@ -15,7 +15,13 @@
  * table sealing_key, in errors and in SQL. With b the value:
  *   convert_from(substring(b from 3 for get_byte(b, 1)), 'UTF8')
  */
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes as cryptoRandomBytes } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  randomBytes as cryptoRandomBytes,
+} from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { Failure } from '../core/failure.ts'
 import type { SealContext, Vault } from '../core/ports.ts'
@@ -107,7 +113,10 @@ export function createVault(keyring: Keyring, randomBytes: (size: number) => Buf
 }
 
 /** The same vault; `onUnreadable` hears of every value that did not open, for an alert and a metric (design 4). */
-export function watched(vault: SealingVault, onUnreadable: (context: SealContext, detail: Unreadable) => void): SealingVault {
+export function watched(
+  vault: SealingVault,
+  onUnreadable: (context: SealContext, detail: Unreadable) => void,
+): SealingVault {
   return {
     ...vault,
     open(context, sealed) {
@@ -138,7 +147,8 @@ function recordKey(key: KeyObject, salt: Buffer, context: SealContext): KeyObjec
 function additionalData(keyId: string, context: SealContext): Buffer {
   const { table, column, provider, userId, recordId } = context
   let text = ''
-  for (const field of [DOMAIN, keyId, table, column, provider, userId, recordId]) text += `${Buffer.byteLength(field)}:${field}`
+  for (const field of [DOMAIN, keyId, table, column, provider, userId, recordId])
+    text += `${Buffer.byteLength(field)}:${field}`
   return Buffer.from(text)
 }
 

@@ -65,8 +65,10 @@ export function openDatabase(options: DatabaseOptions): Database {
   const apart = poolSize >= READS_APART_FROM ? READ_CONNECTIONS : 0
   const pool = openPool(poolSize - apart)
   const reading = apart === 0 ? pool : openPool(apart)
-  const send = <Row extends RawRow>(text: string, parameters: readonly Parameter[]) => ({ sql }: { sql: postgres.Sql }) =>
-    sql.unsafe<Row[]>(text, parameters as Parameter[], { prepare })
+  const send =
+    <Row extends RawRow>(text: string, parameters: readonly Parameter[]) =>
+    ({ sql }: { sql: postgres.Sql }) =>
+      sql.unsafe<Row[]>(text, parameters as Parameter[], { prepare })
 
   return {
     deadlineMs,
@@ -107,14 +109,15 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
  * (porsager/postgres#1208). It does so only when the work fails; by itself it notices the loss all the same.
  */
 function neverIfLost<T>(work: Promise<T>): Promise<T> {
-  return work.catch((error: unknown) => isLost(error) ? new Promise<never>(() => {}) : Promise.reject(error))
+  return work.catch((error: unknown) => (isLost(error) ? new Promise<never>(() => {}) : Promise.reject(error)))
 }
 
 /** With `ca` the server's certificate is always verified, its name included (sslmode verify-full). For the driver. */
-export function tlsOf({ url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>): { ssl?: { ca: string; rejectUnauthorized: true; host?: string } } {
+export function tlsOf({ url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>): {
+  ssl?: { ca: string; rejectUnauthorized: true; host?: string }
+} {
   if (ca === undefined) return {}
   // postgres.js names no server where the host is an address: Node would then look for "localhost" in the certificate.
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
   return { ssl: { ca, rejectUnauthorized: true, ...(isIP(host) === 0 ? {} : { host }) } }
 }
-

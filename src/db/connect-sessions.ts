@@ -26,7 +26,11 @@ const columns = {
   expiresAt: connectSessions.expiresAt,
   expired: sql<boolean>`${connectSessions.expiresAt} <= clock_timestamp()`,
 }
-type Row = { [K in keyof typeof columns]: K extends 'expired' ? boolean : (typeof connectSessions.$inferSelect)[K & keyof typeof connectSessions.$inferSelect] }
+type Row = {
+  [K in keyof typeof columns]: K extends 'expired'
+    ? boolean
+    : (typeof connectSessions.$inferSelect)[K & keyof typeof connectSessions.$inferSelect]
+}
 
 function toConnectSession(row: Row): ConnectSession {
   const { outcome, browserSession, createdAt, expiresAt, ...rest } = row
@@ -39,7 +43,8 @@ function toConnectSession(row: Row): ConnectSession {
   }
 }
 
-const first = (rows: Row[]): ConnectSession | undefined => (rows[0] === undefined ? undefined : toConnectSession(rows[0]))
+const first = (rows: Row[]): ConnectSession | undefined =>
+  rows[0] === undefined ? undefined : toConnectSession(rows[0])
 
 function sealContext(row: { id: string; userId: string }, column: 'pkce_verifier' | 'code'): SealContext {
   return { table: 'connect_session', column, provider: 'microsoft', userId: row.userId, recordId: row.id }
@@ -47,17 +52,21 @@ function sealContext(row: { id: string; userId: string }, column: 'pkce_verifier
 
 /** Attempts that are not over end as expired; what they held is forgotten (disconnect). */
 export async function endConnectSessions(db: Drizzle | Transaction, userId: string): Promise<void> {
-  await db.update(connectSessions)
+  await db
+    .update(connectSessions)
     .set({ status: 'expired', code: null, pkceVerifier: null, expiresAt: sql`clock_timestamp()` })
-    .where(and(
-      eq(connectSessions.userId, userId),
-      inArray(connectSessions.status, ['created', 'opened', 'authorizing', 'received', 'completing']),
-    ))
+    .where(
+      and(
+        eq(connectSessions.userId, userId),
+        inArray(connectSessions.status, ['created', 'opened', 'authorizing', 'received', 'completing']),
+      ),
+    )
 }
 
 /** completing → connected or refused, once; code and verifier are forgotten. No row: it was ended meanwhile. */
 export function endCompleting(db: Drizzle | Transaction, id: string, outcome: ConnectOutcome) {
-  return db.update(connectSessions)
+  return db
+    .update(connectSessions)
     .set({
       status: outcome.result === 'refused' ? 'refused' : 'connected',
       outcome,
@@ -72,112 +81,190 @@ export function endCompleting(db: Drizzle | Transaction, id: string, outcome: Co
 export function createConnectSessionStore(database: Database, vault: Vault): ConnectSessionStore {
   return {
     async create({ ticketHash, caller, userId, intent, allowSwitch, ttl }) {
-      const rows = await database.run((db) => db.insert(connectSessions).values({
-        id: randomUUID(), ticketHash, caller, userId, intent, allowSwitch, status: 'created', expiresAt: inSeconds(ttl),
-      }).returning(columns))
+      const rows = await database.run((db) =>
+        db
+          .insert(connectSessions)
+          .values({
+            id: randomUUID(),
+            ticketHash,
+            caller,
+            userId,
+            intent,
+            allowSwitch,
+            status: 'created',
+            expiresAt: inSeconds(ttl),
+          })
+          .returning(columns),
+      )
       const session = first(rows)
       if (session === undefined) throw new TypeError('an insert returned no row')
       return session
     },
 
     async find(id) {
-      return first(await database.run((db) => db.select(columns).from(connectSessions).where(eq(connectSessions.id, id))))
+      return first(
+        await database.run((db) => db.select(columns).from(connectSessions).where(eq(connectSessions.id, id))),
+      )
     },
 
     async findByTicket(ticketHash) {
-      return first(await database.run((db) => db.select(columns).from(connectSessions).where(eq(connectSessions.ticketHash, ticketHash))))
+      return first(
+        await database.run((db) =>
+          db.select(columns).from(connectSessions).where(eq(connectSessions.ticketHash, ticketHash)),
+        ),
+      )
     },
 
     async findByState(stateHash) {
-      return first(await database.run((db) => db.select(columns).from(connectSessions).where(eq(connectSessions.stateHash, stateHash))))
+      return first(
+        await database.run((db) =>
+          db.select(columns).from(connectSessions).where(eq(connectSessions.stateHash, stateHash)),
+        ),
+      )
     },
 
     async pendingSince(userId) {
-      const [row] = await database.run((db) => db.select({ createdAt: connectSessions.createdAt }).from(connectSessions)
-        .where(and(eq(connectSessions.userId, userId), inArray(connectSessions.status, ['authorizing', 'received']), notExpired))
-        .orderBy(desc(connectSessions.createdAt)).limit(1))
+      const [row] = await database.run((db) =>
+        db
+          .select({ createdAt: connectSessions.createdAt })
+          .from(connectSessions)
+          .where(
+            and(
+              eq(connectSessions.userId, userId),
+              inArray(connectSessions.status, ['authorizing', 'received']),
+              notExpired,
+            ),
+          )
+          .orderBy(desc(connectSessions.createdAt))
+          .limit(1),
+      )
       return row === undefined ? undefined : iso(row.createdAt)
     },
 
     async authorize({ ticketHash, browserSession, stateHash, nonce, codeVerifier, ttl }) {
       // The verifier is sealed for its row, so the row's id is read first; the UPDATE alone decides who spends the ticket.
-      const known = await database.run((db) => db.select({ id: connectSessions.id, userId: connectSessions.userId })
-        .from(connectSessions).where(eq(connectSessions.ticketHash, ticketHash)))
+      const known = await database.run((db) =>
+        db
+          .select({ id: connectSessions.id, userId: connectSessions.userId })
+          .from(connectSessions)
+          .where(eq(connectSessions.ticketHash, ticketHash)),
+      )
       const row = known[0]
       if (row === undefined) return undefined
-      return first(await database.run((db) => db.update(connectSessions)
-        .set({
-          status: 'authorizing',
-          browserSession,
-          stateHash,
-          nonce,
-          pkceVerifier: vault.seal(sealContext(row, 'pkce_verifier'), codeVerifier),
-          expiresAt: inSeconds(ttl),
-        })
-        .where(and(
-          eq(connectSessions.ticketHash, ticketHash),
-          eq(connectSessions.intent, 'connect'),
-          notExpired,
-          or(
-            eq(connectSessions.status, 'created'),
-            and(eq(connectSessions.status, 'authorizing'), eq(connectSessions.browserSession, browserSession)),
-          ),
-        ))
-        .returning(columns)))
+      return first(
+        await database.run((db) =>
+          db
+            .update(connectSessions)
+            .set({
+              status: 'authorizing',
+              browserSession,
+              stateHash,
+              nonce,
+              pkceVerifier: vault.seal(sealContext(row, 'pkce_verifier'), codeVerifier),
+              expiresAt: inSeconds(ttl),
+            })
+            .where(
+              and(
+                eq(connectSessions.ticketHash, ticketHash),
+                eq(connectSessions.intent, 'connect'),
+                notExpired,
+                or(
+                  eq(connectSessions.status, 'created'),
+                  and(eq(connectSessions.status, 'authorizing'), eq(connectSessions.browserSession, browserSession)),
+                ),
+              ),
+            )
+            .returning(columns),
+        ),
+      )
     },
 
     async open({ ticketHash, browserSession, ttl }) {
-      return first(await database.run((db) => db.update(connectSessions)
-        .set({ status: 'opened', browserSession, expiresAt: inSeconds(ttl) })
-        .where(and(
-          eq(connectSessions.ticketHash, ticketHash),
-          eq(connectSessions.intent, 'manage'),
-          notExpired,
-          or(
-            eq(connectSessions.status, 'created'),
-            and(eq(connectSessions.status, 'opened'), eq(connectSessions.browserSession, browserSession)),
-          ),
-        ))
-        .returning(columns)))
+      return first(
+        await database.run((db) =>
+          db
+            .update(connectSessions)
+            .set({ status: 'opened', browserSession, expiresAt: inSeconds(ttl) })
+            .where(
+              and(
+                eq(connectSessions.ticketHash, ticketHash),
+                eq(connectSessions.intent, 'manage'),
+                notExpired,
+                or(
+                  eq(connectSessions.status, 'created'),
+                  and(eq(connectSessions.status, 'opened'), eq(connectSessions.browserSession, browserSession)),
+                ),
+              ),
+            )
+            .returning(columns),
+        ),
+      )
     },
 
     async receiveCode({ stateHash, browserSession, code, ttl }) {
-      const known = await database.run((db) => db.select({ id: connectSessions.id, userId: connectSessions.userId })
-        .from(connectSessions).where(eq(connectSessions.stateHash, stateHash)))
+      const known = await database.run((db) =>
+        db
+          .select({ id: connectSessions.id, userId: connectSessions.userId })
+          .from(connectSessions)
+          .where(eq(connectSessions.stateHash, stateHash)),
+      )
       const row = known[0]
       if (row === undefined) return undefined
-      return first(await database.run((db) => db.update(connectSessions)
-        .set({ status: 'received', code: vault.seal(sealContext(row, 'code'), code), expiresAt: inSeconds(ttl) })
-        .where(and(
-          eq(connectSessions.stateHash, stateHash),
-          eq(connectSessions.browserSession, browserSession),
-          eq(connectSessions.status, 'authorizing'),
-          notExpired,
-        ))
-        .returning(columns)))
+      return first(
+        await database.run((db) =>
+          db
+            .update(connectSessions)
+            .set({ status: 'received', code: vault.seal(sealContext(row, 'code'), code), expiresAt: inSeconds(ttl) })
+            .where(
+              and(
+                eq(connectSessions.stateHash, stateHash),
+                eq(connectSessions.browserSession, browserSession),
+                eq(connectSessions.status, 'authorizing'),
+                notExpired,
+              ),
+            )
+            .returning(columns),
+        ),
+      )
     },
 
     async receiveRefusal({ stateHash, browserSession, outcome }) {
-      return first(await database.run((db) => db.update(connectSessions)
-        .set({ status: 'refused', outcome, pkceVerifier: null, expiresAt: inSeconds(RESULT_TTL) })
-        .where(and(
-          eq(connectSessions.stateHash, stateHash),
-          eq(connectSessions.browserSession, browserSession),
-          eq(connectSessions.status, 'authorizing'),
-          notExpired,
-        ))
-        .returning(columns)))
+      return first(
+        await database.run((db) =>
+          db
+            .update(connectSessions)
+            .set({ status: 'refused', outcome, pkceVerifier: null, expiresAt: inSeconds(RESULT_TTL) })
+            .where(
+              and(
+                eq(connectSessions.stateHash, stateHash),
+                eq(connectSessions.browserSession, browserSession),
+                eq(connectSessions.status, 'authorizing'),
+                notExpired,
+              ),
+            )
+            .returning(columns),
+        ),
+      )
     },
 
     async beginCompletion(id) {
-      const rows = await database.run((db) => db.update(connectSessions)
-        .set({ status: 'completing', expiresAt: inSeconds(COMPLETING_TTL) })
-        .where(and(eq(connectSessions.id, id), eq(connectSessions.status, 'received'), notExpired))
-        .returning({ ...columns, code: connectSessions.code, pkceVerifier: connectSessions.pkceVerifier, nonce: connectSessions.nonce }))
+      const rows = await database.run((db) =>
+        db
+          .update(connectSessions)
+          .set({ status: 'completing', expiresAt: inSeconds(COMPLETING_TTL) })
+          .where(and(eq(connectSessions.id, id), eq(connectSessions.status, 'received'), notExpired))
+          .returning({
+            ...columns,
+            code: connectSessions.code,
+            pkceVerifier: connectSessions.pkceVerifier,
+            nonce: connectSessions.nonce,
+          }),
+      )
       const row = rows[0]
       if (row === undefined) return undefined
       const { code, pkceVerifier, nonce, ...rest } = row
-      if (code === null || pkceVerifier === null || nonce === null) throw new TypeError('a received connect session lacks its code')
+      if (code === null || pkceVerifier === null || nonce === null)
+        throw new TypeError('a received connect session lacks its code')
       return {
         session: toConnectSession(rest),
         reveal: () => ({

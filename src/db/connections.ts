@@ -29,7 +29,12 @@ interface Open {
  * answers, and of that with the moment when it was sent; both in milliseconds of `performance.now()`.
  */
 function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watch): Lane<C> {
-  const begin = () => ({ connection: open(), made: performance.now(), lastAnswer: 0, onEnded: new Set<(fresh: boolean) => void>() })
+  const begin = () => ({
+    connection: open(),
+    made: performance.now(),
+    lastAnswer: 0,
+    onEnded: new Set<(fresh: boolean) => void>(),
+  })
   let present = begin()
   const retired = new Set<Promise<void>>()
   let closing: Promise<void> | undefined
@@ -39,7 +44,10 @@ function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watc
     present = begin()
     // What waits in it would open connections of its own, beyond the pool's size, and keep them (postgres.js 3.4.9).
     dead.connection.retire()
-    const ending = dead.connection.sql.end({ timeout: 0 }).catch(() => {}).finally(() => retired.delete(ending))
+    const ending = dead.connection.sql
+      .end({ timeout: 0 })
+      .catch(() => {})
+      .finally(() => retired.delete(ending))
     retired.add(ending)
     for (const ended of dead.onEnded) ended(true)
     dead.onEnded.clear()
@@ -97,7 +105,11 @@ function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watc
     giveUp(before) {
       if (present.made < before && present.onEnded.size > 0) replace(present)
     },
-    close: () => (closing ??= present.connection.sql.end({ timeout: 5 }).then(() => Promise.all(retired)).then(nothing)),
+    close: () =>
+      (closing ??= present.connection.sql
+        .end({ timeout: 5 })
+        .then(() => Promise.all(retired))
+        .then(nothing)),
   }
 }
 
@@ -116,7 +128,10 @@ interface Watch {
 
 export interface Pool<C> {
   /** `again`: the work may be done twice, and is when its connection was lost or given up. */
-  run<T>(work: (connection: C) => PromiseLike<T>, options?: { patienceMs?: number | undefined; again?: boolean }): Promise<T>
+  run<T>(
+    work: (connection: C) => PromiseLike<T>,
+    options?: { patienceMs?: number | undefined; again?: boolean },
+  ): Promise<T>
   close(): Promise<void>
 }
 
@@ -172,7 +187,7 @@ function poolOf<C>(lanes: readonly Lane<C>[], deadlineMs: number): Pool<C> {
     const began = performance.now()
     const left = () => patienceMs - (performance.now() - began)
     const idle = free.pop()
-    const lane = idle ?? await freeLane(patienceMs)
+    const lane = idle ?? (await freeLane(patienceMs))
     let replaced = false
     try {
       // Whole where nothing was waited for: a haste of microseconds would pass for an impatient caller's.

@@ -12,8 +12,12 @@ export interface Canaries {
 }
 
 /** What stands in the database about the deployment it belongs to; nothing is written. */
-export async function recordedDeployment(database: Database): Promise<{ publicBaseUrl: string; epoch: string } | undefined> {
-  const [row] = await database.run((db) => db.select({ publicBaseUrl: deployment.publicBaseUrl, epoch: deployment.epoch }).from(deployment))
+export async function recordedDeployment(
+  database: Database,
+): Promise<{ publicBaseUrl: string; epoch: string } | undefined> {
+  const [row] = await database.run((db) =>
+    db.select({ publicBaseUrl: deployment.publicBaseUrl, epoch: deployment.epoch }).from(deployment),
+  )
   return row
 }
 
@@ -25,14 +29,18 @@ export async function claimDeployment(database: Database, publicBaseUrl: string)
   await database.run((db) => db.insert(deployment).values({ publicBaseUrl }).onConflictDoNothing())
   const recorded = await recordedDeployment(database)
   if (recorded === undefined || recorded.publicBaseUrl !== publicBaseUrl) {
-    throw new Failure('broker_misconfigured', { detail: `this database belongs to ${recorded?.publicBaseUrl ?? 'nobody'}, not to ${publicBaseUrl}` })
+    throw new Failure('broker_misconfigured', {
+      detail: `this database belongs to ${recorded?.publicBaseUrl ?? 'nobody'}, not to ${publicBaseUrl}`,
+    })
   }
   return { epoch: recorded.epoch }
 }
 
 /** The canaries of every key that may have sealed something in this database, by key id. */
 export async function recordedSealingKeys(database: Database): Promise<Map<string, Buffer>> {
-  const rows = await database.run((db) => db.select({ keyId: sealingKeys.keyId, canary: sealingKeys.canary }).from(sealingKeys))
+  const rows = await database.run((db) =>
+    db.select({ keyId: sealingKeys.keyId, canary: sealingKeys.canary }).from(sealingKeys),
+  )
   return new Map(rows.map(({ keyId, canary }) => [keyId, canary]))
 }
 
@@ -46,8 +54,10 @@ export async function checkCanaries(database: Database, vault: Canaries): Promis
     try {
       vault.checkCanary(keyId, recorded.get(keyId)!)
     } catch {
-      throw refused(`sealing key ${keyId} in SEALING_KEYS is another key than the one that sealed this database under that id: `
-        + 'put the right one back, or give the new one an id of its own')
+      throw refused(
+        `sealing key ${keyId} in SEALING_KEYS is another key than the one that sealed this database under that id: ` +
+          'put the right one back, or give the new one an id of its own',
+      )
     }
   }
   return { recorded: [...recorded.keys()] }
@@ -62,12 +72,19 @@ export async function proveSealingKeys(database: Database, vault: Canaries): Pro
   const { recorded } = await checkCanaries(database, vault)
   const missing = recorded.filter((keyId) => !vault.keyIds.includes(keyId))
   if (missing.length > 0) {
-    throw refused(`SEALING_KEYS lacks ${missing.join(', ')}, under which values in this database are sealed: put it back behind the newest `
-      + 'key and run "token-broker reseal" before it is taken away; if it is lost, see "token-broker reseal --forget"')
+    throw refused(
+      `SEALING_KEYS lacks ${missing.join(', ')}, under which values in this database are sealed: put it back behind the newest ` +
+        'key and run "token-broker reseal" before it is taken away; if it is lost, see "token-broker reseal --forget"',
+    )
   }
   const [newest = ''] = vault.keyIds
   if (recorded.includes(newest)) return
-  await database.run((db) => db.insert(sealingKeys).values({ keyId: newest, canary: vault.sealCanary(newest) }).onConflictDoNothing())
+  await database.run((db) =>
+    db
+      .insert(sealingKeys)
+      .values({ keyId: newest, canary: vault.sealCanary(newest) })
+      .onConflictDoNothing(),
+  )
   // Two replicas may begin at once, each with a key of its own under this id: the one that is too late finds out here.
   await checkCanaries(database, vault)
 }
@@ -76,13 +93,17 @@ const refused = (detail: string) => new Failure('token_unreadable', { detail })
 
 /** Strikes a key out of those that may have sealed something here. False: it was not among them. */
 export async function forgetSealingKey(database: Database, keyId: string): Promise<boolean> {
-  const rows = await database.run((db) => db.delete(sealingKeys).where(eq(sealingKeys.keyId, keyId)).returning({ keyId: sealingKeys.keyId }))
+  const rows = await database.run((db) =>
+    db.delete(sealingKeys).where(eq(sealingKeys.keyId, keyId)).returning({ keyId: sealingKeys.keyId }),
+  )
   return rows.length > 0
 }
 
 /** How far Postgres' clock is ahead of this process', milliseconds; for doctor. */
 export async function clockDifference(database: Database, now: () => number): Promise<number> {
   const before = now()
-  const [row] = await database.run((db) => db.execute<{ at: number }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`))
+  const [row] = await database.run((db) =>
+    db.execute<{ at: number }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`),
+  )
   return (row?.at ?? Number.NaN) - (before + now()) / 2
 }

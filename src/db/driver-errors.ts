@@ -5,7 +5,10 @@ import { Failure } from '../core/failure.ts'
 /** The connection broke under a statement, as opposed to: the statement failed, or there was no connection to be had. */
 export function isLost(error: unknown): boolean {
   const { code } = causeOf(error)
-  return typeof code === 'string' && /^(?:57P0[^3]|08|CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONNRESET|EPIPE|ETIMEDOUT)/.test(code)
+  return (
+    typeof code === 'string' &&
+    /^(?:57P0[^3]|08|CONNECTION_CLOSED|CONNECT_TIMEOUT|ECONNRESET|EPIPE|ETIMEDOUT)/.test(code)
+  )
 }
 
 /** Of those that a server says instead of letting one in: starting up, too many, not this one (SQLSTATE). */

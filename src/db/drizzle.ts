@@ -5,9 +5,24 @@ import { createRequire } from 'node:module'
 
 const load = createRequire(import.meta.url)
 
-export const { and, asc, desc, eq, gt, inArray, isNull, lt, lte, not, notInArray, or, sql } = load('drizzle-orm') as typeof import('drizzle-orm')
+export const { and, asc, desc, eq, gt, inArray, isNull, lt, lte, not, notInArray, or, sql } = load(
+  'drizzle-orm',
+) as typeof import('drizzle-orm')
 export const {
-  bigint, boolean, check, customType, index, integer, jsonb, pgSequence, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid,
+  bigint,
+  boolean,
+  check,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
 } = load('drizzle-orm/pg-core') as typeof import('drizzle-orm/pg-core')
 export const { drizzle } = load('drizzle-orm/postgres-js') as typeof import('drizzle-orm/postgres-js')
 export const { migrate } = load('drizzle-orm/postgres-js/migrator') as typeof import('drizzle-orm/postgres-js/migrator')

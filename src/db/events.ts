@@ -26,7 +26,9 @@ export const appendEvent = (tx: Transaction, event: NewEvent): Promise<void> => 
 export async function appendEvents(tx: Transaction, list: readonly NewEvent[]): Promise<void> {
   if (list.length === 0) return
   await tx.execute(sql`select pg_advisory_xact_lock(${EVENT_LOCK})`)
-  await tx.insert(events).values(list.map(({ userId, type, caller, detail = {} }) => ({ userId, type, caller, detail })))
+  await tx
+    .insert(events)
+    .values(list.map(({ userId, type, caller, detail = {} }) => ({ userId, type, caller, detail })))
 }
 
 /**
@@ -49,11 +51,15 @@ function parse(text: string): Cursor | undefined {
 export function createEventStore(database: Database): EventStore {
   /** One statement, so that everything in it is of one snapshot. */
   async function standing(): Promise<{ epoch: string; newest: number; now: number }> {
-    const [row] = await database.run((db) => db.select({
-      epoch: deployment.epoch,
-      newest: sql<number>`(select coalesce(max(${events.id}), 0)::float8 from ${events})`,
-      now: sql<number>`floor(extract(epoch from now()))::float8`,
-    }).from(deployment))
+    const [row] = await database.run((db) =>
+      db
+        .select({
+          epoch: deployment.epoch,
+          newest: sql<number>`(select coalesce(max(${events.id}), 0)::float8 from ${events})`,
+          now: sql<number>`floor(extract(epoch from now()))::float8`,
+        })
+        .from(deployment),
+    )
     return row!
   }
 
@@ -69,7 +75,9 @@ export function createEventStore(database: Database): EventStore {
       // Ids that went backwards: the database was put back to an earlier state under the same epoch.
       const isForeign = from === undefined || from.epoch !== epoch || (newest !== 0 && from.id > newest)
       if (isForeign || from.at < now - CURSOR_DAYS * 86_400) return 'expired'
-      const rows = await database.run((db) => db.select().from(events).where(gt(events.id, from.id)).orderBy(events.id).limit(limit))
+      const rows = await database.run((db) =>
+        db.select().from(events).where(gt(events.id, from.id)).orderBy(events.id).limit(limit),
+      )
       const last = rows.at(-1)
       const cursor = write({
         epoch,

@@ -24,7 +24,14 @@ export interface Together<Ask, Row> {
  * the statement does, and not later than a statement may take. A question is never answered by a statement that was sent before it was
  * asked. Only for statements that wait for no lock: one that does would hold up what is asked after it.
  */
-export function gathered<Ask, Row extends RawRow>({ database, by, text, parameters, nameOf, nameIn }: Together<Ask, Row>): (ask: Ask) => Promise<Row | undefined> {
+export function gathered<Ask, Row extends RawRow>({
+  database,
+  by,
+  text,
+  parameters,
+  nameOf,
+  nameIn,
+}: Together<Ask, Row>): (ask: Ask) => Promise<Row | undefined> {
   interface Question extends PromiseWithResolvers<Row | undefined> {
     readonly ask: Ask
     /** Milliseconds of `performance.now()`. */
@@ -73,7 +80,11 @@ export function gathered<Ask, Row extends RawRow>({ database, by, text, paramete
   function endInTime({ since, reject }: Question): NodeJS.Timeout | undefined {
     const waited = performance.now() - since
     if (waited < database.deadlineMs / 10) return undefined
-    return setTimeout(reject, Math.max(0, database.deadlineMs - waited), new Failure('database_unavailable', { detail: 'deadline' }))
+    return setTimeout(
+      reject,
+      Math.max(0, database.deadlineMs - waited),
+      new Failure('database_unavailable', { detail: 'deadline' }),
+    )
   }
 
   return (ask) => {
@@ -102,7 +113,8 @@ export function gatheredByUser<Row extends RawRow & { user_id: string }>(
     nameOf: (userId) => userId,
     nameIn: (row) => row.user_id,
   })
-  return (userId, patienceMs = Infinity) => patienceMs < database.deadlineMs ? within(patienceMs, read(userId)) : read(userId)
+  return (userId, patienceMs = Infinity) =>
+    patienceMs < database.deadlineMs ? within(patienceMs, read(userId)) : read(userId)
 }
 
 function within<T>(ms: number, work: Promise<T>): Promise<T> {

@@ -28,7 +28,10 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
   function columns(id: string, row: ImportRow, stored: StoredRow | undefined) {
     const context = { id, userId: row.userId }
     // What the row does not know stays; of a new one the first refresh fills it.
-    const { tenantId, objectId } = row.account ?? { tenantId: stored?.tenantId ?? null, objectId: stored?.objectId ?? null }
+    const { tenantId, objectId } = row.account ?? {
+      tenantId: stored?.tenantId ?? null,
+      objectId: stored?.objectId ?? null,
+    }
     return {
       id,
       userId: row.userId,
@@ -56,11 +59,20 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
   }
 
   async function known(tx: Transaction, userIds: string[]) {
-    const stored = await tx.select().from(integrations)
-      .where(and(eq(integrations.provider, PROVIDER), inArray(integrations.userId, userIds))).orderBy(integrations.id).for('update')
-    const disconnects = await tx.select({ userId: events.userId, at: sql<string>`max(${events.at})` }).from(events)
-      .where(and(eq(events.type, 'disconnected'), inArray(events.userId, userIds))).groupBy(events.userId)
-    const [clock] = await tx.execute<{ now: number }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`)
+    const stored = await tx
+      .select()
+      .from(integrations)
+      .where(and(eq(integrations.provider, PROVIDER), inArray(integrations.userId, userIds)))
+      .orderBy(integrations.id)
+      .for('update')
+    const disconnects = await tx
+      .select({ userId: events.userId, at: sql<string>`max(${events.at})` })
+      .from(events)
+      .where(and(eq(events.type, 'disconnected'), inArray(events.userId, userIds)))
+      .groupBy(events.userId)
+    const [clock] = await tx.execute<{ now: number }>(
+      sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`,
+    )
     return {
       stored: new Map(stored.map((row) => [row.userId, row])),
       disconnectedAt: new Map(disconnects.map(({ userId, at }) => [userId, at])),
@@ -75,29 +87,64 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
         const userIds = rows.map(({ userId }) => userId)
         if (!dryRun) await lockUsers(tx, userIds)
         const { stored, disconnectedAt, now } = await known(tx, userIds)
-        const results = rows.map((row) => judge(row, toStored(stored.get(row.userId), opened), disconnectedAt.get(row.userId), now))
+        const results = rows.map((row) =>
+          judge(row, toStored(stored.get(row.userId), opened), disconnectedAt.get(row.userId), now),
+        )
         if (dryRun) return results
         const wanted = rows.filter((_row, i) => results[i]!.result === 'imported')
         if (wanted.length === 0) return results
-        const written = await tx.insert(integrations)
+        const written = await tx
+          .insert(integrations)
           .values(wanted.map((row) => columns(stored.get(row.userId)?.id ?? randomUUID(), row, stored.get(row.userId))))
           .onConflictDoUpdate({ target: integrations.id, set: REPLACED })
           .returning({ userId: integrations.userId, generation: integrations.generation })
         const generations = new Map(written.map(({ userId, generation }) => [userId, generation]))
-        await appendEvents(tx, wanted.map(({ userId }) => ({ userId, type: 'imported', caller, detail: { generation: generations.get(userId)! } })))
-        return results.map((result, i) => result.result === 'imported' ? { ...result, generation: generations.get(rows[i]!.userId)! } : result)
+        await appendEvents(
+          tx,
+          wanted.map(({ userId }) => ({
+            userId,
+            type: 'imported',
+            caller,
+            detail: { generation: generations.get(userId)! },
+          })),
+        )
+        return results.map((result, i) =>
+          result.result === 'imported' ? { ...result, generation: generations.get(rows[i]!.userId)! } : result,
+        )
       })
     },
   }
 }
 
 /** All that `columns` sets but what a row is found by. */
-const REPLACED = Object.fromEntries(([
-  'status', 'generation', 'accessToken', 'refreshToken', 'accessTokenExpiresAt', 'scopes', 'tenantId', 'objectId', 'username', 'displayName',
-  'connectedAt', 'refreshedAt', 'failure', 'failures', 'retryAt', 'leaseOwner', 'leaseUntil',
-] as const).map((name) => [name, sql.raw(`excluded.${integrations[name].name}`)]))
+const REPLACED = Object.fromEntries(
+  (
+    [
+      'status',
+      'generation',
+      'accessToken',
+      'refreshToken',
+      'accessTokenExpiresAt',
+      'scopes',
+      'tenantId',
+      'objectId',
+      'username',
+      'displayName',
+      'connectedAt',
+      'refreshedAt',
+      'failure',
+      'failures',
+      'retryAt',
+      'leaseOwner',
+      'leaseUntil',
+    ] as const
+  ).map((name) => [name, sql.raw(`excluded.${integrations[name].name}`)]),
+)
 
-function toStored(row: StoredRow | undefined, opened: (row: StoredRow) => string | undefined): StoredForImport | undefined {
+function toStored(
+  row: StoredRow | undefined,
+  opened: (row: StoredRow) => string | undefined,
+): StoredForImport | undefined {
   if (row === undefined) return undefined
   const { generation, connectedAt, refreshedAt, tenantId, objectId } = row
   return {

@@ -54,7 +54,9 @@ export function sealedTokens(context: { id: string; userId: string }, tokens: To
   const { accessToken, refreshToken } = tokens
   return {
     accessToken: vault.seal(sealContext(context, 'access_token'), accessToken),
-    ...(refreshToken === undefined ? {} : { refreshToken: vault.seal(sealContext(context, 'refresh_token'), refreshToken) }),
+    ...(refreshToken === undefined
+      ? {}
+      : { refreshToken: vault.seal(sealContext(context, 'refresh_token'), refreshToken) }),
   }
 }
 
@@ -87,7 +89,7 @@ export function toAccount(row: {
 
 export const accountOf = (row: AccountColumns): Account | undefined =>
   toAccount({ tenantId: row.tenant_id, objectId: row.object_id, username: row.username, displayName: row.display_name })
-export const scopesOf = ({ scopes }: { scopes: string }): string[] => scopes === '' ? [] : scopes.split(' ')
+export const scopesOf = ({ scopes }: { scopes: string }): string[] => (scopes === '' ? [] : scopes.split(' '))
 
 /** What stays of an integration until its next set of tokens. */
 export type Tokens = Omit<Integration, 'status' | 'remaining' | 'failure' | 'retryIn' | 'leaseIn'>
@@ -117,8 +119,12 @@ export function withState(tokens: Tokens, row: StateColumns): Integration {
   }
 }
 
-export const toIntegration = (row: IntegrationColumns, accessToken: string): Integration => withState(toTokens(row, accessToken), row)
+export const toIntegration = (row: IntegrationColumns, accessToken: string): Integration =>
+  withState(toTokens(row, accessToken), row)
 
-export function sealContext(row: { id: string; userId: string }, column: 'access_token' | 'refresh_token'): SealContext {
+export function sealContext(
+  row: { id: string; userId: string },
+  column: 'access_token' | 'refresh_token',
+): SealContext {
   return { table: 'oauth2_integration', column, provider: PROVIDER, userId: row.userId, recordId: row.id }
 }

@@ -14,7 +14,7 @@ const STATE = `user_id, generation, ${epoch('refreshed_at')} as refreshed, ${epo
   ${epoch('clock_timestamp()')} as now, ${epoch('retry_at')} as retry_at, ${epoch('lease_until')} as lease_until`
 
 /** What comes with a set of tokens, but for the token. */
-const SET = 'id, array_to_string(scopes, \' \') as scopes, tenant_id, object_id, username, display_name'
+const SET = "id, array_to_string(scopes, ' ') as scopes, tenant_id, object_id, username, display_name"
 
 /** What `toIntegration` reads. */
 export const INTEGRATION = `${STATE}, ${SET}`
@@ -40,11 +40,12 @@ export type StateColumns = {
   lease_until: number | null
 }
 
-export type IntegrationColumns = StateColumns & AccountColumns & {
-  id: string
-  /** Separated by spaces: no scope-token has one in it (RFC 6749 3.3). */
-  scopes: string
-}
+export type IntegrationColumns = StateColumns &
+  AccountColumns & {
+    id: string
+    /** Separated by spaces: no scope-token has one in it (RFC 6749 3.3). */
+    scopes: string
+  }
 
 /** `access_token`: null where it has expired. */
 export type TokenColumns = IntegrationColumns & { access_token: Buffer | null }
@@ -53,21 +54,32 @@ export type TokenColumns = IntegrationColumns & { access_token: Buffer | null }
  * Of so many users at once. A parameter for each and not one array for all: how long an array is Postgres knows only from its value, so a plan
  * for any array seems dearer to it than one for this array, and it may plan the statement anew each time.
  */
-const ofUsers = (columns: string) => (users: number): string =>
-  `select ${columns} from oauth2_integration where provider = 'microsoft' and user_id in (${Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')})`
+const ofUsers =
+  (columns: string) =>
+  (users: number): string =>
+    `select ${columns} from oauth2_integration where provider = 'microsoft' and user_id in (${Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')})`
 export const READ_STATE = ofUsers(STATE)
-export const READ_TOKENS = ofUsers(`${INTEGRATION}, case when access_token_expires_at > clock_timestamp() then access_token end as access_token`)
+export const READ_TOKENS = ofUsers(
+  `${INTEGRATION}, case when access_token_expires_at > clock_timestamp() then access_token end as access_token`,
+)
 
 /** $1 id. A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
 const isFinal = (failure: string): string => `coalesce(${failure}->>'final' = 'true', false)`
 export const PROGRESS = `select generation, status, ${isFinal('failure')} as final, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
   from oauth2_integration where id = $1`
 
-export type ProgressColumns = Pick<StateColumns, 'generation' | 'status'> & { retry_in: number | null; lease_in: number | null; final: boolean }
+export type ProgressColumns = Pick<StateColumns, 'generation' | 'status'> & {
+  retry_in: number | null
+  lease_in: number | null
+  final: boolean
+}
 
 /** A row of VALUES for each of so many, with a parameter for each of these types. */
 const values = (types: readonly string[], rows: number): string =>
-  Array.from({ length: rows }, (_, row) => `(${types.map((type, i) => `$${row * types.length + i + 1}::${type}`).join(', ')})`).join(', ')
+  Array.from(
+    { length: rows },
+    (_, row) => `(${types.map((type, i) => `$${row * types.length + i + 1}::${type}`).join(', ')})`,
+  ).join(', ')
 
 /**
  * For each claim: id, generation and status as they were read, owner, seconds of the lease, whether a caller's read asks: noted once an
@@ -87,8 +99,13 @@ export const CLAIM = (claims: number): string => `
   returning row.lease_owner as owner, row.refresh_token, array_to_string(row.scopes, ' ') as scopes, row.failures, row.tenant_id, row.object_id,
     row.username, row.display_name, free.prior_owner`
 
-export type ClaimColumns = AccountColumns & Pick<IntegrationColumns, 'scopes'> &
-  { owner: string; refresh_token: Buffer; failures: number; prior_owner: string | null }
+export type ClaimColumns = AccountColumns &
+  Pick<IntegrationColumns, 'scopes'> & {
+    owner: string
+    refresh_token: Buffer
+    failures: number
+    prior_owner: string | null
+  }
 
 /**
  * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life, scopes, four of the account;

@@ -10,9 +10,29 @@ import { appendEvent } from './events.ts'
 import { gathered } from './gathered.ts'
 import { iso } from './instants.ts'
 import {
-  accountOf, inSeconds, lockUser, PROVIDER, scopesOf, sealContext, sealedTokens, secondsLeft, toAccount, toIntegration, tokenColumns,
+  accountOf,
+  inSeconds,
+  lockUser,
+  PROVIDER,
+  scopesOf,
+  sealContext,
+  sealedTokens,
+  secondsLeft,
+  toAccount,
+  toIntegration,
+  tokenColumns,
 } from './integration-rows.ts'
-import { CLAIM, INTEGRATION, PROGRESS, SAVE, SAVE_ONE, type ClaimColumns, type IntegrationColumns, type ProgressColumns, type SavedColumns } from './integration-statements.ts'
+import {
+  CLAIM,
+  INTEGRATION,
+  PROGRESS,
+  SAVE,
+  SAVE_ONE,
+  type ClaimColumns,
+  type IntegrationColumns,
+  type ProgressColumns,
+  type SavedColumns,
+} from './integration-statements.ts'
 import { integrations } from './schema.ts'
 import { createTokenReads } from './token-reads.ts'
 
@@ -51,12 +71,27 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
   }
 
   /** `more`: what else is set. */
-  async function endLease(integration: Integration, owner: string, more: { retryAt?: SQL; failure?: SQL } = {}): Promise<void> {
-    await database.run((db) => db.update(integrations).set({ leaseOwner: null, leaseUntil: null, ...more })
-      .where(and(eq(integrations.id, integration.id), eq(integrations.leaseOwner, owner))))
+  async function endLease(
+    integration: Integration,
+    owner: string,
+    more: { retryAt?: SQL; failure?: SQL } = {},
+  ): Promise<void> {
+    await database.run((db) =>
+      db
+        .update(integrations)
+        .set({ leaseOwner: null, leaseUntil: null, ...more })
+        .where(and(eq(integrations.id, integration.id), eq(integrations.leaseOwner, owner))),
+    )
   }
 
-  type ClaimParameters = readonly [id: string, generation: number, status: string, owner: string, leaseSeconds: number, used: boolean]
+  type ClaimParameters = readonly [
+    id: string,
+    generation: number,
+    status: string,
+    owner: string,
+    leaseSeconds: number,
+    used: boolean,
+  ]
   const claims = gathered<ClaimParameters, ClaimColumns>({
     database,
     by: 'query',
@@ -79,8 +114,12 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     read: createTokenReads(database, vault),
 
     async summary(userId) {
-      const [row] = await database.run((db) => db.select().from(integrations)
-        .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))))
+      const [row] = await database.run((db) =>
+        db
+          .select()
+          .from(integrations)
+          .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))),
+      )
       return row === undefined ? undefined : toSummary(row)
     },
 
@@ -114,17 +153,35 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       const { tenantId = null, objectId = null, username = null, displayName = null } = tokens.account ?? {}
       // As base64: the driver would write bytes as twice as many hexadecimal digits.
       const columns = [
-        id, generation, accessToken.toString('base64'), refreshToken?.toString('base64') ?? null, secondsLeft(tokens), tokens.scopes.join(' '),
-        tenantId, objectId, username, displayName,
+        id,
+        generation,
+        accessToken.toString('base64'),
+        refreshToken?.toString('base64') ?? null,
+        secondsLeft(tokens),
+        tokens.scopes.join(' '),
+        tenantId,
+        objectId,
+        username,
+        displayName,
       ] as const
-      const saved = await saves(columns) ?? (await database.query<SavedColumns>(SAVE_ONE, columns))[0]
+      const saved = (await saves(columns)) ?? (await database.query<SavedColumns>(SAVE_ONE, columns))[0]
       if (saved !== undefined) return { integration: toIntegration(saved, tokens.accessToken), recovered: false }
       const row = await database.transaction(async (tx) => {
-        const marked = await tx.update(integrations).set(tokenColumns(sealed, tokens))
-          .where(and(eq(integrations.id, id), eq(integrations.generation, generation))).returning({ generation: integrations.generation })
+        const marked = await tx
+          .update(integrations)
+          .set(tokenColumns(sealed, tokens))
+          .where(and(eq(integrations.id, id), eq(integrations.generation, generation)))
+          .returning({ generation: integrations.generation })
         if (marked[0] === undefined) return undefined
-        await appendEvent(tx, { userId: integration.userId, type: 'recovered', caller: 'broker', detail: { generation: marked[0].generation } })
-        const [recovered] = await tx.execute<IntegrationColumns>(sql`select ${sql.raw(INTEGRATION)} from ${integrations} where id = ${id}`)
+        await appendEvent(tx, {
+          userId: integration.userId,
+          type: 'recovered',
+          caller: 'broker',
+          detail: { generation: marked[0].generation },
+        })
+        const [recovered] = await tx.execute<IntegrationColumns>(
+          sql`select ${sql.raw(INTEGRATION)} from ${integrations} where id = ${id}`,
+        )
         return recovered
       })
       return row === undefined ? undefined : { integration: toIntegration(row, tokens.accessToken), recovered: true }
@@ -134,7 +191,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       const stored = integrations.failure
       const turnsOver = failure.verdict === 'reconnect' && integration.status === 'active'
       return database.transaction(async (tx) => {
-        const rows = await tx.update(integrations)
+        const rows = await tx
+          .update(integrations)
           .set({
             // A refusal that stands keeps the time it was made; the first of a reason, the time since when.
             failure: sql`jsonb_build_object('at', ${NOW}) || ${JSON.stringify(failure)}::jsonb || jsonb_build_object('since', coalesce(
@@ -145,11 +203,13 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
             leaseUntil: null,
             ...(failure.verdict === 'reconnect' ? { status: 'reconnect_required' as const } : {}),
           })
-          .where(and(
-            eq(integrations.id, integration.id),
-            eq(integrations.generation, integration.generation),
-            eq(integrations.leaseOwner, owner),
-          ))
+          .where(
+            and(
+              eq(integrations.id, integration.id),
+              eq(integrations.generation, integration.generation),
+              eq(integrations.leaseOwner, owner),
+            ),
+          )
           .returning({ id: integrations.id })
         if (rows.length > 0 && turnsOver) {
           await appendEvent(tx, {
@@ -163,14 +223,19 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       })
     },
 
-    releaseLease: (integration, owner, retryIn) => endLease(integration, owner, {
-      retryAt: inSeconds(retryIn),
-      failure: sql`case when ${integrations.status} = 'reconnect_required' then ${integrations.failure} end`,
-    }),
+    releaseLease: (integration, owner, retryIn) =>
+      endLease(integration, owner, {
+        retryAt: inSeconds(retryIn),
+        failure: sql`case when ${integrations.status} = 'reconnect_required' then ${integrations.failure} end`,
+      }),
 
     async recordUse({ id }) {
-      await database.run((db) => db.update(integrations).set({ lastUsedAt: sql`clock_timestamp()` })
-        .where(and(eq(integrations.id, id), sql`${integrations.lastUsedAt} < clock_timestamp() - interval '1 hour'`)))
+      await database.run((db) =>
+        db
+          .update(integrations)
+          .set({ lastUsedAt: sql`clock_timestamp()` })
+          .where(and(eq(integrations.id, id), sql`${integrations.lastUsedAt} < clock_timestamp() - interval '1 hour'`)),
+      )
     },
 
     async progress(id) {
@@ -187,41 +252,73 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
 
     async connect({ session, tokens }) {
       const { userId, caller } = session
-      return endedIsNothing(database.transaction(async (tx) => {
-        await lockUser(tx, userId)
-        const [stored] = await tx.select().from(integrations)
-          .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))).for('update')
-        const pinned = stored === undefined ? undefined : toAccount(stored)
-        if (pinned !== undefined && !session.allowSwitch && !isSameAccount(pinned, tokens.account)) {
-          const refusal: ConnectOutcome = {
-            result: 'refused', code: 'account_mismatch', reason: 'other_account', account: tokens.account, expectedAccount: pinned,
+      return endedIsNothing(
+        database.transaction(async (tx) => {
+          await lockUser(tx, userId)
+          const [stored] = await tx
+            .select()
+            .from(integrations)
+            .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId)))
+            .for('update')
+          const pinned = stored === undefined ? undefined : toAccount(stored)
+          if (pinned !== undefined && !session.allowSwitch && !isSameAccount(pinned, tokens.account)) {
+            const refusal: ConnectOutcome = {
+              result: 'refused',
+              code: 'account_mismatch',
+              reason: 'other_account',
+              account: tokens.account,
+              expectedAccount: pinned,
+            }
+            if ((await endCompleting(tx, session.id, refusal)).length === 0) throw new Ended()
+            return refusal
           }
-          if ((await endCompleting(tx, session.id, refusal)).length === 0) throw new Ended()
-          return refusal
-        }
-        // The id is part of what seals the values, so it is known before sealing.
-        const id = stored?.id ?? randomUUID()
-        const columns = { username: null, displayName: null, ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens) }
-        const [row] = stored === undefined
-          ? await tx.insert(integrations).values({
-            id, userId, ...columns, refreshToken: vault.seal(sealContext({ id, userId }, 'refresh_token'), tokens.refreshToken),
-          }).returning({ generation: integrations.generation })
-          : await tx.update(integrations)
-            .set({ ...columns, connectedAt: sql`clock_timestamp()`, lastUsedAt: sql`clock_timestamp()` })
-            .where(eq(integrations.id, id)).returning({ generation: integrations.generation })
-        const outcome: ConnectOutcome = { result: stored === undefined ? 'connected' : 'reconnected', account: tokens.account }
-        if ((await endCompleting(tx, session.id, outcome)).length === 0) throw new Ended()
-        await endBrowserSessionsButPending(tx, userId)
-        await appendEvent(tx, { userId, type: outcome.result as 'connected' | 'reconnected', caller, detail: { generation: row!.generation } })
-        return outcome
-      }))
+          // The id is part of what seals the values, so it is known before sealing.
+          const id = stored?.id ?? randomUUID()
+          const columns = {
+            username: null,
+            displayName: null,
+            ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens),
+          }
+          const [row] =
+            stored === undefined
+              ? await tx
+                  .insert(integrations)
+                  .values({
+                    id,
+                    userId,
+                    ...columns,
+                    refreshToken: vault.seal(sealContext({ id, userId }, 'refresh_token'), tokens.refreshToken),
+                  })
+                  .returning({ generation: integrations.generation })
+              : await tx
+                  .update(integrations)
+                  .set({ ...columns, connectedAt: sql`clock_timestamp()`, lastUsedAt: sql`clock_timestamp()` })
+                  .where(eq(integrations.id, id))
+                  .returning({ generation: integrations.generation })
+          const outcome: ConnectOutcome = {
+            result: stored === undefined ? 'connected' : 'reconnected',
+            account: tokens.account,
+          }
+          if ((await endCompleting(tx, session.id, outcome)).length === 0) throw new Ended()
+          await endBrowserSessionsButPending(tx, userId)
+          await appendEvent(tx, {
+            userId,
+            type: outcome.result as 'connected' | 'reconnected',
+            caller,
+            detail: { generation: row!.generation },
+          })
+          return outcome
+        }),
+      )
     },
 
     async disconnect(userId, caller) {
       return database.transaction(async (tx) => {
         await lockUser(tx, userId)
-        const rows = await tx.delete(integrations)
-          .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))).returning({ id: integrations.id })
+        const rows = await tx
+          .delete(integrations)
+          .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId)))
+          .returning({ id: integrations.id })
         await endConnectSessions(tx, userId)
         await endBrowserSessions(tx, userId)
         // Also where there was no row: an import under way may still bring this user, and finds by this event that they left (import.ts).
@@ -231,9 +328,16 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async list({ after, limit }) {
-      const rows = await database.run((db) => db.select().from(integrations)
-        .where(and(eq(integrations.provider, PROVIDER), after === undefined ? undefined : gt(integrations.userId, after)))
-        .orderBy(integrations.userId).limit(limit))
+      const rows = await database.run((db) =>
+        db
+          .select()
+          .from(integrations)
+          .where(
+            and(eq(integrations.provider, PROVIDER), after === undefined ? undefined : gt(integrations.userId, after)),
+          )
+          .orderBy(integrations.userId)
+          .limit(limit),
+      )
       return rows.map(toSummary)
     },
   }

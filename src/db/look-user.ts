@@ -40,17 +40,48 @@ export interface UserLook {
 
 /** Undefined: not connected. */
 export async function lookAtUser(database: Database, userId: string): Promise<UserLook | undefined> {
-  const { id, status, generation, tenantId, objectId, username, scopes, connectedAt, refreshedAt, lastUsedAt, failure, failures, retryAt } = integrations
-  const [row] = await database.run((db) => db.select({
-    id, status, generation, tenantId, objectId, username, scopes, connectedAt, refreshedAt, lastUsedAt, failure, failures, retryAt,
-    expiresAt: integrations.accessTokenExpiresAt,
-    remaining: secondsUntil(integrations.accessTokenExpiresAt),
-    retryIn: secondsUntil(retryAt),
-    leaseIn: secondsUntil(integrations.leaseUntil),
-    diesIn: sql<number>`extract(epoch from ${refreshedAt} + make_interval(days => ${INACTIVITY_DAYS}) - clock_timestamp())::float8`,
-    accessToken: integrations.accessToken,
-    refreshToken: integrations.refreshToken,
-  }).from(integrations).where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))))
+  const {
+    id,
+    status,
+    generation,
+    tenantId,
+    objectId,
+    username,
+    scopes,
+    connectedAt,
+    refreshedAt,
+    lastUsedAt,
+    failure,
+    failures,
+    retryAt,
+  } = integrations
+  const [row] = await database.run((db) =>
+    db
+      .select({
+        id,
+        status,
+        generation,
+        tenantId,
+        objectId,
+        username,
+        scopes,
+        connectedAt,
+        refreshedAt,
+        lastUsedAt,
+        failure,
+        failures,
+        retryAt,
+        expiresAt: integrations.accessTokenExpiresAt,
+        remaining: secondsUntil(integrations.accessTokenExpiresAt),
+        retryIn: secondsUntil(retryAt),
+        leaseIn: secondsUntil(integrations.leaseUntil),
+        diesIn: sql<number>`extract(epoch from ${refreshedAt} + make_interval(days => ${INACTIVITY_DAYS}) - clock_timestamp())::float8`,
+        accessToken: integrations.accessToken,
+        refreshToken: integrations.refreshToken,
+      })
+      .from(integrations)
+      .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))),
+  )
   if (row === undefined) return undefined
   return {
     ...row,
@@ -79,9 +110,23 @@ export interface ConnectLook {
 /** The user's attempts to connect, newest first; they are kept for a day after they ended. */
 export async function lastConnects(database: Database, userId: string, limit: number): Promise<ConnectLook[]> {
   const { id, caller, intent, status, outcome, createdAt, expiresAt } = connectSessions
-  const rows = await database.run((db) => db
-    .select({ id, caller, intent, status, outcome, createdAt, expiresAt, expired: sql<boolean>`${expiresAt} <= clock_timestamp()` })
-    .from(connectSessions).where(eq(connectSessions.userId, userId)).orderBy(desc(createdAt)).limit(limit))
+  const rows = await database.run((db) =>
+    db
+      .select({
+        id,
+        caller,
+        intent,
+        status,
+        outcome,
+        createdAt,
+        expiresAt,
+        expired: sql<boolean>`${expiresAt} <= clock_timestamp()`,
+      })
+      .from(connectSessions)
+      .where(eq(connectSessions.userId, userId))
+      .orderBy(desc(createdAt))
+      .limit(limit),
+  )
   return rows.map((row) => ({ ...row, createdAt: iso(row.createdAt), expiresAt: iso(row.expiresAt) }))
 }
 
@@ -96,7 +141,13 @@ export interface EventLook {
 /** The user's events, newest first; they are kept for 90 days. */
 export async function lastEvents(database: Database, userId: string, limit: number): Promise<EventLook[]> {
   const { at, type, caller, detail } = events
-  const rows = await database.run((db) => db.select({ at, type, caller, detail })
-    .from(events).where(eq(events.userId, userId)).orderBy(desc(events.id)).limit(limit))
+  const rows = await database.run((db) =>
+    db
+      .select({ at, type, caller, detail })
+      .from(events)
+      .where(eq(events.userId, userId))
+      .orderBy(desc(events.id))
+      .limit(limit),
+  )
   return rows.map((row) => ({ ...row, at: iso(row.at) }))
 }

@@ -14,10 +14,21 @@ export async function serverVersion(database: Database): Promise<string> {
 /** The sealed refresh tokens that were written first and last, with what opening them needs. Two index reads. */
 export async function sealedSamples(database: Database): Promise<{ context: SealContext; sealed: Uint8Array }[]> {
   const { id, userId, provider, refreshToken, refreshedAt } = integrations
-  const rows = await Promise.all([asc, desc].map((order) =>
-    database.run((db) => db.select({ id, userId, provider, refreshToken }).from(integrations).orderBy(order(refreshedAt)).limit(1))))
+  const rows = await Promise.all(
+    [asc, desc].map((order) =>
+      database.run((db) =>
+        db.select({ id, userId, provider, refreshToken }).from(integrations).orderBy(order(refreshedAt)).limit(1),
+      ),
+    ),
+  )
   return rows.flat().map((row) => ({
-    context: { table: 'oauth2_integration', column: 'refresh_token', provider: row.provider, userId: row.userId, recordId: row.id },
+    context: {
+      table: 'oauth2_integration',
+      column: 'refresh_token',
+      provider: row.provider,
+      userId: row.userId,
+      recordId: row.id,
+    },
     sealed: row.refreshToken,
   }))
 }

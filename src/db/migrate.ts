@@ -41,7 +41,11 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
     const db = drizzle(client)
     const before = await appliedAt(db)
     await applyMigrations(db, { migrationsFolder: MIGRATIONS })
-    return { applied: journal().entries.filter((entry) => entry.when > before).map((entry) => entry.tag) }
+    return {
+      applied: journal()
+        .entries.filter((entry) => entry.when > before)
+        .map((entry) => entry.tag),
+    }
   } catch (error) {
     throw error instanceof Failure ? error : migrationFailure(error)
   } finally {
@@ -49,20 +53,27 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
   }
 }
 
-const throughPooler = () => new Failure('database_unavailable', { detail: 'migrate needs a direct connection, this one leads through a pooler' })
+const throughPooler = () =>
+  new Failure('database_unavailable', { detail: 'migrate needs a direct connection, this one leads through a pooler' })
 
 /** Only the SQLSTATE: the driver's message holds statements and values. 08P01 is what PgBouncer answers to unknown parameters. */
 function migrationFailure(error: unknown): Failure {
   const { code } = ((error as { cause?: unknown }).cause ?? error) as { code?: unknown }
   if (code === '08P01') return throughPooler()
-  return new Failure('database_unavailable', { detail: `migrate ${typeof code === 'string' && /^\w{1,40}$/.test(code) ? code : 'unknown'}` })
+  return new Failure('database_unavailable', {
+    detail: `migrate ${typeof code === 'string' && /^\w{1,40}$/.test(code) ? code : 'unknown'}`,
+  })
 }
 
 /** Journal time (milliseconds) of the newest migration in the database; 0 when there is none. */
 async function appliedAt(db: Drizzle): Promise<number> {
-  const [table] = await db.execute<{ name: string | null }>(sql`select to_regclass('drizzle.__drizzle_migrations')::text as name`)
+  const [table] = await db.execute<{ name: string | null }>(
+    sql`select to_regclass('drizzle.__drizzle_migrations')::text as name`,
+  )
   if (table?.name == null) return 0
-  const [row] = await db.execute<{ at: number }>(sql`select coalesce(max(created_at), 0)::float8 as at from drizzle.__drizzle_migrations`)
+  const [row] = await db.execute<{ at: number }>(
+    sql`select coalesce(max(created_at), 0)::float8 as at from drizzle.__drizzle_migrations`,
+  )
   return row?.at ?? 0
 }
 

@@ -7,9 +7,13 @@ import { requestNonces } from './schema.ts'
 export function createNonceStore(database: Database): NonceStore {
   return {
     async consume(replayKey, ttl) {
-      const rows = await database.run((db) => db.insert(requestNonces)
-        .values({ replayKey, expiresAt: sql`clock_timestamp() + make_interval(secs => ${ttl})` })
-        .onConflictDoNothing().returning({ key: requestNonces.replayKey }))
+      const rows = await database.run((db) =>
+        db
+          .insert(requestNonces)
+          .values({ replayKey, expiresAt: sql`clock_timestamp() + make_interval(secs => ${ttl})` })
+          .onConflictDoNothing()
+          .returning({ key: requestNonces.replayKey }),
+      )
       return rows.length > 0
     },
   }

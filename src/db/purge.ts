@@ -19,8 +19,10 @@ export async function purge(database: Database): Promise<number> {
   for (const { table, over, keptFor } of GOES) {
     let batch: number
     do {
-      const { count } = await database.run((db) => db.execute(sql`delete from ${table} where ctid in (
-        select ctid from ${table} where ${over} < now() - ${keptFor}::interval limit ${BATCH} for update skip locked)`))
+      const { count } = await database.run((db) =>
+        db.execute(sql`delete from ${table} where ctid in (
+        select ctid from ${table} where ${over} < now() - ${keptFor}::interval limit ${BATCH} for update skip locked)`),
+      )
       batch = count
       gone += batch
     } while (batch === BATCH)

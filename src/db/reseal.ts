@@ -143,8 +143,14 @@ export const keyIdIn = (column: string) => {
   end`
 }
 
-function look(database: Database, { table, columns: [first, second], provider }: Sealed, newest: string, after: string): Promise<Row[]> {
-  return database.run((db) => db.execute<Row>(sql`
+function look(
+  database: Database,
+  { table, columns: [first, second], provider }: Sealed,
+  newest: string,
+  after: string,
+): Promise<Row[]> {
+  return database.run((db) =>
+    db.execute<Row>(sql`
     select id, user_id, provider, key_0, key_1,
       case when key_0 <> ${newest} then v0 end as value_0,
       case when key_1 <> ${newest} then v1 end as value_1
@@ -152,10 +158,17 @@ function look(database: Database, { table, columns: [first, second], provider }:
       select id, user_id, ${provider} as provider, ${keyIdIn(first)} as key_0, ${keyIdIn(second)} as key_1,
         ${sql.identifier(first)} as v0, ${sql.identifier(second)} as v1
       from ${sql.identifier(table)} where id > ${after}::uuid order by id limit ${WINDOW}
-    ) as w order by id`))
+    ) as w order by id`),
+  )
 }
 
-async function resealRow(database: Database, vault: Vault, { table, columns }: Sealed, row: Row, pass: Pass): Promise<void> {
+async function resealRow(
+  database: Database,
+  vault: Vault,
+  { table, columns }: Sealed,
+  row: Row,
+  pass: Pass,
+): Promise<void> {
   const changes: { column: string; old: Buffer; fresh: Buffer }[] = []
   for (const [index, column] of columns.entries()) {
     const keyId = row[`key_${index as 0 | 1}`]
@@ -171,10 +184,18 @@ async function resealRow(database: Database, vault: Vault, { table, columns }: S
     }
   }
   if (changes.length === 0) return
-  const set = sql.join(changes.map(({ column, fresh }) => sql`${sql.identifier(column)} = ${fresh}`), sql`, `)
-  const unchanged = sql.join(changes.map(({ column, old }) => sql`${sql.identifier(column)} = ${old}`), sql` and `)
-  const written = await database.run((db) => db.execute(sql`
-    update ${sql.identifier(table)} set ${set} where id = ${row.id}::uuid and ${unchanged} returning id`))
+  const set = sql.join(
+    changes.map(({ column, fresh }) => sql`${sql.identifier(column)} = ${fresh}`),
+    sql`, `,
+  )
+  const unchanged = sql.join(
+    changes.map(({ column, old }) => sql`${sql.identifier(column)} = ${old}`),
+    sql` and `,
+  )
+  const written = await database.run((db) =>
+    db.execute(sql`
+    update ${sql.identifier(table)} set ${set} where id = ${row.id}::uuid and ${unchanged} returning id`),
+  )
   if (written.length > 0) pass.resealed += changes.length
   else pass.moved += changes.length
 }

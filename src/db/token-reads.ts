@@ -48,10 +48,14 @@ export function createTokenReads(database: Database, vault: Vault): IntegrationS
     if (known !== undefined) {
       const row = await readState(userId, patienceMs)
       if (row === undefined) return undefined
-      if (row.generation === known.generation && row.refreshed === known.refreshed && row.expires === known.expires) return withState(known.tokens, row)
+      if (row.generation === known.generation && row.refreshed === known.refreshed && row.expires === known.expires)
+        return withState(known.tokens, row)
     }
     // The whole is to be in time, also where it takes a second look.
-    const left = known === undefined ? patienceMs : Math.max(1, Math.min(patienceMs, database.deadlineMs) - (performance.now() - began))
+    const left =
+      known === undefined
+        ? patienceMs
+        : Math.max(1, Math.min(patienceMs, database.deadlineMs) - (performance.now() - began))
     const row = await readTokens(userId, left)
     if (row === undefined) return undefined
     const { generation, refreshed, expires } = row

@@ -16,7 +16,11 @@ export interface Check extends Finding {
 /** Milliseconds before an end (of a key, a certificate) from which on it is a warning. */
 export const SOON = 14 * 86_400_000
 
-export const ok = (saw: string, todo?: string): Finding => ({ result: 'ok', saw, ...(todo === undefined ? {} : { todo }) })
+export const ok = (saw: string, todo?: string): Finding => ({
+  result: 'ok',
+  saw,
+  ...(todo === undefined ? {} : { todo }),
+})
 export const warning = (saw: string, todo: string): Finding => ({ result: 'warning', saw, todo })
 export const failed = (saw: string, todo: string): Finding => ({ result: 'failed', saw, todo })
 export const skipped = (why: string): Finding => ({ result: 'skipped', saw: `skipped, because ${why}` })
@@ -41,7 +45,11 @@ export interface Verdict extends Finding {
 /** Seconds in the largest unit that says enough. */
 export function span(seconds: number): string {
   const s = Math.round(Math.abs(seconds))
-  for (const [unit, size] of [['day', 86_400], ['hour', 3_600], ['minute', 60]] as const) {
+  for (const [unit, size] of [
+    ['day', 86_400],
+    ['hour', 3_600],
+    ['minute', 60],
+  ] as const) {
     const count = Math.floor(s / size)
     if (count > 1 || (count === 1 && unit !== 'minute')) return `${count} ${unit}${count === 1 ? '' : 's'}`
   }
@@ -51,5 +59,7 @@ export function span(seconds: number): string {
 /** An instant (ISO 8601) and how long ago it was; `now` in milliseconds. What is no instant stays as it is. */
 export function since(iso: string, now: number): string {
   const ms = Date.parse(iso)
-  return Number.isNaN(ms) ? iso : `${instant(ms)} (${ms > now ? `in ${span((ms - now) / 1000)}` : `${span((now - ms) / 1000)} ago`})`
+  return Number.isNaN(ms)
+    ? iso
+    : `${instant(ms)} (${ms > now ? `in ${span((ms - now) / 1000)}` : `${span((now - ms) / 1000)} ago`})`
 }

@@ -8,16 +8,20 @@ import { failed, ok, skipped, warning, type Finding } from './check.ts'
 /** By the driver's code or SQLSTATE. */
 const ADVICE: Record<string, string> = {
   ECONNREFUSED: 'Nobody listens there: check host and port of DATABASE_URL, and that Postgres runs.',
-  ENOTFOUND: 'The host of DATABASE_URL is not known to the name service: check its spelling and the cluster\'s DNS.',
+  ENOTFOUND: "The host of DATABASE_URL is not known to the name service: check its spelling and the cluster's DNS.",
   CONNECT_TIMEOUT: 'The host does not answer: check host and port of DATABASE_URL, network policies and firewalls.',
-  deadline: 'It did not answer within DATABASE_DEADLINE_MS: check the network, and Postgres\' load. Behind PgBouncer older than 1.21, or with max_prepared_statements 0, set DATABASE_PREPARE=off.',
+  deadline:
+    "It did not answer within DATABASE_DEADLINE_MS: check the network, and Postgres' load. Behind PgBouncer older than 1.21, or with max_prepared_statements 0, set DATABASE_PREPARE=off.",
   '28P01': 'User or password of DATABASE_URL are wrong: set the ones that Postgres has.',
   '28000': 'Postgres does not let this user in from here: check pg_hba.conf, and sslmode in DATABASE_URL.',
   '3D000': 'There is no such database: create it, or correct the name in DATABASE_URL.',
   '53300': 'Postgres has no connection left: lower DATABASE_POOL_SIZE, or raise max_connections.',
-  SELF_SIGNED_CERT_IN_CHAIN: 'The certificate of Postgres is signed by an authority that is not trusted: set DATABASE_CA.',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'The certificate of Postgres is signed by an authority that is not trusted: set DATABASE_CA.',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'The certificate of Postgres is signed by an authority that is not trusted: set DATABASE_CA.',
+  SELF_SIGNED_CERT_IN_CHAIN:
+    'The certificate of Postgres is signed by an authority that is not trusted: set DATABASE_CA.',
+  DEPTH_ZERO_SELF_SIGNED_CERT:
+    'The certificate of Postgres is signed by an authority that is not trusted: set DATABASE_CA.',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'The certificate of Postgres is signed by an authority that is not trusted: set DATABASE_CA.',
 }
 const OTHERWISE = 'Check DATABASE_URL, the network to Postgres, and its log.'
 /** Milliseconds the two clocks may differ. */
@@ -36,24 +40,42 @@ export async function examineDatabase({ database, config, clock, vault }: Servic
   if (reached.result !== 'ok') return { database: reached, ...all(skipped('the database could not be asked')) }
 
   const migrations = await attempt(async () => MIGRATIONS[await migrationState(database)], where)
-  const database_clock = await attempt(async () => compareClocks(await clockDifference(database, () => clock.now())), where)
-  if (migrations.result === 'failed') return { database: reached, ...all(skipped('the database lacks migrations')), migrations, database_clock }
+  const database_clock = await attempt(
+    async () => compareClocks(await clockDifference(database, () => clock.now())),
+    where,
+  )
+  if (migrations.result === 'failed')
+    return { database: reached, ...all(skipped('the database lacks migrations')), migrations, database_clock }
 
   return {
     database: reached,
     migrations,
-    deployment: await attempt(async () => deployment((await recordedDeployment(database))?.publicBaseUrl, config.publicBaseUrl), where),
+    deployment: await attempt(
+      async () => deployment((await recordedDeployment(database))?.publicBaseUrl, config.publicBaseUrl),
+      where,
+    ),
     sealing_keys: await attempt(() => sealingKeys(database, vault), where),
     database_clock,
   }
 }
 
-const all = (finding: Finding) => ({ migrations: finding, deployment: finding, sealing_keys: finding, database_clock: finding })
+const all = (finding: Finding) => ({
+  migrations: finding,
+  deployment: finding,
+  sealing_keys: finding,
+  database_clock: finding,
+})
 
 const MIGRATIONS: Record<Awaited<ReturnType<typeof migrationState>>, Finding> = {
   current: ok('The database has every migration of this release.'),
-  behind: failed('The database lacks migrations of this release.', 'Run "token-broker migrate"; the service does not start before.'),
-  ahead: warning('The database was migrated by a newer release than this one.', 'Good during an upgrade or after a rollback by one release; otherwise deploy the newer release.'),
+  behind: failed(
+    'The database lacks migrations of this release.',
+    'Run "token-broker migrate"; the service does not start before.',
+  ),
+  ahead: warning(
+    'The database was migrated by a newer release than this one.',
+    'Good during an upgrade or after a rollback by one release; otherwise deploy the newer release.',
+  ),
 }
 
 function deployment(recorded: string | undefined, ours: string): Finding {
@@ -61,7 +83,7 @@ function deployment(recorded: string | undefined, ours: string): Finding {
   if (recorded === ours) return ok(`The database belongs to ${ours}.`)
   return failed(
     `The database belongs to ${recorded}, and this deployment is ${ours}.`,
-    'Point DATABASE_URL to this deployment\'s own database, or correct SUBDOMAIN or PUBLIC_BASE_URL. Never share one: user 42 of another deployment is another person.',
+    "Point DATABASE_URL to this deployment's own database, or correct SUBDOMAIN or PUBLIC_BASE_URL. Never share one: user 42 of another deployment is another person.",
   )
 }
 
@@ -76,12 +98,15 @@ async function sealingKeys(database: Services['database'], vault: Services['vaul
   }
   const samples = await sealedSamples(database)
   for (const { context, sealed } of samples) vault.open(context, sealed)
-  return ok(`SEALING_KEYS (${vault.keyIds.join(', ')}) fit the database; ${samples.length === 0 ? 'no token is stored yet' : 'stored tokens open'}.`)
+  return ok(
+    `SEALING_KEYS (${vault.keyIds.join(', ')}) fit the database; ${samples.length === 0 ? 'no token is stored yet' : 'stored tokens open'}.`,
+  )
 }
 
 function compareClocks(difference: number): Finding {
   const seconds = Math.abs(difference / 1000).toFixed(1)
-  if (Math.abs(difference) <= CLOCKS_DIFFER) return ok(`The clocks of Postgres and of this machine differ by ${seconds} s.`)
+  if (Math.abs(difference) <= CLOCKS_DIFFER)
+    return ok(`The clocks of Postgres and of this machine differ by ${seconds} s.`)
   return failed(
     `The clock of Postgres is ${seconds} s ${difference > 0 ? 'ahead of' : 'behind'} this machine's.`,
     'Synchronise both with NTP: callers are told expiry times by the clock of Postgres, and signatures are judged by that of this machine.',
@@ -96,9 +121,16 @@ async function attempt(work: () => Promise<Finding>, where: string): Promise<Fin
     const detail = error.facts.detail ?? error.code
     // Says itself what to do, where it is about a key that bears another's id.
     if (error.code === 'token_unreadable') {
-      return failed(`A stored value cannot be opened with SEALING_KEYS: ${detail}.`, 'Put the key that sealed it behind the others. Users need not reconnect for it: nothing is wrong at Microsoft.')
+      return failed(
+        `A stored value cannot be opened with SEALING_KEYS: ${detail}.`,
+        'Put the key that sealed it behind the others. Users need not reconnect for it: nothing is wrong at Microsoft.',
+      )
     }
-    if (/ 42501/.test(detail)) return failed(`The user of DATABASE_URL lacks rights in ${where}.`, 'Grant it select, insert, update and delete on the tables, and usage on schema drizzle and the sequences.')
+    if (/ 42501/.test(detail))
+      return failed(
+        `The user of DATABASE_URL lacks rights in ${where}.`,
+        'Grant it select, insert, update and delete on the tables, and usage on schema drizzle and the sequences.',
+      )
     return failed(`It could not be asked (${where}): ${detail}.`, ADVICE[detail] ?? OTHERWISE)
   }
 }

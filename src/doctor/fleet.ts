@@ -22,7 +22,13 @@ export interface FleetFacts {
   failures: null | {
     groups: number
     list: (Explained & {
-      status: string; tenant_id: string | null; aadsts: number | null; count: number; last_day: number; first_at: string | null; last_at: string | null
+      status: string
+      tenant_id: string | null
+      aadsts: number | null
+      count: number
+      last_day: number
+      first_at: string | null
+      last_at: string | null
     })[]
   }
   refreshes: null | { last_at: string | null; oldest_days: number | null }
@@ -42,12 +48,24 @@ export interface FleetFacts {
 export async function fleetFacts(services: Services): Promise<FleetFacts> {
   const { config } = services
   const [{ database, migrations, deployment, sealing_keys }, replicas] = await Promise.all([
-    examineDatabase(services), lookAtReplicas(replicaTargets(config)),
+    examineDatabase(services),
+    lookAtReplicas(replicaTargets(config)),
   ])
   const askable = [database, migrations, deployment].every(({ result }) => result === 'ok' || result === 'warning')
   return {
     database: { database, migrations, deployment, sealing_keys },
-    ...(askable ? await counted(services) : { integrations: null, failures: null, refreshes: null, keep_alive: null, sealed: null, connects: null, events: null, gaps: [] }),
+    ...(askable
+      ? await counted(services)
+      : {
+          integrations: null,
+          failures: null,
+          refreshes: null,
+          keep_alive: null,
+          sealed: null,
+          connects: null,
+          events: null,
+          gaps: [],
+        }),
     replicas_told: config.operationsReplicas.length > 0,
     replicas,
   }
@@ -78,21 +96,50 @@ async function counted({ database, config, vault, keepAliveStore, clock }: Servi
   const oldest = Math.max(-1, ...(statuses ?? []).map(({ oldestRefresh }) => oldestRefresh ?? -1))
   return {
     integrations: statuses === null ? null : { active: of('active'), reconnect_required: of('reconnect_required') },
-    failures: failures === null ? null : {
-      groups: failures.groups,
-      list: failures.list.map(({ status, reason, tenantId, aadsts, count, lastDay, firstAt, lastAt }) => ({
-        ...explained(reason), status, tenant_id: tenantId, aadsts, count, last_day: lastDay, first_at: firstAt, last_at: lastAt,
-      })),
-    },
-    refreshes: statuses === null || last === null ? null : { last_at: last.at, oldest_days: oldest < 0 ? null : Math.floor(oldest / 86_400) },
-    keep_alive: forecast === null ? null : { after_days: config.keepAlive.afterDays, due: forecast.due, dies_within: forecast.diesWithin },
-    sealed: sealed === null ? null : {
-      keys: Object.entries(sealed.counts).map(([key_id, values]) => ({ key_id, values, held: vault.keyIds.includes(key_id) })),
-      rows: sealed.rows,
-      complete: sealed.complete,
-    },
-    connects: connects === null ? null : connects.map(({ ended, reason, count, lastAt }) => ({ ended, reason, count, last_at: lastAt })),
-    events: events === null ? null : events.map(({ type, lastHour, lastDay }) => ({ type, last_hour: lastHour, last_day: lastDay })),
+    failures:
+      failures === null
+        ? null
+        : {
+            groups: failures.groups,
+            list: failures.list.map(({ status, reason, tenantId, aadsts, count, lastDay, firstAt, lastAt }) => ({
+              ...explained(reason),
+              status,
+              tenant_id: tenantId,
+              aadsts,
+              count,
+              last_day: lastDay,
+              first_at: firstAt,
+              last_at: lastAt,
+            })),
+          },
+    refreshes:
+      statuses === null || last === null
+        ? null
+        : { last_at: last.at, oldest_days: oldest < 0 ? null : Math.floor(oldest / 86_400) },
+    keep_alive:
+      forecast === null
+        ? null
+        : { after_days: config.keepAlive.afterDays, due: forecast.due, dies_within: forecast.diesWithin },
+    sealed:
+      sealed === null
+        ? null
+        : {
+            keys: Object.entries(sealed.counts).map(([key_id, values]) => ({
+              key_id,
+              values,
+              held: vault.keyIds.includes(key_id),
+            })),
+            rows: sealed.rows,
+            complete: sealed.complete,
+          },
+    connects:
+      connects === null
+        ? null
+        : connects.map(({ ended, reason, count, lastAt }) => ({ ended, reason, count, last_at: lastAt })),
+    events:
+      events === null
+        ? null
+        : events.map(({ type, lastHour, lastDay }) => ({ type, last_hour: lastHour, last_day: lastDay })),
     gaps,
   }
 }

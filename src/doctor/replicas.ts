@@ -39,29 +39,44 @@ export function replicaTargets({ operationsReplicas, listen }: Config): readonly
 
 /** Every address behind every name is a replica. Does not throw: what cannot be reached is named. */
 export async function lookAtReplicas(targets: readonly ListenAddress[]): Promise<ReplicaFacts[]> {
-  const all = await Promise.all(targets.map(async ({ host, port }) => {
-    try {
-      const addresses = await lookup(host, { all: true })
-      return await Promise.all(addresses.map(({ address }) => lookAtReplica(written(address, port))))
-    } catch {
-      return [unknown(written(host, port), 'the name service does not know it')]
-    }
-  }))
+  const all = await Promise.all(
+    targets.map(async ({ host, port }) => {
+      try {
+        const addresses = await lookup(host, { all: true })
+        return await Promise.all(addresses.map(({ address }) => lookAtReplica(written(address, port))))
+      } catch {
+        return [unknown(written(host, port), 'the name service does not know it')]
+      }
+    }),
+  )
   return all.flat().sort((a, b) => a.address.localeCompare(b.address, 'en', { numeric: true }))
 }
 
 const written = (host: string, port: number): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`
 
-const unknown = (address: string, problem: string): ReplicaFacts =>
-  ({ address, problem, ready: null, database: null, breaker: null, started_at: null, refused: [], tokens: [], forbidden: [], unreadable: [] })
+const unknown = (address: string, problem: string): ReplicaFacts => ({
+  address,
+  problem,
+  ready: null,
+  database: null,
+  breaker: null,
+  started_at: null,
+  refused: [],
+  tokens: [],
+  forbidden: [],
+  unreadable: [],
+})
 
 async function lookAtReplica(address: string): Promise<ReplicaFacts> {
   const signal = AbortSignal.timeout(PATIENCE)
   try {
-    const [metrics, readyz] = await Promise.all(['metrics', 'readyz'].map((path) => fetch(`http://${address}/${path}`, { signal, redirect: 'manual' })))
+    const [metrics, readyz] = await Promise.all(
+      ['metrics', 'readyz'].map((path) => fetch(`http://${address}/${path}`, { signal, redirect: 'manual' })),
+    )
     const samples = parseMetrics(await metrics!.text())
-    const body = await readyz!.json() as { ready?: unknown; database?: unknown }
-    if (!samples.some(({ name }) => name === 'token_broker_breaker_open')) return unknown(address, 'what answers there is no token broker')
+    const body = (await readyz!.json()) as { ready?: unknown; database?: unknown }
+    if (!samples.some(({ name }) => name === 'token_broker_breaker_open'))
+      return unknown(address, 'what answers there is no token broker')
     const started = samples.find(({ name }) => name === 'process_start_time_seconds')?.value
     return {
       address,
@@ -72,12 +87,26 @@ async function lookAtReplica(address: string): Promise<ReplicaFacts> {
       started_at: started === undefined ? null : isoOf(started),
       refused: refusedOf(samples),
       tokens: tokensOf(samples),
-      forbidden: counted(samples, 'caller_forbidden_total').map(({ labels: { caller = '', permission = '' }, value }) => ({ caller, permission, count: value })),
-      unreadable: counted(samples, 'unreadable_values_total').map(({ labels: { detail = '' }, value }) => ({ detail, count: value })),
+      forbidden: counted(samples, 'caller_forbidden_total').map(
+        ({ labels: { caller = '', permission = '' }, value }) => ({ caller, permission, count: value }),
+      ),
+      unreadable: counted(samples, 'unreadable_values_total').map(({ labels: { detail = '' }, value }) => ({
+        detail,
+        count: value,
+      })),
     }
   } catch (error) {
     const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown }
-    return unknown(address, signal.aborted ? `no answer within ${PATIENCE / 1000} s` : typeof code === 'string' ? code : error instanceof SyntaxError ? 'what answers there is no token broker' : 'it cannot be reached')
+    return unknown(
+      address,
+      signal.aborted
+        ? `no answer within ${PATIENCE / 1000} s`
+        : typeof code === 'string'
+          ? code
+          : error instanceof SyntaxError
+            ? 'what answers there is no token broker'
+            : 'it cannot be reached',
+    )
   }
 }
 
@@ -88,7 +117,8 @@ function breakerOf(samples: readonly Sample[]): ReplicaFacts['breaker'] {
   return { state: value === 1 ? 'open' : value === 0 ? 'closed' : 'healing', reason: labels['reason'] || null }
 }
 
-const counted = (samples: readonly Sample[], what: string): Sample[] => samples.filter(({ name, value }) => name === `token_broker_${what}` && value > 0)
+const counted = (samples: readonly Sample[], what: string): Sample[] =>
+  samples.filter(({ name, value }) => name === `token_broker_${what}` && value > 0)
 
 function refusedOf(samples: readonly Sample[]): ReplicaFacts['refused'] {
   const last = samples.filter(({ name }) => name === 'token_broker_last_refused_timestamp_seconds')
@@ -100,9 +130,15 @@ function refusedOf(samples: readonly Sample[]): ReplicaFacts['refused'] {
 }
 
 function tokensOf(samples: readonly Sample[]): ReplicaFacts['tokens'] {
-  return samples.filter(({ name, labels }) => name === 'token_broker_http_seconds_count' && labels['listener'] === 'internal' && labels['route'] === TOKENS)
+  return samples
+    .filter(
+      ({ name, labels }) =>
+        name === 'token_broker_http_seconds_count' && labels['listener'] === 'internal' && labels['route'] === TOKENS,
+    )
     .map(({ labels: { status = '' }, value }) => {
-      const at = samples.find(({ name, labels }) => name === 'token_broker_last_token_read_timestamp_seconds' && labels['status'] === status)?.value
+      const at = samples.find(
+        ({ name, labels }) => name === 'token_broker_last_token_read_timestamp_seconds' && labels['status'] === status,
+      )?.value
       // To the millisecond: which of two answers came later is what it is for.
       return { status, count: value, last_at: at === undefined ? null : new Date(at * 1000).toISOString() }
     })

@@ -2,7 +2,14 @@ import { Failure, REASONS, type Actor, type Reason } from '../core/failure.ts'
 import type { StoredFailure } from '../core/integration.ts'
 import type { SealContext } from '../core/ports.ts'
 import { keyIdOf } from '../crypto/vault.ts'
-import { lastConnects, lastEvents, lookAtUser, type ConnectLook, type EventLook, type UserLook } from '../db/look-user.ts'
+import {
+  lastConnects,
+  lastEvents,
+  lookAtUser,
+  type ConnectLook,
+  type EventLook,
+  type UserLook,
+} from '../db/look-user.ts'
 import { texts } from '../http/pages/texts.ts'
 import { microsoftFacts } from '../http/problem.ts'
 import type { Services } from '../services.ts'
@@ -39,17 +46,19 @@ export interface UserFacts {
     last_used_at: string
     scopes: string[]
     missing_scopes: string[]
-    failure: null | Explained & {
-      verdict: string
-      /** No further tries: only a reconnect helps. */
-      final: boolean
-      /** In a row. */
-      failures: number
-      /** Since when, as far as it is known; and the last one. */
-      since: string | null
-      at: string | null
-      microsoft: MicrosoftFacts
-    }
+    failure:
+      | null
+      | (Explained & {
+          verdict: string
+          /** No further tries: only a reconnect helps. */
+          final: boolean
+          /** In a row. */
+          failures: number
+          /** Since when, as far as it is known; and the last one. */
+          since: string | null
+          at: string | null
+          microsoft: MicrosoftFacts
+        })
     /** No try before then. Without a failure: the breaker of a replica held one back. */
     retry_at: string | null
     /** A refresh is under way. `left_behind`: one never ended; the next one takes over. */
@@ -79,31 +88,50 @@ export interface UserFacts {
 }
 
 /** Throws Failure when the database does not answer. */
-export async function userFacts({ database, vault, missingScopes, config }: Services, userId: string): Promise<UserFacts> {
+export async function userFacts(
+  { database, vault, missingScopes, config }: Services,
+  userId: string,
+): Promise<UserFacts> {
   const [row, connects, events] = await Promise.all([
-    lookAtUser(database, userId), lastConnects(database, userId, SHOWN), lastEvents(database, userId, SHOWN),
+    lookAtUser(database, userId),
+    lastConnects(database, userId, SHOWN),
+    lastEvents(database, userId, SHOWN),
   ])
   return {
     user_id: userId,
-    integration: row === undefined ? null : {
-      id: row.id,
-      status: row.status,
-      generation: row.generation,
-      account: row.tenantId === null || row.objectId === null ? null : { tenant_id: row.tenantId, object_id: row.objectId, username: row.username },
-      access_token: { seconds_left: Math.max(0, Math.floor(row.remaining)), expires_at: row.expiresAt },
-      refresh_token: { days_left: Math.floor(row.diesIn / DAY) },
-      connected_at: row.connectedAt,
-      refreshed_at: row.refreshedAt,
-      last_used_at: row.lastUsedAt,
-      scopes: row.scopes,
-      missing_scopes: missingScopes(row.scopes),
-      failure: row.failure === null ? null : failureFacts(row.failure, row, events),
-      retry_at: (row.retryIn ?? 0) > 0 ? row.retryAt : null,
-      lease: row.leaseIn === null ? 'free' : row.leaseIn > 0 ? 'held' : 'left_behind',
-      sealed: (['access_token', 'refresh_token'] as const).map((column) => sealedFacts(vault, userId, row, column)),
-    },
+    integration:
+      row === undefined
+        ? null
+        : {
+            id: row.id,
+            status: row.status,
+            generation: row.generation,
+            account:
+              row.tenantId === null || row.objectId === null
+                ? null
+                : { tenant_id: row.tenantId, object_id: row.objectId, username: row.username },
+            access_token: { seconds_left: Math.max(0, Math.floor(row.remaining)), expires_at: row.expiresAt },
+            refresh_token: { days_left: Math.floor(row.diesIn / DAY) },
+            connected_at: row.connectedAt,
+            refreshed_at: row.refreshedAt,
+            last_used_at: row.lastUsedAt,
+            scopes: row.scopes,
+            missing_scopes: missingScopes(row.scopes),
+            failure: row.failure === null ? null : failureFacts(row.failure, row, events),
+            retry_at: (row.retryIn ?? 0) > 0 ? row.retryAt : null,
+            lease: row.leaseIn === null ? 'free' : row.leaseIn > 0 ? 'held' : 'left_behind',
+            sealed: (['access_token', 'refresh_token'] as const).map((column) =>
+              sealedFacts(vault, userId, row, column),
+            ),
+          },
     connects: connects.map(connectFacts),
-    events: events.map(({ at, type, caller, detail }) => ({ at, type, caller, reason: detail.reason ?? null, cause: detail.cause ?? null })),
+    events: events.map(({ at, type, caller, detail }) => ({
+      at,
+      type,
+      caller,
+      reason: detail.reason ?? null,
+      cause: detail.cause ?? null,
+    })),
     link: config.entryUrls.connect,
   }
 }
@@ -111,7 +139,12 @@ export async function userFacts({ database, vault, missingScopes, config }: Serv
 export function explained(reason: string | undefined): Explained {
   const known = reason !== undefined && Object.hasOwn(REASONS, reason) ? (reason as Reason) : undefined
   if (known === undefined) {
-    return { reason: reason ?? '', title: 'A reason that this release does not know', who_acts: 'ops', advice: 'Ask the release that wrote it: run its doctor.' }
+    return {
+      reason: reason ?? '',
+      title: 'A reason that this release does not know',
+      who_acts: 'ops',
+      advice: 'Ask the release that wrote it: run its doctor.',
+    }
   }
   const { whoActs, advice } = REASONS[known]
   return { reason: known, title: texts.en.reasons[known].title, who_acts: whoActs, advice }
@@ -119,7 +152,8 @@ export function explained(reason: string | undefined): Explained {
 
 function failureFacts(failure: StoredFailure, { status, failures }: UserLook, events: readonly EventLook[]) {
   // The row has the last failure; when the integration stopped working is in the events.
-  const marked = status === 'reconnect_required' ? events.find(({ type }) => type === 'reconnect_required')?.at : undefined
+  const marked =
+    status === 'reconnect_required' ? events.find(({ type }) => type === 'reconnect_required')?.at : undefined
   return {
     ...explained(failure.reason),
     verdict: failure.verdict,
@@ -131,7 +165,12 @@ function failureFacts(failure: StoredFailure, { status, failures }: UserLook, ev
   }
 }
 
-function sealedFacts(vault: Services['vault'], userId: string, row: UserLook, column: 'access_token' | 'refresh_token') {
+function sealedFacts(
+  vault: Services['vault'],
+  userId: string,
+  row: UserLook,
+  column: 'access_token' | 'refresh_token',
+) {
   const context: SealContext = { table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: row.id }
   const sealed = column === 'access_token' ? row.accessToken : row.refreshToken
   const key_id = keyIdOf(sealed) ?? ''
@@ -144,7 +183,16 @@ function sealedFacts(vault: Services['vault'], userId: string, row: UserLook, co
   }
 }
 
-function connectFacts({ id, caller, intent, status, outcome, createdAt, expiresAt, expired }: ConnectLook): UserFacts['connects'][number] {
+function connectFacts({
+  id,
+  caller,
+  intent,
+  status,
+  outcome,
+  createdAt,
+  expiresAt,
+  expired,
+}: ConnectLook): UserFacts['connects'][number] {
   const over = ['connected', 'refused', 'expired'].includes(status)
   return {
     id,

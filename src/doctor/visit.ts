@@ -18,29 +18,54 @@ export interface Answer {
 }
 
 /** Not followed where it redirects. `failed`: a code of Node or OpenSSL, `timeout`, or `failed`. */
-export async function visit(url: string, headers: Record<string, string> = {}): Promise<{ answer: Answer } | { failed: string }> {
+export async function visit(
+  url: string,
+  headers: Record<string, string> = {},
+): Promise<{ answer: Answer } | { failed: string }> {
   const signal = AbortSignal.timeout(PATIENCE)
   const send = url.startsWith('https:') ? tlsRequest : plainRequest
   try {
     return await new Promise((resolve, reject) => {
       // A connection of its own: each shows its certificate, and none is left open.
-      const outgoing = send(url, { agent: false, signal, headers: { 'user-agent': 'Mozilla/5.0 (compatible; token-broker doctor)', accept: 'text/html,*/*', ...headers } }, (incoming) => {
-        const certificate = send === tlsRequest ? (incoming.socket as TLSSocket).getPeerCertificate().valid_to : undefined
-        let body = ''
-        incoming.setEncoding('utf8')
-        incoming.on('data', (chunk: string) => {
-          if (body.length < MAX_BODY) body += chunk
-        })
-        incoming.on('error', reject)
-        incoming.on('close', () => resolve({
-          answer: { status: incoming.statusCode ?? 0, headers: incoming.headers, body, certificateEnds: certificate === undefined ? undefined : Date.parse(certificate) },
-        }))
-      })
+      const outgoing = send(
+        url,
+        {
+          agent: false,
+          signal,
+          headers: {
+            'user-agent': 'Mozilla/5.0 (compatible; token-broker doctor)',
+            accept: 'text/html,*/*',
+            ...headers,
+          },
+        },
+        (incoming) => {
+          const certificate =
+            send === tlsRequest ? (incoming.socket as TLSSocket).getPeerCertificate().valid_to : undefined
+          let body = ''
+          incoming.setEncoding('utf8')
+          incoming.on('data', (chunk: string) => {
+            if (body.length < MAX_BODY) body += chunk
+          })
+          incoming.on('error', reject)
+          incoming.on('close', () =>
+            resolve({
+              answer: {
+                status: incoming.statusCode ?? 0,
+                headers: incoming.headers,
+                body,
+                certificateEnds: certificate === undefined ? undefined : Date.parse(certificate),
+              },
+            }),
+          )
+        },
+      )
       outgoing.on('error', reject)
       outgoing.end()
     })
   } catch (error) {
     const { code } = error as { code?: unknown }
-    return { failed: signal.aborted ? 'timeout' : typeof code === 'string' && /^\w{1,60}$/.test(code) ? code : 'failed' }
+    return {
+      failed: signal.aborted ? 'timeout' : typeof code === 'string' && /^\w{1,60}$/.test(code) ? code : 'failed',
+    }
   }
 }

@@ -3,7 +3,15 @@ import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ConnectSessionStore, IntegrationStore, Random } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
-import { ACCOUNT_PATH, accountPage, CSRF_FIELD, DISCONNECT_PATH, disconnectConfirmationPage, disconnectedPage, type Site } from './pages/pages.ts'
+import {
+  ACCOUNT_PATH,
+  accountPage,
+  CSRF_FIELD,
+  DISCONNECT_PATH,
+  disconnectConfirmationPage,
+  disconnectedPage,
+  type Site,
+} from './pages/pages.ts'
 import { asFailure } from './problem.ts'
 import type { MissingScopes } from './views.ts'
 
@@ -25,7 +33,8 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
   const { integrations, connectSessions, site, missingScopes, random, now } = options
   await scope.register(formbody, { bodyLimit: 4_096 })
 
-  const managedUser = (request: FastifyRequest): string | undefined => request.session.manages === true ? request.session.userId : undefined
+  const managedUser = (request: FastifyRequest): string | undefined =>
+    request.session.manages === true ? request.session.userId : undefined
 
   scope.get<{ Querystring: Record<string, unknown> }>(ACCOUNT_PATH, show)
   scope.get<{ Querystring: Record<string, unknown> }>(ACCOUNT_PATH.slice(0, -1), show)
@@ -35,36 +44,56 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
     if (userId === undefined) return sendProblemPage(site, request, reply, 'no_session')
     const context = pageContext(site, request)
     const summary = await integrations.summary(userId)
-    request.log.info({ user_id: userId, status: summary?.status ?? 'not_connected', reason: summary?.failure?.reason }, 'account page shown')
+    request.log.info(
+      { user_id: userId, status: summary?.status ?? 'not_connected', reason: summary?.failure?.reason },
+      'account page shown',
+    )
     if (request.query['confirm'] === 'disconnect' && summary !== undefined) {
       const csrfToken = (request.session.csrfToken ??= random.bytes(32).toString('base64url'))
-      return sendPage(reply, disconnectConfirmationPage(context, { csrfToken, ...(summary.account === undefined ? {} : { account: summary.account }) }))
+      return sendPage(
+        reply,
+        disconnectConfirmationPage(context, {
+          csrfToken,
+          ...(summary.account === undefined ? {} : { account: summary.account }),
+        }),
+      )
     }
     const pending = await connectSessions.pendingSince(userId)
-    return sendPage(reply, accountPage(context, {
-      missingScopes: summary === undefined ? [] : missingScopes(summary.scopes),
-      now: now(),
-      ...(summary === undefined ? {} : { summary }),
-      ...(pending === undefined ? {} : { pending: { since: pending } }),
-    }))
+    return sendPage(
+      reply,
+      accountPage(context, {
+        missingScopes: summary === undefined ? [] : missingScopes(summary.scopes),
+        now: now(),
+        ...(summary === undefined ? {} : { summary }),
+        ...(pending === undefined ? {} : { pending: { since: pending } }),
+      }),
+    )
   }
 
-  scope.post<{ Body: Record<string, unknown> | null }>(DISCONNECT_PATH, {
-    // A body that cannot be read: it is no form of ours, and nothing was carried out.
-    errorHandler: (error, request, reply) => {
-      if (asFailure(error).code !== 'invalid_request') throw error
-      return sendProblemPage(site, request, reply, 'form_expired')
+  scope.post<{ Body: Record<string, unknown> | null }>(
+    DISCONNECT_PATH,
+    {
+      // A body that cannot be read: it is no form of ours, and nothing was carried out.
+      errorHandler: (error, request, reply) => {
+        if (asFailure(error).code !== 'invalid_request') throw error
+        return sendProblemPage(site, request, reply, 'form_expired')
+      },
     },
-  }, async (request, reply) => {
-    const userId = managedUser(request)
-    if (userId === undefined) return sendProblemPage(site, request, reply, 'session_over')
-    if (!isSame(request.session.csrfToken, request.body?.[CSRF_FIELD])) return sendProblemPage(site, request, reply, 'form_expired')
-    const tenantId = (await integrations.summary(userId))?.account?.tenantId
-    const was = await integrations.disconnect(userId, ON_THE_PAGE)
-    request.log.info({ audit: 'disconnected', caller: ON_THE_PAGE, user_id: userId, was_connected: was }, 'disconnected')
-    await request.session.destroy()
-    return sendPage(reply, disconnectedPage(pageContext(site, request), tenantId === undefined ? {} : { tenantId }))
-  })
+    async (request, reply) => {
+      const userId = managedUser(request)
+      if (userId === undefined) return sendProblemPage(site, request, reply, 'session_over')
+      if (!isSame(request.session.csrfToken, request.body?.[CSRF_FIELD]))
+        return sendProblemPage(site, request, reply, 'form_expired')
+      const tenantId = (await integrations.summary(userId))?.account?.tenantId
+      const was = await integrations.disconnect(userId, ON_THE_PAGE)
+      request.log.info(
+        { audit: 'disconnected', caller: ON_THE_PAGE, user_id: userId, was_connected: was },
+        'disconnected',
+      )
+      await request.session.destroy()
+      return sendPage(reply, disconnectedPage(pageContext(site, request), tenantId === undefined ? {} : { tenantId }))
+    },
+  )
 }
 
 function isSame(expected: string | undefined, given: unknown): boolean {

@@ -13,7 +13,10 @@ export interface AdminConsentRoutesOptions {
 }
 
 /** What an administrator is asked for, before they are sent to Microsoft (design 1). Public, and changes nothing here. */
-export async function adminConsentRoutes(scope: FastifyInstance, { site, links, random, adminConsentUrl }: AdminConsentRoutesOptions): Promise<void> {
+export async function adminConsentRoutes(
+  scope: FastifyInstance,
+  { site, links, random, adminConsentUrl }: AdminConsentRoutesOptions,
+): Promise<void> {
   scope.get(ADMIN_CONSENT_PATH, show)
   scope.get(`${ADMIN_CONSENT_PATH}/`, show)
 

@@ -23,7 +23,9 @@ export function createCallerShare(max: () => number, now: () => number): CallerS
   return {
     wait(caller) {
       const window = present(caller)
-      return window === undefined || window.used < max() ? undefined : Math.max(1, Math.ceil((window.began + WINDOW - now()) / 1000))
+      return window === undefined || window.used < max()
+        ? undefined
+        : Math.max(1, Math.ceil((window.began + WINDOW - now()) / 1000))
     },
     count(caller) {
       const window = present(caller)

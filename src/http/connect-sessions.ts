@@ -16,100 +16,178 @@ export interface ConnectSessionRoutesOptions {
   links: Links
 }
 
-const IdParams = Type.Object({ id: Type.String({ format: 'uuid', description: 'Of the connect session.', examples: [CONNECT_SESSION.id] }) }, { additionalProperties: false })
+const IdParams = Type.Object(
+  { id: Type.String({ format: 'uuid', description: 'Of the connect session.', examples: [CONNECT_SESSION.id] }) },
+  { additionalProperties: false },
+)
 
-export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoutesOptions> = async (scope, { connect, browserSessions, links }) => {
-  scope.post('/connect-sessions', {
-    config: { permission: 'connect:write' },
-    schema: {
-      operationId: 'beginConnectSession',
-      tags: ['connect'],
-      summary: 'Begin an attempt to connect, or open the account page',
-      description: 'Keep `id` in the user\'s own session and redirect the browser to `url`, which works once and for ten minutes. The browser comes back to the '
-        + 'configured completion URL with `?connect_session=<id>`.',
-      body: Type.Object({
-        user_id: UserId,
-        intent: Type.Optional(Type.Enum(['connect', 'manage'], { default: 'connect', description: '`manage` opens the account page.' })),
-        allow_account_switch: Type.Optional(Type.Boolean({ default: false, description: 'Whether another Microsoft account may take the place of the stored one.' })),
-      }, { additionalProperties: false, examples: [{ user_id: '42', intent: 'connect' }] }),
-      response: {
-        201: answer(Type.Object({
-          id: Type.String({ format: 'uuid' }),
-          url: Type.String({ format: 'uri', description: 'Where to send the browser. A secret until it is used.' }),
-          expires_at: Type.String({ format: 'date-time', description: 'Until when it must have been opened.' }),
-        }), 'Begun.', BEGUN),
-        ...problemResponses(),
+export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoutesOptions> = async (
+  scope,
+  { connect, browserSessions, links },
+) => {
+  scope.post(
+    '/connect-sessions',
+    {
+      config: { permission: 'connect:write' },
+      schema: {
+        operationId: 'beginConnectSession',
+        tags: ['connect'],
+        summary: 'Begin an attempt to connect, or open the account page',
+        description:
+          "Keep `id` in the user's own session and redirect the browser to `url`, which works once and for ten minutes. The browser comes back to the " +
+          'configured completion URL with `?connect_session=<id>`.',
+        body: Type.Object(
+          {
+            user_id: UserId,
+            intent: Type.Optional(
+              Type.Enum(['connect', 'manage'], { default: 'connect', description: '`manage` opens the account page.' }),
+            ),
+            allow_account_switch: Type.Optional(
+              Type.Boolean({
+                default: false,
+                description: 'Whether another Microsoft account may take the place of the stored one.',
+              }),
+            ),
+          },
+          { additionalProperties: false, examples: [{ user_id: '42', intent: 'connect' }] },
+        ),
+        response: {
+          201: answer(
+            Type.Object({
+              id: Type.String({ format: 'uuid' }),
+              url: Type.String({ format: 'uri', description: 'Where to send the browser. A secret until it is used.' }),
+              expires_at: Type.String({ format: 'date-time', description: 'Until when it must have been opened.' }),
+            }),
+            'Begun.',
+            BEGUN,
+          ),
+          ...problemResponses(),
+        },
       },
     },
-  }, async (request, reply) => {
-    const { caller } = callerOf(request)
-    const { user_id: userId, intent = 'connect', allow_account_switch: allowSwitch = false } = request.body
-    const { session, ticket } = await connect.begin({ caller: caller.name, userId, intent, allowSwitch })
-    request.log.info({ audit: 'connect_begun', caller: caller.name, user_id: userId, intent, connect_session: session.id }, 'connect session begun')
-    return reply.code(201).send({ id: session.id, url: links.ticket(ticket), expires_at: session.expiresAt })
-  })
-
-  scope.get('/connect-sessions/:id', {
-    config: { permission: 'connect:write' },
-    schema: {
-      operationId: 'getConnectSession',
-      tags: ['connect'],
-      summary: 'How an attempt went',
-      description: 'Also for one that was declined at Microsoft or never came back. Kept for a day.',
-      params: IdParams,
-      response: { 200: answer(ConnectSession, 'Where it stands.', CONNECT_SESSION), ...problemResponses(['not_found']) },
+    async (request, reply) => {
+      const { caller } = callerOf(request)
+      const { user_id: userId, intent = 'connect', allow_account_switch: allowSwitch = false } = request.body
+      const { session, ticket } = await connect.begin({ caller: caller.name, userId, intent, allowSwitch })
+      request.log.info(
+        { audit: 'connect_begun', caller: caller.name, user_id: userId, intent, connect_session: session.id },
+        'connect session begun',
+      )
+      return reply.code(201).send({ id: session.id, url: links.ticket(ticket), expires_at: session.expiresAt })
     },
-  }, async (request) => connectSessionView(await connect.status(request.params.id, callerOf(request).caller.name)))
+  )
 
-  scope.post('/connect-sessions/:id/complete', {
-    config: { permission: 'connect:write' },
-    schema: {
-      operationId: 'completeConnectSession',
-      tags: ['connect'],
-      summary: 'Confirm who came back, and finish the connect',
-      description: 'Call it only when the `connect_session` that came with the browser is the one in this logged-in user\'s own session. Only then is Microsoft\'s '
-        + 'code redeemed; for another `user_id` than the one it was begun for, the attempt ends. Repeating it gives the same outcome. Send the user to `next`, which '
-        + 'a refusal carries too.',
-      params: IdParams,
-      body: Type.Object({ user_id: UserId }, { additionalProperties: false, examples: [{ user_id: '42' }] }),
-      response: {
-        200: answer(Type.Object({ session: ConnectSession, next: Type.String({ format: 'uri', description: 'The page to send the user to.' }) }), 'Connected.', {
-          session: CONNECT_SESSION, next: NEXT,
-        }),
-        ...problemResponses(['not_found', 'connect_refused', 'account_mismatch', 'connect_session_expired', 'microsoft_unavailable', 'broker_misconfigured', 'token_unreadable']),
+  scope.get(
+    '/connect-sessions/:id',
+    {
+      config: { permission: 'connect:write' },
+      schema: {
+        operationId: 'getConnectSession',
+        tags: ['connect'],
+        summary: 'How an attempt went',
+        description: 'Also for one that was declined at Microsoft or never came back. Kept for a day.',
+        params: IdParams,
+        response: {
+          200: answer(ConnectSession, 'Where it stands.', CONNECT_SESSION),
+          ...problemResponses(['not_found']),
+        },
       },
     },
-  }, async (request, reply) => {
-    const { caller } = callerOf(request)
-    const { id } = request.params
-    const next = links.result(id)
-    const session = await connect.complete({ id, caller: caller.name, userId: request.body.user_id, requestId: request.id })
-      .catch((error: unknown) => error instanceof Failure && error.code === 'connect_session_expired' ? error : Promise.reject(error))
-    if (session instanceof Failure) return sendProblem(request, reply, session, { next }) as never
-    const { outcome } = session
-    request.log.info({
-      audit: 'connect_completed', caller: caller.name, user_id: request.body.user_id, connect_session: id, outcome: outcome.result, reason: outcome.reason,
-      aadsts: outcome.microsoft?.aadsts, correlation_id: outcome.microsoft?.correlationId,
-    }, 'connect session completed')
-    if (outcome.code === undefined) return { session: connectSessionView(session), next }
-    const { reason, microsoft } = outcome
-    const failure = new Failure(outcome.code, { ...(reason === undefined ? {} : { reason }), ...(microsoft === undefined ? {} : { microsoft }) })
-    return sendProblem(request, reply, failure, { next }) as never
-  })
+    async (request) => connectSessionView(await connect.status(request.params.id, callerOf(request).caller.name)),
+  )
 
-  scope.delete('/browser-sessions/:userId', {
-    config: { permission: 'sessions:delete' },
-    schema: {
-      operationId: 'endBrowserSessions',
-      tags: ['connect'],
-      summary: 'End what a user\'s browsers still hold here',
-      description: 'For the moment when the user logs out of MEGDocs. Attempts that are at Microsoft end with it.',
-      params: UserParams,
-      response: { 204: NoContent('Ended.'), ...problemResponses() },
+  scope.post(
+    '/connect-sessions/:id/complete',
+    {
+      config: { permission: 'connect:write' },
+      schema: {
+        operationId: 'completeConnectSession',
+        tags: ['connect'],
+        summary: 'Confirm who came back, and finish the connect',
+        description:
+          "Call it only when the `connect_session` that came with the browser is the one in this logged-in user's own session. Only then is Microsoft's " +
+          'code redeemed; for another `user_id` than the one it was begun for, the attempt ends. Repeating it gives the same outcome. Send the user to `next`, which ' +
+          'a refusal carries too.',
+        params: IdParams,
+        body: Type.Object({ user_id: UserId }, { additionalProperties: false, examples: [{ user_id: '42' }] }),
+        response: {
+          200: answer(
+            Type.Object({
+              session: ConnectSession,
+              next: Type.String({ format: 'uri', description: 'The page to send the user to.' }),
+            }),
+            'Connected.',
+            {
+              session: CONNECT_SESSION,
+              next: NEXT,
+            },
+          ),
+          ...problemResponses([
+            'not_found',
+            'connect_refused',
+            'account_mismatch',
+            'connect_session_expired',
+            'microsoft_unavailable',
+            'broker_misconfigured',
+            'token_unreadable',
+          ]),
+        },
+      },
     },
-  }, async (request, reply) => {
-    await browserSessions.endAllOf(request.params.userId)
-    request.log.info({ audit: 'browser_sessions_ended', caller: callerOf(request).caller.name, user_id: request.params.userId }, 'browser sessions ended')
-    return reply.code(204).send()
-  })
+    async (request, reply) => {
+      const { caller } = callerOf(request)
+      const { id } = request.params
+      const next = links.result(id)
+      const session = await connect
+        .complete({ id, caller: caller.name, userId: request.body.user_id, requestId: request.id })
+        .catch((error: unknown) =>
+          error instanceof Failure && error.code === 'connect_session_expired' ? error : Promise.reject(error),
+        )
+      if (session instanceof Failure) return sendProblem(request, reply, session, { next }) as never
+      const { outcome } = session
+      request.log.info(
+        {
+          audit: 'connect_completed',
+          caller: caller.name,
+          user_id: request.body.user_id,
+          connect_session: id,
+          outcome: outcome.result,
+          reason: outcome.reason,
+          aadsts: outcome.microsoft?.aadsts,
+          correlation_id: outcome.microsoft?.correlationId,
+        },
+        'connect session completed',
+      )
+      if (outcome.code === undefined) return { session: connectSessionView(session), next }
+      const { reason, microsoft } = outcome
+      const failure = new Failure(outcome.code, {
+        ...(reason === undefined ? {} : { reason }),
+        ...(microsoft === undefined ? {} : { microsoft }),
+      })
+      return sendProblem(request, reply, failure, { next }) as never
+    },
+  )
+
+  scope.delete(
+    '/browser-sessions/:userId',
+    {
+      config: { permission: 'sessions:delete' },
+      schema: {
+        operationId: 'endBrowserSessions',
+        tags: ['connect'],
+        summary: "End what a user's browsers still hold here",
+        description: 'For the moment when the user logs out of MEGDocs. Attempts that are at Microsoft end with it.',
+        params: UserParams,
+        response: { 204: NoContent('Ended.'), ...problemResponses() },
+      },
+    },
+    async (request, reply) => {
+      await browserSessions.endAllOf(request.params.userId)
+      request.log.info(
+        { audit: 'browser_sessions_ended', caller: callerOf(request).caller.name, user_id: request.params.userId },
+        'browser sessions ended',
+      )
+      return reply.code(204).send()
+    },
+  )
 }

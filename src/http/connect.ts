@@ -3,7 +3,14 @@ import type { CallbackAnswer, Connect } from '../core/connect.ts'
 import type { ConnectSession } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
 import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, type Links } from './links.ts'
-import { adminConsentResultPage, ACCOUNT_PATH, goingOnPage, resultPage, type PageProblem, type Site } from './pages/pages.ts'
+import {
+  adminConsentResultPage,
+  ACCOUNT_PATH,
+  goingOnPage,
+  resultPage,
+  type PageProblem,
+  type Site,
+} from './pages/pages.ts'
 import { bindSession, browserSessionOf } from './session.ts'
 
 export interface ConnectRoutesOptions {
@@ -22,8 +29,16 @@ const MAX_CODE = 8_192
 type Query = Record<string, string | string[] | undefined>
 
 /** The browser's side of a connect (design 2.1): ticket, Microsoft's answer, result. None of them begins a connect. */
-export async function connectRoutes(scope: FastifyInstance, { connect, links, site, completionUrl }: ConnectRoutesOptions): Promise<void> {
-  const problem = (request: FastifyRequest, reply: FastifyReply, why: PageProblem, detail?: Record<string, unknown>) => {
+export async function connectRoutes(
+  scope: FastifyInstance,
+  { connect, links, site, completionUrl }: ConnectRoutesOptions,
+): Promise<void> {
+  const problem = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    why: PageProblem,
+    detail?: Record<string, unknown>,
+  ) => {
     request.log.info({ page: why, ...detail }, 'connect page refused')
     return sendProblemPage(site, request, reply, why)
   }
@@ -41,8 +56,12 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
       request.session.seen = true
       return reply.redirect(`${CONNECT_PATH}/${ticket}?cookies=1`, 303)
     }
-    const isNew = known.status === 'created' && await bindSession(request, known.userId)
-    const opened = await connect.openTicket({ ticket, browserSession: browserSessionOf(request), requestId: request.id })
+    const isNew = known.status === 'created' && (await bindSession(request, known.userId))
+    const opened = await connect.openTicket({
+      ticket,
+      browserSession: browserSessionOf(request),
+      requestId: request.id,
+    })
     switch (opened.kind) {
       case 'authorize':
         request.session[`attempt:${opened.stateHash.toString('base64url')}`] = true
@@ -67,7 +86,10 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     const { state } = request.query
     if (typeof state === 'string' && links.isAdminConsentState(state)) {
       // Whoever comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
-      return sendPage(reply, adminConsentResultPage(pageContext(site, request), { approved: isApproval(request.query) }))
+      return sendPage(
+        reply,
+        adminConsentResultPage(pageContext(site, request), { approved: isApproval(request.query) }),
+      )
     }
     const answer = readAnswer(request.query)
     if (answer === undefined) return problem(request, reply, 'sign_in_unmatched', { why: 'malformed_callback' })
@@ -75,18 +97,28 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     const received = await connect.receive(answer, mine)
     if (received.kind === 'foreign') return problem(request, reply, 'sign_in_unmatched', { why: received.why })
     const { session } = received
-    request.log.info({
-      connect_session: session.id, user_id: session.userId, callback: received.kind, status: session.status, reason: session.outcome?.reason,
-    }, 'callback received')
+    request.log.info(
+      {
+        connect_session: session.id,
+        user_id: session.userId,
+        callback: received.kind,
+        status: session.status,
+        reason: session.outcome?.reason,
+      },
+      'callback received',
+    )
     // Also for a second hit of the same answer: it leads where the first one did and disturbs nothing.
-    return session.status === 'refused' || session.status === 'connected' ? showResult(request, reply, session) : goOn(request, reply, session)
+    return session.status === 'refused' || session.status === 'connected'
+      ? showResult(request, reply, session)
+      : goOn(request, reply, session)
   }
 
   scope.get<{ Params: { id: string; proof: string } }>(`${RESULT_PATH}/:id/:proof`, async (request, reply) => {
     const { id, proof } = request.params
     if (!UUID.test(id) || !links.checkResult(id, proof)) return problem(request, reply, 'not_found')
     const session = await connect.find(id)
-    if (session === undefined || (session.outcome !== undefined && session.expired)) return problem(request, reply, 'result_gone')
+    if (session === undefined || (session.outcome !== undefined && session.expired))
+      return problem(request, reply, 'result_gone')
     return showResult(request, reply, session)
   })
 
@@ -101,9 +133,17 @@ export async function connectRoutes(scope: FastifyInstance, { connect, links, si
     if (outcome === undefined) return problem(request, reply, 'link_expired', { connect_session: id, user_id: userId })
     const { result, reason, microsoft } = outcome
     // What the reference on this page leads to: Microsoft was called under another request's id.
-    request.log.info({
-      connect_session: id, user_id: userId, outcome: result, reason, aadsts: microsoft?.aadsts, correlation_id: microsoft?.correlationId,
-    }, 'result shown')
+    request.log.info(
+      {
+        connect_session: id,
+        user_id: userId,
+        outcome: result,
+        reason,
+        aadsts: microsoft?.aadsts,
+        correlation_id: microsoft?.correlationId,
+      },
+      'result shown',
+    )
     return sendPage(reply, resultPage(pageContext(site, request), outcome))
   }
 
@@ -127,7 +167,9 @@ function isApproval(query: Query): boolean {
 }
 
 function isPrefetch(request: FastifyRequest): boolean {
-  return [request.headers['sec-purpose'], request.headers['purpose'], request.headers['x-moz']].some((value) => String(value).includes('prefetch'))
+  return [request.headers['sec-purpose'], request.headers['purpose'], request.headers['x-moz']].some((value) =>
+    String(value).includes('prefetch'),
+  )
 }
 
 /** Each parameter at most once, and either a code or an error (security.md 5.2). Free text is not even read. */
@@ -135,7 +177,9 @@ function readAnswer(query: Query): CallbackAnswer | undefined {
   const { state, code, error, error_subcode: errorSubcode } = query
   if (typeof state !== 'string' || !STATE.test(state)) return undefined
   if (Object.values(query).some(Array.isArray)) return undefined
-  if (typeof code === 'string' && error === undefined) return code !== '' && code.length <= MAX_CODE ? { state, code } : undefined
-  if (typeof error === 'string' && code === undefined) return { state, error, ...(typeof errorSubcode === 'string' ? { errorSubcode } : {}) }
+  if (typeof code === 'string' && error === undefined)
+    return code !== '' && code.length <= MAX_CODE ? { state, code } : undefined
+  if (typeof error === 'string' && code === undefined)
+    return { state, error, ...(typeof errorSubcode === 'string' ? { errorSubcode } : {}) }
   return undefined
 }

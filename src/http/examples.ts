@@ -1,6 +1,10 @@
 // Answers as a caller sees them, for the OpenAPI document; test/http/openapi.test.ts holds each against its schema.
 
-const ACCOUNT = { tenant_id: '9d2f1a44-58c6-4a0b-8f3a-6b1c2d3e4f50', object_id: '0b6f7c1e-3a5d-4e9b-9c8a-7d6e5f4a3b2c', username: 'jane@contoso.com' }
+const ACCOUNT = {
+  tenant_id: '9d2f1a44-58c6-4a0b-8f3a-6b1c2d3e4f50',
+  object_id: '0b6f7c1e-3a5d-4e9b-9c8a-7d6e5f4a3b2c',
+  username: 'jane@contoso.com',
+}
 const SCOPE = 'Files.ReadWrite.All User.Read'
 const ID = '3f0c9f5e-2b7a-4f0e-8d55-5f2a9c1e7b64'
 
@@ -50,7 +54,13 @@ export const NEXT = `https://audits.megsupportools.com/auth/oauth2/microsoft/res
 export const EVENTS = {
   events: [
     { id: 8101, at: '2026-11-22T09:07:02.000Z', user_id: '42', type: 'connected' as const, generation: 1817 },
-    { id: 8102, at: '2026-11-22T09:30:00.000Z', user_id: '77', type: 'reconnect_required' as const, reason: 'access_revoked' as const },
+    {
+      id: 8102,
+      at: '2026-11-22T09:30:00.000Z',
+      user_id: '77',
+      type: 'reconnect_required' as const,
+      reason: 'access_revoked' as const,
+    },
   ],
   cursor: 'ZDY0YjI3YTYtMGJhNS00YzhiLTlmM2EtNmIxYzJkM2U0ZjUwLjgxMDIuMTc5NTMzNzIwNg',
   more: false,

@@ -22,48 +22,80 @@ const FORM = `One integration as the caller held it. \`null\` is as good as abse
 | \`tenant_id\`, \`object_id\` | both or neither | absent: the first refresh fills them |
 | \`username\`, \`connected_at\` | | |`
 
-const SKIPPED = '`skipped` only: `newer_stored` (connected or refreshed after `updated_at`), `disconnected_since`, `refresh_token_too_old` (unused for 90 days, it is '
-  + 'dead), `other_account` (another one is stored), `stored_unreadable` (ops must look first).'
+const SKIPPED =
+  '`skipped` only: `newer_stored` (connected or refreshed after `updated_at`), `disconnected_since`, `refresh_token_too_old` (unused for 90 days, it is ' +
+  'dead), `other_account` (another one is stored), `stored_unreadable` (ops must look first).'
 
 export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = async (scope, { imports }) => {
-  scope.post('/integrations/import', {
-    config: { permission: 'integrations:import' },
-    bodyLimit: BODY_LIMIT,
-    schema: {
-      operationId: 'importIntegrations',
-      tags: ['integrations'],
-      summary: 'Take over connections that the caller held itself',
-      description: 'Each row is judged by itself. Sending the same rows again changes nothing, so an interrupted import is simply repeated. A newer integration is never '
-        + 'overwritten, and users who have disconnected since are left out. Give the permission to a key that lives for a day.',
-      body: Type.Object({
-        rows: Type.Array(Type.Unknown({ description: FORM }), { minItems: 1, maxItems: MAX_ROWS }),
-        dry_run: Type.Optional(Type.Boolean({ default: false, description: 'Judge all, store nothing.' })),
-      }, { additionalProperties: false, examples: [{ rows: [IMPORT_ROW], dry_run: true }] }),
-      response: {
-        200: answer(Type.Object({
-          results: Type.Array(Type.Object({
-            row: Type.Integer({ description: 'Its place in the request, from 0.' }),
-            user_id: Type.Optional(Type.String()),
-            result: Type.Enum(['imported', 'unchanged', 'skipped', 'invalid'], { description: '`unchanged`: this refresh token is stored already.' }),
-            reason: Type.Optional(Type.Enum([...IMPORT_SKIPS], { description: SKIPPED })),
-            reasons: Type.Optional(Type.Array(Type.String(), { description: '`invalid` only: which fields, and what was expected.' })),
-            generation: Type.Optional(Type.Integer({ description: 'Of the tokens that are stored now.' })),
-          }, { title: 'ImportResult' })),
-        }), 'One result for each row, in their order.', { results: [{ row: 0, user_id: '42', result: 'imported' as const, generation: 1817 }] }),
-        ...problemResponses(),
+  scope.post(
+    '/integrations/import',
+    {
+      config: { permission: 'integrations:import' },
+      bodyLimit: BODY_LIMIT,
+      schema: {
+        operationId: 'importIntegrations',
+        tags: ['integrations'],
+        summary: 'Take over connections that the caller held itself',
+        description:
+          'Each row is judged by itself. Sending the same rows again changes nothing, so an interrupted import is simply repeated. A newer integration is never ' +
+          'overwritten, and users who have disconnected since are left out. Give the permission to a key that lives for a day.',
+        body: Type.Object(
+          {
+            rows: Type.Array(Type.Unknown({ description: FORM }), { minItems: 1, maxItems: MAX_ROWS }),
+            dry_run: Type.Optional(Type.Boolean({ default: false, description: 'Judge all, store nothing.' })),
+          },
+          { additionalProperties: false, examples: [{ rows: [IMPORT_ROW], dry_run: true }] },
+        ),
+        response: {
+          200: answer(
+            Type.Object({
+              results: Type.Array(
+                Type.Object(
+                  {
+                    row: Type.Integer({ description: 'Its place in the request, from 0.' }),
+                    user_id: Type.Optional(Type.String()),
+                    result: Type.Enum(['imported', 'unchanged', 'skipped', 'invalid'], {
+                      description: '`unchanged`: this refresh token is stored already.',
+                    }),
+                    reason: Type.Optional(Type.Enum([...IMPORT_SKIPS], { description: SKIPPED })),
+                    reasons: Type.Optional(
+                      Type.Array(Type.String(), {
+                        description: '`invalid` only: which fields, and what was expected.',
+                      }),
+                    ),
+                    generation: Type.Optional(Type.Integer({ description: 'Of the tokens that are stored now.' })),
+                  },
+                  { title: 'ImportResult' },
+                ),
+              ),
+            }),
+            'One result for each row, in their order.',
+            { results: [{ row: 0, user_id: '42', result: 'imported' as const, generation: 1817 }] },
+          ),
+          ...problemResponses(),
+        },
       },
     },
-  }, async (request) => {
-    const { caller } = callerOf(request)
-    const { rows, dry_run: dryRun = false } = request.body
-    const results = await imports.run(rows, { caller: caller.name, dryRun })
-    const count = (wanted: ImportResult['result']) => results.filter(({ result }) => result === wanted).length
-    request.log.info({
-      audit: 'imported', caller: caller.name, dry_run: dryRun,
-      imported: count('imported'), unchanged: count('unchanged'), skipped: count('skipped'), invalid: count('invalid'),
-    }, 'integrations imported')
-    return { results: results.map((result, row) => resultView(result, row)) }
-  })
+    async (request) => {
+      const { caller } = callerOf(request)
+      const { rows, dry_run: dryRun = false } = request.body
+      const results = await imports.run(rows, { caller: caller.name, dryRun })
+      const count = (wanted: ImportResult['result']) => results.filter(({ result }) => result === wanted).length
+      request.log.info(
+        {
+          audit: 'imported',
+          caller: caller.name,
+          dry_run: dryRun,
+          imported: count('imported'),
+          unchanged: count('unchanged'),
+          skipped: count('skipped'),
+          invalid: count('invalid'),
+        },
+        'integrations imported',
+      )
+      return { results: results.map((result, row) => resultView(result, row)) }
+    },
+  )
 }
 
 function resultView(result: ImportResult, row: number) {

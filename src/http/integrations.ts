@@ -11,38 +11,56 @@ export interface IntegrationRoutesOptions {
   missingScopes: MissingScopes
 }
 
-export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptions> = async (scope, { integrations, missingScopes }) => {
-  scope.get('/integrations/:userId', {
-    config: { permission: 'integrations:read' },
-    schema: {
-      operationId: 'getIntegration',
-      tags: ['integrations'],
-      summary: 'What is connected for a user, and whether it works',
-      description: 'Status, account, permissions and the last failure. Never a token.',
-      params: UserParams,
-      response: { 200: answer(Integration, 'What is stored, without tokens.', INTEGRATION), ...problemResponses(['not_connected']) },
+export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptions> = async (
+  scope,
+  { integrations, missingScopes },
+) => {
+  scope.get(
+    '/integrations/:userId',
+    {
+      config: { permission: 'integrations:read' },
+      schema: {
+        operationId: 'getIntegration',
+        tags: ['integrations'],
+        summary: 'What is connected for a user, and whether it works',
+        description: 'Status, account, permissions and the last failure. Never a token.',
+        params: UserParams,
+        response: {
+          200: answer(Integration, 'What is stored, without tokens.', INTEGRATION),
+          ...problemResponses(['not_connected']),
+        },
+      },
     },
-  }, async (request) => {
-    const summary = await integrations.summary(request.params.userId)
-    if (summary === undefined) throw new Failure('not_connected')
-    return integrationView(summary, missingScopes)
-  })
+    async (request) => {
+      const summary = await integrations.summary(request.params.userId)
+      if (summary === undefined) throw new Failure('not_connected')
+      return integrationView(summary, missingScopes)
+    },
+  )
 
-  scope.delete('/integrations/:userId', {
-    config: { permission: 'integrations:delete' },
-    schema: {
-      operationId: 'disconnect',
-      tags: ['integrations'],
-      summary: 'Disconnect a user',
-      description: 'Deletes the integration with its tokens at once and ends the user\'s connect and browser sessions. Also 204 when there was none; the event is written either way. '
-        + 'The consent at Microsoft stays: only the user or an administrator can withdraw it there.',
-      params: UserParams,
-      response: { 204: NoContent('Disconnected.'), ...problemResponses() },
+  scope.delete(
+    '/integrations/:userId',
+    {
+      config: { permission: 'integrations:delete' },
+      schema: {
+        operationId: 'disconnect',
+        tags: ['integrations'],
+        summary: 'Disconnect a user',
+        description:
+          "Deletes the integration with its tokens at once and ends the user's connect and browser sessions. Also 204 when there was none; the event is written either way. " +
+          'The consent at Microsoft stays: only the user or an administrator can withdraw it there.',
+        params: UserParams,
+        response: { 204: NoContent('Disconnected.'), ...problemResponses() },
+      },
     },
-  }, async (request, reply) => {
-    const { caller } = callerOf(request)
-    const was = await integrations.disconnect(request.params.userId, caller.name)
-    request.log.info({ audit: 'disconnected', caller: caller.name, user_id: request.params.userId, was_connected: was }, 'disconnected')
-    return reply.code(204).send()
-  })
+    async (request, reply) => {
+      const { caller } = callerOf(request)
+      const was = await integrations.disconnect(request.params.userId, caller.name)
+      request.log.info(
+        { audit: 'disconnected', caller: caller.name, user_id: request.params.userId, was_connected: was },
+        'disconnected',
+      )
+      return reply.code(204).send()
+    },
+  )
 }

@@ -21,8 +21,8 @@ const ADMIN = 'admin'
 
 /** `secrets` newest first: the first proves, all of them check. */
 export function createLinks(publicBaseUrl: string, secrets: readonly string[]): Links {
-  const proofs = (purpose: string, value: string) => secrets.map((secret) =>
-    createHmac('sha256', secret).update(`token-broker/${purpose}\0${value}`).digest())
+  const proofs = (purpose: string, value: string) =>
+    secrets.map((secret) => createHmac('sha256', secret).update(`token-broker/${purpose}\0${value}`).digest())
   const proofOf = (purpose: string, value: string) => proofs(purpose, value)[0]!.toString('base64url')
   const holds = (purpose: string, value: string, proof: string) => {
     const given = Buffer.from(proof, 'base64url')

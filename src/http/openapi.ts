@@ -9,7 +9,12 @@ import { signingGuide } from './signing-guide.ts'
 /** In the committed document, which is of no deployment. */
 const ANY_SERVER = {
   url: 'https://{authority}',
-  variables: { authority: { default: 'token-broker.megdocs.svc:8081', description: 'One of the deployment\'s INTERNAL_AUTHORITIES: `@authority` of every signature.' } },
+  variables: {
+    authority: {
+      default: 'token-broker.megdocs.svc:8081',
+      description: "One of the deployment's INTERNAL_AUTHORITIES: `@authority` of every signature.",
+    },
+  },
 }
 
 const DESCRIPTION = `The internal API: what MEGDocs and other callers ask the token broker. Every request is signed; how, is described in full, with worked examples, under the security scheme \`signature\`.
@@ -25,7 +30,12 @@ async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: 
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Token broker', version: '0.1.0', summary: 'Delegated Microsoft access tokens for MEGDocs.', description: DESCRIPTION },
+      info: {
+        title: 'Token broker',
+        version: '0.1.0',
+        summary: 'Delegated Microsoft access tokens for MEGDocs.',
+        description: DESCRIPTION,
+      },
       servers: [serverUrl === undefined ? ANY_SERVER : { url: serverUrl }],
       tags: [
         { name: 'tokens', description: 'Access tokens for users.' },
@@ -33,12 +43,17 @@ async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: 
         { name: 'events', description: 'What happened.' },
         { name: 'connect', description: 'Connecting an account.' },
       ],
-      components: { securitySchemes: { signature: { type: 'apiKey', in: 'header', name: 'Signature', description: signingGuide() } } },
+      components: {
+        securitySchemes: {
+          signature: { type: 'apiKey', in: 'header', name: 'Signature', description: signingGuide() },
+        },
+      },
       security: [{ signature: [] }],
     },
     hideUntagged: true,
     transform: ({ schema, url, route }) => ({ schema: withPermission(schema, route.config?.permission), url }),
-    transformObject: (document) => 'openapiObject' in document ? withComponents(document.openapiObject) : document.swaggerObject,
+    transformObject: (document) =>
+      'openapiObject' in document ? withComponents(document.openapiObject) : document.swaggerObject,
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
 }
@@ -47,7 +62,11 @@ export const openApi = Object.assign(openApiPlugin, { [Symbol.for('skip-override
 /** What a caller needs besides a signature, as OpenAPI 3.1 names it (4.8.30: roles of a security requirement), and in words. */
 function withPermission(schema: FastifySchema, permission: Permission | undefined): FastifySchema {
   if (permission === undefined) return schema
-  return { ...schema, description: `${schema.description} Needs the permission \`${permission}\`.`, security: [{ signature: [permission] }] }
+  return {
+    ...schema,
+    description: `${schema.description} Needs the permission \`${permission}\`.`,
+    security: [{ signature: [permission] }],
+  }
 }
 
 /** Every schema that has a title stands once, under `components`: the document is read by people too. */

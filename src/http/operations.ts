@@ -13,7 +13,10 @@ export interface OperationsRoutesOptions {
 }
 
 /** For Kubernetes and Prometheus, on a listener of its own. */
-export async function operationsRoutes(scope: FastifyInstance, { readiness, metrics }: OperationsRoutesOptions): Promise<void> {
+export async function operationsRoutes(
+  scope: FastifyInstance,
+  { readiness, metrics }: OperationsRoutesOptions,
+): Promise<void> {
   scope.get('/livez', { logLevel: 'warn' }, async () => ({ alive: true }))
   scope.get('/readyz', { logLevel: 'warn' }, async (_request, reply) => {
     const { ready, notes } = await readiness()

@@ -44,7 +44,10 @@ export const targetHash = (target: string): string => createHash('sha256').updat
  * Before everything else on the listener: what keeps ordinary requests out, such as plain HTTP, is what doctor wants to hear about. `secrets`
  * newest first, all count; `now` in milliseconds.
  */
-export function answerProbes(scope: FastifyInstance, { secrets, now }: { secrets: readonly string[]; now(): number }): void {
+export function answerProbes(
+  scope: FastifyInstance,
+  { secrets, now }: { secrets: readonly string[]; now(): number },
+): void {
   scope.addHook('onRequest', async (request, reply) => {
     const proof = (request.query as Record<string, unknown> | undefined)?.[PROBE_PARAMETER]
     if (request.method !== 'GET' || typeof proof !== 'string' || !holds(proof, secrets, now())) return

@@ -15,23 +15,83 @@ export interface ProblemKind {
 }
 
 export const PROBLEMS: Record<FailureCode, ProblemKind> = {
-  invalid_signature: { status: 401, title: 'The request is not signed as it must be', meaning: 'Check key id, secret, covered components, clock and that each attempt has a new nonce. The log says why.' },
-  clock_skew: { status: 401, title: 'The signature is right but not of this time', meaning: 'Correct the clock by the signed `Date` of this answer and sign anew.' },
-  caller_forbidden: { status: 403, title: 'The caller may not do this', meaning: 'Ops must give the caller the permission.' },
-  not_connected: { status: 404, title: 'The user has connected no Microsoft account', meaning: 'Send the user through connect.' },
-  not_found: { status: 404, title: 'There is nothing here', meaning: 'No such route, or no such connect session of this caller.' },
-  reconnect_required: { status: 409, title: 'Microsoft accepts this authorization no more', meaning: 'See `who_acts` and `advice`; where the user acts, send them through connect.' },
-  connect_refused: { status: 409, title: 'The connect brought no authorization', meaning: 'Send the user to `next`: it says what happened and what to do.' },
-  account_mismatch: { status: 409, title: 'Another Microsoft account is connected', meaning: 'Send the user to `next`, or begin a connect session with `allow_account_switch`.' },
+  invalid_signature: {
+    status: 401,
+    title: 'The request is not signed as it must be',
+    meaning: 'Check key id, secret, covered components, clock and that each attempt has a new nonce. The log says why.',
+  },
+  clock_skew: {
+    status: 401,
+    title: 'The signature is right but not of this time',
+    meaning: 'Correct the clock by the signed `Date` of this answer and sign anew.',
+  },
+  caller_forbidden: {
+    status: 403,
+    title: 'The caller may not do this',
+    meaning: 'Ops must give the caller the permission.',
+  },
+  not_connected: {
+    status: 404,
+    title: 'The user has connected no Microsoft account',
+    meaning: 'Send the user through connect.',
+  },
+  not_found: {
+    status: 404,
+    title: 'There is nothing here',
+    meaning: 'No such route, or no such connect session of this caller.',
+  },
+  reconnect_required: {
+    status: 409,
+    title: 'Microsoft accepts this authorization no more',
+    meaning: 'See `who_acts` and `advice`; where the user acts, send them through connect.',
+  },
+  connect_refused: {
+    status: 409,
+    title: 'The connect brought no authorization',
+    meaning: 'Send the user to `next`: it says what happened and what to do.',
+  },
+  account_mismatch: {
+    status: 409,
+    title: 'Another Microsoft account is connected',
+    meaning: 'Send the user to `next`, or begin a connect session with `allow_account_switch`.',
+  },
   connect_session_expired: { status: 410, title: 'The connect session is over', meaning: 'Begin a new one.' },
-  cursor_expired: { status: 410, title: 'The cursor is too old or of another database', meaning: 'List all integrations and begin from the newest cursor.' },
-  invalid_request: { status: 422, title: 'The request is not of the form it must have', meaning: 'See `invalid`; do not repeat it unchanged.' },
+  cursor_expired: {
+    status: 410,
+    title: 'The cursor is too old or of another database',
+    meaning: 'List all integrations and begin from the newest cursor.',
+  },
+  invalid_request: {
+    status: 422,
+    title: 'The request is not of the form it must have',
+    meaning: 'See `invalid`; do not repeat it unchanged.',
+  },
   rate_limited: { status: 429, title: 'Too many requests', meaning: 'Wait `Retry-After` seconds.' },
-  microsoft_unavailable: { status: 503, title: 'No valid token is left and Microsoft gives no new one now', meaning: 'Wait `Retry-After` seconds; the user need not do anything.' },
-  broker_misconfigured: { status: 503, title: 'The broker or its registration at Microsoft is not set up right', meaning: 'Ops must act; the user cannot.' },
-  database_unavailable: { status: 503, title: 'The broker\'s database does not answer', meaning: 'Wait `Retry-After` seconds.' },
-  token_unreadable: { status: 500, title: 'A stored value cannot be opened', meaning: 'Ops must act: a sealing key is missing or a row was altered. The user need not reconnect.' },
-  internal_error: { status: 500, title: 'The broker failed', meaning: 'Ops find the reason in the log by `request_id`.' },
+  microsoft_unavailable: {
+    status: 503,
+    title: 'No valid token is left and Microsoft gives no new one now',
+    meaning: 'Wait `Retry-After` seconds; the user need not do anything.',
+  },
+  broker_misconfigured: {
+    status: 503,
+    title: 'The broker or its registration at Microsoft is not set up right',
+    meaning: 'Ops must act; the user cannot.',
+  },
+  database_unavailable: {
+    status: 503,
+    title: "The broker's database does not answer",
+    meaning: 'Wait `Retry-After` seconds.',
+  },
+  token_unreadable: {
+    status: 500,
+    title: 'A stored value cannot be opened',
+    meaning: 'Ops must act: a sealing key is missing or a row was altered. The user need not reconnect.',
+  },
+  internal_error: {
+    status: 500,
+    title: 'The broker failed',
+    meaning: 'Ops find the reason in the log by `request_id`.',
+  },
 }
 
 /** Seconds named where a 503 or 429 has no better number. */
@@ -48,7 +108,14 @@ export interface ProblemBody {
   advice?: string
   retry_after?: number
   invalid?: { field: string; expected: string }[]
-  microsoft?: { error?: string; suberror?: string; aadsts?: number; trace_id?: string; correlation_id?: string; timestamp?: string }
+  microsoft?: {
+    error?: string
+    suberror?: string
+    aadsts?: number
+    trace_id?: string
+    correlation_id?: string
+    timestamp?: string
+  }
   next?: string
 }
 
@@ -63,14 +130,20 @@ export function toProblem(failure: Failure, requestId: string): ProblemBody {
     code: failure.code,
     request_id: requestId,
     ...(reason === undefined ? {} : { reason, who_acts: REASONS[reason].whoActs, advice: REASONS[reason].advice }),
-    ...(waits ? { retry_after: retryAfter ?? DEFAULT_RETRY_AFTER } : retryAfter === undefined ? {} : { retry_after: retryAfter }),
+    ...(waits
+      ? { retry_after: retryAfter ?? DEFAULT_RETRY_AFTER }
+      : retryAfter === undefined
+        ? {}
+        : { retry_after: retryAfter }),
     ...(invalid === undefined ? {} : { invalid }),
     ...(microsoft === undefined ? {} : { microsoft: microsoftFacts(microsoft) }),
   }
 }
 
 /** What Microsoft's support asks for, in the names they use. */
-export function microsoftFacts(error: NonNullable<Failure['facts']['microsoft']>): NonNullable<ProblemBody['microsoft']> {
+export function microsoftFacts(
+  error: NonNullable<Failure['facts']['microsoft']>,
+): NonNullable<ProblemBody['microsoft']> {
   const { error: code, suberror, aadsts, traceId, correlationId, timestamp } = error
   return {
     ...(code === undefined ? {} : { error: code }),
@@ -82,7 +155,12 @@ export function microsoftFacts(error: NonNullable<Failure['facts']['microsoft']>
   }
 }
 
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, failure: Failure, extra: { next?: string } = {}): FastifyReply {
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  failure: Failure,
+  extra: { next?: string } = {},
+): FastifyReply {
   const problem = { ...toProblem(failure, request.id), ...extra }
   if (problem.retry_after !== undefined) reply.header('retry-after', String(problem.retry_after))
   return reply.code(problem.status).type('application/problem+json').send(problem)
@@ -97,13 +175,18 @@ export function asFailure(error: unknown): Failure {
     validation?: ValidationError[]
     validationContext?: string
   }
-  if (Array.isArray(validation)) return new Failure('invalid_request', { invalid: describeAll(validation, validationContext) })
+  if (Array.isArray(validation))
+    return new Failure('invalid_request', { invalid: describeAll(validation, validationContext) })
   if (statusCode === 429) return new Failure('rate_limited')
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    return new Failure('invalid_request', { detail: typeof code === 'string' && /^[A-Z_]{1,60}$/.test(code) ? code : 'malformed' })
+    return new Failure('invalid_request', {
+      detail: typeof code === 'string' && /^[A-Z_]{1,60}$/.test(code) ? code : 'malformed',
+    })
   }
   const name = error instanceof Error && /^\w{1,40}$/.test(error.name) ? error.name : 'unknown'
-  return new Failure('internal_error', { detail: `unexpected ${name}${typeof code === 'string' && /^[\w-]{1,60}$/.test(code) ? ` ${code}` : ''}` })
+  return new Failure('internal_error', {
+    detail: `unexpected ${name}${typeof code === 'string' && /^[\w-]{1,60}$/.test(code) ? ` ${code}` : ''}`,
+  })
 }
 
 interface ValidationError {
@@ -115,10 +198,12 @@ interface ValidationError {
 
 /** Our schema's words only: where, and what was expected. `boolean` errors repeat `additionalProperties` with a name that was sent. */
 function describeAll(errors: ValidationError[], context = 'request'): { field: string; expected: string }[] {
-  return errors.filter(({ keyword }) => keyword !== 'boolean').map(({ instancePath = '', message = '', params = {} }) => {
-    const missing = params['requiredProperties']
-    const field = `${context}${instancePath.replaceAll('/', '.')}`
-    if (Array.isArray(missing)) return { field, expected: `to have ${missing.join(', ')}` }
-    return { field, expected: 'additionalProperties' in params ? 'to have no other members' : message }
-  })
+  return errors
+    .filter(({ keyword }) => keyword !== 'boolean')
+    .map(({ instancePath = '', message = '', params = {} }) => {
+      const missing = params['requiredProperties']
+      const field = `${context}${instancePath.replaceAll('/', '.')}`
+      if (Array.isArray(missing)) return { field, expected: `to have ${missing.join(', ')}` }
+      return { field, expected: 'additionalProperties' in params ? 'to have no other members' : message }
+    })
 }

@@ -29,7 +29,10 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
       const told = performance.now() - toldAt < MINUTE
       if (!told) toldAt = performance.now()
       request.log[told ? 'debug' : 'error'](
-        { forwarded_proto_seen: request.headers['x-forwarded-proto'] !== undefined, peer_trusted: request.ips !== undefined && request.ips.length > 1 },
+        {
+          forwarded_proto_seen: request.headers['x-forwarded-proto'] !== undefined,
+          peer_trusted: request.ips !== undefined && request.ips.length > 1,
+        },
         'plain HTTP arrived where PUBLIC_BASE_URL is https: the ingress must send X-Forwarded-Proto: https and its address must be in TRUSTED_PROXIES',
       )
       throw new Failure('invalid_request', { detail: 'plain_http' })
@@ -43,7 +46,11 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
  */
 export async function limitVisitors(scope: FastifyInstance): Promise<void> {
   await scope.register(rateLimit, { global: false })
-  const perPerson = scope.createRateLimit({ max: LIMITS.perPerson, timeWindow: MINUTE, keyGenerator: (request) => personOf(request) ?? '' })
+  const perPerson = scope.createRateLimit({
+    max: LIMITS.perPerson,
+    timeWindow: MINUTE,
+    keyGenerator: (request) => personOf(request) ?? '',
+  })
   const perAddress = scope.createRateLimit({ max: LIMITS.perAddress, timeWindow: MINUTE })
   const check = async (limit: typeof perPerson, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const used = await limit(request)

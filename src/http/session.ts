@@ -53,10 +53,18 @@ export async function bindSession(request: FastifyRequest, userId: string): Prom
 }
 
 /** Cookies and sessions for the scope. Nothing is stored for a visitor who got no page that needs it. */
-export async function browserSessions(scope: FastifyInstance, { store, secrets, secure }: SessionOptions): Promise<void> {
+export async function browserSessions(
+  scope: FastifyInstance,
+  { store, secrets, secure }: SessionOptions,
+): Promise<void> {
   const adapter: NonNullable<FastifySessionOptions['store']> = {
     get(sessionId, callback) {
-      store.get(hashOf(sessionId)).then((data) => callback(null, (data === undefined ? null : { ...data, known: true }) as Session | null), callback)
+      store
+        .get(hashOf(sessionId))
+        .then(
+          (data) => callback(null, (data === undefined ? null : { ...data, known: true }) as Session | null),
+          callback,
+        )
     },
     set(sessionId, data, callback) {
       const { originalMaxAge, expires } = data.cookie

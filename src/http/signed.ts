@@ -50,19 +50,24 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
 
   function refuse(request: FastifyRequest, refused: RefusedRequest): Failure {
     onRefused(refused)
-    request.log.warn({ refused: refused.detail, key_id: refused.keyId, caller: refused.answerable?.caller.name }, 'request refused')
+    request.log.warn(
+      { refused: refused.detail, key_id: refused.keyId, caller: refused.answerable?.caller.name },
+      'request refused',
+    )
     if (refused.answerable !== undefined) refusals.set(request, refused.answerable)
     return new Failure(refused.code, { detail: refused.detail })
   }
 
   scope.addHook('onRoute', (route) => {
-    if (route.config?.permission === undefined) throw new TypeError(`${String(route.method)} ${route.url} names no permission`)
+    if (route.config?.permission === undefined)
+      throw new TypeError(`${String(route.method)} ${route.url} names no permission`)
   })
 
   // These hooks are on the way of every warm read: none of them waits without need.
   scope.addHook('onRequest', (request, _reply, done) => {
     // Only browsers send it, and a browser has no business here (security.md 5.5).
-    if (request.headers['sec-fetch-site'] !== undefined) return done(refuse(request, { code: 'invalid_signature', detail: 'sent_by_a_browser' }))
+    if (request.headers['sec-fetch-site'] !== undefined)
+      return done(refuse(request, { code: 'invalid_signature', detail: 'sent_by_a_browser' }))
     const checked = signatures.check(wireOf(request))
     if ('refused' in checked) return done(refuse(request, checked.refused))
     const { signed } = checked
@@ -87,7 +92,8 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
   scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     // A signature without its body's digest protects nothing (RFC 9421 7.2.8).
     const { bodyMatches, keyId } = callerOf(request)
-    if (!bodyMatches(body as Buffer)) return done(refuse(request, { code: 'invalid_signature', detail: 'digest_mismatch', keyId }))
+    if (!bodyMatches(body as Buffer))
+      return done(refuse(request, { code: 'invalid_signature', detail: 'digest_mismatch', keyId }))
     parseJson(request, body.toString('utf8'), done)
   })
 
@@ -102,10 +108,17 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
   scope.addHook('preValidation', (request, _reply, done) => {
     const signed = callerOf(request)
     if (request.method === 'GET' && !signed.caller.strictReplay) return done(checkPermission(request, signed))
-    nonces.consume(signed.replayKey(), signed.replayTtl).then(
-      (isNew) => done(isNew ? checkPermission(request, signed) : refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId: signed.keyId })),
-      done,
-    )
+    nonces
+      .consume(signed.replayKey(), signed.replayTtl)
+      .then(
+        (isNew) =>
+          done(
+            isNew
+              ? checkPermission(request, signed)
+              : refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId: signed.keyId }),
+          ),
+        done,
+      )
   })
 
   scope.addHook('onSend', (request, reply, payload, done) => {

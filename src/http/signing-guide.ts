@@ -42,7 +42,13 @@ Answer a failed check with an error of your own; never use the token.`
 
 /** The whole guide, for the document's security scheme. */
 export function signingGuide(): string {
-  return [RULES, '**Worked examples.** The keys are published here: never use them.', workedRequest(WORKED_GET), workedAnswer(WORKED_ANSWER), workedRequest(WORKED_POST)].join('\n\n')
+  return [
+    RULES,
+    '**Worked examples.** The keys are published here: never use them.',
+    workedRequest(WORKED_GET),
+    workedAnswer(WORKED_ANSWER),
+    workedRequest(WORKED_POST),
+  ].join('\n\n')
 }
 
 /** One signed call with its answer, for the README. */
@@ -52,7 +58,12 @@ export function workedCall(): string {
 
 function workedRequest({ title, key, materialIs, method, url, headers, body, base, adds }: WorkedRequest): string {
   const { host, pathname, search } = new URL(url)
-  const sent = [`${method} ${pathname}${search} HTTP/1.1`, `Host: ${host}`, ...fields({ ...headers, ...lengthOf(body), ...adds }), ...(body === undefined ? [] : ['', body])]
+  const sent = [
+    `${method} ${pathname}${search} HTTP/1.1`,
+    `Host: ${host}`,
+    ...fields({ ...headers, ...lengthOf(body), ...adds }),
+    ...(body === undefined ? [] : ['', body]),
+  ]
   return `_${title}._ Key \`${key.keyId}\`, ${key.algorithm}, \`${key.material}\` (${materialIs}). Signature base:\n\n${fenced(base)}\n\nThe request:\n\n${fenced(sent)}`
 }
 
@@ -61,6 +72,8 @@ function workedAnswer({ title, status, headers, body, base, adds }: WorkedAnswer
   return `_${title}._ Received:\n\n${fenced(received)}\n\nSignature base to verify it by:\n\n${fenced(base)}`
 }
 
-const fields = (headers: Record<string, string>): string[] => Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-const lengthOf = (body: string | undefined): Record<string, string> => body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+const fields = (headers: Record<string, string>): string[] =>
+  Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+const lengthOf = (body: string | undefined): Record<string, string> =>
+  body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
 const fenced = (lines: readonly string[]): string => ['```', ...lines, '```'].join('\n')

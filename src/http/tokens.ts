@@ -9,9 +9,18 @@ import { callerOf } from './signed.ts'
 import { tokenView, type MissingScopes } from './views.ts'
 import type { FastifyRequest } from 'fastify'
 
-const CODES = ['not_connected', 'reconnect_required', 'microsoft_unavailable', 'broker_misconfigured', 'token_unreadable'] as const
+const CODES = [
+  'not_connected',
+  'reconnect_required',
+  'microsoft_unavailable',
+  'broker_misconfigured',
+  'token_unreadable',
+] as const
 
-export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingScopes: MissingScopes }> = async (scope, { refresh, missingScopes }) => {
+export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingScopes: MissingScopes }> = async (
+  scope,
+  { refresh, missingScopes },
+) => {
   /** Every token that is handed out leaves an audit line: who, for whom, which (design 4). The token itself is in none. */
   async function handOut(request: FastifyRequest, wanted: TokenRequest) {
     const answer: TokenAnswer = await refresh.tokenFor(wanted)
@@ -25,46 +34,68 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
     return tokenView(answer, missingScopes)
   }
 
-  scope.get('/tokens/:userId', {
-    config: { permission: 'tokens:read' },
-    schema: {
-      operationId: 'getToken',
-      tags: ['tokens'],
-      summary: 'A usable access token for a user',
-      description: 'Answers the stored token when it has more than `min_ttl` seconds left, refreshes it first otherwise. A token that is still valid is '
-        + 'never an error: where it could not be refreshed, it comes with `degraded`.',
-      params: UserParams,
-      querystring: Type.Object({ min_ttl: Type.Optional(MinTtl), deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
-      response: { 200: answer(Token, 'A token to use.', TOKEN), ...problemResponses(CODES) },
+  scope.get(
+    '/tokens/:userId',
+    {
+      config: { permission: 'tokens:read' },
+      schema: {
+        operationId: 'getToken',
+        tags: ['tokens'],
+        summary: 'A usable access token for a user',
+        description:
+          'Answers the stored token when it has more than `min_ttl` seconds left, refreshes it first otherwise. A token that is still valid is ' +
+          'never an error: where it could not be refreshed, it comes with `degraded`.',
+        params: UserParams,
+        querystring: Type.Object(
+          { min_ttl: Type.Optional(MinTtl), deadline_ms: Type.Optional(DeadlineMs) },
+          { additionalProperties: false },
+        ),
+        response: { 200: answer(Token, 'A token to use.', TOKEN), ...problemResponses(CODES) },
+      },
     },
-  }, async (request) => handOut(request, {
-    userId: request.params.userId,
-    minTtl: request.query.min_ttl ?? DEFAULT_MIN_TTL,
-    deadlineMs: request.query.deadline_ms ?? DEADLINE.default,
-    requestId: request.id,
-  }))
+    async (request) =>
+      handOut(request, {
+        userId: request.params.userId,
+        minTtl: request.query.min_ttl ?? DEFAULT_MIN_TTL,
+        deadlineMs: request.query.deadline_ms ?? DEADLINE.default,
+        requestId: request.id,
+      }),
+  )
 
-  scope.post('/tokens/:userId/refresh', {
-    config: { permission: 'tokens:refresh' },
-    schema: {
-      operationId: 'refreshToken',
-      tags: ['tokens'],
-      summary: 'A token of a later generation than the one that failed',
-      description: 'For the moment when Graph answers 401 although the token has not expired. The stored token if it is later than `generation`, else one '
-        + 'refresh, however many ask at once. The token that failed is never the answer: where no later one can be had, it is a failure. A `generation` '
-        + 'above the stored one was never issued here (a restored backup): then a token refreshed less than a minute ago counts as later.',
-      params: UserParams,
-      querystring: Type.Object({ deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
-      body: Type.Object({
-        generation: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Of the token that failed.' }),
-      }, { additionalProperties: false, examples: [{ generation: 1817 }] }),
-      response: { 200: answer(Token, 'A later token.', { ...TOKEN, generation: 1818 }), ...problemResponses(CODES) },
+  scope.post(
+    '/tokens/:userId/refresh',
+    {
+      config: { permission: 'tokens:refresh' },
+      schema: {
+        operationId: 'refreshToken',
+        tags: ['tokens'],
+        summary: 'A token of a later generation than the one that failed',
+        description:
+          'For the moment when Graph answers 401 although the token has not expired. The stored token if it is later than `generation`, else one ' +
+          'refresh, however many ask at once. The token that failed is never the answer: where no later one can be had, it is a failure. A `generation` ' +
+          'above the stored one was never issued here (a restored backup): then a token refreshed less than a minute ago counts as later.',
+        params: UserParams,
+        querystring: Type.Object({ deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
+        body: Type.Object(
+          {
+            generation: Type.Integer({
+              minimum: 0,
+              maximum: Number.MAX_SAFE_INTEGER,
+              description: 'Of the token that failed.',
+            }),
+          },
+          { additionalProperties: false, examples: [{ generation: 1817 }] },
+        ),
+        response: { 200: answer(Token, 'A later token.', { ...TOKEN, generation: 1818 }), ...problemResponses(CODES) },
+      },
     },
-  }, async (request) => handOut(request, {
-    userId: request.params.userId,
-    minTtl: DEFAULT_MIN_TTL,
-    deadlineMs: request.query.deadline_ms ?? DEADLINE.default,
-    after: request.body.generation,
-    requestId: request.id,
-  }))
+    async (request) =>
+      handOut(request, {
+        userId: request.params.userId,
+        minTtl: DEFAULT_MIN_TTL,
+        deadlineMs: request.query.deadline_ms ?? DEADLINE.default,
+        after: request.body.generation,
+        requestId: request.id,
+      }),
+  )
 }

@@ -25,9 +25,14 @@ export function tokenView({ integration, degraded }: TokenAnswer, missing: Missi
     missing_scopes: missing(integration.scopes),
     generation: integration.generation,
     ...(integration.account === undefined ? {} : { account: account(integration.account) }),
-    ...(degraded === undefined ? {} : {
-      degraded: { reason: degraded.reason, ...(degraded.retryAfter === undefined ? {} : { retry_after: degraded.retryAfter }) },
-    }),
+    ...(degraded === undefined
+      ? {}
+      : {
+          degraded: {
+            reason: degraded.reason,
+            ...(degraded.retryAfter === undefined ? {} : { retry_after: degraded.retryAfter }),
+          },
+        }),
   }
 }
 
@@ -43,16 +48,18 @@ export function integrationView(summary: IntegrationSummary, missing: MissingSco
     connected_at: summary.connectedAt,
     refreshed_at: summary.refreshedAt,
     access_token_expires_at: summary.accessTokenExpiresAt,
-    ...(failure === undefined ? {} : {
-      failure: {
-        reason: failure.reason,
-        who_acts: REASONS[failure.reason].whoActs,
-        advice: REASONS[failure.reason].advice,
-        final: failure.final,
-        ...(failure.at === undefined ? {} : { at: failure.at }),
-        microsoft: microsoftFacts(failure.microsoft),
-      },
-    }),
+    ...(failure === undefined
+      ? {}
+      : {
+          failure: {
+            reason: failure.reason,
+            who_acts: REASONS[failure.reason].whoActs,
+            advice: REASONS[failure.reason].advice,
+            final: failure.final,
+            ...(failure.at === undefined ? {} : { at: failure.at }),
+            microsoft: microsoftFacts(failure.microsoft),
+          },
+        }),
   }
 }
 
@@ -74,7 +81,7 @@ export function connectSessionView(session: ConnectSession) {
     id: session.id,
     user_id: session.userId,
     intent: session.intent,
-    status: over ? 'expired' as const : session.status,
+    status: over ? ('expired' as const) : session.status,
     created_at: session.createdAt,
     expires_at: session.expiresAt,
     ...(session.outcome === undefined ? {} : { outcome: outcomeView(session.outcome) }),

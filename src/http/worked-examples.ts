@@ -28,8 +28,9 @@ export interface WorkedAnswer {
 /** Seconds since the epoch, the time of the first two examples. */
 export const WORKED_AT = 1795338406
 
-const GET_PARAMETERS = '("@method" "@authority" "@path" "@query");created=1795338406;expires=1795338436;nonce="ypeBEsobvcr6wjGzmiPcTQ"'
-  + ';keyid="megdocs-2026-11";tag="token-broker/1"'
+const GET_PARAMETERS =
+  '("@method" "@authority" "@path" "@query");created=1795338406;expires=1795338436;nonce="ypeBEsobvcr6wjGzmiPcTQ"' +
+  ';keyid="megdocs-2026-11";tag="token-broker/1"'
 
 export const WORKED_GET: WorkedRequest = {
   title: 'A read with an HMAC key',
@@ -51,12 +52,17 @@ export const WORKED_GET: WorkedRequest = {
   },
 }
 
-const POST_PARAMETERS = '("@method" "@authority" "@path" "@query" "content-digest" "content-type");created=1795338406;expires=1795338436'
-  + ';nonce="PiPoFgA5WUoziU9lZOGxNA";keyid="megdocs-ed25519-2026-11";tag="token-broker/1"'
+const POST_PARAMETERS =
+  '("@method" "@authority" "@path" "@query" "content-digest" "content-type");created=1795338406;expires=1795338436' +
+  ';nonce="PiPoFgA5WUoziU9lZOGxNA";keyid="megdocs-ed25519-2026-11";tag="token-broker/1"'
 
 export const WORKED_POST: WorkedRequest = {
   title: 'A request with a body and an Ed25519 key',
-  key: { keyId: 'megdocs-ed25519-2026-11', algorithm: 'ed25519', material: 'jQ_P3YckDcdWH7sl1jQQ0wWmcvUtVfNLK4j2pHd7wnE' },
+  key: {
+    keyId: 'megdocs-ed25519-2026-11',
+    algorithm: 'ed25519',
+    material: 'jQ_P3YckDcdWH7sl1jQQ0wWmcvUtVfNLK4j2pHd7wnE',
+  },
   materialIs: 'the private key: base64url of its 32-byte seed',
   method: 'POST',
   url: 'https://token-broker.megdocs.svc:8081/tokens/42/refresh',
@@ -78,16 +84,18 @@ export const WORKED_POST: WorkedRequest = {
   },
 }
 
-const ANSWER_PARAMETERS = '("@status" "content-digest" "content-type" "cache-control" "@method";req "@authority";req "@path";req "@query";req'
-  + ' "signature-input";req);created=1795338407;keyid="megdocs-2026-11";tag="token-broker-response/1"'
+const ANSWER_PARAMETERS =
+  '("@status" "content-digest" "content-type" "cache-control" "@method";req "@authority";req "@path";req "@query";req' +
+  ' "signature-input";req);created=1795338407;keyid="megdocs-2026-11";tag="token-broker-response/1"'
 
 /** Signed with the key of the request, a second later. */
 export const WORKED_ANSWER: WorkedAnswer = {
   title: 'The answer to the first example',
   status: 404,
   headers: { 'content-type': 'application/problem+json; charset=utf-8', 'cache-control': 'no-store' },
-  body: '{"type":"urn:token-broker:problem:not_connected","title":"The user has connected no Microsoft account","status":404,'
-    + '"code":"not_connected","request_id":"6a1d52c8-6d5c-4c4f-9b0e-0f4b7d1f0c11"}',
+  body:
+    '{"type":"urn:token-broker:problem:not_connected","title":"The user has connected no Microsoft account","status":404,' +
+    '"code":"not_connected","request_id":"6a1d52c8-6d5c-4c4f-9b0e-0f4b7d1f0c11"}',
   base: [
     '"@status": 404',
     '"content-digest": sha-256=:rPfmEf3ZIEkXQkVQLTMcd8OoNrUXf6ADx8w54Nm+Z1k=:',

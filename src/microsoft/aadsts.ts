@@ -19,8 +19,10 @@ export interface AadstsRow {
   onCode?: Reason
 }
 
-const later = (reason: Reason, ...codes: number[]): AadstsRow[] => codes.map((code) => ({ code, kind: 'try_later', reason }))
-const reconnect = (reason: Reason, ...codes: number[]): AadstsRow[] => codes.map((code) => ({ code, kind: 'reconnect', reason }))
+const later = (reason: Reason, ...codes: number[]): AadstsRow[] =>
+  codes.map((code) => ({ code, kind: 'try_later', reason }))
+const reconnect = (reason: Reason, ...codes: number[]): AadstsRow[] =>
+  codes.map((code) => ({ code, kind: 'reconnect', reason }))
 const registration = (...codes: number[]): AadstsRow[] =>
   codes.map((code) => ({ code, kind: 'misconfigured', reason: 'app_registration' }))
 const credential = (...codes: number[]): AadstsRow[] =>

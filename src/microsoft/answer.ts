@@ -112,7 +112,9 @@ function match(value: unknown, shape: RegExp): string | undefined {
 
 // error_codes is occasionally absent (entra.md 4.1); the description then still begins with the code.
 function readCodes(list: unknown, description: string): number[] {
-  const codes = Array.isArray(list) ? list.slice(0, 10).filter((code): code is number => Number.isSafeInteger(code) && code > 0) : []
+  const codes = Array.isArray(list)
+    ? list.slice(0, 10).filter((code): code is number => Number.isSafeInteger(code) && code > 0)
+    : []
   if (codes.length > 0) return codes
   return [...description.matchAll(/AADSTS(\d{4,9})\b/g)].slice(0, 10).map(([, code]) => Number(code))
 }

@@ -77,7 +77,9 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     random: () => random.fraction(),
     ...(options.onBreakerChange && { onChange: options.onBreakerChange }),
   })
-  const authenticators = options.credentials.map((credential) => createAuthenticator(credential, clientId, clock, random))
+  const authenticators = options.credentials.map((credential) =>
+    createAuthenticator(credential, clientId, clock, random),
+  )
   const tokenEndpoint = createTokenEndpoint({ clientId, authenticators, dispatcher, deadline, clock })
   const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT) })
   const metadata = createMetadataSource({ loginUrl, tenant, clock, fetchOne })
@@ -95,11 +97,14 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     const tenantId = request.tenantId ?? account?.tenantId
     const url = tokenUrl(tenantId !== undefined && isGuid(tenantId) ? tenantId : tenant)
     const form = { grant_type: 'refresh_token', refresh_token: refreshToken, scope: requestedScope(request.scopes) }
-    const { judged, began } = await tokenEndpoint.exchange(url, form, requestId, (answer) => judgeRefresh(answer, clock.now()))
+    const { judged, began } = await tokenEndpoint.exchange(url, form, requestId, (answer) =>
+      judgeRefresh(answer, clock.now()),
+    )
     if (judged.kind !== 'answer') return judged
 
     const { answer } = judged
-    const named = answer.idToken === undefined ? undefined : readIdToken(answer.idToken, rules(`${loginUrl}/{tenantid}/v2.0`))
+    const named =
+      answer.idToken === undefined ? undefined : readIdToken(answer.idToken, rules(`${loginUrl}/{tenantid}/v2.0`))
     if (named && 'problem' in named) {
       options.onIdTokenProblem?.(named.problem, requestId)
       return isAboutAccount(named.problem)
@@ -151,7 +156,8 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   }
 
   return {
-    authorizeUrl: (request) => authorizeUrl(endpoints.authorize, { clientId, redirectUri, scope: requestedScope() }, request),
+    authorizeUrl: (request) =>
+      authorizeUrl(endpoints.authorize, { clientId, redirectUri, scope: requestedScope() }, request),
     admit: () => breaker.admit(),
     async refresh(request, permit) {
       const tenantId = (request.tenantId ?? request.account?.tenantId)?.toLowerCase()
@@ -198,7 +204,13 @@ function evidence(verdict: Verdict, refreshToken: string, tenant: string | undef
       if (reason === 'loop_detected' || reason === 'identity_unproven') return { kind: 'neutral' }
       // Stable while the row fails, and says nothing about the token.
       const row = createHash('sha256').update(refreshToken).digest('base64url').slice(0, 16)
-      return { kind: 'trouble', reason, row, ...(tenant !== undefined && { tenant }), ...(retryAfter !== undefined && { retryAfter }) }
+      return {
+        kind: 'trouble',
+        reason,
+        row,
+        ...(tenant !== undefined && { tenant }),
+        ...(retryAfter !== undefined && { retryAfter }),
+      }
     }
   }
 }

@@ -4,7 +4,8 @@ import { promisify } from 'node:util'
 import type { Clock, Random } from '../core/ports.ts'
 
 /** What proves to Microsoft that we are the application (entra.md 1.4). PEM texts. */
-export type Credential = { kind: 'secret'; secret: string } | { kind: 'certificate'; certificate: string; privateKey: string }
+export type Credential =
+  { kind: 'secret'; secret: string } | { kind: 'certificate'; certificate: string; privateKey: string }
 
 /** A credential ready for use: the form fields that authenticate one request to this endpoint. */
 export interface Authenticator {
@@ -21,7 +22,12 @@ const BACKDATED = 60
 const signAsync = promisify(sign)
 
 /** Throws where the PEM cannot be read (config.ts has checked it before). */
-export function createAuthenticator(credential: Credential, clientId: string, clock: Clock, random: Random): Authenticator {
+export function createAuthenticator(
+  credential: Credential,
+  clientId: string,
+  clock: Clock,
+  random: Random,
+): Authenticator {
   if (credential.kind === 'secret') {
     const { secret } = credential
     return { kind: 'secret', fields: async () => ({ client_secret: secret }) }

@@ -19,9 +19,16 @@ export interface Outgoing {
   signal: AbortSignal
 }
 
-export type Sent = { answer: Answer } | { failed: Extract<Reason, 'microsoft_timeout' | 'microsoft_unreachable' | 'microsoft_bad_answer'> }
+export type Sent =
+  | { answer: Answer }
+  | { failed: Extract<Reason, 'microsoft_timeout' | 'microsoft_unreachable' | 'microsoft_bad_answer'> }
 
-const TIMEOUT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
+const TIMEOUT_CODES = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
+])
 
 /** Connections to Microsoft, as many as refreshes are under way up to a cap; through a proxy, if its URL is given. */
 export function createDispatcher(proxy?: string): Dispatcher {
@@ -62,24 +69,28 @@ export function send(dispatcher: Dispatcher, { url, form, requestId, signal }: O
     try {
       const { origin, pathname, search } = new URL(url)
       const body = form ? new URLSearchParams(form).toString() : null
-      dispatcher.dispatch({ origin, path: `${pathname}${search}`, method: form ? 'POST' : 'GET', headers, body }, {
-        onRequestStart(started) {
-          controller = started
-          if (signal.aborted) started.abort(new Error('deadline'))
+      dispatcher.dispatch(
+        { origin, path: `${pathname}${search}`, method: form ? 'POST' : 'GET', headers, body },
+        {
+          onRequestStart(started) {
+            controller = started
+            if (signal.aborted) started.abort(new Error('deadline'))
+          },
+          onResponseStart(_controller, statusCode, received) {
+            status = statusCode
+            fields = received
+          },
+          onResponseData(receiving, chunk) {
+            size += chunk.length
+            if (size <= MAX_BODY) return void chunks.push(chunk)
+            end({ failed: 'microsoft_bad_answer' })
+            receiving.abort(new Error('too large'))
+          },
+          onResponseEnd: () =>
+            end({ answer: { status, headers: fields, body: Buffer.concat(chunks).toString('utf8') } }),
+          onResponseError: (_controller, error) => fail(error),
         },
-        onResponseStart(_controller, statusCode, received) {
-          status = statusCode
-          fields = received
-        },
-        onResponseData(receiving, chunk) {
-          size += chunk.length
-          if (size <= MAX_BODY) return void chunks.push(chunk)
-          end({ failed: 'microsoft_bad_answer' })
-          receiving.abort(new Error('too large'))
-        },
-        onResponseEnd: () => end({ answer: { status, headers: fields, body: Buffer.concat(chunks).toString('utf8') } }),
-        onResponseError: (_controller, error) => fail(error),
-      })
+      )
     } catch (error) {
       fail(error)
     }

@@ -88,7 +88,8 @@ export function verifyIdToken(
   if (head['alg'] !== 'RS256' || head['crit'] !== undefined) return { problem: 'algorithm' }
   const key = typeof head['kid'] === 'string' ? keys.get(head['kid']) : undefined
   if (!key) return { problem: 'unknown_key' }
-  if (!verify('sha256', Buffer.from(`${header}.${payload}`), key.key, Buffer.from(signature, 'base64url'))) return { problem: 'signature' }
+  if (!verify('sha256', Buffer.from(`${header}.${payload}`), key.key, Buffer.from(signature, 'base64url')))
+    return { problem: 'signature' }
 
   const claims = decode(payload)
   if (!claims) return { problem: 'malformed' }
@@ -99,7 +100,8 @@ export function verifyIdToken(
   if (typeof exp !== 'number' || !(exp > now - SKEW)) return { problem: 'expired' }
   if (nbf !== undefined && !(typeof nbf === 'number' && nbf < now + SKEW)) return { problem: 'not_yet_valid' }
   // A key of the personal accounts' issuer must not vouch for a work account (entra.md 7).
-  if (key.issuer !== undefined && forTenant(key.issuer, result.account.tenantId) !== claims['iss']) return { problem: 'key_issuer' }
+  if (key.issuer !== undefined && forTenant(key.issuer, result.account.tenantId) !== claims['iss'])
+    return { problem: 'key_issuer' }
   if (claims['nonce'] !== rules.nonce) return { problem: 'nonce' }
   return result
 }
@@ -124,7 +126,10 @@ function checkClaims(claims: Record<string, unknown>, rules: Omit<IdTokenRules, 
   if (typeof aud !== 'string' || aud.toLowerCase() !== rules.clientId.toLowerCase()) return { problem: 'audience' }
   const tenantId = tid.toLowerCase()
   const tenant = rules.tenant.toLowerCase()
-  if ((tenant === 'organizations' && tenantId === PERSONAL_TENANT) || (tenant === 'consumers' && tenantId !== PERSONAL_TENANT)) {
+  if (
+    (tenant === 'organizations' && tenantId === PERSONAL_TENANT) ||
+    (tenant === 'consumers' && tenantId !== PERSONAL_TENANT)
+  ) {
     return { problem: 'account_type_not_allowed' }
   }
   const allowed = rules.allowedTenants.map((id) => id.toLowerCase())
@@ -150,10 +155,15 @@ function forTenant(template: string, tenantId: string): string {
 // Names are only shown: shortened, without control and bidirectional formatting characters.
 function readName(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
-  const name = value.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim().slice(0, 256)
+  const name = value
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
+    .trim()
+    .slice(0, 256)
   return name === '' ? undefined : name
 }
 
 function decode(part: string | undefined): Record<string, unknown> | undefined {
-  return part !== undefined && BASE64URL.test(part) ? readObject(Buffer.from(part, 'base64url').toString('utf8')) : undefined
+  return part !== undefined && BASE64URL.test(part)
+    ? readObject(Buffer.from(part, 'base64url').toString('utf8'))
+    : undefined
 }

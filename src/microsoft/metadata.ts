@@ -32,9 +32,12 @@ const MAX_AGE = 86_400_000
 const MIN_INTERVAL = 60_000
 
 /** `fetchOne` GETs one URL; `loginUrl` without a trailing slash. One fetch at a time, shared by all who wait. */
-export function createMetadataSource(
-  options: { loginUrl: string; tenant: string; clock: Clock; fetchOne: (url: string) => Promise<Sent> },
-): MetadataSource {
+export function createMetadataSource(options: {
+  loginUrl: string
+  tenant: string
+  clock: Clock
+  fetchOne: (url: string) => Promise<Sent>
+}): MetadataSource {
   const { loginUrl, tenant, clock, fetchOne } = options
   let cached: { metadata: Metadata; at: number } | undefined
   let triedAt = -Infinity
@@ -44,9 +47,15 @@ export function createMetadataSource(
     triedAt = clock.elapsed()
     const discovery = await fetchObject(`${loginUrl}/${tenant}/v2.0/.well-known/openid-configuration`)
     if (!discovery) return undefined
-    const { issuer, jwks_uri: jwksUri, authorization_endpoint: authorizationEndpoint, token_endpoint: tokenEndpoint } = discovery.fields
+    const {
+      issuer,
+      jwks_uri: jwksUri,
+      authorization_endpoint: authorizationEndpoint,
+      token_endpoint: tokenEndpoint,
+    } = discovery.fields
     // Metadata that names another origin would let it choose whose signatures we believe (ASVS 10.5.3).
-    if (!isOurs(issuer) || !isOurs(jwksUri) || !isOurs(authorizationEndpoint) || !isOurs(tokenEndpoint)) return undefined
+    if (!isOurs(issuer) || !isOurs(jwksUri) || !isOurs(authorizationEndpoint) || !isOurs(tokenEndpoint))
+      return undefined
     if (!isIssuer(issuer)) return undefined
     const jwks = await fetchObject(jwksUri)
     const keys = jwks && readKeys(jwks.fields['keys'])

@@ -9,7 +9,12 @@ import { judgeRefresh } from './verdict.ts'
 /** Requests to the token endpoint, authenticated with the credential that works (RFC 6749 2.3, 3.2). */
 export interface TokenEndpoint {
   /** One exchange and its judgement; `began` as `clock.elapsed()`, milliseconds. At most EXCHANGE_TIMEOUT in all. */
-  exchange<J extends Judged>(url: string, form: Record<string, string>, requestId: string, judge: Judge<J>): Promise<Exchanged<J>>
+  exchange<J extends Judged>(
+    url: string,
+    form: Record<string, string>,
+    requestId: string,
+    judge: Judge<J>,
+  ): Promise<Exchanged<J>>
   /** Tries each credential, newest first, with a refresh token that is none. */
   probe(url: string): Promise<CredentialProbe[]>
 }
@@ -90,7 +95,12 @@ export function createTokenEndpoint(options: {
         // Microsoft looks at the credential first: only behind it is the refresh token found to be none.
         const accepted = judged.kind === 'reconnect' && microsoft.error === 'invalid_grant'
         const result = accepted ? 'accepted' : isCredentialRefusal(judged) ? 'refused' : 'unclear'
-        probes.push({ kind: authenticator.kind, ...(authenticator.expiresAt && { expiresAt: authenticator.expiresAt }), result, microsoft })
+        probes.push({
+          kind: authenticator.kind,
+          ...(authenticator.expiresAt && { expiresAt: authenticator.expiresAt }),
+          result,
+          microsoft,
+        })
       }
       return probes
     },

@@ -10,7 +10,8 @@ import type { Answer, ErrorAnswer, TokenAnswer } from './answer.ts'
  */
 
 /** A success answer still has to prove its account (id-token.ts) before it is a verdict. */
-export type Judgement<V extends { kind: string }> = { kind: 'answer'; answer: TokenAnswer } | Exclude<V, { kind: 'tokens' }>
+export type Judgement<V extends { kind: string }> =
+  { kind: 'answer'; answer: TokenAnswer } | Exclude<V, { kind: 'tokens' }>
 type Refusal = Exclude<Verdict, { kind: 'tokens' }>
 
 /** Entra pauses a client that loops; coming back within minutes makes it worse (entra.md 4.3, 5). Seconds. */
@@ -55,7 +56,9 @@ export function judgeCode(answer: Answer, now: number): Judgement<CodeVerdict> {
   if (verdict.kind === 'try_later') return verdict
   const { microsoft } = verdict
   if (verdict.kind === 'misconfigured') {
-    return onCode ? { kind: 'refused', reason: onCode, microsoft } : { kind: 'misconfigured', reason: verdict.reason, microsoft }
+    return onCode
+      ? { kind: 'refused', reason: onCode, microsoft }
+      : { kind: 'misconfigured', reason: verdict.reason, microsoft }
   }
   const reason = onCode ?? (isAboutToken(verdict.reason) ? 'code_rejected' : verdict.reason)
   return { kind: 'refused', reason, microsoft, ...(verdict.claims !== undefined && { claims: verdict.claims }) }
@@ -86,7 +89,10 @@ function judgeError(answer: Answer, now: number): { verdict: Refusal; onCode?: R
     case 'try_later':
       return { verdict: { ...later(row.reason, row.reason === 'loop_detected' ? LOOP_PAUSE : 0), microsoft } }
     case 'misconfigured':
-      return { verdict: { kind: 'misconfigured', reason: row.reason, everybody: row.everybody ?? false, microsoft }, ...onCode }
+      return {
+        verdict: { kind: 'misconfigured', reason: row.reason, everybody: row.everybody ?? false, microsoft },
+        ...onCode,
+      }
     case 'reconnect': {
       const reason = row.code === 70000 && saysScopesUnauthorized(read) ? 'consent_required' : row.reason
       return { verdict: reconnect({ ...read, facts: microsoft }, reason, row.final ?? false), ...onCode }
@@ -101,7 +107,8 @@ function judgeWords(read: ErrorAnswer, later: (reason: Reason) => Refusal): Refu
   if (error === 'temporarily_unavailable' || error === 'server_error') return later('microsoft_error')
   const userReason = Object.hasOwn(USER_ERRORS, error) ? USER_ERRORS[error] : undefined
   if (userReason !== undefined) {
-    const refined = facts.suberror !== undefined && Object.hasOwn(SUBERRORS, facts.suberror) ? SUBERRORS[facts.suberror] : undefined
+    const refined =
+      facts.suberror !== undefined && Object.hasOwn(SUBERRORS, facts.suberror) ? SUBERRORS[facts.suberror] : undefined
     return reconnect(read, refined ?? userReason, false)
   }
   // Only listed codes concern everybody: an unlisted one may be about one tenant, and the breaker stops all (design 2.3).
@@ -111,7 +118,13 @@ function judgeWords(read: ErrorAnswer, later: (reason: Reason) => Refusal): Refu
 
 function reconnect(read: ErrorAnswer, reason: Reason, final: boolean): Refusal {
   const dead = final || DEAD_TOKEN.has(read.facts.suberror ?? '')
-  return { kind: 'reconnect', reason, final: dead, microsoft: read.facts, ...(read.claims !== undefined && { claims: read.claims }) }
+  return {
+    kind: 'reconnect',
+    reason,
+    final: dead,
+    microsoft: read.facts,
+    ...(read.claims !== undefined && { claims: read.claims }),
+  }
 }
 
 // How a personal account's withdrawn consent looks (entra.md 4.1, MSA).

@@ -72,17 +72,27 @@ export function parseCallers(json: string, now: number): Callers {
     throw new CallersError([{ path: '$', expected: 'valid JSON' }])
   }
   const root = reader.object(file, '$', ['callers'])
-  const list = reader.array(root['callers'], 'callers').map((entry, i) => readCaller(reader, entry, `callers[${i}]`, now))
+  const list = reader
+    .array(root['callers'], 'callers')
+    .map((entry, i) => readCaller(reader, entry, `callers[${i}]`, now))
   if (reader.problems.length > 0) throw new CallersError(reader.problems)
-  return { list, byKeyId: new Map(list.flatMap(caller => caller.keys.map(key => [key.keyId, { caller, key }] as const))) }
+  return {
+    list,
+    byKeyId: new Map(list.flatMap((caller) => caller.keys.map((key) => [key.keyId, { caller, key }] as const))),
+  }
 }
 
 function readCaller(reader: Reader, entry: unknown, path: string, now: number): Caller {
   const caller = reader.object(entry, path, ['name', 'permissions', 'strict_replay', 'sign_responses', 'keys'])
-  const name = reader.text(caller['name'], `${path}.name`, CALLER_NAME, 'a name of at most 40 characters of a-z 0-9 . _ -')
+  const name = reader.text(
+    caller['name'],
+    `${path}.name`,
+    CALLER_NAME,
+    'a name of at most 40 characters of a-z 0-9 . _ -',
+  )
   reader.unique(`caller ${name}`, `${path}.name`, 'a name that no other caller has')
   const permissions = reader.array(caller['permissions'], `${path}.permissions`).map((value, i) => {
-    const known = PERMISSIONS.find(permission => permission === value)
+    const known = PERMISSIONS.find((permission) => permission === value)
     if (known === undefined) reader.problem(`${path}.permissions[${i}]`, `one of ${PERMISSIONS.join(', ')}`)
     return known ?? 'tokens:read'
   })
@@ -103,7 +113,8 @@ function readKey(reader: Reader, entry: unknown, path: string, now: number): Cal
   reader.unique(`key ${keyId}`, `${path}.key_id`, 'a key id that no other key has')
   if (!isEd25519 && fields['algorithm'] !== 'hmac-sha256') reader.problem(`${path}.algorithm`, 'hmac-sha256 or ed25519')
   const key = readMaterial(reader, fields[material], `${path}.${material}`, isEd25519)
-  const notBefore = fields['not_before'] === undefined ? undefined : reader.instant(fields['not_before'], `${path}.not_before`)
+  const notBefore =
+    fields['not_before'] === undefined ? undefined : reader.instant(fields['not_before'], `${path}.not_before`)
   const notAfter = reader.instant(fields['not_after'], `${path}.not_after`)
   const from = notBefore ?? now
   if (notBefore !== undefined && notAfter <= notBefore) reader.problem(`${path}.not_after`, 'a time after not_before')
@@ -116,11 +127,15 @@ function readKey(reader: Reader, entry: unknown, path: string, now: number): Cal
 function readMaterial(reader: Reader, value: unknown, path: string, isEd25519: boolean): KeyObject {
   const key = typeof value !== 'string' ? undefined : isEd25519 ? ed25519PublicKey(value) : hmacKey(value)
   if (key === undefined) {
-    reader.problem(path, isEd25519 ? 'an Ed25519 public key as base64url or PEM' : 'base64url of at least 32 random bytes')
+    reader.problem(
+      path,
+      isEd25519 ? 'an Ed25519 public key as base64url or PEM' : 'base64url of at least 32 random bytes',
+    )
     return NO_KEY
   }
   const raw = isEd25519 ? key.export({ type: 'spki', format: 'der' }).subarray(-32) : key.export()
-  if (looksLikePlaceholder(value as string) || looksChosenByHand(raw)) reader.problem(path, 'a generated key (token-broker keygen), not a placeholder')
+  if (looksLikePlaceholder(value as string) || looksChosenByHand(raw))
+    reader.problem(path, 'a generated key (token-broker keygen), not a placeholder')
   // A secret is shared by two parties at most (ASVS 11.1.1), and a rotation that keeps the key is none.
   reader.unique(`material ${raw.toString('base64')}`, path, 'a key that stands nowhere else in this file')
   return key
@@ -144,7 +159,7 @@ class Reader {
   }
 
   object(value: unknown, path: string, properties: readonly string[]): Record<string, unknown> {
-    const known = isRecord(value) && Object.keys(value).every(name => properties.includes(name))
+    const known = isRecord(value) && Object.keys(value).every((name) => properties.includes(name))
     if (!known) this.problem(path, `an object with no other properties than ${properties.join(', ')}`)
     return isRecord(value) ? value : {}
   }

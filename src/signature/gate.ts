@@ -30,14 +30,15 @@ export function createGate(options: GateOptions): RequestSignatures {
       keyId: request.key.keyId,
       remember() {
         const seen = options.nonces.remember(request.key.keyId, request.nonce, now)
-        if (seen === 'full') return { code: 'rate_limited', detail: 'nonce_memory_full', keyId: request.key.keyId, answerable: signed }
+        if (seen === 'full')
+          return { code: 'rate_limited', detail: 'nonce_memory_full', keyId: request.key.keyId, answerable: signed }
         return seen === 'replayed' ? replayed(request.key.keyId) : undefined
       },
       replayKey: () => replayKey(request.key.keyId, request.nonce),
       replayTtl: Math.max(1, Math.ceil(request.expires - now / 1000) + MAX_SKEW),
       bodyMatches: (body) => verifyBody(request.covered, body) === 'matches',
       answerFields: RESPONSE_FIELDS,
-      signAnswer: (answer) => key === undefined ? {} : signResponse(answer, request, key, { now: options.now() }),
+      signAnswer: (answer) => (key === undefined ? {} : signResponse(answer, request, key, { now: options.now() })),
     }
     return signed
   }
@@ -50,7 +51,9 @@ export function createGate(options: GateOptions): RequestSignatures {
       if (verdict.kind === 'refused') {
         const { code, detail, keyId } = verdict
         const refused: RefusedRequest = { code, detail, ...(keyId === undefined ? {} : { keyId }) }
-        return { refused: verdict.code === 'clock_skew' ? { ...refused, answerable: toSigned(verdict.request, now) } : refused }
+        return {
+          refused: verdict.code === 'clock_skew' ? { ...refused, answerable: toSigned(verdict.request, now) } : refused,
+        }
       }
       return { signed: toSigned(verdict, now) }
     },

@@ -30,7 +30,9 @@ export function algorithmOf(signature: Uint8Array): Algorithm | undefined {
 
 /** Signature over the base's ASCII bytes, in base64. */
 export function createSignature({ algorithm, key }: Pick<SigningKey, 'algorithm' | 'key'>, base: string): string {
-  return algorithm === 'hmac-sha256' ? hmacSha256(key, base, 'base64') : sign(null, Buffer.from(base), key).toString('base64')
+  return algorithm === 'hmac-sha256'
+    ? hmacSha256(key, base, 'base64')
+    : sign(null, Buffer.from(base), key).toString('base64')
 }
 
 /** Whether the signature is right; HMACs are compared in constant time. The key must be of `algorithm`. */
@@ -59,7 +61,8 @@ export function hmacKey(secret: string): KeyObject | undefined {
 /** An Ed25519 public key from base64url of its 32 raw bytes or an SPKI PEM; undefined otherwise, also for a private key. */
 export function ed25519PublicKey(text: string): KeyObject | undefined {
   const raw = fromBase64url(text)
-  if (raw !== undefined) return raw.length === 32 ? ed25519(() => createPublicKey(der(SPKI_ED25519, raw, 'spki'))) : undefined
+  if (raw !== undefined)
+    return raw.length === 32 ? ed25519(() => createPublicKey(der(SPKI_ED25519, raw, 'spki'))) : undefined
   // createPublicKey would also accept a private key's PEM and derive the public half: that must not lie around here.
   return text.trimStart().startsWith('-----BEGIN PUBLIC KEY-----') ? ed25519(() => createPublicKey(text)) : undefined
 }
@@ -85,7 +88,11 @@ export function verificationKey(keyId: string, algorithm: Algorithm, text: strin
   return { keyId, algorithm, key }
 }
 
-function der<T extends 'spki' | 'pkcs8'>(prefix: Buffer, raw: Buffer, type: T): { key: Buffer; format: 'der'; type: T } {
+function der<T extends 'spki' | 'pkcs8'>(
+  prefix: Buffer,
+  raw: Buffer,
+  type: T,
+): { key: Buffer; format: 'der'; type: T } {
   return { key: Buffer.concat([prefix, raw]), format: 'der', type }
 }
 

@@ -40,7 +40,11 @@ const ABSOLUTE_URL = /^(https?):\/\/([^/?#@\s]+)(\/[^#\s]*)?$/i
  * Headers to add to a request: `content-digest` if it has a body, `signature-input`, `signature`. Sign once per attempt,
  * not once per call. Throws TypeError for a URL that is not absolute and for a body without a content-type.
  */
-export function signRequest(request: OutgoingRequest, key: SigningKey, options: SignRequestOptions): Record<string, string> {
+export function signRequest(
+  request: OutgoingRequest,
+  key: SigningKey,
+  options: SignRequestOptions,
+): Record<string, string> {
   const { body, headers = {} } = request
   const digest = body === undefined ? {} : { 'content-digest': contentDigest(body) }
   const message = toMessage({ ...request, headers: { ...headers, ...digest } })
@@ -75,7 +79,10 @@ export function signResponse(
   options: { readonly now: number },
 ): Record<string, string> {
   const digest = contentDigest(response.body)
-  const lines: BaseLine[] = [['"@status"', String(response.status)], ['"content-digest"', digest]]
+  const lines: BaseLine[] = [
+    ['"@status"', String(response.status)],
+    ['"content-digest"', digest],
+  ]
   for (const name of RESPONSE_FIELDS) {
     const value = response.headers[name]
     if (value !== undefined) lines.push([`"${name}"`, value])
@@ -98,10 +105,16 @@ export function responseKey(request: VerifiedRequest, brokerKey: SigningKey | un
 /** The request as the other side will receive it. The URL is cut, not parsed: what is signed is what is sent. */
 export function toMessage({ method, url, headers = {} }: OutgoingRequest): RequestMessage {
   const match = ABSOLUTE_URL.exec(url)
-  if (match === null) throw new TypeError('expected an absolute http or https URL without user information and fragment')
+  if (match === null)
+    throw new TypeError('expected an absolute http or https URL without user information and fragment')
   const [, protocol = '', host = '', target = '/'] = match
   const scheme = protocol.toLowerCase() === 'https' ? 'https' : 'http'
-  return { method, target, scheme, rawHeaders: ['host', normalizeAuthority(host, scheme), ...Object.entries(headers).flat()] }
+  return {
+    method,
+    target,
+    scheme,
+    rawHeaders: ['host', normalizeAuthority(host, scheme), ...Object.entries(headers).flat()],
+  }
 }
 
 function signLines(

@@ -78,7 +78,10 @@ export function parseByteMembers(text: string): ReadonlyMap<string, Buffer> | un
 }
 
 /** Writes an inner list with its parameters; `identifiers` are component identifiers already in their text form. */
-export function serializeSignatureParams(identifiers: readonly string[], parameters: Record<string, string | number>): string {
+export function serializeSignatureParams(
+  identifiers: readonly string[],
+  parameters: Record<string, string | number>,
+): string {
   let text = `(${identifiers.join(' ')})`
   for (const name in parameters) {
     const value = parameters[name]

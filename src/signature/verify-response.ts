@@ -69,12 +69,13 @@ function refused(detail: ResponseRefusalDetail) {
 }
 
 function toRawHeaders(headers: ReceivedResponse['headers']): readonly string[] {
-  return Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().flatMap(line => [name, line]))
+  return Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().flatMap((line) => [name, line]))
 }
 
 function readCreated({ parameters }: SignatureInput, key: VerificationKey): number | ResponseRefusalDetail {
   const created = parameters.get('created')
-  if (parameters.size !== PARAMETERS.length || !PARAMETERS.every(name => parameters.has(name))) return 'parameter_invalid'
+  if (parameters.size !== PARAMETERS.length || !PARAMETERS.every((name) => parameters.has(name)))
+    return 'parameter_invalid'
   if (typeof created !== 'number') return 'parameter_invalid'
   if (parameters.get('tag') !== RESPONSE_TAG) return 'wrong_tag'
   return parameters.get('keyid') === key.keyId ? created : 'wrong_key'
@@ -109,6 +110,6 @@ function responseComponent(name: string, status: number, fields: Fields): string
 function coversEnough(identifiers: ReadonlySet<string>, fields: Fields): boolean {
   const needed = ['"@status"', '"content-digest"', '"signature-input";req']
   if (fields.has('content-type')) needed.push('"content-type"')
-  const target = TARGET_COMPONENTS.some(names => names.every(name => identifiers.has(`"${name}";req`)))
-  return target && needed.every(identifier => identifiers.has(identifier))
+  const target = TARGET_COMPONENTS.some((names) => names.every((name) => identifiers.has(`"${name}";req`)))
+  return target && needed.every((identifier) => identifiers.has(identifier))
 }

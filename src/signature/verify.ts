@@ -129,7 +129,15 @@ export function verifyRequest(message: RequestMessage, options: VerifyOptions): 
   if (typeof found === 'string') return invalid(found, claims.keyId)
 
   const { created, expires, nonce, keyId } = claims
-  const request: VerifiedRequest = { kind: 'verified', ...found, signatureInput: field, nonce, created, expires, covered }
+  const request: VerifiedRequest = {
+    kind: 'verified',
+    ...found,
+    signatureInput: field,
+    nonce,
+    created,
+    expires,
+    covered,
+  }
   const stale = judgeFreshness(claims, options.now)
   if (stale === undefined) return request
   return { kind: 'refused', code: 'clock_skew', detail: stale, keyId, caller: found.caller, request }
@@ -140,11 +148,16 @@ function invalid(detail: RefusalDetail, keyId?: string): InvalidSignature {
 }
 
 /** Method and target in the one form that leaves nothing to interpret; a Host that is ours. */
-function checkTarget(message: RequestMessage, fields: Fields, authorities: ReadonlySet<string>): RefusalDetail | undefined {
+function checkTarget(
+  message: RequestMessage,
+  fields: Fields,
+  authorities: ReadonlySet<string>,
+): RefusalDetail | undefined {
   const { method, target } = message
   if (!METHOD.test(method)) return 'bad_method'
   // No absolute form (Node passes it on whole). A bare trailing "?" has the same @query as none, so it is refused.
-  if (target.length > MAX_TARGET || !TARGET.test(target) || target.indexOf('?') === target.length - 1) return 'bad_target'
+  if (target.length > MAX_TARGET || !TARGET.test(target) || target.indexOf('?') === target.length - 1)
+    return 'bad_target'
   const authority = authorityOf(message, fields)
   return authority !== undefined && authorities.has(authority) ? undefined : 'unknown_authority'
 }
@@ -153,7 +166,10 @@ function checkTarget(message: RequestMessage, fields: Fields, authorities: Reado
 function checkFraming({ method }: RequestMessage, fields: Fields): RefusalDetail | undefined {
   const lengths = fields.get('content-length')
   if (fields.has('content-encoding')) return 'content_encoding'
-  if (lengths !== undefined && (lengths.length > 1 || fields.has('transfer-encoding') || !LENGTH.test(lengths[0] as string))) {
+  if (
+    lengths !== undefined &&
+    (lengths.length > 1 || fields.has('transfer-encoding') || !LENGTH.test(lengths[0] as string))
+  ) {
     return 'ambiguous_length'
   }
   return method !== 'POST' && hasBody(fields) ? 'unexpected_body' : undefined
@@ -171,7 +187,13 @@ function readClaims(parameters: Parameters, algorithm: Algorithm): Claims | Refu
   const keyId = parameters.get('keyid')
   const tag = parameters.get('tag')
   const alg = parameters.get('alg')
-  if (created === undefined || expires === undefined || nonce === undefined || keyId === undefined || tag === undefined) {
+  if (
+    created === undefined ||
+    expires === undefined ||
+    nonce === undefined ||
+    keyId === undefined ||
+    tag === undefined
+  ) {
     return 'parameter_missing'
   }
   if (tag !== REQUEST_TAG) return 'wrong_tag'
@@ -201,8 +223,8 @@ function resolveComponents(
     if (value === undefined || !FIELD_VALUE.test(value)) return 'component_unresolvable'
     lines.push([text, value])
   }
-  const target = TARGET_COMPONENTS.some(set => set.every(name => names.has(name)))
-  const body = !hasBody(fields) || BODY_COMPONENTS.every(name => names.has(name))
+  const target = TARGET_COMPONENTS.some((set) => set.every((name) => names.has(name)))
+  const body = !hasBody(fields) || BODY_COMPONENTS.every((name) => names.has(name))
   return target && body ? lines : 'component_missing'
 }
 

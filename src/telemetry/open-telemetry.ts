@@ -1,6 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage } from 'node:http'
-import { diag, DiagLogLevel, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags, type Attributes, type DiagLogger, type Span } from '@opentelemetry/api'
+import {
+  diag,
+  DiagLogLevel,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Attributes,
+  type DiagLogger,
+  type Span,
+} from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, TracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace'
@@ -22,19 +33,30 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
   const complaints = new Set<string>()
   diag.setLogger(complainingTo(complaints), { logLevel: DiagLogLevel.DEBUG, suppressOverrideMessage: true })
   const provider = new TracerProvider({
-    resource: defaultResource().merge(resourceFromAttributes({ 'service.name': 'token-broker' })).merge(detectResources({ detectors: [envDetector] })),
-    sampler: samplerOf(env['OTEL_TRACES_SAMPLER'], env['OTEL_TRACES_SAMPLER_ARG'], (variable) => complaints.add(variable)),
+    resource: defaultResource()
+      .merge(resourceFromAttributes({ 'service.name': 'token-broker' }))
+      .merge(detectResources({ detectors: [envDetector] })),
+    sampler: samplerOf(env['OTEL_TRACES_SAMPLER'], env['OTEL_TRACES_SAMPLER_ARG'], (variable) =>
+      complaints.add(variable),
+    ),
     spanProcessors: [new BatchSpanProcessor({ exporter: telling(new OTLPTraceExporter(), log) })],
   })
   diag.disable()
-  if (!['', 'http/protobuf'].includes(env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL'] || '')) complaints.add('OTEL_EXPORTER_OTLP_PROTOCOL')
-  for (const variable of complaints) log.warn({ variable }, 'its value is not one that traces can follow; the default is taken')
+  if (
+    !['', 'http/protobuf'].includes(
+      env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL'] || '',
+    )
+  )
+    complaints.add('OTEL_EXPORTER_OTLP_PROTOCOL')
+  for (const variable of complaints)
+    log.warn({ variable }, 'its value is not one that traces can follow; the default is taken')
   log.info('traces are on')
   const tracer = provider.getTracer('token-broker')
 
   const current = new AsyncLocalStorage<Span>()
   const requests = new WeakMap<IncomingMessage, Span>()
-  const below = (parent: Span | undefined) => parent === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, parent)
+  const below = (parent: Span | undefined) =>
+    parent === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, parent)
 
   /** A span that lasts until the work's promise does. */
   async function during<T>(name: string, kind: SpanKind, attributes: Attributes, work: Work<Promise<T>>): Promise<T> {
@@ -52,7 +74,11 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
 
   return {
     begin(request, method, parent) {
-      const span = tracer.startSpan(method, { kind: SpanKind.SERVER }, parent === undefined ? ROOT_CONTEXT : remote(parent))
+      const span = tracer.startSpan(
+        method,
+        { kind: SpanKind.SERVER },
+        parent === undefined ? ROOT_CONTEXT : remote(parent),
+      )
       requests.set(request, span)
       return span.spanContext().traceId
     },
@@ -78,23 +104,34 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
       if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR })
       span.end()
     },
-    flight: (fly) => during('refresh', SpanKind.INTERNAL, {}, async (span) => {
-      const landed = await fly()
-      span.setAttribute('token_broker.outcome', landed.kind)
-      return landed
-    }),
+    flight: (fly) =>
+      during('refresh', SpanKind.INTERNAL, {}, async (span) => {
+        const landed = await fly()
+        span.setAttribute('token_broker.outcome', landed.kind)
+        return landed
+      }),
     refreshed(event) {
-      current.getStore()?.addEvent(`refresh.${event.kind}`, event.kind === 'discarded' ? { 'token_broker.what': event.what } : {})
+      current
+        .getStore()
+        ?.addEvent(`refresh.${event.kind}`, event.kind === 'discarded' ? { 'token_broker.what': event.what } : {})
     },
     calling(microsoft, loginUrl) {
       const { protocol, hostname, port } = new URL(loginUrl)
-      const server = { 'server.address': hostname, 'server.port': Number(port) || (protocol === 'https:' ? 443 : 80), 'http.request.method': 'POST' }
-      const call = <V extends { kind: string; reason?: string; microsoft?: { aadsts?: number } }>(name: string, ask: () => Promise<V>) =>
+      const server = {
+        'server.address': hostname,
+        'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
+        'http.request.method': 'POST',
+      }
+      const call = <V extends { kind: string; reason?: string; microsoft?: { aadsts?: number } }>(
+        name: string,
+        ask: () => Promise<V>,
+      ) =>
         during(`microsoft ${name}`, SpanKind.CLIENT, server, async (span) => {
           const verdict = await ask()
           span.setAttribute('token_broker.verdict', verdict.kind)
           if (verdict.reason !== undefined) broken(span, verdict.reason)
-          if (verdict.microsoft?.aadsts !== undefined) span.setAttribute('token_broker.aadsts', verdict.microsoft.aadsts)
+          if (verdict.microsoft?.aadsts !== undefined)
+            span.setAttribute('token_broker.aadsts', verdict.microsoft.aadsts)
           return verdict
         })
       return {
@@ -103,33 +140,40 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
         redeem: (request) => call('redeem', () => microsoft.redeem(request)),
       }
     },
-    dispatching: (dispatcher) => dispatcher.compose((dispatch) => (options, handler) => {
-      const span = current.getStore()
-      if (span === undefined) return dispatch(options, handler)
-      return dispatch(options, {
-        onRequestStart: (...args) => handler.onRequestStart?.(...args),
-        onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
-        onResponseStart(controller, status, ...args) {
-          span.setAttribute('http.response.status_code', status)
-          handler.onResponseStart?.(controller, status, ...args)
+    dispatching: (dispatcher) =>
+      dispatcher.compose((dispatch) => (options, handler) => {
+        const span = current.getStore()
+        if (span === undefined) return dispatch(options, handler)
+        return dispatch(options, {
+          onRequestStart: (...args) => handler.onRequestStart?.(...args),
+          onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
+          onResponseStart(controller, status, ...args) {
+            span.setAttribute('http.response.status_code', status)
+            handler.onResponseStart?.(controller, status, ...args)
+          },
+          onResponseData: (...args) => handler.onResponseData?.(...args),
+          onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
+          onResponseError: (...args) => handler.onResponseError?.(...args),
+        })
+      }),
+    storing: (table, store) =>
+      new Proxy(store, {
+        get(target, name, receiver) {
+          const member: unknown = Reflect.get(target, name, receiver)
+          if (typeof member !== 'function' || typeof name !== 'string') return member
+          return (...args: unknown[]) => {
+            const ask = async () => Reflect.apply(member, target, args) as unknown
+            // Work that nobody traces, such as a purge, begins no trace of its own.
+            if (current.getStore() === undefined) return Reflect.apply(member, target, args) as unknown
+            return during(
+              `${name} ${table}`,
+              SpanKind.CLIENT,
+              { 'db.system.name': 'postgresql', 'db.collection.name': table, 'db.operation.name': name },
+              ask,
+            )
+          }
         },
-        onResponseData: (...args) => handler.onResponseData?.(...args),
-        onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
-        onResponseError: (...args) => handler.onResponseError?.(...args),
-      })
-    }),
-    storing: (table, store) => new Proxy(store, {
-      get(target, name, receiver) {
-        const member: unknown = Reflect.get(target, name, receiver)
-        if (typeof member !== 'function' || typeof name !== 'string') return member
-        return (...args: unknown[]) => {
-          const ask = async () => Reflect.apply(member, target, args) as unknown
-          // Work that nobody traces, such as a purge, begins no trace of its own.
-          if (current.getStore() === undefined) return Reflect.apply(member, target, args) as unknown
-          return during(`${name} ${table}`, SpanKind.CLIENT, { 'db.system.name': 'postgresql', 'db.collection.name': table, 'db.operation.name': name }, ask)
-        }
-      },
-    }),
+      }),
     async close() {
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LAST_EXPORT)))
@@ -140,7 +184,12 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
 }
 
 const remote = ({ traceId, spanId, sampled }: RemoteSpan) =>
-  trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags: sampled ? TraceFlags.SAMPLED : TraceFlags.NONE, isRemote: true })
+  trace.setSpanContext(ROOT_CONTEXT, {
+    traceId,
+    spanId,
+    traceFlags: sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+    isRemote: true,
+  })
 
 function broken(span: Span, type: string): void {
   span.setAttribute('error.type', type)
@@ -154,7 +203,11 @@ function telling(exporter: SpanExporter, log: Logger): SpanExporter {
     export(spans, done) {
       exporter.export(spans, (result) => {
         const failed = result.code !== 0
-        if (failed && !failing) log.warn({ why: kindOf(result.error) }, 'traces cannot be exported and are dropped; requests are not affected')
+        if (failed && !failing)
+          log.warn(
+            { why: kindOf(result.error) },
+            'traces cannot be exported and are dropped; requests are not affected',
+          )
         else if (!failed && failing) log.info('traces are exported again')
         failing = failed
         done(result)
@@ -168,13 +221,20 @@ function telling(exporter: SpanExporter, log: Logger): SpanExporter {
 /** A network error's code, the collector's status, or the error's class: its message may quote what the collector said. */
 function kindOf(error: Error | undefined): string {
   const { code } = (error ?? {}) as { code?: unknown }
-  return typeof code === 'number' ? `status ${code}` : typeof code === 'string' && /^\w{1,40}$/.test(code) ? code : error?.name ?? 'unknown'
+  return typeof code === 'number'
+    ? `status ${code}`
+    : typeof code === 'string' && /^\w{1,40}$/.test(code)
+      ? code
+      : (error?.name ?? 'unknown')
 }
 
 /** The SDK's complaints quote values: only the variables that they are about are kept. */
 function complainingTo(variables: Set<string>): DiagLogger {
-  const complain = (message: string): void => void variables.add(
-    /\bOTEL_\w+/.exec(message)?.[0] ?? (message.includes('URL') ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : 'OTEL_EXPORTER_OTLP_CERTIFICATE'))
+  const complain = (message: string): void =>
+    void variables.add(
+      /\bOTEL_\w+/.exec(message)?.[0] ??
+        (message.includes('URL') ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : 'OTEL_EXPORTER_OTLP_CERTIFICATE'),
+    )
   // Some are only told to whoever debugs.
   const quietly = (message: string): void => void (message.includes('failed') && complain(message))
   return { error: complain, warn: complain, info() {}, debug: quietly, verbose() {} }

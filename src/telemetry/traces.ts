@@ -23,7 +23,10 @@ export interface Traces {
   /** The code of a request's problem. */
   failed(request: IncomingMessage, code: string): void
   /** `route` is the template, never the path: paths hold tickets and user ids. */
-  answered(request: IncomingMessage, facts: { method: string; route: string | undefined; status: number; requestId: string; whole: boolean }): void
+  answered(
+    request: IncomingMessage,
+    facts: { method: string; route: string | undefined; status: number; requestId: string; whole: boolean },
+  ): void
   /** A span around one flight of core's refresh. */
   flight<T extends { kind: string }>(fly: () => Promise<T>): Promise<T>
   /** Notes what happened on the span that it happened in. */
@@ -43,7 +46,11 @@ export interface Traces {
  * be followed is one warning in the log and never stops the service (OpenTelemetry, "General SDK configuration").
  */
 export async function startTraces(env: NodeJS.ProcessEnv, log: Logger): Promise<Traces | undefined> {
-  const { OTEL_TRACES_EXPORTER: exporter = '', OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own } = env
+  const {
+    OTEL_TRACES_EXPORTER: exporter = '',
+    OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own,
+  } = env
   if (env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true' || exporter === 'none') return undefined
   if (exporter === '' && !endpoint && !own) return undefined
   if (!['', 'otlp'].includes(exporter)) {

@@ -12,48 +12,66 @@ await inBothLanguages(t, stage, 'before connecting: what it does, what is asked,
   await openAccountPage(world, page)
   const text = await scene.see('account-not-connected', texts[language].account.title)
   const { notConnected } = texts[language].account
-  for (const part of [notConnected.status, ...notConnected.points, 'User.Read', 'Files.ReadWrite.All']) t.match(text, part)
+  for (const part of [notConnected.status, ...notConnected.points, 'User.Read', 'Files.ReadWrite.All'])
+    t.match(text, part)
   await page.getByRole('link', { name: texts[language].connect }).click()
   t.equal(new URL(page.url()).pathname, '/microsoft/connect', 'MEGDocs begins the connect, not this page')
 })
 
-await inBothLanguages(t, stage, 'sent to Microsoft and not finished: since when, and how to go on', async (t, scene) => {
-  const { page, world, language, visitor } = scene
-  await goToMicrosoft(world, page)
-  const other = await visitor.tab()
-  await openAccountPage(world, other)
-  const text = await scene.see('account-pending', texts[language].account.title, other)
-  for (const part of [texts[language].account.pending.title, texts[language].account.pending.since]) t.match(text, part)
-})
+await inBothLanguages(
+  t,
+  stage,
+  'sent to Microsoft and not finished: since when, and how to go on',
+  async (t, scene) => {
+    const { page, world, language, visitor } = scene
+    await goToMicrosoft(world, page)
+    const other = await visitor.tab()
+    await openAccountPage(world, other)
+    const text = await scene.see('account-pending', texts[language].account.title, other)
+    for (const part of [texts[language].account.pending.title, texts[language].account.pending.since])
+      t.match(text, part)
+  },
+)
 
-await inBothLanguages(t, stage, 'connected: account, since when, permissions; disconnecting says what ends and what does not', async (t, scene) => {
-  const { page, world, language, userId } = scene
-  await connect(world, page, 'jane')
-  await world.query(`update oauth2_integration set refreshed_at = now() - interval '3 minutes', connected_at = now() - interval '40 days' where user_id = '${userId}'`)
-  await openAccountPage(world, page)
-  const text = await scene.see('account-connected', texts[language].account.title)
-  const ago = language === 'en' ? ['3 minutes ago', '1 month ago'] : ['vor 3 Minuten', 'vor 1 Monat']
-  for (const part of ['jane@contoso.com', ...ago, 'UTC', texts[language].permission.granted]) t.match(text, part)
+await inBothLanguages(
+  t,
+  stage,
+  'connected: account, since when, permissions; disconnecting says what ends and what does not',
+  async (t, scene) => {
+    const { page, world, language, userId } = scene
+    await connect(world, page, 'jane')
+    await world.query(
+      `update oauth2_integration set refreshed_at = now() - interval '3 minutes', connected_at = now() - interval '40 days' where user_id = '${userId}'`,
+    )
+    await openAccountPage(world, page)
+    const text = await scene.see('account-connected', texts[language].account.title)
+    const ago = language === 'en' ? ['3 minutes ago', '1 month ago'] : ['vor 3 Minuten', 'vor 1 Monat']
+    for (const part of ['jane@contoso.com', ...ago, 'UTC', texts[language].permission.granted]) t.match(text, part)
 
-  await page.getByRole('link', { name: texts[language].disconnect, exact: true }).click()
-  const question = await scene.see('disconnect', texts[language].confirm.title)
-  for (const part of [...texts[language].confirm.ends, ...texts[language].confirm.keeps]) t.match(question, part)
-  await page.reload()
-  await page.getByRole('link', { name: texts[language].confirm.no }).click()
-  t.equal(await page.locator('h1').innerText(), texts[language].account.title, 'one may change one’s mind')
-  await page.goBack()
-  await page.getByRole('button', { name: texts[language].confirm.yes }).click()
-  const done = await scene.see('disconnected', texts[language].disconnected.title)
-  t.match(done, 'myapps.microsoft.com', 'where consent is withdrawn')
-  t.equal(await world.client.integration(userId), undefined)
-  await page.reload()
-  await scene.see('session-over', texts[language].problems.session_over.title)
-  t.equal(await page.getByRole('alert').count(), 0, 'who sees it has most likely just disconnected')
-  await page.goBack()
-  t.equal(await page.locator('h1').innerText(), texts[language].problems.no_session.title, 'back after disconnecting ends somewhere sensible')
-  await page.getByRole('link', { name: texts[language].openAccount }).click()
-  t.match(await page.locator('main').innerText(), texts[language].account.notConnected.status)
-})
+    await page.getByRole('link', { name: texts[language].disconnect, exact: true }).click()
+    const question = await scene.see('disconnect', texts[language].confirm.title)
+    for (const part of [...texts[language].confirm.ends, ...texts[language].confirm.keeps]) t.match(question, part)
+    await page.reload()
+    await page.getByRole('link', { name: texts[language].confirm.no }).click()
+    t.equal(await page.locator('h1').innerText(), texts[language].account.title, 'one may change one’s mind')
+    await page.goBack()
+    await page.getByRole('button', { name: texts[language].confirm.yes }).click()
+    const done = await scene.see('disconnected', texts[language].disconnected.title)
+    t.match(done, 'myapps.microsoft.com', 'where consent is withdrawn')
+    t.equal(await world.client.integration(userId), undefined)
+    await page.reload()
+    await scene.see('session-over', texts[language].problems.session_over.title)
+    t.equal(await page.getByRole('alert').count(), 0, 'who sees it has most likely just disconnected')
+    await page.goBack()
+    t.equal(
+      await page.locator('h1').innerText(),
+      texts[language].problems.no_session.title,
+      'back after disconnecting ends somewhere sensible',
+    )
+    await page.getByRole('link', { name: texts[language].openAccount }).click()
+    t.match(await page.locator('main').innerText(), texts[language].account.notConnected.status)
+  },
+)
 
 await inBothLanguages(t, stage, 'connected with fewer permissions than are asked for today', async (t, scene) => {
   const { page, world, language, userId } = scene
@@ -61,7 +79,8 @@ await inBothLanguages(t, stage, 'connected with fewer permissions than are asked
   await world.query(`update oauth2_integration set scopes = '{User.Read}' where user_id = '${userId}'`)
   await openAccountPage(world, page)
   const text = await scene.see('account-missing-permission', texts[language].account.title)
-  for (const part of [texts[language].account.connected.missingTitle, texts[language].permission.missing]) t.match(text, part)
+  for (const part of [texts[language].account.connected.missingTitle, texts[language].permission.missing])
+    t.match(text, part)
 })
 
 await inBothLanguages(t, stage, 'connected, while Microsoft has trouble: nothing to do', async (t, scene) => {
@@ -71,15 +90,21 @@ await inBothLanguages(t, stage, 'connected, while Microsoft has trouble: nothing
   await tokenRunsOut(world, userId)
   await openAccountPage(world, page)
   const text = await scene.see('account-passing-trouble', texts[language].account.title)
-  for (const part of [texts[language].account.connected.status, texts[language].account.attention.passing]) t.match(text, part)
+  for (const part of [texts[language].account.connected.status, texts[language].account.attention.passing])
+    t.match(text, part)
 })
 
 await inBothLanguages(t, stage, 'an imported connection whose account is not known yet', async (t, scene) => {
   const { page, world, language, userId } = scene
   await connect(world, page, 'jane')
-  await world.query(`update oauth2_integration set tenant_id = null, object_id = null, username = null, display_name = null where user_id = '${userId}'`)
+  await world.query(
+    `update oauth2_integration set tenant_id = null, object_id = null, username = null, display_name = null where user_id = '${userId}'`,
+  )
   await openAccountPage(world, page)
-  t.match(await scene.see('account-imported', texts[language].account.title), texts[language].account.connected.accountUnknown)
+  t.match(
+    await scene.see('account-imported', texts[language].account.title),
+    texts[language].account.connected.accountUnknown,
+  )
 })
 
 await inBothLanguages(t, stage, 'needs attention, and reconnecting cures it', async (t, scene) => {
@@ -90,7 +115,14 @@ await inBothLanguages(t, stage, 'needs attention, and reconnecting cures it', as
   await openAccountPage(world, page)
   const text = await scene.see('account-attention', texts[language].account.title)
   const { attention } = texts[language].account
-  for (const part of [attention.status, texts[language].reasons.access_revoked.title, texts[language].actors.user, attention.since, attention.withdrawn]) t.match(text, part)
+  for (const part of [
+    attention.status,
+    texts[language].reasons.access_revoked.title,
+    texts[language].actors.user,
+    attention.since,
+    attention.withdrawn,
+  ])
+    t.match(text, part)
   t.equal(await page.locator('main a[href="https://myapps.microsoft.com"]').count(), 1, 'where to see at Microsoft')
   t.equal(await page.locator('main a.button:not(.second)').count(), 1, 'one button')
   await page.getByRole('link', { name: texts[language].reconnect }).click()
@@ -99,7 +131,11 @@ await inBothLanguages(t, stage, 'needs attention, and reconnecting cures it', as
   t.equal((await world.client.integration(userId))?.status, 'active')
 })
 
-for (const [name, aadsts, reason] of [['policy', 53003, 'blocked_by_policy'], ['disabled', 50057, 'account_disabled'], ['consent', 65001, 'consent_required']] as const) {
+for (const [name, aadsts, reason] of [
+  ['policy', 53003, 'blocked_by_policy'],
+  ['disabled', 50057, 'account_disabled'],
+  ['consent', 65001, 'consent_required'],
+] as const) {
   await inBothLanguages(t, stage, `needs attention, and somebody else may have to act: ${reason}`, async (t, scene) => {
     const { page, world, language, userId } = scene
     await connect(world, page, 'jane')
@@ -112,7 +148,10 @@ for (const [name, aadsts, reason] of [['policy', 53003, 'blocked_by_policy'], ['
     const reconnects = await page.locator(`main a[href="${world.url}/microsoft/connect"]`).count()
     const meant = page.locator('main .button:not(.second)')
     t.equal(await meant.count(), 1, 'one button')
-    t.equal(await meant.innerText(), reason === 'consent_required' ? texts[language].reconnect : texts[language].adminMessage.send)
+    t.equal(
+      await meant.innerText(),
+      reason === 'consent_required' ? texts[language].reconnect : texts[language].adminMessage.send,
+    )
     t.equal(reconnects, reason === 'account_disabled' ? 0 : 1, 'reconnect is offered where it can cure')
   })
 }

@@ -6,45 +6,66 @@ import { allLines, inBothLanguages, logLines, openStage, type Scene } from './su
 // Every way a connect can end, as the user sees it (issue 5, item 2).
 
 const stage = await openStage(t)
-const hasConnect = ({ page, world }: Scene): Promise<number> => page.locator(`main a[href="${world.url}/microsoft/connect"]`).count()
+const hasConnect = ({ page, world }: Scene): Promise<number> =>
+  page.locator(`main a[href="${world.url}/microsoft/connect"]`).count()
 
 /** The message for the administrator: as an e-mail, and as text that can be selected. */
-async function administratorMessage({ page, world, language }: Scene): Promise<{ mail: URL; text: string; selected: number }> {
-  const mail = new URL(await page.locator('a[href^="mailto:"]').getAttribute('href') ?? '')
+async function administratorMessage({
+  page,
+  world,
+  language,
+}: Scene): Promise<{ mail: URL; text: string; selected: number }> {
+  const mail = new URL((await page.locator('a[href^="mailto:"]').getAttribute('href')) ?? '')
   const area = page.getByRole('textbox', { name: texts[language].adminMessage.copy })
   await area.focus()
   await page.keyboard.press('Control+a')
-  const selected = await page.evaluate('document.activeElement.selectionEnd - document.activeElement.selectionStart') as number
+  const selected = (await page.evaluate(
+    'document.activeElement.selectionEnd - document.activeElement.selectionStart',
+  )) as number
   const text = await area.inputValue()
-  for (const part of [`${world.url}/auth/oauth2/microsoft/admin-consent`, world.entra.clientId, 'MEGDocs', 'User.Read', 'Files.ReadWrite.All']) {
+  for (const part of [
+    `${world.url}/auth/oauth2/microsoft/admin-consent`,
+    world.entra.clientId,
+    'MEGDocs',
+    'User.Read',
+    'Files.ReadWrite.All',
+  ]) {
     if (!text.includes(part)) throw new Error(`the message lacks ${part}`)
   }
   return { mail, text, selected }
 }
 
-await inBothLanguages(t, stage, 'approving ends on a page that says as whom, and offers to undo it', async (t, scene) => {
-  const { page, world, language } = scene
-  await page.route('**/microsoft/connected?*', (route) => route.abort('aborted'))
-  await goToMicrosoft(world, page)
-  await throughMicrosoft(world, page, 'jane')
-  await scene.see('going-on', texts[language].goingOn.title)
-  await page.unroute('**/microsoft/connected?*')
-  await page.getByRole('link', { name: texts[language].goingOn.go }).click()
-  const text = await scene.see('connected', texts[language].result.connected)
-  t.match(text, 'Jane Miller')
-  t.match(text, 'jane@contoso.com')
-  t.match(text, texts[language].result.notYou)
-  await page.reload()
-  t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'reloading shows the same')
-  await page.getByRole('link', { name: texts[language].disconnect }).click()
-  t.equal(new URL(page.url()).pathname, ACCOUNT, '"Not you?" leads to the account page')
-  t.ok(await page.getByRole('link', { name: texts[language].disconnect, exact: true }).isVisible())
+await inBothLanguages(
+  t,
+  stage,
+  'approving ends on a page that says as whom, and offers to undo it',
+  async (t, scene) => {
+    const { page, world, language } = scene
+    await page.route('**/microsoft/connected?*', (route) => route.abort('aborted'))
+    await goToMicrosoft(world, page)
+    await throughMicrosoft(world, page, 'jane')
+    await scene.see('going-on', texts[language].goingOn.title)
+    await page.unroute('**/microsoft/connected?*')
+    await page.getByRole('link', { name: texts[language].goingOn.go }).click()
+    const text = await scene.see('connected', texts[language].result.connected)
+    t.match(text, 'Jane Miller')
+    t.match(text, 'jane@contoso.com')
+    t.match(text, texts[language].result.notYou)
+    await page.reload()
+    t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'reloading shows the same')
+    await page.getByRole('link', { name: texts[language].disconnect }).click()
+    t.equal(new URL(page.url()).pathname, ACCOUNT, '"Not you?" leads to the account page')
+    t.ok(await page.getByRole('link', { name: texts[language].disconnect, exact: true }).isVisible())
 
-  await connect(world, page, 'jane')
-  t.match(await scene.see('reconnected', texts[language].result.reconnected), 'jane@contoso.com')
-})
+    await connect(world, page, 'jane')
+    t.match(await scene.see('reconnected', texts[language].result.reconnected), 'jane@contoso.com')
+  },
+)
 
-for (const [account, decision, how] of [['omar', 'cancel', 'declining'], ['nora', 'accept', 'needing an administrator']] as const) {
+for (const [account, decision, how] of [
+  ['omar', 'cancel', 'declining'],
+  ['nora', 'accept', 'needing an administrator'],
+] as const) {
   await inBothLanguages(t, stage, `${how}: the two readings, and a message for the administrator`, async (t, scene) => {
     const { page, world, language } = scene
     await connect(world, page, account, decision)
@@ -57,22 +78,31 @@ for (const [account, decision, how] of [['omar', 'cancel', 'declining'], ['nora'
     t.equal(message.selected, message.text.length, 'selectable by keyboard')
     t.equal(await hasConnect(scene), 1)
     await page.reload()
-    t.equal(await page.locator('h1').innerText(), texts[language].reasons.not_approved.title, 'reloading the callback shows the same')
+    t.equal(
+      await page.locator('h1').innerText(),
+      texts[language].reasons.not_approved.title,
+      'reloading the callback shows the same',
+    )
   })
 }
 
-await inBothLanguages(t, stage, 'another account than the connected one: both masked, nothing changed', async (t, scene) => {
-  const { page, world, language, userId } = scene
-  await connect(world, page, 'jane')
-  // Microsoft's own session would take the known account without asking.
-  await page.context().clearCookies({ domain: '127.0.0.1' })
-  await connect(world, page, 'omar')
-  const text = await scene.see('other-account', texts[language].reasons.other_account.title)
-  t.match(text, 'j•••@contoso.com')
-  t.match(text, 'o•••@contoso.com')
-  t.notMatch(await page.content(), /jane@|omar@|Omar|Jane/)
-  t.equal((await world.client.integration(userId))?.account?.username, 'jane@contoso.com')
-})
+await inBothLanguages(
+  t,
+  stage,
+  'another account than the connected one: both masked, nothing changed',
+  async (t, scene) => {
+    const { page, world, language, userId } = scene
+    await connect(world, page, 'jane')
+    // Microsoft's own session would take the known account without asking.
+    await page.context().clearCookies({ domain: '127.0.0.1' })
+    await connect(world, page, 'omar')
+    const text = await scene.see('other-account', texts[language].reasons.other_account.title)
+    t.match(text, 'j•••@contoso.com')
+    t.match(text, 'o•••@contoso.com')
+    t.notMatch(await page.content(), /jane@|omar@|Omar|Jane/)
+    t.equal((await world.client.integration(userId))?.account?.username, 'jane@contoso.com')
+  },
+)
 
 await inBothLanguages(t, stage, 'only part of the permissions: refused in words', async (t, scene) => {
   const { page, world, language } = scene
@@ -81,14 +111,19 @@ await inBothLanguages(t, stage, 'only part of the permissions: refused in words'
   t.equal(await hasConnect(scene), 1)
 })
 
-await inBothLanguages(t, stage, 'blocked by the organisation: the administrator first, with what Microsoft answered', async (t, scene) => {
-  const { page, world, language } = scene
-  world.entra.control.misbehave('aadsts', 53003)
-  await connect(world, page, 'jane')
-  const text = await scene.see('blocked-by-policy', texts[language].reasons.blocked_by_policy.title)
-  t.match(text, texts[language].cure.afterAdmin)
-  t.match((await administratorMessage(scene)).text, 'AADSTS53003')
-})
+await inBothLanguages(
+  t,
+  stage,
+  'blocked by the organisation: the administrator first, with what Microsoft answered',
+  async (t, scene) => {
+    const { page, world, language } = scene
+    world.entra.control.misbehave('aadsts', 53003)
+    await connect(world, page, 'jane')
+    const text = await scene.see('blocked-by-policy', texts[language].reasons.blocked_by_policy.title)
+    t.match(text, texts[language].cure.afterAdmin)
+    t.match((await administratorMessage(scene)).text, 'AADSTS53003')
+  },
+)
 
 await inBothLanguages(t, stage, 'what a reconnect cannot cure is not offered', async (t, scene) => {
   const { page, world, language } = scene
@@ -115,27 +150,43 @@ await inBothLanguages(t, stage, 'Microsoft says by the callback that it is unava
   await scene.see('microsoft-unavailable-callback', texts[language].reasons.microsoft_error.title)
 })
 
-await inBothLanguages(t, stage, 'our own misconfiguration: no detail, a reference that the log knows', async (t, scene) => {
-  const { page, world, language, userId } = scene
-  world.entra.control.misbehave('aadsts', 7000215)
-  await connect(world, page, 'jane')
-  await scene.see('misconfigured', texts[language].reasons.client_credential.title)
-  const lines = await logLines(world, await page.locator('footer code').innerText())
-  const { connect_session: attempt } = lines.find((line) => line['connect_session'] !== undefined) ?? {}
-  const audits = allLines(world).filter((line) => line['audit'] === 'connect_completed' && line['connect_session'] === attempt)
-  t.match(audits, [{ user_id: userId, aadsts: 7000215, correlation_id: /^[0-9a-f-]{36}$/ }], 'and the way from it to what Microsoft said')
-  t.notMatch(await page.content(), /AADSTS|7000215|invalid_client|secret/i)
-  t.equal(await hasConnect(scene), 0)
-})
+await inBothLanguages(
+  t,
+  stage,
+  'our own misconfiguration: no detail, a reference that the log knows',
+  async (t, scene) => {
+    const { page, world, language, userId } = scene
+    world.entra.control.misbehave('aadsts', 7000215)
+    await connect(world, page, 'jane')
+    await scene.see('misconfigured', texts[language].reasons.client_credential.title)
+    const lines = await logLines(world, await page.locator('footer code').innerText())
+    const { connect_session: attempt } = lines.find((line) => line['connect_session'] !== undefined) ?? {}
+    const audits = allLines(world).filter(
+      (line) => line['audit'] === 'connect_completed' && line['connect_session'] === attempt,
+    )
+    t.match(
+      audits,
+      [{ user_id: userId, aadsts: 7000215, correlation_id: /^[0-9a-f-]{36}$/ }],
+      'and the way from it to what Microsoft said',
+    )
+    t.notMatch(await page.content(), /AADSTS|7000215|invalid_client|secret/i)
+    t.equal(await hasConnect(scene), 0)
+  },
+)
 
-await inBothLanguages(t, stage, 'a sign-in that Microsoft itself ends: back at MEGDocs the page says it is not finished', async (t, scene) => {
-  const { page, world, language } = scene
-  await goToMicrosoft(world, page)
-  await throughMicrosoft(world, page, 'blake')
-  t.ok(page.url().startsWith(world.entra.url), 'no way back from there but the browser')
-  await page.goto(`${world.url}/microsoft/manage`)
-  const text = await scene.see('account-not-finished', texts[language].account.title)
-  t.match(text, texts[language].account.pending.title)
-  await page.getByRole('link', { name: texts[language].account.pending.restart }).click()
-  t.equal(new URL(page.url()).pathname, '/microsoft/connect')
-})
+await inBothLanguages(
+  t,
+  stage,
+  'a sign-in that Microsoft itself ends: back at MEGDocs the page says it is not finished',
+  async (t, scene) => {
+    const { page, world, language } = scene
+    await goToMicrosoft(world, page)
+    await throughMicrosoft(world, page, 'blake')
+    t.ok(page.url().startsWith(world.entra.url), 'no way back from there but the browser')
+    await page.goto(`${world.url}/microsoft/manage`)
+    const text = await scene.see('account-not-finished', texts[language].account.title)
+    t.match(text, texts[language].account.pending.title)
+    await page.getByRole('link', { name: texts[language].account.pending.restart }).click()
+    t.equal(new URL(page.url()).pathname, '/microsoft/connect')
+  },
+)

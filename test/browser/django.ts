@@ -6,44 +6,47 @@ import { openChromium } from './support/visitor.ts'
 
 // The Django example in the place of MEGDocs (issue 7, item 3), in a real browser: its session cookie is SameSite=Strict. Needs python3.
 
-t.test('a user of the Django example connects, edits a document, is told to reconnect, and ends where they were', async (t) => {
-  const world = await createWorld({ startMegdocs: startDjango })
-  t.teardown(() => world.close())
-  const page = await (await openChromium(t)).newPage()
-  const heading = () => page.locator('h1').innerText()
-  const approve = async (): Promise<void> => {
-    await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
-    // The second time simulated Microsoft knows the browser and asks nothing.
-    await page.waitForURL((url) => url.href.startsWith(world.entra.url) || url.pathname === '/documents')
-    await throughMicrosoft(world, page, 'jane')
-    await page.waitForURL((url) => url.pathname === '/documents')
-  }
+t.test(
+  'a user of the Django example connects, edits a document, is told to reconnect, and ends where they were',
+  async (t) => {
+    const world = await createWorld({ startMegdocs: startDjango })
+    t.teardown(() => world.close())
+    const page = await (await openChromium(t)).newPage()
+    const heading = () => page.locator('h1').innerText()
+    const approve = async (): Promise<void> => {
+      await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
+      // The second time simulated Microsoft knows the browser and asks nothing.
+      await page.waitForURL((url) => url.href.startsWith(world.entra.url) || url.pathname === '/documents')
+      await throughMicrosoft(world, page, 'jane')
+      await page.waitForURL((url) => url.pathname === '/documents')
+    }
 
-  await page.goto(`${world.url}/documents`)
-  await page.getByRole('button', { name: 'Dr. Jane Doe' }).click()
-  t.equal(await heading(), 'Connect to Microsoft', 'who opens documents without a connection is led to connect')
-  await approve()
-  t.equal(new URL(page.url()).pathname, '/documents', 'and comes back to the documents')
-  t.match(await page.getByRole('status').innerText(), 'Connected to Microsoft as jane@contoso.com')
+    await page.goto(`${world.url}/documents`)
+    await page.getByRole('button', { name: 'Dr. Jane Doe' }).click()
+    t.equal(await heading(), 'Connect to Microsoft', 'who opens documents without a connection is led to connect')
+    await approve()
+    t.equal(new URL(page.url()).pathname, '/documents', 'and comes back to the documents')
+    t.match(await page.getByRole('status').innerText(), 'Connected to Microsoft as jane@contoso.com')
 
-  await page.getByRole('link', { name: 'Hand hygiene audit' }).click()
-  await page.getByRole('textbox').fill('Written in Chromium: ä < &\n')
-  await page.getByRole('button', { name: 'Save to Microsoft 365' }).click()
-  t.match(await page.getByRole('status').innerText(), 'Saved')
-  t.equal(await page.getByRole('textbox').inputValue(), 'Written in Chromium: ä < &\n')
+    await page.getByRole('link', { name: 'Hand hygiene audit' }).click()
+    await page.getByRole('textbox').fill('Written in Chromium: ä < &\n')
+    await page.getByRole('button', { name: 'Save to Microsoft 365' }).click()
+    t.match(await page.getByRole('status').innerText(), 'Saved')
+    t.equal(await page.getByRole('textbox').inputValue(), 'Written in Chromium: ä < &\n')
 
-  await page.goto(world.url)
-  await page.getByRole('button', { name: 'Revoke access' }).click()
-  await page.getByRole('button', { name: 'Let the access token expire' }).click()
-  await page.goto(`${world.url}/documents`)
-  t.equal(await heading(), 'Connect to Microsoft', 'after a revocation as well')
-  await approve()
-  t.equal(new URL(page.url()).pathname, '/documents')
+    await page.goto(world.url)
+    await page.getByRole('button', { name: 'Revoke access' }).click()
+    await page.getByRole('button', { name: 'Let the access token expire' }).click()
+    await page.goto(`${world.url}/documents`)
+    t.equal(await heading(), 'Connect to Microsoft', 'after a revocation as well')
+    await approve()
+    t.equal(new URL(page.url()).pathname, '/documents')
 
-  await page.getByRole('link', { name: 'Microsoft account' }).click()
-  t.equal(new URL(page.url()).pathname, '/accounts/account/microsoft/')
-  await page.goto(world.url)
-  await page.getByRole('button', { name: 'Log out' }).click()
-  await page.goto(`${world.url}/accounts/account/microsoft/`)
-  t.notMatch(await page.locator('main').innerText(), 'jane@contoso.com', 'logging out ended the account page')
-})
+    await page.getByRole('link', { name: 'Microsoft account' }).click()
+    t.equal(new URL(page.url()).pathname, '/accounts/account/microsoft/')
+    await page.goto(world.url)
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.goto(`${world.url}/accounts/account/microsoft/`)
+    t.notMatch(await page.locator('main').innerText(), 'jane@contoso.com', 'logging out ended the account page')
+  },
+)

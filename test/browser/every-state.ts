@@ -13,7 +13,16 @@ for (const language of LANGUAGES) {
     // Both languages have the same elements; what German has is longer words.
     const only = language === 'en' ? undefined : 'layout'
     for (const [name, html] of Object.entries(allPages(language))) {
-      t.same(await inspector.inspect('https://audits.example.com/', html, { width: 320, height: 640, colorScheme: 'dark' }, only), [], name)
+      t.same(
+        await inspector.inspect(
+          'https://audits.example.com/',
+          html,
+          { width: 320, height: 640, colorScheme: 'dark' },
+          only,
+        ),
+        [],
+        name,
+      )
       await inspector.picture(language, `state-${name}`)
     }
   })

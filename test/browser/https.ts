@@ -16,10 +16,16 @@ import { openChromium, visit } from './support/visitor.ts'
 async function tlsEnd(port: () => number): Promise<string> {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const now = Date.now()
-  const cert = toPem(selfSignedCertificate(keys, { commonName: 'localhost', notBefore: now - 60_000, notAfter: now + 86_400_000 }))
+  const cert = toPem(
+    selfSignedCertificate(keys, { commonName: 'localhost', notBefore: now - 60_000, notAfter: now + 86_400_000 }),
+  )
   const server = createServer({ key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }), cert }, (socket) => {
     const behind = connectTo(port(), '127.0.0.1')
-    for (const end of [socket, behind]) end.on('error', () => { socket.destroy(); behind.destroy() })
+    for (const end of [socket, behind])
+      end.on('error', () => {
+        socket.destroy()
+        behind.destroy()
+      })
     socket.pipe(behind).pipe(socket)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -39,7 +45,11 @@ await t.test('over https: a __Host- cookie, HSTS on every answer, the whole way'
     },
   })
   world.entra.control.configureApp({ redirectUris: [url + CALLBACK] })
-  const broker = { address: () => world.replica.internalUrl, authority: BROKER_AUTHORITY, key: world.secrets.megdocsKey }
+  const broker = {
+    address: () => world.replica.internalUrl,
+    authority: BROKER_AUTHORITY,
+    key: world.secrets.megdocsKey,
+  }
   const megdocs = await startMegdocs({ broker, graphUrl: world.entra.graphUrl })
   t.teardown(() => megdocs.close())
   const sides = { broker: () => world.replica.publicUrl, megdocs: () => megdocs.url }
@@ -54,7 +64,14 @@ await t.test('over https: a __Host- cookie, HSTS on every answer, the whole way'
   await page.getByRole('button').first().click()
   await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
   const cookie = (await visitor.context.cookies(url)).find(({ name }) => name.includes('token_broker'))
-  t.match(cookie, { name: '__Host-token_broker', secure: true, httpOnly: true, sameSite: 'Lax', path: '/', domain: 'localhost' })
+  t.match(cookie, {
+    name: '__Host-token_broker',
+    secure: true,
+    httpOnly: true,
+    sameSite: 'Lax',
+    path: '/',
+    domain: 'localhost',
+  })
   await throughMicrosoft(world, page, 'jane')
   await page.locator('h1', { hasText: texts.en.result.connected }).waitFor()
   t.same(visitor.faults, [])

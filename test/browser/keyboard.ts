@@ -27,45 +27,55 @@ async function press(page: Page, name: string | RegExp): Promise<void> {
   await Promise.all([page.waitForEvent('domcontentloaded'), page.keyboard.press('Enter')])
 }
 
-await inBothLanguages(t, stage, 'connect, look, disconnect: without a mouse', async (t, { page, world, language, userId }) => {
-  const words = texts[language]
-  const heading = page.locator('h1')
-  // 400 % zoom at the same time: who needs one often needs the other.
-  await page.setViewportSize({ width: 320, height: 200 })
-  await page.goto(`${world.url}/microsoft/manage`)
-  await press(page, words.connect)
-  await press(page, 'Connect to Microsoft')
-  await press(page, 'Jane Miller')
-  await tabTo(page, 'Accept')
-  await page.keyboard.press('Enter')
-  await heading.filter({ hasText: words.result.connected }).waitFor()
-  await press(page, words.disconnect)
-  t.equal(await heading.innerText(), words.account.title, 'the account page')
-  await press(page, words.disconnect)
-  t.equal(await heading.innerText(), words.confirm.title, 'asks first')
-  await press(page, words.confirm.no)
-  await press(page, words.disconnect)
-  await press(page, words.confirm.yes)
-  t.equal(await heading.innerText(), words.disconnected.title)
-  t.equal(await world.client.integration(userId), undefined)
-  await press(page, words.backToMegdocs)
-  t.equal(page.url(), `${world.url}/`)
-})
+await inBothLanguages(
+  t,
+  stage,
+  'connect, look, disconnect: without a mouse',
+  async (t, { page, world, language, userId }) => {
+    const words = texts[language]
+    const heading = page.locator('h1')
+    // 400 % zoom at the same time: who needs one often needs the other.
+    await page.setViewportSize({ width: 320, height: 200 })
+    await page.goto(`${world.url}/microsoft/manage`)
+    await press(page, words.connect)
+    await press(page, 'Connect to Microsoft')
+    await press(page, 'Jane Miller')
+    await tabTo(page, 'Accept')
+    await page.keyboard.press('Enter')
+    await heading.filter({ hasText: words.result.connected }).waitFor()
+    await press(page, words.disconnect)
+    t.equal(await heading.innerText(), words.account.title, 'the account page')
+    await press(page, words.disconnect)
+    t.equal(await heading.innerText(), words.confirm.title, 'asks first')
+    await press(page, words.confirm.no)
+    await press(page, words.disconnect)
+    await press(page, words.confirm.yes)
+    t.equal(await heading.innerText(), words.disconnected.title)
+    t.equal(await world.client.integration(userId), undefined)
+    await press(page, words.backToMegdocs)
+    t.equal(page.url(), `${world.url}/`)
+  },
+)
 
-await inBothLanguages(t, stage, 'an administrator’s message is reached, opened and selected without a mouse', async (t, { page, world, language }) => {
-  const words = texts[language]
-  await page.goto(`${world.url}/microsoft/connect`)
-  await press(page, 'Connect to Microsoft')
-  await press(page, 'Nora Berg')
-  await tabTo(page, /^Return to the application/)
-  await page.keyboard.press('Enter')
-  await page.locator('h1', { hasText: words.reasons.not_approved.title }).waitFor()
-  await tabTo(page, words.adminMessage.send)
-  await tabTo(page, 'admin-text')
-  await page.keyboard.press('Control+a')
-  t.ok(await page.evaluate('document.activeElement.selectionEnd === document.activeElement.value.length'))
-  await press(page, words.adminMessage.open)
-  t.equal(await page.locator('h1').innerText(), words.adminConsent.title)
-  await press(page, words.adminConsent.go)
-  t.ok(page.url().startsWith(world.entra.url))
-})
+await inBothLanguages(
+  t,
+  stage,
+  'an administrator’s message is reached, opened and selected without a mouse',
+  async (t, { page, world, language }) => {
+    const words = texts[language]
+    await page.goto(`${world.url}/microsoft/connect`)
+    await press(page, 'Connect to Microsoft')
+    await press(page, 'Nora Berg')
+    await tabTo(page, /^Return to the application/)
+    await page.keyboard.press('Enter')
+    await page.locator('h1', { hasText: words.reasons.not_approved.title }).waitFor()
+    await tabTo(page, words.adminMessage.send)
+    await tabTo(page, 'admin-text')
+    await page.keyboard.press('Control+a')
+    t.ok(await page.evaluate('document.activeElement.selectionEnd === document.activeElement.value.length'))
+    await press(page, words.adminMessage.open)
+    t.equal(await page.locator('h1').innerText(), words.adminConsent.title)
+    await press(page, words.adminConsent.go)
+    t.ok(page.url().startsWith(world.entra.url))
+  },
+)

@@ -9,39 +9,54 @@ import { visit, visitWithoutCookies } from './support/visitor.ts'
 const stage = await openStage(t)
 const CALLBACK = '/auth/oauth2/microsoft/callback'
 
-await inBothLanguages(t, stage, 'a link that was used already, has expired, or belongs to another browser', async (t, scene) => {
-  const { page, world, language, userId } = scene
-  const { url } = await world.client.beginConnect(userId)
-  await page.goto(url)
-  t.ok(page.url().startsWith(world.entra.url), 'the link leads to Microsoft')
+await inBothLanguages(
+  t,
+  stage,
+  'a link that was used already, has expired, or belongs to another browser',
+  async (t, scene) => {
+    const { page, world, language, userId } = scene
+    const { url } = await world.client.beginConnect(userId)
+    await page.goto(url)
+    t.ok(page.url().startsWith(world.entra.url), 'the link leads to Microsoft')
 
-  const stranger = await visit(t, stage.chromium, world, { language })
-  await stranger.page.goto(url)
-  await scene.see('link-foreign', texts[language].problems.link_foreign.title, stranger.page)
-  t.same(stranger.faults, [])
+    const stranger = await visit(t, stage.chromium, world, { language })
+    await stranger.page.goto(url)
+    await scene.see('link-foreign', texts[language].problems.link_foreign.title, stranger.page)
+    t.same(stranger.faults, [])
 
-  await page.goto(world.entra.control.decline({ authorizeUrl: page.url() }))
-  await page.goto(url)
-  await scene.see('link-used', texts[language].problems.link_used.title)
+    await page.goto(world.entra.control.decline({ authorizeUrl: page.url() }))
+    await page.goto(url)
+    await scene.see('link-used', texts[language].problems.link_used.title)
 
-  const late = await world.client.beginConnect(userId)
-  await world.query(`update connect_session set expires_at = now() - interval '1 second' where id = '${late.id}'`)
-  await page.goto(late.url)
-  await scene.see('link-expired', texts[language].problems.link_expired.title)
+    const late = await world.client.beginConnect(userId)
+    await world.query(`update connect_session set expires_at = now() - interval '1 second' where id = '${late.id}'`)
+    await page.goto(late.url)
+    await scene.see('link-expired', texts[language].problems.link_expired.title)
 
-  await connect(world, page, 'jane')
-  const result = page.url()
-  await world.query(`update connect_session set expires_at = now() - interval '1 second' where user_id = '${userId}'`)
-  await page.goto(result)
-  await scene.see('result-gone', texts[language].problems.result_gone.title)
-})
+    await connect(world, page, 'jane')
+    const result = page.url()
+    await world.query(`update connect_session set expires_at = now() - interval '1 second' where user_id = '${userId}'`)
+    await page.goto(result)
+    await scene.see('result-gone', texts[language].problems.result_gone.title)
+  },
+)
 
 await inBothLanguages(t, stage, 'answers of Microsoft that belong to nobody here', async (t, scene) => {
   const { page, world, language } = scene
-  for (const query of ['', '?code=x', `?code=x&state=${'a'.repeat(43)}`, '?code=x&state=a&state=b', '?code=x&error=y&state=z']) {
+  for (const query of [
+    '',
+    '?code=x',
+    `?code=x&state=${'a'.repeat(43)}`,
+    '?code=x&state=a&state=b',
+    '?code=x&error=y&state=z',
+  ]) {
     for (const slash of ['', '/']) {
       await page.goto(world.url + CALLBACK + slash + query)
-      t.equal(await page.locator('h1').innerText(), texts[language].problems.sign_in_unmatched.title, `callback${slash}${query}`)
+      t.equal(
+        await page.locator('h1').innerText(),
+        texts[language].problems.sign_in_unmatched.title,
+        `callback${slash}${query}`,
+      )
     }
   }
   await goToMicrosoft(world, page)
@@ -55,24 +70,36 @@ await inBothLanguages(t, stage, 'answers of Microsoft that belong to nobody here
   t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'the stranger has not spoilt it')
 })
 
-await inBothLanguages(t, stage, 'cookies blocked: said before anybody goes to Microsoft, and the link is not spent', async (t, scene) => {
-  const { world, language, userId } = scene
-  const visitor = await visitWithoutCookies(t, world, { language })
-  const { url } = await world.client.beginConnect(userId)
-  await visitor.page.goto(url)
-  await scene.see('cookies-blocked', texts[language].problems.cookies_blocked.title, visitor.page)
-  t.notOk(visitor.requests.some((request) => request.includes(world.entra.url)), 'Microsoft was not asked')
-  t.same(visitor.faults, [])
-  await scene.page.goto(url)
-  t.ok(scene.page.url().startsWith(world.entra.url), 'a browser that takes cookies can still use the link')
-})
+await inBothLanguages(
+  t,
+  stage,
+  'cookies blocked: said before anybody goes to Microsoft, and the link is not spent',
+  async (t, scene) => {
+    const { world, language, userId } = scene
+    const visitor = await visitWithoutCookies(t, world, { language })
+    const { url } = await world.client.beginConnect(userId)
+    await visitor.page.goto(url)
+    await scene.see('cookies-blocked', texts[language].problems.cookies_blocked.title, visitor.page)
+    t.notOk(
+      visitor.requests.some((request) => request.includes(world.entra.url)),
+      'Microsoft was not asked',
+    )
+    t.same(visitor.faults, [])
+    await scene.page.goto(url)
+    t.ok(scene.page.url().startsWith(world.entra.url), 'a browser that takes cookies can still use the link')
+  },
+)
 
 await inBothLanguages(t, stage, 'the account page without a session, and for another user', async (t, scene) => {
   const { page, world, language, visitor } = scene
   await page.goto(world.url + ACCOUNT)
   await scene.see('no-session', texts[language].problems.no_session.title)
   await page.goto(world.url + ACCOUNT.slice(0, -1))
-  t.equal(await page.locator('h1').innerText(), texts[language].problems.no_session.title, 'without the trailing slash too')
+  t.equal(
+    await page.locator('h1').innerText(),
+    texts[language].problems.no_session.title,
+    'without the trailing slash too',
+  )
 
   await connect(world, page, 'jane')
   await openAccountPage(world, page)

@@ -9,10 +9,20 @@ import { openChromium } from './support/visitor.ts'
 
 // The API reference on the internal listener, as a developer of a caller reads it: with JavaScript, unlike every page of ours.
 
-interface Operation { operationId: string; summary: string; tags: string[]; responses: Record<string, { description: string }> }
-const document = await openApiDocument() as { paths: Record<string, Record<string, Operation>>; tags: { name: string }[]; components: { schemas: object } }
-const operations = Object.entries(document.paths)
-  .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, ...operation })))
+interface Operation {
+  operationId: string
+  summary: string
+  tags: string[]
+  responses: Record<string, { description: string }>
+}
+const document = (await openApiDocument()) as {
+  paths: Record<string, Record<string, Operation>>
+  tags: { name: string }[]
+  components: { schemas: object }
+}
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, ...operation })),
+)
 
 const world = await startWorld(t)
 const chromium = await openChromium(t)
@@ -21,12 +31,26 @@ const PICTURES = resolve('.screenshots/en')
 mkdirSync(PICTURES, { recursive: true })
 
 /** Opens the page in a fresh profile; what no page may do is in `faults`. */
-async function open(t: Test, { width = 1280, colorScheme = 'light' as 'light' | 'dark', path = '/docs' } = {}): Promise<{ page: Page; faults: string[] }> {
+async function open(
+  t: Test,
+  { width = 1280, colorScheme = 'light' as 'light' | 'dark', path = '/docs' } = {},
+): Promise<{ page: Page; faults: string[] }> {
   const context = await chromium.newContext({ viewport: { width, height: 800 }, colorScheme })
   t.teardown(() => context.close())
   const faults: string[] = []
-  context.on('request', (request) => void (new URL(request.url()).origin === internalUrl || request.url().startsWith('data:') || faults.push(`request to ${request.url()}`)))
-  context.on('response', (response) => void (response.status() < 400 || faults.push(`${response.status()} ${response.url()}`)))
+  context.on(
+    'request',
+    (request) =>
+      void (
+        new URL(request.url()).origin === internalUrl ||
+        request.url().startsWith('data:') ||
+        faults.push(`request to ${request.url()}`)
+      ),
+  )
+  context.on(
+    'response',
+    (response) => void (response.status() < 400 || faults.push(`${response.status()} ${response.url()}`)),
+  )
   context.on('console', (message) => void faults.push(`console ${message.type()}: ${message.text()}`))
   context.on('weberror', (error) => void faults.push(`script error: ${error.error().message}`))
   const page = await context.newPage()
@@ -36,23 +60,42 @@ async function open(t: Test, { width = 1280, colorScheme = 'light' as 'light' | 
 }
 
 /** Widths and colours both ways; 320 px is also a desktop at 400 % zoom. */
-for (const view of [{ width: 1280, colorScheme: 'light' }, { width: 1280, colorScheme: 'dark' }, { width: 320, colorScheme: 'light' }] as const) {
-  await t.test(`${view.width} px, ${view.colorScheme}: every section and operation is listed, nothing leaves the origin, nothing sticks out`, async (t) => {
-    const { page, faults } = await open(t, view)
-    t.equal(await page.title(), 'Token broker API')
-    t.match(await page.locator('.info .title').innerText(), 'Token broker')
-    t.strictSame(await page.locator('.opblock-tag').evaluateAll((tags) => tags.map((tag) => tag.getAttribute('data-tag'))), document.tags.map(({ name }) => name))
-    const listed = await page.locator('.opblock').evaluateAll((blocks) => blocks.map((block) => [
-      `${block.querySelector('.opblock-summary-method')?.textContent} ${block.querySelector('.opblock-summary-path')?.getAttribute('data-path')}`,
-      block.querySelector('.opblock-summary-description')?.textContent,
-    ].join(': ')))
-    t.strictSame(listed.sort(), operations.map(({ name, summary }) => `${name}: ${summary}`).sort())
-    const trying = page.locator('button').filter({ hasText: /Try it out|Authorize|Execute/ }).or(page.locator('.authorization__btn'))
-    t.equal(await trying.filter({ visible: true }).count(), 0, 'nothing to try: a page cannot sign')
-    await page.screenshot({ path: join(PICTURES, `reference-${view.width}-${view.colorScheme}.png`), fullPage: true })
-    t.equal(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), 0)
-    t.strictSame(faults, [])
-  })
+for (const view of [
+  { width: 1280, colorScheme: 'light' },
+  { width: 1280, colorScheme: 'dark' },
+  { width: 320, colorScheme: 'light' },
+] as const) {
+  await t.test(
+    `${view.width} px, ${view.colorScheme}: every section and operation is listed, nothing leaves the origin, nothing sticks out`,
+    async (t) => {
+      const { page, faults } = await open(t, view)
+      t.equal(await page.title(), 'Token broker API')
+      t.match(await page.locator('.info .title').innerText(), 'Token broker')
+      t.strictSame(
+        await page.locator('.opblock-tag').evaluateAll((tags) => tags.map((tag) => tag.getAttribute('data-tag'))),
+        document.tags.map(({ name }) => name),
+      )
+      const listed = await page
+        .locator('.opblock')
+        .evaluateAll((blocks) =>
+          blocks.map((block) =>
+            [
+              `${block.querySelector('.opblock-summary-method')?.textContent} ${block.querySelector('.opblock-summary-path')?.getAttribute('data-path')}`,
+              block.querySelector('.opblock-summary-description')?.textContent,
+            ].join(': '),
+          ),
+        )
+      t.strictSame(listed.sort(), operations.map(({ name, summary }) => `${name}: ${summary}`).sort())
+      const trying = page
+        .locator('button')
+        .filter({ hasText: /Try it out|Authorize|Execute/ })
+        .or(page.locator('.authorization__btn'))
+      t.equal(await trying.filter({ visible: true }).count(), 0, 'nothing to try: a page cannot sign')
+      await page.screenshot({ path: join(PICTURES, `reference-${view.width}-${view.colorScheme}.png`), fullPage: true })
+      t.equal(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), 0)
+      t.strictSame(faults, [])
+    },
+  )
 }
 
 await t.test('the signing guide is read on the page, worked examples to the last byte', async (t) => {
@@ -61,14 +104,22 @@ await t.test('the signing guide is read on the page, worked examples to the last
   t.equal(await guide.locator('pre').first().isVisible(), false, 'folded: the operations come first')
   await guide.locator('summary').click()
   const blocks = await guide.locator('pre').allInnerTexts()
-  for (const { base } of [WORKED_GET, WORKED_ANSWER, WORKED_POST]) t.ok(blocks.some((block) => block.trim() === base.join('\n')), base.join(', '))
+  for (const { base } of [WORKED_GET, WORKED_ANSWER, WORKED_POST])
+    t.ok(
+      blocks.some((block) => block.trim() === base.join('\n')),
+      base.join(', '),
+    )
   await page.screenshot({ path: join(PICTURES, 'reference-guide.png'), fullPage: true })
   t.strictSame(faults, [])
 })
 
 await t.test('each operation opens by its own address, with every status and its problem codes', async (t) => {
   const { page, faults } = await open(t)
-  for (const { operationId, tags: [tag = ''], responses } of operations) {
+  for (const {
+    operationId,
+    tags: [tag = ''],
+    responses,
+  } of operations) {
     await page.goto('about:blank')
     await page.goto(`${internalUrl}/docs/#/${tag}/${operationId}`)
     const answers = page.locator(`#operations-${tag}-${operationId} .responses-table`).first()
@@ -76,9 +127,11 @@ await t.test('each operation opens by its own address, with every status and its
     const text = await answers.innerText()
     for (const [status, { description }] of Object.entries(responses)) {
       t.match(text, new RegExp(`^${status}\\b`, 'm'), `${operationId} ${status}`)
-      for (const [, code = ''] of description.matchAll(/`(\w+)`:/g)) t.ok(text.includes(code), `${operationId} ${status} ${code}`)
+      for (const [, code = ''] of description.matchAll(/`(\w+)`:/g))
+        t.ok(text.includes(code), `${operationId} ${status} ${code}`)
     }
-    if (operationId === 'getToken') await page.screenshot({ path: join(PICTURES, 'reference-operation.png'), fullPage: true })
+    if (operationId === 'getToken')
+      await page.screenshot({ path: join(PICTURES, 'reference-operation.png'), fullPage: true })
   }
   t.strictSame(faults, [])
 })
@@ -87,7 +140,8 @@ await t.test('schemas are there, with the reasons and who must act', async (t) =
   const { page, faults } = await open(t)
   const models = page.locator('section.models')
   await models.getByRole('button').first().click()
-  for (const name of Object.keys(document.components.schemas)) await models.getByText(name, { exact: true }).first().waitFor()
+  for (const name of Object.keys(document.components.schemas))
+    await models.getByText(name, { exact: true }).first().waitFor()
   await models.getByRole('button', { name: 'Reason' }).first().click()
   await models.getByText('refresh_token_expired').first().waitFor()
   t.strictSame(faults, [])
@@ -95,7 +149,9 @@ await t.test('schemas are there, with the reasons and who must act', async (t) =
 
 await t.test('the policy holds: a script in the page does not run', async (t) => {
   const { page, faults } = await open(t)
-  await page.evaluate(`document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = true' }))`)
+  await page.evaluate(
+    `document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = true' }))`,
+  )
   t.equal(await page.evaluate('window.ran'), undefined)
   t.match(faults.join('\n'), /Content Security Policy/)
 })

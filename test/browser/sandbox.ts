@@ -13,30 +13,35 @@ async function show(t: Test, { visitor, inspector, page }: Scene, name: string):
   await look(visitor, inspector, `sandbox-${name}`)
 }
 
-await inBothLanguages(t, stage, 'MEGDocs: from logging in to a document that is saved, and what it says when Microsoft needs attention', async (t, scene) => {
-  const { page, world, userId, visitor } = scene
-  await page.goto(`${world.url}/login`)
-  await show(t, scene, 'megdocs-login')
-  await logIn(world, visitor, userId)
-  await show(t, scene, 'megdocs-home-not-connected')
-  await page.getByRole('link', { name: 'Documents' }).click()
-  await show(t, scene, 'megdocs-documents-not-connected')
-  await connect(world, page, 'jane')
-  await page.goto(world.url)
-  await show(t, scene, 'megdocs-home')
-  await page.getByRole('link', { name: 'Open your documents' }).click()
-  await show(t, scene, 'megdocs-documents')
-  await page.locator('main ul.plain a').first().click()
-  await page.getByLabel('Text').fill('Written by hand.')
-  await page.getByRole('button', { name: 'Save to Microsoft 365' }).click()
-  t.match(await page.getByRole('status').innerText(), 'Saved')
-  t.equal(await page.getByLabel('Text').inputValue(), 'Written by hand.')
-  await show(t, scene, 'megdocs-document')
-  world.entra.control.revokeSessions({ account: 'jane@contoso.com' })
-  await tokenRunsOut(world, userId)
-  await page.goto(world.url)
-  await show(t, scene, 'megdocs-home-attention')
-})
+await inBothLanguages(
+  t,
+  stage,
+  'MEGDocs: from logging in to a document that is saved, and what it says when Microsoft needs attention',
+  async (t, scene) => {
+    const { page, world, userId, visitor } = scene
+    await page.goto(`${world.url}/login`)
+    await show(t, scene, 'megdocs-login')
+    await logIn(world, visitor, userId)
+    await show(t, scene, 'megdocs-home-not-connected')
+    await page.getByRole('link', { name: 'Documents' }).click()
+    await show(t, scene, 'megdocs-documents-not-connected')
+    await connect(world, page, 'jane')
+    await page.goto(world.url)
+    await show(t, scene, 'megdocs-home')
+    await page.getByRole('link', { name: 'Open your documents' }).click()
+    await show(t, scene, 'megdocs-documents')
+    await page.locator('main ul.plain a').first().click()
+    await page.getByLabel('Text').fill('Written by hand.')
+    await page.getByRole('button', { name: 'Save to Microsoft 365' }).click()
+    t.match(await page.getByRole('status').innerText(), 'Saved')
+    t.equal(await page.getByLabel('Text').inputValue(), 'Written by hand.')
+    await show(t, scene, 'megdocs-document')
+    world.entra.control.revokeSessions({ account: 'jane@contoso.com' })
+    await tokenRunsOut(world, userId)
+    await page.goto(world.url)
+    await show(t, scene, 'megdocs-home-attention')
+  },
+)
 
 await inBothLanguages(t, stage, 'Microsoft: every page on the way', async (t, scene) => {
   const { page, world } = scene

@@ -1,6 +1,15 @@
 import t from 'tap'
 import { texts } from '../../src/http/pages/texts.ts'
-import { ACCOUNT, connect, goToMicrosoft, logIn, microsoftPage, openAccountPage, settled, throughMicrosoft } from './support/people.ts'
+import {
+  ACCOUNT,
+  connect,
+  goToMicrosoft,
+  logIn,
+  microsoftPage,
+  openAccountPage,
+  settled,
+  throughMicrosoft,
+} from './support/people.ts'
 import { openScene, openStage } from './support/stage.ts'
 
 // What people do that no diagram shows: back, reload, two tabs, somebody else's link (issue 5, item 6).
@@ -8,51 +17,59 @@ import { openScene, openStage } from './support/stage.ts'
 const stage = await openStage(t)
 const words = texts.en
 
-await t.test('back and reload at every step of a connect end somewhere sensible, and never in a second connect', async (t) => {
-  const { page, world, userId, visitor } = await openScene(t, stage)
-  const step = async (name: string, expected: string | RegExp): Promise<void> => void t.match(await page.locator('h1').innerText(), expected, name)
-  await goToMicrosoft(world, page)
-  await step('at Microsoft', 'Pick an account')
-  await page.reload()
-  await step('reloaded there', 'Pick an account')
-  await page.goBack()
-  await step('back: MEGDocs, not our ticket', 'Connect to Microsoft')
-  await page.goForward()
-  await step('forward again', 'Pick an account')
-  const authorizeUrl = page.url()
-  await throughMicrosoft(world, page, 'jane')
-  await settled(page)
-  await step('done', words.result.connected)
-  await page.reload()
-  await step('reloaded', words.result.connected)
-  const { generation } = await world.client.token(userId)
-  const ticket = visitor.requests.find((request) => request.includes('/auth/oauth2/microsoft/connect/'))?.replace('GET ', '') ?? ''
-  await page.goto(ticket)
-  await step('our ticket again, from the history', words.problems.link_used.title)
-  // Back to Microsoft's first page, and approving the same request once more.
-  await page.goto(authorizeUrl)
-  await throughMicrosoft(world, page, 'jane')
-  await settled(page)
-  await step('approved twice', words.problems.sign_in_unmatched.title)
-  t.match(await page.locator('main').innerText(), 'If you have just connected, you are done.')
-  t.equal((await world.client.token(userId)).generation, generation, 'connected once')
-  t.same(visitor.faults, [])
-})
+await t.test(
+  'back and reload at every step of a connect end somewhere sensible, and never in a second connect',
+  async (t) => {
+    const { page, world, userId, visitor } = await openScene(t, stage)
+    const step = async (name: string, expected: string | RegExp): Promise<void> =>
+      void t.match(await page.locator('h1').innerText(), expected, name)
+    await goToMicrosoft(world, page)
+    await step('at Microsoft', 'Pick an account')
+    await page.reload()
+    await step('reloaded there', 'Pick an account')
+    await page.goBack()
+    await step('back: MEGDocs, not our ticket', 'Connect to Microsoft')
+    await page.goForward()
+    await step('forward again', 'Pick an account')
+    const authorizeUrl = page.url()
+    await throughMicrosoft(world, page, 'jane')
+    await settled(page)
+    await step('done', words.result.connected)
+    await page.reload()
+    await step('reloaded', words.result.connected)
+    const { generation } = await world.client.token(userId)
+    const ticket =
+      visitor.requests.find((request) => request.includes('/auth/oauth2/microsoft/connect/'))?.replace('GET ', '') ?? ''
+    await page.goto(ticket)
+    await step('our ticket again, from the history', words.problems.link_used.title)
+    // Back to Microsoft's first page, and approving the same request once more.
+    await page.goto(authorizeUrl)
+    await throughMicrosoft(world, page, 'jane')
+    await settled(page)
+    await step('approved twice', words.problems.sign_in_unmatched.title)
+    t.match(await page.locator('main').innerText(), 'If you have just connected, you are done.')
+    t.equal((await world.client.token(userId)).generation, generation, 'connected once')
+    t.same(visitor.faults, [])
+  },
+)
 
-await t.test('back after a reconnect for which Microsoft asked nothing: MEGDocs’ own page, not another reconnect', async (t) => {
-  const { page, world, userId, visitor } = await openScene(t, stage)
-  await connect(world, page, 'jane')
-  await goToMicrosoft(world, page)
-  await settled(page)
-  t.equal(await page.locator('h1').innerText(), words.result.reconnected)
-  const { generation } = await world.client.token(userId)
-  await page.goBack()
-  t.equal(new URL(page.url()).pathname, '/microsoft/connect')
-  await page.goForward()
-  t.equal(await page.locator('h1').innerText(), words.result.reconnected)
-  t.equal((await world.client.token(userId)).generation, generation)
-  t.same(visitor.faults, [])
-})
+await t.test(
+  'back after a reconnect for which Microsoft asked nothing: MEGDocs’ own page, not another reconnect',
+  async (t) => {
+    const { page, world, userId, visitor } = await openScene(t, stage)
+    await connect(world, page, 'jane')
+    await goToMicrosoft(world, page)
+    await settled(page)
+    t.equal(await page.locator('h1').innerText(), words.result.reconnected)
+    const { generation } = await world.client.token(userId)
+    await page.goBack()
+    t.equal(new URL(page.url()).pathname, '/microsoft/connect')
+    await page.goForward()
+    t.equal(await page.locator('h1').innerText(), words.result.reconnected)
+    t.equal((await world.client.token(userId)).generation, generation)
+    t.same(visitor.faults, [])
+  },
+)
 
 await t.test('a second hit on the callback leads where the first one did and disturbs nothing', async (t) => {
   const { page, world, userId, visitor } = await openScene(t, stage)
@@ -65,7 +82,11 @@ await t.test('a second hit on the callback leads where the first one did and dis
   const { generation } = await world.client.token(userId)
   await page.goto(callback)
   await settled(page)
-  t.equal(await page.locator('h1').innerText(), words.problems.sign_in_unmatched.title, 'the browser session has ended with the connect')
+  t.equal(
+    await page.locator('h1').innerText(),
+    words.problems.sign_in_unmatched.title,
+    'the browser session has ended with the connect',
+  )
   t.match(await page.locator('main').innerText(), 'If you have just connected, you are done.')
   t.equal((await world.client.token(userId)).generation, generation)
   t.same(visitor.faults, [])
@@ -75,7 +96,12 @@ await t.test('a link that the browser fetches ahead is not spent', async (t) => 
   const { page, world, userId, visitor } = await openScene(t, stage)
   const { url } = await world.client.beginConnect(userId)
   // A page of MEGDocs with the link in it, as a careless template might have it.
-  await page.route('**/ahead', (route) => route.fulfill({ contentType: 'text/html', body: `<title>x</title><link rel="prefetch" href="${url}"><a href="${url}">on</a>` }))
+  await page.route('**/ahead', (route) =>
+    route.fulfill({
+      contentType: 'text/html',
+      body: `<title>x</title><link rel="prefetch" href="${url}"><a href="${url}">on</a>`,
+    }),
+  )
   const fetched = page.waitForResponse((response) => response.url() === url)
   await page.goto(`${world.url}/ahead`)
   const answer = await fetched
@@ -84,7 +110,10 @@ await t.test('a link that the browser fetches ahead is not spent', async (t) => 
   await page.getByRole('link').click()
   t.equal(await microsoftPage(page), 'picker', 'the click still works')
   // Chromium writes a line about that 503.
-  t.same(visitor.faults.filter((fault) => !fault.includes('status of 503')), [])
+  t.same(
+    visitor.faults.filter((fault) => !fault.includes('status of 503')),
+    [],
+  )
 })
 
 await t.test('two tabs do not disturb each other, whichever comes back first', async (t) => {
@@ -115,7 +144,10 @@ await t.test('MEGDocs’ own session is SameSite=Strict and still there after Mi
   const { page, world, visitor } = await openScene(t, stage)
   await connect(world, page, 'jane')
   const cookies = await visitor.context.cookies(world.url)
-  t.match(cookies.find(({ name }) => name === 'megdocs_session'), { sameSite: 'Strict', httpOnly: true })
+  t.match(
+    cookies.find(({ name }) => name === 'megdocs_session'),
+    { sameSite: 'Strict', httpOnly: true },
+  )
   t.equal(await page.locator('h1').innerText(), words.result.connected)
   t.same(visitor.faults, [])
 })

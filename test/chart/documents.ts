@@ -26,7 +26,12 @@ export function values(): Value[] {
       const comment = key.commentBefore ?? (index === 0 ? map.commentBefore : undefined)
       const what = /^ -- (.+)$/m.exec(comment?.split('\n').at(-1) ?? '')?.[1]
       if (what === undefined && isMap(value) && value.items.length > 0) visit(value, here)
-      else found.push({ path: here.join('.'), what, byDefault: isScalar(value) ? value.value : (value as YAMLMap).toJSON() })
+      else
+        found.push({
+          path: here.join('.'),
+          what,
+          byDefault: isScalar(value) ? value.value : (value as YAMLMap).toJSON(),
+        })
     }
   }
   visit(document.contents as YAMLMap, [])
@@ -34,7 +39,10 @@ export function values(): Value[] {
 }
 
 export function readme(): string {
-  const rows = values().map(({ path, what = '', byDefault }) => `| \`${path}\` | ${what.replaceAll('|', '\\|')} | \`${JSON.stringify(byDefault)}\` |`)
+  const rows = values().map(
+    ({ path, what = '', byDefault }) =>
+      `| \`${path}\` | ${what.replaceAll('|', '\\|')} | \`${JSON.stringify(byDefault)}\` |`,
+  )
   const table = ['| value | what it is | default |', '|---|---|---|', ...rows].join('\n')
   const text = readFileSync(README, 'utf8')
   const [before, after] = [text.split(MARKS[0])[0], text.split(MARKS[1])[1]]

@@ -24,7 +24,9 @@ export interface KubernetesObject {
 /** One line on what is missing and how to get it; undefined when all is there. */
 export function missingTools(): string | undefined {
   const missing = ['helm', 'promtool', 'prometheus', 'schemas', 'crds'].filter((name) => !existsSync(join(TOOLS, name)))
-  return missing.length === 0 ? undefined : `test:chart lacks ${missing.join(', ')} in ${TOOLS}: run bash test/chart/install-tools`
+  return missing.length === 0
+    ? undefined
+    : `test:chart lacks ${missing.join(', ')} in ${TOOLS}: run bash test/chart/install-tools`
 }
 
 export interface Ran {
@@ -34,7 +36,11 @@ export interface Ran {
 }
 
 export function run(tool: 'helm' | 'promtool', args: readonly string[], input?: string): Ran {
-  const { status, stdout, stderr, error } = spawnSync(join(TOOLS, tool), [...args], { encoding: 'utf8', maxBuffer: 2 ** 26, ...(input === undefined ? {} : { input }) })
+  const { status, stdout, stderr, error } = spawnSync(join(TOOLS, tool), [...args], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+    ...(input === undefined ? {} : { input }),
+  })
   if (error) throw error
   return { code: status ?? 1, out: stdout, err: stderr }
 }
@@ -51,12 +57,32 @@ export interface Rendering {
   set?: readonly string[]
 }
 
-export function template({ values, release = 'tb', namespace = 'megdocs', kubernetes = KUBERNETES[1], chart = CHART, set = [] }: Rendering): Ran {
-  return run('helm', ['template', release, chart, '--namespace', namespace, '--kube-version', kubernetes, '--values', join(VALUES, `${values}.yaml`), ...set.flatMap((one) => ['--set-json', one])])
+export function template({
+  values,
+  release = 'tb',
+  namespace = 'megdocs',
+  kubernetes = KUBERNETES[1],
+  chart = CHART,
+  set = [],
+}: Rendering): Ran {
+  return run('helm', [
+    'template',
+    release,
+    chart,
+    '--namespace',
+    namespace,
+    '--kube-version',
+    kubernetes,
+    '--values',
+    join(VALUES, `${values}.yaml`),
+    ...set.flatMap((one) => ['--set-json', one]),
+  ])
 }
 
 export function objectsOf(text: string): KubernetesObject[] {
-  return parseAllDocuments(text).map((document) => document.toJS() as KubernetesObject | null).filter((object) => object !== null)
+  return parseAllDocuments(text)
+    .map((document) => document.toJS() as KubernetesObject | null)
+    .filter((object) => object !== null)
 }
 
 /** Every object that helm makes of these values. Throws with helm's own words. */

@@ -15,7 +15,11 @@ export function schemaProblems(objects: readonly KubernetesObject[], kubernetes:
   const load = (file: string): object => JSON.parse(readFileSync(join(folder, file), 'utf8')) as object
   ajv.addSchema(load('_definitions.json'), 'https://kubernetes.io/api/_definitions.json')
   return objects.flatMap((object) => {
-    const { apiVersion, kind, metadata: { name } } = object
+    const {
+      apiVersion,
+      kind,
+      metadata: { name },
+    } = object
     const [group = '', version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion]
     const file = [kind.toLowerCase(), ...(group === '' ? [] : [group.split('.')[0]]), version].join('-')
     let validate: ValidateFunction | undefined = OPERATOR.get(`${apiVersion} ${kind}`)
@@ -24,7 +28,11 @@ export function schemaProblems(objects: readonly KubernetesObject[], kubernetes:
     } catch (error) {
       return [`${kind} ${name}: ${(error as Error).message}`]
     }
-    return validate!(object) ? [] : validate!.errors!.map(({ instancePath, message, params }) => `${kind} ${name} ${instancePath} ${message} ${JSON.stringify(params)}`)
+    return validate!(object)
+      ? []
+      : validate!.errors!.map(
+          ({ instancePath, message, params }) => `${kind} ${name} ${instancePath} ${message} ${JSON.stringify(params)}`,
+        )
   })
 }
 
@@ -32,18 +40,33 @@ interface Definition {
   spec: { group: string; names: { kind: string }; versions: { name: string; schema: { openAPIV3Schema: object } }[] }
 }
 
-const OPERATOR = new Map<string, ValidateFunction>(readdirSync(join(TOOLS, 'crds')).flatMap((file) => {
-  const { spec } = parse(readFileSync(join(TOOLS, 'crds', file), 'utf8')) as Definition
-  return spec.versions.map(({ name, schema }) => [`${spec.group}/${name} ${spec.names.kind}`, new Ajv(OPTIONS).compile(closed(schema.openAPIV3Schema, true))] as const)
-}))
+const OPERATOR = new Map<string, ValidateFunction>(
+  readdirSync(join(TOOLS, 'crds')).flatMap((file) => {
+    const { spec } = parse(readFileSync(join(TOOLS, 'crds', file), 'utf8')) as Definition
+    return spec.versions.map(
+      ({ name, schema }) =>
+        [
+          `${spec.group}/${name} ${spec.names.kind}`,
+          new Ajv(OPTIONS).compile(closed(schema.openAPIV3Schema, true)),
+        ] as const,
+    )
+  }),
+)
 
 /** An API server drops what a definition does not know; here it is a mistake. */
 function closed(node: object, root = false): object {
-  if (Array.isArray(node)) return node.map((one) => typeof one === 'object' && one !== null ? closed(one) : one)
-  const copy = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, typeof value === 'object' && value !== null ? closed(value) : value])) as Record<string, unknown>
+  if (Array.isArray(node)) return node.map((one) => (typeof one === 'object' && one !== null ? closed(one) : one))
+  const copy = Object.fromEntries(
+    Object.entries(node).map(([name, value]) => [
+      name,
+      typeof value === 'object' && value !== null ? closed(value) : value,
+    ]),
+  ) as Record<string, unknown>
   if (copy['x-kubernetes-int-or-string'] === true) delete copy['type']
   // Go's regular expressions know a flag that ours do not.
   if (typeof copy['pattern'] === 'string' && copy['pattern'].includes('(?i)')) delete copy['pattern']
   const open = root || 'additionalProperties' in copy || copy['x-kubernetes-preserve-unknown-fields'] === true
-  return copy['type'] === 'object' && typeof copy['properties'] === 'object' && !open ? { ...copy, additionalProperties: false } : copy
+  return copy['type'] === 'object' && typeof copy['properties'] === 'object' && !open
+    ? { ...copy, additionalProperties: false }
+    : copy
 }

@@ -41,7 +41,10 @@ t.test('a tenant that is not among the allowed ones is refused', async (t) => {
   t.same(problemsOf({ MICROSOFT_TENANT: tenant, ALLOWED_TENANTS: other }), [
     'ALLOWED_TENANTS: does not hold the tenant that MICROSOFT_TENANT names: nobody could connect',
   ])
-  t.same(read({ MICROSOFT_TENANT: tenant, ALLOWED_TENANTS: `${other} ${tenant}` }).microsoft.allowedTenants, [other, tenant])
+  t.same(read({ MICROSOFT_TENANT: tenant, ALLOWED_TENANTS: `${other} ${tenant}` }).microsoft.allowedTenants, [
+    other,
+    tenant,
+  ])
 })
 
 t.test('an authority for Postgres goes with verification only', async (t) => {
@@ -49,7 +52,9 @@ t.test('an authority for Postgres goes with verification only', async (t) => {
   const url = (mode: string) => `postgres://broker@db/tb${mode}`
   const problem = 'has another sslmode than verify-full, although DATABASE_CA is set'
   t.same(problemsOf({ DATABASE_CA: ca, DATABASE_URL: url('?sslmode=require') }), [`DATABASE_URL: ${problem}`])
-  t.same(problemsOf({ DATABASE_CA: ca, DATABASE_MIGRATION_URL: url('?sslmode=disable') }), [`DATABASE_MIGRATION_URL: ${problem}`])
+  t.same(problemsOf({ DATABASE_CA: ca, DATABASE_MIGRATION_URL: url('?sslmode=disable') }), [
+    `DATABASE_MIGRATION_URL: ${problem}`,
+  ])
   for (const mode of ['', '?sslmode=verify-full']) {
     t.equal(read({ DATABASE_CA: ca, DATABASE_URL: url(mode) }).database.ca, ca.trim())
   }
@@ -74,7 +79,9 @@ t.test('the signed API has TLS that fits, or plain HTTP that was chosen', async 
 })
 
 t.test('the callers file is judged with the rest', async (t) => {
-  const broken = JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [{ key_id: 'CANARY' }] }] })
+  const broken = JSON.stringify({
+    callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [{ key_id: 'CANARY' }] }],
+  })
   const problems = problemsOf({ DRAIN_SECONDS: 'x' }, { '/callers.json': broken })
   t.ok(problems.some((problem) => problem.startsWith('CALLERS_FILE: at callers[0].keys[0].secret: expected ')))
   t.ok(problems.some((problem) => problem.startsWith('DRAIN_SECONDS: ')))

@@ -28,7 +28,10 @@ function certified(keys: { publicKey: KeyObject; privateKey: KeyObject }): Pair 
 }
 
 export function callers(algorithm: 'hmac-sha256' | 'ed25519' = 'hmac-sha256', more: object = {}): string {
-  const raw = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('base64url')
+  const raw = generateKeyPairSync('ed25519')
+    .publicKey.export({ type: 'spki', format: 'der' })
+    .subarray(-32)
+    .toString('base64url')
   const material = algorithm === 'ed25519' ? { public_key: raw } : { secret: key('caller') }
   const keys = [{ key_id: 'megdocs-1', algorithm, ...material, not_after: '2027-05-01T00:00:00Z' }]
   return JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys, ...more }] })

@@ -9,7 +9,11 @@ const NO_URL = 'is not an absolute URL that begins with https://'
 const CALLBACK = 'https://audits.megsupportools.com/auth/oauth2/microsoft/callback'
 
 /** Values of one variable with the one problem that each must give; undefined: it is right. */
-function rules(name: Name, values: Record<string, string | undefined>, others: Record<string, string | undefined> = {}): void {
+function rules(
+  name: Name,
+  values: Record<string, string | undefined>,
+  others: Record<string, string | undefined> = {},
+): void {
   t.test(`${name} follows its rules`, async (t) => {
     for (const [value, problem] of Object.entries(values)) {
       const changes = { ...others, [name]: value }
@@ -26,35 +30,39 @@ t.test('the host name is audits, the subdomain as it is, and megsupportools.com'
 })
 
 rules('SUBDOMAIN', {
-  'Staging': 'has characters other than a-z 0-9 -',
+  Staging: 'has characters other than a-z 0-9 -',
   '.staging': 'has characters other than a-z 0-9 -',
   'a/b': 'has characters other than a-z 0-9 -',
-  'a_b': 'has characters other than a-z 0-9 -',
+  a_b: 'has characters other than a-z 0-9 -',
   'staging-': 'does not give a host name: ends in - or is longer than 57',
   ['x'.repeat(58)]: 'does not give a host name: ends in - or is longer than 57',
   ['x'.repeat(57)]: undefined,
   '"demo"': 'has quotes around it',
 })
 
-rules('PUBLIC_BASE_URL', {
-  'https://audits.example.org': undefined,
-  'https://audits.example.org:8443/': undefined,
-  'http://localhost:3000': undefined,
-  'http://127.0.0.1:3000': undefined,
-  'http://audits.example.org': HTTPS_ONLY,
-  'http://localhost.example.org': HTTPS_ONLY,
-  'http://[::1]:3000': HTTPS_ONLY,
-  'https://audits.example.org/app': 'has a path or query',
-  'https://audits.example.org?': 'has a path or query',
-  'https://audits.example.org#': 'has a fragment (#…)',
-  'https://user@audits.example.org': 'has a user name or password in it',
-  'audits.example.org': NO_URL,
-  'https:audits.example.org': NO_URL,
-  'https:/audits.example.org': NO_URL,
-  'https:\\\\audits.example.org': NO_URL,
-  'ftp://audits.example.org': NO_URL,
-  'https://': NO_URL,
-}, { SUBDOMAIN: undefined })
+rules(
+  'PUBLIC_BASE_URL',
+  {
+    'https://audits.example.org': undefined,
+    'https://audits.example.org:8443/': undefined,
+    'http://localhost:3000': undefined,
+    'http://127.0.0.1:3000': undefined,
+    'http://audits.example.org': HTTPS_ONLY,
+    'http://localhost.example.org': HTTPS_ONLY,
+    'http://[::1]:3000': HTTPS_ONLY,
+    'https://audits.example.org/app': 'has a path or query',
+    'https://audits.example.org?': 'has a path or query',
+    'https://audits.example.org#': 'has a fragment (#…)',
+    'https://user@audits.example.org': 'has a user name or password in it',
+    'audits.example.org': NO_URL,
+    'https:audits.example.org': NO_URL,
+    'https:/audits.example.org': NO_URL,
+    'https:\\\\audits.example.org': NO_URL,
+    'ftp://audits.example.org': NO_URL,
+    'https://': NO_URL,
+  },
+  { SUBDOMAIN: undefined },
+)
 
 const OTHER_PATH =
   'has a path that the callback does not answer: it must be /auth/oauth2/microsoft/callback or /auth/oauth2/microsoft/callback/'
@@ -72,7 +80,7 @@ rules('REDIRECT_URI', {
   [CALLBACK.replace('audits.', 'Audits.')]: 'has a host in other than its plain form (lower case, no default port)',
   [CALLBACK.replace('.com', '.com:443')]: 'has a host in other than its plain form (lower case, no default port)',
   [CALLBACK.replace('audits.', 'other.')]: 'is not on the scheme and host of the public base URL',
-  'callback': NO_URL,
+  callback: NO_URL,
 })
 
 t.test('REDIRECT_URI cannot be what Microsoft does not register', async (t) => {
@@ -96,8 +104,8 @@ rules('MICROSOFT_CLIENT_SECRET', {
   [randomUUID().toUpperCase()]: SECRET_ID,
   [`kYz8Q~abcdefghijklmnopqrst,${randomUUID()}`]: `entry 2 ${SECRET_ID}`,
   'kYz8Q~abcdefghijklmnopqrst kYz8Q~abcdefghijklmnopqrst': 'entry 2 stands twice in the list',
-  'changeme': 'is a placeholder',
-  'XXXXXXXXXXXXXXXXXXXX': 'is a placeholder',
+  changeme: 'is a placeholder',
+  XXXXXXXXXXXXXXXXXXXX: 'is a placeholder',
   'short-1234': 'is not 16 to 64 characters long',
 })
 
@@ -159,7 +167,7 @@ rules('SESSION_SECRETS', {
   [`${key('a')},${key('b').slice(0, 31)}`]: 'entry 2 is shorter than 32 characters',
   [`${key('a')} ${key('a')}`]: 'entry 2 stands twice in the list',
   'change-me-to-something-that-is-long-enough': 'is a placeholder',
-  'abababababababababababababababababab': 'is a placeholder',
+  abababababababababababababababababab: 'is a placeholder',
   ['X'.repeat(40)]: 'is a placeholder',
 })
 rules('SEALING_KEYS', {
@@ -184,7 +192,10 @@ t.test('RESPONSE_SIGNING_KEY is one key in both its forms, and takes what keygen
   const forms = [pkcs8.subarray(-32).toString('base64url'), pkcs8.toString('base64')]
   for (const form of forms) t.ok(read({ RESPONSE_SIGNING_KEY: `b:${form}` }).responseSigningKey?.key.equals(ed25519))
   const { caller } = generateKey('ed25519', 'broker', NOW + 86_400_000, NOW)
-  t.equal(read({ RESPONSE_SIGNING_KEY: `${caller.key_id}:${caller.private_key}` }).responseSigningKey?.keyId, caller.key_id)
+  t.equal(
+    read({ RESPONSE_SIGNING_KEY: `${caller.key_id}:${caller.private_key}` }).responseSigningKey?.keyId,
+    caller.key_id,
+  )
 })
 
 for (const name of ['ENTRY_URL_CONNECT', 'ENTRY_URL_MANAGE', 'COMPLETION_URL'] as const) {
@@ -228,7 +239,7 @@ rules('INTERNAL_AUTHORITIES', {
 })
 rules('TRUSTED_PROXIES', {
   '10.0.0.0/8 fd00::/8,192.0.2.7': undefined,
-  'ingress': 'is not an address or CIDR range',
+  ingress: 'is not an address or CIDR range',
   '10.0.0.0/33': 'is not an address or CIDR range',
   '10.0.0.0/': 'is not an address or CIDR range',
   '10.0.0/8': 'is not an address or CIDR range',
@@ -252,7 +263,8 @@ t.test('certificates and private keys that cannot serve are refused', async (t) 
   ])
 
   const encrypted = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    .privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }).toString()
+    .privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })
+    .toString()
   t.same(privateKey('no pem'), ['MICROSOFT_CLIENT_KEY: holds no PEM private key'])
   t.same(privateKey(encrypted), ['MICROSOFT_CLIENT_KEY: private key 1 cannot be read: it is encrypted'])
   t.same(problemsOf({ DATABASE_CA: broken }), ['DATABASE_CA: holds a certificate that cannot be read'])

@@ -50,15 +50,27 @@ t.test('what is untouched for 45 days is refreshed, what is younger is left alon
   await untouched(world, ['u0'], 46)
   await untouched(world, ['u1'], 44)
   const before = await Promise.all(['u0', 'u1', 'u2'].map((userId) => generationOf(world, userId)))
-  t.same(await world.replica.services.keepAlive.sweep(never()), { renewed: 1, failed: 0, skipped: 0, letGo: 0, ended: 'done' })
+  t.same(await world.replica.services.keepAlive.sweep(never()), {
+    renewed: 1,
+    failed: 0,
+    skipped: 0,
+    letGo: 0,
+    ended: 'done',
+  })
   const after = await Promise.all(['u0', 'u1', 'u2'].map((userId) => generationOf(world, userId)))
   t.ok(after[0]! > before[0]!)
   t.same(after.slice(1), before.slice(1))
   t.equal(world.entra.control.tokenRequests().total, 1)
   const row = await world.row('u0')
   t.ok(Date.now() - (row!['refreshed_at'] as Date).getTime() < 60_000)
-  t.ok(Date.now() - (row!['last_used_at'] as Date).getTime() > 45 * 86_400_000, 'it is no caller\'s read')
-  t.same(await world.replica.services.keepAlive.sweep(never()), { renewed: 0, failed: 0, skipped: 0, letGo: 0, ended: 'done' })
+  t.ok(Date.now() - (row!['last_used_at'] as Date).getTime() > 45 * 86_400_000, "it is no caller's read")
+  t.same(await world.replica.services.keepAlive.sweep(never()), {
+    renewed: 0,
+    failed: 0,
+    skipped: 0,
+    letGo: 0,
+    ended: 'done',
+  })
 })
 
 t.test('two replicas that sweep at once refresh nothing twice', async (t) => {
@@ -68,8 +80,17 @@ t.test('two replicas that sweep at once refresh nothing twice', async (t) => {
   await untouched(world, userIds, 50)
   const sweeps = await Promise.all([world.replica, other].map(({ services }) => services.keepAlive.sweep(never())))
   t.equal(world.entra.control.tokenRequests().total, 12)
-  t.equal(sweeps.reduce((sum, { renewed }) => sum + renewed, 0), 12)
-  t.same(sweeps.map(({ failed, ended }) => [failed, ended]), [[0, 'done'], [0, 'done']])
+  t.equal(
+    sweeps.reduce((sum, { renewed }) => sum + renewed, 0),
+    12,
+  )
+  t.same(
+    sweeps.map(({ failed, ended }) => [failed, ended]),
+    [
+      [0, 'done'],
+      [0, 'done'],
+    ],
+  )
 })
 
 t.test('a stale list refreshes nothing that another replica has refreshed since', async (t) => {
@@ -105,27 +126,37 @@ t.test('no more than 60 are begun in a minute', async (t) => {
   t.ok(slept() - before >= 5 * 1_000, `${slept() - before} ms of pauses for 5`)
 })
 
-t.test('an open breaker ends the sweep: one refresh is tried, none with each further sweep until the pause is over', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
-  const userIds = await connectMany(world, 4)
-  await untouched(world, userIds, 50)
-  world.entra.control.configureApp({ clientSecrets: ['another-secret-than-the-brokers-own-value'] })
-  const { keepAlive } = world.replica.services
-  t.match(await keepAlive.sweep(never()), { renewed: 0, failed: 1, ended: 'breaker' })
-  t.equal(world.entra.control.tokenRequests().total, 1)
-  t.match(await keepAlive.sweep(never()), { renewed: 0, failed: 1, ended: 'breaker' })
-  t.equal(world.entra.control.tokenRequests().total, 1, 'nothing was sent while it is open')
-  const [marked] = await world.sql`select count(*)::int as count from oauth2_integration where status <> 'active' or failure is not null`
-  t.equal(marked?.['count'], 0, 'nobody is marked for it')
-})
+t.test(
+  'an open breaker ends the sweep: one refresh is tried, none with each further sweep until the pause is over',
+  async (t) => {
+    const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+    const userIds = await connectMany(world, 4)
+    await untouched(world, userIds, 50)
+    world.entra.control.configureApp({ clientSecrets: ['another-secret-than-the-brokers-own-value'] })
+    const { keepAlive } = world.replica.services
+    t.match(await keepAlive.sweep(never()), { renewed: 0, failed: 1, ended: 'breaker' })
+    t.equal(world.entra.control.tokenRequests().total, 1)
+    t.match(await keepAlive.sweep(never()), { renewed: 0, failed: 1, ended: 'breaker' })
+    t.equal(world.entra.control.tokenRequests().total, 1, 'nothing was sent while it is open')
+    const [marked] =
+      await world.sql`select count(*)::int as count from oauth2_integration where status <> 'active' or failure is not null`
+    t.equal(marked?.['count'], 0, 'nobody is marked for it')
+  },
+)
 
 t.test('what Microsoft refused for good is not tried, what may be cured is tried once a day', async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
   await connectMany(world, 2)
-  const failure = (final: boolean, daysAgo: number) => JSON.stringify({
-    verdict: 'reconnect', reason: final ? 'access_revoked' : 'account_disabled', final, microsoft: {}, at: new Date(Date.now() - daysAgo * 86_400_000).toISOString(),
-  })
-  const fail = (userId: string, text: string) => world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${text}::text::jsonb where user_id = ${userId}`
+  const failure = (final: boolean, daysAgo: number) =>
+    JSON.stringify({
+      verdict: 'reconnect',
+      reason: final ? 'access_revoked' : 'account_disabled',
+      final,
+      microsoft: {},
+      at: new Date(Date.now() - daysAgo * 86_400_000).toISOString(),
+    })
+  const fail = (userId: string, text: string) =>
+    world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${text}::text::jsonb where user_id = ${userId}`
   await untouched(world, ['u0', 'u1'], 50)
   await fail('u0', failure(true, 3))
   await fail('u1', failure(false, 0.5))
@@ -137,15 +168,18 @@ t.test('what Microsoft refused for good is not tried, what may be cured is tried
   t.match(await world.row('u0'), { status: 'reconnect_required' })
 })
 
-t.test('an integration that does not open does not keep the others waiting, and is not marked; of an access token long expired nobody needs to know', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
-  await connectMany(world, 3)
-  await untouched(world, ['u0', 'u1', 'u2'], 50)
-  await world.sql`update oauth2_integration set refreshed_at = now() - interval '80 days', access_token = '\\x01'::bytea where user_id = 'u0'`
-  await world.sql`update oauth2_integration set refreshed_at = now() - interval '79 days', refresh_token = '\\x01'::bytea where user_id = 'u1'`
-  t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 2, failed: 1, ended: 'done' })
-  t.match(await world.row('u1'), { status: 'active', failure: null, lease_owner: null })
-})
+t.test(
+  'an integration that does not open does not keep the others waiting, and is not marked; of an access token long expired nobody needs to know',
+  async (t) => {
+    const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+    await connectMany(world, 3)
+    await untouched(world, ['u0', 'u1', 'u2'], 50)
+    await world.sql`update oauth2_integration set refreshed_at = now() - interval '80 days', access_token = '\\x01'::bytea where user_id = 'u0'`
+    await world.sql`update oauth2_integration set refreshed_at = now() - interval '79 days', refresh_token = '\\x01'::bytea where user_id = 'u1'`
+    t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 2, failed: 1, ended: 'done' })
+    t.match(await world.row('u1'), { status: 'active', failure: null, lease_owner: null })
+  },
+)
 
 t.test('more than a page of due integrations are all found in one sweep', async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
@@ -157,20 +191,32 @@ t.test('more than a page of due integrations are all found in one sweep', async 
   t.match(await world.replica.services.keepAlive.sweep(never()), { failed: 150, ended: 'done' })
 })
 
-t.test('after twelve months without a caller\'s read an integration is let go, with an event', async (t) => {
+t.test("after twelve months without a caller's read an integration is let go, with an event", async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
   await connectMany(world, 3)
   await untouched(world, ['u0'], 10, 366)
   await untouched(world, ['u1'], 50, 366)
   await untouched(world, ['u2'], 50, 364)
-  t.same(await world.replica.services.keepAlive.sweep(never()), { renewed: 1, failed: 0, skipped: 0, letGo: 2, ended: 'done' })
-  t.same((await world.sql`select user_id from oauth2_integration`).map((row) => row['user_id']), ['u2'])
+  t.same(await world.replica.services.keepAlive.sweep(never()), {
+    renewed: 1,
+    failed: 0,
+    skipped: 0,
+    letGo: 2,
+    ended: 'done',
+  })
+  t.same(
+    (await world.sql`select user_id from oauth2_integration`).map((row) => row['user_id']),
+    ['u2'],
+  )
   const events = await world.sql`select user_id, caller, detail from event where type = 'disconnected' order by user_id`
-  t.same([...events], ['u0', 'u1'].map((userId) => ({ user_id: userId, caller: 'broker', detail: { cause: 'unused' } })))
+  t.same(
+    [...events],
+    ['u0', 'u1'].map((userId) => ({ user_id: userId, caller: 'broker', detail: { cause: 'unused' } })),
+  )
   t.match(await world.caller.send('GET', '/tokens/u0'), { status: 404, body: { code: 'not_connected' } })
 })
 
-t.test('a caller\'s read between finding and letting go keeps the integration', async (t) => {
+t.test("a caller's read between finding and letting go keeps the integration", async (t) => {
   const world = await startWorld(t)
   await connectMany(world, 1)
   await untouched(world, ['u0'], 50, 366)
@@ -181,33 +227,39 @@ t.test('a caller\'s read between finding and letting go keeps the integration', 
   t.ok(await world.row('u0'))
 })
 
-t.test('the loop sweeps again and again, and ends at once when it is told to, with what has begun finished', async (t) => {
-  const sweeps = Promise.withResolvers<void>()
-  const pauses: number[] = []
-  const stop = new AbortController()
-  const clock: Clock = {
-    ...systemClock,
-    async sleep(ms, signal) {
-      if (signal !== stop.signal) return systemClock.sleep(ms, signal)
-      pauses.push(ms)
-      if (pauses.length === 4) {
-        sweeps.resolve()
-        await systemClock.sleep(86_400_000, signal)
-      }
-    },
-  }
-  const world = await startWorld(t, { surroundings: { clock } })
-  await connectMany(world, 1)
-  await untouched(world, ['u0'], 50)
-  const running = world.replica.services.keepAlive.run(stop.signal)
-  await sweeps.promise
-  stop.abort()
-  await running
-  t.equal(world.entra.control.tokenRequests().total, 1)
-  t.ok(pauses[0]! <= 60_000, 'the first sweep comes within a minute of the start')
-  t.ok(pauses[1]! >= 1_000 && pauses[1]! <= 1_500, 'the budget')
-  t.ok(pauses.slice(2).every((ms) => ms >= 3_600_000 && ms <= 5_400_000), 'then hourly')
-})
+t.test(
+  'the loop sweeps again and again, and ends at once when it is told to, with what has begun finished',
+  async (t) => {
+    const sweeps = Promise.withResolvers<void>()
+    const pauses: number[] = []
+    const stop = new AbortController()
+    const clock: Clock = {
+      ...systemClock,
+      async sleep(ms, signal) {
+        if (signal !== stop.signal) return systemClock.sleep(ms, signal)
+        pauses.push(ms)
+        if (pauses.length === 4) {
+          sweeps.resolve()
+          await systemClock.sleep(86_400_000, signal)
+        }
+      },
+    }
+    const world = await startWorld(t, { surroundings: { clock } })
+    await connectMany(world, 1)
+    await untouched(world, ['u0'], 50)
+    const running = world.replica.services.keepAlive.run(stop.signal)
+    await sweeps.promise
+    stop.abort()
+    await running
+    t.equal(world.entra.control.tokenRequests().total, 1)
+    t.ok(pauses[0]! <= 60_000, 'the first sweep comes within a minute of the start')
+    t.ok(pauses[1]! >= 1_000 && pauses[1]! <= 1_500, 'the budget')
+    t.ok(
+      pauses.slice(2).every((ms) => ms >= 3_600_000 && ms <= 5_400_000),
+      'then hourly',
+    )
+  },
+)
 
 t.test('a sweep that is told to stop finishes the refresh that has begun and begins no other', async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
@@ -229,7 +281,10 @@ t.test('a sweep that breaks says why, in its event and in the log', async (t) =>
   await untouched(world, ['u0', 'u1'], 50)
   await world.sql`alter table oauth2_integration rename column refreshed_at to elsewhere`
   t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 0, ended: 'broken' })
-  const [line] = world.replica.logged().split('\n').filter((text) => text.includes('keep-alive sweep'))
+  const [line] = world.replica
+    .logged()
+    .split('\n')
+    .filter((text) => text.includes('keep-alive sweep'))
   t.match(JSON.parse(line!), { level: 'warn', ended: 'broken', err: { type: 'Failure', code: /_/, detail: /42703/ } })
 })
 
@@ -243,58 +298,78 @@ t.test('Microsoft gets a new GUID with every refresh, so that its support can fi
   for (const id of ids) t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
 })
 
-t.test('token-broker keep-alive: SIGTERM, as from Kubernetes, lets the refresh that has begun be saved, and no other begins', async (t) => {
-  const world = await startWorld(t)
-  await connectMany(world, 2)
-  await untouched(world, ['u0', 'u1'], 50)
-  world.entra.control.hold()
-  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
-  const child = spawn(process.execPath, [cli, 'keep-alive'], { env: world.env })
-  t.teardown(() => child.kill('SIGKILL'))
-  let [out, err] = ['', '']
-  child.stdout.on('data', (chunk) => (out += chunk))
-  child.stderr.on('data', (chunk) => (err += chunk))
-  const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)))
-  const isOver = () => child.exitCode !== null || child.signalCode !== null
-  await world.entra.control.held()
-  child.kill('SIGTERM')
-  while (!err.includes('"signal":"SIGTERM"') && !isOver()) await new Promise((resolve) => setImmediate(resolve))
-  world.entra.control.release()
-  t.equal(await ended, 1)
-  t.equal(out, 'renewed 1, failed 0, left to others 0, let go 0; ended: stopped\n')
-  t.equal(world.entra.control.tokenRequests().total, 1)
-  const [fresh] = await world.sql`select count(*)::int as count from oauth2_integration where refreshed_at > now() - interval '1 minute'`
-  t.equal(fresh?.['count'], 1, 'it is saved')
-})
+t.test(
+  'token-broker keep-alive: SIGTERM, as from Kubernetes, lets the refresh that has begun be saved, and no other begins',
+  async (t) => {
+    const world = await startWorld(t)
+    await connectMany(world, 2)
+    await untouched(world, ['u0', 'u1'], 50)
+    world.entra.control.hold()
+    const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+    const child = spawn(process.execPath, [cli, 'keep-alive'], { env: world.env })
+    t.teardown(() => child.kill('SIGKILL'))
+    let [out, err] = ['', '']
+    child.stdout.on('data', (chunk) => (out += chunk))
+    child.stderr.on('data', (chunk) => (err += chunk))
+    const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)))
+    const isOver = () => child.exitCode !== null || child.signalCode !== null
+    await world.entra.control.held()
+    child.kill('SIGTERM')
+    while (!err.includes('"signal":"SIGTERM"') && !isOver()) await new Promise((resolve) => setImmediate(resolve))
+    world.entra.control.release()
+    t.equal(await ended, 1)
+    t.equal(out, 'renewed 1, failed 0, left to others 0, let go 0; ended: stopped\n')
+    t.equal(world.entra.control.tokenRequests().total, 1)
+    const [fresh] =
+      await world.sql`select count(*)::int as count from oauth2_integration where refreshed_at > now() - interval '1 minute'`
+    t.equal(fresh?.['count'], 1, 'it is saved')
+  },
+)
 
-t.test('token-broker keep-alive: --dry-run tells what is due and would die and changes nothing; without it, one sweep', async (t) => {
-  const world = await startWorld(t)
-  await connectMany(world, 6)
-  await untouched(world, ['u1'], 46)
-  await untouched(world, ['u2'], 61)
-  await untouched(world, ['u3'], 84)
-  await untouched(world, ['u4'], 50, 400)
-  await untouched(world, ['u5'], 84)
-  await world.sql`update oauth2_integration set status = 'reconnect_required', failure = '{"final": true}' where user_id = 'u5'`
-  const run = async (...argv: string[]) => {
-    const [lines, log]: [string[], string[]] = [[], []]
-    const code = await runCommandLine(['keep-alive', ...argv], { env: world.env, now: Date.now, out: (line) => void lines.push(line), err: (line) => void log.push(line) })
-    return { code, lines: lines.map((line) => line.replace(/ +/g, ' ')), audit: log.flatMap((line) => (JSON.parse(line) as { audit?: string }).audit ?? []) }
-  }
-  t.same(await run('--dry-run'), {
-    code: 0,
-    lines: [
-      'integrations 6',
-      'due: not refreshed for 45 days 3',
-      'to be let go: not read for 365 days 1',
-      'would die within 7 days without a refresh 1',
-      'would die within 30 days without a refresh 2',
-      'would die within 90 days without a refresh 5',
-    ],
-    audit: [],
-  })
-  t.equal(world.entra.control.tokenRequests().total, 0)
-  t.ok(await world.row('u4'))
-  await world.sql`update oauth2_integration set refreshed_at = now() where user_id in ('u2', 'u3')`
-  t.same(await run(), { code: 0, lines: ['renewed 1, failed 0, left to others 0, let go 1; ended: done'], audit: ['let_go'] }, 'who was let go stands in the log')
-})
+t.test(
+  'token-broker keep-alive: --dry-run tells what is due and would die and changes nothing; without it, one sweep',
+  async (t) => {
+    const world = await startWorld(t)
+    await connectMany(world, 6)
+    await untouched(world, ['u1'], 46)
+    await untouched(world, ['u2'], 61)
+    await untouched(world, ['u3'], 84)
+    await untouched(world, ['u4'], 50, 400)
+    await untouched(world, ['u5'], 84)
+    await world.sql`update oauth2_integration set status = 'reconnect_required', failure = '{"final": true}' where user_id = 'u5'`
+    const run = async (...argv: string[]) => {
+      const [lines, log]: [string[], string[]] = [[], []]
+      const code = await runCommandLine(['keep-alive', ...argv], {
+        env: world.env,
+        now: Date.now,
+        out: (line) => void lines.push(line),
+        err: (line) => void log.push(line),
+      })
+      return {
+        code,
+        lines: lines.map((line) => line.replace(/ +/g, ' ')),
+        audit: log.flatMap((line) => (JSON.parse(line) as { audit?: string }).audit ?? []),
+      }
+    }
+    t.same(await run('--dry-run'), {
+      code: 0,
+      lines: [
+        'integrations 6',
+        'due: not refreshed for 45 days 3',
+        'to be let go: not read for 365 days 1',
+        'would die within 7 days without a refresh 1',
+        'would die within 30 days without a refresh 2',
+        'would die within 90 days without a refresh 5',
+      ],
+      audit: [],
+    })
+    t.equal(world.entra.control.tokenRequests().total, 0)
+    t.ok(await world.row('u4'))
+    await world.sql`update oauth2_integration set refreshed_at = now() where user_id in ('u2', 'u3')`
+    t.same(
+      await run(),
+      { code: 0, lines: ['renewed 1, failed 0, left to others 0, let go 1; ended: done'], audit: ['let_go'] },
+      'who was let go stands in the log',
+    )
+  },
+)

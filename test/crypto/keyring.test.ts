@@ -4,7 +4,8 @@ import t from 'tap'
 import { generateSealingKey, parseSealingKeys, SealingKeysError } from '../../src/crypto/keyring.ts'
 
 // Not random on purpose, and different enough to pass for it.
-const bytes = (seed: number) => Buffer.from(Array.from({ length: 32 }, (_, i) => (i * i * 7 + seed * 31 + i * seed) % 251))
+const bytes = (seed: number) =>
+  Buffer.from(Array.from({ length: 32 }, (_, i) => (i * i * 7 + seed * 31 + i * seed) % 251))
 const base64url = (seed: number) => bytes(seed).toString('base64url')
 
 function problemsOf(text: string): readonly string[] {
@@ -26,7 +27,10 @@ t.test('reads a list newest first, however it is separated and in both alphabets
     `# newest\nnew:${base64url(1)}=,\n  # kept for reading\nold:${standard} `,
   ]) {
     const keyring = parseSealingKeys(text)
-    t.same(keyring.map(({ id }) => id), ['new', 'old'])
+    t.same(
+      keyring.map(({ id }) => id),
+      ['new', 'old'],
+    )
     t.ok(keyring[0].key.equals(createSecretKey(bytes(1))))
     t.ok(keyring[1]?.key.equals(createSecretKey(bytes(9))))
     t.ok(Object.isFrozen(keyring) && keyring.every((key) => Object.isFrozen(key)))
@@ -34,7 +38,10 @@ t.test('reads a list newest first, however it is separated and in both alphabets
 })
 
 t.test('a generated key is accepted and is 32 bytes from the given source', async (t) => {
-  t.equal(generateSealingKey('2026-11', (size) => bytes(3).subarray(0, size)), `2026-11:${base64url(3)}`)
+  t.equal(
+    generateSealingKey('2026-11', (size) => bytes(3).subarray(0, size)),
+    `2026-11:${base64url(3)}`,
+  )
   for (let i = 0; i < 200; i++) t.equal(parseSealingKeys(generateSealingKey('k')).length, 1)
   t.throws(() => generateSealingKey('with space'), RangeError)
   t.throws(() => generateSealingKey(''), RangeError)
@@ -103,7 +110,8 @@ t.test('no error and no key shows the value', async (t) => {
   ]) {
     const error = t.throws(() => parseSealingKeys(text)) as Error
     const shown = `${inspect(error, { depth: 9, showHidden: true })} ${error.stack} ${JSON.stringify(error)}`
-    for (let at = 0; at + 8 <= secret.length; at++) t.notOk(shown.includes(secret.slice(at, at + 8)), 'no 8 characters of it')
+    for (let at = 0; at + 8 <= secret.length; at++)
+      t.notOk(shown.includes(secret.slice(at, at + 8)), 'no 8 characters of it')
   }
   const [key] = parseSealingKeys(`k:${secret}`)
   t.notOk(`${inspect(key, { depth: 9, showHidden: true })}${JSON.stringify(key)}`.includes(secret))

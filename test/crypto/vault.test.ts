@@ -94,7 +94,10 @@ t.test('the same text sealed twice shares nothing but its header', async (t) => 
 t.test('of all pairwise swaps over 200 rows and both columns none opens', async (t) => {
   const places = Array.from({ length: 200 }, (_, row) =>
     (['access_token', 'refresh_token'] as const).map((column) => ({
-      ...CONTEXT, column, userId: `user-${row}`, recordId: `record-${row}`,
+      ...CONTEXT,
+      column,
+      userId: `user-${row}`,
+      recordId: `record-${row}`,
     })),
   ).flat()
   const values = places.map((place) => vault.seal(place, TOKEN))
@@ -109,7 +112,10 @@ t.test('of all pairwise swaps over 200 rows and both columns none opens', async 
   }
   t.equal(swaps, 400 * 399)
   t.equal(opened, 0)
-  t.ok(places.every((place, i) => vault.open(place, values[i]!) === TOKEN), 'each opens where it belongs')
+  t.ok(
+    places.every((place, i) => vault.open(place, values[i]!) === TOKEN),
+    'each opens where it belongs',
+  )
 })
 
 t.test('a value opens only with every field of its context', async (t) => {
@@ -142,7 +148,10 @@ t.test('a value with any byte changed does not open', async (t) => {
 t.test('a value with a piece missing or added does not open', async (t) => {
   const sealed = vault.seal(CONTEXT, TOKEN)
   for (let length = 0; length < sealed.length; length++) {
-    t.ok(UNREADABLE.some((detail) => detail === openingOf(CONTEXT, sealed.subarray(0, length))), `first ${length} bytes`)
+    t.ok(
+      UNREADABLE.some((detail) => detail === openingOf(CONTEXT, sealed.subarray(0, length))),
+      `first ${length} bytes`,
+    )
   }
   for (const length of [0, 1, 2, 9, 9 + 28 + 15]) t.equal(openingOf(CONTEXT, sealed.subarray(0, length)), 'truncated')
   t.equal(openingOf(CONTEXT, Buffer.concat([sealed, Buffer.of(0)])), 'authentication')
@@ -212,7 +221,8 @@ t.test('a failure shows nothing of the value, the key or the context', async (t)
   const error = t.throws(() => vault.open(CONTEXT, sealed)) as Failure
   const shown = `${inspect(error, { depth: 9, showHidden: true })} ${error.stack} ${JSON.stringify(error)}`
   t.equal(error.message, 'token_unreadable: authentication')
-  for (const encoding of ['hex', 'base64', 'latin1'] as const) t.notOk(shown.includes(sealed.toString(encoding).slice(60, 70)))
+  for (const encoding of ['hex', 'base64', 'latin1'] as const)
+    t.notOk(shown.includes(sealed.toString(encoding).slice(60, 70)))
   for (const secret of ['canary', 'eyJ0', NEW.slice(8)]) t.notOk(shown.includes(secret))
   const whole = `${inspect(vault, { depth: 9, showHidden: true })}${JSON.stringify(vault)}`
   t.notOk(whole.includes(NEW.slice(8)), 'nor does the vault show its key')

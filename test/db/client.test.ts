@@ -31,41 +31,59 @@ t.test('errors of the driver become Failures that carry no statement and no para
   const cases: [work: ReturnType<typeof sql>, code: string, detail: string][] = [
     [sql`select ${CANARY}::int`, 'internal_error', 'database 22P02'],
     [sql`select ${CANARY} from nowhere`, 'internal_error', 'database 42P01'],
-    [sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes)
-      values (gen_random_uuid(), ${CANARY}, 'other', 1, '', '', now(), '{}')`, 'internal_error', 'database 23514 oauth2_integration_status'],
+    [
+      sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes)
+      values (gen_random_uuid(), ${CANARY}, 'other', 1, '', '', now(), '{}')`,
+      'internal_error',
+      'database 23514 oauth2_integration_status',
+    ],
     [sql`select 1 / (length(${CANARY}) - length(${CANARY}))`, 'internal_error', 'database 22012'],
   ]
   for (const [work, code, detail] of cases) {
-    for (const run of [() => database.run((db) => db.execute(work)), () => database.transaction((tx) => tx.execute(work))]) {
+    for (const run of [
+      () => database.run((db) => db.execute(work)),
+      () => database.transaction((tx) => tx.execute(work)),
+    ]) {
       const failure = await failureOf(run())
       t.match(failure, { code, facts: { detail } })
-      t.notMatch(inspect(failure, { depth: 9, showHidden: true }) + (failure.stack ?? ''), new RegExp(`${CANARY}|select|insert`))
+      t.notMatch(
+        inspect(failure, { depth: 9, showHidden: true }) + (failure.stack ?? ''),
+        new RegExp(`${CANARY}|select|insert`),
+      )
       t.equal(failure.cause, undefined)
     }
   }
 })
 
-t.test('a connection that is lost in the middle of a statement or a transaction ends in database_unavailable, and the process lives', async (t) => {
-  const { database } = await open(t)
-  const end = sql`select pg_terminate_backend(pg_backend_pid()), ${CANARY}`
-  for (let i = 0; i < 3; i++) {
-    const losses = [
-      failureOf(database.run((db) => db.execute(end))),
-      failureOf(database.transaction((tx) => tx.execute(end))),
-      failureOf(database.transaction(async (tx) => {
-        await tx.execute(sql`select 1`)
-        await tx.execute(end)
-        await tx.execute(sql`select 2`)
-      })),
-    ]
-    for (const failure of await Promise.all(losses)) {
-      t.equal(failure.code, 'database_unavailable')
-      t.match(failure.facts.detail, /^(57P01|CONNECTION_CLOSED|ECONNRESET|EPIPE)$/)
-      t.notMatch(inspect(failure, { depth: 9, showHidden: true }) + (failure.stack ?? ''), CANARY)
+t.test(
+  'a connection that is lost in the middle of a statement or a transaction ends in database_unavailable, and the process lives',
+  async (t) => {
+    const { database } = await open(t)
+    const end = sql`select pg_terminate_backend(pg_backend_pid()), ${CANARY}`
+    for (let i = 0; i < 3; i++) {
+      const losses = [
+        failureOf(database.run((db) => db.execute(end))),
+        failureOf(database.transaction((tx) => tx.execute(end))),
+        failureOf(
+          database.transaction(async (tx) => {
+            await tx.execute(sql`select 1`)
+            await tx.execute(end)
+            await tx.execute(sql`select 2`)
+          }),
+        ),
+      ]
+      for (const failure of await Promise.all(losses)) {
+        t.equal(failure.code, 'database_unavailable')
+        t.match(failure.facts.detail, /^(57P01|CONNECTION_CLOSED|ECONNRESET|EPIPE)$/)
+        t.notMatch(inspect(failure, { depth: 9, showHidden: true }) + (failure.stack ?? ''), CANARY)
+      }
+      t.match(
+        await Promise.all(Array.from({ length: 6 }, () => database.run((db) => db.execute(sql`select 1 as n`)))),
+        Array(6).fill([{ n: 1 }]),
+      )
     }
-    t.match(await Promise.all(Array.from({ length: 6 }, () => database.run((db) => db.execute(sql`select 1 as n`)))), Array(6).fill([{ n: 1 }]))
-  }
-})
+  },
+)
 
 t.test('an unreachable server is database_unavailable, with a name instead of an address', async (t) => {
   const { wire, database } = await open(t, 1_000)
@@ -75,20 +93,25 @@ t.test('an unreachable server is database_unavailable, with a name instead of an
   t.match(failure.facts.detail, /^[A-Z_]+$|^deadline$/)
 })
 
-t.test('a silent server: the deadline ends the query, the pool is thrown away, its other queries end too, and the next one works', async (t) => {
-  const { wire, database } = await open(t, 1_500)
-  await database.run((db) => db.execute(sql`select 1`))
-  wire.swallow()
-  const failures = await Promise.all(Array.from({ length: 6 }, () => failureOf(database.run((db) => db.execute(sql`select 1`)))))
-  t.strictSame(new Set(failures.map(({ code }) => code)), new Set(['database_unavailable']))
-  wire.mend()
-  for (;;) {
-    const answer = await database.run((db) => db.execute(sql`select 7 as n`)).catch((error: unknown) => error)
-    if (answer instanceof Failure) continue
-    t.match(answer, [{ n: 7 }])
-    break
-  }
-})
+t.test(
+  'a silent server: the deadline ends the query, the pool is thrown away, its other queries end too, and the next one works',
+  async (t) => {
+    const { wire, database } = await open(t, 1_500)
+    await database.run((db) => db.execute(sql`select 1`))
+    wire.swallow()
+    const failures = await Promise.all(
+      Array.from({ length: 6 }, () => failureOf(database.run((db) => db.execute(sql`select 1`)))),
+    )
+    t.strictSame(new Set(failures.map(({ code }) => code)), new Set(['database_unavailable']))
+    wire.mend()
+    for (;;) {
+      const answer = await database.run((db) => db.execute(sql`select 7 as n`)).catch((error: unknown) => error)
+      if (answer instanceof Failure) continue
+      t.match(answer, [{ n: 7 }])
+      break
+    }
+  },
+)
 
 t.test('a slow query ends at the deadline without taking the pool from the others', async (t) => {
   const { wire, database } = await open(t, 1_000)
@@ -103,8 +126,10 @@ t.test('a slow query ends at the deadline without taking the pool from the other
   t.equal(wire.opened(), opened, 'on a connection that was there')
 })
 
-t.test('a caller\'s patience ends its own query only', async (t) => {
+t.test("a caller's patience ends its own query only", async (t) => {
   const { database } = await open(t, 30_000)
-  t.match(await failureOf(database.run((db) => db.execute(sql`select pg_sleep(1)`), 100)), { code: 'database_unavailable' })
+  t.match(await failureOf(database.run((db) => db.execute(sql`select pg_sleep(1)`), 100)), {
+    code: 'database_unavailable',
+  })
   t.match(await database.run((db) => db.execute(sql`select 5 as n`)), [{ n: 5 }])
 })

@@ -7,7 +7,10 @@ import { openWire } from '../support/wire.ts'
 
 // Who uses which connection. What fails, and how, is in client.test.ts.
 
-async function open(t: { teardown(end: () => Promise<void>): unknown }, { poolSize = 6, deadlineMs = 5_000, prepare = true } = {}) {
+async function open(
+  t: { teardown(end: () => Promise<void>): unknown },
+  { poolSize = 6, deadlineMs = 5_000, prepare = true } = {},
+) {
   const wire = await openWire(await testDatabase(t))
   t.teardown(() => wire.close())
   const database = openDatabase({ url: wire.url, prepare, poolSize, deadlineMs })
@@ -16,7 +19,8 @@ async function open(t: { teardown(end: () => Promise<void>): unknown }, { poolSi
 }
 const number = (n: number) => sql`select ${n}::int as n`
 const READ = 'select $1::int as n'
-const read = (database: Database, text: string, parameter: number, patienceMs?: number) => database.read(text, [parameter], patienceMs)
+const read = (database: Database, text: string, parameter: number, patienceMs?: number) =>
+  database.read(text, [parameter], patienceMs)
 
 t.test('the thousandth query has no more to look through than the first', async (t) => {
   const { database } = await open(t)
@@ -36,12 +40,14 @@ t.test('the thousandth query has no more to look through than the first', async 
 
 t.test('more at once than there are connections: each waits its turn, and no more are opened', async (t) => {
   const { wire, database } = await open(t)
-  const answers = await Promise.all(Array.from({ length: 60 }, async (_, i) => [
-    await database.run((db) => db.execute(number(i))),
-    await database.query(READ, [i]),
-    await read(database, READ, i),
-    await database.transaction((tx) => tx.execute(number(i))),
-  ]))
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, async (_, i) => [
+      await database.run((db) => db.execute(number(i))),
+      await database.query(READ, [i]),
+      await read(database, READ, i),
+      await database.transaction((tx) => tx.execute(number(i))),
+    ]),
+  )
   for (const [i, four] of answers.entries()) t.match(four, Array(4).fill([{ n: i }]))
   t.equal(wire.opened(), 6)
 })
@@ -65,21 +71,32 @@ t.test('who waits for a connection longer than the patience is told so, and the 
 t.test('what throws before it is sent gives its connection back', async (t) => {
   const { database } = await open(t, { poolSize: 1 })
   for (let i = 0; i < 3; i++) {
-    await t.rejects(database.run(() => {
-      throw new TypeError('no statement')
-    }), { code: 'database_unavailable', facts: { detail: 'unknown (TypeError)' } })
+    await t.rejects(
+      database.run(() => {
+        throw new TypeError('no statement')
+      }),
+      { code: 'database_unavailable', facts: { detail: 'unknown (TypeError)' } },
+    )
   }
   t.match(await database.run((db) => db.execute(number(1))), [{ n: 1 }])
 })
 
-t.test('a statement that fails after some of its rows takes nothing from the next one\'s answer', async (t) => {
+t.test("a statement that fails after some of its rows takes nothing from the next one's answer", async (t) => {
   const { database } = await open(t, { poolSize: 1 })
   for (let i = 0; i < 3; i++) {
-    await t.rejects(database.query('select 1 / (3 - n) as n from generate_series(1, 5) as n', []), { code: 'internal_error' })
+    await t.rejects(database.query('select 1 / (3 - n) as n from generate_series(1, 5) as n', []), {
+      code: 'internal_error',
+    })
     t.same(await database.query(READ, [i]), [{ n: i }])
-    await t.rejects(database.run((db) => db.execute(sql`select 1 / (3 - n) as n from generate_series(1, 5) as n`)), { code: 'internal_error' })
+    await t.rejects(
+      database.run((db) => db.execute(sql`select 1 / (3 - n) as n from generate_series(1, 5) as n`)),
+      { code: 'internal_error' },
+    )
     t.same(await database.run((db) => db.execute(number(i))), [{ n: i }])
-    await t.rejects(database.transaction((tx) => tx.execute(sql`select 1 / (3 - n) as n from generate_series(1, 5) as n`)), { code: 'internal_error' })
+    await t.rejects(
+      database.transaction((tx) => tx.execute(sql`select 1 / (3 - n) as n from generate_series(1, 5) as n`)),
+      { code: 'internal_error' },
+    )
     t.same(await database.read(READ, [i]), [{ n: i }])
   }
 })
@@ -88,7 +105,10 @@ t.test('reads are answered while every other connection is taken', async (t) => 
   const { database } = await open(t)
   const taken = Array.from({ length: 4 }, () => database.run((db) => db.execute(sql`select pg_sleep(1)`)))
   t.match(await database.run((db) => db.execute(number(0)), 50).catch((error: unknown) => error), Failure, 'all taken')
-  t.match(await Promise.all(Array.from({ length: 80 }, (_, i) => read(database, READ, i))), Array.from({ length: 80 }, (_, i) => [{ n: i }]))
+  t.match(
+    await Promise.all(Array.from({ length: 80 }, (_, i) => read(database, READ, i))),
+    Array.from({ length: 80 }, (_, i) => [{ n: i }]),
+  )
   await Promise.all(taken)
 })
 
@@ -99,8 +119,10 @@ t.test('a read whose connection is lost is answered by another one; a write is n
   const write = database.query(slow, [8]).catch((error: unknown) => error)
   let ended = 0
   while (ended < 2) {
-    const rows = await database.run((db) => db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and state = 'active' and query like 'select pg_sleep(0.5)%' and pid <> pg_backend_pid()`))
+    const rows = await database.run((db) =>
+      db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and state = 'active' and query like 'select pg_sleep(0.5)%' and pid <> pg_backend_pid()`),
+    )
     ended += rows.length
   }
   t.match(await lost, [{ n: 7 }])
@@ -109,7 +131,10 @@ t.test('a read whose connection is lost is answered by another one; a write is n
 
 t.test('a small pool spares no connection for reads alone', async (t) => {
   const { wire, database } = await open(t, { prepare: false, poolSize: 5 })
-  t.match(await Promise.all(Array.from({ length: 40 }, (_, i) => read(database, READ, i))), Array.from({ length: 40 }, (_, i) => [{ n: i }]))
+  t.match(
+    await Promise.all(Array.from({ length: 40 }, (_, i) => read(database, READ, i))),
+    Array.from({ length: 40 }, (_, i) => [{ n: i }]),
+  )
   t.equal(wire.opened(), 5)
 })
 
@@ -125,30 +150,38 @@ t.test('Postgres is silent: one deadline later all are free again, not one after
   t.match(await later, { code: 'database_unavailable', facts: { detail: /CONNECTION/ } }, 'not at its own deadline')
   const opened = wire.opened()
   wire.mend()
-  t.match(await Promise.all([4, 5, 6].map((n) => database.run((db) => db.execute(sql`select ${n}::int as n, pg_sleep(0.05)`)))), [[{ n: 4 }], [{ n: 5 }], [{ n: 6 }]])
+  t.match(
+    await Promise.all(
+      [4, 5, 6].map((n) => database.run((db) => db.execute(sql`select ${n}::int as n, pg_sleep(0.05)`))),
+    ),
+    [[{ n: 4 }], [{ n: 5 }], [{ n: 6 }]],
+  )
   t.equal(wire.opened(), opened + 3)
 })
 
-t.test('a caller with more patience than the deadline: a connection that breaks later breaks nothing else', async (t) => {
-  const { wire, database } = await open(t, { deadlineMs: 500 })
-  const alone: unknown[] = []
-  const note = (error: unknown) => void alone.push(error)
-  process.on('unhandledRejection', note)
-  t.teardown(() => process.off('unhandledRejection', note))
-  await Promise.all(Array.from({ length: 64 }, () => read(database, 'select pg_sleep($1)', 0)))
-  const answered = read(database, 'select pg_sleep($1)', 0.05)
-  const hanging = read(database, 'select pg_sleep($1)', 5, 8_000).catch((error: unknown) => error)
-  await answered
-  t.match(await hanging, { code: 'database_unavailable', facts: { detail: 'deadline' } })
-  wire.cut()
-  t.match(await read(database, READ, 1).catch((error: unknown) => error), Failure)
-  t.match(await database.run((db) => db.execute(number(1))).catch((error: unknown) => error), Failure)
-  // What was tried again meanwhile has had a whole deadline to fail.
-  wire.swallow()
-  t.match(await database.run((db) => db.execute(number(2))).catch((error: unknown) => error), Failure)
-  t.match(await database.run((db) => db.execute(number(3))).catch((error: unknown) => error), Failure)
-  t.strictSame(alone, [])
-})
+t.test(
+  'a caller with more patience than the deadline: a connection that breaks later breaks nothing else',
+  async (t) => {
+    const { wire, database } = await open(t, { deadlineMs: 500 })
+    const alone: unknown[] = []
+    const note = (error: unknown) => void alone.push(error)
+    process.on('unhandledRejection', note)
+    t.teardown(() => process.off('unhandledRejection', note))
+    await Promise.all(Array.from({ length: 64 }, () => read(database, 'select pg_sleep($1)', 0)))
+    const answered = read(database, 'select pg_sleep($1)', 0.05)
+    const hanging = read(database, 'select pg_sleep($1)', 5, 8_000).catch((error: unknown) => error)
+    await answered
+    t.match(await hanging, { code: 'database_unavailable', facts: { detail: 'deadline' } })
+    wire.cut()
+    t.match(await read(database, READ, 1).catch((error: unknown) => error), Failure)
+    t.match(await database.run((db) => db.execute(number(1))).catch((error: unknown) => error), Failure)
+    // What was tried again meanwhile has had a whole deadline to fail.
+    wire.swallow()
+    t.match(await database.run((db) => db.execute(number(2))).catch((error: unknown) => error), Failure)
+    t.match(await database.run((db) => db.execute(number(3))).catch((error: unknown) => error), Failure)
+    t.strictSame(alone, [])
+  },
+)
 
 t.test('one slow statement takes nothing from the others while reads are answered', async (t) => {
   const { database } = await open(t, { deadlineMs: 1_000 })
@@ -156,7 +189,10 @@ t.test('one slow statement takes nothing from the others while reads are answere
   const slow = database.run((db) => db.execute(sql`select pg_sleep(3)`)).catch((error: unknown) => error)
   // Until shortly before its deadline only reads are answered.
   await read(database, 'select pg_sleep($1)', 0.8)
-  const young = [database.run((db) => db.execute(sql`select 7 as n, pg_sleep(0.5)`)), database.transaction((tx) => tx.execute(sql`select 7 as n, pg_sleep(0.5)`))]
+  const young = [
+    database.run((db) => db.execute(sql`select 7 as n, pg_sleep(0.5)`)),
+    database.transaction((tx) => tx.execute(sql`select 7 as n, pg_sleep(0.5)`)),
+  ]
   t.match(await read(database, READ, 1), [{ n: 1 }])
   t.match(await slow, Failure)
   t.match(await Promise.all(young), [[{ n: 7 }], [{ n: 7 }]])
@@ -166,9 +202,15 @@ t.test('connections that break under many reads leave none behind beside the poo
   const { database } = await open(t)
   for (let round = 0; round < 3; round++) {
     const reads = Array.from({ length: 500 }, (_, i) => read(database, READ, i).catch((error: unknown) => error))
-    await database.run((db) => db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`))
+    await database.run((db) =>
+      db.execute(
+        sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+      ),
+    )
     await Promise.all(reads)
   }
-  const rows = await database.run((db) => db.execute(sql`select count(*)::int as n from pg_stat_activity where datname = current_database()`))
+  const rows = await database.run((db) =>
+    db.execute(sql`select count(*)::int as n from pg_stat_activity where datname = current_database()`),
+  )
   t.ok(Number(rows[0]?.['n']) <= 6, `${rows[0]?.['n']} connections`)
 })

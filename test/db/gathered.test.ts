@@ -12,26 +12,47 @@ import { openWire } from '../support/wire.ts'
 type Row = { user_id: string; value: string }
 const inList = (users: number) => Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')
 
-async function start(t: { teardown(end: () => Promise<void>): unknown }, { deadlineMs = 5_000, columns = 'user_id, value' } = {}) {
+async function start(
+  t: { teardown(end: () => Promise<void>): unknown },
+  { deadlineMs = 5_000, columns = 'user_id, value' } = {},
+) {
   const wire = await openWire(await testDatabase(t))
   t.teardown(() => wire.close())
   const database = openDatabase({ url: wire.url, prepare: true, poolSize: 6, deadlineMs })
   t.teardown(() => database.close())
   await database.run((db) => db.execute(sql`create table shelf (user_id text primary key, value text not null)`))
-  await database.run((db) => db.execute(sql`insert into shelf select 'u' || n, 'v' || n from generate_series(0, 499) as n`))
-  const read = gatheredByUser<Row>(database, (users) => `select ${columns} from shelf where user_id in (${inList(users)})`)
+  await database.run((db) =>
+    db.execute(sql`insert into shelf select 'u' || n, 'v' || n from generate_series(0, 499) as n`),
+  )
+  const read = gatheredByUser<Row>(
+    database,
+    (users) => `select ${columns} from shelf where user_id in (${inList(users)})`,
+  )
   /** Both connections for reads, for so many seconds. */
   const busy = (seconds: number) => [1, 2].map(() => database.read('select pg_sleep($1)', [seconds]))
   wire.statements()
-  return { wire, database, read, busy, sent: () => wire.statements().filter((statement) => statement.includes('from shelf')) }
+  return {
+    wire,
+    database,
+    read,
+    busy,
+    sent: () => wire.statements().filter((statement) => statement.includes('from shelf')),
+  }
 }
 const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error)
 
 t.test('each gets the row asked for, or none, and those that come together cost few statements', async (t) => {
   const { read, sent } = await start(t)
-  const answers = await Promise.all(Array.from({ length: 3 * TOGETHER + 5 }, (_, i) => read(`u${i % 2 === 0 ? i : i + 1_000}`)))
+  const answers = await Promise.all(
+    Array.from({ length: 3 * TOGETHER + 5 }, (_, i) => read(`u${i % 2 === 0 ? i : i + 1_000}`)),
+  )
   for (const [i, row] of answers.entries()) t.same(row, i % 2 === 0 ? { user_id: `u${i}`, value: `v${i}` } : undefined)
-  t.same(sent().map((statement) => statement.match(/\$/g)!.length).toSorted((a, b) => a - b), [8, TOGETHER, TOGETHER, TOGETHER])
+  t.same(
+    sent()
+      .map((statement) => statement.match(/\$/g)!.length)
+      .toSorted((a, b) => a - b),
+    [8, TOGETHER, TOGETHER, TOGETHER],
+  )
 })
 
 t.test('one user, however often at once, is one parameter', async (t) => {
@@ -49,8 +70,16 @@ t.test('while two statements are under way they gather, whenever they come', asy
     answers.push(read(`u${i}`))
     await turn()
   }
-  t.same((await Promise.all(answers)).map((row) => row?.value), Array.from({ length: 30 }, (_, i) => `v${i}`))
-  t.same(sent().map((statement) => statement.match(/\$/g)!.length).toSorted((a, b) => a - b), [1, 1, 32])
+  t.same(
+    (await Promise.all(answers)).map((row) => row?.value),
+    Array.from({ length: 30 }, (_, i) => `v${i}`),
+  )
+  t.same(
+    sent()
+      .map((statement) => statement.match(/\$/g)!.length)
+      .toSorted((a, b) => a - b),
+    [1, 1, 32],
+  )
   await Promise.all(both)
 })
 
@@ -66,17 +95,38 @@ t.test('who asks after a change sees it, also while an earlier answer is under w
 
 t.test('what fails fails for all who asked, and the next are served', async (t) => {
   const { wire, database, read, busy } = await start(t, { deadlineMs: 1_000 })
-  const wrong = gatheredByUser<Row>(database, (users) => `select user_id, value / 0 as value from shelf where user_id in (${inList(users)})`)
-  t.match(await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(wrong(user)))), Array(3).fill({ code: 'internal_error' }))
-  const divided = gatheredByUser<Row>(database, (users) => `select user_id, value, 1 / (substr(value, 2)::int - 2) from shelf where user_id in (${inList(users)})`)
-  t.match(await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(divided(user)))), [{ value: 'v1' }, { code: 'internal_error' }, { value: 'v3' }], 'what Postgres does not take fails alone')
+  const wrong = gatheredByUser<Row>(
+    database,
+    (users) => `select user_id, value / 0 as value from shelf where user_id in (${inList(users)})`,
+  )
+  t.match(
+    await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(wrong(user)))),
+    Array(3).fill({ code: 'internal_error' }),
+  )
+  const divided = gatheredByUser<Row>(
+    database,
+    (users) => `select user_id, value, 1 / (substr(value, 2)::int - 2) from shelf where user_id in (${inList(users)})`,
+  )
+  t.match(
+    await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(divided(user)))),
+    [{ value: 'v1' }, { code: 'internal_error' }, { value: 'v3' }],
+    'what Postgres does not take fails alone',
+  )
   const both = busy(3).map(failed)
-  t.match(await Promise.all(['u1', 'u2', 'u1'].map((user) => failed(read(user)))), Array(3).fill({ code: 'database_unavailable' }), 'no connection in time')
+  t.match(
+    await Promise.all(['u1', 'u2', 'u1'].map((user) => failed(read(user)))),
+    Array(3).fill({ code: 'database_unavailable' }),
+    'no connection in time',
+  )
   await Promise.all(both)
   wire.swallow()
-  t.match(await Promise.all(['u1', 'u2'].map((user) => failed(read(user)))), Array(2).fill({ code: 'database_unavailable' }), 'silent')
+  t.match(
+    await Promise.all(['u1', 'u2'].map((user) => failed(read(user)))),
+    Array(2).fill({ code: 'database_unavailable' }),
+    'silent',
+  )
   wire.mend()
-  for (let answer: unknown; ; ) {
+  for (let answer: unknown; ;) {
     answer = await failed(read('u1'))
     if (answer instanceof Failure) continue
     t.match(answer, { value: 'v1' })
@@ -95,7 +145,10 @@ t.test('an impatient caller is told so, and those with more patience get their a
 })
 
 t.test('who asks late has a whole deadline, and who asked early is not kept much longer than one', async (t) => {
-  const { read, busy } = await start(t, { deadlineMs: 3_000, columns: 'user_id, value, pg_sleep(case when user_id = \'u9\' then 1.5 else 0 end)' })
+  const { read, busy } = await start(t, {
+    deadlineMs: 3_000,
+    columns: "user_id, value, pg_sleep(case when user_id = 'u9' then 1.5 else 0 end)",
+  })
   const both = busy(2)
   const first = [read('u1'), read('u2')]
   await turn()
@@ -114,5 +167,8 @@ t.test('a connection that is lost under many reads: each is answered all the sam
   const answers = Array.from({ length: 4 }, (_, i) => read(`u${i}`))
   const end = sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
   while ((await database.run((db) => db.execute(end))).length === 0) await turn()
-  t.same((await Promise.all(answers)).map((row) => row?.value), ['v0', 'v1', 'v2', 'v3'])
+  t.same(
+    (await Promise.all(answers)).map((row) => row?.value),
+    ['v0', 'v1', 'v2', 'v3'],
+  )
 })

@@ -11,9 +11,20 @@ import postgres from 'postgres'
 
 // The statements of design 2.3 one by one: who may claim, who may save, who may mark.
 
-const tokens = (n: number): TokenSet => ({ accessToken: `access-${n}`, refreshToken: `refresh-${n}`, expiresIn: 3600, elapsed: 100, scopes: ['User.Read'] })
-const refusal = (more: Partial<StoredFailure> = {}): StoredFailure =>
-  ({ verdict: 'reconnect', reason: 'blocked_by_policy', final: false, microsoft: { aadsts: 53003 }, ...more })
+const tokens = (n: number): TokenSet => ({
+  accessToken: `access-${n}`,
+  refreshToken: `refresh-${n}`,
+  expiresIn: 3600,
+  elapsed: 100,
+  scopes: ['User.Read'],
+})
+const refusal = (more: Partial<StoredFailure> = {}): StoredFailure => ({
+  verdict: 'reconnect',
+  reason: 'blocked_by_policy',
+  final: false,
+  microsoft: { aadsts: 53003 },
+  ...more,
+})
 
 async function start(t: { teardown(end: () => Promise<void>): unknown }) {
   const wire = await openWire(await testDatabase(t))
@@ -71,30 +82,38 @@ t.test('one of many simultaneous claims of a generation wins; the row says until
   t.ok(leaseIn! > 5 && leaseIn! <= 7)
 })
 
-t.test('no claim of another generation, of a row that is leased, backing off, marked since it was read, or gone', async (t) => {
-  const { store, sql, read } = await start(t)
-  const row = await read()
-  t.equal(await store.claim({ ...row, generation: row.generation - 1 }, 'a', 7, true), undefined)
-  await sql`update oauth2_integration set lease_owner = 'x', lease_until = now() + interval '1 minute'`
-  t.equal(await store.claim(row, 'a', 7, true), undefined)
-  await sql`update oauth2_integration set lease_owner = null, lease_until = null, retry_at = now() + interval '1 minute'`
-  t.equal(await store.claim(row, 'a', 7, true), undefined)
-  await sql`update oauth2_integration set retry_at = null, status = 'reconnect_required', failure = ${sql.json(refusal({ final: true }) as never)}`
-  t.equal(await store.claim(row, 'a', 7, true), undefined, 'a final mark leaves no retry_at')
-  t.equal(await store.claim(await read(), 'a', 7, true), undefined, 'nor by one who saw a refusal that could be cured')
-  await sql`update oauth2_integration set failure = ${sql.json(refusal() as never)}`
-  t.equal(await store.claim(row, 'a', 7, true), undefined, 'one that can be cured, by one who saw it active')
-  t.ok(await store.claim(await read(), 'a', 7, true))
-  await sql`delete from oauth2_integration`
-  t.equal(await store.claim(row, 'a', 7, true), undefined)
-})
+t.test(
+  'no claim of another generation, of a row that is leased, backing off, marked since it was read, or gone',
+  async (t) => {
+    const { store, sql, read } = await start(t)
+    const row = await read()
+    t.equal(await store.claim({ ...row, generation: row.generation - 1 }, 'a', 7, true), undefined)
+    await sql`update oauth2_integration set lease_owner = 'x', lease_until = now() + interval '1 minute'`
+    t.equal(await store.claim(row, 'a', 7, true), undefined)
+    await sql`update oauth2_integration set lease_owner = null, lease_until = null, retry_at = now() + interval '1 minute'`
+    t.equal(await store.claim(row, 'a', 7, true), undefined)
+    await sql`update oauth2_integration set retry_at = null, status = 'reconnect_required', failure = ${sql.json(refusal({ final: true }) as never)}`
+    t.equal(await store.claim(row, 'a', 7, true), undefined, 'a final mark leaves no retry_at')
+    t.equal(
+      await store.claim(await read(), 'a', 7, true),
+      undefined,
+      'nor by one who saw a refusal that could be cured',
+    )
+    await sql`update oauth2_integration set failure = ${sql.json(refusal() as never)}`
+    t.equal(await store.claim(row, 'a', 7, true), undefined, 'one that can be cured, by one who saw it active')
+    t.ok(await store.claim(await read(), 'a', 7, true))
+    await sql`delete from oauth2_integration`
+    t.equal(await store.claim(row, 'a', 7, true), undefined)
+  },
+)
 
 t.test('a claim for a caller notes the use, at most once an hour; one of keep-alive notes none', async (t) => {
   const { store, sql, read } = await start(t)
   const lastUsed = async (minutes: number, used: boolean) => {
     await sql`update oauth2_integration set lease_owner = null, lease_until = null, last_used_at = now() - make_interval(mins => ${minutes})`
     t.ok(await store.claim(await read(), 'a', 7, used))
-    const [row] = await sql`select extract(epoch from clock_timestamp() - last_used_at)::float8 / 60 as minutes from oauth2_integration`
+    const [row] =
+      await sql`select extract(epoch from clock_timestamp() - last_used_at)::float8 / 60 as minutes from oauth2_integration`
     return Math.round(Number(row?.['minutes']))
   }
   t.equal(await lastUsed(30, true), 30)
@@ -108,27 +127,49 @@ t.test('what is saved with tokens: scopes as they are now, and of the account wh
   const save = async (more: Partial<TokenSet>) => {
     await sql`update oauth2_integration set failures = 3`
     const saved = await store.saveTokens(await read(), { ...tokens(1), ...more })
-    const [row] = await sql`select scopes, tenant_id, object_id, username, display_name, failures from oauth2_integration`
+    const [row] =
+      await sql`select scopes, tenant_id, object_id, username, display_name, failures from oauth2_integration`
     const found = await read()
     t.strictSame(saved!.integration.scopes, found.scopes)
     t.strictSame(saved!.integration.account, found.account)
-    return { scopes: row!['scopes'], account: [row!['tenant_id'], row!['object_id'], row!['username'], row!['display_name']], failures: row!['failures'] }
+    return {
+      scopes: row!['scopes'],
+      account: [row!['tenant_id'], row!['object_id'], row!['username'], row!['display_name']],
+      failures: row!['failures'],
+    }
   }
   t.strictSame(await save({ account, scopes: ['Files.ReadWrite.All', 'User.Read'] }), {
-    scopes: ['Files.ReadWrite.All', 'User.Read'], account: ['tenant-1', 'object-1', 'jane@contoso.com', 'Jane'], failures: 0,
+    scopes: ['Files.ReadWrite.All', 'User.Read'],
+    account: ['tenant-1', 'object-1', 'jane@contoso.com', 'Jane'],
+    failures: 0,
   })
-  t.strictSame(await save({ scopes: ['User.Read'] }), { scopes: ['User.Read'], account: ['tenant-1', 'object-1', 'jane@contoso.com', 'Jane'], failures: 0 })
+  t.strictSame(await save({ scopes: ['User.Read'] }), {
+    scopes: ['User.Read'],
+    account: ['tenant-1', 'object-1', 'jane@contoso.com', 'Jane'],
+    failures: 0,
+  })
   t.strictSame(await save({ scopes: [], account: { tenantId: 'tenant-2', objectId: 'object-2' } }), {
-    scopes: [], account: ['tenant-2', 'object-2', 'jane@contoso.com', 'Jane'], failures: 0,
+    scopes: [],
+    account: ['tenant-2', 'object-2', 'jane@contoso.com', 'Jane'],
+    failures: 0,
   })
-  t.strictSame((await save({ account: { ...account, username: 'new@contoso.com' } })).account, ['tenant-1', 'object-1', 'new@contoso.com', 'Jane'])
+  t.strictSame((await save({ account: { ...account, username: 'new@contoso.com' } })).account, [
+    'tenant-1',
+    'object-1',
+    'new@contoso.com',
+    'Jane',
+  ])
   t.match(await read(), { accessToken: 'access-1' })
   t.match(await store.claim(await read(), 'a', 7, false), { refreshToken: 'refresh-1' })
   const { refreshToken: _, ...without } = tokens(2)
   await sql`update oauth2_integration set lease_owner = null, lease_until = null`
   await store.saveTokens(await read(), without)
   t.match(await read(), { accessToken: 'access-2' })
-  t.match(await store.claim(await read(), 'b', 7, false), { refreshToken: 'refresh-1' }, 'an answer without a refresh token keeps the stored one')
+  t.match(
+    await store.claim(await read(), 'b', 7, false),
+    { refreshToken: 'refresh-1' },
+    'an answer without a refresh token keeps the stored one',
+  )
 })
 
 t.test('a lease that ran out is taken over, by one', async (t) => {
@@ -137,22 +178,28 @@ t.test('a lease that ran out is taken over, by one', async (t) => {
   await store.claim(row, 'first', 7, false)
   await sql`update oauth2_integration set lease_until = now() - interval '1 second'`
   const claims = await Promise.all(['second', 'third'].map((owner) => store.claim(row, owner, 7, false)))
-  t.strictSame(claims.filter((claim) => claim !== undefined).map(({ takenOver }) => takenOver), [true])
+  t.strictSame(
+    claims.filter((claim) => claim !== undefined).map(({ takenOver }) => takenOver),
+    [true],
+  )
 })
 
-t.test('tokens are saved whoever holds the lease by now, under a new generation, with lease, failure and retry_at cleared', async (t) => {
-  const { store, sql, read } = await start(t)
-  const row = await read()
-  await store.claim(row, 'first', 7, true)
-  await sql`update oauth2_integration set lease_until = now() - interval '1 second'`
-  await store.claim(row, 'second', 7, true)
-  const saved = await store.saveTokens(row, tokens(1))
-  t.match(saved, { recovered: false, integration: { accessToken: 'access-1', status: 'active' } })
-  t.ok(saved!.integration.generation > row.generation)
-  t.ok(saved!.integration.remaining > 3590 && saved!.integration.remaining < 3600)
-  const [stored] = await sql`select lease_owner, lease_until, retry_at, failure, failures from oauth2_integration`
-  t.strictSame({ ...stored }, { lease_owner: null, lease_until: null, retry_at: null, failure: null, failures: 0 })
-})
+t.test(
+  'tokens are saved whoever holds the lease by now, under a new generation, with lease, failure and retry_at cleared',
+  async (t) => {
+    const { store, sql, read } = await start(t)
+    const row = await read()
+    await store.claim(row, 'first', 7, true)
+    await sql`update oauth2_integration set lease_until = now() - interval '1 second'`
+    await store.claim(row, 'second', 7, true)
+    const saved = await store.saveTokens(row, tokens(1))
+    t.match(saved, { recovered: false, integration: { accessToken: 'access-1', status: 'active' } })
+    t.ok(saved!.integration.generation > row.generation)
+    t.ok(saved!.integration.remaining > 3590 && saved!.integration.remaining < 3600)
+    const [stored] = await sql`select lease_owner, lease_until, retry_at, failure, failures from oauth2_integration`
+    t.strictSame({ ...stored }, { lease_owner: null, lease_until: null, retry_at: null, failure: null, failures: 0 })
+  },
+)
 
 t.test('tokens for a generation that is over are discarded, and a deleted row stays deleted', async (t) => {
   const { store, sql, read } = await start(t)
@@ -166,73 +213,89 @@ t.test('tokens for a generation that is over are discarded, and a deleted row st
   t.equal(await store.read('42'), undefined)
 })
 
-t.test('a refusal is marked only by the holder of the lease, only for its generation, and gives the lease back', async (t) => {
-  const { store, sql, read, events } = await start(t)
-  const row = await read()
-  await store.claim(row, 'first', 7, true)
-  await sql`update oauth2_integration set lease_until = now() - interval '1 second'`
-  await store.claim(row, 'second', 7, true)
-  t.equal(await store.saveFailure(row, 'first', refusal(), 900), false)
-  t.match(await read(), { status: 'active' })
-  t.notOk((await read()).failure)
-  t.equal(await store.saveFailure({ ...row, generation: row.generation - 1 }, 'second', refusal(), 900), false)
-  t.equal(await store.saveFailure(row, 'second', refusal(), 900), true)
-  const marked = await read()
-  t.match(marked, { status: 'reconnect_required', failure: { reason: 'blocked_by_policy', at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ } })
-  t.ok(marked.retryIn! > 890)
-  t.notOk(marked.leaseIn)
-  t.strictSame(await events(), ['reconnect_required'])
-  t.equal(await store.saveFailure(row, 'second', refusal(), 900), false, 'once')
-})
+t.test(
+  'a refusal is marked only by the holder of the lease, only for its generation, and gives the lease back',
+  async (t) => {
+    const { store, sql, read, events } = await start(t)
+    const row = await read()
+    await store.claim(row, 'first', 7, true)
+    await sql`update oauth2_integration set lease_until = now() - interval '1 second'`
+    await store.claim(row, 'second', 7, true)
+    t.equal(await store.saveFailure(row, 'first', refusal(), 900), false)
+    t.match(await read(), { status: 'active' })
+    t.notOk((await read()).failure)
+    t.equal(await store.saveFailure({ ...row, generation: row.generation - 1 }, 'second', refusal(), 900), false)
+    t.equal(await store.saveFailure(row, 'second', refusal(), 900), true)
+    const marked = await read()
+    t.match(marked, {
+      status: 'reconnect_required',
+      failure: { reason: 'blocked_by_policy', at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ },
+    })
+    t.ok(marked.retryIn! > 890)
+    t.notOk(marked.leaseIn)
+    t.strictSame(await events(), ['reconnect_required'])
+    t.equal(await store.saveFailure(row, 'second', refusal(), 900), false, 'once')
+  },
+)
 
-t.test('passing trouble leaves the status, a refusal that stands keeps its time, and success says that it recovered', async (t) => {
-  const { store, sql, read, events } = await start(t)
-  const row = await read()
-  await store.claim(row, 'a', 7, true)
-  await store.saveFailure(row, 'a', refusal({ verdict: 'try_later', reason: 'microsoft_error' }), 2)
-  t.match(await read(), { status: 'active', failure: { reason: 'microsoft_error' } })
-  await sql`update oauth2_integration set retry_at = null`
-  await store.claim(row, 'b', 7, true)
-  await store.saveFailure(row, 'b', refusal(), 900)
-  await sql`update oauth2_integration set retry_at = null`
-  const marked = await read()
-  await store.claim(marked, 'c', 7, true)
-  await store.saveFailure(marked, 'c', { ...marked.failure!, at: '2026-01-01T00:00:00Z' }, 900)
-  t.match(await read(), { failure: { at: '2026-01-01T00:00:00Z' } })
-  t.match(await store.saveTokens(marked, tokens(1)), { recovered: true, integration: { status: 'active' } })
-  t.strictSame(await events(), ['reconnect_required', 'recovered'])
-})
-
-t.test('a failure knows since when it has stood: the first try of a reason, whichever wrote it, until another reason or success', async (t) => {
-  const { store, sql, read } = await start(t)
-  async function fail(failure: StoredFailure) {
+t.test(
+  'passing trouble leaves the status, a refusal that stands keeps its time, and success says that it recovered',
+  async (t) => {
+    const { store, sql, read, events } = await start(t)
     const row = await read()
     await store.claim(row, 'a', 7, true)
-    await store.saveFailure(row, 'a', failure, 2)
+    await store.saveFailure(row, 'a', refusal({ verdict: 'try_later', reason: 'microsoft_error' }), 2)
+    t.match(await read(), { status: 'active', failure: { reason: 'microsoft_error' } })
     await sql`update oauth2_integration set retry_at = null`
-    return (await read()).failure!
-  }
-  const change = (member: object) => sql`update oauth2_integration set failure = failure || ${sql.json(member as never)}`
-  const early = '2026-01-01T00:00:00Z'
-  const passing = refusal({ verdict: 'try_later', reason: 'microsoft_error' })
-  const { at, since } = await fail(passing)
-  t.equal(since, at)
-  await change({ since: early })
-  t.match(await fail(passing), { since: early, at: /^20/ })
-  t.not((await fail(passing)).at, early)
-  await sql`update oauth2_integration set failure = failure - 'since' || ${sql.json({ at: early })}`
-  t.match(await fail(passing), { since: early }, 'a row of the release before, which wrote no since')
-  t.not((await fail(refusal())).since, early, 'another reason')
-  await change({ since: early })
-  t.match(await fail((await read()).failure!), { since: early }, 'a refusal that stands')
-  t.match(await store.saveTokens(await read(), tokens(1)), { recovered: true })
-  t.not((await fail(refusal())).since, early, 'it worked meanwhile')
-})
+    await store.claim(row, 'b', 7, true)
+    await store.saveFailure(row, 'b', refusal(), 900)
+    await sql`update oauth2_integration set retry_at = null`
+    const marked = await read()
+    await store.claim(marked, 'c', 7, true)
+    await store.saveFailure(marked, 'c', { ...marked.failure!, at: '2026-01-01T00:00:00Z' }, 900)
+    t.match(await read(), { failure: { at: '2026-01-01T00:00:00Z' } })
+    t.match(await store.saveTokens(marked, tokens(1)), { recovered: true, integration: { status: 'active' } })
+    t.strictSame(await events(), ['reconnect_required', 'recovered'])
+  },
+)
+
+t.test(
+  'a failure knows since when it has stood: the first try of a reason, whichever wrote it, until another reason or success',
+  async (t) => {
+    const { store, sql, read } = await start(t)
+    async function fail(failure: StoredFailure) {
+      const row = await read()
+      await store.claim(row, 'a', 7, true)
+      await store.saveFailure(row, 'a', failure, 2)
+      await sql`update oauth2_integration set retry_at = null`
+      return (await read()).failure!
+    }
+    const change = (member: object) =>
+      sql`update oauth2_integration set failure = failure || ${sql.json(member as never)}`
+    const early = '2026-01-01T00:00:00Z'
+    const passing = refusal({ verdict: 'try_later', reason: 'microsoft_error' })
+    const { at, since } = await fail(passing)
+    t.equal(since, at)
+    await change({ since: early })
+    t.match(await fail(passing), { since: early, at: /^20/ })
+    t.not((await fail(passing)).at, early)
+    await sql`update oauth2_integration set failure = failure - 'since' || ${sql.json({ at: early })}`
+    t.match(await fail(passing), { since: early }, 'a row of the release before, which wrote no since')
+    t.not((await fail(refusal())).since, early, 'another reason')
+    await change({ since: early })
+    t.match(await fail((await read()).failure!), { since: early }, 'a refusal that stands')
+    t.match(await store.saveTokens(await read(), tokens(1)), { recovered: true })
+    t.not((await fail(refusal())).since, early, 'it worked meanwhile')
+  },
+)
 
 t.test('giving a lease back forgets an earlier passing failure, never a refusal that stands', async (t) => {
   const { store, sql, read } = await start(t)
   const again = () => sql`update oauth2_integration set retry_at = null`
-  for (const [failure, stays] of [[refusal({ verdict: 'try_later', reason: 'microsoft_error' }), undefined], [refusal(), refusal()]] as const) {
+  for (const [failure, stays] of [
+    [refusal({ verdict: 'try_later', reason: 'microsoft_error' }), undefined],
+    [refusal(), refusal()],
+  ] as const) {
     await store.claim(await read(), 'a', 7, true)
     await store.saveFailure(await read(), 'a', failure, 2)
     await again()
@@ -263,7 +326,10 @@ t.test('claims, and sets of tokens, that come together cost one statement each, 
   const rows = await others(20)
   wire.statements()
   const claims = await Promise.all(rows.map((row, i) => store.claim(row, `owner-${i}`, 7, true)))
-  t.same(claims.map((claim) => claim?.refreshToken), rows.map(({ userId }) => `refresh-${userId.slice('row-'.length)}`))
+  t.same(
+    claims.map((claim) => claim?.refreshToken),
+    rows.map(({ userId }) => `refresh-${userId.slice('row-'.length)}`),
+  )
   const saved = await Promise.all(rows.map((row, i) => store.saveTokens(row, tokens(i))))
   for (const [i, row] of rows.entries()) {
     t.match(saved[i], { recovered: false, integration: { id: row.id, userId: row.userId, accessToken: `access-${i}` } })
@@ -274,31 +340,40 @@ t.test('claims, and sets of tokens, that come together cost one statement each, 
   for (const [i, row] of rows.entries()) t.match(await store.read(row.userId), { accessToken: `access-${i}` })
 })
 
-t.test('a row that somebody else is writing holds up nobody else\'s claim, and is not won', async (t) => {
+t.test("a row that somebody else is writing holds up nobody else's claim, and is not won", async (t) => {
   const { store, others, lock } = await start(t)
   const rows = await others(3)
   const release = await lock(rows[1]!)
   const claims = await Promise.all(rows.map((row, i) => store.claim(row, `owner-${i}`, 7, true)))
-  t.same(claims.map((claim) => claim !== undefined), [true, false, true])
+  t.same(
+    claims.map((claim) => claim !== undefined),
+    [true, false, true],
+  )
   await release()
   t.ok(await store.claim(rows[1]!, 'later', 7, true))
 })
 
-t.test('a set of tokens for a row that somebody else is writing waits alone, and is saved as if it had not', async (t) => {
-  const { store, events, others, lock } = await start(t)
-  const rows = await others(3)
-  const release = await lock(rows[1]!)
-  const saves = rows.map((row, i) => store.saveTokens(row, tokens(i)))
-  t.match(await Promise.all([saves[0], saves[2]]), [{ recovered: false }, { recovered: false }], 'while it is locked')
-  await release()
-  t.match(await saves[1], { recovered: false, integration: { accessToken: 'access-1', status: 'active' } })
-  t.same(await events(), [])
-})
+t.test(
+  'a set of tokens for a row that somebody else is writing waits alone, and is saved as if it had not',
+  async (t) => {
+    const { store, events, others, lock } = await start(t)
+    const rows = await others(3)
+    const release = await lock(rows[1]!)
+    const saves = rows.map((row, i) => store.saveTokens(row, tokens(i)))
+    t.match(await Promise.all([saves[0], saves[2]]), [{ recovered: false }, { recovered: false }], 'while it is locked')
+    await release()
+    t.match(await saves[1], { recovered: false, integration: { accessToken: 'access-1', status: 'active' } })
+    t.same(await events(), [])
+  },
+)
 
 t.test('sets of tokens of two generations of one row at once: the present one is saved, once', async (t) => {
   const { store, read } = await start(t)
   const row = await read()
-  const [late, present] = await Promise.all([store.saveTokens({ ...row, generation: row.generation - 1 }, tokens(1)), store.saveTokens(row, tokens(2))])
+  const [late, present] = await Promise.all([
+    store.saveTokens({ ...row, generation: row.generation - 1 }, tokens(1)),
+    store.saveTokens(row, tokens(2)),
+  ])
   t.equal(late, undefined)
   t.match(present, { integration: { accessToken: 'access-2' } })
   t.match(await read(), { accessToken: 'access-2', generation: present!.integration.generation })
@@ -308,6 +383,12 @@ t.test('a set of tokens that Postgres does not take fails alone', async (t) => {
   const { store, others } = await start(t)
   const rows = await others(3)
   const account = { tenantId: 't', objectId: 'o', username: 'jane\0doe' }
-  const saves = await Promise.allSettled(rows.map((row, i) => store.saveTokens(row, i === 1 ? { ...tokens(i), account } : tokens(i))))
-  t.match(saves, [{ status: 'fulfilled', value: { recovered: false } }, { status: 'rejected', reason: { code: 'internal_error' } }, { status: 'fulfilled', value: { recovered: false } }])
+  const saves = await Promise.allSettled(
+    rows.map((row, i) => store.saveTokens(row, i === 1 ? { ...tokens(i), account } : tokens(i))),
+  )
+  t.match(saves, [
+    { status: 'fulfilled', value: { recovered: false } },
+    { status: 'rejected', reason: { code: 'internal_error' } },
+    { status: 'fulfilled', value: { recovered: false } },
+  ])
 })

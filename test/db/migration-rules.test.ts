@@ -15,7 +15,8 @@ t.test('every migration since the last release leaves its replicas alone', async
 })
 
 t.test('released.json names the last release of the changelog, and a migration that exists', async (t) => {
-  const [, newest = null] = /^## v?(\d+\.\d+\.\d+)/m.exec(readFileSync(new URL('../../CHANGELOG.md', import.meta.url), 'utf8')) ?? []
+  const [, newest = null] =
+    /^## v?(\d+\.\d+\.\d+)/m.exec(readFileSync(new URL('../../CHANGELOG.md', import.meta.url), 'utf8')) ?? []
   const { release, migration } = released()
   t.equal(release, newest, 'write the release and its newest migration into test/db/released.json')
   t.ok(migration === null ? release === null : ALL.some(({ tag }) => tag === migration))
@@ -28,15 +29,24 @@ t.test('what adds is allowed', async (t) => {
     'ALTER TABLE "event" ADD COLUMN "a" text[] DEFAULT \'{}\' NOT NULL;',
     'ALTER TABLE "event" ADD COLUMN "a" jsonb DEFAULT \'{}\'::jsonb;',
     'ALTER TABLE "event" ADD COLUMN "a" "bytea"',
-    'CREATE TABLE "a" ("id" uuid PRIMARY KEY, "b" uuid REFERENCES "a"("id"));--> statement-breakpoint CREATE TABLE "c" ("a" uuid REFERENCES "a"("id"));'
-    + '--> statement-breakpoint ALTER TABLE "c" ADD CONSTRAINT "d" FOREIGN KEY ("a") REFERENCES "public"."a"("id");',
+    'CREATE TABLE "a" ("id" uuid PRIMARY KEY, "b" uuid REFERENCES "a"("id"));--> statement-breakpoint CREATE TABLE "c" ("a" uuid REFERENCES "a"("id"));' +
+      '--> statement-breakpoint ALTER TABLE "c" ADD CONSTRAINT "d" FOREIGN KEY ("a") REFERENCES "public"."a"("id");',
     'ALTER TYPE "public"."kind" ADD VALUE \'more\';',
     '-- contract: unused since 1.4.0\nALTER TABLE "event" DROP COLUMN "detail";',
     '-- contract: unused since 1.3.9\nDROP TABLE "request_nonce";',
   ]
   for (const sql of allowed) t.strictSame(after(sql), [], sql)
-  t.strictSame(breaches([{ tag: '0000_first', sql: 'CREATE TABLE "a" ("b" text);' }, { tag: '0001_second', sql: 'ALTER TABLE "a" DROP COLUMN "b";' }],
-    { release: null, migration: null }), [], 'what no release has is nobody\'s')
+  t.strictSame(
+    breaches(
+      [
+        { tag: '0000_first', sql: 'CREATE TABLE "a" ("b" text);' },
+        { tag: '0001_second', sql: 'ALTER TABLE "a" DROP COLUMN "b";' },
+      ],
+      { release: null, migration: null },
+    ),
+    [],
+    "what no release has is nobody's",
+  )
 })
 
 t.test('what the last release would notice is refused', async (t) => {
@@ -50,7 +60,8 @@ t.test('what the last release would notice is refused', async (t) => {
     'UPDATE "event" SET "type" = \'x\';': /not on the list/,
     'ALTER TABLE "event" ADD COLUMN "a" text NOT NULL;': /constant default/,
     'ALTER TABLE "event" ADD COLUMN "a" uuid DEFAULT gen_random_uuid() NOT NULL;': /constant default/,
-    'ALTER TABLE "event" ADD COLUMN "a" timestamp with time zone DEFAULT statement_timestamp() NOT NULL;': /constant default/,
+    'ALTER TABLE "event" ADD COLUMN "a" timestamp with time zone DEFAULT statement_timestamp() NOT NULL;':
+      /constant default/,
     'ALTER TABLE "event" ADD COLUMN "a" bigserial;': /nothing else/,
     'ALTER TABLE "event" ADD COLUMN "a" text UNIQUE;': /nothing else/,
     'ALTER TABLE "event" ADD COLUMN "x" text, DROP COLUMN "detail"': /nothing else/,
@@ -59,14 +70,17 @@ t.test('what the last release would notice is refused', async (t) => {
     'CREATE SEQUENCE "s"; DROP TABLE event': /one statement/,
     'CREATE TABLE "n" ("id" uuid); DROP TABLE "event"': /one statement/,
     'CREATE TABLE "n" ("id" uuid REFERENCES "oauth2_integration"("id"))': /do with oauth2_integration/,
-    'CREATE TABLE "n" ("id" uuid);--> statement-breakpoint ALTER TABLE "n" ADD CONSTRAINT "f" FOREIGN KEY ("id") REFERENCES "public"."oauth2_integration"("id");': /do with oauth2_integration/,
+    'CREATE TABLE "n" ("id" uuid);--> statement-breakpoint ALTER TABLE "n" ADD CONSTRAINT "f" FOREIGN KEY ("id") REFERENCES "public"."oauth2_integration"("id");':
+      /do with oauth2_integration/,
     'CREATE TABLE "n" ("id" uuid);--> statement-breakpoint DROP TABLE "n", "event";': /not on the list/,
-    '-- contract: unused since 1.4.0\nALTER TABLE "event" DROP COLUMN "detail", ALTER COLUMN "type" SET DATA TYPE integer;': /not on the list/,
+    '-- contract: unused since 1.4.0\nALTER TABLE "event" DROP COLUMN "detail", ALTER COLUMN "type" SET DATA TYPE integer;':
+      /not on the list/,
     'CREATE UNIQUE INDEX "a" ON "event" USING btree ("user_id");': /not unique/,
     'CREATE INDEX "a" ON "event" USING btree ("user_id");': /locks writes/,
     'ALTER TABLE "event" ADD CONSTRAINT "a" CHECK ("event"."type" in (\'connected\'));': /not on the list/,
     'ALTER TABLE "oauth2_integration" DROP CONSTRAINT "oauth2_integration_status";': /does not come back/,
-    '-- contract: unused since 1.5.0\nALTER TABLE "event" DROP COLUMN "detail";': /last release, 1\.4\.0, may still use it/,
+    '-- contract: unused since 1.5.0\nALTER TABLE "event" DROP COLUMN "detail";':
+      /last release, 1\.4\.0, may still use it/,
     '-- contract: unused since 1.3.0\nALTER TABLE "event" RENAME COLUMN "detail" TO "details";': /not on the list/,
   }
   for (const [sql, why] of Object.entries(refused)) t.match(after(sql).join('\n'), why, sql)

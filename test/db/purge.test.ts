@@ -12,7 +12,8 @@ async function open(t: { teardown(end: () => unknown): unknown }) {
     await sql.end()
     await database.close()
   })
-  const count = async (table: string) => Number((await sql`select count(*)::int as count from ${sql(table)}`)[0]?.['count'])
+  const count = async (table: string) =>
+    Number((await sql`select count(*)::int as count from ${sql(table)}`)[0]?.['count'])
   return { database, sql, count }
 }
 
@@ -26,7 +27,8 @@ t.test('what is over goes, what is not stays', async (t) => {
   await sql`insert into event (user_id, type, caller, detail, at) values
     ('1', 'connected', 'megdocs', '{}', now() - interval '91 days'), ('1', 'connected', 'megdocs', '{}', now() - interval '89 days')`
   t.equal(await purge(database), 4)
-  for (const table of ['request_nonce', 'browser_session', 'connect_session', 'event']) t.equal(await count(table), 1, table)
+  for (const table of ['request_nonce', 'browser_session', 'connect_session', 'event'])
+    t.equal(await count(table), 1, table)
   t.equal(await purge(database), 0)
 })
 

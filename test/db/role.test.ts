@@ -12,7 +12,8 @@ import { startWorld } from '../support/world.ts'
 /** The README's statements as ops paste them, with a password in place. */
 function documentedGrants(password: string): string {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const [, block = ''] = /<!-- database-role:begin -->[\s\S]*?```sql\n([\s\S]*?)```[\s\S]*?<!-- database-role:end -->/.exec(readme) ?? []
+  const [, block = ''] =
+    /<!-- database-role:begin -->[\s\S]*?```sql\n([\s\S]*?)```[\s\S]*?<!-- database-role:end -->/.exec(readme) ?? []
   if (!block.includes(`'<password>'`)) throw new Error('the README names no place for the password')
   return block.replace(`'<password>'`, `'${password}'`)
 }
@@ -22,7 +23,8 @@ t.test('under the documented role, which has no DDL, the service does all it doe
   const server = await startDatabase()
   t.teardown(() => server.close())
   const password = randomBytes(16).toString('hex')
-  const as = (user: string, database: string) => Object.assign(new URL(server.url), { username: user, password, pathname: `/${database}` }).href
+  const as = (user: string, database: string) =>
+    Object.assign(new URL(server.url), { username: user, password, pathname: `/${database}` }).href
   const admin = postgres(server.url, { max: 1, onnotice: () => {} })
   await admin.unsafe(`create role owner login createrole password '${password}'`)
   await admin.unsafe('create database broker owner owner')
@@ -33,10 +35,18 @@ t.test('under the documented role, which has no DDL, the service does all it doe
   await owner.unsafe(documentedGrants(password))
 
   const world = await startWorld(t, { databaseUrl: as('token_broker', 'broker') })
-  t.same(await world.sql`select current_user, (select rolsuper or rolcreatedb or rolcreaterole from pg_roles where rolname = current_user) as mighty`, [
-    { current_user: 'token_broker', mighty: false },
-  ])
-  for (const statement of ['create table t (a int)', 'drop table event', 'alter table event add column a int', 'truncate event', 'create schema s', 'delete from drizzle.__drizzle_migrations']) {
+  t.same(
+    await world.sql`select current_user, (select rolsuper or rolcreatedb or rolcreaterole from pg_roles where rolname = current_user) as mighty`,
+    [{ current_user: 'token_broker', mighty: false }],
+  )
+  for (const statement of [
+    'create table t (a int)',
+    'drop table event',
+    'alter table event add column a int',
+    'truncate event',
+    'create schema s',
+    'delete from drizzle.__drizzle_migrations',
+  ]) {
     await t.rejects(world.sql.unsafe(statement), { code: '42501' }, statement)
   }
 
@@ -56,10 +66,16 @@ t.test('under the documented role, which has no DDL, the service does all it doe
   const { services } = world.replica
   t.match(await reseal(services.database, createVault(services.config.sealingKeys)), { settled: true })
   await t.resolves(purge(services.database))
-  t.match((await world.replica.operations.inject('/metrics')).payload, /token_broker_integrations\{status="reconnect_required"\} 1/)
+  t.match(
+    (await world.replica.operations.inject('/metrics')).payload,
+    /token_broker_integrations\{status="reconnect_required"\} 1/,
+  )
   await world.caller.disconnect('42')
   t.equal(await world.row('42'), undefined)
 
   await owner.unsafe('create table later (a int); create sequence later_on')
-  await t.resolves(world.sql.unsafe('insert into later values (nextval(\'later_on\'))'), 'what a later release adds is covered')
+  await t.resolves(
+    world.sql.unsafe("insert into later values (nextval('later_on'))"),
+    'what a later release adds is covered',
+  )
 })

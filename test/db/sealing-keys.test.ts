@@ -42,8 +42,15 @@ async function setUp(t: Parameters<typeof testDatabase>[0], rows = 0) {
   const stored = await insertIntegrations(sql, old, rows + 1)
   const environment = (sealingKeys: string | undefined) => {
     const { SEALING_KEYS: _, ...env } = brokerEnvironment({
-      publicBaseUrl: BASE, databaseUrl: url, callersFile, secrets: { ...secrets, sealingKeys: '' },
-      microsoft: { loginUrl: 'http://127.0.0.1:9', clientId: '11111111-2222-3333-4444-555555555555', clientSecret: 'kYz8Q~abcdefghijklmnopqrstuvwx.yz_0123-4' },
+      publicBaseUrl: BASE,
+      databaseUrl: url,
+      callersFile,
+      secrets: { ...secrets, sealingKeys: '' },
+      microsoft: {
+        loginUrl: 'http://127.0.0.1:9',
+        clientId: '11111111-2222-3333-4444-555555555555',
+        clientSecret: 'kYz8Q~abcdefghijklmnopqrstuvwx.yz_0123-4',
+      },
       more: { DATABASE_DEADLINE_MS: '30000' },
     })
     return { PATH: '/usr/bin:/bin', ...env, ...(sealingKeys === undefined ? {} : { SEALING_KEYS: sealingKeys }) }
@@ -69,36 +76,62 @@ async function setUp(t: Parameters<typeof testDatabase>[0], rows = 0) {
   return { sql, database, oldKey, newKey, old, both, rows: stored, start, run, environment }
 }
 
-t.test('the service refuses to start without the right sealing keys, with exit code 1 and a sentence that says what to do', async (t) => {
-  const { start, oldKey, newKey } = await setUp(t)
-  const impostor = generateSealingKey('old')
-  const refusals: [name: string, keys: string | undefined, expected: RegExp][] = [
-    ['none', undefined, /SEALING_KEYS: is not set/],
-    ['a placeholder', 'old:changeme', /SEALING_KEYS: entry 1 \(old\): a placeholder, not a key; make one with: token-broker keygen/],
-    ['another key under the same id', `${newKey} ${impostor}`, /sealing key old in SEALING_KEYS is another key than the one that sealed this database under that id: put the right one back/],
-    ['only a new one', newKey, /SEALING_KEYS lacks old, .*put it back behind the newest key and run "token-broker reseal"/],
-  ]
-  for (const [name, keys, expected] of refusals) {
-    const { code, stdout, stderr } = await start(keys)
-    t.equal(code, 1, name)
-    t.match(stderr, expected, name)
-    t.notMatch(stdout, /"msg":"ready"/, name)
-    t.notMatch(stderr, /\n\s+at /, `${name}: no stack`)
-    for (const entry of [oldKey, newKey, impostor]) t.notMatch(stdout + stderr, entry.split(':')[1]!, `${name}: no key is printed`)
-  }
-})
+t.test(
+  'the service refuses to start without the right sealing keys, with exit code 1 and a sentence that says what to do',
+  async (t) => {
+    const { start, oldKey, newKey } = await setUp(t)
+    const impostor = generateSealingKey('old')
+    const refusals: [name: string, keys: string | undefined, expected: RegExp][] = [
+      ['none', undefined, /SEALING_KEYS: is not set/],
+      [
+        'a placeholder',
+        'old:changeme',
+        /SEALING_KEYS: entry 1 \(old\): a placeholder, not a key; make one with: token-broker keygen/,
+      ],
+      [
+        'another key under the same id',
+        `${newKey} ${impostor}`,
+        /sealing key old in SEALING_KEYS is another key than the one that sealed this database under that id: put the right one back/,
+      ],
+      [
+        'only a new one',
+        newKey,
+        /SEALING_KEYS lacks old, .*put it back behind the newest key and run "token-broker reseal"/,
+      ],
+    ]
+    for (const [name, keys, expected] of refusals) {
+      const { code, stdout, stderr } = await start(keys)
+      t.equal(code, 1, name)
+      t.match(stderr, expected, name)
+      t.notMatch(stdout, /"msg":"ready"/, name)
+      t.notMatch(stderr, /\n\s+at /, `${name}: no stack`)
+      for (const entry of [oldKey, newKey, impostor])
+        t.notMatch(stdout + stderr, entry.split(':')[1]!, `${name}: no key is printed`)
+    }
+  },
+)
 
 t.test('reseal reports what lay under which key, and exits 0 when the old key can be taken away', async (t) => {
   const { sql, database, run, oldKey, newKey, both, rows } = await setUp(t, 4)
   const early = await run(['reseal'], `${newKey} ${oldKey}`)
-  t.match(early, { code: 1, stderr: /no replica seals with fresh yet: put it second in SEALING_KEYS of all replicas, then first/ })
+  t.match(early, {
+    code: 1,
+    stderr: /no replica seals with fresh yet: put it second in SEALING_KEYS of all replicas, then first/,
+  })
   await proveSealingKeys(database, both)
   const { code, stdout, stderr } = await run(['reseal'], `${newKey} ${oldKey}`)
   t.equal(stderr, '')
   t.equal(code, 0)
-  t.match(stdout, /sealed values before: 10 under old\nsealed values now: {4}10 under fresh\nresealed with fresh: 10\nNothing is left under old: it can be taken out of SEALING_KEYS now\./)
+  t.match(
+    stdout,
+    /sealed values before: 10 under old\nsealed values now: {4}10 under fresh\nresealed with fresh: 10\nNothing is left under old: it can be taken out of SEALING_KEYS now\./,
+  )
   t.same(await openIntegrations(sql, createVault(parseSealingKeys(newKey))), rows)
-  t.match(await run(['reseal'], newKey), { code: 0, stdout: /resealed with fresh: 0\nEverything is under fresh/ }, 'it may be repeated')
+  t.match(
+    await run(['reseal'], newKey),
+    { code: 0, stdout: /resealed with fresh: 0\nEverything is under fresh/ },
+    'it may be repeated',
+  )
 })
 
 t.test('reseal exits 1 and names the rows that no key opens, by id only', async (t) => {
@@ -107,7 +140,12 @@ t.test('reseal exits 1 and names the rows that no key opens, by id only', async 
   await sql`update oauth2_integration set access_token = refresh_token where id = ${rows[0]!.id}`
   const { code, stdout, stderr } = await run(['reseal'], `${newKey} ${oldKey}`)
   t.equal(code, 1)
-  t.match(stderr, new RegExp(`cannot be opened: oauth2_integration ${rows[0]!.id} access_token, key old, authentication\\n1 values were left as they are`))
+  t.match(
+    stderr,
+    new RegExp(
+      `cannot be opened: oauth2_integration ${rows[0]!.id} access_token, key old, authentication\\n1 values were left as they are`,
+    ),
+  )
   t.match(stdout, /sealed values now: {4}1 under old, 3 under fresh/)
   t.notMatch(stdout + stderr, /row-\d|access-\d|refresh-\d/, 'neither user ids nor tokens')
 })
@@ -115,7 +153,10 @@ t.test('reseal exits 1 and names the rows that no key opens, by id only', async 
 t.test('a key that is lost for good can be struck out, and the service starts again', async (t) => {
   const { sql, run, oldKey, newKey } = await setUp(t)
   t.match(await run(['reseal', '--forget', 'old'], oldKey), { code: 2, stderr: /A key in SEALING_KEYS is not lost/ })
-  t.match(await run(['reseal', '--forget', 'old'], newKey), { code: 0, stdout: /Struck out\. Users whose tokens it sealed get token_unreadable until they connect again/ })
+  t.match(await run(['reseal', '--forget', 'old'], newKey), {
+    code: 0,
+    stdout: /Struck out\. Users whose tokens it sealed get token_unreadable until they connect again/,
+  })
   t.match(await run(['reseal', '--forget', 'old'], newKey), { code: 1, stdout: /There was no such key/ })
   t.same(await sql`select key_id from sealing_key`, [])
 })
@@ -128,8 +169,13 @@ t.test('killed in the middle, nothing is lost, and the next run finishes', async
   const holder = await sql.reserve()
   await holder`begin`
   await holder`select 1 from oauth2_integration where id = ${locked} for update`
-  const child = await supervise([process.execPath, CLI, 'reseal'], { env: environment(`${newKey} ${oldKey}`), cwd: ROOT, lastSignal: 'TERM' })
-  const resealed = async () => (await sql`select 1 from oauth2_integration where substring(access_token from 3 for 5) = 'fresh'::bytea`).length
+  const child = await supervise([process.execPath, CLI, 'reseal'], {
+    env: environment(`${newKey} ${oldKey}`),
+    cwd: ROOT,
+    lastSignal: 'TERM',
+  })
+  const resealed = async () =>
+    (await sql`select 1 from oauth2_integration where substring(access_token from 3 for 5) = 'fresh'::bytea`).length
   while ((await resealed()) < 399 && !child.isOver()) await new Promise(setImmediate)
   child.kill('SIGKILL')
   t.equal(await child.ended, 137)

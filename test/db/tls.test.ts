@@ -19,12 +19,18 @@ function certificateFor(commonName: string): { certificate: string; key: string 
 }
 
 /** PostgreSQL that shows this certificate, and speaks without TLS too, as most do. */
-async function serverWith(t: { teardown(end: () => unknown): unknown }, { certificate, key }: { certificate: string; key: string }) {
+async function serverWith(
+  t: { teardown(end: () => unknown): unknown },
+  { certificate, key }: { certificate: string; key: string },
+) {
   const user = databaseUser()
   const folder = temporaryFolder('token-broker-tls', user)
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const files = { ssl_cert_file: join(folder, 'server.crt'), ssl_key_file: join(folder, 'server.key') }
-  for (const [path, text] of [[files.ssl_cert_file, certificate], [files.ssl_key_file, key]] as const) {
+  for (const [path, text] of [
+    [files.ssl_cert_file, certificate],
+    [files.ssl_key_file, key],
+  ] as const) {
     writeFileSync(path, text, { mode: 0o600 })
     if (user) chownSync(path, user.uid, user.gid)
   }
@@ -37,33 +43,56 @@ async function serverWith(t: { teardown(end: () => unknown): unknown }, { certif
 async function encrypted(url: string, ca?: string): Promise<unknown> {
   const database = openDatabase({ url, prepare: true, poolSize: 1, deadlineMs: 10_000, ca })
   try {
-    const [row] = await database.run((db) => db.execute<{ ssl: boolean }>(sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`))
+    const [row] = await database.run((db) =>
+      db.execute<{ ssl: boolean }>(sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`),
+    )
     return row?.ssl
   } finally {
     await database.close()
   }
 }
 
-t.test('the certificate of Postgres is verified: the right authority and name are accepted, everything else is refused before a password is sent', async (t) => {
-  const own = certificateFor('localhost')
-  const other = certificateFor('localhost')
-  const { url } = await serverWith(t, own)
-  const named = Object.assign(new URL(url), { hostname: 'localhost' }).href
-  t.equal(await encrypted(named), false, 'without DATABASE_CA and sslmode it is plain')
-  t.equal(await encrypted(named, own.certificate), true)
-  t.equal(await encrypted(`${named}?sslmode=verify-full`, own.certificate), true)
-  await t.rejects(encrypted(named, other.certificate), { code: 'database_unavailable', facts: { detail: 'DEPTH_ZERO_SELF_SIGNED_CERT' } }, 'another authority')
-  await t.rejects(encrypted(`${named}?sslmode=verify-full`), { code: 'database_unavailable', facts: { detail: 'DEPTH_ZERO_SELF_SIGNED_CERT' } }, 'the ones Node trusts')
-  await t.rejects(encrypted(url, own.certificate), { code: 'database_unavailable', facts: { detail: 'ERR_TLS_CERT_ALTNAME_INVALID' } }, 'another address than the certificate names')
-  await t.resolves(migrate(named, { ca: own.certificate }))
-  await t.rejects(migrate(named, { ca: other.certificate }), { code: 'database_unavailable', message: /DEPTH_ZERO_SELF_SIGNED_CERT/ })
-})
+t.test(
+  'the certificate of Postgres is verified: the right authority and name are accepted, everything else is refused before a password is sent',
+  async (t) => {
+    const own = certificateFor('localhost')
+    const other = certificateFor('localhost')
+    const { url } = await serverWith(t, own)
+    const named = Object.assign(new URL(url), { hostname: 'localhost' }).href
+    t.equal(await encrypted(named), false, 'without DATABASE_CA and sslmode it is plain')
+    t.equal(await encrypted(named, own.certificate), true)
+    t.equal(await encrypted(`${named}?sslmode=verify-full`, own.certificate), true)
+    await t.rejects(
+      encrypted(named, other.certificate),
+      { code: 'database_unavailable', facts: { detail: 'DEPTH_ZERO_SELF_SIGNED_CERT' } },
+      'another authority',
+    )
+    await t.rejects(
+      encrypted(`${named}?sslmode=verify-full`),
+      { code: 'database_unavailable', facts: { detail: 'DEPTH_ZERO_SELF_SIGNED_CERT' } },
+      'the ones Node trusts',
+    )
+    await t.rejects(
+      encrypted(url, own.certificate),
+      { code: 'database_unavailable', facts: { detail: 'ERR_TLS_CERT_ALTNAME_INVALID' } },
+      'another address than the certificate names',
+    )
+    await t.resolves(migrate(named, { ca: own.certificate }))
+    await t.rejects(migrate(named, { ca: other.certificate }), {
+      code: 'database_unavailable',
+      message: /DEPTH_ZERO_SELF_SIGNED_CERT/,
+    })
+  },
+)
 
 t.test('a server that presents the certificate of another host is refused', async (t) => {
   const elsewhere = certificateFor('db.elsewhere.example')
   const { url } = await serverWith(t, elsewhere)
   const named = Object.assign(new URL(url), { hostname: 'localhost' }).href
-  await t.rejects(encrypted(named, elsewhere.certificate), { code: 'database_unavailable', facts: { detail: 'ERR_TLS_CERT_ALTNAME_INVALID' } })
+  await t.rejects(encrypted(named, elsewhere.certificate), {
+    code: 'database_unavailable',
+    facts: { detail: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+  })
 })
 
 t.test('a server that offers no TLS is refused where TLS is asked for', async (t) => {

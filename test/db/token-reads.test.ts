@@ -22,12 +22,19 @@ async function start(t: { teardown(end: () => Promise<void>): unknown }, users: 
   t.teardown(() => sql.end())
   const vault = createVault(parseSealingKeys(generateSealingKey('k1')))
   let opened = 0
-  const store = createIntegrationStore(database, { ...vault, open: (context: SealContext, sealed: Uint8Array) => (opened++, vault.open(context, sealed)) })
+  const store = createIntegrationStore(database, {
+    ...vault,
+    open: (context: SealContext, sealed: Uint8Array) => (opened++, vault.open(context, sealed)),
+  })
   const rows = await insertIntegrations(sql, vault, users)
   await sql`update oauth2_integration set generation = nextval('integration_generation')`
   const [row] = rows
   return {
-    wire, sql, vault, store, rows,
+    wire,
+    sql,
+    vault,
+    store,
+    rows,
     read: async (userId = row!.userId) => store.read(userId),
     /** Tokens opened since the last call. */
     opened: () => {
@@ -36,8 +43,11 @@ async function start(t: { teardown(end: () => Promise<void>): unknown }, users: 
       return count
     },
     /** Stores another token for the first user. */
-    replace: (accessToken: string, set = 'generation = nextval(\'integration_generation\')') => sql.unsafe(
-      `update oauth2_integration set access_token = $1, ${set} where id = $2`, [vault.seal(contextOf(row!, 'access_token'), accessToken), row!.id]),
+    replace: (accessToken: string, set = "generation = nextval('integration_generation')") =>
+      sql.unsafe(`update oauth2_integration set access_token = $1, ${set} where id = $2`, [
+        vault.seal(contextOf(row!, 'access_token'), accessToken),
+        row!.id,
+      ]),
   }
 }
 
@@ -50,7 +60,10 @@ t.test('a second read fetches no token and opens none, and yet tells what has ch
   t.same({ ...second, remaining: 0 }, { ...first, remaining: 0 })
   t.ok(second!.remaining <= first!.remaining && second!.remaining > first!.remaining - 60)
   t.equal(opened(), 1)
-  t.same(wire.statements().filter((statement) => statement.includes('access_token,')), [])
+  t.same(
+    wire.statements().filter((statement) => statement.includes('access_token,')),
+    [],
+  )
 
   await sql`update oauth2_integration set status = 'reconnect_required', failure = '{"reason": "blocked_by_policy"}', retry_at = now() + interval '100 seconds',
     lease_until = now() + interval '7 seconds'`
@@ -58,7 +71,7 @@ t.test('a second read fetches no token and opens none, and yet tells what has ch
   t.match(third, { accessToken: 'access-0', status: 'reconnect_required', failure: { reason: 'blocked_by_policy' } })
   t.ok(third.retryIn! > 40 && third.retryIn! <= 100 && third.leaseIn! > -53 && third.leaseIn! <= 7)
   await sql`update oauth2_integration set status = 'active', failure = null, retry_at = null, lease_until = null`
-  t.same({ ...await read(), remaining: 0 }, { ...first, remaining: 0 })
+  t.same({ ...(await read()), remaining: 0 }, { ...first, remaining: 0 })
   t.equal(opened(), 0)
 })
 
@@ -68,12 +81,18 @@ t.test('another set of tokens is never answered by the one before', async (t) =>
   t.equal(await seen(), 'access-0')
   await replace('of a later generation')
   t.equal(await seen(), 'of a later generation')
-  await replace('of a restored backup: the same number, given at another time', 'refreshed_at = refreshed_at + interval \'1 microsecond\'')
+  await replace(
+    'of a restored backup: the same number, given at another time',
+    "refreshed_at = refreshed_at + interval '1 microsecond'",
+  )
   t.equal(await seen(), 'of a restored backup: the same number, given at another time')
-  await replace('of another end', 'access_token_expires_at = access_token_expires_at + interval \'1 second\'')
+  await replace('of another end', "access_token_expires_at = access_token_expires_at + interval '1 second'")
   t.equal(await seen(), 'of another end')
   const { id, ...integration } = (await read())!
-  await store.saveTokens({ id, ...integration }, { accessToken: 'saved', expiresIn: 3600, elapsed: 0, scopes: ['User.Read', 'Files.ReadWrite.All'] })
+  await store.saveTokens(
+    { id, ...integration },
+    { accessToken: 'saved', expiresIn: 3600, elapsed: 0, scopes: ['User.Read', 'Files.ReadWrite.All'] },
+  )
   t.match(await read(), { accessToken: 'saved', scopes: ['User.Read', 'Files.ReadWrite.All'] })
   await sql`delete from oauth2_integration`
   t.equal(await read(), undefined)
@@ -88,7 +107,10 @@ t.test('a token that has expired is neither fetched nor opened, and never passes
     t.ok(expired.remaining <= 0)
   }
   t.equal(opened(), 0)
-  await replace('fresh', 'generation = nextval(\'integration_generation\'), access_token_expires_at = now() + interval \'1 hour\'')
+  await replace(
+    'fresh',
+    "generation = nextval('integration_generation'), access_token_expires_at = now() + interval '1 hour'",
+  )
   t.match(await read(), { accessToken: 'fresh' })
 })
 
@@ -105,7 +127,8 @@ t.test('one whose value does not open fails alone', async (t) => {
 t.test('many users at once, known and not: each gets their own', async (t) => {
   const { sql, rows, store } = await start(t, 300)
   for (const round of [0, 1, 2]) {
-    if (round === 1) await sql`update oauth2_integration set generation = nextval('integration_generation') where id::text < '8'`
+    if (round === 1)
+      await sql`update oauth2_integration set generation = nextval('integration_generation') where id::text < '8'`
     const answers = await Promise.all(rows.map(({ userId }) => store.read(userId)))
     for (const [i, { userId, accessToken, id }] of rows.entries()) t.match(answers[i], { userId, accessToken, id })
   }

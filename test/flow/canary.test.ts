@@ -30,20 +30,37 @@ const PLANTED = randomBytes(32).toString('base64url')
 async function setUp(t: Test): Promise<Course> {
   const tap = wiretap()
   t.teardown(() => tap.close())
-  const world = await startWorld(t, { surroundings: { dispatcher: tap.dispatcher }, env: { LOG_LEVEL: 'trace', RESPONSE_SIGNING_KEY: responseKey() } })
+  const world = await startWorld(t, {
+    surroundings: { dispatcher: tap.dispatcher },
+    env: { LOG_LEVEL: 'trace', RESPONSE_SIGNING_KEY: responseKey() },
+  })
   const browsers: Browser[] = []
   const said: string[] = []
   const { env } = world
   const own = [
-    env['SEALING_KEYS']!.split(':')[1]!, env['SESSION_SECRETS']!, env['MICROSOFT_CLIENT_SECRET']!, env['RESPONSE_SIGNING_KEY']!.split(':')[1]!,
-    world.secrets.megdocsKey.secret!, new URL(env['DATABASE_URL']!).password,
+    env['SEALING_KEYS']!.split(':')[1]!,
+    env['SESSION_SECRETS']!,
+    env['MICROSOFT_CLIENT_SECRET']!,
+    env['RESPONSE_SIGNING_KEY']!.split(':')[1]!,
+    world.secrets.megdocsKey.secret!,
+    new URL(env['DATABASE_URL']!).password,
   ]
   const tickets: string[] = []
   const course: Course = {
-    world, said, browsers,
-    secrets: () => [...own, PLANTED, ...tickets, ...tap.secrets, ...browsers.flatMap(({ exchanges }) => browserSecrets(exchanges))],
+    world,
+    said,
+    browsers,
+    secrets: () => [
+      ...own,
+      PLANTED,
+      ...tickets,
+      ...tap.secrets,
+      ...browsers.flatMap(({ exchanges }) => browserSecrets(exchanges)),
+    ],
     person() {
-      const browser = createBrowser({ stopBefore: (url) => url.startsWith(world.entra.url) || url.includes('/microsoft/connected') })
+      const browser = createBrowser({
+        stopBefore: (url) => url.startsWith(world.entra.url) || url.includes('/microsoft/connected'),
+      })
       browsers.push(browser)
       return browser
     },
@@ -89,7 +106,14 @@ async function theOrdinaryWay(course: Course): Promise<void> {
   await world.setRemaining('1', 100)
   const { generation } = await world.caller.token('1')
   await world.caller.refresh('1', generation)
-  for (const path of ['/integrations/1', `/connect-sessions/${id}`, '/integrations/nobody', '/tokens/nobody', '/nowhere']) await ask('GET', path)
+  for (const path of [
+    '/integrations/1',
+    `/connect-sessions/${id}`,
+    '/integrations/nobody',
+    '/tokens/nobody',
+    '/nowhere',
+  ])
+    await ask('GET', path)
   const manager = course.person()
   const account = show(await manager.open((await world.caller.beginConnect('1', { intent: 'manage' })).url))
   const question = show(await manager.click(account, 'Disconnect'))
@@ -112,7 +136,9 @@ async function whatMicrosoftDoesWrong(course: Course): Promise<void> {
     () => control.misbehave('oversized', 300_000, { times: 1 }),
     () => control.misbehave('redirect', `${world.baseUrl}/?x=${PLANTED}`, { times: 1 }),
     () => control.misbehave('id_token', 'wrong_oid', { times: 1 }),
-    ...[700082, 50173, 53003, 65001, 50196, 7000215].map((code) => () => control.misbehave('aadsts', code, { times: 1 })),
+    ...[700082, 50173, 53003, 65001, 50196, 7000215].map(
+      (code) => () => control.misbehave('aadsts', code, { times: 1 }),
+    ),
   ]
   for (const misbehave of cases) {
     await again()
@@ -120,7 +146,15 @@ async function whatMicrosoftDoesWrong(course: Course): Promise<void> {
     await ask('GET', '/tokens/1')
     control.behave()
   }
-  for (const fault of ['missing', 'garbage', 'alg_none', 'bad_signature', 'wrong_nonce', 'wrong_aud', 'expired'] as const) {
+  for (const fault of [
+    'missing',
+    'garbage',
+    'alg_none',
+    'bad_signature',
+    'wrong_nonce',
+    'wrong_aud',
+    'expired',
+  ] as const) {
     control.misbehave('id_token', fault, { times: 1 })
     await connect(course, '2')
     control.behave()
@@ -139,10 +173,22 @@ async function hostileBrowsers(course: Course): Promise<void> {
   const { control } = world.entra
   const callback = (query: string) => `${world.baseUrl}${CALLBACK}?${query}`
   for (const query of [
-    '', 'code=x', `state=${PLANTED}`, `state=${PLANTED}&code=${PLANTED}`, `state=a&state=${PLANTED}&code=x`, `code=${PLANTED}&error=access_denied&state=${PLANTED}`,
-    `error=${PLANTED}&error_description=${PLANTED}&state=${PLANTED}`, `error=access_denied&error_subcode=${PLANTED}&error_uri=${PLANTED}`,
-  ]) show(await person().open(callback(query)))
-  for (const path of [`/auth/oauth2/microsoft/connect/${PLANTED}`, `/auth/oauth2/microsoft/result/${PLANTED}/${PLANTED}`, `/accounts/account/microsoft/?x=${PLANTED}`, `/auth/oauth2/microsoft/${PLANTED}`]) {
+    '',
+    'code=x',
+    `state=${PLANTED}`,
+    `state=${PLANTED}&code=${PLANTED}`,
+    `state=a&state=${PLANTED}&code=x`,
+    `code=${PLANTED}&error=access_denied&state=${PLANTED}`,
+    `error=${PLANTED}&error_description=${PLANTED}&state=${PLANTED}`,
+    `error=access_denied&error_subcode=${PLANTED}&error_uri=${PLANTED}`,
+  ])
+    show(await person().open(callback(query)))
+  for (const path of [
+    `/auth/oauth2/microsoft/connect/${PLANTED}`,
+    `/auth/oauth2/microsoft/result/${PLANTED}/${PLANTED}`,
+    `/accounts/account/microsoft/?x=${PLANTED}`,
+    `/auth/oauth2/microsoft/${PLANTED}`,
+  ]) {
     show(await person().open(`${world.baseUrl}${path}`))
   }
 
@@ -181,7 +227,11 @@ async function wrongCalls({ world, ask, said }: Course): Promise<void> {
     const client = createBrokerClient({ address: () => internalUrl, authority: BROKER_AUTHORITY, key })
     said.push(String(await client.send('GET', '/tokens/1').catch(String)))
   }
-  for (const headers of [{ authorization: `Bearer ${PLANTED}` }, { cookie: `a=${PLANTED}`, 'signature-input': PLANTED, signature: `sig1=:${PLANTED}:` }, { 'sec-fetch-site': PLANTED }]) {
+  for (const headers of [
+    { authorization: `Bearer ${PLANTED}` },
+    { cookie: `a=${PLANTED}`, 'signature-input': PLANTED, signature: `sig1=:${PLANTED}:` },
+    { 'sec-fetch-site': PLANTED },
+  ]) {
     const answer = await fetch(`${internalUrl}/tokens/1?${PLANTED}`, { headers })
     said.push(await answer.text(), JSON.stringify([...answer.headers]))
   }
@@ -196,7 +246,12 @@ async function whenTheDatabaseBreaks(course: Course): Promise<void> {
     await world.sql.unsafe(`alter table gone rename to ${table}`)
   }
   await breaking('oauth2_integration', async () => {
-    for (const [method, path] of [['GET', '/tokens/1'], ['GET', '/integrations/1'], ['DELETE', '/integrations/1']] as const) await ask(method, path)
+    for (const [method, path] of [
+      ['GET', '/tokens/1'],
+      ['GET', '/integrations/1'],
+      ['DELETE', '/integrations/1'],
+    ] as const)
+      await ask(method, path)
   })
   const pending = await toMicrosoft(course, '4')
   const back = world.entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl: pending.authorizeUrl })
@@ -212,8 +267,12 @@ async function whenTheDatabaseBreaks(course: Course): Promise<void> {
   await breaking('request_nonce', () => ask('DELETE', '/integrations/9'))
 
   // A constraint whose message holds the whole row, at the moment tokens are saved.
-  await world.sql.unsafe(`create function refuse() returns trigger language plpgsql as $$ begin raise exception '%', new using detail = new::text; end $$`)
-  await world.sql.unsafe('create trigger refuse_row before insert on oauth2_integration for each row execute function refuse()')
+  await world.sql.unsafe(
+    `create function refuse() returns trigger language plpgsql as $$ begin raise exception '%', new using detail = new::text; end $$`,
+  )
+  await world.sql.unsafe(
+    'create trigger refuse_row before insert on oauth2_integration for each row execute function refuse()',
+  )
   await world.sql.unsafe(`create trigger refuse_tokens before update on oauth2_integration for each row
     when (old.generation is distinct from new.generation) execute function refuse()`)
   show(await pending.browser.open(back))
@@ -238,7 +297,9 @@ t.test('no secret stands in logs, errors, pages, metrics, or in plain in the dat
     access_token_expires_at = now() + interval '1 hour' where user_id = '1'`
   await course.ask('GET', '/tokens/1')
 
-  const operations = await Promise.all(['/metrics', '/readyz', '/livez'].map(async (path) => (await world.replica.operations.inject(path)).payload))
+  const operations = await Promise.all(
+    ['/metrics', '/readyz', '/livez'].map(async (path) => (await world.replica.operations.inject(path)).payload),
+  )
   const places = {
     log: world.replica.logged(),
     'errors and pages': course.said.join('\n'),
@@ -252,17 +313,37 @@ t.test('no secret stands in logs, errors, pages, metrics, or in plain in the dat
     t.ok(text.length > 1000, `${place}: there is something to search (${text.length} characters)`)
     t.same(search(text, secrets), [], place)
   }
-  const levels = new Set(places.log.trim().split('\n').map((line) => (JSON.parse(line) as { level: string }).level))
+  const levels = new Set(
+    places.log
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { level: string }).level),
+  )
   for (const level of ['info', 'warn', 'error']) t.ok(levels.has(level), `${level} lines were searched`)
   const codes = new Set([...places['errors and pages'].matchAll(/"code":"(\w+)"/g)].map(([, code]) => code))
-  for (const code of ['not_connected', 'not_found', 'reconnect_required', 'connect_refused', 'account_mismatch', 'invalid_request', 'invalid_signature',
-    'microsoft_unavailable', 'broker_misconfigured', 'internal_error', 'token_unreadable']) t.ok(codes.has(code), `${code} was among the answers`)
+  for (const code of [
+    'not_connected',
+    'not_found',
+    'reconnect_required',
+    'connect_refused',
+    'account_mismatch',
+    'invalid_request',
+    'invalid_signature',
+    'microsoft_unavailable',
+    'broker_misconfigured',
+    'internal_error',
+    'token_unreadable',
+  ])
+    t.ok(codes.has(code), `${code} was among the answers`)
 
   // The search itself: one planted secret is found in each place, in each dress.
   const [token = ''] = secrets.filter((secret) => secret.startsWith('ey'))
   world.replica.services.log.debug({ deep: { body: encodeURIComponent(`{"t":"${token}"}`) } }, 'planted')
   // Others may be found with it: what is searched for is how a secret begins, and one token in 256 begins like this one.
-  t.ok(search(world.replica.logged(), secrets).includes(`${token.slice(0, 6)}… (${token.length})`), 'planted in the log')
+  t.ok(
+    search(world.replica.logged(), secrets).includes(`${token.slice(0, 6)}… (${token.length})`),
+    'planted in the log',
+  )
   await world.sql`update oauth2_integration set access_token = ${Buffer.from(token)}, display_name = ${Buffer.from(secrets[0]!).toString('base64')}`
   t.ok(search(await dump(world.sql), secrets).length >= 2, 'planted in the database: as bytes, and as base64')
   world.replica.services.metrics.unreadable(PLANTED)

@@ -15,7 +15,8 @@ const { entra, caller, sql } = world
 type Body = Record<string, any>
 
 const statusOf = async (id: string) => (await caller.send('GET', `/connect-sessions/${id}`)).body as Body
-const complete = (id: string, userId: string) => caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: userId })
+const complete = (id: string, userId: string) =>
+  caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: userId })
 const codesRedeemed = () => entra.control.tokenRequests().byGrant['authorization_code'] ?? 0
 
 /** Up to the moment when MEGDocs is asked. */
@@ -29,9 +30,16 @@ t.test('for another user than the one who began, the attempt ends and its code i
   const before = codesRedeemed()
   const { id } = await received('mallory')
   const refused = await complete(id, 'victim')
-  t.match(refused, { status: 409, body: { code: 'connect_refused', reason: 'not_the_same_user', who_acts: 'user', next: /\/result\// } })
+  t.match(refused, {
+    status: 409,
+    body: { code: 'connect_refused', reason: 'not_the_same_user', who_acts: 'user', next: /\/result\// },
+  })
   t.match((await world.browser().open((refused.body as Body)['next'])).text, /begun by somebody else/)
-  t.match(await complete(id, 'mallory'), { status: 409, body: { reason: 'not_the_same_user' } }, 'whoever began it cannot have it afterwards')
+  t.match(
+    await complete(id, 'mallory'),
+    { status: 409, body: { reason: 'not_the_same_user' } },
+    'whoever began it cannot have it afterwards',
+  )
   t.match(await complete(id, 'victim'), { status: 409, body: { reason: 'not_the_same_user' } })
   t.match(await statusOf(id), { status: 'refused', outcome: { reason: 'not_the_same_user' } })
   t.equal(codesRedeemed(), before)
@@ -54,10 +62,20 @@ t.test('for another caller there is no such attempt', async (t) => {
   const file = world.env['CALLERS_FILE']!
   const before = readFileSync(file, 'utf8')
   const { callers } = JSON.parse(before) as { callers: object[] }
-  writeFileSync(file, JSON.stringify({ callers: [...callers, { name: 'reports', permissions: PERMISSIONS, keys: [key.broker] }] }))
+  writeFileSync(
+    file,
+    JSON.stringify({ callers: [...callers, { name: 'reports', permissions: PERMISSIONS, keys: [key.broker] }] }),
+  )
   t.equal(world.replica.services.callers.reload(), 'changed')
-  const other = createBrokerClient({ address: () => world.replica.internalUrl, authority: BROKER_AUTHORITY, key: key.caller })
-  t.match(await other.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'callers' }), { status: 404, body: { code: 'not_found' } })
+  const other = createBrokerClient({
+    address: () => world.replica.internalUrl,
+    authority: BROKER_AUTHORITY,
+    key: key.caller,
+  })
+  t.match(await other.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'callers' }), {
+    status: 404,
+    body: { code: 'not_found' },
+  })
   t.match(await other.send('GET', `/connect-sessions/${id}`), { status: 404, body: { code: 'not_found' } })
   t.match(await statusOf(id), { status: 'received' })
   t.equal((await complete(id, 'callers')).status, 200)
@@ -79,7 +97,11 @@ t.test('completions at the same moment share one outcome and one call to Microso
   const before = codesRedeemed()
   const other = await world.startReplica()
   entra.control.hold()
-  const all = [complete(id, 'at-once'), complete(id, 'at-once'), other.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'at-once' })]
+  const all = [
+    complete(id, 'at-once'),
+    complete(id, 'at-once'),
+    other.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'at-once' }),
+  ]
   await entra.control.held()
   entra.control.release()
   const [first, ...rest] = await Promise.all(all)
@@ -95,7 +117,11 @@ t.test('before the browser is back there is nothing to complete, and the attempt
   const { refresh = '' } = await browser.open(url)
   const early = await complete(id, 'early')
   t.match(early, { status: 410, body: { code: 'connect_session_expired' } })
-  t.match(await world.browser().open((early.body as Body)['next']), { status: 410 }, 'a user who is sent on finds a way to start again')
+  t.match(
+    await world.browser().open((early.body as Body)['next']),
+    { status: 410 },
+    'a user who is sent on finds a way to start again',
+  )
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: refresh }))
   t.equal((await complete(id, 'early')).status, 200)
 })
@@ -103,14 +129,22 @@ t.test('before the browser is back there is nothing to complete, and the attempt
 t.test('a completion that broke has an outcome, and a repeat hears it at once', async (t) => {
   await sql.unsafe(`create function refuse_broken() returns trigger language plpgsql as $$ begin
     if new.user_id = 'broken' then raise exception using errcode = '23514'; end if; return new; end $$`)
-  await sql.unsafe('create trigger refuse_broken before insert on oauth2_integration for each row execute function refuse_broken()')
+  await sql.unsafe(
+    'create trigger refuse_broken before insert on oauth2_integration for each row execute function refuse_broken()',
+  )
   const { id: spent } = await received('broken')
   const { id: sealed } = await received('garbled')
   await sql`update connect_session set code = set_byte(code, length(code) - 1, get_byte(code, length(code) - 1) # 1) where id = ${sealed}`
-  for (const [id, userId, code] of [[spent, 'broken', 'internal_error'], [sealed, 'garbled', 'token_unreadable']] as const) {
+  for (const [id, userId, code] of [
+    [spent, 'broken', 'internal_error'],
+    [sealed, 'garbled', 'token_unreadable'],
+  ] as const) {
     t.match(await complete(id, userId), { status: 500, body: { code } })
     t.match(await complete(id, userId), { status: 500, body: { code, reason: 'broker_trouble', next: /\/result\// } })
-    t.match((await caller.send('GET', `/connect-sessions/${id}`)).body, { status: 'refused', outcome: { code, reason: 'broker_trouble' } })
+    t.match((await caller.send('GET', `/connect-sessions/${id}`)).body, {
+      status: 'refused',
+      outcome: { code, reason: 'broker_trouble' },
+    })
   }
 })
 
@@ -119,8 +153,16 @@ t.test('a completion whose process died is said to be under way, then over', asy
   await sql`update connect_session set status = 'completing', expires_at = now() + interval '60 seconds' where id = ${id}`
   // Its patience passes as fast as it is asked for.
   let slept = 0
-  const hurried = await world.startReplica({}, { clock: { ...systemClock, elapsed: () => systemClock.elapsed() + slept, sleep: async (ms) => void (slept += ms) } })
-  t.match(await hurried.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'died' }), { status: 503, body: { code: 'microsoft_unavailable', reason: 'connect_in_progress', retry_after: 2 } })
+  const hurried = await world.startReplica(
+    {},
+    {
+      clock: { ...systemClock, elapsed: () => systemClock.elapsed() + slept, sleep: async (ms) => void (slept += ms) },
+    },
+  )
+  t.match(await hurried.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'died' }), {
+    status: 503,
+    body: { code: 'microsoft_unavailable', reason: 'connect_in_progress', retry_after: 2 },
+  })
   await sql`update connect_session set expires_at = now() where id = ${id}`
   t.match(await complete(id, 'died'), { status: 410, body: { code: 'connect_session_expired', reason: 'abandoned' } })
 })
@@ -131,7 +173,10 @@ t.test('five minutes after the browser came back it is too late, and the code is
   t.ok(row!['left'] > 280 && row!['left'] <= 300)
   await sql`update connect_session set expires_at = now() where id = ${id}`
   const before = codesRedeemed()
-  t.match(await complete(id, 'too-late'), { status: 410, body: { code: 'connect_session_expired', reason: 'abandoned' } })
+  t.match(await complete(id, 'too-late'), {
+    status: 410,
+    body: { code: 'connect_session_expired', reason: 'abandoned' },
+  })
   t.equal(codesRedeemed(), before)
   t.match(await statusOf(id), { status: 'expired' })
 })
@@ -155,17 +200,21 @@ t.test('a disconnect ends an attempt that has not been completed', async (t) => 
   await caller.disconnect('gone')
   t.equal((await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))).status, 400)
   const before = codesRedeemed()
-  for (const attempt of [id, later.id]) t.match(await complete(attempt, 'gone'), { status: 410, body: { code: 'connect_session_expired' } })
+  for (const attempt of [id, later.id])
+    t.match(await complete(attempt, 'gone'), { status: 410, body: { code: 'connect_session_expired' } })
   t.equal(codesRedeemed(), before)
 })
 
-t.test('an attempt that ends in a failure of the database can be completed again where nothing was stored', async (t) => {
-  const { id } = await received('unlucky')
-  await sql`alter table connect_session add constraint unlucky check (status <> 'completing') not valid`
-  t.match(await complete(id, 'unlucky'), { status: 500, body: { code: 'internal_error' } })
-  await sql`alter table connect_session drop constraint unlucky`
-  t.equal((await complete(id, 'unlucky')).status, 200)
-})
+t.test(
+  'an attempt that ends in a failure of the database can be completed again where nothing was stored',
+  async (t) => {
+    const { id } = await received('unlucky')
+    await sql`alter table connect_session add constraint unlucky check (status <> 'completing') not valid`
+    t.match(await complete(id, 'unlucky'), { status: 500, body: { code: 'internal_error' } })
+    await sql`alter table connect_session drop constraint unlucky`
+    t.equal((await complete(id, 'unlucky')).status, 200)
+  },
+)
 
 // Under a right signature another tid or oid is another person: what makes it wrong is the account that is pinned.
 const OTHER_PERSON = ['wrong_tid', 'wrong_oid'] as const
@@ -184,7 +233,11 @@ t.test('a database that stumbles while tokens are saved does not cost the user t
   })
   // The lock is there before anybody asks.
   await sql.begin(async (tx) => {
-    while ((await tx`select 1 from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = 'oauth2_integration'::regclass`).length === 0);
+    while (
+      (
+        await tx`select 1 from pg_locks where mode = 'AccessExclusiveLock' and granted and relation = 'oauth2_integration'::regclass`
+      ).length === 0
+    );
   })
   const answer = await replica.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'stumbled-over' })
   await stuck
@@ -212,7 +265,10 @@ for (const fault of idTokenFaults.filter((name) => !(OTHER_PERSON as readonly st
     const { id } = await received(userId)
     entra.control.misbehave('id_token', fault, { times: 1 })
     const answer = await complete(id, userId)
-    t.match(answer, { status: 409, body: { code: 'connect_refused', reason: 'identity_unproven', who_acts: 'ops', next: /\/result\// } })
+    t.match(answer, {
+      status: 409,
+      body: { code: 'connect_refused', reason: 'identity_unproven', who_acts: 'ops', next: /\/result\// },
+    })
     t.equal(await world.row(userId), undefined)
     t.match(await statusOf(id), { status: 'refused', outcome: { reason: 'identity_unproven' } })
   })
@@ -226,24 +282,61 @@ interface Case {
   body: object
 }
 const aadsts = (code: number) => () => entra.control.misbehave('aadsts', code, { times: 1 })
-const refusedWith = (reason: string, more: object = {}) => ({ status: 409, body: { code: 'connect_refused', reason, ...more } })
+const refusedWith = (reason: string, more: object = {}) => ({
+  status: 409,
+  body: { code: 'connect_refused', reason, ...more },
+})
 
 const CASES: Case[] = [
-  { name: 'not every needed permission was granted', account: 'sam@fabrikam.com', ...refusedWith('missing_scopes', { who_acts: 'user' }) },
-  { name: 'no refresh token came', misbehave: () => entra.control.misbehave('no_refresh_token', true, { times: 1 }), ...refusedWith('no_refresh_token', { who_acts: 'ops' }) },
-  { name: 'the account is disabled', misbehave: aadsts(50057), ...refusedWith('account_disabled', { who_acts: 'tenant_admin', microsoft: { aadsts: 50057 } }) },
-  { name: 'a policy blocks', misbehave: aadsts(53003), ...refusedWith('blocked_by_policy', { who_acts: 'tenant_admin' }) },
+  {
+    name: 'not every needed permission was granted',
+    account: 'sam@fabrikam.com',
+    ...refusedWith('missing_scopes', { who_acts: 'user' }),
+  },
+  {
+    name: 'no refresh token came',
+    misbehave: () => entra.control.misbehave('no_refresh_token', true, { times: 1 }),
+    ...refusedWith('no_refresh_token', { who_acts: 'ops' }),
+  },
+  {
+    name: 'the account is disabled',
+    misbehave: aadsts(50057),
+    ...refusedWith('account_disabled', { who_acts: 'tenant_admin', microsoft: { aadsts: 50057 } }),
+  },
+  {
+    name: 'a policy blocks',
+    misbehave: aadsts(53003),
+    ...refusedWith('blocked_by_policy', { who_acts: 'tenant_admin' }),
+  },
   { name: 'a second factor is wanted', misbehave: aadsts(50076), ...refusedWith('mfa_required') },
-  { name: 'the administrator has not approved', misbehave: aadsts(90094), ...refusedWith('admin_consent_required', { who_acts: 'tenant_admin' }) },
+  {
+    name: 'the administrator has not approved',
+    misbehave: aadsts(90094),
+    ...refusedWith('admin_consent_required', { who_acts: 'tenant_admin' }),
+  },
   { name: 'the user is not assigned', misbehave: aadsts(50105), ...refusedWith('not_assigned') },
   { name: 'the code is over', misbehave: aadsts(70008), ...refusedWith('code_rejected') },
-  { name: 'the kind of account is not for this registration', misbehave: aadsts(9002332), ...refusedWith('account_type_not_allowed') },
-  { name: 'our registration is wrong', misbehave: aadsts(700016), status: 503, body: { code: 'broker_misconfigured', reason: 'app_registration', who_acts: 'ops' } },
+  {
+    name: 'the kind of account is not for this registration',
+    misbehave: aadsts(9002332),
+    ...refusedWith('account_type_not_allowed'),
+  },
+  {
+    name: 'our registration is wrong',
+    misbehave: aadsts(700016),
+    status: 503,
+    body: { code: 'broker_misconfigured', reason: 'app_registration', who_acts: 'ops' },
+  },
   {
     name: 'our secret is wrong',
     misbehave: () => entra.control.configureApp({ clientSecrets: ['quite-another-secret-0123456789'] }),
     status: 503,
-    body: { code: 'broker_misconfigured', reason: 'client_credential', who_acts: 'ops', microsoft: { aadsts: 7000215 } },
+    body: {
+      code: 'broker_misconfigured',
+      reason: 'client_credential',
+      who_acts: 'ops',
+      microsoft: { aadsts: 7000215 },
+    },
   },
   {
     name: 'Microsoft is down',
@@ -280,11 +373,17 @@ for (const [index, { name, account, misbehave, status, body }] of CASES.entries(
     entra.control.behave()
     entra.control.configureApp({ clientSecrets: [entra.clientSecret] })
     t.match(answer, { status, body: { ...body, next: /\/result\// } })
-    t.match(await statusOf(id), { status: 'refused', outcome: { result: 'refused', code: (body as Body)['code'], reason: (body as Body)['reason'] } })
+    t.match(await statusOf(id), {
+      status: 'refused',
+      outcome: { result: 'refused', code: (body as Body)['code'], reason: (body as Body)['reason'] },
+    })
     t.match(await complete(id, userId), { status, body }, 'the outcome stays')
     const page = await world.browser().open((answer.body as Body)['next'])
     t.equal(page.status, 200)
-    t.ok(page.links.some(({ href }) => href.startsWith(world.baseUrl)), 'there is a way on')
+    t.ok(
+      page.links.some(({ href }) => href.startsWith(world.baseUrl)),
+      'there is a way on',
+    )
     t.equal(await world.row(userId), undefined)
     t.equal(world.replica.services.microsoft.breaker().mode, 'closed')
   })
@@ -299,13 +398,21 @@ t.test('one stumble of Microsoft is not shown to the user', async (t) => {
 t.test('only accounts of allowed tenants are accepted', async (t) => {
   const CONTOSO = 'c0470500-0000-4000-8000-00000c047050'
   const replica = await world.startReplica({ ALLOWED_TENANTS: CONTOSO })
-  for (const [account, accepted] of [[JANE, true], ['lena@fabrikam.com', false], ['pat@outlook.example', false]] as const) {
+  for (const [account, accepted] of [
+    [JANE, true],
+    ['lena@fabrikam.com', false],
+    ['pat@outlook.example', false],
+  ] as const) {
     const userId = `tenant-${account.split('@')[0]}`
     const { id } = await received(userId, account)
     const answer = await replica.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: userId })
     if (accepted) t.equal(answer.status, 200)
-    else t.match(answer, { status: 409, body: { code: 'connect_refused', reason: 'tenant_not_allowed', who_acts: 'user' } })
-    t.equal(await world.row(userId) !== undefined, accepted)
+    else
+      t.match(answer, {
+        status: 409,
+        body: { code: 'connect_refused', reason: 'tenant_not_allowed', who_acts: 'user' },
+      })
+    t.equal((await world.row(userId)) !== undefined, accepted)
   }
 })
 
@@ -319,7 +426,12 @@ t.test('a result page opens with its proof only, and for ten minutes', async (t)
   t.equal((await world.browser().open(next)).status, 200)
   const proof = next.split('/').at(-1)!
   const other = await world.connect('result-too')
-  for (const address of [next.replace(proof, ''), next.slice(0, -1), next.replace(proof, 'A'.repeat(43)), next.replace(id, other.id)]) {
+  for (const address of [
+    next.replace(proof, ''),
+    next.slice(0, -1),
+    next.replace(proof, 'A'.repeat(43)),
+    next.replace(id, other.id),
+  ]) {
     const page = await world.browser().open(address)
     t.equal(page.status, 404)
     t.notMatch(page.html, JANE)

@@ -12,7 +12,8 @@ const COOKIE = 'token_broker'
 
 const statusOf = async (id: string) => (await caller.send('GET', `/connect-sessions/${id}`)).body as Record<string, any>
 const isAtMicrosoft = (page: { refresh?: string }): boolean => page.refresh?.startsWith(entra.url) === true
-const sessionsOf = async (userId: string) => (await sql`select id_hash, data from browser_session where user_id = ${userId}`)
+const sessionsOf = async (userId: string) =>
+  await sql`select id_hash, data from browser_session where user_id = ${userId}`
 const EXPIRED = { status: 410, title: /expired/ }
 const USED = { status: 410, title: /used already/ }
 const FOREIGN = { status: 403, title: /another browser/ }
@@ -32,10 +33,14 @@ t.test('a link works for ten minutes, and MEGDocs is told until when', async (t)
   t.equal(begun.status, 201)
   const { id, url, expires_at: expiresAt } = begun.body as { id: string; url: string; expires_at: string }
   t.match(url, new RegExp(`^${world.baseUrl}/auth/oauth2/microsoft/connect/[A-Za-z0-9_-]{43}$`))
-  const [row] = await sql`select extract(epoch from expires_at - now())::int left, expires_at from connect_session where id = ${id}`
+  const [row] =
+    await sql`select extract(epoch from expires_at - now())::int left, expires_at from connect_session where id = ${id}`
   t.ok(row!['left'] > 580 && row!['left'] <= 600)
   t.ok(Math.abs(Date.parse(expiresAt) - (row!['expires_at'] as Date).getTime()) < 1000)
-  t.notOk(JSON.stringify(await sql`select * from connect_session where id = ${id}`).includes(url.split('/').at(-1)!), 'only a hash of the ticket is stored')
+  t.notOk(
+    JSON.stringify(await sql`select * from connect_session where id = ${id}`).includes(url.split('/').at(-1)!),
+    'only a hash of the ticket is stored',
+  )
 
   await sql`update connect_session set expires_at = now() where id = ${id}`
   t.match(await world.stoppingBrowser().open(url), EXPIRED)
@@ -44,23 +49,30 @@ t.test('a link works for ten minutes, and MEGDocs is told until when', async (t)
 
 t.test('a link that was never handed out is refused like an expired one', async (t) => {
   for (const ticket of [randomBytes(32).toString('base64url'), 'short', 'x'.repeat(150), '%00', '..%2f']) {
-    t.match(await world.stoppingBrowser().open(`${world.baseUrl}/auth/oauth2/microsoft/connect/${ticket}`), EXPIRED, ticket)
+    t.match(
+      await world.stoppingBrowser().open(`${world.baseUrl}/auth/oauth2/microsoft/connect/${ticket}`),
+      EXPIRED,
+      ticket,
+    )
   }
 })
 
-t.test('the browser that opened a link may open it again until Microsoft has answered, with the last attempt alone counting', async (t) => {
-  const { id, url } = await caller.beginConnect('reload')
-  const browser = world.stoppingBrowser()
-  const first = await browser.open(url)
-  const second = await browser.open(url)
-  t.ok(isAtMicrosoft(first) && isAtMicrosoft(second))
-  t.not(first.refresh, second.refresh)
-  t.match(await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: first.refresh! })), { status: 400 })
-  await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: second.refresh! }))
-  t.match(await statusOf(id), { status: 'received' })
-  t.match(await browser.open(url), { status: 410, title: /used already/ })
-  t.match(await statusOf(id), { status: 'received' }, 'which changes nothing')
-})
+t.test(
+  'the browser that opened a link may open it again until Microsoft has answered, with the last attempt alone counting',
+  async (t) => {
+    const { id, url } = await caller.beginConnect('reload')
+    const browser = world.stoppingBrowser()
+    const first = await browser.open(url)
+    const second = await browser.open(url)
+    t.ok(isAtMicrosoft(first) && isAtMicrosoft(second))
+    t.not(first.refresh, second.refresh)
+    t.match(await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: first.refresh! })), { status: 400 })
+    await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: second.refresh! }))
+    t.match(await statusOf(id), { status: 'received' })
+    t.match(await browser.open(url), { status: 410, title: /used already/ })
+    t.match(await statusOf(id), { status: 'received' }, 'which changes nothing')
+  },
+)
 
 t.test('another browser cannot use a link that was opened, and does not disturb the first', async (t) => {
   const { id, browser, authorizeUrl } = await world.toMicrosoft('opened')
@@ -69,7 +81,8 @@ t.test('another browser cannot use a link that was opened, and does not disturb 
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
   t.match(await world.stoppingBrowser().open(url), FOREIGN)
   await caller.complete(id, 'opened')
-  for (const who of [browser, world.stoppingBrowser()]) t.match(await who.open(url), USED, 'once it is over, nobody is warned of anybody')
+  for (const who of [browser, world.stoppingBrowser()])
+    t.match(await who.open(url), USED, 'once it is over, nobody is warned of anybody')
 })
 
 t.test('a link that is opened again in two tabs at once can still be finished', async (t) => {
@@ -78,7 +91,9 @@ t.test('a link that is opened again in two tabs at once can still be finished', 
     const browser = world.stoppingBrowser()
     await browser.open(url)
     const pages = await Promise.all([browser.open(url), browser.open(url)])
-    const reached = await Promise.all(pages.map((page) => browser.open(entra.control.signIn({ account: JANE, authorizeUrl: page.refresh! }))))
+    const reached = await Promise.all(
+      pages.map((page) => browser.open(entra.control.signIn({ account: JANE, authorizeUrl: page.refresh! }))),
+    )
     t.equal(reached.filter((page) => page.refresh?.includes(id)).length, 1, 'the state that was sent last')
   }
 })
@@ -87,7 +102,9 @@ t.test('invented links leave no session behind', async (t) => {
   const count = async () => (await sql`select count(*)::int n from browser_session`)[0]!['n']
   const before = await count()
   for (let i = 0; i < 3; i++) {
-    const answer = await request(`${world.baseUrl}/auth/oauth2/microsoft/connect/${randomBytes(32).toString('base64url')}`)
+    const answer = await request(
+      `${world.baseUrl}/auth/oauth2/microsoft/connect/${randomBytes(32).toString('base64url')}`,
+    )
     t.match(answer, { statusCode: 410, headers: { 'set-cookie': undefined } })
     await answer.body.dump()
   }
@@ -107,27 +124,34 @@ t.test('logging out of MEGDocs ends links that were not opened yet, and attempts
   t.match(await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'leaving' }), { status: 410 })
 })
 
-t.test('of several browsers that open a link at once one gets to Microsoft, and the others are left without a session', async (t) => {
-  const { id, url } = await caller.beginConnect('rush')
-  const browsers = await Promise.all(Array.from({ length: 5 }, withCookie))
-  const pages = await Promise.all(browsers.map((browser) => browser.open(url)))
-  t.equal(pages.filter(isAtMicrosoft).length, 1)
-  for (const page of pages) if (!isAtMicrosoft(page)) t.match(page, FOREIGN)
-  t.equal((await sessionsOf('rush')).length, 1)
-  const winner = pages.findIndex(isAtMicrosoft)
-  await browsers[winner]!.open(entra.control.signIn({ account: JANE, authorizeUrl: pages[winner]!.refresh! }))
-  t.match(await statusOf(id), { status: 'received' })
-})
+t.test(
+  'of several browsers that open a link at once one gets to Microsoft, and the others are left without a session',
+  async (t) => {
+    const { id, url } = await caller.beginConnect('rush')
+    const browsers = await Promise.all(Array.from({ length: 5 }, withCookie))
+    const pages = await Promise.all(browsers.map((browser) => browser.open(url)))
+    t.equal(pages.filter(isAtMicrosoft).length, 1)
+    for (const page of pages) if (!isAtMicrosoft(page)) t.match(page, FOREIGN)
+    t.equal((await sessionsOf('rush')).length, 1)
+    const winner = pages.findIndex(isAtMicrosoft)
+    await browsers[winner]!.open(entra.control.signIn({ account: JANE, authorizeUrl: pages[winner]!.refresh! }))
+    t.match(await statusOf(id), { status: 'received' })
+  },
+)
 
 t.test('a link that one browser opens in two tabs at once can be finished', async (t) => {
   const { id, url } = await caller.beginConnect('double')
   const browser = await withCookie()
   const pages = await Promise.all([browser.open(url), browser.open(url)])
-  const reached = await Promise.all(pages.filter(isAtMicrosoft).map((page) => browser.open(entra.control.signIn({ account: JANE, authorizeUrl: page.refresh! }))))
+  const reached = await Promise.all(
+    pages
+      .filter(isAtMicrosoft)
+      .map((page) => browser.open(entra.control.signIn({ account: JANE, authorizeUrl: page.refresh! }))),
+  )
   t.ok(reached.some((page) => page.refresh?.includes(id)))
 })
 
-t.test('a second tab that was on its way with the cookie of before does not take the first one\'s away', async (t) => {
+t.test("a second tab that was on its way with the cookie of before does not take the first one's away", async (t) => {
   const { id, url } = await caller.beginConnect('overtaken')
   const browser = await withCookie()
   const cookie = browser.jar.header(new URL(url), { method: 'GET', crossSite: false })!
@@ -168,7 +192,12 @@ t.test('a browser that takes no cookies is told so, and the link is not spent', 
 
 t.test('a visit that leads nowhere leaves no session and no cookie', async (t) => {
   const before = (await sql`select 1 from browser_session`).length
-  for (const path of ['/auth/oauth2/microsoft/callback?state=x', '/accounts/account/microsoft/', '/auth/oauth2/microsoft/admin-consent', '/auth/oauth2/microsoft/nothing']) {
+  for (const path of [
+    '/auth/oauth2/microsoft/callback?state=x',
+    '/accounts/account/microsoft/',
+    '/auth/oauth2/microsoft/admin-consent',
+    '/auth/oauth2/microsoft/nothing',
+  ]) {
     t.equal((await world.browser().open(world.baseUrl + path)).headers['set-cookie'], undefined)
   }
   t.equal((await sql`select 1 from browser_session`).length, before)
@@ -182,7 +211,11 @@ t.test('the session gets a new id when the user differs, and the one before is g
   t.not(is, was)
   t.same(await sessionsOf('earlier'), [])
   t.equal((await sessionsOf('later')).length, 1)
-  t.match(await first.browser.open(entra.control.signIn({ account: JANE, authorizeUrl: first.authorizeUrl })), { status: 400 }, 'the colleague\'s attempt is over')
+  t.match(
+    await first.browser.open(entra.control.signIn({ account: JANE, authorizeUrl: first.authorizeUrl })),
+    { status: 400 },
+    "the colleague's attempt is over",
+  )
   const third = await world.toMicrosoft('later', { browser: first.browser })
   t.equal(first.browser.jar.values()[0], is, 'the same user keeps theirs')
   for (const { id, authorizeUrl } of [second, third]) {
@@ -193,7 +226,9 @@ t.test('the session gets a new id when the user differs, and the one before is g
 
 t.test('a session id that somebody planted is not taken over', async (t) => {
   const attacker = world.stoppingBrowser()
-  await attacker.open((await caller.beginConnect('nobody')).url.replace(/.{43}$/, randomBytes(32).toString('base64url')))
+  await attacker.open(
+    (await caller.beginConnect('nobody')).url.replace(/.{43}$/, randomBytes(32).toString('base64url')),
+  )
   const planted = attacker.jar.values()[0]!
   const victim = world.stoppingBrowser()
   victim.jar.take([`${COOKIE}=${planted}; Path=/`], new URL(world.baseUrl))
@@ -201,7 +236,11 @@ t.test('a session id that somebody planted is not taken over', async (t) => {
   const page = await victim.open(url)
   t.ok(isAtMicrosoft(page))
   t.not(victim.jar.values()[0], planted)
-  t.match(await attacker.open(entra.control.signIn({ account: JANE, authorizeUrl: page.refresh! })), { status: 400 }, 'the attacker cannot answer for it')
+  t.match(
+    await attacker.open(entra.control.signIn({ account: JANE, authorizeUrl: page.refresh! })),
+    { status: 400 },
+    'the attacker cannot answer for it',
+  )
   const manage = await caller.beginConnect('victim', { intent: 'manage' })
   t.equal((await victim.open(manage.url)).status, 200)
   t.equal((await attacker.open(`${world.baseUrl}/accounts/account/microsoft/`)).status, 403, 'nor see the account page')
@@ -229,7 +268,9 @@ t.test('a session that was ended while a request was under way stays ended', asy
 })
 
 t.test('the address of the link is in no log line', async (t) => {
-  for (const { url } of (await Promise.all(['a', 'b'].map((user) => world.toMicrosoft(`log-${user}`)))).flatMap(({ browser }) => browser.exchanges)) {
+  for (const { url } of (await Promise.all(['a', 'b'].map((user) => world.toMicrosoft(`log-${user}`)))).flatMap(
+    ({ browser }) => browser.exchanges,
+  )) {
     t.notOk(world.replica.logged().includes(url.split(/[/?]/).find((part) => part.length === 43) ?? 'missing'))
   }
 })

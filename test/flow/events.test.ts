@@ -35,7 +35,10 @@ t.test('everything that happens to a user comes once, in order, and a cursor goe
   await world.setRemaining('42', -1)
   await world.caller.send('GET', '/tokens/42')
   const first = await get<Page>(world, '/events?limit=2')
-  t.match(first.events, [{ user_id: '42', type: 'connected', generation: Number }, { user_id: '42', type: 'reconnected' }])
+  t.match(first.events, [
+    { user_id: '42', type: 'connected', generation: Number },
+    { user_id: '42', type: 'reconnected' },
+  ])
   t.equal(first.more, true)
   await world.caller.disconnect('42')
   const rest = await get<Page>(world, `/events?after=${first.cursor}`)
@@ -57,7 +60,10 @@ t.test('writers that commit out of order lose no event', async (t) => {
   t.strictSame(before.events, [], 'the later one waits for the earlier one')
   open()
   await Promise.all([slow, fast])
-  t.strictSame((await get<Page>(world, `/events?after=${before.cursor}`)).events.map(({ user_id: user }) => user), ['slow', 'fast'])
+  t.strictSame(
+    (await get<Page>(world, `/events?after=${before.cursor}`)).events.map(({ user_id: user }) => user),
+    ['slow', 'fast'],
+  )
 })
 
 t.test('a reader among many writers sees every event exactly once', async (t) => {
@@ -85,7 +91,11 @@ t.test('waiting ends with the first event, holds no connection, and ends by itse
   const world = await startWorld(t, { env: { DATABASE_POOL_SIZE: '1' } })
   const { cursor } = await get<Page>(world, '/events')
   const waiting = get<Page>(world, `/events?after=${cursor}&wait=25`)
-  t.match(await world.caller.send('GET', '/tokens/nobody'), { status: 404 }, 'with a pool of one connection others are served meanwhile')
+  t.match(
+    await world.caller.send('GET', '/tokens/nobody'),
+    { status: 404 },
+    'with a pool of one connection others are served meanwhile',
+  )
   await write(world, '42')
   t.match(await waiting, { events: [{ user_id: '42' }] })
   const last = await get<Page>(world, `/events?after=${cursor}`)
@@ -112,7 +122,8 @@ t.test('a cursor of another database, of an undone future, too old or made up is
   const { cursor } = await get<Page>(world, '/events')
   const [epoch, id, at] = Buffer.from(cursor, 'base64url').toString().split('.')
   const made = (...parts: unknown[]) => Buffer.from(parts.join('.')).toString('base64url')
-  const expired = async (after: string) => t.match(await world.caller.send('GET', `/events?after=${after}`), { status: 410, body: { code: 'cursor_expired' } })
+  const expired = async (after: string) =>
+    t.match(await world.caller.send('GET', `/events?after=${after}`), { status: 410, body: { code: 'cursor_expired' } })
   await expired(made('00000000-0000-4000-8000-000000000000', id, at))
   await expired(made(epoch, Number(id) + 1, at))
   await expired(made(epoch, id, Number(at) - 90 * 86_400))
@@ -134,7 +145,9 @@ t.test('events that were purged are never skipped in silence', async (t) => {
 t.test('the list and the events behind its cursor together miss nothing', async (t) => {
   const world = await startWorld(t)
   const rows = Array.from({ length: 7 }, (_, i) => ({
-    user_id: `u${i}`, refresh_token: `refresh-token-of-user-${i}`, updated_at: new Date(Date.now() - 60_000).toISOString(),
+    user_id: `u${i}`,
+    refresh_token: `refresh-token-of-user-${i}`,
+    updated_at: new Date(Date.now() - 60_000).toISOString(),
   }))
   await world.caller.send('POST', '/integrations/import', { rows })
   const users: string[] = []
@@ -147,13 +160,24 @@ t.test('the list and the events behind its cursor together miss nothing', async 
     // While it is read: one that was listed goes, one in front of the reader comes.
     if (after === undefined) {
       await world.caller.disconnect('u0')
-      await world.caller.send('POST', '/integrations/import', { rows: [{ ...rows[0], user_id: 'a', updated_at: new Date().toISOString() }] })
+      await world.caller.send('POST', '/integrations/import', {
+        rows: [{ ...rows[0], user_id: 'a', updated_at: new Date().toISOString() }],
+      })
     }
     after = page.next
   } while (after !== undefined)
-  t.strictSame(users, rows.map(({ user_id: user }) => user))
+  t.strictSame(
+    users,
+    rows.map(({ user_id: user }) => user),
+  )
   const page = await get<Page>(world, `/events?after=${cursor}`)
-  t.strictSame(page.events.map(({ user_id: user, type }) => [user, type]), [['u0', 'disconnected'], ['a', 'imported']])
+  t.strictSame(
+    page.events.map(({ user_id: user, type }) => [user, type]),
+    [
+      ['u0', 'disconnected'],
+      ['a', 'imported'],
+    ],
+  )
 })
 
 t.test('what happens while a page of the list is made is either in the page or behind its cursor', async (t) => {
@@ -176,24 +200,36 @@ t.test('what happens while a page of the list is made is either in the page or b
 
 t.test('a broker that is killed loses no event: what it answered as done is there for the next one', async (t) => {
   const world = await startWorld(t)
-  const rowOf = (i: number) => ({ user_id: `u${i}`, refresh_token: `refresh-token-of-user-${i}`, updated_at: new Date(Date.now() - 60_000).toISOString() })
+  const rowOf = (i: number) => ({
+    user_id: `u${i}`,
+    refresh_token: `refresh-token-of-user-${i}`,
+    updated_at: new Date(Date.now() - 60_000).toISOString(),
+  })
   const done = new Set<string>()
   for (let round = 0; round < 3; round++) {
     const broker = await startBroker(world.env)
-    const caller = createBrokerClient({ address: () => broker.internalUrl, authority: BROKER_AUTHORITY, key: world.secrets.megdocsKey })
+    const caller = createBrokerClient({
+      address: () => broker.internalUrl,
+      authority: BROKER_AUTHORITY,
+      key: world.secrets.megdocsKey,
+    })
     let sent = 0
-    await Promise.all(Array.from({ length: 4 }, async (_, w) => {
-      for (let i = 0; !broker.isOver(); i++) {
-        const row = rowOf(round * 10_000 + w * 1000 + i)
-        if (++sent === 25) broker.kill('SIGKILL')
-        const answer = await caller.send('POST', '/integrations/import', { rows: [row] }).catch(() => undefined)
-        if (answer?.status === 200) done.add(row.user_id)
-        if (answer === undefined) break
-      }
-    }))
+    await Promise.all(
+      Array.from({ length: 4 }, async (_, w) => {
+        for (let i = 0; !broker.isOver(); i++) {
+          const row = rowOf(round * 10_000 + w * 1000 + i)
+          if (++sent === 25) broker.kill('SIGKILL')
+          const answer = await caller.send('POST', '/integrations/import', { rows: [row] }).catch(() => undefined)
+          if (answer?.status === 200) done.add(row.user_id)
+          if (answer === undefined) break
+        }
+      }),
+    )
     await broker.ended
   }
-  const stored = (await world.sql`select user_id from oauth2_integration order by 1`).map((row) => row['user_id'] as string)
+  const stored = (await world.sql`select user_id from oauth2_integration order by 1`).map(
+    (row) => row['user_id'] as string,
+  )
   const told = (await get<Page>(world, '/events?limit=500')).events.map(({ user_id: user }) => user).toSorted()
   t.ok(done.size > 20)
   t.ok([...done].every((user) => told.includes(user)))

@@ -36,23 +36,31 @@ async function everything(t: Test, world: World, { caller, services }: Replica, 
   t.match(await caller.send('GET', '/events'), { status: 200 })
 }
 
-t.test('replicas of this release go on, and start, on a newer release\'s database: they warn and serve everything', async (t) => {
-  const world = await startWorld(t)
-  await everything(t, world, world.replica, 'before')
-  // Its statements are prepared on its connections; now the tables change under it.
-  await migrateAsANewerRelease(world)
-  await everything(t, world, world.replica, 'running')
-  const started = await world.startReplica()
-  const warnings = (replica: Replica) => replica.logged().split('\n').filter((line) => line.includes('the database was migrated by a newer release'))
-  t.match(warnings(started), [/"level":"warn"/])
-  t.equal(warnings(world.replica).length, 0)
-  await everything(t, world, started, 'started')
-  t.notMatch(started.logged() + world.replica.logged(), /"level":"error"/)
-  const [row] = await world.sql`select count(*) filter (where newer_default = 7)::int as filled, count(*)::int as n from event`
-  t.equal(row!['filled'], row!['n'], 'what the newer release finds in rows of the old one is its default')
-})
+t.test(
+  "replicas of this release go on, and start, on a newer release's database: they warn and serve everything",
+  async (t) => {
+    const world = await startWorld(t)
+    await everything(t, world, world.replica, 'before')
+    // Its statements are prepared on its connections; now the tables change under it.
+    await migrateAsANewerRelease(world)
+    await everything(t, world, world.replica, 'running')
+    const started = await world.startReplica()
+    const warnings = (replica: Replica) =>
+      replica
+        .logged()
+        .split('\n')
+        .filter((line) => line.includes('the database was migrated by a newer release'))
+    t.match(warnings(started), [/"level":"warn"/])
+    t.equal(warnings(world.replica).length, 0)
+    await everything(t, world, started, 'started')
+    t.notMatch(started.logged() + world.replica.logged(), /"level":"error"/)
+    const [row] =
+      await world.sql`select count(*) filter (where newer_default = 7)::int as filled, count(*)::int as n from event`
+    t.equal(row!['filled'], row!['n'], 'what the newer release finds in rows of the old one is its default')
+  },
+)
 
-t.test('migrate of this release leaves a newer release\'s database as it is', async (t) => {
+t.test("migrate of this release leaves a newer release's database as it is", async (t) => {
   const world = await startWorld(t)
   await migrateAsANewerRelease(world)
   t.strictSame(await migrate(world.env['DATABASE_URL']!), { applied: [] })
@@ -62,5 +70,8 @@ t.test('migrate of this release leaves a newer release\'s database as it is', as
 t.test('a database that lacks the newest migration of this release is refused', async (t) => {
   const world = await startWorld(t)
   await world.sql`delete from drizzle.__drizzle_migrations where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`
-  await t.rejects(world.startReplica(), { code: 'broker_misconfigured', facts: { detail: /lacks migrations: run token-broker migrate/ } })
+  await t.rejects(world.startReplica(), {
+    code: 'broker_misconfigured',
+    facts: { detail: /lacks migrations: run token-broker migrate/ },
+  })
 })

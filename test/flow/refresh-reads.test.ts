@@ -7,7 +7,8 @@ import { startWorld, type World } from '../support/world.ts'
 // When a read refreshes, when it does not, and how long a caller waits (design 2.2, 2.3).
 
 const calls = ({ entra }: World) => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0
-const read = async (world: World, query = '') => (await world.caller.send('GET', `/tokens/42${query}`)) as { status: number; body: Token & Problem }
+const read = async (world: World, query = '') =>
+  (await world.caller.send('GET', `/tokens/42${query}`)) as { status: number; body: Token & Problem }
 
 t.test('a warm read is one SQL statement and writes nothing', async (t) => {
   const world = await startWorld(t)
@@ -21,7 +22,10 @@ t.test('a warm read is one SQL statement and writes nothing', async (t) => {
   for (let i = 0; i < 5; i++) await caller.token('42')
   const statements = wire.statements()
   t.equal(statements.length, 5)
-  t.ok(statements.every((sql) => /^select .* from oauth2_integration where/s.test(sql)), statements[0]!)
+  t.ok(
+    statements.every((sql) => /^select .* from oauth2_integration where/s.test(sql)),
+    statements[0]!,
+  )
   t.strictSame(await world.row('42'), before)
 })
 
@@ -29,9 +33,12 @@ t.test('min_ttl decides which token is fresh enough', async (t) => {
   const world = await startWorld(t)
   await world.connect('42')
   const cases: [remaining: number, query: string, refreshes: number][] = [
-    [310, '', 0], [299, '', 1],
-    [20, '?min_ttl=0', 0], [-1, '?min_ttl=0', 1],
-    [1790, '?min_ttl=1800', 1], [1810, '?min_ttl=1800', 0],
+    [310, '', 0],
+    [299, '', 1],
+    [20, '?min_ttl=0', 0],
+    [-1, '?min_ttl=0', 1],
+    [1790, '?min_ttl=1800', 1],
+    [1810, '?min_ttl=1800', 0],
   ]
   for (const [remaining, query, refreshes] of cases) {
     await world.setRemaining('42', remaining)
@@ -65,36 +72,49 @@ t.test('a refresh is recorded as use, and a refresh answer without a refresh tok
   await world.setRemaining('42', -1)
   const { body } = await read(world)
   t.match(await world.stored('42'), { refreshToken, accessToken: body.access_token })
-  const [{ recent } = { recent: false }] = await world.sql`select last_used_at > now() - interval '1 minute' as recent from oauth2_integration`
+  const [{ recent } = { recent: false }] =
+    await world.sql`select last_used_at > now() - interval '1 minute' as recent from oauth2_integration`
   t.equal(recent, true)
 })
 
-t.test('within its deadline a caller gets the best there is: degraded while valid, else 503 with Retry-After; the refresh goes on', async (t) => {
-  // What ends by a signal is a caller's patience: it is over when the test says so. Exchanges with Microsoft never time out.
-  let patient: (() => void)[] = []
-  const sleep = (ms: number, signal?: AbortSignal) => signal === undefined ? systemClock.sleep(ms) : new Promise<void>((resolve) => void patient.push(resolve))
-  const world = await startWorld(t, { surroundings: { clock: { ...systemClock, sleep }, deadline: () => new AbortController().signal } })
-  const outOfPatience = async (reading: ReturnType<typeof read>) => {
-    while (patient.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
-    for (const leave of patient.splice(0)) leave()
-    return reading
-  }
-  await world.connect('42')
-  const { generation } = await world.caller.token('42')
-  patient = []
-  world.entra.control.hold()
-  await world.setRemaining('42', 120)
-  t.match(await outOfPatience(read(world)), { status: 200, body: { generation, degraded: { reason: 'refresh_in_progress', retry_after: 1 } } })
-  await world.setRemaining('42', -1)
-  t.match(await outOfPatience(read(world)), { status: 503, body: { code: 'microsoft_unavailable', reason: 'refresh_in_progress', retry_after: 1 } })
-  await world.entra.control.held()
-  t.equal(calls(world), 1, 'both waited for the same call')
-  world.entra.control.release()
-  const { status, body } = await read(world)
-  t.equal(status, 200)
-  t.ok(body.generation > generation)
-  t.equal(calls(world), 1)
-})
+t.test(
+  'within its deadline a caller gets the best there is: degraded while valid, else 503 with Retry-After; the refresh goes on',
+  async (t) => {
+    // What ends by a signal is a caller's patience: it is over when the test says so. Exchanges with Microsoft never time out.
+    let patient: (() => void)[] = []
+    const sleep = (ms: number, signal?: AbortSignal) =>
+      signal === undefined ? systemClock.sleep(ms) : new Promise<void>((resolve) => void patient.push(resolve))
+    const world = await startWorld(t, {
+      surroundings: { clock: { ...systemClock, sleep }, deadline: () => new AbortController().signal },
+    })
+    const outOfPatience = async (reading: ReturnType<typeof read>) => {
+      while (patient.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+      for (const leave of patient.splice(0)) leave()
+      return reading
+    }
+    await world.connect('42')
+    const { generation } = await world.caller.token('42')
+    patient = []
+    world.entra.control.hold()
+    await world.setRemaining('42', 120)
+    t.match(await outOfPatience(read(world)), {
+      status: 200,
+      body: { generation, degraded: { reason: 'refresh_in_progress', retry_after: 1 } },
+    })
+    await world.setRemaining('42', -1)
+    t.match(await outOfPatience(read(world)), {
+      status: 503,
+      body: { code: 'microsoft_unavailable', reason: 'refresh_in_progress', retry_after: 1 },
+    })
+    await world.entra.control.held()
+    t.equal(calls(world), 1, 'both waited for the same call')
+    world.entra.control.release()
+    const { status, body } = await read(world)
+    t.equal(status, 200)
+    t.ok(body.generation > generation)
+    t.equal(calls(world), 1)
+  },
+)
 
 t.test('an imported row without account gets the one of its first refresh', async (t) => {
   const world = await startWorld(t)
@@ -107,15 +127,18 @@ t.test('an imported row without account gets the one of its first refresh', asyn
   t.match(await world.row('42'), { tenant_id: row?.['tenant_id'], object_id: row?.['object_id'] })
 })
 
-t.test('a refresh token that does not open: degraded while the access token lives, then token_unreadable, and nothing is overwritten or held', async (t) => {
-  const world = await startWorld(t)
-  await world.connect('42')
-  await world.sql`update oauth2_integration set refresh_token = set_byte(refresh_token, length(refresh_token) - 1, (get_byte(refresh_token, length(refresh_token) - 1) + 1) % 256)`
-  const sealed = (await world.row('42'))?.['refresh_token']
-  await world.setRemaining('42', 120)
-  t.match(await read(world), { status: 200, body: { degraded: { reason: 'broker_trouble' } } })
-  await world.setRemaining('42', -1)
-  t.match(await read(world), { status: 500, body: { code: 'token_unreadable' } })
-  t.match(await world.row('42'), { status: 'active', refresh_token: sealed, lease_owner: null, failure: null })
-  t.equal(calls(world), 0)
-})
+t.test(
+  'a refresh token that does not open: degraded while the access token lives, then token_unreadable, and nothing is overwritten or held',
+  async (t) => {
+    const world = await startWorld(t)
+    await world.connect('42')
+    await world.sql`update oauth2_integration set refresh_token = set_byte(refresh_token, length(refresh_token) - 1, (get_byte(refresh_token, length(refresh_token) - 1) + 1) % 256)`
+    const sealed = (await world.row('42'))?.['refresh_token']
+    await world.setRemaining('42', 120)
+    t.match(await read(world), { status: 200, body: { degraded: { reason: 'broker_trouble' } } })
+    await world.setRemaining('42', -1)
+    t.match(await read(world), { status: 500, body: { code: 'token_unreadable' } })
+    t.match(await world.row('42'), { status: 'active', refresh_token: sealed, lease_owner: null, failure: null })
+    t.equal(calls(world), 0)
+  },
+)

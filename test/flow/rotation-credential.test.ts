@@ -9,7 +9,9 @@ const [OLD, NEW] = ['kYz8Q~bcJ4mWq.x7TnR_pLs9vDfHgAeUo2iKzX3', 'mTr8Q~Zq5vNd.h2L
 function certificate(notAfter = Date.now() + 90 * DAY) {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
   return {
-    certificate: toPem(selfSignedCertificate(keys, { commonName: 'token-broker', notBefore: Date.now() - DAY, notAfter })),
+    certificate: toPem(
+      selfSignedCertificate(keys, { commonName: 'token-broker', notBefore: Date.now() - DAY, notAfter }),
+    ),
     key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }
@@ -24,11 +26,23 @@ async function works(t: Test, world: World, userId: string, when: string): Promi
 
 t.test('with a certificate alone a user connects and tokens are refreshed, by private_key_jwt', async (t) => {
   const pair = certificate()
-  const world = await startWorld(t, { env: { MICROSOFT_CLIENT_SECRET: '', MICROSOFT_CLIENT_CERTIFICATE: pair.certificate, MICROSOFT_CLIENT_KEY: pair.key } })
+  const world = await startWorld(t, {
+    env: {
+      MICROSOFT_CLIENT_SECRET: '',
+      MICROSOFT_CLIENT_CERTIFICATE: pair.certificate,
+      MICROSOFT_CLIENT_KEY: pair.key,
+    },
+  })
   world.entra.control.configureApp({ clientSecrets: [], certificates: [pair.certificate] })
   await works(t, world, '42', 'by certificate')
   const { recent } = world.entra.control.tokenRequests()
-  t.same(recent.map(({ authentication, outcome }) => [authentication, outcome]), [['private_key_jwt', 'tokens'], ['private_key_jwt', 'tokens']])
+  t.same(
+    recent.map(({ authentication, outcome }) => [authentication, outcome]),
+    [
+      ['private_key_jwt', 'tokens'],
+      ['private_key_jwt', 'tokens'],
+    ],
+  )
   t.notOk(recent.some(({ fields }) => fields.includes('client_secret')))
 })
 
@@ -50,7 +64,13 @@ t.test('a client secret is replaced at Azure without a gap, in any order of step
 
 t.test('a certificate takes the place of a secret without a gap', async (t) => {
   const pair = certificate()
-  const world = await startWorld(t, { env: { MICROSOFT_CLIENT_SECRET: OLD, MICROSOFT_CLIENT_CERTIFICATE: pair.certificate, MICROSOFT_CLIENT_KEY: pair.key } })
+  const world = await startWorld(t, {
+    env: {
+      MICROSOFT_CLIENT_SECRET: OLD,
+      MICROSOFT_CLIENT_CERTIFICATE: pair.certificate,
+      MICROSOFT_CLIENT_KEY: pair.key,
+    },
+  })
   const { control } = world.entra
   control.configureApp({ clientSecrets: [OLD] })
   await works(t, world, '1', 'before the certificate is registered')
@@ -67,7 +87,10 @@ t.test('when no credential works every user gets broker_misconfigured and nobody
   await world.connect('1')
   await world.setRemaining('1', -1)
   control.configureApp({ clientSecrets: ['pWx8Q~Ht7cMr.k9GvD_nBz3sLfQjYaTo5iEuC1'] })
-  t.match(await world.caller.send('GET', '/tokens/1'), { status: 503, body: { code: 'broker_misconfigured', reason: 'client_credential', who_acts: 'ops' } })
+  t.match(await world.caller.send('GET', '/tokens/1'), {
+    status: 503,
+    body: { code: 'broker_misconfigured', reason: 'client_credential', who_acts: 'ops' },
+  })
   t.match(await world.row('1'), { status: 'active', failure: null })
   const { payload } = await world.replica.operations.inject('/readyz')
   t.match(JSON.parse(payload), { breaker: { mode: 'open', reason: 'client_credential' } })
@@ -76,7 +99,9 @@ t.test('when no credential works every user gets broker_misconfigured and nobody
 t.test('when a certificate ends is a metric', async (t) => {
   const notAfter = Math.floor((Date.now() + 10 * DAY) / 1000) * 1000
   const pair = certificate(notAfter)
-  const world = await startWorld(t, { env: { MICROSOFT_CLIENT_CERTIFICATE: pair.certificate, MICROSOFT_CLIENT_KEY: pair.key } })
+  const world = await startWorld(t, {
+    env: { MICROSOFT_CLIENT_CERTIFICATE: pair.certificate, MICROSOFT_CLIENT_KEY: pair.key },
+  })
   const { payload } = await world.replica.operations.inject('/metrics')
   t.match(payload, `token_broker_certificate_expiry_timestamp_seconds{use="microsoft"} ${notAfter / 1000}\n`)
 })

@@ -15,78 +15,120 @@ const DAY = 86_400_000
 
 function certificate(notAfter: number) {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const pem = toPem(selfSignedCertificate(keys, { commonName: BROKER_AUTHORITY, notBefore: Date.now() - DAY, notAfter }))
-  return { pem, key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), fingerprint: new X509Certificate(pem).fingerprint256 }
+  const pem = toPem(
+    selfSignedCertificate(keys, { commonName: BROKER_AUTHORITY, notBefore: Date.now() - DAY, notAfter }),
+  )
+  return {
+    pem,
+    key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    fingerprint: new X509Certificate(pem).fingerprint256,
+  }
 }
 
-t.test('the internal listener takes over a renewed certificate for new connections, and requests under way on old ones are answered', async (t) => {
-  const [first, second] = [certificate(Date.now() + 2 * DAY), certificate(Date.now() + 90 * DAY)]
-  const folder = temporaryFolder('token-broker-test')
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
-  const write = ({ pem, key }: { pem?: string; key?: string }) => {
-    if (pem !== undefined) writeFileSync(certFile, pem)
-    if (key !== undefined) writeFileSync(keyFile, key)
-  }
-  write(first)
-  const world = await startWorld(t)
-  await world.connect('42')
-  const replica = await world.startReplica({ INTERNAL_PLAIN_HTTP: 'no', INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile })
-  const { port } = new URL(replica.internalUrl)
-  const reload = () => replica.services.internalTls!.reload(replica.internal.server as never)
-  const key = signingKey(world.secrets.megdocsKey.key_id, world.secrets.megdocsKey.algorithm, world.secrets.megdocsKey.secret!)
-
-  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: first.pem, servername: BROKER_AUTHORITY })
-  t.teardown(() => agent.destroy())
-  const get = (path: string) => new Promise<{ status: number; fingerprint: string; reused: boolean }>((resolve, reject) => {
-    const headers = signRequest({ method: 'GET', url: `https://${BROKER_AUTHORITY}${path}`, headers: {} }, key, { now: Date.now() })
-    const sent = request({ host: '127.0.0.1', port, path, agent, headers: { host: BROKER_AUTHORITY, ...headers } }, (answer) => {
-      const { fingerprint256 } = (answer.socket as TLSSocket).getPeerCertificate()
-      answer.resume().on('end', () => resolve({ status: answer.statusCode!, fingerprint: fingerprint256, reused: sent.reusedSocket }))
+t.test(
+  'the internal listener takes over a renewed certificate for new connections, and requests under way on old ones are answered',
+  async (t) => {
+    const [first, second] = [certificate(Date.now() + 2 * DAY), certificate(Date.now() + 90 * DAY)]
+    const folder = temporaryFolder('token-broker-test')
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+    const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
+    const write = ({ pem, key }: { pem?: string; key?: string }) => {
+      if (pem !== undefined) writeFileSync(certFile, pem)
+      if (key !== undefined) writeFileSync(keyFile, key)
+    }
+    write(first)
+    const world = await startWorld(t)
+    await world.connect('42')
+    const replica = await world.startReplica({
+      INTERNAL_PLAIN_HTTP: 'no',
+      INTERNAL_TLS_CERT_FILE: certFile,
+      INTERNAL_TLS_KEY_FILE: keyFile,
     })
-    sent.on('error', reject).end()
-  })
-  /** Which certificate a new connection is shown. */
-  const presented = () => new Promise<string>((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false }, () => {
-      resolve(socket.getPeerCertificate().fingerprint256)
-      socket.destroy()
-    })
-    socket.on('error', reject)
-  })
-  t.same(await get('/tokens/42'), { status: 200, fingerprint: first.fingerprint, reused: false })
+    const { port } = new URL(replica.internalUrl)
+    const reload = () => replica.services.internalTls!.reload(replica.internal.server as never)
+    const key = signingKey(
+      world.secrets.megdocsKey.key_id,
+      world.secrets.megdocsKey.algorithm,
+      world.secrets.megdocsKey.secret!,
+    )
 
-  await world.setRemaining('42', -1)
-  world.entra.control.hold()
-  const underWay = get('/tokens/42')
-  await world.entra.control.held()
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: first.pem, servername: BROKER_AUTHORITY })
+    t.teardown(() => agent.destroy())
+    const get = (path: string) =>
+      new Promise<{ status: number; fingerprint: string; reused: boolean }>((resolve, reject) => {
+        const headers = signRequest({ method: 'GET', url: `https://${BROKER_AUTHORITY}${path}`, headers: {} }, key, {
+          now: Date.now(),
+        })
+        const sent = request(
+          { host: '127.0.0.1', port, path, agent, headers: { host: BROKER_AUTHORITY, ...headers } },
+          (answer) => {
+            const { fingerprint256 } = (answer.socket as TLSSocket).getPeerCertificate()
+            answer
+              .resume()
+              .on('end', () =>
+                resolve({ status: answer.statusCode!, fingerprint: fingerprint256, reused: sent.reusedSocket }),
+              )
+          },
+        )
+        sent.on('error', reject).end()
+      })
+    /** Which certificate a new connection is shown. */
+    const presented = () =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false }, () => {
+          resolve(socket.getPeerCertificate().fingerprint256)
+          socket.destroy()
+        })
+        socket.on('error', reject)
+      })
+    t.same(await get('/tokens/42'), { status: 200, fingerprint: first.fingerprint, reused: false })
 
-  write({ pem: second.pem })
-  reload()
-  reload()
-  t.equal(await presented(), first.fingerprint, 'half a renewal changes nothing')
-  write({ key: second.key })
-  reload()
-  t.equal(await presented(), second.fingerprint)
-  world.entra.control.release()
-  t.same(await underWay, { status: 200, fingerprint: first.fingerprint, reused: true })
-  t.match(await get('/tokens/42'), { status: 200, reused: true }, 'the connection goes on')
+    await world.setRemaining('42', -1)
+    world.entra.control.hold()
+    const underWay = get('/tokens/42')
+    await world.entra.control.held()
 
-  rmSync(certFile)
-  reload()
-  reload()
-  t.equal(await presented(), second.fingerprint, 'a file that is gone changes nothing')
-  write(second)
-  reload()
-  reload()
+    write({ pem: second.pem })
+    reload()
+    reload()
+    t.equal(await presented(), first.fingerprint, 'half a renewal changes nothing')
+    write({ key: second.key })
+    reload()
+    t.equal(await presented(), second.fingerprint)
+    world.entra.control.release()
+    t.same(await underWay, { status: 200, fingerprint: first.fingerprint, reused: true })
+    t.match(await get('/tokens/42'), { status: 200, reused: true }, 'the connection goes on')
 
-  const said = replica.logged().split('\n').filter((line) => line.includes('certificate of the internal listener')).map((line) => JSON.parse(line) as Record<string, unknown>)
-  t.same(said.map(({ level, code }) => [level, code]), [
-    ['error', 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'], ['info', undefined], ['error', 'ENOENT'], ['info', undefined],
-  ], 'each change is told once')
-  const [, expiry] = /token_broker_certificate_expiry_timestamp_seconds\{use="internal"\} (\d+)/.exec(await replica.services.metrics.registry.metrics()) ?? []
-  t.equal(Number(expiry), new X509Certificate(second.pem).validToDate.getTime() / 1000)
-})
+    rmSync(certFile)
+    reload()
+    reload()
+    t.equal(await presented(), second.fingerprint, 'a file that is gone changes nothing')
+    write(second)
+    reload()
+    reload()
+
+    const said = replica
+      .logged()
+      .split('\n')
+      .filter((line) => line.includes('certificate of the internal listener'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    t.same(
+      said.map(({ level, code }) => [level, code]),
+      [
+        ['error', 'ERR_OSSL_X509_KEY_VALUES_MISMATCH'],
+        ['info', undefined],
+        ['error', 'ENOENT'],
+        ['info', undefined],
+      ],
+      'each change is told once',
+    )
+    const [, expiry] =
+      /token_broker_certificate_expiry_timestamp_seconds\{use="internal"\} (\d+)/.exec(
+        await replica.services.metrics.registry.metrics(),
+      ) ?? []
+    t.equal(Number(expiry), new X509Certificate(second.pem).validToDate.getTime() / 1000)
+  },
+)
 
 t.test('plain HTTP at the TLS listener is not answered', async (t) => {
   const folder = temporaryFolder('token-broker-test')
@@ -96,6 +138,10 @@ t.test('plain HTTP at the TLS listener is not answered', async (t) => {
   writeFileSync(certFile, pem)
   writeFileSync(keyFile, key)
   const world = await startWorld(t)
-  const replica = await world.startReplica({ INTERNAL_PLAIN_HTTP: 'no', INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile })
+  const replica = await world.startReplica({
+    INTERNAL_PLAIN_HTTP: 'no',
+    INTERNAL_TLS_CERT_FILE: certFile,
+    INTERNAL_TLS_KEY_FILE: keyFile,
+  })
   await t.rejects(fetch(replica.internalUrl.replace('https:', 'http:')))
 })

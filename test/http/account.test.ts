@@ -11,7 +11,10 @@ const ACCOUNT = `${world.baseUrl}/accounts/account/microsoft/`
 const DISCONNECT = `${ACCOUNT}disconnect`
 const CLOSED = { status: 403, title: /open this page from MEGDocs/ }
 
-async function manage(userId: string, browser = world.stoppingBrowser()): Promise<{ browser: Browser; page: Page; url: string }> {
+async function manage(
+  userId: string,
+  browser = world.stoppingBrowser(),
+): Promise<{ browser: Browser; page: Page; url: string }> {
   const { url } = await caller.beginConnect(userId, { intent: 'manage' })
   return { browser, page: await browser.open(url), url }
 }
@@ -22,7 +25,11 @@ async function post(browser: Browser, fields: Record<string, string>, headers: R
   const cookie = browser.jar.header(new URL(ACCOUNT), { method: 'GET', crossSite: false })
   const answer = await request(DISCONNECT, {
     method: 'POST',
-    headers: { 'content-type': 'application/x-www-form-urlencoded', ...(cookie === undefined ? {} : { cookie }), ...headers },
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      ...(cookie === undefined ? {} : { cookie }),
+      ...headers,
+    },
     body: new URLSearchParams(fields).toString(),
   })
   return { status: answer.statusCode, html: await answer.body.text() }
@@ -37,7 +44,10 @@ t.test('a manage link opens the page of its user, connected or not', async (t) =
   const { page } = await manage('bert')
   t.equal(page.status, 200)
   t.notMatch(page.text, JANE)
-  t.ok(page.links.some(({ href }) => href === `${world.baseUrl}/microsoft/connect`), 'connecting begins in MEGDocs')
+  t.ok(
+    page.links.some(({ href }) => href === `${world.baseUrl}/microsoft/connect`),
+    'connecting begins in MEGDocs',
+  )
   t.match(await connected.browser.open(ACCOUNT.slice(0, -1)), { status: 200 }, 'also without the slash')
 })
 
@@ -52,11 +62,21 @@ t.test('the reference on the page leads ops to the user and to how their connect
   await world.connect('olga')
   await sql`update oauth2_integration set status = 'reconnect_required',
     failure = ${sql.json({ verdict: 'reconnect', reason: 'access_revoked', final: true, microsoft: { status: 400 }, at: new Date().toISOString() })} where user_id = 'olga'`
-  for (const [userId, expected] of [['olga', { status: 'reconnect_required', reason: 'access_revoked' }], ['paul', { status: 'not_connected' }]] as const) {
+  for (const [userId, expected] of [
+    ['olga', { status: 'reconnect_required', reason: 'access_revoked' }],
+    ['paul', { status: 'not_connected' }],
+  ] as const) {
     const { page } = await manage(userId)
     const reference = /<code>([0-9a-f-]{36})<\/code><\/p>/.exec(page.html)?.[1]
-    const lines = world.replica.logged().trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
-    t.match(lines.find((line) => line['request_id'] === reference && line['user_id'] === userId), expected)
+    const lines = world.replica
+      .logged()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    t.match(
+      lines.find((line) => line['request_id'] === reference && line['user_id'] === userId),
+      expected,
+    )
   }
 })
 
@@ -66,7 +86,10 @@ t.test('disconnecting twice, by reload or double click, ends in words that are t
   const token = tokenOf(await browser.open(`${ACCOUNT}?confirm=disconnect`))
   const cookies = browser.jar.header(new URL(ACCOUNT), { method: 'GET', crossSite: false })!
   t.match(await post(browser, { csrf_token: token }), { status: 200 })
-  for (const [language, words] of [['en', /If you have just disconnected, you are done/], ['de', /Wenn Sie gerade getrennt haben, sind Sie fertig/]] as const) {
+  for (const [language, words] of [
+    ['en', /If you have just disconnected, you are done/],
+    ['de', /Wenn Sie gerade getrennt haben, sind Sie fertig/],
+  ] as const) {
     const again = await post(world.browser(), { csrf_token: token }, { cookie: cookies, 'accept-language': language })
     t.match(again, { status: 410, html: words })
     t.notMatch(again.html, /role="alert"/)
@@ -77,15 +100,23 @@ t.test('a manage link works in one browser', async (t) => {
   const { browser, url } = await manage('once')
   t.match(await browser.open(url), { status: 200 }, 'reload')
   t.match(await world.stoppingBrowser().open(url), { status: 403, title: /another browser/ })
-  t.match(await caller.send('POST', `/connect-sessions/${(await caller.beginConnect('once', { intent: 'manage' })).id}/complete`, { user_id: 'once' }),
-    { status: 410, body: { code: 'connect_session_expired' } }, 'and completes nothing')
+  t.match(
+    await caller.send(
+      'POST',
+      `/connect-sessions/${(await caller.beginConnect('once', { intent: 'manage' })).id}/complete`,
+      { user_id: 'once' },
+    ),
+    { status: 410, body: { code: 'connect_session_expired' } },
+    'and completes nothing',
+  )
 })
 
 t.test('looking at pages changes nothing, and only the button disconnects', async (t) => {
   await world.connect('carl')
   const { browser } = await manage('carl')
   const elsewhere = await manage('carl')
-  for (const path of ['', '?confirm=disconnect', 'disconnect', 'disconnect?csrf_token=x', '?disconnect=yes']) await browser.open(ACCOUNT + path)
+  for (const path of ['', '?confirm=disconnect', 'disconnect', 'disconnect?csrf_token=x', '?disconnect=yes'])
+    await browser.open(ACCOUNT + path)
   t.equal((await browser.open(`${ACCOUNT}disconnect`)).status, 404)
   t.match(await world.row('carl'), { status: 'active' })
 
@@ -95,8 +126,13 @@ t.test('looking at pages changes nothing, and only the button disconnects', asyn
   const done = await browser.press(confirm, 'disconnect')
   t.equal(done.status, 200)
   t.equal(await world.row('carl'), undefined)
-  t.same((await sql`select type, caller from event where user_id = 'carl' order by id`).map((row) => ({ ...row })),
-    [{ type: 'connected', caller: 'megdocs' }, { type: 'disconnected', caller: 'account-page' }])
+  t.same(
+    (await sql`select type, caller from event where user_id = 'carl' order by id`).map((row) => ({ ...row })),
+    [
+      { type: 'connected', caller: 'megdocs' },
+      { type: 'disconnected', caller: 'account-page' },
+    ],
+  )
   t.same(await sql`select 1 from browser_session where user_id = 'carl'`, [])
   t.match(await browser.open(ACCOUNT), CLOSED, 'the session is over with it')
   t.match(await elsewhere.browser.open(ACCOUNT), CLOSED, 'and those of other browsers')
@@ -116,13 +152,24 @@ t.test('a form without the right token disconnects nobody', async (t) => {
   const { browser: emils } = await manage('emil', other.browser)
   const foreign = tokenOf(await emils.open(`${ACCOUNT}?confirm=disconnect`))
   t.not(foreign, token)
-  for (const fields of [{}, { csrf_token: '' }, { csrf_token: token.slice(0, -1) }, { csrf_token: `${token}x` }, { csrf_token: foreign }, { other: token }] as Record<string, string>[]) {
+  for (const fields of [
+    {},
+    { csrf_token: '' },
+    { csrf_token: token.slice(0, -1) },
+    { csrf_token: `${token}x` },
+    { csrf_token: foreign },
+    { other: token },
+  ] as Record<string, string>[]) {
     t.match(await post(browser, fields), { status: 403, html: /not carried out/ })
   }
   const notCarriedOut = { status: 403, html: /not carried out/ }
   t.match(await post(browser, {}, { 'content-type': 'application/json' }), notCarriedOut)
   t.match(await post(browser, {}, { 'content-type': 'multipart/form-data' }), notCarriedOut)
-  t.match(await post(browser, { csrf_token: token, filler: 'x'.repeat(10_000) }), notCarriedOut, 'nor one that is too long')
+  t.match(
+    await post(browser, { csrf_token: token, filler: 'x'.repeat(10_000) }),
+    notCarriedOut,
+    'nor one that is too long',
+  )
   t.match(await post(world.browser(), { csrf_token: token }), { status: 410 }, 'nor one without the session')
   t.match(await post(emils, { csrf_token: token }), { status: 403 }, 'nor one of another session')
   t.match(await world.row('dora'), { status: 'active' })
@@ -149,28 +196,41 @@ t.test('the page is closed when the user logs out of MEGDocs, in every browser',
 t.test('the page is closed when a connect completes', async (t) => {
   const { browser } = await manage('ida')
   const { id, authorizeUrl } = await world.toMicrosoft('ida', { browser })
-  t.match((await browser.open(ACCOUNT)).text, /sent to Microsoft|not finished|unfinished/i, 'until then it says that an attempt is under way')
+  t.match(
+    (await browser.open(ACCOUNT)).text,
+    /sent to Microsoft|not finished|unfinished/i,
+    'until then it says that an attempt is under way',
+  )
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
   await caller.complete(id, 'ida')
   t.match(await browser.open(ACCOUNT), CLOSED)
 })
 
-t.test('with another attempt still at Microsoft a completed connect closes the page, and the attempt can finish', async (t) => {
-  const { browser } = await manage('jan')
-  const [first, second] = [await world.toMicrosoft('jan', { browser }), await world.toMicrosoft('jan', { browser })]
-  await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: first.authorizeUrl }))
-  await caller.complete(first.id, 'jan')
-  t.match(await browser.open(ACCOUNT), CLOSED)
-  await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: second.authorizeUrl }))
-  await caller.complete(second.id, 'jan')
-})
+t.test(
+  'with another attempt still at Microsoft a completed connect closes the page, and the attempt can finish',
+  async (t) => {
+    const { browser } = await manage('jan')
+    const [first, second] = [await world.toMicrosoft('jan', { browser }), await world.toMicrosoft('jan', { browser })]
+    await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: first.authorizeUrl }))
+    await caller.complete(first.id, 'jan')
+    t.match(await browser.open(ACCOUNT), CLOSED)
+    await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: second.authorizeUrl }))
+    await caller.complete(second.id, 'jan')
+  },
+)
 
 t.test('the session lives for 30 minutes and no longer', async (t) => {
   const { browser } = await manage('kim')
-  const [row] = await sql`select extract(epoch from expires_at - now())::int left from browser_session where user_id = 'kim'`
+  const [row] =
+    await sql`select extract(epoch from expires_at - now())::int left from browser_session where user_id = 'kim'`
   t.ok(row!['left'] > 1700 && row!['left'] <= 1800)
   await browser.open(ACCOUNT)
-  t.same(await sql`select extract(epoch from expires_at - now())::int > 1800 longer from browser_session where user_id = 'kim'`.then(([r]) => r!['longer']), false)
+  t.same(
+    await sql`select extract(epoch from expires_at - now())::int > 1800 longer from browser_session where user_id = 'kim'`.then(
+      ([r]) => r!['longer'],
+    ),
+    false,
+  )
   await sql`update browser_session set expires_at = now() where user_id = 'kim'`
   t.match(await browser.open(ACCOUNT), CLOSED)
 })

@@ -4,26 +4,32 @@ import { createCallerShare } from '../../src/http/caller-share.ts'
 function start(max: number) {
   let now = 1_000_000
   let limit = max
-  const share = createCallerShare(() => limit, () => now)
+  const share = createCallerShare(
+    () => limit,
+    () => now,
+  )
   return { share, pass: (ms: number) => void (now += ms), raise: (to: number) => void (limit = to) }
 }
 
-t.test('a caller may ask so many times a minute, counted from its first; asking whether it may counts nothing', async (t) => {
-  const { share, pass } = start(3)
-  for (let n = 0; n < 3; n++) {
-    for (let asked = 0; asked < 9; asked++) t.equal(share.wait('megdocs'), undefined)
+t.test(
+  'a caller may ask so many times a minute, counted from its first; asking whether it may counts nothing',
+  async (t) => {
+    const { share, pass } = start(3)
+    for (let n = 0; n < 3; n++) {
+      for (let asked = 0; asked < 9; asked++) t.equal(share.wait('megdocs'), undefined)
+      share.count('megdocs')
+      pass(10_000)
+    }
+    t.equal(share.wait('megdocs'), 30)
+    t.equal(share.wait('other'), undefined)
+    pass(29_999)
+    t.equal(share.wait('megdocs'), 1)
+    pass(1)
+    t.equal(share.wait('megdocs'), undefined)
     share.count('megdocs')
-    pass(10_000)
-  }
-  t.equal(share.wait('megdocs'), 30)
-  t.equal(share.wait('other'), undefined)
-  pass(29_999)
-  t.equal(share.wait('megdocs'), 1)
-  pass(1)
-  t.equal(share.wait('megdocs'), undefined)
-  share.count('megdocs')
-  t.equal(share.wait('megdocs'), undefined, 'a new minute')
-})
+    t.equal(share.wait('megdocs'), undefined, 'a new minute')
+  },
+)
 
 t.test('a clock that is set back locks nobody out', async (t) => {
   const { share, pass } = start(1)

@@ -14,14 +14,20 @@ const world = await startWorld(t)
 const { entra, sql } = world
 const seen = new Set<FailureCode>()
 const get = (path: string, more: Partial<Call> = {}) => call(world, { method: 'GET', path, ...more })
-const post = (path: string, body: object, more: Partial<Call> = {}) => call(world, { method: 'POST', path, body, ...more })
+const post = (path: string, body: object, more: Partial<Call> = {}) =>
+  call(world, { method: 'POST', path, body, ...more })
 
 /** What holds for every failure, whichever it is. */
 function holds(t: Test, answer: Answer, code: FailureCode, facts: object = {}, signature = 'verified'): void {
   seen.add(code)
   t.equal(answer.status, PROBLEMS[code].status)
   t.match(answer.body, {
-    type: `urn:token-broker:problem:${code}`, title: PROBLEMS[code].title, status: PROBLEMS[code].status, code, request_id: /^[0-9a-f-]{36}$/, ...facts,
+    type: `urn:token-broker:problem:${code}`,
+    title: PROBLEMS[code].title,
+    status: PROBLEMS[code].status,
+    code,
+    request_id: /^[0-9a-f-]{36}$/,
+    ...facts,
   })
   t.match(answer.headers, { 'content-type': /^application\/problem\+json/, 'cache-control': 'no-store' })
   t.equal(answer.signature, signature)
@@ -40,7 +46,11 @@ t.test('invalid_signature', async (t) => {
   const stranger = signingKey('nobody', 'hmac-sha256', randomBytes(32).toString('base64url'))
   const answer = await get('/tokens/42', { key: stranger })
   holds(t, answer, 'invalid_signature', {}, 'unsigned')
-  t.same(Object.keys(answer.body).sort(), ['code', 'request_id', 'status', 'title', 'type'], 'nothing else is said to a stranger')
+  t.same(
+    Object.keys(answer.body).sort(),
+    ['code', 'request_id', 'status', 'title', 'type'],
+    'nothing else is said to a stranger',
+  )
 })
 
 t.test('clock_skew', async (t) => {
@@ -56,7 +66,10 @@ t.test('caller_forbidden', async (t) => {
   const key = generateKey('hmac-sha256', 'reader', Date.now() + 86_400_000, Date.now() - 60_000)
   const file = world.env['CALLERS_FILE']!
   const { callers } = JSON.parse(readFileSync(file, 'utf8')) as { callers: object[] }
-  writeFileSync(file, JSON.stringify({ callers: [...callers, { name: 'reader', permissions: ['tokens:read'], keys: [key.broker] }] }))
+  writeFileSync(
+    file,
+    JSON.stringify({ callers: [...callers, { name: 'reader', permissions: ['tokens:read'], keys: [key.broker] }] }),
+  )
   world.replica.services.callers.reload()
   const reader = signingKey(key.caller.key_id, 'hmac-sha256', key.caller.secret!)
   await world.connect('kept')
@@ -66,9 +79,14 @@ t.test('caller_forbidden', async (t) => {
     { method: 'POST', path: '/tokens/kept/refresh', body: { generation: 1 } },
     { method: 'POST', path: '/connect-sessions', body: { user_id: 'kept' } },
     { method: 'DELETE', path: '/browser-sessions/kept' },
-  ]) holds(t, await call(world, { ...wanted, key: reader }), 'caller_forbidden')
+  ])
+    holds(t, await call(world, { ...wanted, key: reader }), 'caller_forbidden')
   const { payload } = await world.replica.operations.inject('/metrics')
-  t.match(payload, 'token_broker_caller_forbidden_total{caller="reader",permission="integrations:delete"} 1\n', 'by caller')
+  t.match(
+    payload,
+    'token_broker_caller_forbidden_total{caller="reader",permission="integrations:delete"} 1\n',
+    'by caller',
+  )
   t.equal((await get('/tokens/kept', { key: reader })).status, 200)
   t.match(await world.row('kept'), { status: 'active' })
 })
@@ -83,7 +101,8 @@ t.test('not_connected', async (t) => {
 })
 
 t.test('not_found', async (t) => {
-  for (const path of ['/', '/tokens', '/nothing', `/connect-sessions/${crypto.randomUUID()}`, '/tokens/42/nothing']) holds(t, await get(path), 'not_found')
+  for (const path of ['/', '/tokens', '/nothing', `/connect-sessions/${crypto.randomUUID()}`, '/tokens/42/nothing'])
+    holds(t, await get(path), 'not_found')
   holds(t, await post('/nothing', { x: 1 }), 'not_found')
   holds(t, await call(world, { method: 'DELETE', path: '/tokens/42' }), 'not_found')
   holds(t, await call(world, { method: 'PUT', path: '/tokens/42' }), 'not_found')
@@ -94,27 +113,50 @@ t.test('reconnect_required', async (t) => {
   entra.control.advance(2)
   entra.control.revokeSessions({ account: JANE })
   await world.setRemaining('revoked', -1)
-  const facts = { reason: 'access_revoked', who_acts: 'user', advice: /Connect again/, microsoft: { aadsts: 50173, trace_id: String, correlation_id: String, timestamp: String } }
+  const facts = {
+    reason: 'access_revoked',
+    who_acts: 'user',
+    advice: /Connect again/,
+    microsoft: { aadsts: 50173, trace_id: String, correlation_id: String, timestamp: String },
+  }
   holds(t, await get('/tokens/revoked'), 'reconnect_required', facts)
-  t.match((await get('/integrations/revoked')).body, { status: 'reconnect_required', failure: { reason: 'access_revoked', final: true } })
+  t.match((await get('/integrations/revoked')).body, {
+    status: 'reconnect_required',
+    failure: { reason: 'access_revoked', final: true },
+  })
 })
 
 t.test('connect_refused', async (t) => {
   const id = await received('partly', 'sam@fabrikam.com')
-  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'partly' }), 'connect_refused', { reason: 'missing_scopes', who_acts: 'user', next: String })
+  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'partly' }), 'connect_refused', {
+    reason: 'missing_scopes',
+    who_acts: 'user',
+    next: String,
+  })
 })
 
 t.test('account_mismatch', async (t) => {
   await world.connect('pinned')
   const id = await received('pinned', 'omar@contoso.com')
-  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'pinned' }), 'account_mismatch', { reason: 'other_account', who_acts: 'user', next: String })
+  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'pinned' }), 'account_mismatch', {
+    reason: 'other_account',
+    who_acts: 'user',
+    next: String,
+  })
 })
 
 t.test('connect_session_expired', async (t) => {
   const { id } = await world.caller.beginConnect('slow')
-  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'slow' }), 'connect_session_expired', { reason: undefined, next: String })
+  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'slow' }), 'connect_session_expired', {
+    reason: undefined,
+    next: String,
+  })
   await sql`update connect_session set expires_at = now() where id = ${id}`
-  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'slow' }), 'connect_session_expired', { reason: 'abandoned', who_acts: 'user', next: String })
+  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'slow' }), 'connect_session_expired', {
+    reason: 'abandoned',
+    who_acts: 'user',
+    next: String,
+  })
 })
 
 t.test('invalid_request', async (t) => {
@@ -140,7 +182,15 @@ t.test('invalid_request', async (t) => {
     [await call(world, { method: 'POST', path: '/connect-sessions' }), {}],
     [await call(world, { method: 'POST', path: '/connect-sessions', body: `{"user_id": ${canary}` }), {}],
     [await call(world, { method: 'POST', path: '/connect-sessions', body: '{"__proto__": {"user_id": "42"}}' }), {}],
-    [await call(world, { method: 'POST', path: '/connect-sessions', body: `user_id=${canary}`, contentType: 'application/x-www-form-urlencoded' }), {}],
+    [
+      await call(world, {
+        method: 'POST',
+        path: '/connect-sessions',
+        body: `user_id=${canary}`,
+        contentType: 'application/x-www-form-urlencoded',
+      }),
+      {},
+    ],
     [await call(world, { method: 'POST', path: '/connect-sessions', body: canary, contentType: 'text/plain' }), {}],
     [await post('/connect-sessions', { user_id: '42', filler: 'x'.repeat(70_000) }), {}],
   ] as const
@@ -154,7 +204,11 @@ t.test('microsoft_unavailable', async (t) => {
   await world.connect('unlucky')
   await world.setRemaining('unlucky', -1)
   entra.control.misbehave('throttle', 17)
-  holds(t, await get('/tokens/unlucky'), 'microsoft_unavailable', { reason: 'throttled', who_acts: 'nobody', retry_after: Number })
+  holds(t, await get('/tokens/unlucky'), 'microsoft_unavailable', {
+    reason: 'throttled',
+    who_acts: 'nobody',
+    retry_after: Number,
+  })
   entra.control.behave()
 })
 
@@ -163,7 +217,10 @@ t.test('broker_misconfigured', async (t) => {
   await world.setRemaining('ours', -1)
   entra.control.configureApp({ clientSecrets: ['quite-another-secret-0123456789'] })
   const fresh = await world.startReplica()
-  holds(t, await get('/tokens/ours', { to: fresh }), 'broker_misconfigured', { reason: 'client_credential', who_acts: 'ops' })
+  holds(t, await get('/tokens/ours', { to: fresh }), 'broker_misconfigured', {
+    reason: 'client_credential',
+    who_acts: 'ops',
+  })
   entra.control.configureApp({ clientSecrets: [entra.clientSecret] })
   t.match(await world.row('ours'), { status: 'active' })
 })
@@ -185,8 +242,19 @@ t.test('token_unreadable', async (t) => {
   await sql`update oauth2_integration set access_token = ${flipped} where user_id = 'sealed'`
   const answer = await get('/tokens/sealed')
   holds(t, answer, 'token_unreadable')
-  t.match(world.replica.logged().split('\n').find((line) => line.includes(answer.body.request_id) && line.includes('"level":"error"')), /token_unreadable/, 'an alert')
-  t.same((await sql`select access_token from oauth2_integration where user_id = 'sealed'`)[0]!['access_token'], flipped, 'nothing is overwritten')
+  t.match(
+    world.replica
+      .logged()
+      .split('\n')
+      .find((line) => line.includes(answer.body.request_id) && line.includes('"level":"error"')),
+    /token_unreadable/,
+    'an alert',
+  )
+  t.same(
+    (await sql`select access_token from oauth2_integration where user_id = 'sealed'`)[0]!['access_token'],
+    flipped,
+    'nothing is overwritten',
+  )
 })
 
 t.test('internal_error', async (t) => {
@@ -194,7 +262,14 @@ t.test('internal_error', async (t) => {
   const answer = await post('/connect-sessions', { user_id: 'boom' })
   holds(t, answer, 'internal_error')
   t.same(Object.keys(answer.body).sort(), ['code', 'request_id', 'status', 'title', 'type'])
-  t.match(world.replica.logged().split('\n').find((line) => line.includes(answer.body.request_id)), /database 23514 no_boom/, 'the log says what it was')
+  t.match(
+    world.replica
+      .logged()
+      .split('\n')
+      .find((line) => line.includes(answer.body.request_id)),
+    /database 23514 no_boom/,
+    'the log says what it was',
+  )
 })
 
 t.test('rate_limited', async (t) => {
@@ -210,5 +285,8 @@ t.test('cursor_expired', async (t) => {
 })
 
 t.test('every code was produced', async (t) => {
-  t.same(FAILURE_CODES.filter((code) => !seen.has(code)), [])
+  t.same(
+    FAILURE_CODES.filter((code) => !seen.has(code)),
+    [],
+  )
 })

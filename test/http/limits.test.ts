@@ -11,30 +11,54 @@ import { call } from './signed-call.ts'
 
 const ACCOUNT = '/accounts/account/microsoft/'
 
-t.test('a caller that sends too much is told when to go on, signed; others are served, and strangers use up nothing', async (t) => {
-  const world = await startWorld(t)
-  const file = world.env['CALLERS_FILE']!
-  const key = generateKey('hmac-sha256', 'other', Date.now() + 86_400_000, Date.now() - 60_000)
-  const { callers } = JSON.parse(readFileSync(file, 'utf8')) as { callers: object[] }
-  writeFileSync(file, JSON.stringify({ callers: [...callers, { name: 'other', permissions: ['tokens:read'], keys: [key.broker] }] }))
-  const to = await world.startReplica({ CALLER_REQUESTS_PER_MINUTE: '5' })
-  const path = '/tokens/nobody'
-  for (let n = 0; n < 10; n++) {
-    t.equal((await call(world, { method: 'GET', path, to, tamper: (headers) => ({ ...headers, signature: 'sig1=:AAAA:' }) })).status, 401)
-  }
-  for (let n = 0; n < 5; n++) t.equal((await call(world, { method: 'GET', path, to })).status, 404)
-  const nonces = await world.sql`select 1 from request_nonce`
-  for (const method of ['GET', 'POST']) {
-    const answer = await call(world, { method, path: method === 'GET' ? path : '/connect-sessions', ...(method === 'GET' ? {} : { body: { user_id: 'x' } }), to })
-    t.match(answer, { status: 429, signature: 'verified', body: { code: 'rate_limited' } })
-    t.match(answer.headers['retry-after'], /^([1-9]|[1-5]\d|60)$/)
-    t.ok(String(answer.headers['signature-input']).includes('"retry-after"'), 'covered by the signature')
-    t.same(Object.keys(answer.headers).filter((name) => name.startsWith('x-ratelimit')), [])
-  }
-  t.same(await world.sql`select 1 from request_nonce`, nonces, 'what is over the limit costs the database nothing')
-  const other = signingKey(key.caller.key_id, 'hmac-sha256', key.caller.secret!)
-  t.equal((await call(world, { method: 'GET', path, key: other, to })).status, 404)
-})
+t.test(
+  'a caller that sends too much is told when to go on, signed; others are served, and strangers use up nothing',
+  async (t) => {
+    const world = await startWorld(t)
+    const file = world.env['CALLERS_FILE']!
+    const key = generateKey('hmac-sha256', 'other', Date.now() + 86_400_000, Date.now() - 60_000)
+    const { callers } = JSON.parse(readFileSync(file, 'utf8')) as { callers: object[] }
+    writeFileSync(
+      file,
+      JSON.stringify({ callers: [...callers, { name: 'other', permissions: ['tokens:read'], keys: [key.broker] }] }),
+    )
+    const to = await world.startReplica({ CALLER_REQUESTS_PER_MINUTE: '5' })
+    const path = '/tokens/nobody'
+    for (let n = 0; n < 10; n++) {
+      t.equal(
+        (
+          await call(world, {
+            method: 'GET',
+            path,
+            to,
+            tamper: (headers) => ({ ...headers, signature: 'sig1=:AAAA:' }),
+          })
+        ).status,
+        401,
+      )
+    }
+    for (let n = 0; n < 5; n++) t.equal((await call(world, { method: 'GET', path, to })).status, 404)
+    const nonces = await world.sql`select 1 from request_nonce`
+    for (const method of ['GET', 'POST']) {
+      const answer = await call(world, {
+        method,
+        path: method === 'GET' ? path : '/connect-sessions',
+        ...(method === 'GET' ? {} : { body: { user_id: 'x' } }),
+        to,
+      })
+      t.match(answer, { status: 429, signature: 'verified', body: { code: 'rate_limited' } })
+      t.match(answer.headers['retry-after'], /^([1-9]|[1-5]\d|60)$/)
+      t.ok(String(answer.headers['signature-input']).includes('"retry-after"'), 'covered by the signature')
+      t.same(
+        Object.keys(answer.headers).filter((name) => name.startsWith('x-ratelimit')),
+        [],
+      )
+    }
+    t.same(await world.sql`select 1 from request_nonce`, nonces, 'what is over the limit costs the database nothing')
+    const other = signingKey(key.caller.key_id, 'hmac-sha256', key.caller.secret!)
+    t.equal((await call(world, { method: 'GET', path, key: other, to })).status, 404)
+  },
+)
 
 t.test('one person who reloads without end is stopped, and the others behind the same address are not', async (t) => {
   const world = await startWorld(t)
@@ -84,9 +108,11 @@ t.test('an address that sends more than a hospital does is stopped, also at page
   }
   const statuses: number[] = []
   const [crowd, other] = [from('203.0.113.7'), from('203.0.113.8')]
-  await Promise.all(Array.from({ length: 8 }, async () => {
-    while (statuses.length < LIMITS.perAddress + 8) statuses.push(await crowd())
-  }))
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      while (statuses.length < LIMITS.perAddress + 8) statuses.push(await crowd())
+    }),
+  )
   t.equal(statuses.filter((status) => status === 404).length, LIMITS.perAddress)
   t.equal(await crowd(), 429)
   t.equal(await other(), 404)

@@ -6,7 +6,13 @@ import { request } from 'undici'
 import { openApiText } from '../../src/cli/openapi.ts'
 import { FAILURE_CODES } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
-import { WORKED_ANSWER, WORKED_AT, WORKED_GET, WORKED_POST, type WorkedRequest } from '../../src/http/worked-examples.ts'
+import {
+  WORKED_ANSWER,
+  WORKED_AT,
+  WORKED_GET,
+  WORKED_POST,
+  type WorkedRequest,
+} from '../../src/http/worked-examples.ts'
 import { signingGuide } from '../../src/http/signing-guide.ts'
 import { signatureBase, type BaseLine } from '../../src/signature/base.ts'
 import type { Caller } from '../../src/signature/callers.ts'
@@ -17,7 +23,11 @@ import { verifyRequest, type VerifiedRequest } from '../../src/signature/verify.
 import { verifyResponse } from '../../src/signature/verify-response.ts'
 import { startWorld } from '../support/world.ts'
 
-interface Media { schema: object; example?: unknown; examples?: Record<string, { value: unknown }> }
+interface Media {
+  schema: object
+  example?: unknown
+  examples?: Record<string, { value: unknown }>
+}
 interface Operation {
   operationId: string
   summary?: string
@@ -37,18 +47,26 @@ interface Document {
 
 const text = await openApiText()
 const document = JSON.parse(text) as Document
-const operations = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ at: `${method} ${path}`, operation })))
-const examplesOf = ({ example, examples }: Media): unknown[] => [...(example === undefined ? [] : [example]), ...Object.values(examples ?? {}).map(({ value }) => value)]
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ at: `${method} ${path}`, operation })),
+)
+const examplesOf = ({ example, examples }: Media): unknown[] => [
+  ...(example === undefined ? [] : [example]),
+  ...Object.values(examples ?? {}).map(({ value }) => value),
+]
 
 /** The schema with its components inside, as JSON Schema 2020-12 reads it. */
-const standalone = (schema: object): object => JSON.parse(
-  JSON.stringify({ ...schema, $defs: document.components.schemas }).replaceAll('#/components/schemas/', '#/$defs/'),
-) as object
+const standalone = (schema: object): object =>
+  JSON.parse(
+    JSON.stringify({ ...schema, $defs: document.components.schemas }).replaceAll('#/components/schemas/', '#/$defs/'),
+  ) as object
 const fits = (schema: object, value: unknown): boolean => Schema.Check(standalone(schema), value)
 
 t.test('the committed document is what the routes say (npm run openapi writes it)', async (t) => {
   t.ok(readFileSync(new URL('../../openapi/openapi.json', import.meta.url), 'utf8') === `${text}\n`)
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   t.match(document, { openapi: '3.1.0', info: { version }, security: [{ signature: [] }] })
 })
 
@@ -58,7 +76,8 @@ t.test('every operation and parameter is described, every answer has its words',
   for (const { at, operation } of operations) {
     t.ok(operation.summary && operation.description, at)
     for (const { name, description } of operation.parameters ?? []) t.ok(description, `${at} ${name}`)
-    for (const [status, { description }] of Object.entries(operation.responses)) t.not(description, 'Default Response', `${at} ${status}`)
+    for (const [status, { description }] of Object.entries(operation.responses))
+      t.not(description, 'Default Response', `${at} ${status}`)
   }
 })
 
@@ -77,7 +96,11 @@ t.test('every failure names its codes, each with an example of its status; waiti
       t.equal(headers !== undefined, status === '429' || status === '503', `${at} ${status} Retry-After`)
     }
   }
-  t.strictSame(FAILURE_CODES.filter((code) => !shown.has(code)), [], 'every code is answered somewhere')
+  t.strictSame(
+    FAILURE_CODES.filter((code) => !shown.has(code)),
+    [],
+    'every code is answered somewhere',
+  )
   for (const code of FAILURE_CODES) t.ok(text.includes(`\`${code}\` (${PROBLEMS[code].status})`), `${code} in the list`)
 })
 
@@ -110,16 +133,28 @@ t.test('every body and answer has an example, and each fits its schema', async (
     }
   }
   t.notOk(fits(document.components.schemas['Token']!, { user_id: '42' }), 'and what does not fit is noticed')
-  t.notOk(fits(document.components.schemas['Problem']!, { ...examplesOf(operations[0]!.operation.responses['401']!.content!['application/problem+json']!)[0] as object, code: 'no_such_code' }))
+  t.notOk(
+    fits(document.components.schemas['Problem']!, {
+      ...(examplesOf(operations[0]!.operation.responses['401']!.content!['application/problem+json']!)[0] as object),
+      code: 'no_such_code',
+    }),
+  )
 })
 
 const NOW = WORKED_AT * 1000
-const secondOf = (worked: WorkedRequest): SigningKey => signingKey(worked.key.keyId, worked.key.algorithm, worked.key.material)
+const secondOf = (worked: WorkedRequest): SigningKey =>
+  signingKey(worked.key.keyId, worked.key.algorithm, worked.key.material)
 
 function verified(worked: WorkedRequest): VerifiedRequest {
   const { key } = secondOf(worked)
   const caller: Caller = { name: 'megdocs', permissions: new Set(), strictReplay: false, signResponses: true, keys: [] }
-  const mine = { keyId: worked.key.keyId, algorithm: worked.key.algorithm, key: key.type === 'private' ? createPublicKey(key) : key, notBefore: 0, notAfter: Infinity }
+  const mine = {
+    keyId: worked.key.keyId,
+    algorithm: worked.key.algorithm,
+    key: key.type === 'private' ? createPublicKey(key) : key,
+    notBefore: 0,
+    notAfter: Infinity,
+  }
   const length = worked.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(worked.body)) }
   const verdict = verifyRequest(toMessage({ ...worked, headers: { ...worked.headers, ...length, ...worked.adds } }), {
     callers: { list: [caller], byKeyId: new Map([[mine.keyId, { caller, key: mine }]]) },
@@ -131,12 +166,20 @@ function verified(worked: WorkedRequest): VerifiedRequest {
 }
 
 for (const worked of [WORKED_GET, WORKED_POST]) {
-  t.test(`worked example "${worked.title}": base and headers are what src/signature makes, and the broker accepts them`, async (t) => {
-    const { nonce, covered, signatureInput } = verified(worked)
-    t.strictSame(signRequest(worked, secondOf(worked), { now: NOW, nonce, expiresIn: 30 }), worked.adds)
-    t.equal(signatureBase(covered, signatureInput.slice('sig1='.length)), worked.base.join('\n'))
-    for (const line of [...worked.base, worked.key.material, ...Object.entries(worked.adds).map(([name, value]) => `${name}: ${value}`)]) t.ok(signingGuide().includes(line), line)
-  })
+  t.test(
+    `worked example "${worked.title}": base and headers are what src/signature makes, and the broker accepts them`,
+    async (t) => {
+      const { nonce, covered, signatureInput } = verified(worked)
+      t.strictSame(signRequest(worked, secondOf(worked), { now: NOW, nonce, expiresIn: 30 }), worked.adds)
+      t.equal(signatureBase(covered, signatureInput.slice('sig1='.length)), worked.base.join('\n'))
+      for (const line of [
+        ...worked.base,
+        worked.key.material,
+        ...Object.entries(worked.adds).map(([name, value]) => `${name}: ${value}`),
+      ])
+        t.ok(signingGuide().includes(line), line)
+    },
+  )
 }
 
 t.test('worked answer: base and headers are what src/signature makes, and a caller accepts it', async (t) => {
@@ -144,10 +187,14 @@ t.test('worked answer: base and headers are what src/signature makes, and a call
   const key = secondOf(WORKED_GET)
   const { status, headers, body, base, adds } = WORKED_ANSWER
   t.strictSame(signResponse({ status, headers, body }, request, key, { now: NOW + 1000 }), adds)
-  const lines: BaseLine[] = base.slice(0, -1).map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)])
+  const lines: BaseLine[] = base
+    .slice(0, -1)
+    .map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)])
   t.equal(signatureBase(lines, adds['signature-input']!.slice('sig1='.length)), base.join('\n'))
   const received = { status, headers: { ...headers, ...adds }, body: Buffer.from(body) }
-  t.match(verifyResponse(received, { ...WORKED_GET, headers: WORKED_GET.adds }, key, { now: NOW }), { kind: 'verified' })
+  t.match(verifyResponse(received, { ...WORKED_GET, headers: WORKED_GET.adds }, key, { now: NOW }), {
+    kind: 'verified',
+  })
   t.ok(document.components.securitySchemes['signature']!.description.includes(base.at(-1)!))
 })
 
@@ -158,18 +205,38 @@ async function look(path: string, headers: Record<string, string> = {}, base = w
 }
 /** What Chromium sends along when somebody opens a page or a page loads a script. */
 const BROWSER = { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'navigate' }
-const POLICY = 'default-src \'none\';script-src \'self\';style-src \'self\';img-src \'self\' data:;connect-src \'self\';base-uri \'none\';form-action \'none\';frame-ancestors \'none\''
+const POLICY =
+  "default-src 'none';script-src 'self';style-src 'self';img-src 'self' data:;connect-src 'self';base-uri 'none';form-action 'none';frame-ancestors 'none'"
 
-t.test('the reference page is there with and without a slash, unsigned, and everything on it comes from the same place', async (t) => {
-  for (const path of ['/docs', '/docs/']) {
-    const page = await look(path, BROWSER)
-    t.match(page, { status: 200, headers: { 'content-type': /^text\/html/, 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'cache-control': 'no-store' } })
-    t.notMatch(page.text, /<script(?![^>]* src=)|<style|\bon\w+=|https?:/, 'nothing inline, nothing from elsewhere')
-    const files = [...page.text.matchAll(/ (?:src|href)="([^"]+)"/g)].map(([, file]) => new URL(file!, `${world.replica.internalUrl}${path}`))
-    t.ok(files.length >= 6)
-    for (const { pathname } of files) t.match(await look(pathname, BROWSER), { status: 200, headers: { 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff' } }, pathname)
-  }
-})
+t.test(
+  'the reference page is there with and without a slash, unsigned, and everything on it comes from the same place',
+  async (t) => {
+    for (const path of ['/docs', '/docs/']) {
+      const page = await look(path, BROWSER)
+      t.match(page, {
+        status: 200,
+        headers: {
+          'content-type': /^text\/html/,
+          'content-security-policy': POLICY,
+          'x-content-type-options': 'nosniff',
+          'x-frame-options': 'DENY',
+          'cache-control': 'no-store',
+        },
+      })
+      t.notMatch(page.text, /<script(?![^>]* src=)|<style|\bon\w+=|https?:/, 'nothing inline, nothing from elsewhere')
+      const files = [...page.text.matchAll(/ (?:src|href)="([^"]+)"/g)].map(
+        ([, file]) => new URL(file!, `${world.replica.internalUrl}${path}`),
+      )
+      t.ok(files.length >= 6)
+      for (const { pathname } of files)
+        t.match(
+          await look(pathname, BROWSER),
+          { status: 200, headers: { 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff' } },
+          pathname,
+        )
+    }
+  },
+)
 
 t.test('the page is given every operation and the signing guide, and nothing to try them with', async (t) => {
   const { status, text: given } = await look('/docs/json', BROWSER)
@@ -177,7 +244,11 @@ t.test('the page is given every operation and the signing guide, and nothing to 
   const { info, ...rest } = JSON.parse(given) as Document & { info: { description: string } }
   t.ok(info.description.includes(signingGuide()))
   const { info: _, ...wanted } = document
-  t.strictSame({ ...rest, servers: [] }, { ...wanted, servers: [] }, 'a client that is generated from it is one that signs')
+  t.strictSame(
+    { ...rest, servers: [] },
+    { ...wanted, servers: [] },
+    'a client that is generated from it is one that signs',
+  )
   t.match(await look('/docs/yaml', BROWSER), { status: 404, text: /"code":"not_found"/ }, 'and there is no third copy')
   t.match((await look('/docs/static/swagger-initializer.js', BROWSER)).text, /"supportedSubmitMethods":\[\]/)
   const served = JSON.parse((await look('/openapi.json')).text) as Document
@@ -185,12 +256,26 @@ t.test('the page is given every operation and the signing guide, and nothing to 
 })
 
 t.test('beside the page everything is as it was: signed or refused', async (t) => {
-  t.match(await look('/docs/static/nothing.js'), { status: 404, headers: { 'content-type': /^application\/problem\+json/ }, text: /"code":"not_found"/ })
-  for (const path of ['/docs/static/..%2f..%2fpackage.json', '/docs/static/%2e%2e/%2e%2e/package.json']) t.notMatch(await look(path), { status: 200 }, path)
+  t.match(await look('/docs/static/nothing.js'), {
+    status: 404,
+    headers: { 'content-type': /^application\/problem\+json/ },
+    text: /"code":"not_found"/,
+  })
+  for (const path of ['/docs/static/..%2f..%2fpackage.json', '/docs/static/%2e%2e/%2e%2e/package.json'])
+    t.notMatch(await look(path), { status: 200 }, path)
   for (const path of ['/docs/nothing', '/docsx', '/nothing', '/tokens/42']) {
-    t.match(await look(path), { status: 401, headers: { 'content-type': /^application\/problem\+json/, 'content-security-policy': undefined }, text: /"code":"invalid_signature"/ }, path)
+    t.match(
+      await look(path),
+      {
+        status: 401,
+        headers: { 'content-type': /^application\/problem\+json/, 'content-security-policy': undefined },
+        text: /"code":"invalid_signature"/,
+      },
+      path,
+    )
   }
   t.match(await look('/tokens/42', BROWSER), { status: 401 })
   t.match(world.replica.logged(), /"refused":"sent_by_a_browser"/)
-  for (const path of ['/docs', '/docs/', '/docs/json']) t.equal((await look(path, {}, world.replica.publicUrl)).status, 404, `${path} is no page for the public`)
+  for (const path of ['/docs', '/docs/', '/docs/json'])
+    t.equal((await look(path, {}, world.replica.publicUrl)).status, 404, `${path} is no page for the public`)
 })

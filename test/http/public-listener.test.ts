@@ -14,19 +14,38 @@ const HTTPS = {
 }
 const world = await startWorld(t, { env: HTTPS })
 const { entra, caller, replica } = world
-const FORWARDED = { host: 'audits.example', 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7', 'x-forwarded-host': 'audits.example' }
+const FORWARDED = {
+  host: 'audits.example',
+  'x-forwarded-proto': 'https',
+  'x-forwarded-for': '203.0.113.7',
+  'x-forwarded-host': 'audits.example',
+}
 const CALLBACK = '/auth/oauth2/microsoft/callback'
 
 /** As the ingress passes it on. Addresses of the public base are understood. */
-async function visit(url: string, options: { headers?: Record<string, string>; method?: string; to?: Replica; bare?: boolean } = {}) {
+async function visit(
+  url: string,
+  options: { headers?: Record<string, string>; method?: string; to?: Replica; bare?: boolean } = {},
+) {
   const answer = await request((options.to ?? replica).publicUrl + url.replace(BASE, ''), {
-    method: (options.method ?? 'GET') as 'GET', headers: { ...(options.bare ? { host: 'audits.example' } : FORWARDED), ...options.headers },
+    method: (options.method ?? 'GET') as 'GET',
+    headers: { ...(options.bare ? { host: 'audits.example' } : FORWARDED), ...options.headers },
   })
   const setCookie = [answer.headers['set-cookie'] ?? []].flat()
-  return { status: answer.statusCode, headers: answer.headers, html: await answer.body.text(), setCookie, location: answer.headers['location'] as string | undefined }
+  return {
+    status: answer.statusCode,
+    headers: answer.headers,
+    html: await answer.body.text(),
+    setCookie,
+    location: answer.headers['location'] as string | undefined,
+  }
 }
 const pairOf = (line: string): string => line.split(';')[0]!
-const linesAbout = (word: string) => replica.logged().split('\n').filter((line) => line.includes(word))
+const linesAbout = (word: string) =>
+  replica
+    .logged()
+    .split('\n')
+    .filter((line) => line.includes(word))
 
 t.test('behind TLS the whole way works, with a cookie that nobody else can set or read', async (t) => {
   entra.control.configureApp({ redirectUris: [`${BASE}${CALLBACK}`] })
@@ -34,10 +53,15 @@ t.test('behind TLS the whole way works, with a cookie that nobody else can set o
   t.ok(url.startsWith(`${BASE}/auth/`))
   const first = await visit(url)
   t.equal(first.status, 303)
-  t.equal(first.location, `${new URL(url).pathname}?cookies=1`, 'redirects are relative: no host of a header is in them')
+  t.equal(
+    first.location,
+    `${new URL(url).pathname}?cookies=1`,
+    'redirects are relative: no host of a header is in them',
+  )
   const [line = ''] = first.setCookie
   t.match(line, /^__Host-token_broker=/)
-  for (const attribute of [/; Secure(;|$)/, /; HttpOnly(;|$)/, /; SameSite=Lax(;|$)/, /; Path=\/(;|$)/]) t.match(line, attribute)
+  for (const attribute of [/; Secure(;|$)/, /; HttpOnly(;|$)/, /; SameSite=Lax(;|$)/, /; Path=\/(;|$)/])
+    t.match(line, attribute)
   t.notMatch(line, /domain=/i)
   const second = await visit(first.location!, { headers: { cookie: pairOf(line) } })
   t.equal(second.status, 303)
@@ -53,22 +77,32 @@ t.test('behind TLS the whole way works, with a cookie that nobody else can set o
 
 t.test('every answer carries the headers that keep a browser from being misled, errors too', async (t) => {
   const pages: [string, Record<string, string>?, string?][] = [
-    ['/auth/oauth2/microsoft/admin-consent'], ['/accounts/account/microsoft/'], [`${CALLBACK}?state=x`], ['/nothing/here'],
-    [`/auth/oauth2/microsoft/connect/${randomBytes(32).toString('base64url')}`], [CALLBACK, {}, 'POST'], ['/accounts/account/microsoft/disconnect', {}, 'POST'],
+    ['/auth/oauth2/microsoft/admin-consent'],
+    ['/accounts/account/microsoft/'],
+    [`${CALLBACK}?state=x`],
+    ['/nothing/here'],
+    [`/auth/oauth2/microsoft/connect/${randomBytes(32).toString('base64url')}`],
+    [CALLBACK, {}, 'POST'],
+    ['/accounts/account/microsoft/disconnect', {}, 'POST'],
   ]
   for (const [path, headers = {}, method = 'GET'] of pages) {
     const answer = await visit(path, { headers, method })
-    t.match(answer.headers, {
-      'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
-      'x-content-type-options': 'nosniff',
-      'x-frame-options': 'DENY',
-      'cross-origin-opener-policy': 'same-origin',
-      'strict-transport-security': /^max-age=31536000/,
-      'content-security-policy': /^default-src 'none'/,
-    }, `${method} ${path}`)
+    t.match(
+      answer.headers,
+      {
+        'cache-control': 'no-store',
+        'referrer-policy': 'no-referrer',
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'DENY',
+        'cross-origin-opener-policy': 'same-origin',
+        'strict-transport-security': /^max-age=31536000/,
+        'content-security-policy': /^default-src 'none'/,
+      },
+      `${method} ${path}`,
+    )
     const policy = String(answer.headers['content-security-policy'])
-    for (const rule of ['frame-ancestors \'none\'', 'form-action \'self\'', 'base-uri \'none\'']) t.ok(policy.includes(rule), rule)
+    for (const rule of ["frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"])
+      t.ok(policy.includes(rule), rule)
     t.notMatch(policy, /unsafe|\*/)
     t.equal(answer.headers['x-powered-by'], undefined)
     t.equal(answer.headers['access-control-allow-origin'], undefined)
@@ -81,7 +115,10 @@ t.test('plain HTTP is refused in words and named in the log, and no cookie goes 
   const answer = await visit(url, { bare: true })
   t.equal(answer.status, 400)
   t.same(answer.setCookie, [])
-  t.match(linesAbout('TRUSTED_PROXIES').at(-1), /"level":"error".*"forwarded_proto_seen":false.*X-Forwarded-Proto: https/)
+  t.match(
+    linesAbout('TRUSTED_PROXIES').at(-1),
+    /"level":"error".*"forwarded_proto_seen":false.*X-Forwarded-Proto: https/,
+  )
   t.equal((await visit(url, { headers: { 'x-forwarded-proto': 'http' } })).status, 400)
   t.match((await caller.send('GET', `/connect-sessions/${id}`)).body, { status: 'created' }, 'the link is not spent')
 })
@@ -98,15 +135,26 @@ t.test('what a peer that is no proxy of ours says about forwarding is not believ
 })
 
 t.test('what a client puts in front of the forwarding headers changes no address of ours', async (t) => {
-  const page = await visit('/auth/oauth2/microsoft/admin-consent', { headers: { 'x-forwarded-host': 'evil.example', host: 'evil.example', 'x-forwarded-for': 'evil.example, 203.0.113.7' } })
+  const page = await visit('/auth/oauth2/microsoft/admin-consent', {
+    headers: {
+      'x-forwarded-host': 'evil.example',
+      host: 'evil.example',
+      'x-forwarded-for': 'evil.example, 203.0.113.7',
+    },
+  })
   t.equal(page.status, 200)
   t.notMatch(page.html, 'evil.example')
   const { url } = await caller.beginConnect('hosts')
-  t.notMatch((await visit(url, { headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' } })).location, 'evil.example')
+  t.notMatch(
+    (await visit(url, { headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' } })).location,
+    'evil.example',
+  )
 })
 
 t.test('a stale cookie is taken away by a line that a browser obeys', async (t) => {
-  const { setCookie } = await visit('/accounts/account/microsoft/', { headers: { cookie: '__Host-token_broker=stale.nonsense' } })
+  const { setCookie } = await visit('/accounts/account/microsoft/', {
+    headers: { cookie: '__Host-token_broker=stale.nonsense' },
+  })
   t.match(setCookie, [/^__Host-token_broker=;/])
   t.match(setCookie[0], /; Secure/)
   t.match(setCookie[0], /; Path=\//)
@@ -115,21 +163,29 @@ t.test('a stale cookie is taken away by a line that a browser obeys', async (t) 
 
 t.test('cookies of others are not read, not changed and not logged', async (t) => {
   const canary = `canary${randomBytes(8).toString('hex')}`
-  const answer = await visit('/accounts/account/microsoft/', { headers: { cookie: `sessionid=${canary}; csrftoken=${canary}; token_broker=${canary}; __Host-token_broker=${canary}` } })
+  const answer = await visit('/accounts/account/microsoft/', {
+    headers: {
+      cookie: `sessionid=${canary}; csrftoken=${canary}; token_broker=${canary}; __Host-token_broker=${canary}`,
+    },
+  })
   t.equal(answer.status, 403)
   t.ok(answer.setCookie.every((line) => line.startsWith('__Host-token_broker=')))
-  await visit('/nothing', { headers: { cookie: `sessionid=${canary}`, referer: `https://x.example/?${canary}`, 'user-agent': canary } })
+  await visit('/nothing', {
+    headers: { cookie: `sessionid=${canary}`, referer: `https://x.example/?${canary}`, 'user-agent': canary },
+  })
   await visit(`/auth/oauth2/microsoft/${canary}?${canary}`)
   t.equal(linesAbout(canary).length, 0)
 })
 
-t.test('an answer of Microsoft that makes an 8 kB address, with MEGDocs\' cookies on top, arrives', async (t) => {
+t.test("an answer of Microsoft that makes an 8 kB address, with MEGDocs' cookies on top, arrives", async (t) => {
   const { id, url } = await caller.beginConnect('large')
   const first = await visit(url)
   const second = await visit(first.location!, { headers: { cookie: pairOf(first.setCookie[0]!) } })
   const state = new URL(second.location!).searchParams.get('state')!
   const query = new URLSearchParams({ code: 'M.'.padEnd(8_000, 'c'), state, session_state: 's'.repeat(36) })
-  const page = await visit(`${CALLBACK}?${query}`, { headers: { cookie: `${pairOf(second.setCookie[0]!)}; other=${'x'.repeat(8_000)}` } })
+  const page = await visit(`${CALLBACK}?${query}`, {
+    headers: { cookie: `${pairOf(second.setCookie[0]!)}; other=${'x'.repeat(8_000)}` },
+  })
   t.equal(page.status, 200)
   t.match((await caller.send('GET', `/connect-sessions/${id}`)).body, { status: 'received' })
 })
@@ -140,9 +196,14 @@ t.test('headers beyond 32 kB are refused before anything looks at them', async (
 
 t.test('other methods than a route has are unknown routes', async (t) => {
   for (const [method, path] of [
-    ['HEAD', CALLBACK], ['POST', CALLBACK], ['DELETE', '/accounts/account/microsoft/'], ['PUT', '/accounts/account/microsoft/disconnect'],
-    ['GET', '/accounts/account/microsoft/disconnect'], ['OPTIONS', CALLBACK],
-  ] as const) t.equal((await visit(path, { method })).status, 404, `${method} ${path}`)
+    ['HEAD', CALLBACK],
+    ['POST', CALLBACK],
+    ['DELETE', '/accounts/account/microsoft/'],
+    ['PUT', '/accounts/account/microsoft/disconnect'],
+    ['GET', '/accounts/account/microsoft/disconnect'],
+    ['OPTIONS', CALLBACK],
+  ] as const)
+    t.equal((await visit(path, { method })).status, 404, `${method} ${path}`)
 })
 
 t.test('an unknown address is a page like the others, with a way on and nothing of the address', async (t) => {
@@ -152,11 +213,19 @@ t.test('an unknown address is a page like the others, with a way on and nothing 
   t.match(page.html, /Reference/)
   t.notMatch(page.html, /<script|alert\(1\)/)
   t.match((await visit('/nothing', { headers: { 'accept-language': 'de' } })).html, /<html lang="de"/)
-  for (const path of ['/livez', '/metrics', '/openapi.json', '/tokens/42', '/connect-sessions']) t.equal((await visit(path)).status, 404, path)
+  for (const path of ['/livez', '/metrics', '/openapi.json', '/tokens/42', '/connect-sessions'])
+    t.equal((await visit(path)).status, 404, path)
 })
 
 t.test('addresses that make no sense are refused, and break nothing', async (t) => {
-  for (const path of ['/%', '/%zz', '//evil.example/', '/accounts/account/microsoft/%00', '/auth/oauth2/microsoft/result/x/y', `/auth/oauth2/microsoft/result/${'0'.repeat(300)}/y`]) {
+  for (const path of [
+    '/%',
+    '/%zz',
+    '//evil.example/',
+    '/accounts/account/microsoft/%00',
+    '/auth/oauth2/microsoft/result/x/y',
+    `/auth/oauth2/microsoft/result/${'0'.repeat(300)}/y`,
+  ]) {
     const { status, html } = await visit(path)
     t.ok(status >= 400 && status < 500, `${path}: ${status}`)
     t.match(html, /<html/)

@@ -49,16 +49,31 @@ export function megdocsKey({ secrets }: World): SigningKey {
 export async function call(world: World, options: Call): Promise<Answer> {
   const { method, path, key = megdocsKey(world), now = Date.now(), to = world.replica } = options
   const body = typeof options.body === 'object' ? JSON.stringify(options.body) : options.body
-  const content: Record<string, string> = body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }
-  const outgoing: OutgoingRequest = { method, url: `http://${BROKER_AUTHORITY}${path}`, headers: content, ...(body === undefined ? {} : { body }) }
-  const signed = { ...content, ...signRequest(outgoing, key, { now, ...(options.nonce === undefined ? {} : { nonce: options.nonce }) }) }
+  const content: Record<string, string> =
+    body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }
+  const outgoing: OutgoingRequest = {
+    method,
+    url: `http://${BROKER_AUTHORITY}${path}`,
+    headers: content,
+    ...(body === undefined ? {} : { body }),
+  }
+  const signed = {
+    ...content,
+    ...signRequest(outgoing, key, { now, ...(options.nonce === undefined ? {} : { nonce: options.nonce }) }),
+  }
   const headers = { host: BROKER_AUTHORITY, ...signed, ...options.headers }
   const answer = await request(to.internalUrl + (options.sentPath ?? path), {
-    method: method as 'GET', headers: options.tamper?.(headers) ?? headers, body: options.sentBody ?? body ?? null,
+    method: method as 'GET',
+    headers: options.tamper?.(headers) ?? headers,
+    body: options.sentBody ?? body ?? null,
   })
   const bytes = Buffer.from(await answer.body.arrayBuffer())
   const verdict = verifyResponse(
-    { status: answer.statusCode, headers: answer.headers, body: bytes }, { ...outgoing, headers: signed }, options.answerKey ?? key, { now: Date.now() })
+    { status: answer.statusCode, headers: answer.headers, body: bytes },
+    { ...outgoing, headers: signed },
+    options.answerKey ?? key,
+    { now: Date.now() },
+  )
   return {
     status: answer.statusCode,
     headers: answer.headers,

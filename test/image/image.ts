@@ -36,15 +36,22 @@ export interface Image {
 
 /** One line on what is missing and how to get it; undefined when all is there. */
 export function missingTools(): string | undefined {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'test:image needs Linux and root: it enters the root of another filesystem'
-  const missing = ['buildah', 'unshare', 'setpriv'].filter((tool) => !(process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, tool))))
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    return 'test:image needs Linux and root: it enters the root of another filesystem'
+  const missing = ['buildah', 'unshare', 'setpriv'].filter(
+    (tool) => !(process.env['PATH'] ?? '').split(':').some((folder) => existsSync(join(folder, tool))),
+  )
   return missing.length === 0 ? undefined : `test:image lacks ${missing.join(', ')}: run bash test/image/install-tools`
 }
 
 function buildah(...args: string[]): string {
   try {
     return execFileSync('buildah', [...FLAGS, ...args], {
-      cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, BUILDAH_ISOLATION: 'chroot' },
+      cwd: ROOT,
+      encoding: 'utf8',
+      maxBuffer: 2 ** 26,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, BUILDAH_ISOLATION: 'chroot' },
     }).trim()
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
@@ -55,10 +62,24 @@ function buildah(...args: string[]): string {
 /** Makes the stand-ins for the base images, which cannot be pulled everywhere, and builds the Dockerfile on them. */
 export function buildImage(name: string): Image {
   mkdirSync(STORAGE, { recursive: true })
-  execFileSync('bash', [join(ROOT, 'test/image/stand-in'), process.execPath, ...FLAGS], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, BUILDAH_ISOLATION: 'chroot' } })
+  execFileSync('bash', [join(ROOT, 'test/image/stand-in'), process.execPath, ...FLAGS], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, BUILDAH_ISOLATION: 'chroot' },
+  })
   const npmrc = join(homedir(), '.npmrc')
-  buildah('bud', '--pull-never', '--layers=false', ...(existsSync(npmrc) ? ['--secret', `id=npmrc,src=${npmrc}`] : []), '--tag', name, '.')
-  const { OCIv1, Manifest } = JSON.parse(buildah('inspect', '--type', 'image', name)) as { OCIv1: { config: ImageConfig }; Manifest: string }
+  buildah(
+    'bud',
+    '--pull-never',
+    '--layers=false',
+    ...(existsSync(npmrc) ? ['--secret', `id=npmrc,src=${npmrc}`] : []),
+    '--tag',
+    name,
+    '.',
+  )
+  const { OCIv1, Manifest } = JSON.parse(buildah('inspect', '--type', 'image', name)) as {
+    OCIv1: { config: ImageConfig }
+    Manifest: string
+  }
   const layers = (JSON.parse(Manifest) as { layers: { size: number }[] }).layers.map(({ size }) => size)
   const container = buildah('from', '--pull-never', name)
   return {
@@ -96,19 +117,45 @@ export interface Running {
 }
 
 /** Starts the image with these arguments in place of its CMD. `shown` is a folder of ours that the container sees, read-only, as /tmp. */
-export async function runImage(image: Image, options: { args?: readonly string[]; env: Record<string, string>; shown: string; onLine?: (line: string) => void }): Promise<Running> {
+export async function runImage(
+  image: Image,
+  options: { args?: readonly string[]; env: Record<string, string>; shown: string; onLine?: (line: string) => void },
+): Promise<Running> {
   const { config } = image
   const lines: string[] = []
   const take = (line: string): void => {
     lines.push(line)
     options.onLine?.(line)
   }
-  const own = Object.fromEntries(config.Env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
-  const command = ['/usr/bin/unshare', '--mount', '--pid', '--fork', '--kill-child', '--', '/bin/sh', '-c', ENTER, 'sh',
-    image.root, options.shown, config.User, config.WorkingDir, ...config.Entrypoint, ...(options.args ?? config.Cmd)]
+  const own = Object.fromEntries(
+    config.Env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  )
+  const command = [
+    '/usr/bin/unshare',
+    '--mount',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    '--',
+    '/bin/sh',
+    '-c',
+    ENTER,
+    'sh',
+    image.root,
+    options.shown,
+    config.User,
+    config.WorkingDir,
+    ...config.Entrypoint,
+    ...(options.args ?? config.Cmd),
+  ]
   const child: Supervised = await supervise(command, {
-    env: { ...own, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...options.env }, cwd: '/', lastSignal: 'TERM', onOutput: take, onError: take,
+    env: { ...own, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...options.env },
+    cwd: '/',
+    lastSignal: 'TERM',
+    onOutput: take,
+    onError: take,
   })
-  const pid = (): number => Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')[0])
+  const pid = (): number =>
+    Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')[0])
   return { lines, ended: child.ended, pid, kill: (signal) => void process.kill(pid(), signal) }
 }

@@ -26,7 +26,9 @@ const began = performance.now()
 const image = buildImage(`localhost/token-broker:test-${randomBytes(4).toString('hex')}`)
 t.teardown(() => image.remove())
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
-t.comment(`built in ${((performance.now() - began) / 1000).toFixed(0)} s: ${megabytes(image.size.all)}, of which ours ${megabytes(image.size.ours)} and the rest Node and its libraries`)
+t.comment(
+  `built in ${((performance.now() - began) / 1000).toFixed(0)} s: ${megabytes(image.size.all)}, of which ours ${megabytes(image.size.ours)} and the rest Node and its libraries`,
+)
 
 /** Every path in the image, from its root. */
 function* walk(folder = image.root): Generator<{ path: string; mode: number; uid: number; isFile: boolean }> {
@@ -47,7 +49,12 @@ function processorTime(pid: number): number {
 t.test('the image names a numeric user that is not root, its entry point, its listeners and what it is', async (t) => {
   const { config } = image
   t.match(config.User, /^[1-9]\d*:[1-9]\d*$/)
-  t.strictSame(config.Entrypoint, ['/nodejs/bin/node', '--max-semi-space-size=8', '--heap-growing-percent=10', '/app/dist/cli.js'])
+  t.strictSame(config.Entrypoint, [
+    '/nodejs/bin/node',
+    '--max-semi-space-size=8',
+    '--heap-growing-percent=10',
+    '/app/dist/cli.js',
+  ])
   t.strictSame(config.Cmd, ['serve'])
   t.strictSame(Object.keys(config.ExposedPorts).sort(), ['8080/tcp', '8081/tcp', '9090/tcp'])
   t.ok(config.Env.includes('NODE_ENV=production'))
@@ -56,24 +63,53 @@ t.test('the image names a numeric user that is not root, its entry point, its li
   t.equal(config.Labels['org.opencontainers.image.version'], version)
 })
 
-t.test('the image holds production dependencies and compiled JavaScript, no shell, and nothing that its user could change', async (t) => {
-  const files = [...walk()]
-  const paths = files.map(({ path }) => path)
-  const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, { dev?: boolean; devOptional?: boolean; optional?: boolean }> }
-  const wanted = Object.entries(lock.packages).filter(([path, { dev, devOptional, optional }]) => path !== '' && !dev && !devOptional && !optional).map(([path]) => `/app/${path}`)
-  const packages = new Set(paths.filter((path) => /^\/app\/(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/@.][^/]*$/.test(path)))
-  t.strictSame([...packages].sort(), wanted.sort(), 'exactly the packages that the lock file says')
-  t.strictSame([...new Set(paths.filter((path) => path.startsWith('/app/')).map((path) => path.split('/')[2]))].sort(), ['dist', 'node_modules', 'package.json'])
-  t.strictSame(paths.filter((path) => /^\/app\/dist\/.*(?<!\.js|\.sql|\.json)$/.test(path) && /\.\w+$/.test(path)), [], 'only JavaScript and migrations')
-  t.ok(paths.includes('/app/dist/db/migrations/meta/_journal.json'))
-  t.strictSame(paths.filter((path) => /\/bin\/(?:(?:ba|da|a|z|k)?sh|busybox|npm|apt|dpkg|tsc)$/.test(path)), [], 'no shell, no package manager')
-  const [user] = image.config.User.split(':').map(Number)
-  const ours = files.filter(({ path }) => /^\/(?:app|nodejs)\b/.test(path))
-  const changeable = ours.filter(({ mode, uid }) => (mode & 0o170000) !== 0o120000 && ((mode & 0o002) !== 0 || uid === user))
-  t.strictSame(changeable.map(({ path }) => path), [])
-  t.strictSame(files.filter(({ mode, isFile }) => isFile && (mode & 0o6000) !== 0).map(({ path }) => path), [], 'nothing is setuid')
-  t.comment(`${packages.size} packages, ${files.filter(({ isFile }) => isFile).length} files`)
-})
+t.test(
+  'the image holds production dependencies and compiled JavaScript, no shell, and nothing that its user could change',
+  async (t) => {
+    const files = [...walk()]
+    const paths = files.map(({ path }) => path)
+    const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+      packages: Record<string, { dev?: boolean; devOptional?: boolean; optional?: boolean }>
+    }
+    const wanted = Object.entries(lock.packages)
+      .filter(([path, { dev, devOptional, optional }]) => path !== '' && !dev && !devOptional && !optional)
+      .map(([path]) => `/app/${path}`)
+    const packages = new Set(
+      paths.filter((path) => /^\/app\/(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/@.][^/]*$/.test(path)),
+    )
+    t.strictSame([...packages].sort(), wanted.sort(), 'exactly the packages that the lock file says')
+    t.strictSame(
+      [...new Set(paths.filter((path) => path.startsWith('/app/')).map((path) => path.split('/')[2]))].sort(),
+      ['dist', 'node_modules', 'package.json'],
+    )
+    t.strictSame(
+      paths.filter((path) => /^\/app\/dist\/.*(?<!\.js|\.sql|\.json)$/.test(path) && /\.\w+$/.test(path)),
+      [],
+      'only JavaScript and migrations',
+    )
+    t.ok(paths.includes('/app/dist/db/migrations/meta/_journal.json'))
+    t.strictSame(
+      paths.filter((path) => /\/bin\/(?:(?:ba|da|a|z|k)?sh|busybox|npm|apt|dpkg|tsc)$/.test(path)),
+      [],
+      'no shell, no package manager',
+    )
+    const [user] = image.config.User.split(':').map(Number)
+    const ours = files.filter(({ path }) => /^\/(?:app|nodejs)\b/.test(path))
+    const changeable = ours.filter(
+      ({ mode, uid }) => (mode & 0o170000) !== 0o120000 && ((mode & 0o002) !== 0 || uid === user),
+    )
+    t.strictSame(
+      changeable.map(({ path }) => path),
+      [],
+    )
+    t.strictSame(
+      files.filter(({ mode, isFile }) => isFile && (mode & 0o6000) !== 0).map(({ path }) => path),
+      [],
+      'nothing is setuid',
+    )
+    t.comment(`${packages.size} packages, ${files.filter(({ isFile }) => isFile).length} files`)
+  },
+)
 
 t.test('the image migrates, examines itself, serves and stops, with its root filesystem read-only', async (t) => {
   if (image.size.ours > OURS_AT_MOST) t.fail(`our layer has grown to ${megabytes(image.size.ours)}`)
@@ -91,7 +127,10 @@ t.test('the image migrates, examines itself, serves and stops, with its root fil
   const entra = await startEntra({ redirectUris: [`${door.url}${CALLBACK}`] })
   t.teardown(() => entra.close())
   const env = brokerEnvironment({
-    publicBaseUrl: door.url, databaseUrl, callersFile: '/tmp/callers.json', secrets,
+    publicBaseUrl: door.url,
+    databaseUrl,
+    callersFile: '/tmp/callers.json',
+    secrets,
     microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
   })
   const run = async (args: string[], environment: Record<string, string>) => {
@@ -111,7 +150,8 @@ t.test('the image migrates, examines itself, serves and stops, with its root fil
   const started = performance.now()
   let ready = Infinity
   const running: Running = await runImage(image, {
-    env, shown,
+    env,
+    shown,
     onLine(line) {
       const { msg, listener, url } = JSON.parse(line) as { msg: string; listener: string; url: string }
       if (msg === 'listening') urls.set(listener, url)
@@ -126,9 +166,18 @@ t.test('the image migrates, examines itself, serves and stops, with its root fil
       // It is over.
     }
   })
-  while (ready === Infinity && await Promise.race([running.ended.then(() => false), new Promise<boolean>((resolve) => setTimeout(resolve, 5, true))]));
+  while (
+    ready === Infinity &&
+    (await Promise.race([
+      running.ended.then(() => false),
+      new Promise<boolean>((resolve) => setTimeout(resolve, 5, true)),
+    ]))
+  );
   const spent = processorTime(running.pid())
-  t.ok(spent <= READY_WITHIN, `from start to ready in ${ready.toFixed(0)} ms by the clock, ${spent} ms of processor time`)
+  t.ok(
+    spent <= READY_WITHIN,
+    `from start to ready in ${ready.toFixed(0)} ms by the clock, ${spent} ms of processor time`,
+  )
   t.equal((await fetch(`${urls.get('operations')}/readyz`)).status, 200)
 
   const status = readFileSync(`/proc/${running.pid()}/status`, 'utf8')
@@ -136,18 +185,31 @@ t.test('the image migrates, examines itself, serves and stops, with its root fil
   t.match(status, /^Uid:\s+65532\s+65532/m)
   t.match(status, /^CapEff:\s+0+$/m)
   t.match(status, /^NoNewPrivs:\s+1$/m)
-  const memory = (field: string): string => megabytes(Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]) * 1024)
-  t.comment(`ready after ${ready.toFixed(0)} ms, ${spent} ms of processor time; resident memory ${memory('VmRSS')}, of it not shared with files ${memory('RssAnon')}`)
+  const memory = (field: string): string =>
+    megabytes(Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]) * 1024)
+  t.comment(
+    `ready after ${ready.toFixed(0)} ms, ${spent} ms of processor time; resident memory ${memory('VmRSS')}, of it not shared with files ${memory('RssAnon')}`,
+  )
 
   const docs = await fetch(`${urls.get('internal')}/docs/`)
   t.equal(docs.status, 200, 'the reference page')
   const [script] = /[^"]+swagger-ui-bundle\.js/.exec(await docs.text()) ?? []
   const bundle = await fetch(new URL(script ?? 'no-such-script', docs.url))
-  t.match([bundle.status, bundle.headers.get('content-type')], [200, /javascript/], 'the Dockerfile has left what it loads')
+  t.match(
+    [bundle.status, bundle.headers.get('content-type')],
+    [200, /javascript/],
+    'the Dockerfile has left what it loads',
+  )
   t.ok((await bundle.text()).length > 500_000)
 
-  const caller = createBrokerClient({ address: () => urls.get('internal')!, authority: BROKER_AUTHORITY, key: secrets.megdocsKey })
-  const browser = createBrowser({ stopBefore: (url) => url.startsWith(entra.url) || url.includes('/microsoft/connected') })
+  const caller = createBrokerClient({
+    address: () => urls.get('internal')!,
+    authority: BROKER_AUTHORITY,
+    key: secrets.megdocsKey,
+  })
+  const browser = createBrowser({
+    stopBefore: (url) => url.startsWith(entra.url) || url.includes('/microsoft/connected'),
+  })
   const { id, url } = await caller.beginConnect('42')
   const page = await browser.open(url)
   await browser.open(entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl: page.refresh! }))

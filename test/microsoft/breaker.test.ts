@@ -31,7 +31,13 @@ function setUp(fraction = 0) {
 
 const isPause = (admission: Permit | Pause): admission is Pause => 'verdict' in admission
 const healthy: Outcome = { kind: 'healthy' }
-const trouble = (row: number | string, changes: object = {}): Outcome => ({ kind: 'trouble', reason: 'microsoft_error', row: String(row), tenant: TENANT, ...changes })
+const trouble = (row: number | string, changes: object = {}): Outcome => ({
+  kind: 'trouble',
+  reason: 'microsoft_error',
+  row: String(row),
+  tenant: TENANT,
+  ...changes,
+})
 const rows = Array.from({ length: THRESHOLD }, (_, index) => index)
 
 t.test('closed, it lets everything through', async (t) => {
@@ -56,7 +62,7 @@ t.test('an outage seen by different integrations in a row opens it, not one fewe
   t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfter: 5 })
 })
 
-t.test('one integration\'s trouble never opens it', async (t) => {
+t.test("one integration's trouble never opens it", async (t) => {
   const breaker = setUp()
   for (let i = 0; i < 100; i++) breaker.one(trouble('same'))
   t.equal(breaker.mode(), 'closed')
@@ -90,7 +96,7 @@ t.test('failures long apart are not an outage', async (t) => {
   t.equal(breaker.mode(), 'closed')
 })
 
-t.test('one tenant\'s trouble never opens it where there are others', async (t) => {
+t.test("one tenant's trouble never opens it where there are others", async (t) => {
   const breaker = setUp()
   breaker.sawTenant(TENANT)
   breaker.sawTenant(OTHER_TENANT)
@@ -99,10 +105,10 @@ t.test('one tenant\'s trouble never opens it where there are others', async (t) 
   for (let i = 0; i < 100; i++) breaker.one(trouble(`throttled ${i}`, { reason: 'throttled', retryAfter: 60 }))
   t.equal(breaker.mode(), 'closed')
   breaker.one(trouble('b', { tenant: OTHER_TENANT }))
-  t.equal(breaker.mode(), 'open', 'with a second tenant it is everybody\'s')
+  t.equal(breaker.mode(), 'open', "with a second tenant it is everybody's")
 })
 
-t.test('failing to reach Microsoft at all is no tenant\'s trouble', async (t) => {
+t.test("failing to reach Microsoft at all is no tenant's trouble", async (t) => {
   const breaker = setUp()
   breaker.sawTenant(TENANT)
   breaker.sawTenant(OTHER_TENANT)
@@ -111,7 +117,13 @@ t.test('failing to reach Microsoft at all is no tenant\'s trouble', async (t) =>
 })
 
 t.test('throttling pauses as long as Microsoft asks, up to an hour', async (t) => {
-  for (const [retryAfter, expected] of [[120, 120], [3600, 3600], [86_400, 3600], [undefined, 60], [5, 60]] as const) {
+  for (const [retryAfter, expected] of [
+    [120, 120],
+    [3600, 3600],
+    [86_400, 3600],
+    [undefined, 60],
+    [5, 60],
+  ] as const) {
     const breaker = setUp()
     for (const row of rows) breaker.one(trouble(row, { reason: 'throttled', ...(retryAfter && { retryAfter }) }))
     t.match(breaker.admit(), { verdict: 'try_later', reason: 'throttled', retryAfter: expected }, `${retryAfter}`)
@@ -148,7 +160,8 @@ t.test('half-open: one probe at a time, the others wait a moment', async (t) => 
   breaker.advance(5_000)
   const probe = breaker.permit()
   t.equal(breaker.mode(), 'half_open')
-  for (let i = 0; i < 100; i++) t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfter: 1 })
+  for (let i = 0; i < 100; i++)
+    t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfter: 1 })
   breaker.settle(probe, healthy)
   t.equal(breaker.mode(), 'ramping')
 })
@@ -263,7 +276,7 @@ t.test('answers to what was sent before it opened neither heal nor prolong', asy
   breaker.permit()
   breaker.settle(early[3]!, healthy)
   t.equal(breaker.mode(), 'half_open')
-  t.ok(isPause(breaker.admit()), 'the probe\'s place is still taken')
+  t.ok(isPause(breaker.admit()), "the probe's place is still taken")
 })
 
 t.test('a permit counts once', async (t) => {
@@ -276,11 +289,13 @@ t.test('a permit counts once', async (t) => {
 })
 
 t.test('those turned away come back spread', async (t) => {
-  const waits = new Set([0, 0.4, 0.999].map((fraction) => {
-    const breaker = opened(fraction)
-    breaker.advance(6_000)
-    breaker.permit()
-    return (breaker.admit() as Pause).retryAfter
-  }))
+  const waits = new Set(
+    [0, 0.4, 0.999].map((fraction) => {
+      const breaker = opened(fraction)
+      breaker.advance(6_000)
+      breaker.permit()
+      return (breaker.admit() as Pause).retryAfter
+    }),
+  )
   t.strictSame(waits, new Set([1, 2, 3]))
 })

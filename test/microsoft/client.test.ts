@@ -5,7 +5,18 @@ import t from 'tap'
 import { Agent } from 'undici'
 import { createMicrosoft } from '../../src/microsoft/client.ts'
 import type { MicrosoftOptions } from '../../src/microsoft/client.ts'
-import { CLIENT_ID, errorBody, fixedRandom, json, manualClock, OBJECT, OTHER_PAIR, OTHER_TENANT, TENANT, tokenBody } from './support.ts'
+import {
+  CLIENT_ID,
+  errorBody,
+  fixedRandom,
+  json,
+  manualClock,
+  OBJECT,
+  OTHER_PAIR,
+  OTHER_TENANT,
+  TENANT,
+  tokenBody,
+} from './support.ts'
 import type { Reply, Seen } from './support.ts'
 import { codeRequest, noPermit, refreshRequest, REQUEST_ID, setUp, withIdToken } from './world.ts'
 
@@ -28,15 +39,27 @@ t.test('authorizeUrl holds what Microsoft needs and nothing else', async (t) => 
     prompt: 'select_account',
     'client-request-id': REQUEST_ID,
   })
-  const again = new URL(microsoft.authorizeUrl({ ...request, prompt: 'select_account', loginHint: 'jane+x@contoso.com', claims: '{"a":1}', requestId: 'no guid' })).searchParams
+  const again = new URL(
+    microsoft.authorizeUrl({
+      ...request,
+      prompt: 'select_account',
+      loginHint: 'jane+x@contoso.com',
+      claims: '{"a":1}',
+      requestId: 'no guid',
+    }),
+  ).searchParams
   t.equal(again.get('login_hint'), 'jane+x@contoso.com')
   t.equal(again.get('claims'), '{"a":1}')
   t.equal(again.has('prompt'), false, 'a hint and a picker are not combined')
   t.equal(again.has('client-request-id'), false)
 })
 
-t.test('a refresh sends the form of RFC 6749 6 on the account\'s own path, and nothing a browser would', async (t) => {
-  const { microsoft, tokenRequests } = await setUp(t, {}, { token: json(tokenBody(), 200, { 'set-cookie': 'fpc=1; path=/' }) })
+t.test("a refresh sends the form of RFC 6749 6 on the account's own path, and nothing a browser would", async (t) => {
+  const { microsoft, tokenRequests } = await setUp(
+    t,
+    {},
+    { token: json(tokenBody(), 200, { 'set-cookie': 'fpc=1; path=/' }) },
+  )
   await microsoft.refresh(refreshRequest, noPermit)
   await microsoft.refresh({ ...refreshRequest, requestId: 'x\r\nevil: 1' }, noPermit)
   const [first, second] = tokenRequests() as [Seen, Seen]
@@ -48,8 +71,13 @@ t.test('a refresh sends the form of RFC 6749 6 on the account\'s own path, and n
     scope: 'openid profile offline_access Files.ReadWrite.All User.Read',
     client_secret: 'secret~canary.1',
   })
-  t.match(first.headers, { 'content-type': 'application/x-www-form-urlencoded', 'client-request-id': REQUEST_ID, accept: 'application/json' })
-  for (const { headers } of [first, second]) for (const name of ['cookie', 'origin', 'referer', 'authorization']) t.notOk(name in headers, name)
+  t.match(first.headers, {
+    'content-type': 'application/x-www-form-urlencoded',
+    'client-request-id': REQUEST_ID,
+    accept: 'application/json',
+  })
+  for (const { headers } of [first, second])
+    for (const name of ['cookie', 'origin', 'referer', 'authorization']) t.notOk(name in headers, name)
   t.notOk('client-request-id' in second.headers, 'only a GUID is sent on')
 })
 
@@ -85,7 +113,7 @@ t.test('refreshed tokens come typed, with the time they took', async (t) => {
   })
 })
 
-t.test('a refresh never yields another account\'s tokens, and marks nobody for it', async (t) => {
+t.test("a refresh never yields another account's tokens, and marks nobody for it", async (t) => {
   const { microsoft, far, problems } = await setUp(t)
   const wrong: [payload: object, problem: string][] = [
     [{ oid: TENANT }, 'object'],
@@ -94,14 +122,19 @@ t.test('a refresh never yields another account\'s tokens, and marks nobody for i
   ]
   for (const [payload, problem] of wrong) {
     far.token = withIdToken(payload)
-    t.strictSame(await microsoft.refresh(refreshRequest, noPermit), { kind: 'try_later', reason: 'identity_unproven', microsoft: {} }, problem)
+    t.strictSame(
+      await microsoft.refresh(refreshRequest, noPermit),
+      { kind: 'try_later', reason: 'identity_unproven', microsoft: {} },
+      problem,
+    )
     t.equal(problems.pop(), problem)
   }
-  far.token = (response, seen) => withIdToken({ tid: OTHER_TENANT, iss: `http://${seen.headers.host}/${OTHER_TENANT}/v2.0` })(response, seen)
+  far.token = (response, seen) =>
+    withIdToken({ tid: OTHER_TENANT, iss: `http://${seen.headers.host}/${OTHER_TENANT}/v2.0` })(response, seen)
   t.match(await microsoft.refresh(refreshRequest, noPermit), { kind: 'try_later', reason: 'identity_unproven' })
 })
 
-t.test('a refresh does not depend on this machine\'s clock', async (t) => {
+t.test("a refresh does not depend on this machine's clock", async (t) => {
   const { microsoft, far } = await setUp(t)
   far.token = withIdToken({ exp: 1, nbf: 4_000_000_000 })
   t.match(await microsoft.refresh(refreshRequest, noPermit), { kind: 'tokens' })
@@ -109,24 +142,48 @@ t.test('a refresh does not depend on this machine\'s clock', async (t) => {
 
 t.test('a stored account of a tenant that is no longer accepted is told so', async (t) => {
   const { microsoft } = await setUp(t, { allowedTenants: [OTHER_TENANT] }, { token: withIdToken() })
-  t.match(await microsoft.refresh(refreshRequest, noPermit), { kind: 'reconnect', reason: 'tenant_not_allowed', final: false })
+  t.match(await microsoft.refresh(refreshRequest, noPermit), {
+    kind: 'reconnect',
+    reason: 'tenant_not_allowed',
+    final: false,
+  })
 })
 
 t.test('whatever the network does is a verdict', async (t) => {
   const reset: Reply = (response) => (response.socket as Socket).resetAndDestroy()
   const cases: [name: string, reply: Reply, reason: string][] = [
     ['reset before the answer', reset, 'microsoft_unreachable'],
-    ['closed in the middle of the body', (response) => {
-      response.writeHead(200, { 'content-length': '5000' }).write('{"token_type"', () => response.socket!.destroy())
-    }, 'microsoft_unreachable'],
+    [
+      'closed in the middle of the body',
+      (response) => {
+        response.writeHead(200, { 'content-length': '5000' }).write('{"token_type"', () => response.socket!.destroy())
+      },
+      'microsoft_unreachable',
+    ],
     ['no HTTP', (response) => response.socket!.end('SSH-2.0-OpenSSH\r\n'), 'microsoft_unreachable'],
-    ['a redirect, not followed', (response) => response.writeHead(302, { location: '/organizations/oauth2/v2.0/token' }).end(), 'microsoft_bad_answer'],
-    ['a redirect that keeps the method', (response) => response.writeHead(307, { location: '/x' }).end(), 'microsoft_bad_answer'],
+    [
+      'a redirect, not followed',
+      (response) => response.writeHead(302, { location: '/organizations/oauth2/v2.0/token' }).end(),
+      'microsoft_bad_answer',
+    ],
+    [
+      'a redirect that keeps the method',
+      (response) => response.writeHead(307, { location: '/x' }).end(),
+      'microsoft_bad_answer',
+    ],
     ['truncated JSON', json(tokenBody().slice(0, 60)), 'microsoft_bad_answer'],
     ['more than 256 kB', json(tokenBody({ padding: 'x'.repeat(300_000) })), 'microsoft_bad_answer'],
-    ['HTML with 200', (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>sign in to the hotel</html>'), 'microsoft_bad_answer'],
+    [
+      'HTML with 200',
+      (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>sign in to the hotel</html>'),
+      'microsoft_bad_answer',
+    ],
     ['503 with HTML', (response) => response.writeHead(503).end('<html>'), 'microsoft_error'],
-    ['429 in plain text', (response) => response.writeHead(429, { 'retry-after': '60' }).end('Too Many Requests'), 'throttled'],
+    [
+      '429 in plain text',
+      (response) => response.writeHead(429, { 'retry-after': '60' }).end('Too Many Requests'),
+      'throttled',
+    ],
   ]
   for (const [name, reply, reason] of cases) {
     const { microsoft, tokenRequests } = await setUp(t, {}, { token: reply })
@@ -144,13 +201,19 @@ t.test('an answer of just under 256 kB is read', async (t) => {
 t.test('the time limit ends an exchange wherever it hangs', async (t) => {
   const hangs: [name: string, reply: (abort: () => void) => Reply][] = [
     ['no answer', (abort) => () => abort()],
-    ['headers, no body', (abort) => (response) => {
-      response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders()
-      abort()
-    }],
-    ['half a body', (abort) => (response) => {
-      response.writeHead(200).write('{"token_type":', abort)
-    }],
+    [
+      'headers, no body',
+      (abort) => (response) => {
+        response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders()
+        abort()
+      },
+    ],
+    [
+      'half a body',
+      (abort) => (response) => {
+        response.writeHead(200).write('{"token_type":', abort)
+      },
+    ],
   ]
   for (const [name, reply] of hangs) {
     const limit = new AbortController()
@@ -160,7 +223,11 @@ t.test('the time limit ends an exchange wherever it hangs', async (t) => {
       return limit.signal
     }
     const { microsoft } = await setUp(t, { deadline }, { token: reply(() => limit.abort()) })
-    t.strictSame(await microsoft.refresh(refreshRequest, noPermit), { kind: 'try_later', reason: 'microsoft_timeout', microsoft: {} }, name)
+    t.strictSame(
+      await microsoft.refresh(refreshRequest, noPermit),
+      { kind: 'try_later', reason: 'microsoft_timeout', microsoft: {} },
+      name,
+    )
     t.strictSame(asked, [5000], 'five seconds, below the lease')
   }
 })
@@ -178,10 +245,17 @@ t.test('a code is exchanged once, with verifier and redirect URI, and proves the
   const { microsoft, tokenRequests } = await setUp(t, {}, { token: withIdToken() })
   t.match(await microsoft.redeem(codeRequest), {
     kind: 'tokens',
-    tokens: { refreshToken: 'refresh-token-canary', expiresIn: 4372, account: { tenantId: TENANT, objectId: OBJECT, username: 'jane@contoso.com' } },
+    tokens: {
+      refreshToken: 'refresh-token-canary',
+      expiresIn: 4372,
+      account: { tenantId: TENANT, objectId: OBJECT, username: 'jane@contoso.com' },
+    },
   })
   t.equal(tokenRequests().length, 1)
-  t.match(tokenRequests()[0], { path: '/organizations/oauth2/v2.0/token', headers: { 'client-request-id': REQUEST_ID } })
+  t.match(tokenRequests()[0], {
+    path: '/organizations/oauth2/v2.0/token',
+    headers: { 'client-request-id': REQUEST_ID },
+  })
   t.strictSame(tokenRequests()[0]!.form, {
     client_id: CLIENT_ID,
     grant_type: 'authorization_code',
@@ -224,48 +298,66 @@ t.test('a code exchange never trips the breaker', async (t) => {
   }
 })
 
-t.test('outages of different integrations trip it; one integration\'s, one tenant\'s and users\' refusals do not', async (t) => {
-  const outage = json('', 503)
-  const send = async (microsoft: Awaited<ReturnType<typeof setUp>>['microsoft'], row: string, tenantId = TENANT) => {
-    const permit = microsoft.admit()
-    if ('verdict' in permit) return permit
-    return microsoft.refresh({ refreshToken: `token of ${row}`, scopes: [], tenantId, requestId: REQUEST_ID }, permit)
-  }
-  const five = ['a', 'b', 'c', 'd', 'e']
+t.test(
+  "outages of different integrations trip it; one integration's, one tenant's and users' refusals do not",
+  async (t) => {
+    const outage = json('', 503)
+    const send = async (microsoft: Awaited<ReturnType<typeof setUp>>['microsoft'], row: string, tenantId = TENANT) => {
+      const permit = microsoft.admit()
+      if ('verdict' in permit) return permit
+      return microsoft.refresh({ refreshToken: `token of ${row}`, scopes: [], tenantId, requestId: REQUEST_ID }, permit)
+    }
+    const five = ['a', 'b', 'c', 'd', 'e']
 
-  const { microsoft: all } = await setUp(t, {}, { token: outage })
-  for (const row of five) await send(all, row)
-  t.match(all.breaker(), { mode: 'open', reason: 'microsoft_error' })
+    const { microsoft: all } = await setUp(t, {}, { token: outage })
+    for (const row of five) await send(all, row)
+    t.match(all.breaker(), { mode: 'open', reason: 'microsoft_error' })
 
-  const { microsoft: one } = await setUp(t, {}, { token: outage })
-  for (let i = 0; i < 10; i++) await send(one, 'a')
-  t.match(one.breaker(), { mode: 'closed' })
+    const { microsoft: one } = await setUp(t, {}, { token: outage })
+    for (let i = 0; i < 10; i++) await send(one, 'a')
+    t.match(one.breaker(), { mode: 'closed' })
 
-  const { microsoft: tenant, far } = await setUp(t)
-  await send(tenant, 'z', OTHER_TENANT)
-  far.token = outage
-  for (const row of five) await send(tenant, row)
-  t.match(tenant.breaker(), { mode: 'closed' })
+    const { microsoft: tenant, far } = await setUp(t)
+    await send(tenant, 'z', OTHER_TENANT)
+    far.token = outage
+    for (const row of five) await send(tenant, row)
+    t.match(tenant.breaker(), { mode: 'closed' })
 
-  for (const [number, error] of [[53003, 'invalid_grant'], [50196, 'invalid_grant'], [700016, 'unauthorized_client']] as const) {
-    const { microsoft } = await setUp(t, {}, { token: json(errorBody(number, error), 400) })
-    for (const row of five) await send(microsoft, row)
-    t.match(microsoft.breaker(), { mode: 'closed' }, `${number}`)
-  }
-})
+    for (const [number, error] of [
+      [53003, 'invalid_grant'],
+      [50196, 'invalid_grant'],
+      [700016, 'unauthorized_client'],
+    ] as const) {
+      const { microsoft } = await setUp(t, {}, { token: json(errorBody(number, error), 400) })
+      for (const row of five) await send(microsoft, row)
+      t.match(microsoft.breaker(), { mode: 'closed' }, `${number}`)
+    }
+  },
+)
 
 t.test('no secret, code or token is in any refusal, nor in what is thrown', async (t) => {
-  const echo: Reply = (response, seen) => json(errorBody(53003, 'invalid_grant', {}, JSON.stringify(seen.form)), 400)(response, seen)
+  const echo: Reply = (response, seen) =>
+    json(errorBody(53003, 'invalid_grant', {}, JSON.stringify(seen.form)), 400)(response, seen)
   const resetting: Reply = (response) => (response.socket as Socket).resetAndDestroy()
   for (const token of [echo, resetting, refused, json(tokenBody({ expires_in: 'x' })), json(tokenBody())]) {
     const { microsoft } = await setUp(t, {}, { token })
-    const results = [await microsoft.redeem(codeRequest), await microsoft.refresh({ ...refreshRequest, account: { tenantId: TENANT, objectId: TENANT } }, noPermit)]
+    const results = [
+      await microsoft.redeem(codeRequest),
+      await microsoft.refresh({ ...refreshRequest, account: { tenantId: TENANT, objectId: TENANT } }, noPermit),
+    ]
     for (const result of results) if (result.kind !== 'tokens') t.notMatch(inspect(result, { depth: 9 }), 'canary')
   }
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const pem = String(privateKey.export({ type: 'pkcs8', format: 'pem' }))
   try {
-    createMicrosoft({ ...({} as MicrosoftOptions), loginUrl: 'http://x', clientId: CLIENT_ID, credentials: [{ kind: 'certificate', certificate: 'no pem', privateKey: pem }], clock: manualClock(), random: fixedRandom() })
+    createMicrosoft({
+      ...({} as MicrosoftOptions),
+      loginUrl: 'http://x',
+      clientId: CLIENT_ID,
+      credentials: [{ kind: 'certificate', certificate: 'no pem', privateKey: pem }],
+      clock: manualClock(),
+      random: fixedRandom(),
+    })
     t.fail('a broken certificate is taken')
   } catch (error) {
     t.notMatch(inspect(error), pem.split('\n')[1]!)

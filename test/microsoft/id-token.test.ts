@@ -1,20 +1,39 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
-import { ID_TOKEN_PROBLEMS, importSigningKey, keyIdOf, PERSONAL_TENANT, readIdToken, verifyIdToken } from '../../src/microsoft/id-token.ts'
+import {
+  ID_TOKEN_PROBLEMS,
+  importSigningKey,
+  keyIdOf,
+  PERSONAL_TENANT,
+  readIdToken,
+  verifyIdToken,
+} from '../../src/microsoft/id-token.ts'
 import type { IdTokenRules, SigningKey } from '../../src/microsoft/id-token.ts'
 import { claims, CLIENT_ID, idToken, jwk, KID, NOW, OBJECT, OTHER_PAIR, OTHER_TENANT, TENANT } from './support.ts'
 
 const LOGIN = 'https://login.microsoftonline.com'
-const rules = { issuer: `${LOGIN}/{tenantid}/v2.0`, clientId: CLIENT_ID, tenant: 'organizations', allowedTenants: [], now: NOW, nonce: 'the-nonce' }
-const keys = (extra: object = { issuer: rules.issuer }): Map<string, SigningKey> => new Map([[KID, importSigningKey(jwk(KID, undefined, extra))!]])
+const rules = {
+  issuer: `${LOGIN}/{tenantid}/v2.0`,
+  clientId: CLIENT_ID,
+  tenant: 'organizations',
+  allowedTenants: [],
+  now: NOW,
+  nonce: 'the-nonce',
+}
+const keys = (extra: object = { issuer: rules.issuer }): Map<string, SigningKey> =>
+  new Map([[KID, importSigningKey(jwk(KID, undefined, extra))!]])
 const account = { tenantId: TENANT, objectId: OBJECT, username: 'jane@contoso.com', displayName: 'Jane Doe' }
-const verify = (token: string, changes: Partial<IdTokenRules> & { nonce?: string } = {}, known = keys()) => verifyIdToken(token, { ...rules, ...changes }, known)
+const verify = (token: string, changes: Partial<IdTokenRules> & { nonce?: string } = {}, known = keys()) =>
+  verifyIdToken(token, { ...rules, ...changes }, known)
 const now = NOW / 1000
 
 t.test('a right token names the account', async (t) => {
   t.strictSame(verify(idToken(claims(LOGIN))), { account })
   t.strictSame(verify(idToken(claims(LOGIN)), {}, keys({})), { account }, 'a key without an issuer of its own serves')
-  t.strictSame(verify(idToken(claims(LOGIN, { aud: CLIENT_ID.toUpperCase(), tid: TENANT, oid: OBJECT.toUpperCase() }))), { account })
+  t.strictSame(
+    verify(idToken(claims(LOGIN, { aud: CLIENT_ID.toUpperCase(), tid: TENANT, oid: OBJECT.toUpperCase() }))),
+    { account },
+  )
 })
 
 t.test('every wrong token is refused with its problem', async (t) => {
@@ -32,7 +51,11 @@ t.test('every wrong token is refused with its problem', async (t) => {
     ['padding in the signature', verify(`${good}=`), 'malformed'],
     ['header is no JSON', verify(`abc.${payload}.${signature}`), 'malformed'],
     ['alg none', verify(`${b64({ alg: 'none', kid: KID })}.${payload}.${signature}`), 'algorithm'],
-    ['public key as HMAC secret', verify(`${hs256}.${createHmac('sha256', publicPem).update(hs256).digest('base64url')}`), 'algorithm'],
+    [
+      'public key as HMAC secret',
+      verify(`${hs256}.${createHmac('sha256', publicPem).update(hs256).digest('base64url')}`),
+      'algorithm',
+    ],
     ['lower-case alg', verify(idToken(claims(LOGIN), { alg: 'rs256' })), 'algorithm'],
     ['crit', verify(idToken(claims(LOGIN), { crit: ['x'] })), 'algorithm'],
     ['unknown kid', verify(idToken(claims(LOGIN), { kid: 'other' })), 'unknown_key'],
@@ -40,7 +63,11 @@ t.test('every wrong token is refused with its problem', async (t) => {
     ['kid of the prototype', verify(idToken(claims(LOGIN), { kid: '__proto__' })), 'unknown_key'],
     ['signed by another key', verify(idToken(claims(LOGIN), {}, OTHER_PAIR.privateKey)), 'signature'],
     ['payload changed', verify(`${header}.${b64(claims(LOGIN, { oid: TENANT }))}.${signature}`), 'signature'],
-    ['key of the personal accounts\' issuer', verify(good, {}, keys({ issuer: `${LOGIN}/${PERSONAL_TENANT}/v2.0` })), 'key_issuer'],
+    [
+      "key of the personal accounts' issuer",
+      verify(good, {}, keys({ issuer: `${LOGIN}/${PERSONAL_TENANT}/v2.0` })),
+      'key_issuer',
+    ],
     ['issuer of another tenant', with_({ iss: `${LOGIN}/${OTHER_TENANT}/v2.0` }), 'issuer'],
     ['issuer of another host', with_({ iss: `https://evil.example/${TENANT}/v2.0` }), 'issuer'],
     ['issuer left as template', with_({ iss: rules.issuer }), 'issuer'],
@@ -63,7 +90,11 @@ t.test('every wrong token is refused with its problem', async (t) => {
     ['tenant not in the list', verify(good, { allowedTenants: [OTHER_TENANT] }), 'tenant_not_allowed'],
     ['another tenant than the configured one', verify(good, { tenant: OTHER_TENANT }), 'tenant_not_allowed'],
     ['work account where only personal ones', verify(good, { tenant: 'consumers' }), 'account_type_not_allowed'],
-    ['personal account where only work ones', with_({ tid: PERSONAL_TENANT, iss: `${LOGIN}/${PERSONAL_TENANT}/v2.0` }), 'account_type_not_allowed'],
+    [
+      'personal account where only work ones',
+      with_({ tid: PERSONAL_TENANT, iss: `${LOGIN}/${PERSONAL_TENANT}/v2.0` }),
+      'account_type_not_allowed',
+    ],
   ]
   for (const [name, result, problem] of cases) t.strictSame(result, { problem }, name)
   const seen = new Set([...cases.map(([, , problem]) => problem), 'missing'])
@@ -80,7 +111,9 @@ t.test('tenants: allowed ones, a fixed issuer, any', async (t) => {
   t.match(verify(token, { allowedTenants: [OTHER_TENANT, TENANT.toUpperCase()] }), { account })
   t.match(verify(token, { tenant: TENANT.toUpperCase() }), { account })
   t.match(verify(token, { tenant: 'contoso.com', issuer: `${LOGIN}/${TENANT}/v2.0` }), { account })
-  t.strictSame(verify(token, { tenant: 'fabrikam.com', issuer: `${LOGIN}/${OTHER_TENANT}/v2.0` }), { problem: 'issuer' })
+  t.strictSame(verify(token, { tenant: 'fabrikam.com', issuer: `${LOGIN}/${OTHER_TENANT}/v2.0` }), {
+    problem: 'issuer',
+  })
   const personal = idToken(claims(LOGIN, { tid: PERSONAL_TENANT, iss: `${LOGIN}/${PERSONAL_TENANT}/v2.0` }))
   t.match(verify(personal, { tenant: 'common' }), { account: { tenantId: PERSONAL_TENANT } })
 })
@@ -92,10 +125,11 @@ t.test('names are only shown: cleaned, shortened, left out where there are none'
   t.match(named({ name: 'x'.repeat(1000) }), { displayName: 'x'.repeat(256) })
 })
 
-t.test('a refresh\'s token: whom it names is checked; signature, nonce and times are not', async (t) => {
+t.test("a refresh's token: whom it names is checked; signature, nonce and times are not", async (t) => {
   t.strictSame(readIdToken(idToken(claims(LOGIN, { nonce: undefined }), {}, OTHER_PAIR.privateKey), rules), { account })
   t.strictSame(readIdToken(idToken(claims(LOGIN, { aud: TENANT })), rules), { problem: 'audience' })
-  for (const times of [{ exp: now - 86_400 }, { nbf: now + 86_400 }, { exp: undefined }]) t.strictSame(readIdToken(idToken(claims(LOGIN, times)), rules), { account })
+  for (const times of [{ exp: now - 86_400 }, { nbf: now + 86_400 }, { exp: undefined }])
+    t.strictSame(readIdToken(idToken(claims(LOGIN, times)), rules), { account })
   t.strictSame(readIdToken('x', rules), { problem: 'malformed' })
   t.strictSame(readIdToken('a.b.c', rules), { problem: 'malformed' })
 })
@@ -111,5 +145,6 @@ t.test('only RSA signing keys of 2048 bits and more are taken', async (t) => {
 
 t.test('the key id is read without trusting the rest', async (t) => {
   t.equal(keyIdOf(idToken(claims(LOGIN))), KID)
-  for (const token of ['', '.', 'x.y.z', idToken({}, { kid: 7 }), idToken({}, { kid: 'x'.repeat(201) })]) t.equal(keyIdOf(token), undefined)
+  for (const token of ['', '.', 'x.y.z', idToken({}, { kid: 7 }), idToken({}, { kid: 'x'.repeat(201) })])
+    t.equal(keyIdOf(token), undefined)
 })

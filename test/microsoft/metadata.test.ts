@@ -3,15 +3,24 @@ import { claims, idToken, json, jwk, tokenBody } from './support.ts'
 import { codeRequest, discovery, setUp, withIdToken } from './world.ts'
 import type { World } from './world.ts'
 
-t.test('without Microsoft\'s keys the code is not spent', async (t) => {
+t.test("without Microsoft's keys the code is not spent", async (t) => {
   const elsewhere = 'https://evil.example'
   const wrong: [name: string, world: Partial<World>][] = [
     ['no keys', { keys: [] }],
     ['keys of another origin', { discovery: (base) => ({ ...discovery(base), jwks_uri: `${elsewhere}/keys` }) }],
-    ['issuer of another origin', { discovery: (base) => ({ ...discovery(base), issuer: `${elsewhere}/{tenantid}/v2.0` }) }],
-    ['issuer that is no tenant\'s', { discovery: (base) => ({ ...discovery(base), issuer: `${base}/contoso.com/v2.0` }) }],
+    [
+      'issuer of another origin',
+      { discovery: (base) => ({ ...discovery(base), issuer: `${elsewhere}/{tenantid}/v2.0` }) },
+    ],
+    [
+      "issuer that is no tenant's",
+      { discovery: (base) => ({ ...discovery(base), issuer: `${base}/contoso.com/v2.0` }) },
+    ],
     ['no issuer', { discovery: (base) => ({ ...discovery(base), issuer: undefined }) }],
-    ['token endpoint of another origin', { discovery: (base) => ({ ...discovery(base), token_endpoint: `${elsewhere}/token` }) }],
+    [
+      'token endpoint of another origin',
+      { discovery: (base) => ({ ...discovery(base), token_endpoint: `${elsewhere}/token` }) },
+    ],
   ]
   for (const [name, world] of wrong) {
     const { microsoft, tokenRequests } = await setUp(t, {}, { token: withIdToken(), ...world })
@@ -36,7 +45,12 @@ t.test('metadata is fetched once, shared, kept for a day, and newer when the key
   t.equal(metadataRequests(), 4)
 
   clock.advance(86_400_000)
-  far.token = (response, seen) => json(tokenBody({ id_token: idToken(claims(`http://${seen.headers.host}`, { exp: clock.now() / 1000 + 60 }), { kid: 'key-2' }) }))(response, seen)
+  far.token = (response, seen) =>
+    json(
+      tokenBody({
+        id_token: idToken(claims(`http://${seen.headers.host}`, { exp: clock.now() / 1000 + 60 }), { kid: 'key-2' }),
+      }),
+    )(response, seen)
   t.equal(await redeem(), 'tokens')
   t.equal(metadataRequests(), 6, 'a day later it is fetched anew')
 
@@ -48,7 +62,11 @@ t.test('metadata is fetched once, shared, kept for a day, and newer when the key
 t.test('doctor sees metadata, endpoints and how far the clocks differ', async (t) => {
   const { microsoft, url } = await setUp(t)
   const metadata = await microsoft.metadata()
-  t.match(metadata, { issuer: `${url}/{tenantid}/v2.0`, tokenEndpoint: microsoft.endpoints.token, authorizationEndpoint: microsoft.endpoints.authorize })
+  t.match(metadata, {
+    issuer: `${url}/{tenantid}/v2.0`,
+    tokenEndpoint: microsoft.endpoints.token,
+    authorizationEndpoint: microsoft.endpoints.authorize,
+  })
   t.equal(metadata?.keys.size, 1)
   t.type(metadata?.clockOffset, 'number')
 })

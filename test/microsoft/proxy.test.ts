@@ -7,10 +7,12 @@ t.test('with HTTPS_PROXY, Microsoft is asked through the proxy, which is told us
   const passed: { to: string; credentials: string | undefined }[] = []
   const proxy = createServer((incoming, outgoing) => {
     passed.push({ to: incoming.url ?? '', credentials: incoming.headers['proxy-authorization'] })
-    incoming.pipe(request(incoming.url!, { method: incoming.method, headers: incoming.headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode!, answer.headers)
-      answer.pipe(outgoing)
-    }))
+    incoming.pipe(
+      request(incoming.url!, { method: incoming.method, headers: incoming.headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode!, answer.headers)
+        answer.pipe(outgoing)
+      }),
+    )
   })
   proxy.on('connect', ({ url = '', headers }, socket) => {
     passed.push({ to: url, credentials: headers['proxy-authorization'] })

@@ -76,7 +76,12 @@ export function idToken(payload: object, header: object = {}, key: KeyObject = p
 }
 
 /** Microsoft's error body (entra.md 4.1), fields in its order. */
-export function errorBody(code: number, error: string, extra: object = {}, text = 'Something about jane@contoso.com.'): string {
+export function errorBody(
+  code: number,
+  error: string,
+  extra: object = {},
+  text = 'Something about jane@contoso.com.',
+): string {
   return JSON.stringify({
     error,
     error_description: `AADSTS${code}: ${text} Trace ID: ${TRACE} Correlation ID: ${CORRELATION} Timestamp: 2026-03-02 09:05:31Z`,

@@ -12,7 +12,14 @@ const refresh = (answer: Answer) => judgeRefresh(answer, NOW)
 const code = (answer: Answer) => judgeCode(answer, NOW)
 
 type State = 'later' | 'final' | 'curable' | 'everybody' | 'one'
-type Expected = readonly [code: number, error: string, state: State, reason: Reason, who: 'user' | 'tenant_admin' | 'ops' | 'nobody', suberror?: string]
+type Expected = readonly [
+  code: number,
+  error: string,
+  state: State,
+  reason: Reason,
+  who: 'user' | 'tenant_admin' | 'ops' | 'nobody',
+  suberror?: string,
+]
 
 // Microsoft's table, told a second time: every AADSTS row, as it usually arrives, and what must come of it on a refresh.
 const client = 'invalid_client'
@@ -152,10 +159,14 @@ const EXPECTED: readonly Expected[] = [
 
 function stateOf(verdict: ReturnType<typeof refresh>): State | 'answer' {
   switch (verdict.kind) {
-    case 'answer': return 'answer'
-    case 'try_later': return 'later'
-    case 'reconnect': return verdict.final ? 'final' : 'curable'
-    case 'misconfigured': return verdict.everybody ? 'everybody' : 'one'
+    case 'answer':
+      return 'answer'
+    case 'try_later':
+      return 'later'
+    case 'reconnect':
+      return verdict.final ? 'final' : 'curable'
+    case 'misconfigured':
+      return verdict.everybody ? 'everybody' : 'one'
   }
 }
 
@@ -163,7 +174,11 @@ t.test('every listed code ends in its state, with its reason and the one who act
   for (const [number, error, state, reason, who, suberror] of EXPECTED) {
     const verdict = refresh(json(error === client ? 401 : 400, errorBody(number, error, suberror ? { suberror } : {})))
     if (verdict.kind === 'answer') return t.fail(`${number} gave tokens`)
-    t.strictSame([stateOf(verdict), verdict.reason, REASONS[verdict.reason].whoActs], [state, reason, who], `${number} ${error} ${suberror ?? ''}`)
+    t.strictSame(
+      [stateOf(verdict), verdict.reason, REASONS[verdict.reason].whoActs],
+      [state, reason, who],
+      `${number} ${error} ${suberror ?? ''}`,
+    )
     t.strictSame(verdict.microsoft, {
       status: error === client ? 401 : 400,
       error,
@@ -175,7 +190,11 @@ t.test('every listed code ends in its state, with its reason and the one who act
     })
     t.notMatch(inspect(verdict), 'contoso', 'the description stays out')
   }
-  t.strictSame(new Set(AADSTS.map((row) => row.code)), new Set(EXPECTED.map(([number]) => number)), 'no row of the table is untested')
+  t.strictSame(
+    new Set(AADSTS.map((row) => row.code)),
+    new Set(EXPECTED.map(([number]) => number)),
+    'no row of the table is untested',
+  )
 })
 
 t.test('only refusals of our credential concern everybody', async (t) => {
@@ -185,23 +204,39 @@ t.test('only refusals of our credential concern everybody', async (t) => {
   t.strictSame(everybody.toSorted(), [...design, ...assertions].toSorted())
 })
 
-t.test('a code that means our assertion only beside invalid_client concerns nobody else beside another word', async (t) => {
-  t.match(refresh(json(400, errorBody(700023, 'invalid_scope'))), { kind: 'misconfigured', everybody: false, reason: 'app_registration' })
-  t.match(refresh(json(400, errorBody(50027, request))), { kind: 'misconfigured', everybody: false, reason: 'client_credential' })
-  t.match(refresh(json(400, errorBody(50027, grant))), { kind: 'reconnect', final: false, reason: 'token_invalid' })
-})
+t.test(
+  'a code that means our assertion only beside invalid_client concerns nobody else beside another word',
+  async (t) => {
+    t.match(refresh(json(400, errorBody(700023, 'invalid_scope'))), {
+      kind: 'misconfigured',
+      everybody: false,
+      reason: 'app_registration',
+    })
+    t.match(refresh(json(400, errorBody(50027, request))), {
+      kind: 'misconfigured',
+      everybody: false,
+      reason: 'client_credential',
+    })
+    t.match(refresh(json(400, errorBody(50027, grant))), { kind: 'reconnect', final: false, reason: 'token_invalid' })
+  },
+)
 
 t.test('a listed code is looked at before the error word', async (t) => {
   t.match(refresh(json(400, errorBody(50196, grant))), { kind: 'try_later', reason: 'loop_detected', retryAfter: 600 })
   t.match(refresh(json(400, errorBody(50196, grant), { 'retry-after': '1200' })), { retryAfter: 1200 })
   t.match(refresh(json(400, errorBody(50196, grant, { suberror: 'bad_token' }))), { kind: 'try_later' })
-  t.match(refresh(json(401, errorBody(500112, client))), { kind: 'misconfigured', everybody: false, reason: 'app_registration' })
+  t.match(refresh(json(401, errorBody(500112, client))), {
+    kind: 'misconfigured',
+    everybody: false,
+    reason: 'app_registration',
+  })
 })
 
 t.test('the status comes before everything: 408, 429 and 5xx are never a refusal', async (t) => {
   for (const body of [errorBody(50173, grant, { suberror: 'bad_token' }), errorBody(7000215, client), '<html>', '']) {
     t.match(refresh(json(429, body)), { kind: 'try_later', reason: 'throttled' })
-    for (const status of [408, 500, 502, 503, 504, 599]) t.match(refresh(json(status, body)), { kind: 'try_later', reason: 'microsoft_error' })
+    for (const status of [408, 500, 502, 503, 504, 599])
+      t.match(refresh(json(status, body)), { kind: 'try_later', reason: 'microsoft_error' })
     t.match(code(json(503, body)), { kind: 'try_later', reason: 'microsoft_error' })
   }
 })
@@ -235,13 +270,28 @@ t.test('an unknown 4xx is never fatal to a user and never concerns everybody', a
     errorBody(999_999, 'invalid_client'),
     errorBody(999_999, 'something_new', { suberror: 'bad_token' }),
     errorBody(999_999, 'constructor'),
-    '', 'Bad Request', '<html><body>407</body></html>', '[]', 'null', '"invalid_grant"', '42', '{"error":"invalid_gra', '{}', '{"error":null}',
-    '{"error":["invalid_grant"]}', '{"error":{"error":"invalid_grant"}}', '{"__proto__":{"error":"invalid_grant"}}',
+    '',
+    'Bad Request',
+    '<html><body>407</body></html>',
+    '[]',
+    'null',
+    '"invalid_grant"',
+    '42',
+    '{"error":"invalid_gra',
+    '{}',
+    '{"error":null}',
+    '{"error":["invalid_grant"]}',
+    '{"error":{"error":"invalid_grant"}}',
+    '{"__proto__":{"error":"invalid_grant"}}',
     JSON.stringify({ error: 'x'.repeat(200_000) }),
   ]
   for (const body of bodies) {
     for (const status of [400, 401, 403, 404, 407, 418, 426]) {
-      t.match(refresh(json(status, body)), { kind: 'misconfigured', everybody: false, microsoft: { status } }, `${status} ${body.slice(0, 40)}`)
+      t.match(
+        refresh(json(status, body)),
+        { kind: 'misconfigured', everybody: false, microsoft: { status } },
+        `${status} ${body.slice(0, 40)}`,
+      )
       t.match(code(json(status, body)), { kind: 'misconfigured' })
     }
   }
@@ -250,13 +300,26 @@ t.test('an unknown 4xx is never fatal to a user and never concerns everybody', a
 
 t.test('a success nobody can use, and a redirect, are tried again', async (t) => {
   const unusable = [
-    '', '<html>', '[]', '{"token_type":"Bearer"', tokenBody({ access_token: undefined }), tokenBody({ access_token: '' }), tokenBody({ access_token: 7 }),
-    tokenBody({ access_token: 'two words' }), tokenBody({ access_token: 'a\r\nset-cookie: x' }), tokenBody({ token_type: 'MAC' }), tokenBody({ token_type: undefined }),
-    ...[undefined, null, 0, -1, '0', '-5', '3600s', 'soon', '', NaN, 1e12, 172_801, true, [3600], {}].map((expires_in) => tokenBody({ expires_in })),
+    '',
+    '<html>',
+    '[]',
+    '{"token_type":"Bearer"',
+    tokenBody({ access_token: undefined }),
+    tokenBody({ access_token: '' }),
+    tokenBody({ access_token: 7 }),
+    tokenBody({ access_token: 'two words' }),
+    tokenBody({ access_token: 'a\r\nset-cookie: x' }),
+    tokenBody({ token_type: 'MAC' }),
+    tokenBody({ token_type: undefined }),
+    ...[undefined, null, 0, -1, '0', '-5', '3600s', 'soon', '', NaN, 1e12, 172_801, true, [3600], {}].map(
+      (expires_in) => tokenBody({ expires_in }),
+    ),
     errorBody(50173, grant, { suberror: 'bad_token' }),
   ]
-  for (const body of unusable) t.match(refresh(json(200, body)), { kind: 'try_later', reason: 'microsoft_bad_answer' }, body.slice(0, 80))
-  for (const status of [201, 204, 301, 302, 307]) t.match(refresh(json(status, tokenBody())), { kind: 'try_later', reason: 'microsoft_bad_answer' })
+  for (const body of unusable)
+    t.match(refresh(json(200, body)), { kind: 'try_later', reason: 'microsoft_bad_answer' }, body.slice(0, 80))
+  for (const status of [201, 204, 301, 302, 307])
+    t.match(refresh(json(status, tokenBody())), { kind: 'try_later', reason: 'microsoft_bad_answer' })
 })
 
 t.test('tokens are read as Microsoft writes them', async (t) => {
@@ -272,17 +335,34 @@ t.test('tokens are read as Microsoft writes them', async (t) => {
 })
 
 t.test('compound and missing error_codes are understood', async (t) => {
-  t.match(refresh(json(400, errorBody(0, grant, { error_codes: [70002, 70008] }))), { kind: 'reconnect', reason: 'refresh_token_expired' })
-  t.match(refresh(json(401, errorBody(0, client, { error_codes: [70002, 50012] }))), { kind: 'misconfigured', everybody: true })
-  t.match(refresh(json(400, errorBody(0, grant, { error_codes: [70002, 999_999] }))), { kind: 'reconnect', final: false })
-  t.match(refresh(json(400, errorBody(0, grant, { error_codes: [999_999, 53003] }))), { kind: 'reconnect', reason: 'blocked_by_policy', microsoft: { aadsts: 53003 } })
+  t.match(refresh(json(400, errorBody(0, grant, { error_codes: [70002, 70008] }))), {
+    kind: 'reconnect',
+    reason: 'refresh_token_expired',
+  })
+  t.match(refresh(json(401, errorBody(0, client, { error_codes: [70002, 50012] }))), {
+    kind: 'misconfigured',
+    everybody: true,
+  })
+  t.match(refresh(json(400, errorBody(0, grant, { error_codes: [70002, 999_999] }))), {
+    kind: 'reconnect',
+    final: false,
+  })
+  t.match(refresh(json(400, errorBody(0, grant, { error_codes: [999_999, 53003] }))), {
+    kind: 'reconnect',
+    reason: 'blocked_by_policy',
+    microsoft: { aadsts: 53003 },
+  })
   for (const error_codes of [undefined, null, [], '53003', ['53003'], [{}], [-1], [1.5]]) {
-    t.match(refresh(json(400, errorBody(53003, grant, { error_codes }))), { kind: 'reconnect', reason: 'blocked_by_policy' })
+    t.match(refresh(json(400, errorBody(53003, grant, { error_codes }))), {
+      kind: 'reconnect',
+      reason: 'blocked_by_policy',
+    })
   }
 })
 
-t.test('a personal account\'s withdrawn consent is told from a bad token', async (t) => {
-  const text = 'The request was denied because one or more scopes requested are unauthorized or expired. The user must first sign in.'
+t.test("a personal account's withdrawn consent is told from a bad token", async (t) => {
+  const text =
+    'The request was denied because one or more scopes requested are unauthorized or expired. The user must first sign in.'
   t.match(refresh(json(400, errorBody(70000, grant, {}, text))), { kind: 'reconnect', reason: 'consent_required' })
 })
 
@@ -297,9 +377,24 @@ t.test('claims are carried when they are a JSON object of a sane size', async (t
 
 t.test('Retry-After: seconds or a date, kept within a second and an hour', async (t) => {
   const cases: [value: string | string[] | undefined, seconds: number | undefined][] = [
-    ['60', 60], ['0', 1], ['1', 1], ['3600', 3600], ['3601', 3600], ['99999999999999999999', 3600], [' 30 ', 30], [['45', '50'], 45],
-    ['Sun, 22 Nov 2026 10:02:00 GMT', 120], ['Sun, 22 Nov 2026 09:00:00 GMT', 1], ['Mon, 23 Nov 2026 10:00:00 GMT', 3600],
-    [undefined, undefined], ['', undefined], ['soon', undefined], ['-5', undefined], ['1.5', undefined], ['0x10', undefined], ['2026-11-22', undefined],
+    ['60', 60],
+    ['0', 1],
+    ['1', 1],
+    ['3600', 3600],
+    ['3601', 3600],
+    ['99999999999999999999', 3600],
+    [' 30 ', 30],
+    [['45', '50'], 45],
+    ['Sun, 22 Nov 2026 10:02:00 GMT', 120],
+    ['Sun, 22 Nov 2026 09:00:00 GMT', 1],
+    ['Mon, 23 Nov 2026 10:00:00 GMT', 3600],
+    [undefined, undefined],
+    ['', undefined],
+    ['soon', undefined],
+    ['-5', undefined],
+    ['1.5', undefined],
+    ['0x10', undefined],
+    ['2026-11-22', undefined],
   ]
   for (const [value, seconds] of cases) {
     const verdict = refresh(json(429, 'Too Many Requests', { 'retry-after': value }))
@@ -316,7 +411,11 @@ t.test('only facts of the expected shape are kept', async (t) => {
     correlation_id: 7,
     timestamp: 'yesterday',
   })
-  t.strictSame((refresh(json(400, body)) as { microsoft: unknown }).microsoft, { status: 400, error: grant, aadsts: 53003 })
+  t.strictSame((refresh(json(400, body)) as { microsoft: unknown }).microsoft, {
+    status: 400,
+    error: grant,
+    aadsts: 53003,
+  })
   t.match(refresh(json(503, '<html>', { 'x-ms-request-id': TRACE })), { microsoft: { status: 503, traceId: TRACE } })
 })
 
@@ -345,6 +444,10 @@ t.test('a code exchange is refused in its own words', async (t) => {
     [50196, grant, 'try_later', 'loop_detected'],
   ]
   for (const [number, error, kind, reason] of cases) {
-    t.match(code(json(error === client ? 401 : 400, errorBody(number, error))), { kind, reason, microsoft: { aadsts: number } }, `${number} ${error}`)
+    t.match(
+      code(json(error === client ? 401 : 400, errorBody(number, error))),
+      { kind, reason, microsoft: { aadsts: number } },
+      `${number} ${error}`,
+    )
   }
 })

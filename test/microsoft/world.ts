@@ -2,7 +2,19 @@
 import type { CodeRequest, Permit, RefreshRequest } from '../../src/core/ports.ts'
 import { createMicrosoft } from '../../src/microsoft/client.ts'
 import type { MicrosoftOptions } from '../../src/microsoft/client.ts'
-import { claims, CLIENT_ID, fixedRandom, idToken, json, jwk, listen, manualClock, OBJECT, TENANT, tokenBody } from './support.ts'
+import {
+  claims,
+  CLIENT_ID,
+  fixedRandom,
+  idToken,
+  json,
+  jwk,
+  listen,
+  manualClock,
+  OBJECT,
+  TENANT,
+  tokenBody,
+} from './support.ts'
 import type { Reply, Seen } from './support.ts'
 
 export const REQUEST_ID = '99999999-0000-4000-8000-000000000003'
@@ -13,7 +25,12 @@ export const refreshRequest: RefreshRequest = {
   account: { tenantId: TENANT, objectId: OBJECT },
   requestId: REQUEST_ID,
 }
-export const codeRequest: CodeRequest = { code: 'code-canary', codeVerifier: 'verifier-canary', nonce: 'the-nonce', requestId: REQUEST_ID }
+export const codeRequest: CodeRequest = {
+  code: 'code-canary',
+  codeVerifier: 'verifier-canary',
+  nonce: 'the-nonce',
+  requestId: REQUEST_ID,
+}
 export const noPermit: Permit = { release: () => {} }
 
 type Test = { teardown(end: () => unknown): unknown }
@@ -66,5 +83,15 @@ export async function setUp(t: Test, changes: Partial<MicrosoftOptions> = {}, wo
 }
 
 /** Answers with an id token made for the address it was asked at. */
-export const withIdToken = (payload: object = {}, header: object = {}, changes: object = {}, key = undefined as Parameters<typeof idToken>[2]): Reply =>
-  (response, seen) => json(tokenBody({ id_token: idToken(claims(`http://${seen.headers.host}`, payload), header, key), ...changes }))(response, seen)
+export const withIdToken =
+  (
+    payload: object = {},
+    header: object = {},
+    changes: object = {},
+    key = undefined as Parameters<typeof idToken>[2],
+  ): Reply =>
+  (response, seen) =>
+    json(tokenBody({ id_token: idToken(claims(`http://${seen.headers.host}`, payload), header, key), ...changes }))(
+      response,
+      seen,
+    )

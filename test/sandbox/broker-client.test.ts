@@ -26,14 +26,22 @@ async function start(
     let body = ''
     incoming.on('data', (chunk: Buffer) => (body += String(chunk)))
     incoming.on('end', () => {
-      const message = { method: incoming.method!, target: incoming.url!, scheme: 'http' as const, rawHeaders: incoming.rawHeaders }
+      const message = {
+        method: incoming.method!,
+        target: incoming.url!,
+        scheme: 'http' as const,
+        rawHeaders: incoming.rawHeaders,
+      }
       const request = verifyRequest(message, { callers, authorities: new Set([BROKER_AUTHORITY]), now: Date.now() })
       if (request.kind === 'refused') return void outgoing.writeHead(401).end('{"code":"invalid_signature"}')
       nonces.push(request.nonce)
       const answer = answerTo(request, body)
       if (answer === 'cut') return void outgoing.destroy()
       const headers: Record<string, string> = { 'content-type': 'application/json', 'cache-control': 'no-store' }
-      Object.assign(headers, signResponse({ ...answer, headers }, request, responseKey(request, undefined)!, { now: Date.now() }))
+      Object.assign(
+        headers,
+        signResponse({ ...answer, headers }, request, responseKey(request, undefined)!, { now: Date.now() }),
+      )
       tamper({ headers, answer })
       outgoing.writeHead(answer.status, headers).end(answer.body)
     })
@@ -43,12 +51,20 @@ async function start(
   t.teardown(() => server.close())
   const calls: Call[] = []
   const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const client = createBrokerClient({ address, authority: BROKER_AUTHORITY, key: secrets.megdocsKey, onCall: (call) => calls.push(call) })
+  const client = createBrokerClient({
+    address,
+    authority: BROKER_AUTHORITY,
+    key: secrets.megdocsKey,
+    onCall: (call) => calls.push(call),
+  })
   return { client, nonces, calls, address, secrets }
 }
 
 async function problemOf(call: Promise<unknown>): Promise<unknown> {
-  const error = await call.then(() => undefined, (refused: unknown) => refused)
+  const error = await call.then(
+    () => undefined,
+    (refused: unknown) => refused,
+  )
   return error instanceof BrokerProblem ? error.problem : error
 }
 
@@ -86,20 +102,26 @@ t.test('a broker that cannot be reached is a problem of its own', async (t) => {
   t.equal(nonces.length, 2)
 })
 
-t.test('the broker\'s problems arrive with code and reason; not connected is no error where it is an answer', async (t) => {
-  const problem = { status: 404, code: 'not_connected', title: 'Not connected' }
-  const { client } = await start(t, () => ({ status: 404, body: JSON.stringify(problem) }))
-  t.same(await problemOf(client.token('u-1')), problem)
-  t.equal(await client.integration('u-1'), undefined)
-})
+t.test(
+  "the broker's problems arrive with code and reason; not connected is no error where it is an answer",
+  async (t) => {
+    const problem = { status: 404, code: 'not_connected', title: 'Not connected' }
+    const { client } = await start(t, () => ({ status: 404, body: JSON.stringify(problem) }))
+    t.same(await problemOf(client.token('u-1')), problem)
+    t.equal(await client.integration('u-1'), undefined)
+  },
+)
 
-t.test('an answer that is not the broker\'s, or not to this request, is not used', async (t) => {
+t.test("an answer that is not the broker's, or not to this request, is not used", async (t) => {
   const first: Record<string, string> = {}
   const cases: [string, Parameters<typeof start>[2]][] = [
     ['unsigned', ({ headers }) => delete headers['signature']],
     ['its body changed', ({ answer }) => (answer.body = answer.body.replace('7', '8'))],
     ['its status changed', ({ answer }) => (answer.status = 201)],
-    ['the answer to an earlier request', ({ headers }) => void (first['signature'] ? Object.assign(headers, first) : Object.assign(first, headers))],
+    [
+      'the answer to an earlier request',
+      ({ headers }) => void (first['signature'] ? Object.assign(headers, first) : Object.assign(first, headers)),
+    ],
   ]
   for (const [name, tamper] of cases) {
     const { client } = await start(t, () => token(), tamper)
@@ -110,6 +132,10 @@ t.test('an answer that is not the broker\'s, or not to this request, is not used
 
 t.test('a caller that the broker does not know is told so', async (t) => {
   const { address } = await start(t, () => token())
-  const stranger = createBrokerClient({ address, authority: BROKER_AUTHORITY, key: generateSecrets(Date.now()).megdocsKey })
+  const stranger = createBrokerClient({
+    address,
+    authority: BROKER_AUTHORITY,
+    key: generateSecrets(Date.now()).megdocsKey,
+  })
   t.match(await problemOf(stranger.token('u-1')), { status: 401, code: 'invalid_signature' })
 })

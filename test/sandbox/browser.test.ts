@@ -15,7 +15,8 @@ async function sites(t: Teardown, routes: Record<string, Route>): Promise<{ ours
       const route = routes[(incoming.url ?? '').split('?')[0] ?? '']
       outgoing.setHeader('content-type', 'text/html')
       if (route) route(incoming, outgoing, body)
-      else outgoing.end(`<title>seen</title>${incoming.method} ${incoming.url} [${incoming.headers.cookie ?? ''}] ${body}`)
+      else
+        outgoing.end(`<title>seen</title>${incoming.method} ${incoming.url} [${incoming.headers.cookie ?? ''}] ${body}`)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -27,10 +28,16 @@ async function sites(t: Teardown, routes: Record<string, Route>): Promise<{ ours
 
 const COOKIES = ['strict=1; SameSite=Strict', 'lax=1; Path=/; SameSite=Lax', '__Host-x=1; Secure; Path=/']
 const setCookies: Route = (_, outgoing) => outgoing.setHeader('set-cookie', COOKIES).end()
-const redirect = (status: number, to: () => string): Route => (_, outgoing) => outgoing.writeHead(status, { location: to() }).end()
+const redirect =
+  (status: number, to: () => string): Route =>
+  (_, outgoing) =>
+    outgoing.writeHead(status, { location: to() }).end()
 
 t.test('cookies come back to their own host and path only', async (t) => {
-  const { ours, theirs } = await sites(t, { '/set': setCookies, '/deep/set': (_, outgoing) => outgoing.setHeader('set-cookie', 'deep=1').end() })
+  const { ours, theirs } = await sites(t, {
+    '/set': setCookies,
+    '/deep/set': (_, outgoing) => outgoing.setHeader('set-cookie', 'deep=1').end(),
+  })
   const browser = createBrowser()
   await browser.open(`${ours}/set`)
   await browser.open(`${ours}/deep/set`)
@@ -41,8 +48,15 @@ t.test('cookies come back to their own host and path only', async (t) => {
 
 t.test('cookies that no browser would keep are not kept', async (t) => {
   const bad = [
-    '__Host-a=1; Path=/', '__Host-b=1; Secure; Path=/x', '__Host-c=1; Secure; Path=/; Domain=localhost', '__Secure-d=1',
-    'e=1; SameSite=None', 'f=1; Max-Age=0', 'g=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT', '=h', 'i',
+    '__Host-a=1; Path=/',
+    '__Host-b=1; Secure; Path=/x',
+    '__Host-c=1; Secure; Path=/; Domain=localhost',
+    '__Secure-d=1',
+    'e=1; SameSite=None',
+    'f=1; Max-Age=0',
+    'g=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT',
+    '=h',
+    'i',
   ]
   const { ours } = await sites(t, { '/set': (_, outgoing) => outgoing.setHeader('set-cookie', bad).end() })
   const browser = createBrowser()
@@ -79,13 +93,22 @@ t.test('coming from another site, Strict cookies stay at home until a page of ou
   const foreign = await browser.open(`${theirs}/link`)
   t.match((await browser.click(foreign, 'to ours')).text, '[lax=1; __Host-x=1]', 'a link')
   t.match((await browser.press(foreign, 'post')).text, '[]', 'a form: not even Lax')
-  t.match((await browser.press(foreign, 'bounce')).text, 'GET / [lax=1; __Host-x=1]', 'a redirect, and one of ours after it')
-  t.match((await browser.open(`${theirs}/to-interstitial`)).text, 'GET /?a=1&b=2 [strict=1; lax=1; __Host-x=1]', 'a page of ours in between')
+  t.match(
+    (await browser.press(foreign, 'bounce')).text,
+    'GET / [lax=1; __Host-x=1]',
+    'a redirect, and one of ours after it',
+  )
+  t.match(
+    (await browser.open(`${theirs}/to-interstitial`)).text,
+    'GET /?a=1&b=2 [strict=1; lax=1; __Host-x=1]',
+    'a page of ours in between',
+  )
 })
 
 t.test('a form is sent as a browser sends it: its fields, the pressed button, what was typed', async (t) => {
   const { ours } = await sites(t, {
-    '/form': (_, outgoing) => outgoing.end(`<form method="post" action="/first"><button>No</button></form>
+    '/form': (_, outgoing) =>
+      outgoing.end(`<form method="post" action="/first"><button>No</button></form>
       <form method="POST" action="/to?x=1"><input type=hidden name=csrf value="a&amp;b"><input name="typed" value="old"><input type="checkbox" name="off">
       <input type="checkbox" name="on" checked><textarea name="text">\nline 1\nline &lt;2&gt;</textarea>
       <button name="decision" value="no">No, <b>cancel</b></button><button id="yes" name="decision" value="yes">Yes</button></form>
@@ -94,7 +117,10 @@ t.test('a form is sent as a browser sends it: its fields, the pressed button, wh
   const browser = createBrowser()
   const page = await browser.open(`${ours}/form`)
   const sent = await browser.press(page, 'yes', { typed: 'ü' })
-  t.match(sent.text, `POST /to?x=1 [] ${new URLSearchParams({ csrf: 'a&b', typed: 'ü', on: 'on', text: 'line 1\nline <2>', decision: 'yes' })}`)
+  t.match(
+    sent.text,
+    `POST /to?x=1 [] ${new URLSearchParams({ csrf: 'a&b', typed: 'ü', on: 'on', text: 'line 1\nline <2>', decision: 'yes' })}`,
+  )
   t.match((await browser.press(page, 'No, cancel')).text, /decision=no/)
   t.match((await browser.press(page, 'Find')).text, 'GET /search?q=1')
   await t.rejects(browser.press(page, 'Maybe'), /no button "Maybe".*Yes/)
@@ -102,7 +128,11 @@ t.test('a form is sent as a browser sends it: its fields, the pressed button, wh
 })
 
 t.test('it can stop before an address, block cookies, and notices going round in circles', async (t) => {
-  const { ours } = await sites(t, { '/set': setCookies, '/go': redirect(302, () => '/there?secret=1'), '/round': redirect(302, () => '/round') })
+  const { ours } = await sites(t, {
+    '/set': setCookies,
+    '/go': redirect(302, () => '/there?secret=1'),
+    '/round': redirect(302, () => '/round'),
+  })
   const stopped = await createBrowser({ stopBefore: (url) => url.includes('/there') }).open(`${ours}/go`)
   t.equal(stopped.refresh, `${ours}/there?secret=1`)
   const blocking = createBrowser({ blockCookies: true })

@@ -31,8 +31,14 @@ t.test('a database made from a template has what the template has', async (t) =>
   const database = await startDatabase()
   t.teardown(() => database.close())
   await query(await database.createDatabase('template'), 'create table kept (id int)')
-  t.same(await query(await database.createDatabase('copy', 'template'), 'select count(*)::int as n from kept'), [{ n: 0 }])
-  t.equal(await database.createDatabase('copy'), Object.assign(new URL(database.url), { pathname: '/copy' }).href, 'asking again changes nothing')
+  t.same(await query(await database.createDatabase('copy', 'template'), 'select count(*)::int as n from kept'), [
+    { n: 0 },
+  ])
+  t.equal(
+    await database.createDatabase('copy'),
+    Object.assign(new URL(database.url), { pathname: '/copy' }).href,
+    'asking again changes nothing',
+  )
 })
 
 t.test('what was committed is there after a restart, a crash, and a new start in the same folder', async (t) => {
@@ -64,7 +70,9 @@ t.test('nothing is left of a server whose parent is killed', async (t) => {
     const [row] = await postgres(database.url)\`show data_directory\`
     console.log(JSON.stringify({ port: database.port, data: row.data_directory }))
     setInterval(() => {}, 1000)`
-  const parent = spawn(process.execPath, ['--input-type=module', '--eval', source], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const parent = spawn(process.execPath, ['--input-type=module', '--eval', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const [line] = (await once(parent.stdout, 'data')) as [Buffer]
   const { port, data } = JSON.parse(String(line)) as { port: number; data: string }
   t.ok(await accepts(port), 'it was up')
@@ -81,21 +89,24 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-t.test('binaries in a folder that is closed to the database user are copied once; open ones are used where they are', async (t) => {
-  const folder = t.testdir({})
-  const native = join(folder, 'closed', 'native')
-  for (const name of ['bin', 'lib', 'share/postgresql']) mkdirSync(join(native, name), { recursive: true })
-  writeFileSync(join(native, 'share', 'postgresql', 'postgres.bki'), 'x', { mode: 0o600 })
-  chmodSync(join(folder, 'closed'), 0o700)
-  const somebody = { uid: 65534, gid: 65534 }
-  const version = `test-${process.pid}-${process.hrtime.bigint()}`
-  const copy = readablePostgres(native, version, somebody)
-  t.teardown(() => import('node:fs').then((fs) => fs.rmSync(copy, { recursive: true, force: true })))
-  t.not(copy, native)
-  t.ok(existsSync(join(copy, 'share', 'postgresql', 'postgres.bki')))
-  t.equal(readablePostgres(native, version, somebody), copy)
-  t.equal(readablePostgres(native, version, undefined), native, 'no other user, no copy')
-})
+t.test(
+  'binaries in a folder that is closed to the database user are copied once; open ones are used where they are',
+  async (t) => {
+    const folder = t.testdir({})
+    const native = join(folder, 'closed', 'native')
+    for (const name of ['bin', 'lib', 'share/postgresql']) mkdirSync(join(native, name), { recursive: true })
+    writeFileSync(join(native, 'share', 'postgresql', 'postgres.bki'), 'x', { mode: 0o600 })
+    chmodSync(join(folder, 'closed'), 0o700)
+    const somebody = { uid: 65534, gid: 65534 }
+    const version = `test-${process.pid}-${process.hrtime.bigint()}`
+    const copy = readablePostgres(native, version, somebody)
+    t.teardown(() => import('node:fs').then((fs) => fs.rmSync(copy, { recursive: true, force: true })))
+    t.not(copy, native)
+    t.ok(existsSync(join(copy, 'share', 'postgresql', 'postgres.bki')))
+    t.equal(readablePostgres(native, version, somebody), copy)
+    t.equal(readablePostgres(native, version, undefined), native, 'no other user, no copy')
+  },
+)
 
 t.test('each test database is migrated, and its own', async (t) => {
   const [one, two] = [await testDatabase(t), await testDatabase(t)]
@@ -107,7 +118,16 @@ t.test('each test database is migrated, and its own', async (t) => {
 
 t.test('temporary folders go where they can be made and deleted, whatever TMPDIR names', (t) => {
   const user = databaseUser()
-  const folder = realpathSync(t.testdir({ closed: {}, read: {}, file: '', swappable: {}, shut: { open: {} }, link: t.fixture('symlink', 'shut/open') }))
+  const folder = realpathSync(
+    t.testdir({
+      closed: {},
+      read: {},
+      file: '',
+      swappable: {},
+      shut: { open: {} },
+      link: t.fixture('symlink', 'shut/open'),
+    }),
+  )
   const { TMPDIR } = process.env
   t.teardown(() => (TMPDIR === undefined ? delete process.env.TMPDIR : (process.env.TMPDIR = TMPDIR)))
   function rootWith(name: string, mode: number): string {
@@ -117,7 +137,10 @@ t.test('temporary folders go where they can be made and deleted, whatever TMPDIR
   }
   // Root may write everywhere, but the user that it starts PostgreSQL as may not.
   const unusable = [
-    rootWith('missing', 0), rootWith('closed', user ? 0o700 : 0o000), rootWith('read', user ? 0o755 : 0o555), rootWith('file', 0o1777),
+    rootWith('missing', 0),
+    rootWith('closed', user ? 0o700 : 0o000),
+    rootWith('read', user ? 0o755 : 0o555),
+    rootWith('file', 0o1777),
     // What is made here somebody could replace before it is given to that user.
     ...(user ? [rootWith('swappable', 0o777)] : []),
   ]

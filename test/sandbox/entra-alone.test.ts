@@ -29,7 +29,7 @@ t.test('alone it says that it is simulated, where it listens and its seed, and e
   await process.printed(/seed +42/)
   t.match(process.output(), 'SIMULATED')
   const [, control = ''] = await process.printed(/control +(http:\S+)/)
-  const state = await (await fetch(control)).json() as { accounts: unknown[] }
+  const state = (await (await fetch(control)).json()) as { accounts: unknown[] }
   t.equal(state.accounts.length, 12)
   process.child.kill('SIGTERM')
   t.equal(await process.ended, 0)
@@ -41,7 +41,9 @@ t.test('a bad option, a taken port or a real host in the environment end it with
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
   const cases = [
-    run(['--port', 'many']), run(['--colour', 'red']), run(['--port', String(port)]),
+    run(['--port', 'many']),
+    run(['--colour', 'red']),
+    run(['--port', String(port)]),
     run([], { MICROSOFT_LOGIN_URL: 'https://login.microsoftonline.com' }),
   ]
   t.same(await Promise.all(cases.map((each) => each.ended)), [1, 1, 1, 1])

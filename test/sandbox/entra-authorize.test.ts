@@ -7,21 +7,34 @@ const contoso = 'contoso.com'
 /** A client without script: one page, its forms and links, and a cookie. */
 function visitor(b: Bench) {
   let cookie = ''
-  async function go(url: string, form?: Record<string, string>): Promise<Answer & { location: URL | null; main: string | undefined }> {
+  async function go(
+    url: string,
+    form?: Record<string, string>,
+  ): Promise<Answer & { location: URL | null; main: string | undefined }> {
     const answer = await fetch(new URL(url, b.entra.url), {
-      redirect: 'manual', headers: { cookie }, ...(form && { method: 'POST', body: new URLSearchParams(form) }),
+      redirect: 'manual',
+      headers: { cookie },
+      ...(form && { method: 'POST', body: new URLSearchParams(form) }),
     })
     for (const set of answer.headers.getSetCookie()) cookie = set.split(';')[0] ?? ''
     const location = answer.headers.get('location')
     const got = await read(answer)
-    return { ...got, location: location === null ? null : new URL(location), main: /<main id="([^"]+)"/.exec(got.text)?.[1] }
+    return {
+      ...got,
+      location: location === null ? null : new URL(location),
+      main: /<main id="([^"]+)"/.exec(got.text)?.[1],
+    }
   }
   /** Submits the page's form with its hidden fields. */
   function submit(page: Answer, extra: Record<string, string> = {}) {
-    const decode = (text: string): string => text.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
+    const decode = (text: string): string =>
+      text.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
     const action = decode(/<form method="post" action="([^"]*)"/.exec(page.text)?.[1] ?? '')
     const hidden = [...page.text.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)]
-    return go(action, { ...Object.fromEntries(hidden.map(([, name = '', value = '']) => [name, decode(value)])), ...extra })
+    return go(action, {
+      ...Object.fromEntries(hidden.map(([, name = '', value = '']) => [name, decode(value)])),
+      ...extra,
+    })
   }
   return { go, submit }
 }
@@ -39,7 +52,7 @@ t.test('a person picks an account, approves and is sent back; the next time ther
   t.match(consent.text, 'Files.ReadWrite.All')
   const back = await v.submit(consent, { decision: 'accept' })
   t.equal(back.status, 302)
-  t.same([...back.location?.searchParams.keys() ?? []], ['code', 'state', 'session_state'])
+  t.same([...(back.location?.searchParams.keys() ?? [])], ['code', 'state', 'session_state'])
   t.equal(back.location?.searchParams.get('state'), 'st4te')
   t.ok(back.location?.href.startsWith(`${redirectUri}?code=1.A`))
   t.match(back.headers.get('location'), /#$/, 'the empty fragment')
@@ -60,7 +73,11 @@ t.test('a login hint leads to that account’s sign-in, with a way to another', 
   t.equal((await v.submit(page)).main, 'consent')
   const href = /id="other-account" href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&#38;', '&') ?? ''
   t.equal((await v.go(href)).main, 'picker')
-  t.equal((await v.go(b.authorizeUrl({ login_hint: 'omar@contoso.com' }))).main, 'sign-in-page', 'not the account that is signed in')
+  t.equal(
+    (await v.go(b.authorizeUrl({ login_hint: 'omar@contoso.com' }))).main,
+    'sign-in-page',
+    'not the account that is signed in',
+  )
 })
 
 t.test('cancel comes back bare for work accounts and with Microsoft’s sentence for personal ones', async (t) => {
@@ -72,34 +89,47 @@ t.test('cancel comes back bare for work accounts and with Microsoft’s sentence
   }
   t.equal((await cancel(jane))?.search, '?error=access_denied&error_subcode=cancel&state=st4te')
   const personal = await cancel('pat@outlook.example')
-  t.equal(personal?.searchParams.get('error_description'), 'The user has denied access to the scope requested by the client application.')
+  t.equal(
+    personal?.searchParams.get('error_description'),
+    'The user has denied access to the scope requested by the client application.',
+  )
 })
 
-t.test('a user who needs an administrator is sent back as if cancelled, until the administrator approves', async (t) => {
-  const b = await bench(t.teardown)
-  const v = visitor(b)
-  const pick = async (account: string) => v.submit(await v.go(b.authorizeUrl({ prompt: 'select_account' })), { account })
-  const stopped = await pick('nora@northwind.com')
-  t.equal(stopped.main, 'need-admin-approval')
-  const back = (await v.submit(stopped)).location
-  t.match(Object.fromEntries(back?.searchParams ?? []), {
-    error: 'access_denied', error_subcode: 'cancel', error_description: /^AADSTS65004: .* Trace ID: /, state: 'st4te',
-  })
-  const consent = await pick('adele@northwind.com')
-  t.match(consent.text, 'id="organisation"')
-  t.equal((await v.submit(consent, { decision: 'accept', organisation: 'on' })).status, 302)
-  t.equal((await pick('nora@northwind.com')).status, 302, 'approved for her too')
-  const alone = await v.go('/organizations/consent', {
-    account: 'nora@northwind.com', decision: 'accept', request: new URL(b.authorizeUrl()).search.slice(1),
-  })
-  t.equal(alone.status, 302)
-})
+t.test(
+  'a user who needs an administrator is sent back as if cancelled, until the administrator approves',
+  async (t) => {
+    const b = await bench(t.teardown)
+    const v = visitor(b)
+    const pick = async (account: string) =>
+      v.submit(await v.go(b.authorizeUrl({ prompt: 'select_account' })), { account })
+    const stopped = await pick('nora@northwind.com')
+    t.equal(stopped.main, 'need-admin-approval')
+    const back = (await v.submit(stopped)).location
+    t.match(Object.fromEntries(back?.searchParams ?? []), {
+      error: 'access_denied',
+      error_subcode: 'cancel',
+      error_description: /^AADSTS65004: .* Trace ID: /,
+      state: 'st4te',
+    })
+    const consent = await pick('adele@northwind.com')
+    t.match(consent.text, 'id="organisation"')
+    t.equal((await v.submit(consent, { decision: 'accept', organisation: 'on' })).status, 302)
+    t.equal((await pick('nora@northwind.com')).status, 302, 'approved for her too')
+    const alone = await v.go('/organizations/consent', {
+      account: 'nora@northwind.com',
+      decision: 'accept',
+      request: new URL(b.authorizeUrl()).search.slice(1),
+    })
+    t.equal(alone.status, 302)
+  },
+)
 
 t.test('posting the consent form does not get around what the pages would have stopped', async (t) => {
   const b = await bench(t.teardown)
   const v = visitor(b)
   const request = new URL(b.authorizeUrl()).search.slice(1)
-  const accept = (account: string) => v.go('/organizations/consent', { account, decision: 'accept', organisation: 'on', request })
+  const accept = (account: string) =>
+    v.go('/organizations/consent', { account, decision: 'accept', organisation: 'on', request })
   t.equal((await accept('nora@northwind.com')).main, 'need-admin-approval')
   t.equal((await accept('dora@contoso.com')).main, 'error')
   t.equal((await accept('pat@outlook.example')).main, 'error')
@@ -141,7 +171,9 @@ t.test('an unknown client, redirect URI or tenant gets a page and never a redire
 })
 
 t.test('on localhost the port does not matter, the path does', async (t) => {
-  const b = await bench(t.teardown, { redirectUris: ['http://localhost/callback', 'https://audits.example.com:8443/callback'] })
+  const b = await bench(t.teardown, {
+    redirectUris: ['http://localhost/callback', 'https://audits.example.com:8443/callback'],
+  })
   const v = visitor(b)
   const main = async (uri: string) => (await v.go(b.authorizeUrl({ redirect_uri: uri }))).main
   t.equal(await main('http://localhost:4711/callback'), 'picker')
@@ -156,7 +188,10 @@ t.test('other faults go back to the application', async (t) => {
   const error = async (changes: Record<string, string | undefined>) => {
     const { location } = await v.go(b.authorizeUrl(changes))
     t.equal(location?.searchParams.get('state'), 'st4te')
-    return [location?.searchParams.get('error'), /^AADSTS(\d+)/.exec(location?.searchParams.get('error_description') ?? '')?.[1]]
+    return [
+      location?.searchParams.get('error'),
+      /^AADSTS(\d+)/.exec(location?.searchParams.get('error_description') ?? '')?.[1],
+    ]
   }
   t.same(await error({ response_type: 'token' }), ['unsupported_response_type', '70005'])
   t.same(await error({ response_type: 'id_token' }), ['unsupported_response_type', '700054'])
@@ -186,7 +221,9 @@ t.test('an administrator approves for the organisation without a code', async (t
   const b = await bench(t.teardown)
   const v = visitor(b)
   const query = new URLSearchParams({
-    client_id: b.entra.clientId, redirect_uri: redirectUri, state: 's',
+    client_id: b.entra.clientId,
+    redirect_uri: redirectUri,
+    state: 's',
     scope: 'https://graph.microsoft.com/User.Read https://graph.microsoft.com/Files.ReadWrite.All',
   })
   const picker = await v.go(`/organizations/v2.0/adminconsent?${query}`)
@@ -196,11 +233,17 @@ t.test('an administrator approves for the organisation without a code', async (t
   t.equal(question.main, 'admin-consent')
   const no = (await v.submit(question, { decision: 'cancel' })).location
   t.match(Object.fromEntries(no?.searchParams ?? []), {
-    admin_consent: 'True', error: 'consent_required', error_description: /^AADSTS65004/, state: 's',
+    admin_consent: 'True',
+    error: 'consent_required',
+    error_description: /^AADSTS65004/,
+    state: 's',
   })
   const yes = (await v.submit(question, { decision: 'accept' })).location
   t.same(Object.fromEntries(yes?.searchParams ?? []), {
-    admin_consent: 'True', tenant: '40270a1d-0000-4000-8000-0000040270a1', scope: query.get('scope'), state: 's',
+    admin_consent: 'True',
+    tenant: '40270a1d-0000-4000-8000-0000040270a1',
+    scope: query.get('scope'),
+    state: 's',
   })
   t.ok(b.entra.control.signIn({ account: 'nora@northwind.com', authorizeUrl: b.authorizeUrl() }))
   t.equal((await v.go(`/common/v2.0/adminconsent?${query}`)).status, 400)

@@ -5,7 +5,11 @@ import { bench, jane, start } from './entra-support.ts'
 import type { Bench } from './entra-support.ts'
 
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const der = selfSignedCertificate(keys, { commonName: 'broker', notBefore: start - 86_400_000, notAfter: start + 86_400_000 })
+const der = selfSignedCertificate(keys, {
+  commonName: 'broker',
+  notBefore: start - 86_400_000,
+  notAfter: start + 86_400_000,
+})
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const thumbprint = (hash: string): string => createHash(hash).update(der).digest('base64url')
 const modern = { alg: 'PS256', typ: 'JWT', 'x5t#S256': thumbprint('sha256') }
@@ -14,7 +18,13 @@ function assertion(b: Bench, claims: object = {}, header: object = modern, key =
   const now = start / 1000
   const { clientId, url } = b.entra
   const all = {
-    aud: `${url}/organizations/oauth2/v2.0/token`, iss: clientId, sub: clientId, jti: randomUUID(), nbf: now, iat: now, exp: now + 600,
+    aud: `${url}/organizations/oauth2/v2.0/token`,
+    iss: clientId,
+    sub: clientId,
+    jti: randomUUID(),
+    nbf: now,
+    iat: now,
+    exp: now + 600,
     ...claims,
   }
   const text = `${encode(header)}.${encode(all)}`
@@ -27,7 +37,7 @@ async function attempt(b: Bench, fields: Record<string, string>, headers = {}): 
   const refreshToken = b.entra.control.issueRefreshToken({ account: jane })
   const all = { client_id: b.entra.clientId, grant_type: 'refresh_token', refresh_token: refreshToken, ...fields }
   const { status, json } = await b.post(all, { headers, bare: true })
-  return [status, json.error, ...(json.error_codes as number[] | undefined) ?? []]
+  return [status, json.error, ...((json.error_codes as number[] | undefined) ?? [])]
 }
 
 t.test('the self-made certificate is one that others can read', async (t) => {
@@ -51,41 +61,66 @@ t.test('a secret is taken from the body or from Basic, and every valid one is ta
   t.same(await attempt(b, {}, basic(b.entra.clientId, 'wrong')), [401, 'invalid_client', 7000215])
   t.same(await attempt(b, { client_secret: 'gone' }), [401, 'invalid_client', 7000222])
   t.same(await attempt(b, {}), [401, 'invalid_client', 7000218])
-  t.same(await attempt(b, { client_secret: 'old3Q~one' }, basic(b.entra.clientId, 'old3Q~one')), [400, 'invalid_request', 9002313])
+  t.same(await attempt(b, { client_secret: 'old3Q~one' }, basic(b.entra.clientId, 'old3Q~one')), [
+    400,
+    'invalid_request',
+    9002313,
+  ])
   b.entra.control.configureApp({ clientSecrets: ['new'] })
   t.same(await attempt(b, { client_secret: 'old3Q~one' }), [401, 'invalid_client', 7000215], 'rotated away')
-  t.match(b.entra.control.tokenRequests().recent.map((request) => request.authentication), [
-    'client_secret_post', 'client_secret_post', 'client_secret_basic',
-  ])
+  t.match(
+    b.entra.control.tokenRequests().recent.map((request) => request.authentication),
+    ['client_secret_post', 'client_secret_post', 'client_secret_basic'],
+  )
 })
 
 t.test('a credential is judged before the grant, so a bogus grant tells whether the credential is good', async (t) => {
   const b = await bench(t.teardown)
   t.same(await attempt(b, { client_secret: 'wrong', refresh_token: 'bogus' }), [401, 'invalid_client', 7000215])
-  t.same(await attempt(b, { client_secret: b.entra.clientSecret, refresh_token: 'bogus' }), [400, 'invalid_grant', 9002313])
+  t.same(await attempt(b, { client_secret: b.entra.clientSecret, refresh_token: 'bogus' }), [
+    400,
+    'invalid_grant',
+    9002313,
+  ])
 })
 
-t.test('a certificate’s assertion is taken once, in time, for this address and from a registered certificate', async (t) => {
-  const b = await bench(t.teardown, { certificates: [toPem(der)] })
-  const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-  const present = (text: string, changes = {}) => attempt(b, { client_assertion_type: type, client_assertion: text, ...changes })
-  const good = [200, undefined]
-  const refused = (code: number) => [401, 'invalid_client', code]
-  const now = start / 1000
-  const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-  t.same(await present(assertion(b)), good)
-  t.same(await present(assertion(b, {}, { alg: 'RS256', typ: 'JWT', x5t: thumbprint('sha1') })), good, 'the legacy form')
-  const once = assertion(b)
-  t.same(await present(once), good)
-  t.same(await present(once), refused(50013), 'the same jti twice')
-  t.same(await present(assertion(b, { exp: now - 301 })), refused(700024))
-  t.same(await present(assertion(b, { nbf: now + 301 })), refused(700024))
-  t.same(await present(assertion(b, { aud: `${b.entra.url}/common/oauth2/v2.0/token` })), refused(700023))
-  t.same(await present(assertion(b, { iss: 'other' })), refused(700021))
-  t.same(await present(assertion(b, {}, modern, stranger)), refused(700027), 'another key')
-  t.same(await present(assertion(b, {}, { ...modern, 'x5t#S256': thumbprint('sha1') })), refused(700027), 'no such certificate')
-  t.same(await present(assertion(b, {}, { ...modern, alg: 'none' })), refused(700027))
-  t.same(await present('a.b'), refused(50027))
-  t.same(await present(assertion(b), { client_assertion_type: 'x' }), refused(7000218))
-  t.same(await present(assertion(b), { client_secret: b.entra.clientSecret }), [400, 'invalid_request', 9002313], 'two credentials')
-})
+t.test(
+  'a certificate’s assertion is taken once, in time, for this address and from a registered certificate',
+  async (t) => {
+    const b = await bench(t.teardown, { certificates: [toPem(der)] })
+    const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+    const present = (text: string, changes = {}) =>
+      attempt(b, { client_assertion_type: type, client_assertion: text, ...changes })
+    const good = [200, undefined]
+    const refused = (code: number) => [401, 'invalid_client', code]
+    const now = start / 1000
+    const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+    t.same(await present(assertion(b)), good)
+    t.same(
+      await present(assertion(b, {}, { alg: 'RS256', typ: 'JWT', x5t: thumbprint('sha1') })),
+      good,
+      'the legacy form',
+    )
+    const once = assertion(b)
+    t.same(await present(once), good)
+    t.same(await present(once), refused(50013), 'the same jti twice')
+    t.same(await present(assertion(b, { exp: now - 301 })), refused(700024))
+    t.same(await present(assertion(b, { nbf: now + 301 })), refused(700024))
+    t.same(await present(assertion(b, { aud: `${b.entra.url}/common/oauth2/v2.0/token` })), refused(700023))
+    t.same(await present(assertion(b, { iss: 'other' })), refused(700021))
+    t.same(await present(assertion(b, {}, modern, stranger)), refused(700027), 'another key')
+    t.same(
+      await present(assertion(b, {}, { ...modern, 'x5t#S256': thumbprint('sha1') })),
+      refused(700027),
+      'no such certificate',
+    )
+    t.same(await present(assertion(b, {}, { ...modern, alg: 'none' })), refused(700027))
+    t.same(await present('a.b'), refused(50027))
+    t.same(await present(assertion(b), { client_assertion_type: 'x' }), refused(7000218))
+    t.same(
+      await present(assertion(b), { client_secret: b.entra.clientSecret }),
+      [400, 'invalid_request', 9002313],
+      'two credentials',
+    )
+  },
+)

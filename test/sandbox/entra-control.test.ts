@@ -7,9 +7,14 @@ import type { Bench } from './entra-support.ts'
 function http(b: Bench) {
   return {
     get: async (path: string) => read(await fetch(`${b.entra.controlUrl}${path}`)),
-    post: async (order: string, body: object = {}) => read(await fetch(`${b.entra.controlUrl}/control/${order}`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
-    })),
+    post: async (order: string, body: object = {}) =>
+      read(
+        await fetch(`${b.entra.controlUrl}/control/${order}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        }),
+      ),
   }
 }
 
@@ -28,7 +33,14 @@ t.test('every token request is counted by grant, account and outcome, and no sec
     byAccount: { [jane]: 3 },
     byOutcome: { tokens: 2, AADSTS9002313: 1, throttled: 1 },
   })
-  t.same(counts.recent[0]?.fields, ['client_id', 'client_secret', 'grant_type', 'code', 'redirect_uri', 'code_verifier'])
+  t.same(counts.recent[0]?.fields, [
+    'client_id',
+    'client_secret',
+    'grant_type',
+    'code',
+    'redirect_uri',
+    'code_verifier',
+  ])
   t.equal(counts.recent[3]?.headers['client-request-id'], 'not-a-guid')
   const text = JSON.stringify([counts, b.entra.control.state()])
   for (const secret of [b.entra.clientSecret, b.verifier, tokens.refresh_token, tokens.access_token]) {
@@ -46,10 +58,17 @@ t.test('held requests are counted and undecided until released', async (t) => {
   const both = Promise.all([b.refresh(token), b.refresh(token)])
   await control.held(2)
   t.equal(control.tokenRequests().total, 2)
-  t.same(control.tokenRequests().recent.map((request) => request.outcome), ['pending', 'pending'])
+  t.same(
+    control.tokenRequests().recent.map((request) => request.outcome),
+    ['pending', 'pending'],
+  )
   control.revokeSessions({ account: jane })
   control.release()
-  t.same((await both).map((answer) => answer.json.error_codes), [[50173], [50173]], 'decided after the release')
+  t.same(
+    (await both).map((answer) => answer.json.error_codes),
+    [[50173], [50173]],
+    'decided after the release',
+  )
   t.equal((await b.refresh(control.issueRefreshToken({ account: jane }))).status, 200, 'the gate stays open')
 })
 
@@ -72,7 +91,9 @@ t.test('requests held after the answer have their tokens rotated already', async
 t.test('close ends requests that wait or hang', async (t) => {
   const entra = await startEntra()
   entra.control.misbehave('hang', true)
-  const hanging = t.rejects(fetch(`${entra.url}/common/oauth2/v2.0/token`, { method: 'POST', body: 'grant_type=refresh_token' }))
+  const hanging = t.rejects(
+    fetch(`${entra.url}/common/oauth2/v2.0/token`, { method: 'POST', body: 'grant_type=refresh_token' }),
+  )
   while (entra.control.state().gates.hanging === 0) await new Promise(setImmediate)
   await entra.close()
   await hanging
@@ -84,7 +105,8 @@ t.test('signIn, decline and needAdminApproval go the way of the pages', async (t
   const authorizeUrl = b.authorizeUrl()
   t.throws(() => control.signIn({ account: 'dora@contoso.com', authorizeUrl }), { code: 50057 })
   t.throws(() => control.signIn({ account: 'nora@northwind.com', authorizeUrl }), { code: 90094 })
-  const changed = (changes: Record<string, string>) => () => control.signIn({ account: jane, authorizeUrl: b.authorizeUrl(changes) })
+  const changed = (changes: Record<string, string>) => () =>
+    control.signIn({ account: jane, authorizeUrl: b.authorizeUrl(changes) })
   t.throws(changed({ redirect_uri: 'https://evil.example' }), { code: 50011 })
   t.throws(changed({ code_challenge: 'short' }), { code: 501491 })
   t.throws(() => control.signIn({ account: 'nobody', authorizeUrl }), /no account "nobody"/)
@@ -107,7 +129,10 @@ t.test('the same orders are taken over HTTP, on a port of its own', async (t) =>
   t.equal((await post('misbehave', { knob: 'aadsts', value: 50076, account: jane, times: 1 })).status, 200)
   const { json: state } = await get('/control')
   t.match(state, {
-    simulated: true, seed: 1, settings: { rotation: 'entra' }, knobs: { aadsts: [{ value: 50076, account: jane, times: 1 }], latency: [] },
+    simulated: true,
+    seed: 1,
+    settings: { rotation: 'entra' },
+    knobs: { aadsts: [{ value: 50076, account: jane, times: 1 }], latency: [] },
   })
   t.match((await b.refresh(tokens.refresh_token)).json, { error_codes: [50076] })
   t.equal((await post('configure', { rotation: 'strict', lifetime: 600 })).status, 200)
@@ -141,7 +166,11 @@ t.test('a wrong order over HTTP is refused with what was expected', async (t) =>
 t.test('it starts only on loopback and never beside the real Microsoft', async (t) => {
   await t.rejects(startEntra({ host: '0.0.0.0' }), /loopback only/)
   const hosts = [
-    'login.microsoftonline.com', 'login.microsoftonline.us', 'login.partner.microsoftonline.cn', 'login.windows.net', 'LOGIN.MICROSOFT.COM',
+    'login.microsoftonline.com',
+    'login.microsoftonline.us',
+    'login.partner.microsoftonline.cn',
+    'login.windows.net',
+    'LOGIN.MICROSOFT.COM',
   ]
   for (const host of hosts) {
     t.throws(() => refuseRealHosts({ MICROSOFT_LOGIN_URL: `https://${host}` }), /names the real/)

@@ -8,8 +8,18 @@ t.test('/me tells the work account’s default members, in order', async (t) => 
   t.equal(me.headers.get('odata-version'), '4.0')
   t.match(me.headers.get('content-type'), 'application/json;odata.metadata=minimal')
   t.same(Object.keys(me.json), [
-    '@odata.context', 'businessPhones', 'displayName', 'givenName', 'jobTitle', 'mail', 'mobilePhone', 'officeLocation',
-    'preferredLanguage', 'surname', 'userPrincipalName', 'id',
+    '@odata.context',
+    'businessPhones',
+    'displayName',
+    'givenName',
+    'jobTitle',
+    'mail',
+    'mobilePhone',
+    'officeLocation',
+    'preferredLanguage',
+    'surname',
+    'userPrincipalName',
+    'id',
   ])
   t.match(me.json, { displayName: 'Jane Miller', userPrincipalName: jane })
 })
@@ -25,7 +35,11 @@ t.test('files are listed, read and written', async (t) => {
   const b = await bench(t.teardown)
   const { access_token: token } = await b.connect()
   t.match((await b.graph('/v1.0/me/drive', token)).json, { driveType: 'business', quota: { state: 'normal' } })
-  const list = (await b.graph('/v1.0/me/drive/root/children', token)).json.value as { id: string; name: string; size: number }[]
+  const list = (await b.graph('/v1.0/me/drive/root/children', token)).json.value as {
+    id: string
+    name: string
+    size: number
+  }[]
   const [first] = list
   const path = `/v1.0/me/drive/items/${first?.id}`
   t.equal((await b.graph(path, token)).json.name, first?.name)
@@ -49,7 +63,11 @@ t.test('401 says in Graph’s words what is wrong with the token', async (t) => 
     const { error } = json as { error: Record<string, unknown> }
     t.same(Object.keys(error), ['code', 'message', 'innerError'])
     t.equal(error.code, 'InvalidAuthenticationToken')
-    t.match(error.innerError, { date: /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d$/, 'request-id': /-/, 'client-request-id': /-/ })
+    t.match(error.innerError, {
+      date: /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d$/,
+      'request-id': /-/,
+      'client-request-id': /-/,
+    })
     return error.message
   }
   t.equal(await message(''), 'Access token is empty.')
@@ -75,7 +93,11 @@ t.test('a missing permission is 403, also when it was withheld from an approved 
   const reader = await b.connect('omar@contoso.com', { scope: 'openid Files.Read' })
   t.match((await b.graph('/v1.0/me', reader.access_token)).json, { error: { code: 'Authorization_RequestDenied' } })
   const [file] = (await b.graph('/v1.0/me/drive/root/children', reader.access_token)).json.value as { id: string }[]
-  t.equal((await b.graph(`/v1.0/me/drive/items/${file?.id}/content`, reader.access_token, { method: 'PUT', body: 'x' })).status, 403)
+  t.equal(
+    (await b.graph(`/v1.0/me/drive/items/${file?.id}/content`, reader.access_token, { method: 'PUT', body: 'x' }))
+      .status,
+    403,
+  )
   const sam = await b.connect('sam@fabrikam.com')
   t.notMatch(sam.scope, 'Files')
   t.equal((await b.graph('/v1.0/me/drive', sam.access_token)).status, 403)
@@ -85,7 +107,9 @@ t.test('revoking sessions at Graph ends refresh tokens, and challenges clients t
   const b = await bench(t.teardown)
   const scope = 'openid offline_access User.Read User.RevokeSessions.All'
   const plain = await b.connect(jane, { scope })
-  const cp1 = (await b.refresh(plain.refresh_token, { claims: '{"access_token":{"xms_cc":{"values":["cp1"]}}}', scope })).json
+  const cp1 = (
+    await b.refresh(plain.refresh_token, { claims: '{"access_token":{"xms_cc":{"values":["cp1"]}}}', scope })
+  ).json
   const done = await b.graph('/v1.0/me/revokeSignInSessions', plain.access_token, { method: 'POST', body: '' })
   t.same(done.json, { '@odata.context': 'https://graph.microsoft.com/v1.0/$metadata#Edm.Boolean', value: true })
   t.match((await b.refresh(plain.refresh_token, { scope })).json, { error_codes: [50173] })

@@ -7,7 +7,7 @@ import type { Bench } from './entra-support.ts'
 type Key = JsonWebKey & { kid: string; issuer: string; x5c: string[] }
 
 async function keys(b: Bench): Promise<Key[]> {
-  return (await (await fetch(`${b.entra.url}/common/discovery/v2.0/keys`)).json() as { keys: Key[] }).keys
+  return ((await (await fetch(`${b.entra.url}/common/discovery/v2.0/keys`)).json()) as { keys: Key[] }).keys
 }
 
 function signed(token: unknown, published: Key[]): Key | undefined {
@@ -15,22 +15,31 @@ function signed(token: unknown, published: Key[]): Key | undefined {
   const key = published.find((entry) => entry.kid === openJwt(token).header.kid)
   if (!key) return undefined
   const publicKey = createPublicKey({ key, format: 'jwk' })
-  return verify('sha256', Buffer.from(`${head}.${body}`), publicKey, Buffer.from(signature, 'base64url')) ? key : undefined
+  return verify('sha256', Buffer.from(`${head}.${body}`), publicKey, Buffer.from(signature, 'base64url'))
+    ? key
+    : undefined
 }
 
 t.test('discovery has Microsoft’s members in its order, and lacks what it lacks', async (t) => {
   const b = await bench(t.teardown)
-  const get = async (tenant: string) => read(await fetch(`${b.entra.url}/${tenant}/v2.0/.well-known/openid-configuration`))
+  const get = async (tenant: string) =>
+    read(await fetch(`${b.entra.url}/${tenant}/v2.0/.well-known/openid-configuration`))
   const common = await get('common')
   t.equal(common.headers.get('cache-control'), 'max-age=86400, private')
-  t.same(
-    Object.keys(common.json).slice(0, 4),
-    ['token_endpoint', 'token_endpoint_auth_methods_supported', 'jwks_uri', 'response_modes_supported'],
-  )
+  t.same(Object.keys(common.json).slice(0, 4), [
+    'token_endpoint',
+    'token_endpoint_auth_methods_supported',
+    'jwks_uri',
+    'response_modes_supported',
+  ])
   t.equal(common.json.issuer, `${b.entra.url}/{tenantid}/v2.0`)
   for (const absent of [
-    'revocation_endpoint', 'introspection_endpoint', 'code_challenge_methods_supported', 'authorization_response_iss_parameter_supported',
-  ]) t.notOk(absent in common.json, absent)
+    'revocation_endpoint',
+    'introspection_endpoint',
+    'code_challenge_methods_supported',
+    'authorization_response_iss_parameter_supported',
+  ])
+    t.notOk(absent in common.json, absent)
   const contoso = 'c0470500-0000-4000-8000-00000c047050'
   const byDomain = await get('Contoso.com')
   t.equal(byDomain.json.issuer, `${b.entra.url}/${contoso}/v2.0`)
@@ -50,11 +59,23 @@ t.test('id tokens are signed by a published key and backdated by five minutes', 
   t.ok(new X509Certificate(Buffer.from(key?.x5c[0] ?? '', 'base64')).publicKey, 'x5c is a certificate')
   const { payload } = openJwt(token)
   t.match(payload, {
-    aud: b.entra.clientId, iss: `${b.entra.url}/${String(payload.tid)}/v2.0`, iat: start / 1000 - 300, nbf: start / 1000 - 300,
-    exp: start / 1000 + 3600, name: 'Jane Miller', nonce: 'n0nce', preferred_username: jane, email: jane, ver: '2.0',
+    aud: b.entra.clientId,
+    iss: `${b.entra.url}/${String(payload.tid)}/v2.0`,
+    iat: start / 1000 - 300,
+    nbf: start / 1000 - 300,
+    exp: start / 1000 + 3600,
+    name: 'Jane Miller',
+    nonce: 'n0nce',
+    preferred_username: jane,
+    email: jane,
+    ver: '2.0',
   })
   const personal = signed((await b.connect('pat@outlook.example')).id_token, published)
-  t.equal(personal?.issuer, `${b.entra.url}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0`, 'personal accounts have a key of their own')
+  t.equal(
+    personal?.issuer,
+    `${b.entra.url}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0`,
+    'personal accounts have a key of their own',
+  )
 })
 
 t.test('a refresh’s id token has no nonce, and without profile there is no oid', async (t) => {
@@ -99,7 +120,11 @@ t.test('every wrong id token is wrong in just its way', async (t) => {
   const unknown = await wrong('unknown_key')
   t.notOk(published.some((key) => key.kid === openJwt(unknown).header.kid))
   for (const [fault, claim] of [
-    ['wrong_aud', 'aud'], ['wrong_iss', 'iss'], ['wrong_nonce', 'nonce'], ['wrong_oid', 'oid'], ['wrong_tid', 'tid'],
+    ['wrong_aud', 'aud'],
+    ['wrong_iss', 'iss'],
+    ['wrong_nonce', 'nonce'],
+    ['wrong_oid', 'oid'],
+    ['wrong_tid', 'tid'],
   ] as const) {
     const token = await wrong(fault)
     t.ok(signed(token, published), `${fault} is well signed`)

@@ -102,7 +102,10 @@ t.test('latency waits that long by the given sleep', async (t) => {
 t.test('misbehaviour can be for one account, which goes before what is for everybody', async (t) => {
   const b = await bench(t.teardown)
   const { control } = b.entra
-  const [forJane, forOmar] = [control.issueRefreshToken({ account: jane }), control.issueRefreshToken({ account: omar })]
+  const [forJane, forOmar] = [
+    control.issueRefreshToken({ account: jane }),
+    control.issueRefreshToken({ account: omar }),
+  ]
   const janeId = control.state().accounts[0]?.objectId ?? ''
   control.misbehave('aadsts', 50057, { account: janeId })
   t.match((await b.refresh(forJane)).json, { error_codes: [50057] })

@@ -30,7 +30,13 @@ t.test('scopes come back shuffled by the seed, with openid profile email and wit
   const full = await b.connect(jane, { scope: 'offline_access https://graph.microsoft.com/User.Read' })
   t.same(
     String(full.scope).split(' ').toSorted(),
-    ['email', 'https://graph.microsoft.com/Files.ReadWrite.All', 'https://graph.microsoft.com/User.Read', 'openid', 'profile'],
+    [
+      'email',
+      'https://graph.microsoft.com/Files.ReadWrite.All',
+      'https://graph.microsoft.com/User.Read',
+      'openid',
+      'profile',
+    ],
     'full names as asked, and what was approved before comes too',
   )
   t.notOk('id_token' in full, 'no openid, no id token')
@@ -42,31 +48,49 @@ t.test('scopes come back shuffled by the seed, with openid profile email and wit
 
 t.test('without offline_access there is no refresh token, and client_info comes only when asked', async (t) => {
   const b = await bench(t.teardown)
-  t.notOk('refresh_token' in await b.connect(jane, { scope: 'openid User.Read' }))
+  t.notOk('refresh_token' in (await b.connect(jane, { scope: 'openid User.Read' })))
   const tokens = await b.connect()
   t.notOk('refresh_token' in (await b.refresh(tokens.refresh_token, { scope: 'openid User.Read' })).json)
   const asked = await b.refresh(tokens.refresh_token, { client_info: '1' })
   t.same(Object.keys(asked.json), [...members, 'client_info'])
-  t.match(JSON.parse(Buffer.from(String(asked.json.client_info), 'base64url').toString()), { uid: /^1a5e/, utid: /^c0470500/ })
+  t.match(JSON.parse(Buffer.from(String(asked.json.client_info), 'base64url').toString()), {
+    uid: /^1a5e/,
+    utid: /^c0470500/,
+  })
 })
 
 t.test('an error has Microsoft’s members, one trace id and the client’s correlation id', async (t) => {
   const b = await bench(t.teardown)
   const id = '14bf9e4f-0000-4000-8000-00000000c0de'
-  const answer = await b.post({ grant_type: 'refresh_token', refresh_token: 'garbage' }, { headers: { 'client-request-id': id } })
+  const answer = await b.post(
+    { grant_type: 'refresh_token', refresh_token: 'garbage' },
+    { headers: { 'client-request-id': id } },
+  )
   t.equal(answer.status, 400)
   t.same(Object.keys(answer.json), [
-    'error', 'error_description', 'error_codes', 'timestamp', 'trace_id', 'correlation_id', 'error_uri', 'suberror',
+    'error',
+    'error_description',
+    'error_codes',
+    'timestamp',
+    'trace_id',
+    'correlation_id',
+    'error_uri',
+    'suberror',
   ])
   const { trace_id: trace } = answer.json
   t.equal(answer.headers.get('x-ms-request-id'), trace)
   t.equal(answer.headers.get('x-ms-clitelem'), '1,9002313,0,,')
   t.equal(
     answer.json.error_description,
-    'AADSTS9002313: Invalid request. Request is malformed or invalid. '
-    + `Trace ID: ${String(trace)} Correlation ID: ${id} Timestamp: 2026-03-02 09:05:31Z`,
+    'AADSTS9002313: Invalid request. Request is malformed or invalid. ' +
+      `Trace ID: ${String(trace)} Correlation ID: ${id} Timestamp: 2026-03-02 09:05:31Z`,
   )
-  t.match(answer.json, { error: 'invalid_grant', error_codes: [9002313], timestamp: '2026-03-02 09:05:31Z', suberror: 'bad_token' })
+  t.match(answer.json, {
+    error: 'invalid_grant',
+    error_codes: [9002313],
+    timestamp: '2026-03-02 09:05:31Z',
+    suberror: 'bad_token',
+  })
 })
 
 t.test('a code is good once, for ten minutes, on its path, with its redirect URI and verifier', async (t) => {
@@ -74,7 +98,7 @@ t.test('a code is good once, for ten minutes, on its path, with its redirect URI
   const signIn = () => b.entra.control.signIn({ account: jane, authorizeUrl: b.authorizeUrl() })
   const refused = async (callback: string, changes: Record<string, string>, tenant?: string) => {
     const { status, json } = await b.redeem(callback, changes, tenant)
-    return [status, json.error, ...json.error_codes as number[]]
+    return [status, json.error, ...(json.error_codes as number[])]
   }
   const callback = signIn()
   t.same(await refused(callback, {}, 'common'), [400, 'invalid_grant', 700005])
@@ -89,7 +113,10 @@ t.test('a code is good once, for ten minutes, on its path, with its redirect URI
   const tooLate = signIn()
   b.entra.control.advance(600)
   t.same(await refused(tooLate, {}), [400, 'invalid_grant', 70008])
-  const unprotected = b.entra.control.signIn({ account: jane, authorizeUrl: b.authorizeUrl({ code_challenge: undefined }) })
+  const unprotected = b.entra.control.signIn({
+    account: jane,
+    authorizeUrl: b.authorizeUrl({ code_challenge: undefined }),
+  })
   t.same(await refused(unprotected, {}), [400, 'invalid_grant', 501481], 'a verifier without a challenge')
 })
 
@@ -102,7 +129,11 @@ t.test('a used refresh token stays good, and 90 days of rest end it', async (t) 
   b.entra.control.advance(89 * 86400)
   const third = (await b.refresh(second)).json.refresh_token
   b.entra.control.advance(86400)
-  t.match((await b.refresh(first)).json, { error: 'invalid_grant', error_codes: [700082], error_description: /inactive for 90\.00:00:00/ })
+  t.match((await b.refresh(first)).json, {
+    error: 'invalid_grant',
+    error_codes: [700082],
+    error_description: /inactive for 90\.00:00:00/,
+  })
   b.entra.control.advance(88 * 86400)
   t.equal((await b.refresh(third)).status, 200)
 })
@@ -128,7 +159,10 @@ t.test('revoked sessions end earlier refresh tokens and codes, even while the cl
   const callback = b.entra.control.signIn({ account: jane, authorizeUrl: b.authorizeUrl() })
   b.entra.control.revokeSessions({ account: jane })
   t.match((await b.refresh(token)).json, {
-    error: 'invalid_grant', error_codes: [50173], suberror: 'bad_token', error_description: /'2026-03-02T09:05:31\.0000000Z'/,
+    error: 'invalid_grant',
+    error_codes: [50173],
+    suberror: 'bad_token',
+    error_description: /'2026-03-02T09:05:31\.0000000Z'/,
   })
   t.match((await b.redeem(callback)).json, { error_codes: [50173] })
   t.equal((await b.refresh((await b.connect()).refresh_token)).status, 200)
@@ -162,7 +196,8 @@ t.test('personal accounts get opaque tokens and Microsoft’s personal tenant', 
   t.match(tokens.refresh_token, /^M\.C544_BAY\.0\.U\.-[\w*!$.-]{350,450}$/)
   t.notMatch(tokens.scope, /openid|email/)
   t.match(openJwt(tokens.id_token).payload, {
-    tid: '9188040d-6c67-4c5b-b112-36a304b66dad', oid: /^00000000-0000-0000-/,
+    tid: '9188040d-6c67-4c5b-b112-36a304b66dad',
+    oid: /^00000000-0000-0000-/,
     iss: `${b.entra.url}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0`,
   })
 })

@@ -16,7 +16,9 @@ async function listen(t: Teardown, listener: RequestListener): Promise<string> {
 /** A server that answers with its own name and what it was asked. */
 function echo(t: Teardown, name: string): Promise<string> {
   return listen(t, (incoming, outgoing) => {
-    void read(incoming).then((body) => outgoing.end(JSON.stringify({ name, url: incoming.url, headers: incoming.headers, body })))
+    void read(incoming).then((body) =>
+      outgoing.end(JSON.stringify({ name, url: incoming.url, headers: incoming.headers, body })),
+    )
   })
 }
 
@@ -35,11 +37,21 @@ async function open(t: Teardown, options: { proto?: 'https'; host?: string } = {
 
 t.test('the broker gets its public paths, MEGDocs everything else', async (t) => {
   const get = await open(t)
-  const brokers = ['/auth/oauth2/microsoft/connect/x', '/auth/oauth2/microsoft/callback?code=1', '/accounts/account/microsoft']
+  const brokers = [
+    '/auth/oauth2/microsoft/connect/x',
+    '/auth/oauth2/microsoft/callback?code=1',
+    '/accounts/account/microsoft',
+  ]
   for (const path of [...brokers, '/accounts/account/microsoft/']) {
     t.match(await get(path), { name: 'broker', url: path })
   }
-  for (const path of ['/', '/documents', '/auth/oauth2/microsoftx', '/accounts/account/', '/x?/auth/oauth2/microsoft/']) {
+  for (const path of [
+    '/',
+    '/documents',
+    '/auth/oauth2/microsoftx',
+    '/accounts/account/',
+    '/x?/auth/oauth2/microsoft/',
+  ]) {
     t.match(await get(path), { name: 'megdocs', url: path })
   }
 })
@@ -47,11 +59,20 @@ t.test('the broker gets its public paths, MEGDocs everything else', async (t) =>
 t.test('what a client says about forwarding is replaced by what the door knows', async (t) => {
   const get = await open(t)
   const said = {
-    'x-forwarded-for': '6.6.6.6', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil', 'x-forwarded-prefix': '/x',
-    forwarded: 'for=6.6.6.6', 'x-real-ip': '6.6.6.6',
+    'x-forwarded-for': '6.6.6.6',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'evil',
+    'x-forwarded-prefix': '/x',
+    forwarded: 'for=6.6.6.6',
+    'x-real-ip': '6.6.6.6',
   }
   const { headers } = await get('/auth/oauth2/microsoft/', { headers: { ...said, 'x-kept': 'yes' } })
-  t.match(headers, { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', 'x-forwarded-host': headers.host, 'x-kept': 'yes' })
+  t.match(headers, {
+    'x-forwarded-for': '127.0.0.1',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': headers.host,
+    'x-kept': 'yes',
+  })
   for (const name of ['forwarded', 'x-real-ip', 'x-forwarded-prefix']) t.notOk(name in headers, name)
 })
 

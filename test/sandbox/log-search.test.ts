@@ -11,7 +11,11 @@ t.test('a clean log is clean, and shows nothing by chance', (t) => {
 
 t.test('a secret is found whole, cut off and URL-encoded, and not repeated', (t) => {
   const long = `a+b/c${'x'.repeat(40)}`
-  for (const [log, wanted] of [[`"url":"/x?y=${secret}"`, secret], [`${secret.slice(0, 24)}…`, secret], [encodeURIComponent(long), long]] as const) {
+  for (const [log, wanted] of [
+    [`"url":"/x?y=${secret}"`, secret],
+    [`${secret.slice(0, 24)}…`, secret],
+    [encodeURIComponent(long), long],
+  ] as const) {
     const found = findSecrets(log, [wanted])
     t.equal(found.length, 1, log)
     t.notOk(found.join('').includes(wanted))

@@ -17,7 +17,11 @@ async function run(cwd: string): Promise<{ child: ChildProcess; output(): string
     if (/^Open {3}http:/m.test(text)) break
   }
   child.stdout.on('data', (chunk: Buffer) => (text += String(chunk)))
-  return { child, output: () => text, ports: [...text.matchAll(/http:\/\/[^/\s]+:(\d+)/g)].map(([, port]) => Number(port)) }
+  return {
+    child,
+    output: () => text,
+    ports: [...text.matchAll(/http:\/\/[^/\s]+:(\d+)/g)].map(([, port]) => Number(port)),
+  }
 }
 
 function accepts(port: number): Promise<boolean> {
@@ -35,7 +39,8 @@ t.test('the sandbox says what it starts and where to go, and Ctrl-C ends all of 
   const cwd = t.testdir({})
   t.teardown(() => forgetWorld(join(cwd, '.sandbox')))
   const { child, output, ports } = await run(cwd)
-  for (const part of ['PostgreSQL', 'simulated Microsoft', 'MEGDocs and the front door', 'the token broker']) t.match(output(), `starting ${part}`)
+  for (const part of ['PostgreSQL', 'simulated Microsoft', 'MEGDocs and the front door', 'the token broker'])
+    t.match(output(), `starting ${part}`)
   t.equal(ports.length, 4)
   for (const port of ports) t.ok(await accepts(port), `port ${port} is open`)
   child.kill('SIGINT')

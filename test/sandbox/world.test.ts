@@ -27,7 +27,8 @@ t.test('what a person connected is still there, and still refreshes, after the s
   const page = await jane.browser.open(`${second.url}/documents`)
   t.match(page, { status: 200, text: /OneDrive of Jane Miller/ })
   t.ok(generationOn(page) > before.generation)
-  for (const name of ['secrets.json', 'callers.json', 'broker.log']) t.equal(statSync(join(dir, name)).mode & 0o777, 0o600, name)
+  for (const name of ['secrets.json', 'callers.json', 'broker.log'])
+    t.equal(statSync(join(dir, name)).mode & 0o777, 0o600, name)
   t.match(readFileSync(join(dir, 'broker.log'), 'utf8'), /"msg":"listening"/)
 })
 
@@ -42,10 +43,16 @@ t.test('MEGDocs, around the connecting', async (t) => {
   t.match(said.join('\n'), `port ${port} is taken: using another one`)
   t.not(world.frontDoor.port, port)
 
-  await t.test('forms without the session\'s token change nothing', async (t) => {
+  await t.test("forms without the session's token change nothing", async (t) => {
     const { browser, home } = await logIn(world, 'u-1001')
     for (const path of ['/microsoft/connect', '/logout', '/sandbox/down', '/documents/x']) {
-      const page = await browser.press({ ...home, forms: [{ action: path, method: 'post', fields: { csrf: 'x' }, buttons: [{ id: 'b', text: 'b' }] }] }, 'b')
+      const page = await browser.press(
+        {
+          ...home,
+          forms: [{ action: path, method: 'post', fields: { csrf: 'x' }, buttons: [{ id: 'b', text: 'b' }] }],
+        },
+        'b',
+      )
       t.equal(page.status, 403, path)
     }
     t.match(await browser.open(`${world.url}/`), { text: /Good day, Dr. Jane Doe/ })
@@ -53,9 +60,15 @@ t.test('MEGDocs, around the connecting', async (t) => {
 
   await t.test('who is not logged in is asked to, and comes back to the same page and to no other site', async (t) => {
     const browser = createBrowser()
-    t.match((await browser.press(await browser.open(`${world.url}/microsoft/connect`), 'Jane')).title, /Connect to Microsoft/)
+    t.match(
+      (await browser.press(await browser.open(`${world.url}/microsoft/connect`), 'Jane')).title,
+      /Connect to Microsoft/,
+    )
     const elsewhere = createBrowser()
-    const page = await elsewhere.press(await elsewhere.open(`${world.url}/login?next=${encodeURIComponent('https://evil.example/')}`), 'Jane')
+    const page = await elsewhere.press(
+      await elsewhere.open(`${world.url}/login?next=${encodeURIComponent('https://evil.example/')}`),
+      'Jane',
+    )
     t.equal(page.url, `${world.url}/`)
   })
 

@@ -23,13 +23,19 @@ const SEED = Number(process.env['AGREEMENT_SEED'] ?? Date.now() % 2 ** 31)
 const often = <T>(usual: T, rare: fc.Arbitrary<T>) => {
   return fc.oneof({ weight: 12, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: rare })
 }
-const printable = fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map(code => String.fromCharCode(code)), maxLength: 12 })
+const printable = fc.string({
+  unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
+  maxLength: 12,
+})
 const segment = fc.stringMatching(/^[A-Za-z0-9._~!$&'()*+,;=:@%-]{0,8}$/)
 const path = fc.oneof(
-  fc.array(segment, { minLength: 1, maxLength: 4 }).map(segments => `/${segments.join('/')}`),
+  fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => `/${segments.join('/')}`),
   fc.constantFrom('/', '//', '/./a', '/a/../b', '/%2e%2e/a', '/a%2Fb', '/a;x', '/"quoted"', '/a\\b', '/{a}|b'),
 )
-const query = fc.oneof(fc.constant(''), fc.stringMatching(/^[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,12}$/).map(text => `?${text}`))
+const query = fc.oneof(
+  fc.constant(''),
+  fc.stringMatching(/^[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,12}$/).map((text) => `?${text}`),
+)
 const fields: [string, string][] = [
   ['Accept', 'application/json'],
   ['X-Empty', ''],
@@ -44,17 +50,53 @@ const bodyFields: [string, string][] = [
 ]
 const extras = ['"accept"', '"x-empty"', '"x-spaced"', '"host"']
 const strange = [
-  '"x-twice"', '"x-none"', '"@method"', '"@status"', '"@foo"', '"Accept"', '"accept";sf', '"accept";req', '"@signature-params"',
-  '"@query-param";name="a"', '"a\\"b"', '"accept" ', '', 'accept', '"signature"', '"signature-input"', '"@request-target"', '"@scheme"',
+  '"x-twice"',
+  '"x-none"',
+  '"@method"',
+  '"@status"',
+  '"@foo"',
+  '"Accept"',
+  '"accept";sf',
+  '"accept";req',
+  '"@signature-params"',
+  '"@query-param";name="a"',
+  '"a\\"b"',
+  '"accept" ',
+  '',
+  'accept',
+  '"signature"',
+  '"signature-input"',
+  '"@request-target"',
+  '"@scheme"',
 ]
-const time = (usual: number) => often(`${usual}`, fc.oneof(
-  fc.integer({ min: NOW_S - 70, max: NOW_S + 70 }).map(String),
-  fc.constantFrom(`${usual}.0`, `0${usual}`, `"${usual}"`, `@${usual}`, `-${usual}`, `${usual}0000000`, '?1', ' 1', '1e9'),
-))
-const quoted = (text: fc.Arbitrary<string>) => text.map(value => `"${value}"`)
+const time = (usual: number) =>
+  often(
+    `${usual}`,
+    fc.oneof(
+      fc.integer({ min: NOW_S - 70, max: NOW_S + 70 }).map(String),
+      fc.constantFrom(
+        `${usual}.0`,
+        `0${usual}`,
+        `"${usual}"`,
+        `@${usual}`,
+        `-${usual}`,
+        `${usual}0000000`,
+        '?1',
+        ' 1',
+        '1e9',
+      ),
+    ),
+  )
+const quoted = (text: fc.Arbitrary<string>) => text.map((value) => `"${value}"`)
 const nonce = often(`"${'n'.repeat(22)}"`, quoted(fc.oneof(fc.stringMatching(/^[A-Za-z0-9_-]{20,66}$/), printable)))
-const tag = often('"token-broker/1"', fc.oneof(quoted(printable), fc.constantFrom('token-broker/1', ':AAAA:', '1', '%"a"')))
-const label = often('sig1', fc.oneof(fc.stringMatching(/^[a-z*][a-z0-9_.*-]{0,8}$/), fc.constantFrom('Sig', '1a', '', 'a b', 'a=b', '*')))
+const tag = often(
+  '"token-broker/1"',
+  fc.oneof(quoted(printable), fc.constantFrom('token-broker/1', ':AAAA:', '1', '%"a"')),
+)
+const label = often(
+  'sig1',
+  fc.oneof(fc.stringMatching(/^[a-z*][a-z0-9_.*-]{0,8}$/), fc.constantFrom('Sig', '1a', '', 'a b', 'a=b', '*')),
+)
 
 const drafts: fc.Arbitrary<Draft> = fc
   .record({
@@ -73,13 +115,21 @@ const drafts: fc.Arbitrary<Draft> = fc
     expires: time(NOW_S + 30),
     nonce,
     tag,
-    alg: fc.oneof({ weight: 4, arbitrary: fc.constant('none') }, { weight: 1, arbitrary: fc.constantFrom('own', '"other"', '1') }),
-    more: often([], fc.constantFrom<Draft['params']>([['created', '1']], [['x', undefined]], [['X', '1']], [['*', '"a"']])),
+    alg: fc.oneof(
+      { weight: 4, arbitrary: fc.constant('none') },
+      { weight: 1, arbitrary: fc.constantFrom('own', '"other"', '1') },
+    ),
+    more: often(
+      [],
+      fc.constantFrom<Draft['params']>([['created', '1']], [['x', undefined]], [['X', '1']], [['*', '"a"']]),
+    ),
     shuffle: fc.boolean(),
     host: often(AUTHORITY, fc.constantFrom('Broker.Internal', `${AUTHORITY}:443`, 'evil.example', `${AUTHORITY}:80`)),
   })
-  .map(parts => {
-    const target = parts.wholeUri ? ['"@method"', '"@target-uri"'] : ['"@method"', '"@authority"', '"@path"', '"@query"']
+  .map((parts) => {
+    const target = parts.wholeUri
+      ? ['"@method"', '"@target-uri"']
+      : ['"@method"', '"@authority"', '"@path"', '"@query"']
     const body = parts.withBody ? ['"content-digest"', '"content-type"'] : []
     const components = [...target, ...body, ...parts.extra, ...parts.odd].filter((_, i) => i !== parts.dropped)
     const alg = parts.alg === 'own' ? `"${parts.key.algorithm}"` : parts.alg === 'none' ? undefined : parts.alg
@@ -98,46 +148,72 @@ const drafts: fc.Arbitrary<Draft> = fc
   })
 
 /** Edits of the two signature lines after signing: what a broken or hostile writer adds to them. */
-const edits = often<(text: string) => string>(text => text, fc.constantFrom(
-  text => ` ${text} `, text => `${text},`, text => `${text};`, text => `${text}, ${text}`, text => text.replace(';', '; '),
-  text => text.replace('" "', '"  "'), text => text.replace('=:', ': '), text => text.replace('=:', ':'), text => text.replace('(', '( '),
-  text => text.toUpperCase(), text => text.slice(0, -1),
-))
+const edits = often<(text: string) => string>(
+  (text) => text,
+  fc.constantFrom(
+    (text) => ` ${text} `,
+    (text) => `${text},`,
+    (text) => `${text};`,
+    (text) => `${text}, ${text}`,
+    (text) => text.replace(';', '; '),
+    (text) => text.replace('" "', '"  "'),
+    (text) => text.replace('=:', ': '),
+    (text) => text.replace('=:', ':'),
+    (text) => text.replace('(', '( '),
+    (text) => text.toUpperCase(),
+    (text) => text.slice(0, -1),
+  ),
+)
 
-t.test(`whatever ours accepts, both others accept with the identical base (${CASES} cases, seed ${SEED})`, async t => {
-  let accepted = 0
-  const property = fc.asyncProperty(drafts, edits, edits, async (draft, editInput, editSignature) => {
-    const signed = sign({ ...draft, hosts: [AUTHORITY] })
-    const lines = { 'Signature-Input': editInput(signed['Signature-Input']), Signature: editSignature(signed.Signature) }
-    const request = message(draft, Object.entries(lines))
-    const result = verifyRequest(request, OPTIONS)
-    if (result.kind !== 'verified') return
-    accepted++
-    agreesOnFields(request, result)
-    await agreesOnTheWhole(request, result)
-  })
-  const details = await fc.check(property, { numRuns: CASES, seed: SEED })
-  if (details.failed) t.fail(`AGREEMENT_SEED=${SEED}: ${fc.defaultReportMessage(details) ?? ''}`)
-  t.comment(`${accepted} of ${CASES} accepted`)
-  t.ok(accepted > CASES / 10 && accepted < CASES, `enough of both kinds: ${accepted} accepted`)
-})
+t.test(
+  `whatever ours accepts, both others accept with the identical base (${CASES} cases, seed ${SEED})`,
+  async (t) => {
+    let accepted = 0
+    const property = fc.asyncProperty(drafts, edits, edits, async (draft, editInput, editSignature) => {
+      const signed = sign({ ...draft, hosts: [AUTHORITY] })
+      const lines = {
+        'Signature-Input': editInput(signed['Signature-Input']),
+        Signature: editSignature(signed.Signature),
+      }
+      const request = message(draft, Object.entries(lines))
+      const result = verifyRequest(request, OPTIONS)
+      if (result.kind !== 'verified') return
+      accepted++
+      agreesOnFields(request, result)
+      await agreesOnTheWhole(request, result)
+    })
+    const details = await fc.check(property, { numRuns: CASES, seed: SEED })
+    if (details.failed) t.fail(`AGREEMENT_SEED=${SEED}: ${fc.defaultReportMessage(details) ?? ''}`)
+    t.comment(`${accepted} of ${CASES} accepted`)
+    t.ok(accepted > CASES / 10 && accepted < CASES, `enough of both kinds: ${accepted} accepted`)
+  },
+)
 
 function agreesOnFields(request: RequestMessage, result: VerifiedRequest): void {
-  const raw = (name: string) => request.rawHeaders[request.rawHeaders.indexOf(name) + 1]?.replace(/^[ \t]+|[ \t]+$/g, '') as string
+  const raw = (name: string) =>
+    request.rawHeaders[request.rawHeaders.indexOf(name) + 1]?.replace(/^[ \t]+|[ \t]+$/g, '') as string
   const input = parseDictionary(raw('Signature-Input'))
   same(serializeDictionary(input), raw('Signature-Input'), 'Signature-Input is canonical')
   same(serializeDictionary(parseDictionary(raw('Signature'))), raw('Signature'), 'Signature is canonical')
   same(input.size, 1, 'one member')
   const [[components, parameters] = [[], new Map()]] = [...input.values()]
-  same((components as [string, unknown][]).map(([name]) => `"${name}"`), result.covered.map(([identifier]) => identifier), 'components')
+  same(
+    (components as [string, unknown][]).map(([name]) => `"${name}"`),
+    result.covered.map(([identifier]) => identifier),
+    'components',
+  )
   const { created, expires, nonce } = result
-  const read = ['created', 'expires', 'nonce', 'keyid'].map(name => parameters.get(name))
+  const read = ['created', 'expires', 'nonce', 'keyid'].map((name) => parameters.get(name))
   same(read, [created, expires, nonce, result.key.keyId], 'parameters')
 }
 
-async function agreesOnTheWhole({ method, target, rawHeaders }: RequestMessage, result: VerifiedRequest): Promise<void> {
+async function agreesOnTheWhole(
+  { method, target, rawHeaders }: RequestMessage,
+  result: VerifiedRequest,
+): Promise<void> {
   const list: { name: string; value: string }[] = []
-  for (let i = 0; i < rawHeaders.length; i += 2) list.push({ name: rawHeaders[i] as string, value: rawHeaders[i + 1] as string })
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    list.push({ name: rawHeaders[i] as string, value: rawHeaders[i + 1] as string })
   const { algorithm } = result.key
   const ours = signatureBase(result.covered, result.signatureInput.slice(result.signatureInput.indexOf('=') + 1))
   let theirs = ''
@@ -148,17 +224,20 @@ async function agreesOnTheWhole({ method, target, rawHeaders }: RequestMessage, 
       return signatureMatches(result.key, theirs, signature)
     },
   }
-  await verifySignature({ kind: 'request', method, targetUri: `https://${AUTHORITY}${target}`, requestTarget: target, fields: list }, {
-    policy: {
-      algorithms: [algorithm],
-      requiredComponents: ['@method'],
-      requiredParameters: ['created', 'expires', 'nonce', 'keyid', 'tag'],
-      maxAge: 66,
-      clockSkew: 5,
-      now: NOW_S,
+  await verifySignature(
+    { kind: 'request', method, targetUri: `https://${AUTHORITY}${target}`, requestTarget: target, fields: list },
+    {
+      policy: {
+        algorithms: [algorithm],
+        requiredComponents: ['@method'],
+        requiredParameters: ['created', 'expires', 'nonce', 'keyid', 'tag'],
+        maxAge: 66,
+        clockSkew: 5,
+        now: NOW_S,
+      },
+      resolveVerifier: () => verifier,
     },
-    resolveVerifier: () => verifier,
-  })
+  )
   same(theirs, ours, 'base')
 }
 

@@ -6,29 +6,43 @@ const request: RequestMessage = {
   method: 'get',
   target: '/a/../b//%2F;x?c?d=%41',
   scheme: 'https',
-  rawHeaders: ['HOST', 'Broker.Internal:443', 'Accept', ' \ta\t ', 'accept', 'b', '@method', 'x', '@foo', 'x', 'X-Nbsp', '\u00a0a'],
+  rawHeaders: [
+    'HOST',
+    'Broker.Internal:443',
+    'Accept',
+    ' \ta\t ',
+    'accept',
+    'b',
+    '@method',
+    'x',
+    '@foo',
+    'x',
+    'X-Nbsp',
+    '\u00a0a',
+  ],
 }
-const value = (name: string, message: RequestMessage = request) => requestComponent(message, fieldsOf(message.rawHeaders), name)
+const value = (name: string, message: RequestMessage = request) =>
+  requestComponent(message, fieldsOf(message.rawHeaders), name)
 
-t.test('nothing of a request is folded, decoded or put in capitals', async t => {
+t.test('nothing of a request is folded, decoded or put in capitals', async (t) => {
   t.equal(value('@method'), 'get')
   t.equal(value('@path'), '/a/../b//%2F;x')
   t.equal(value('@query'), '?c?d=%41')
   t.equal(value('@target-uri'), 'https://broker.internal/a/../b//%2F;x?c?d=%41')
 })
 
-t.test('fields lose spaces and tabs around each line, and nothing else', async t => {
+t.test('fields lose spaces and tabs around each line, and nothing else', async (t) => {
   t.equal(value('accept'), 'a, b')
   t.equal(value('x-nbsp'), '\u00a0a')
   t.equal(value('x-none'), undefined)
 })
 
-t.test('a name with @ is never looked up as a field', async t => {
+t.test('a name with @ is never looked up as a field', async (t) => {
   t.equal(value('@foo'), undefined)
   t.equal(value('@Method'), undefined)
 })
 
-t.test('the authority is the one Host, in lower case, without the scheme\'s own port', async t => {
+t.test("the authority is the one Host, in lower case, without the scheme's own port", async (t) => {
   t.equal(value('@authority'), 'broker.internal')
   for (const rawHeaders of [[], ['Host', 'a', 'host', 'a']]) {
     t.equal(value('@authority', { ...request, rawHeaders }), undefined)
@@ -39,8 +53,14 @@ t.test('the authority is the one Host, in lower case, without the scheme\'s own 
   t.equal(normalizeAuthority('[::1]:443', 'https'), '[::1]')
 })
 
-t.test('the base has a line feed between its lines and none at its end', async t => {
-  const base = signatureBase([['"@method"', 'GET'], ['"@path"', '/']], '("@method" "@path")')
+t.test('the base has a line feed between its lines and none at its end', async (t) => {
+  const base = signatureBase(
+    [
+      ['"@method"', 'GET'],
+      ['"@path"', '/'],
+    ],
+    '("@method" "@path")',
+  )
   t.equal(base, '"@method": GET\n"@path": /\n"@signature-params": ("@method" "@path")')
   t.equal(signatureBase([], '()'), '"@signature-params": ()')
 })

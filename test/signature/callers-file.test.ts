@@ -14,13 +14,13 @@ function open(path: string) {
   const problems: CallersError[] = []
   const file = new CallersFile(path, {
     now: () => NOW,
-    onChange: callers => changes.push(callers),
-    onProblem: error => problems.push(error),
+    onChange: (callers) => changes.push(callers),
+    onProblem: (error) => problems.push(error),
   })
   return { file, changes, problems, names: () => file.current().list.map(({ name }) => name) }
 }
 
-t.test('a changed file is taken over, an unchanged one is left alone', async t => {
+t.test('a changed file is taken over, an unchanged one is left alone', async (t) => {
   const path = join(t.testdir(), 'callers.json')
   writeFileSync(path, one)
   const { file, changes, names } = open(path)
@@ -35,7 +35,7 @@ t.test('a changed file is taken over, an unchanged one is left alone', async t =
   t.same(changes, [file.current()])
 })
 
-t.test('a broken or missing file keeps the callers and is told once', async t => {
+t.test('a broken or missing file keeps the callers and is told once', async (t) => {
   const path = join(t.testdir(), 'callers.json')
   writeFileSync(path, both)
   const { file, problems, names } = open(path)
@@ -45,15 +45,21 @@ t.test('a broken or missing file keeps the callers and is told once', async t =>
   t.equal(problems.length, 1)
   rmSync(path)
   t.same([file.reload(), file.reload()], ['broken', 'broken'])
-  t.same(problems.map(({ problems: [first] }) => first?.expected), ['valid JSON', 'a readable file (ENOENT)'])
+  t.same(
+    problems.map(({ problems: [first] }) => first?.expected),
+    ['valid JSON', 'a readable file (ENOENT)'],
+  )
   writeFileSync(path, one)
   t.equal(file.reload(), 'changed')
   t.same(names(), ['megdocs'])
 })
 
-t.test('the swap of a mounted directory\'s symlink, as Kubernetes does it, is seen', async t => {
+t.test("the swap of a mounted directory's symlink, as Kubernetes does it, is seen", async (t) => {
   const dir = t.testdir()
-  for (const [version, text] of [['v1', one], ['v2', both]] as const) {
+  for (const [version, text] of [
+    ['v1', one],
+    ['v2', both],
+  ] as const) {
     mkdirSync(join(dir, version))
     writeFileSync(join(dir, version, 'callers.json'), text)
   }
@@ -67,7 +73,7 @@ t.test('the swap of a mounted directory\'s symlink, as Kubernetes does it, is se
   t.same(names(), ['megdocs', 'reports'])
 })
 
-t.test('a file that cannot be used at start is an error', async t => {
+t.test('a file that cannot be used at start is an error', async (t) => {
   const path = join(t.testdir(), 'callers.json')
   t.throws(() => open(path), CallersError)
   writeFileSync(path, '{}')

@@ -18,7 +18,13 @@ async function start(capacity = 1000) {
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, asFailure(error)))
   await app.register(async (scope) => {
     await requireSignatures(scope, {
-      signatures: createGate({ callers: () => CALLERS, authorities: new Set([AUTHORITY]), scheme: 'http', nonces, now: () => NOW }),
+      signatures: createGate({
+        callers: () => CALLERS,
+        authorities: new Set([AUTHORITY]),
+        scheme: 'http',
+        nonces,
+        now: () => NOW,
+      }),
       nonces: { consume: async () => true },
       requestsPerMinute: () => LIMIT,
       now: () => NOW,
@@ -39,7 +45,7 @@ t.test('what a caller sends beyond its limit takes no room in the memory that al
   t.equal(nonces.size, LIMIT)
 })
 
-t.test('a request that is sent again uses up nothing of the caller\'s limit', async (t) => {
+t.test("a request that is sent again uses up nothing of the caller's limit", async (t) => {
   const { refused, signed, send } = await start()
   const captured = signed()
   t.equal((await send(captured)).statusCode, 200)

@@ -8,8 +8,16 @@ import { hmacSha256 } from '../../src/signature/hmac.ts'
 const hex = (text: string) => Buffer.from(text, 'hex')
 const RFC_4231: [key: Buffer, text: string, code: string][] = [
   [Buffer.alloc(20, 0x0b), 'Hi There', 'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7'],
-  [Buffer.from('Jefe'), 'what do ya want for nothing?', '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843'],
-  [Buffer.alloc(131, 0xaa), 'Test Using Larger Than Block-Size Key - Hash Key First', '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54'],
+  [
+    Buffer.from('Jefe'),
+    'what do ya want for nothing?',
+    '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
+  ],
+  [
+    Buffer.alloc(131, 0xaa),
+    'Test Using Larger Than Block-Size Key - Hash Key First',
+    '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54',
+  ],
   [
     Buffer.alloc(131, 0xaa),
     'This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed before being used by the HMAC algorithm.',
@@ -24,17 +32,34 @@ t.test('the cases of RFC 4231 whose data is text', async (t) => {
   }
 })
 
-t.test('whatever key and text, it is what node:crypto makes of them, one after the other with the same buffers', async () => {
-  const keys = fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 200 }), fc.uint8Array({ minLength: 63, maxLength: 65 })).map((bytes) => createSecretKey(bytes))
-  const texts = fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ unit: 'grapheme', maxLength: 4_000 }), fc.constant('é€𝄞'.repeat(3_000)))
-  fc.assert(fc.property(fc.array(keys, { minLength: 1, maxLength: 3 }), fc.array(texts, { minLength: 1, maxLength: 5 }), (several, all) => {
-    for (const text of all) {
-      for (const key of several) {
-        for (const encoding of ['base64', 'binary'] as const) {
-          if (hmacSha256(key, text, encoding) !== createHmac('sha256', key).update(text).digest(encoding)) return false
-        }
-      }
-    }
-    return true
-  }), { numRuns: 300 })
-})
+t.test(
+  'whatever key and text, it is what node:crypto makes of them, one after the other with the same buffers',
+  async () => {
+    const keys = fc
+      .oneof(fc.uint8Array({ minLength: 1, maxLength: 200 }), fc.uint8Array({ minLength: 63, maxLength: 65 }))
+      .map((bytes) => createSecretKey(bytes))
+    const texts = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 300 }),
+      fc.string({ unit: 'grapheme', maxLength: 4_000 }),
+      fc.constant('é€𝄞'.repeat(3_000)),
+    )
+    fc.assert(
+      fc.property(
+        fc.array(keys, { minLength: 1, maxLength: 3 }),
+        fc.array(texts, { minLength: 1, maxLength: 5 }),
+        (several, all) => {
+          for (const text of all) {
+            for (const key of several) {
+              for (const encoding of ['base64', 'binary'] as const) {
+                if (hmacSha256(key, text, encoding) !== createHmac('sha256', key).update(text).digest(encoding))
+                  return false
+              }
+            }
+          }
+          return true
+        },
+      ),
+      { numRuns: 300 },
+    )
+  },
+)

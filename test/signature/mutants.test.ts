@@ -22,7 +22,7 @@ interface Wire {
 for (const key of [HMAC, ED25519]) {
   // Without headers that no signature covers and nothing depends on.
   for (const draft of [get({ key, headers: [] }), post({ key })]) {
-    t.test(`0 of ${PER_REQUEST} mutants of a ${draft.method} signed with ${key.algorithm} are accepted`, async t => {
+    t.test(`0 of ${PER_REQUEST} mutants of a ${draft.method} signed with ${key.algorithm} are accepted`, async (t) => {
       const original = wireOf(message(draft), draft.method === 'POST' ? BODY : '')
       t.equal(accepted(original), true, 'the original is accepted')
       const { length } = text(original)
@@ -62,7 +62,8 @@ function* mutants(original: Wire): Generator<[position: number, mutant: Wire]> {
     yield at(position, whole.charAt(position).repeat(2))
     const [first, second] = whole.slice(position, position + 2)
     // Not across the boundary of head and body, which only looks like an exchange of bytes here.
-    if (second !== undefined && first !== second && position + 1 !== split) yield at(position, `${second}${first ?? ''}`, 2)
+    if (second !== undefined && first !== second && position + 1 !== split)
+      yield at(position, `${second}${first ?? ''}`, 2)
   }
   const random = generator(SEED)
   for (;;) {
@@ -83,8 +84,8 @@ function wireOf({ method, target, rawHeaders }: RequestMessage, body: string): W
 function parse({ head }: Wire): RequestMessage {
   const [first = '', ...rest] = head.split('\n')
   const space = first.indexOf(' ')
-  const lines = rest.filter(line => line.includes(':'))
-  const rawHeaders = lines.flatMap(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)])
+  const lines = rest.filter((line) => line.includes(':'))
+  const rawHeaders = lines.flatMap((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)])
   return { method: first.slice(0, space), target: first.slice(space + 1), scheme: 'https', rawHeaders }
 }
 

@@ -6,7 +6,7 @@ import { get, message, NOW, NOW_S, OPTIONS, params } from './support.ts'
 
 const memoryOf = (capacity?: number) => new NonceMemory({ secret: 'test', ...(capacity !== undefined && { capacity }) })
 
-t.test('a nonce is new once per key', async t => {
+t.test('a nonce is new once per key', async (t) => {
   const memory = memoryOf()
   t.equal(memory.remember('a', 'nonce', NOW), 'new')
   t.equal(memory.remember('a', 'nonce', NOW + 1), 'replayed')
@@ -15,38 +15,45 @@ t.test('a nonce is new once per key', async t => {
   t.equal(memory.size, 3)
 })
 
-t.test('a nonce is remembered as long as any request with it could be accepted, wherever the tables change', async t => {
-  // The longest possible: created 5 s ahead of us, 60 s of life, 5 s of skew.
-  const request = message(get({ params: params({ created: `${NOW_S + 5}`, expires: `${NOW_S + 65}` }) }))
-  const acceptedAt = (ms: number) => verifyRequest(request, { ...OPTIONS, now: NOW + ms }).kind === 'verified'
-  t.same([acceptedAt(0), acceptedAt(69_999), acceptedAt(70_000)], [true, true, false])
-  for (let started = 0; started <= 140_000; started += 500) {
-    const memory = memoryOf(1000)
-    memory.remember('k', 'first', NOW - started)
-    memory.remember('k', 'between', NOW - started / 2)
-    memory.remember('k', 'nonce', NOW)
-    for (let ms = 1000; ms < 70_000; ms += 3000) memory.remember('k', `traffic-${ms}`, NOW + ms)
-    if (memory.remember('k', 'nonce', NOW + 69_999) !== 'replayed') return t.fail(`first table begun ${started} ms before`)
-  }
-})
+t.test(
+  'a nonce is remembered as long as any request with it could be accepted, wherever the tables change',
+  async (t) => {
+    // The longest possible: created 5 s ahead of us, 60 s of life, 5 s of skew.
+    const request = message(get({ params: params({ created: `${NOW_S + 5}`, expires: `${NOW_S + 65}` }) }))
+    const acceptedAt = (ms: number) => verifyRequest(request, { ...OPTIONS, now: NOW + ms }).kind === 'verified'
+    t.same([acceptedAt(0), acceptedAt(69_999), acceptedAt(70_000)], [true, true, false])
+    for (let started = 0; started <= 140_000; started += 500) {
+      const memory = memoryOf(1000)
+      memory.remember('k', 'first', NOW - started)
+      memory.remember('k', 'between', NOW - started / 2)
+      memory.remember('k', 'nonce', NOW)
+      for (let ms = 1000; ms < 70_000; ms += 3000) memory.remember('k', `traffic-${ms}`, NOW + ms)
+      if (memory.remember('k', 'nonce', NOW + 69_999) !== 'replayed')
+        return t.fail(`first table begun ${started} ms before`)
+    }
+  },
+)
 
-t.test('a clock that is set back by up to 70 s forgets nothing that could still be accepted, wherever the tables stand', async t => {
-  for (const started of [0, 35_000, 69_999, 70_000]) {
-    for (let back = 1000; back <= 70_000; back += 3000) {
-      for (let after = 0; after <= 70_000; after += 3500) {
-        const memory = memoryOf(1000)
-        memory.remember('k', 'first', NOW - started)
-        memory.remember('k', 'nonce', NOW)
-        for (let ms = 0; ms <= after; ms += 3500) memory.remember('k', `before-${ms}`, NOW + ms)
-        for (let ms = after - back; ms < 70_000; ms += 3500) memory.remember('k', `after-${ms}`, NOW + ms)
-        if (memory.remember('k', 'nonce', NOW + 69_999) === 'replayed') continue
-        return t.fail(`first table begun ${started} ms before, ${after} ms later set back by ${back} ms`)
+t.test(
+  'a clock that is set back by up to 70 s forgets nothing that could still be accepted, wherever the tables stand',
+  async (t) => {
+    for (const started of [0, 35_000, 69_999, 70_000]) {
+      for (let back = 1000; back <= 70_000; back += 3000) {
+        for (let after = 0; after <= 70_000; after += 3500) {
+          const memory = memoryOf(1000)
+          memory.remember('k', 'first', NOW - started)
+          memory.remember('k', 'nonce', NOW)
+          for (let ms = 0; ms <= after; ms += 3500) memory.remember('k', `before-${ms}`, NOW + ms)
+          for (let ms = after - back; ms < 70_000; ms += 3500) memory.remember('k', `after-${ms}`, NOW + ms)
+          if (memory.remember('k', 'nonce', NOW + 69_999) === 'replayed') continue
+          return t.fail(`first table begun ${started} ms before, ${after} ms later set back by ${back} ms`)
+        }
       }
     }
-  }
-})
+  },
+)
 
-t.test('a clock that is set back by an hour does not leave a full memory full for an hour', async t => {
+t.test('a clock that is set back by an hour does not leave a full memory full for an hour', async (t) => {
   const memory = memoryOf(100)
   const HOUR = 3_600_000
   for (let i = 0; i < 100; i++) memory.remember('k', `${i}`, NOW)
@@ -56,7 +63,7 @@ t.test('a clock that is set back by an hour does not leave a full memory full fo
   t.equal(memory.remember('k', '5', NOW - HOUR + 140_000), 'replayed', 'the full table is still looked at')
 })
 
-t.test('nonces are forgotten after at most twice that time', async t => {
+t.test('nonces are forgotten after at most twice that time', async (t) => {
   const memory = memoryOf()
   memory.remember('k', 'nonce', NOW)
   t.equal(memory.remember('k', 'later', NOW + 140_000), 'new')
@@ -64,7 +71,7 @@ t.test('nonces are forgotten after at most twice that time', async t => {
   t.equal(memory.remember('k', 'nonce', NOW + 140_000), 'new')
 })
 
-t.test('at its capacity it refuses what is new, still knows what it has, and opens again', async t => {
+t.test('at its capacity it refuses what is new, still knows what it has, and opens again', async (t) => {
   const memory = memoryOf(100)
   for (let i = 0; i < 100; i++) t.equal(memory.remember('k', `${i}`, NOW), 'new')
   t.equal(memory.remember('k', 'more', NOW), 'full')
@@ -74,14 +81,14 @@ t.test('at its capacity it refuses what is new, still knows what it has, and ope
   t.equal(memory.remember('k', '5', NOW + 70_000), 'replayed', 'the full table is still looked at')
 })
 
-t.test('100,000 different nonces are all new, and all known afterwards', async t => {
+t.test('100,000 different nonces are all new, and all known afterwards', async (t) => {
   const memory = memoryOf(100_000)
   const outcomes = () => new Set(Array.from({ length: 100_000 }, (_, i) => memory.remember('k', `${i}`, NOW)))
   t.same([...outcomes()], ['new'])
   t.same([...outcomes()], ['replayed'])
 })
 
-t.test('the key of the shared table is SHA-256 over key id, zero, nonce', async t => {
+t.test('the key of the shared table is SHA-256 over key id, zero, nonce', async (t) => {
   t.same(replayKey('k', 'n'), createHash('sha256').update('k').update(Buffer.of(0)).update('n').digest())
   t.notSame(replayKey('kn', 'x'), replayKey('k', 'nx'))
 })

@@ -25,9 +25,15 @@ const altered = (after: Partial<Draft>) => message(get(), undefined, after)
 function member(text: string, draft: Draft = get()): RequestMessage {
   const base = describe(draft).base.replace(/"@signature-params": .*$/, `"@signature-params": ${text}`)
   const mac = createHmac('sha256', HMAC.key).update(base).digest('base64')
-  return message(draft, [['Signature-Input', `sig1=${text}`], ['Signature', `sig1=:${mac}:`]])
+  return message(draft, [
+    ['Signature-Input', `sig1=${text}`],
+    ['Signature', `sig1=:${mac}:`],
+  ])
 }
-const lines: [string, string][] = [['Signature-Input', input], ['Signature', signature]]
+const lines: [string, string][] = [
+  ['Signature-Input', input],
+  ['Signature', signature],
+]
 const usual = describe(get()).value
 const fields = (...lines: [string, string][]) => message(get(), lines)
 const both = (first: string, last: string) => fields(['Signature-Input', first], ['Signature', last])
@@ -53,13 +59,25 @@ const probes: Record<string, readonly Probe[]> = {
     ['duplicate label in one line', both(`${input}, ${input}`, `${signature}, ${signature}`), 'several_signatures'],
     ['two Signature-Input lines', fields(...lines, ['signature-input', input]), 'repeated_signature_field'],
     ['two Signature lines', fields(...lines, ['signature', signature]), 'repeated_signature_field'],
-    ['a Signature-Input of more than 1024 characters', member(`${usual};x="${'x'.repeat(1024)}"`), 'signature_field_too_long'],
-    ['a Signature of more than 1024 characters', withSignature(`sig1=:${'A'.repeat(1024)}:`), 'signature_field_too_long'],
+    [
+      'a Signature-Input of more than 1024 characters',
+      member(`${usual};x="${'x'.repeat(1024)}"`),
+      'signature_field_too_long',
+    ],
+    [
+      'a Signature of more than 1024 characters',
+      withSignature(`sig1=:${'A'.repeat(1024)}:`),
+      'signature_field_too_long',
+    ],
   ],
   components: [
     ['duplicate component', components(...target, '"@method"'), 'component_repeated'],
     ['duplicate field', components(...target, '"accept"', '"accept"'), 'component_repeated'],
-    ['same component with reordered parameters', components(...target, '"accept";sf;bs', '"accept";bs;sf'), 'component_not_allowed'],
+    [
+      'same component with reordered parameters',
+      components(...target, '"accept";sf;bs', '"accept";bs;sf'),
+      'component_not_allowed',
+    ],
     ['unknown derived component', components(...target, '"@foo"'), 'component_not_allowed'],
     ['unknown component parameter', components(...target, '"accept";foo'), 'component_not_allowed'],
     [';sf', components(...target, '"accept";sf'), 'component_not_allowed'],
@@ -171,7 +189,11 @@ const probes: Record<string, readonly Probe[]> = {
   ],
   'what was signed is not what was sent': [
     ['method', altered({ method: 'DELETE' }), 'wrong_signature'],
-    ['method, beside a header called @method', altered({ method: 'DELETE', headers: [['@method', 'GET']] }), 'wrong_signature'],
+    [
+      'method, beside a header called @method',
+      altered({ method: 'DELETE', headers: [['@method', 'GET']] }),
+      'wrong_signature',
+    ],
     ['method in lower case', altered({ method: 'get' }), 'bad_method'],
     ['a lower-case method, signed so', message(get({ method: 'get' })), 'bad_method'],
     ['another authority of ours', altered({ hosts: ['other.internal'] }), 'wrong_signature'],
@@ -185,7 +207,11 @@ const probes: Record<string, readonly Probe[]> = {
     ['query', altered({ target: '/tokens/42?min_ttl=301' }), 'wrong_signature'],
     ['query taken away', altered({ target: '/tokens/42' }), 'wrong_signature'],
     ['query added to', altered({ target: '/tokens/42?min_ttl=300&x' }), 'wrong_signature'],
-    ['dot segments that fold to the signed path', altered({ target: '/tokens/x/../42?min_ttl=300' }), 'wrong_signature'],
+    [
+      'dot segments that fold to the signed path',
+      altered({ target: '/tokens/x/../42?min_ttl=300' }),
+      'wrong_signature',
+    ],
     ['a dot segment', altered({ target: '/tokens/./42?min_ttl=300' }), 'wrong_signature'],
     ['//', altered({ target: '/tokens//42?min_ttl=300' }), 'wrong_signature'],
     ['%2F', altered({ target: '/tokens%2F42?min_ttl=300' }), 'wrong_signature'],
@@ -202,21 +228,41 @@ const probes: Record<string, readonly Probe[]> = {
     ['line feed in the target', message(get({ target: '/tokens/42\n"@query": ?x' })), 'bad_target'],
     ['byte above 0x7E in the target', message(get({ target: '/tokens/é' })), 'bad_target'],
     ['a target of more than 2048 characters', message(get({ target: `/${'a'.repeat(2048)}` })), 'bad_target'],
-    ['content-type', message(post(), undefined, { headers: [['Content-Type', 'text/plain'], sized, digested] }), 'wrong_signature'],
-    ['content-digest', message(post(), undefined, { headers: [typed, sized, ['Content-Digest', contentDigest('x')]] }), 'wrong_signature'],
+    [
+      'content-type',
+      message(post(), undefined, { headers: [['Content-Type', 'text/plain'], sized, digested] }),
+      'wrong_signature',
+    ],
+    [
+      'content-digest',
+      message(post(), undefined, { headers: [typed, sized, ['Content-Digest', contentDigest('x')]] }),
+      'wrong_signature',
+    ],
   ],
   bodies: [
     ['body on GET', message(get({ headers: [sized] })), 'unexpected_body'],
     ['body on DELETE', message(get({ method: 'DELETE', headers: [sized] })), 'unexpected_body'],
     ['body on PUT', message(post({ method: 'PUT' })), 'unexpected_body'],
     ['Transfer-Encoding on GET', message(get({ headers: [['Transfer-Encoding', 'chunked']] })), 'unexpected_body'],
-    ['Transfer-Encoding with Content-Length', message(body(typed, sized, digested, ['Transfer-Encoding', 'chunked'])), 'ambiguous_length'],
+    [
+      'Transfer-Encoding with Content-Length',
+      message(body(typed, sized, digested, ['Transfer-Encoding', 'chunked'])),
+      'ambiguous_length',
+    ],
     ['two Content-Length lines', message(body(typed, sized, sized, digested)), 'ambiguous_length'],
-    ['a Content-Length that is not a number', message(body(typed, ['Content-Length', '0x13'], digested)), 'ambiguous_length'],
+    [
+      'a Content-Length that is not a number',
+      message(body(typed, ['Content-Length', '0x13'], digested)),
+      'ambiguous_length',
+    ],
     ['a negative Content-Length', message(body(typed, ['Content-Length', '-1'], digested)), 'ambiguous_length'],
     ['Content-Encoding', message(body(typed, sized, digested, ['Content-Encoding', 'gzip'])), 'content_encoding'],
     ['a signed body taken away', message(post(), undefined, { headers: [typed, digested] }), 'body_missing'],
-    ['a signed body cut to nothing', message(post(), undefined, { headers: [typed, digested, ['Content-Length', '0']] }), 'body_missing'],
+    [
+      'a signed body cut to nothing',
+      message(post(), undefined, { headers: [typed, digested, ['Content-Length', '0']] }),
+      'body_missing',
+    ],
     ['digest absent', message(body(typed, sized)), 'component_unresolvable'],
     ['digest not covered', message(post({ components: [...target, '"content-type"'] })), 'component_missing'],
     ['content-type not covered', message(post({ components: [...target, '"content-digest"'] })), 'component_missing'],
@@ -225,12 +271,12 @@ const probes: Record<string, readonly Probe[]> = {
 }
 
 for (const [group, list] of Object.entries(probes)) {
-  t.test(group, async t => {
+  t.test(group, async (t) => {
     for (const [name, request, detail] of list) t.equal(verdict(request, other(request)), detail, `refused: ${name}`)
   })
 }
 
-t.test('every refusal but clock_skew looks the same', async t => {
+t.test('every refusal but clock_skew looks the same', async (t) => {
   for (const [name, request, detail] of Object.values(probes).flat()) {
     const result = verifyRequest(request, other(request))
     if (result.kind !== 'refused') return t.fail(name)
@@ -239,35 +285,38 @@ t.test('every refusal but clock_skew looks the same', async t => {
   }
 })
 
-t.test('an HMAC made with an Ed25519 public key as its secret is refused', async t => {
+t.test('an HMAC made with an Ed25519 public key as its secret is refused', async (t) => {
   const spki = createSecretKey(Buffer.from(RFC_PUBLIC, 'base64url'))
   const draft = get({ key: { keyId: ED25519.keyId, algorithm: 'hmac-sha256', key: spki } })
   t.equal(verdict(message(draft)), 'algorithm_mismatch')
   t.equal(verdict(message({ ...draft, params: [...draft.params, ['alg', '"hmac-sha256"']] })), 'algorithm_mismatch')
 })
 
-t.test('every bit of a signature counts, for both algorithms', async t => {
+t.test('every bit of a signature counts, for both algorithms', async (t) => {
   for (const key of [HMAC, ED25519]) {
     const signed = sign(get({ key }))
     const original = Buffer.from(/:(.*):/.exec(signed.Signature)?.[1] ?? '', 'base64')
     for (let bit = 0; bit < original.length * 8; bit++) {
       const flipped = Buffer.from(original)
       flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7))
-      const request = message(get({ key }), Object.entries({ ...signed, Signature: `sig1=:${flipped.toString('base64')}:` }))
+      const request = message(
+        get({ key }),
+        Object.entries({ ...signed, Signature: `sig1=:${flipped.toString('base64')}:` }),
+      )
       if (verdict(request) !== 'wrong_signature') return t.fail(`${key.algorithm}, bit ${bit}`)
     }
   }
 })
 
-t.test('an expired key is refused although its signature is right', async t => {
+t.test('an expired key is refused although its signature is right', async (t) => {
   const [megdocs] = CALLERS_FILE.callers
-  const keys = megdocs?.keys.map(key => ({ ...key, not_after: '2026-11-22T10:00:00Z' }))
+  const keys = megdocs?.keys.map((key) => ({ ...key, not_after: '2026-11-22T10:00:00Z' }))
   const callers = parseCallers(JSON.stringify({ callers: [{ ...megdocs, keys }] }), NOW)
   t.equal(verdict(message(get()), { ...OPTIONS, callers }), 'key_not_valid_now')
   t.equal(verdict(message(get()), { ...OPTIONS, callers, now: NOW - 1 }), 'verified')
 })
 
-t.test('a response signature presented as a request signature is refused', async t => {
+t.test('a response signature presented as a request signature is refused', async (t) => {
   const request = verifyRequest(message(get()), OPTIONS)
   if (request.kind !== 'verified') return t.fail(request.detail)
   const answer = signResponse({ status: 200, headers: {}, body: '' }, request, HMAC, { now: NOW })

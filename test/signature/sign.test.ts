@@ -27,36 +27,41 @@ const answer: OutgoingResponse = {
 }
 
 // Expected values computed with Python's hmac and with openssl.
-t.test('a request is signed byte for byte the same for the same nonce and time', async t => {
+t.test('a request is signed byte for byte the same for the same nonce and time', async (t) => {
   t.same(signRequest(post, HMAC, { now: NOW, nonce: NONCE }), {
     'content-digest': 'sha-256=:1I3RWixgSzi6ugTVR3spV8uwM8fYPw/vEihnGg4PF/4=:',
     'signature-input':
-      'sig1=("@method" "@authority" "@path" "@query" "content-digest" "content-type");created=1795341600;expires=1795341630;'
-      + 'nonce="rX9v0p1yUO1Z3v0m8bq3Xw";keyid="megdocs-2026-11";tag="token-broker/1"',
+      'sig1=("@method" "@authority" "@path" "@query" "content-digest" "content-type");created=1795341600;expires=1795341630;' +
+      'nonce="rX9v0p1yUO1Z3v0m8bq3Xw";keyid="megdocs-2026-11";tag="token-broker/1"',
     signature: 'sig1=:0aLvXST9Uudp5kw2/8atF5c5tbLnhSLe5qvyIPzm/Ms=:',
   })
   t.same(signRequest(get, ED25519, { now: NOW, nonce: NONCE, expiresIn: 60 }), {
     'signature-input':
-      'sig1=("@method" "@authority" "@path" "@query");created=1795341600;expires=1795341660;'
-      + 'nonce="rX9v0p1yUO1Z3v0m8bq3Xw";keyid="reports-2026-11";tag="token-broker/1"',
+      'sig1=("@method" "@authority" "@path" "@query");created=1795341600;expires=1795341660;' +
+      'nonce="rX9v0p1yUO1Z3v0m8bq3Xw";keyid="reports-2026-11";tag="token-broker/1"',
     signature: 'sig1=:GS5OXO1T9WStq4UzvnsrVqgAlfDKZRuzgsTxror+f7clOUxCBpvXsrDarasKiyyorsSbPWc6lf4VIPrFEEq2CA==:',
   })
 })
 
-t.test('what is signed here is verified there', async t => {
+t.test('what is signed here is verified there', async (t) => {
   for (const key of [HMAC, ED25519]) {
-    for (const request of [get, post, { ...get, url: 'https://Broker.Internal:443' }, { ...post, body: Buffer.from(BODY) }]) {
+    for (const request of [
+      get,
+      post,
+      { ...get, url: 'https://Broker.Internal:443' },
+      { ...post, body: Buffer.from(BODY) },
+    ]) {
       t.equal(sent(request, key).verified.key.keyId, key.keyId, `${request.method} ${request.url}`)
     }
   }
 })
 
-t.test('no two signatures have the same nonce', async t => {
+t.test('no two signatures have the same nonce', async (t) => {
   const nonces = Array.from({ length: 100 }, () => sent(get, HMAC).verified.nonce)
   t.equal(new Set(nonces).size, 100)
 })
 
-t.test('what cannot be sent as signed is not signed', async t => {
+t.test('what cannot be sent as signed is not signed', async (t) => {
   const options = { now: NOW }
   const urls = [
     '/tokens/42',
@@ -68,41 +73,52 @@ t.test('what cannot be sent as signed is not signed', async t => {
   ]
   for (const url of urls) t.throws(() => signRequest({ ...get, url }, HMAC, options), TypeError, url)
   t.throws(() => signRequest({ ...post, headers: {} }, HMAC, options), TypeError, 'a body without content-type')
-  t.throws(() => signRequest({ ...get, headers: { Host: 'other.internal' } }, HMAC, options), TypeError, 'a second Host')
+  t.throws(
+    () => signRequest({ ...get, headers: { Host: 'other.internal' } }, HMAC, options),
+    TypeError,
+    'a second Host',
+  )
 })
 
-t.test('an answer is signed over the status, itself and all that the request covered', async t => {
+t.test('an answer is signed over the status, itself and all that the request covered', async (t) => {
   const { verified } = sent(post, HMAC)
   const dated = { ...answer, headers: { ...answer.headers, date: 'Sun, 22 Nov 2026 10:00:00 GMT' } }
   const headers = signResponse(dated, verified, HMAC, { now: NOW })
   t.equal(
     headers['signature-input'],
-    'sig1=("@status" "content-digest" "content-type" "cache-control" "date" "@method";req "@authority";req "@path";req '
-      + '"@query";req "content-digest";req "content-type";req "signature-input";req);created=1795341600;'
-      + 'keyid="megdocs-2026-11";tag="token-broker-response/1"',
+    'sig1=("@status" "content-digest" "content-type" "cache-control" "date" "@method";req "@authority";req "@path";req ' +
+      '"@query";req "content-digest";req "content-type";req "signature-input";req);created=1795341600;' +
+      'keyid="megdocs-2026-11";tag="token-broker-response/1"',
   )
   t.equal(headers['content-digest'], contentDigest(answer.body))
 })
 
-t.test('the caller verifies an answer to its own request: own key for HMAC, the broker\'s for Ed25519', async t => {
-  for (const [key, trusted] of [[HMAC, HMAC], [ED25519, BROKER_PUBLIC]] as const) {
+t.test("the caller verifies an answer to its own request: own key for HMAC, the broker's for Ed25519", async (t) => {
+  for (const [key, trusted] of [
+    [HMAC, HMAC],
+    [ED25519, BROKER_PUBLIC],
+  ] as const) {
     for (const request of [get, post]) {
       const { request: asSent, verified } = sent(request, key)
       const signer = responseKey(verified, BROKER) as SigningKey
       t.same(received(answer, signed(answer, verified, signer), asSent, trusted), { kind: 'verified', created: NOW_S })
       const empty = { status: 204, headers: {}, body: '' }
-      t.same(received(empty, signed(empty, verified, signer), asSent, trusted), { kind: 'verified', created: NOW_S }, '204')
+      t.same(
+        received(empty, signed(empty, verified, signer), asSent, trusted),
+        { kind: 'verified', created: NOW_S },
+        '204',
+      )
     }
   }
 })
 
-t.test('no key, no signed answer: a caller that does not want it, a broker without a key for Ed25519', async t => {
+t.test('no key, no signed answer: a caller that does not want it, a broker without a key for Ed25519', async (t) => {
   const { verified } = sent(get, HMAC)
   t.equal(responseKey({ ...verified, caller: { ...verified.caller, signResponses: false } }, BROKER), undefined)
   t.equal(responseKey(sent(get, ED25519).verified, undefined), undefined)
 })
 
-t.test('an answer that is not the one to my request is noticed', async t => {
+t.test('an answer that is not the one to my request is noticed', async (t) => {
   const { request, verified } = sent(get, HMAC)
   const headers = signed(answer, verified, HMAC)
   const again = sent(get, HMAC).request
@@ -111,7 +127,7 @@ t.test('an answer that is not the one to my request is noticed', async t => {
     return detailOf(received({ ...answer, ...change }, { ...headers, ...over }, of, HMAC))
   }
   t.equal(check({}), 'verified')
-  t.equal(check({}, {}, foreign), 'wrong_signature', 'the answer to another user\'s request')
+  t.equal(check({}, {}, foreign), 'wrong_signature', "the answer to another user's request")
   t.equal(check({}, {}, again), 'wrong_signature', 'the answer to an earlier request for the same')
   t.equal(check({ status: 201 }), 'wrong_signature', 'status')
   t.equal(check({ body: '{"user_id":"43"}' }), 'digest_mismatch', 'body')
@@ -127,7 +143,7 @@ t.test('an answer that is not the one to my request is noticed', async t => {
   t.equal(detailOf(received(answer, headers, request, otherKind)), 'wrong_signature', 'a key of the other algorithm')
 })
 
-t.test('an answer that covers too little is refused although its signature is right', async t => {
+t.test('an answer that covers too little is refused although its signature is right', async (t) => {
   const { request, verified } = sent(get, HMAC)
   const lacking = (change: Partial<VerifiedRequest>, response: OutgoingResponse = answer) => {
     return detailOf(received(answer, signed(response, { ...verified, ...change }, HMAC), request, HMAC))
@@ -139,36 +155,51 @@ t.test('an answer that covers too little is refused although its signature is ri
   t.equal(lacking({ covered: [...verified.covered, ['"@path"', '/tokens/42']] }), 'component_not_allowed', 'twice')
 })
 
-t.test('an answer that is not tagged as one, or not bound to my nonce, is refused although its signature is right', async t => {
-  const { request, verified } = sent(get, HMAC)
-  const own: BaseLine[] = [['"@status"', '200'], ['"content-digest"', contentDigest(answer.body)], ['"content-type"', 'application/json']]
-  const target = verified.covered.map(([identifier, value]): BaseLine => [`${identifier};req`, value])
-  const bound: BaseLine = ['"signature-input";req', verified.signatureInput]
-  const handmade = (lines: BaseLine[], parameters: Record<string, string | number> = {}) => {
-    const all = { created: NOW_S, keyid: HMAC.keyId, tag: 'token-broker-response/1', ...parameters }
-    const params = serializeSignatureParams(lines.map(([identifier]) => identifier), all)
-    const signature = createSignature(HMAC, signatureBase(lines, params))
-    const headers = { 'content-digest': contentDigest(answer.body), 'signature-input': `a=${params}`, signature: `a=:${signature}:` }
-    return detailOf(received(answer, headers, request, HMAC))
-  }
-  t.equal(handmade([...own, ...target, bound]), 'verified')
-  t.equal(handmade([...own, ...target]), 'component_missing')
-  t.equal(handmade([...own, bound]), 'component_missing')
-  t.equal(handmade([...own.slice(1), ...target, bound]), 'component_missing')
-  t.equal(handmade([...own, ...target, bound], { tag: 'token-broker/1' }), 'wrong_tag')
-  t.equal(handmade([...own, ...target, bound], { expires: NOW_S + 60 }), 'parameter_invalid')
-  t.equal(handmade([...own, ...target, bound], { created: 'now' }), 'parameter_invalid')
-})
+t.test(
+  'an answer that is not tagged as one, or not bound to my nonce, is refused although its signature is right',
+  async (t) => {
+    const { request, verified } = sent(get, HMAC)
+    const own: BaseLine[] = [
+      ['"@status"', '200'],
+      ['"content-digest"', contentDigest(answer.body)],
+      ['"content-type"', 'application/json'],
+    ]
+    const target = verified.covered.map(([identifier, value]): BaseLine => [`${identifier};req`, value])
+    const bound: BaseLine = ['"signature-input";req', verified.signatureInput]
+    const handmade = (lines: BaseLine[], parameters: Record<string, string | number> = {}) => {
+      const all = { created: NOW_S, keyid: HMAC.keyId, tag: 'token-broker-response/1', ...parameters }
+      const params = serializeSignatureParams(
+        lines.map(([identifier]) => identifier),
+        all,
+      )
+      const signature = createSignature(HMAC, signatureBase(lines, params))
+      const headers = {
+        'content-digest': contentDigest(answer.body),
+        'signature-input': `a=${params}`,
+        signature: `a=:${signature}:`,
+      }
+      return detailOf(received(answer, headers, request, HMAC))
+    }
+    t.equal(handmade([...own, ...target, bound]), 'verified')
+    t.equal(handmade([...own, ...target]), 'component_missing')
+    t.equal(handmade([...own, bound]), 'component_missing')
+    t.equal(handmade([...own.slice(1), ...target, bound]), 'component_missing')
+    t.equal(handmade([...own, ...target, bound], { tag: 'token-broker/1' }), 'wrong_tag')
+    t.equal(handmade([...own, ...target, bound], { expires: NOW_S + 60 }), 'parameter_invalid')
+    t.equal(handmade([...own, ...target, bound], { created: 'now' }), 'parameter_invalid')
+  },
+)
 
-t.test('an answer from a broker with another clock is refused with that clock\'s time', async t => {
+t.test("an answer from a broker with another clock is refused with that clock's time", async (t) => {
   const { request, verified } = sent(get, HMAC)
   const headers = { ...answer.headers, ...signResponse(answer, verified, HMAC, { now: NOW }) }
-  const at = (now: number) => verifyResponse({ ...answer, headers, body: Buffer.from(answer.body) }, request, HMAC, { now })
+  const at = (now: number) =>
+    verifyResponse({ ...answer, headers, body: Buffer.from(answer.body) }, request, HMAC, { now })
   for (const ms of [-60_000, 60_000]) t.same(at(NOW + ms), { kind: 'verified', created: NOW_S })
   for (const ms of [-60_001, 60_001]) t.same(at(NOW + ms), { kind: 'refused', detail: 'clock_skew', created: NOW_S })
 })
 
-t.test('every bit of a signed answer\'s signature counts', async t => {
+t.test("every bit of a signed answer's signature counts", async (t) => {
   const { request, verified } = sent(get, HMAC)
   const headers = signed(answer, verified, HMAC)
   const bytes = Buffer.from(headers['signature']?.slice(6, -1) as string, 'base64')
@@ -198,7 +229,9 @@ function received(
   key: SigningKey,
 ): ResponseVerdict {
   const body = Buffer.from(response.body)
-  return verifyResponse({ status: response.status, headers: { ...response.headers, ...headers }, body }, request, key, { now: NOW })
+  return verifyResponse({ status: response.status, headers: { ...response.headers, ...headers }, body }, request, key, {
+    now: NOW,
+  })
 }
 
 function detailOf(verdict: ResponseVerdict): string {

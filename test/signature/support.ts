@@ -59,7 +59,10 @@ export interface Draft {
   key: SigningKey
 }
 
-export function params(overrides: Record<string, string | undefined> = {}, key: SigningKey = HMAC): [string, string | undefined][] {
+export function params(
+  overrides: Record<string, string | undefined> = {},
+  key: SigningKey = HMAC,
+): [string, string | undefined][] {
   const all: Record<string, string | undefined> = {
     created: `${NOW_S}`,
     expires: `${NOW_S + 30}`,
@@ -107,7 +110,7 @@ export function post(overrides: Partial<Draft> = {}): Draft {
 export function describe(draft: Draft): { value: string; base: string } {
   const tail = draft.params.map(([name, text]) => (text === undefined ? `;${name}` : `;${name}=${text}`)).join('')
   const value = `(${draft.components.join(' ')})${tail}`
-  const lines = draft.components.map(identifier => `${identifier}: ${valueOf(identifier, draft)}\n`)
+  const lines = draft.components.map((identifier) => `${identifier}: ${valueOf(identifier, draft)}\n`)
   return { value, base: `${lines.join('')}"@signature-params": ${value}` }
 }
 
@@ -120,7 +123,11 @@ export function sign(draft: Draft): { 'Signature-Input': string; Signature: stri
 /** The message; `lines` replaces the two signature lines, `after` changes the draft once it is signed. */
 export function message(draft: Draft, lines?: [string, string][], after: Partial<Draft> = {}): RequestMessage {
   const sent = { ...draft, ...after }
-  const rawHeaders = [...sent.hosts.map(host => ['Host', host]), ...sent.headers, ...(lines ?? Object.entries(sign(draft)))].flat()
+  const rawHeaders = [
+    ...sent.hosts.map((host) => ['Host', host]),
+    ...sent.headers,
+    ...(lines ?? Object.entries(sign(draft))),
+  ].flat()
   return { method: sent.method, target: sent.target, scheme: sent.scheme, rawHeaders }
 }
 
@@ -143,7 +150,10 @@ function valueOf(identifier: string, draft: Draft): string {
   if (name === '@scheme') return draft.scheme
   if (name === '@status') return '200'
   const fields: [string, string][] = [...draft.hosts.map((host): [string, string] => ['host', host]), ...draft.headers]
-  return fields.filter(([field]) => field.toLowerCase() === name.toLowerCase()).map(([, value]) => value.trim()).join(', ')
+  return fields
+    .filter(([field]) => field.toLowerCase() === name.toLowerCase())
+    .map(([, value]) => value.trim())
+    .join(', ')
 }
 
 function freshSeed(): string {

@@ -21,21 +21,27 @@ t.teardown(() => {
 
 const YEAR = 366 * 86_400_000
 
-for (const [key, other, work] of [[HMAC, ED25519, ['hash', 'hash']], [ED25519, HMAC, ['ed25519']]] as const) {
-  t.test(`${key.algorithm}: an unknown key, one of the other algorithm, one out of its time and a wrong signature cost one operation each`, async (t) => {
-    const named = (keyId: string) => get({ key, params: params({ keyid: `"${keyId}"` }) })
-    const requests = {
-      verified: message(named(key.keyId)),
-      unknown_key: message(named('x'.repeat(key.keyId.length))),
-      algorithm_mismatch: message(named(other.keyId)),
-      wrong_signature: message(named(key.keyId), undefined, { target: '/tokens/43?min_ttl=300' }),
-      key_not_valid_now: message(named(key.keyId)),
-    }
-    for (const [detail, request] of Object.entries(requests)) {
-      operations = []
-      const result = verifyRequest(request, { ...OPTIONS, now: detail === 'key_not_valid_now' ? NOW - YEAR : NOW })
-      t.equal(result.kind === 'verified' ? result.kind : result.detail, detail)
-      t.same(operations, work, detail)
-    }
-  })
+for (const [key, other, work] of [
+  [HMAC, ED25519, ['hash', 'hash']],
+  [ED25519, HMAC, ['ed25519']],
+] as const) {
+  t.test(
+    `${key.algorithm}: an unknown key, one of the other algorithm, one out of its time and a wrong signature cost one operation each`,
+    async (t) => {
+      const named = (keyId: string) => get({ key, params: params({ keyid: `"${keyId}"` }) })
+      const requests = {
+        verified: message(named(key.keyId)),
+        unknown_key: message(named('x'.repeat(key.keyId.length))),
+        algorithm_mismatch: message(named(other.keyId)),
+        wrong_signature: message(named(key.keyId), undefined, { target: '/tokens/43?min_ttl=300' }),
+        key_not_valid_now: message(named(key.keyId)),
+      }
+      for (const [detail, request] of Object.entries(requests)) {
+        operations = []
+        const result = verifyRequest(request, { ...OPTIONS, now: detail === 'key_not_valid_now' ? NOW - YEAR : NOW })
+        t.equal(result.kind === 'verified' ? result.kind : result.detail, detail)
+        t.same(operations, work, detail)
+      }
+    },
+  )
 }

@@ -53,15 +53,16 @@ interface Vectors {
 
 const vectors = JSON.parse(readFileSync(new URL('rfc9421-vectors.json', import.meta.url), 'utf8')) as Vectors
 
-t.test('all 19 published cases', async t => {
+t.test('all 19 published cases', async (t) => {
   t.equal(vectors.cases.length, 19)
   for (const vector of vectors.cases) {
-    t.test(`${vector.id} ${vector.title}`, async t => {
+    t.test(`${vector.id} ${vector.title}`, async (t) => {
       const input = parseSignatureInput(vector.signature_input)
       if (typeof input === 'string') return t.fail(input)
       t.equal(input.value, vector.signature_params, 'the member is taken as it stands')
       const of = messageOf(vectors.messages[vector.message] as Message)
-      const related = vector.related_request === null ? of : messageOf(vectors.messages[vector.related_request] as Message)
+      const related =
+        vector.related_request === null ? of : messageOf(vectors.messages[vector.related_request] as Message)
       const lines = input.components.map(({ name, parameters, text }): BaseLine => {
         return [text, component(parameters.has('req') ? related : of, name, parameters)]
       })
@@ -70,14 +71,18 @@ t.test('all 19 published cases', async t => {
       t.equal(rightSignature(vector, signature), vector.expect_valid, vector.expect_valid ? 'verified' : 'refused')
       const key = vector.expect_valid ? keyThatSigns(vector) : undefined
       t.equal(key !== undefined, vector.deterministic && vector.expect_valid)
-      if (key !== undefined) t.equal(createSignature(key, vector.signature_base), vector.signature_base64, 'signed byte for byte')
+      if (key !== undefined)
+        t.equal(createSignature(key, vector.signature_base), vector.signature_base64, 'signed byte for byte')
       const identifiers = lines.map(([identifier]) => identifier)
-      t.equal(serializeSignatureParams(identifiers, Object.fromEntries(input.parameters) as Record<string, string>), input.value)
+      t.equal(
+        serializeSignatureParams(identifiers, Object.fromEntries(input.parameters) as Record<string, string>),
+        input.value,
+      )
     })
   }
 })
 
-t.test('all 21 component vectors', async t => {
+t.test('all 21 component vectors', async (t) => {
   t.equal(vectors.component_vectors.length, 21)
   for (const { section, message, expected } of vectors.component_vectors) {
     for (const [identifier, value] of expected) {
@@ -89,7 +94,7 @@ t.test('all 21 component vectors', async t => {
   }
 })
 
-t.test('every body of the published messages matches its digest, and no other', async t => {
+t.test('every body of the published messages matches its digest, and no other', async (t) => {
   for (const [name, { headers, body }] of Object.entries(vectors.messages)) {
     const lines = fieldsOf(headers.flat()).get('content-digest')
     if (lines === undefined) continue
@@ -98,8 +103,10 @@ t.test('every body of the published messages matches its digest, and no other', 
   }
 })
 
-t.test('no published case is inside the profile: the verifier refuses every request of them', async t => {
-  const secret = Buffer.from(vectors.keys['test-shared-secret']?.secret_base64 as string, 'base64').toString('base64url')
+t.test('no published case is inside the profile: the verifier refuses every request of them', async (t) => {
+  const secret = Buffer.from(vectors.keys['test-shared-secret']?.secret_base64 as string, 'base64').toString(
+    'base64url',
+  )
   const validity = { not_before: '2021-01-01T00:00:00Z', not_after: '2021-12-31T00:00:00Z' }
   const publicKey = vectors.keys['test-key-ed25519']?.jwk?.x
   const keys = [
@@ -116,8 +123,17 @@ t.test('no published case is inside the profile: the verifier refuses every requ
     const headers = source.headers.filter(([name]) => !name.startsWith('Signature'))
     const signature = `${vector.label}=:${vector.signature_base64}:`
     const rawHeaders = [...headers.flat(), 'Signature-Input', vector.signature_input, 'Signature', signature]
-    const message: RequestMessage = { method: source.method, target: source.request_target, scheme: 'https', rawHeaders }
-    t.match(verifyRequest(message, { callers, authorities, now }), { kind: 'refused', code: 'invalid_signature' }, vector.id)
+    const message: RequestMessage = {
+      method: source.method,
+      target: source.request_target,
+      scheme: 'https',
+      rawHeaders,
+    }
+    t.match(
+      verifyRequest(message, { callers, authorities, now }),
+      { kind: 'refused', code: 'invalid_signature' },
+      vector.id,
+    )
   }
 })
 
@@ -136,7 +152,7 @@ function messageOf({ method, request_target, headers, status }: Message): Deriva
 function rawMessageOf({ kind, raw, scheme = 'https' }: ComponentVector['message']): Derivable {
   const [first = '', ...rest] = (kind === 'fields' ? `\n${raw}` : raw).replace(/\n[ \t]+/g, ' ').split('\n')
   const [method = '', target = ''] = first.split(' ')
-  const rawHeaders = rest.flatMap(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)])
+  const rawHeaders = rest.flatMap((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)])
   return { message: { method, target, scheme, rawHeaders }, fields: fieldsOf(rawHeaders), status: Number(target) }
 }
 
@@ -145,13 +161,18 @@ function component({ message, fields, status }: Derivable, name: string, paramet
   if (name === '@status') return String(status)
   if (name === '@scheme') return message.scheme
   if (name === '@request-target') return message.target
-  if (name === '@query-param') return queryParam(requestComponent(message, fields, '@query') ?? '', parameters.get('name') as string)
+  if (name === '@query-param')
+    return queryParam(requestComponent(message, fields, '@query') ?? '', parameters.get('name') as string)
   const value = requestComponent(message, fields, name)
   if (value === undefined) throw new Error(`no component ${name}`)
   if (parameters.has('sf')) return serializeDictionary(parseDictionary(value))
-  if (parameters.has('bs')) return (fields.get(name) ?? []).map(line => `:${Buffer.from(line).toString('base64')}:`).join(', ')
+  if (parameters.has('bs'))
+    return (fields.get(name) ?? []).map((line) => `:${Buffer.from(line).toString('base64')}:`).join(', ')
   if (parameters.has('key')) {
-    const member = parseDictionary(fieldValue(fields, name) ?? '').get(parameters.get('key') as string) ?? ['', new Map()]
+    const member = parseDictionary(fieldValue(fields, name) ?? '').get(parameters.get('key') as string) ?? [
+      '',
+      new Map(),
+    ]
     return Array.isArray(member[0]) ? serializeInnerList(member as never) : serializeItem(member as never)
   }
   return value
@@ -159,7 +180,10 @@ function component({ message, fields, status }: Derivable, name: string, paramet
 
 function queryParam(query: string, name: string): string {
   const value = new URLSearchParams(query).get(decodeURIComponent(name)) ?? ''
-  return encodeURIComponent(value).replace(/[!'()*]/g, character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+  return encodeURIComponent(value).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 }
 
 function publicKeyOf(keyid: string): KeyObject {

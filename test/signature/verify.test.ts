@@ -6,12 +6,17 @@ import { verifyRequest } from '../../src/signature/verify.ts'
 import { BODY, CALLERS_FILE, ED25519, get, HMAC, message, NONCE, NOW, NOW_S, OPTIONS } from './support.ts'
 import { params, post, sign, verdict } from './support.ts'
 
-t.test('a signed GET is verified and told by whom it was made and what was proven', async t => {
+t.test('a signed GET is verified and told by whom it was made and what was proven', async (t) => {
   for (const key of [HMAC, ED25519]) {
     const draft = get({ key })
     const result = verifyRequest(message(draft), OPTIONS)
     if (result.kind !== 'verified') return t.fail(result.detail)
-    t.match(result, { nonce: NONCE, created: NOW_S, expires: NOW_S + 30, signatureInput: sign(draft)['Signature-Input'] })
+    t.match(result, {
+      nonce: NONCE,
+      created: NOW_S,
+      expires: NOW_S + 30,
+      signatureInput: sign(draft)['Signature-Input'],
+    })
     t.equal(result.key.keyId, key.keyId)
     t.equal(result.caller, OPTIONS.callers.byKeyId.get(key.keyId)?.caller)
     t.same(result.covered, [
@@ -23,7 +28,7 @@ t.test('a signed GET is verified and told by whom it was made and what was prove
   }
 })
 
-t.test('a signed POST is verified, and its body only if it is the one that was signed', async t => {
+t.test('a signed POST is verified, and its body only if it is the one that was signed', async (t) => {
   const result = verifyRequest(message(post()), OPTIONS)
   if (result.kind !== 'verified') return t.fail(result.detail)
   t.equal(verifyBody(result.covered, Buffer.from(BODY)), 'matches')
@@ -31,14 +36,14 @@ t.test('a signed POST is verified, and its body only if it is the one that was s
   t.equal(verifyBody(result.covered, Buffer.alloc(0)), 'digest_mismatch', 'a body taken away')
 })
 
-t.test('a body that came with a request signed without one does not match', async t => {
+t.test('a body that came with a request signed without one does not match', async (t) => {
   const result = verifyRequest(message(get()), OPTIONS)
   if (result.kind !== 'verified') return t.fail(result.detail)
   t.equal(verifyBody(result.covered, Buffer.alloc(0)), 'matches')
   t.equal(verifyBody(result.covered, Buffer.from('x')), 'digest_missing')
 })
 
-t.test('what the profile leaves open is accepted', async t => {
+t.test('what the profile leaves open is accepted', async (t) => {
   const typed: [string, string] = ['Content-Type', 'application/json']
   const chunked: [string, string] = ['Transfer-Encoding', 'chunked']
   const open = {
@@ -62,12 +67,12 @@ t.test('what the profile leaves open is accepted', async t => {
   }
 })
 
-t.test('@target-uri takes the configured scheme', async t => {
+t.test('@target-uri takes the configured scheme', async (t) => {
   const draft = get({ components: ['"@method"', '"@target-uri"'] })
   t.equal(verdict({ ...message(draft), scheme: 'http' }), 'wrong_signature')
 })
 
-t.test('freshness is judged to the millisecond, 5 s of skew on both ends', async t => {
+t.test('freshness is judged to the millisecond, 5 s of skew on both ends', async (t) => {
   const request = message(get({ params: params({ created: `${NOW_S}`, expires: `${NOW_S + 60}` }) }))
   const at = (ms: number) => verdict(request, { ...OPTIONS, now: NOW + ms })
   t.equal(at(-5_001), 'created_in_future')
@@ -76,7 +81,7 @@ t.test('freshness is judged to the millisecond, 5 s of skew on both ends', async
   t.equal(at(65_000), 'expired')
 })
 
-t.test('clock_skew is said only to who signed rightly, with all that a signed answer needs', async t => {
+t.test('clock_skew is said only to who signed rightly, with all that a signed answer needs', async (t) => {
   const late = { ...OPTIONS, now: NOW + 3_600_000 }
   const result = verifyRequest(message(get()), late)
   if (result.kind !== 'refused' || result.code !== 'clock_skew') return t.fail('expected clock_skew')
@@ -86,10 +91,15 @@ t.test('clock_skew is said only to who signed rightly, with all that a signed an
   const forged = verifyRequest(message(get(), undefined, { target: '/tokens/43?min_ttl=300' }), late)
   t.same(forged, { kind: 'refused', code: 'invalid_signature', detail: 'wrong_signature', keyId: HMAC.keyId })
   const unknown = get({ params: params({ keyid: '"nobody"' }) })
-  t.same(verifyRequest(message(unknown), late), { kind: 'refused', code: 'invalid_signature', detail: 'unknown_key', keyId: 'nobody' })
+  t.same(verifyRequest(message(unknown), late), {
+    kind: 'refused',
+    code: 'invalid_signature',
+    detail: 'unknown_key',
+    keyId: 'nobody',
+  })
 })
 
-t.test('a key counts from not_before up to not_after, and outside of it like an unknown one', async t => {
+t.test('a key counts from not_before up to not_after, and outside of it like an unknown one', async (t) => {
   const at = (instant: string) => {
     const now = Date.parse(instant)
     const created = Math.floor(now / 1000)
@@ -102,10 +112,14 @@ t.test('a key counts from not_before up to not_after, and outside of it like an 
   t.match(at('2027-05-01T00:00:00.000Z'), { code: 'invalid_signature', detail: 'key_not_valid_now' })
 })
 
-t.test('during a rotation both keys of a caller are good', async t => {
+t.test('during a rotation both keys of a caller are good', async (t) => {
   const [megdocs] = CALLERS_FILE.callers
   const other = { ...megdocs?.keys[0], key_id: 'megdocs-2027-02', secret: hash('sha256', 'the next key', 'base64url') }
-  const callers = parseCallers(JSON.stringify({ callers: [{ ...megdocs, keys: [...megdocs?.keys ?? [], other] }] }), NOW)
+  const callers = parseCallers(
+    JSON.stringify({ callers: [{ ...megdocs, keys: [...(megdocs?.keys ?? []), other] }] }),
+    NOW,
+  )
   const second = { keyId: other.key_id, algorithm: 'hmac-sha256', key: callers.list[0]?.keys[1]?.key } as typeof HMAC
-  for (const key of [HMAC, second]) t.equal(verdict(message(get({ key })), { ...OPTIONS, callers }), 'verified', key.keyId)
+  for (const key of [HMAC, second])
+    t.equal(verdict(message(get({ key })), { ...OPTIONS, callers }), 'verified', key.keyId)
 })

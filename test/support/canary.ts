@@ -5,7 +5,15 @@ import type { Exchange } from '../../sandbox/browser.ts'
 // Collects every secret that passes, where it passes: towards Microsoft and in front of the browser.
 
 /** Fields of forms and JSON that are secrets, as OAuth names them. */
-const SECRET_FIELDS = ['client_secret', 'client_assertion', 'code', 'code_verifier', 'refresh_token', 'access_token', 'id_token']
+const SECRET_FIELDS = [
+  'client_secret',
+  'client_assertion',
+  'code',
+  'code_verifier',
+  'refresh_token',
+  'access_token',
+  'id_token',
+]
 
 export interface Wiretap {
   dispatcher: Dispatcher
@@ -17,7 +25,8 @@ export interface Wiretap {
 export function wiretap(): Wiretap {
   const secrets = new Set<string>()
   const agent = new Agent()
-  const note = (name: string, value: unknown) => SECRET_FIELDS.includes(name) && typeof value === 'string' && secrets.add(value)
+  const note = (name: string, value: unknown) =>
+    SECRET_FIELDS.includes(name) && typeof value === 'string' && secrets.add(value)
   const dispatcher = agent.compose((dispatch) => (options, handler) => {
     for (const [name, value] of new URLSearchParams(String(options.body ?? ''))) note(name, value)
     let answer = ''
@@ -54,12 +63,20 @@ export function browserSecrets(exchanges: readonly Exchange[]): string[] {
 
 /** Everything in the database's own tables as text; binary columns byte by byte, so that what lies there in plain is seen. */
 export async function dump(sql: postgres.Sql): Promise<string> {
-  const tables = await sql<{ name: string }[]>`select quote_ident(schemaname) || '.' || quote_ident(tablename) as name from pg_tables
+  const tables = await sql<
+    { name: string }[]
+  >`select quote_ident(schemaname) || '.' || quote_ident(tablename) as name from pg_tables
     where schemaname not in ('pg_catalog', 'information_schema') order by 1`
   const rows = await Promise.all(tables.map(({ name }) => sql.unsafe(`select * from ${name}`)))
-  const plain = (_: string, value: unknown) => value instanceof Uint8Array ? Buffer.from(value).toString('latin1')
-    : (value as { type?: unknown } | null)?.type === 'Buffer' ? Buffer.from((value as { data: number[] }).data).toString('latin1') : value
-  return tables.map(({ name }, i) => `${name}\n${rows[i]!.map((row) => JSON.stringify(row, plain)).join('\n')}`).join('\n')
+  const plain = (_: string, value: unknown) =>
+    value instanceof Uint8Array
+      ? Buffer.from(value).toString('latin1')
+      : (value as { type?: unknown } | null)?.type === 'Buffer'
+        ? Buffer.from((value as { data: number[] }).data).toString('latin1')
+        : value
+  return tables
+    .map(({ name }, i) => `${name}\n${rows[i]!.map((row) => JSON.stringify(row, plain)).join('\n')}`)
+    .join('\n')
 }
 
 /** Which of the secrets stand in the text, in any dress they are likely to wear. Not repeated: by what they begin with. */
@@ -70,7 +87,14 @@ export function search(text: string, secrets: Iterable<string>): string[] {
     const hex = Buffer.from(core).toString('hex')
     // base64 without the last group, which depends on what follows.
     const base64 = Buffer.from(core).toString('base64').slice(0, -4)
-    const dresses = [core, encodeURIComponent(core), JSON.stringify(core).slice(1, -1), hex, base64, base64.replaceAll('+', '-').replaceAll('/', '_')]
+    const dresses = [
+      core,
+      encodeURIComponent(core),
+      JSON.stringify(core).slice(1, -1),
+      hex,
+      base64,
+      base64.replaceAll('+', '-').replaceAll('/', '_'),
+    ]
     if (dresses.some((dress) => text.includes(dress))) found.push(`${secret.slice(0, 6)}… (${secret.length})`)
   }
   return found

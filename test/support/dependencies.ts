@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 /** Why each package is there. A test fails for a dependency without a reason and for a reason without a dependency. */
 const REASONS: Record<string, string> = {
   '@fastify/cookie': 'cookies; `@fastify/session` needs it',
-  '@fastify/formbody': 'the account page\'s forms',
+  '@fastify/formbody': "the account page's forms",
   '@fastify/helmet': 'security headers of pages',
   '@fastify/rate-limit': 'limits by address, person and caller',
   '@fastify/session': 'the browser session, kept in Postgres',
@@ -18,10 +18,10 @@ const REASONS: Record<string, string> = {
   fastify: 'HTTP',
   pino: 'logs',
   postgres: 'the Postgres driver',
-  'prom-client': 'metrics in Prometheus\' format',
+  'prom-client': "metrics in Prometheus' format",
   typebox: 'one object is type, validation and OpenAPI schema',
   undici: 'HTTP to Microsoft',
-  '@redocly/cli': 'lints the OpenAPI document, and compares it with the last release\'s',
+  '@redocly/cli': "lints the OpenAPI document, and compares it with the last release's",
   '@types/node': 'types of Node',
   ajv: 'checks rendered Kubernetes objects against their schemas, in tests',
   'axe-core': 'accessibility checks in the browser tests',
@@ -48,11 +48,19 @@ const read = (): Package => JSON.parse(readFileSync(new URL('../../package.json'
 export function unexplained(): string[] {
   const { dependencies, devDependencies } = read()
   const present = new Set(Object.keys({ ...dependencies, ...devDependencies }))
-  return [...present].filter((name) => !(name in REASONS)).concat(Object.keys(REASONS).filter((name) => !present.has(name)))
+  return [...present]
+    .filter((name) => !(name in REASONS))
+    .concat(Object.keys(REASONS).filter((name) => !present.has(name)))
 }
 
 export function dependenciesTable(): string {
   const { dependencies, devDependencies } = read()
-  const rows = (packages: Record<string, string>, when: string) => Object.keys(packages).map((name) => `| \`${name}\` | ${when} | ${REASONS[name] ?? '**no reason given**'} |`)
-  return ['| package | when | what for |', '|---|---|---|', ...rows(dependencies, 'running'), ...rows(devDependencies, 'development')].join('\n')
+  const rows = (packages: Record<string, string>, when: string) =>
+    Object.keys(packages).map((name) => `| \`${name}\` | ${when} | ${REASONS[name] ?? '**no reason given**'} |`)
+  return [
+    '| package | when | what for |',
+    '|---|---|---|',
+    ...rows(dependencies, 'running'),
+    ...rows(devDependencies, 'development'),
+  ].join('\n')
 }

@@ -27,7 +27,8 @@ const PARTS: Record<string, () => string> = {
   commands: commandsTable,
   configuration: configurationTable,
   limits: limitsTable,
-  'database-role': () => `As the owner (who needs \`createrole\` for the first line), once, after the first \`migrate\`, with a generated password in place of \`<password>\`:\n\n\`\`\`sql\n${DATABASE_ROLE}\n\`\`\``,
+  'database-role': () =>
+    `As the owner (who needs \`createrole\` for the first line), once, after the first \`migrate\`, with a generated password in place of \`<password>\`:\n\n\`\`\`sql\n${DATABASE_ROLE}\n\`\`\``,
   'signed-call': workedCall,
   failures: failuresTables,
   dependencies: dependenciesTable,
@@ -45,11 +46,21 @@ export function writtenAnew(readme: string = readFileSync(README, 'utf8')): stri
 }
 
 function failuresTables(): string {
-  const codes = FAILURE_CODES.map((code) => `| \`${code}\` | ${PROBLEMS[code].status} | ${PROBLEMS[code].title} | ${PROBLEMS[code].meaning} |`)
-  const reasons = Object.entries(REASONS).map(([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`)
+  const codes = FAILURE_CODES.map(
+    (code) => `| \`${code}\` | ${PROBLEMS[code].status} | ${PROBLEMS[code].title} | ${PROBLEMS[code].meaning} |`,
+  )
+  const reasons = Object.entries(REASONS).map(
+    ([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`,
+  )
   return [
-    '| code | status | what it means | what to do |', '|---|---|---|---|', ...codes, '',
-    '`reason` says why. `who_acts` says who has to do something before it works again; `nobody`: it heals by itself.', '',
-    '| reason | who acts | advice |', '|---|---|---|', ...reasons,
+    '| code | status | what it means | what to do |',
+    '|---|---|---|---|',
+    ...codes,
+    '',
+    '`reason` says why. `who_acts` says who has to do something before it works again; `nobody`: it heals by itself.',
+    '',
+    '| reason | who acts | advice |',
+    '|---|---|---|',
+    ...reasons,
   ].join('\n')
 }

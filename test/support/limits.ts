@@ -16,7 +16,7 @@ import { MAX_LIFETIME, MAX_SIGNATURE_FIELD, MAX_SKEW, MAX_TARGET } from '../../s
 // The README's table of limits, each from the constant that is in force.
 
 const number = (value: number): string => value.toLocaleString('en')
-const kB = (bytes: number): string => bytes % 1024 === 0 ? `${number(bytes / 1024)} KiB` : `${number(bytes)} bytes`
+const kB = (bytes: number): string => (bytes % 1024 === 0 ? `${number(bytes / 1024)} KiB` : `${number(bytes)} bytes`)
 const seconds = (ms: number): string => `${number(ms / 1000)} s`
 
 export function limitsTable(): string {
@@ -28,24 +28,48 @@ export function limitsTable(): string {
     ['Until a request has arrived whole', seconds(LISTENER.requestTimeout), '408'],
     ['A connection without any traffic', seconds(LISTENER.connectionTimeout), 'closed'],
     ['Between two requests of a connection', seconds(LISTENER.keepAliveTimeout), 'closed'],
-    ['`deadline_ms`', `${number(DEADLINE.minimum)} to ${number(DEADLINE.maximum)}, ${number(DEADLINE.default)} by default`, '`invalid_request`; within them the best answer by then'],
-    ['`min_ttl`', `${number(MAX_MIN_TTL)} s, never more than half of the token's lifetime`, '`invalid_request`; the half takes its place'],
-    ['Requests of one caller at one replica', `\`CALLER_REQUESTS_PER_MINUTE\`, ${number(Number(perCaller.default))} by default, a minute`, '`rate_limited`'],
+    [
+      '`deadline_ms`',
+      `${number(DEADLINE.minimum)} to ${number(DEADLINE.maximum)}, ${number(DEADLINE.default)} by default`,
+      '`invalid_request`; within them the best answer by then',
+    ],
+    [
+      '`min_ttl`',
+      `${number(MAX_MIN_TTL)} s, never more than half of the token's lifetime`,
+      '`invalid_request`; the half takes its place',
+    ],
+    [
+      'Requests of one caller at one replica',
+      `\`CALLER_REQUESTS_PER_MINUTE\`, ${number(Number(perCaller.default))} by default, a minute`,
+      '`rate_limited`',
+    ],
     ['Requests of one browser session or link', `${number(VISITORS.perPerson)} a minute`, '`rate_limited`'],
     ['Requests of one address', `${number(VISITORS.perAddress)} a minute`, '`rate_limited`'],
     ['A browser session', `${number(SESSION_MS / 60_000)} minutes`, 'a page leads back to MEGDocs'],
     ['Signed request target', `${number(MAX_TARGET)} characters`, '`invalid_signature`'],
-    ['`Signature-Input`, `Signature` of a request, each', `${number(MAX_SIGNATURE_FIELD)} characters`, '`invalid_signature`'],
+    [
+      '`Signature-Input`, `Signature` of a request, each',
+      `${number(MAX_SIGNATURE_FIELD)} characters`,
+      '`invalid_signature`',
+    ],
     ['`Content-Digest`', `${number(MAX_DIGEST_FIELD)} characters`, '`invalid_signature`'],
     ['From `created` to `expires`', `${number(MAX_LIFETIME)} s`, '`invalid_signature`'],
     ['Between two clocks', `${number(MAX_SKEW)} s`, '`clock_skew`'],
     ['Nonces one replica remembers', `2 × ${number(NONCES_REMEMBERED)}`, '`rate_limited`'],
-    ['Opened access tokens one replica keeps in memory', `2 × ${number(KEPT)}, for at most ${seconds(2 * KEPT_FOR)} after their last use`, 'opened anew'],
+    [
+      'Opened access tokens one replica keeps in memory',
+      `2 × ${number(KEPT)}, for at most ${seconds(2 * KEPT_FOR)} after their last use`,
+      'opened anew',
+    ],
     ['A caller key', `${number(MAX_KEY_DAYS)} days`, 'a callers file with it is refused'],
     ['An exchange with Microsoft, connecting included', seconds(EXCHANGE_TIMEOUT), 'tried again later'],
     ['An answer of Microsoft', kB(MAX_BODY), 'not used, tried again later'],
     ['The lease of a refresh', `${number(LEASE)} s`, 'another replica takes over'],
-    ['A database query', `\`DATABASE_DEADLINE_MS\`, ${number(Number(deadline.default))} ms by default`, '`database_unavailable`'],
+    [
+      'A database query',
+      `\`DATABASE_DEADLINE_MS\`, ${number(Number(deadline.default))} ms by default`,
+      '`database_unavailable`',
+    ],
   ]
   return ['| what | limit | beyond it |', '|---|---|---|', ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n')
 }

@@ -44,18 +44,30 @@ export async function startCollector(t: { teardown(end: () => unknown): unknown 
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => new Promise((resolve) => {
-    server.closeAllConnections()
-    server.close(resolve)
-  }))
+  t.teardown(
+    () =>
+      new Promise((resolve) => {
+        server.closeAllConnections()
+        server.close(resolve)
+      }),
+  )
   // ExportTraceServiceRequest.resource_spans = 1 (trace_service.proto).
   const resourceSpans = () => bodies.flatMap((body) => within(body, 1))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     // ResourceSpans.scope_spans = 2, ScopeSpans.spans = 2 (trace.proto).
-    spans: () => resourceSpans().flatMap((one) => within(one, 2)).flatMap((scope) => within(scope, 2)).map(readSpan),
+    spans: () =>
+      resourceSpans()
+        .flatMap((one) => within(one, 2))
+        .flatMap((scope) => within(scope, 2))
+        .map(readSpan),
     // ResourceSpans.resource = 1, Resource.attributes = 1 (resource.proto).
-    resource: () => readAttributes(resourceSpans().flatMap((one) => within(one, 1)).flatMap((resource) => within(resource, 1))),
+    resource: () =>
+      readAttributes(
+        resourceSpans()
+          .flatMap((one) => within(one, 1))
+          .flatMap((resource) => within(resource, 1)),
+      ),
     bytes: () => Buffer.concat(bodies),
     headers,
     answer: (next) => void (status = next),
@@ -63,26 +75,39 @@ export async function startCollector(t: { teardown(end: () => unknown): unknown 
 }
 
 function readSpan(span: Buffer): ReceivedSpan {
-  const text = (field: number, encoding: BufferEncoding) => (within(span, field)[0] ?? Buffer.alloc(0)).toString(encoding)
+  const text = (field: number, encoding: BufferEncoding) =>
+    (within(span, field)[0] ?? Buffer.alloc(0)).toString(encoding)
   return {
-    traceId: text(1, 'hex'), spanId: text(2, 'hex'), parentId: text(4, 'hex'), name: text(5, 'utf8'),
+    traceId: text(1, 'hex'),
+    spanId: text(2, 'hex'),
+    parentId: text(4, 'hex'),
+    name: text(5, 'utf8'),
     kind: Number(fields(span).find(({ field }) => field === 6)?.value ?? 0),
     attributes: readAttributes(within(span, 9)),
     events: within(span, 11).map((event) => within(event, 2)[0]?.toString('utf8') ?? ''),
-    status: Number(within(span, 15).flatMap(fields).find(({ field }) => field === 3)?.value ?? 0),
+    status: Number(
+      within(span, 15)
+        .flatMap(fields)
+        .find(({ field }) => field === 3)?.value ?? 0,
+    ),
   }
 }
 
 /** KeyValue: key = 1, value = 2; AnyValue: string = 1, int = 3, an array = 5 (common.proto). */
 function readAttributes(attributes: Buffer[]): Record<string, string | number> {
-  return Object.fromEntries(attributes.map((attribute) => {
-    const [value] = within(attribute, 2).flatMap(fields)
-    return [within(attribute, 1)[0]!.toString('utf8'), Buffer.isBuffer(value?.value) ? value.value.toString('utf8') : Number(value?.value)]
-  }))
+  return Object.fromEntries(
+    attributes.map((attribute) => {
+      const [value] = within(attribute, 2).flatMap(fields)
+      return [
+        within(attribute, 1)[0]!.toString('utf8'),
+        Buffer.isBuffer(value?.value) ? value.value.toString('utf8') : Number(value?.value),
+      ]
+    }),
+  )
 }
 
 const within = (message: Buffer, wanted: number): Buffer[] =>
-  fields(message).flatMap(({ field, value }) => field === wanted && Buffer.isBuffer(value) ? [value] : [])
+  fields(message).flatMap(({ field, value }) => (field === wanted && Buffer.isBuffer(value) ? [value] : []))
 
 /** A message's fields in Protocol Buffers' wire format. */
 function fields(message: Buffer): { field: number; value: Buffer | bigint }[] {

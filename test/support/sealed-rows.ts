@@ -11,21 +11,38 @@ export interface SealedRow {
   refreshToken: string
 }
 
-export const contextOf = ({ id, userId }: { id: string; userId: string }, column: SealContext['column']): SealContext => ({
-  table: column === 'code' || column === 'pkce_verifier' ? 'connect_session' : 'oauth2_integration', column, provider: 'microsoft', userId, recordId: id,
+export const contextOf = (
+  { id, userId }: { id: string; userId: string },
+  column: SealContext['column'],
+): SealContext => ({
+  table: column === 'code' || column === 'pkce_verifier' ? 'connect_session' : 'oauth2_integration',
+  column,
+  provider: 'microsoft',
+  userId,
+  recordId: id,
 })
 
 /** Integrations sealed by this vault, with an hour left. In the order of their ids. */
 export async function insertIntegrations(sql: postgres.Sql, vault: Vault, count: number): Promise<SealedRow[]> {
-  const rows = Array.from({ length: count }, (_, i) => ({ id: randomUUID(), userId: `row-${i}`, accessToken: `access-${i}`, refreshToken: `refresh-${i}` }))
+  const rows = Array.from({ length: count }, (_, i) => ({
+    id: randomUUID(),
+    userId: `row-${i}`,
+    accessToken: `access-${i}`,
+    refreshToken: `refresh-${i}`,
+  }))
   rows.sort((a, b) => (a.id < b.id ? -1 : 1))
-  await sql`insert into oauth2_integration ${sql(rows.map((row) => ({
-    id: row.id, user_id: row.userId, status: 'active', generation: 1,
-    access_token: vault.seal(contextOf(row, 'access_token'), row.accessToken),
-    refresh_token: vault.seal(contextOf(row, 'refresh_token'), row.refreshToken),
-    access_token_expires_at: new Date(Date.now() + 3_600_000).toISOString(),
-    scopes: ['User.Read'],
-  })))}`
+  await sql`insert into oauth2_integration ${sql(
+    rows.map((row) => ({
+      id: row.id,
+      user_id: row.userId,
+      status: 'active',
+      generation: 1,
+      access_token: vault.seal(contextOf(row, 'access_token'), row.accessToken),
+      refresh_token: vault.seal(contextOf(row, 'refresh_token'), row.refreshToken),
+      access_token_expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+      scopes: ['User.Read'],
+    })),
+  )}`
   return rows
 }
 
@@ -35,7 +52,8 @@ export async function openIntegrations(sql: postgres.Sql, vault: Vault): Promise
   return rows.map((row) => {
     const { id, user_id: userId } = row as unknown as { id: string; user_id: string }
     return {
-      id, userId,
+      id,
+      userId,
       accessToken: vault.open(contextOf({ id, userId }, 'access_token'), row['access_token'] as Buffer),
       refreshToken: vault.open(contextOf({ id, userId }, 'refresh_token'), row['refresh_token'] as Buffer),
     }

@@ -64,10 +64,11 @@ export async function openWire(databaseUrl: string): Promise<Wire> {
       if (mode === 'silent') breakAll()
       mode = 'passing'
     },
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve())
-      breakAll()
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        breakAll()
+      }),
   }
 }
 

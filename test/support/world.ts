@@ -52,7 +52,10 @@ export interface World {
   /** A browser that stops where it would leave for Microsoft. */
   stoppingBrowser(): Browser
   /** From begin to Microsoft: the connect session, the browser, and where Microsoft was asked. */
-  toMicrosoft(userId: string, options?: { allowSwitch?: boolean; browser?: Browser }): Promise<{ id: string; browser: Browser; authorizeUrl: string }>
+  toMicrosoft(
+    userId: string,
+    options?: { allowSwitch?: boolean; browser?: Browser },
+  ): Promise<{ id: string; browser: Browser; authorizeUrl: string }>
   /** The whole way, for tests that begin behind it. */
   connect(userId: string, account?: string, options?: { allowSwitch?: boolean }): Promise<{ id: string; next: string }>
   /** Moves what the row says about time, by Postgres' clock: the access token has this many seconds left of an hour. */
@@ -62,8 +65,11 @@ export interface World {
   stored(userId: string): Promise<{ accessToken: string; refreshToken: string } | undefined>
 }
 
-export async function startWorld(t: Teardown, options: { env?: Record<string, string>; surroundings?: Surroundings; databaseUrl?: string } = {}): Promise<World> {
-  const databaseUrl = options.databaseUrl ?? await testDatabase(t as Parameters<typeof testDatabase>[0])
+export async function startWorld(
+  t: Teardown,
+  options: { env?: Record<string, string>; surroundings?: Surroundings; databaseUrl?: string } = {},
+): Promise<World> {
+  const databaseUrl = options.databaseUrl ?? (await testDatabase(t as Parameters<typeof testDatabase>[0]))
   // With PGBOUNCER in the environment (npm run test:pgbouncer) brokers go through it; the test itself looks at Postgres directly.
   const pooler = process.env.PGBOUNCER ? await startPooler(databaseUrl) : undefined
   t.teardown(() => pooler?.close())
@@ -95,9 +101,13 @@ export async function startWorld(t: Teardown, options: { env?: Record<string, st
   publicUrl = replica.publicUrl
   const { caller } = replica
 
-  const stoppingBrowser = () => createBrowser({ stopBefore: (url) => url.startsWith(entra.url) || url.includes('/microsoft/connected') })
+  const stoppingBrowser = () =>
+    createBrowser({ stopBefore: (url) => url.startsWith(entra.url) || url.includes('/microsoft/connected') })
 
-  async function toMicrosoft(userId: string, { allowSwitch = false, browser = stoppingBrowser() }: { allowSwitch?: boolean; browser?: Browser } = {}) {
+  async function toMicrosoft(
+    userId: string,
+    { allowSwitch = false, browser = stoppingBrowser() }: { allowSwitch?: boolean; browser?: Browser } = {},
+  ) {
     const { id, url } = await caller.beginConnect(userId, { allowSwitch })
     const page = await browser.open(url)
     if (page.refresh === undefined) throw new Error(`did not reach Microsoft: ${page.status} ${page.html}`)
@@ -133,28 +143,44 @@ export async function startWorld(t: Teardown, options: { env?: Record<string, st
     async stored(userId) {
       const [row] = await sql`select id, access_token, refresh_token from oauth2_integration where user_id = ${userId}`
       if (row === undefined) return undefined
-      const open = (column: 'access_token' | 'refresh_token') => replica.services.vault.open(
-        { table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: String(row['id']) }, row[column] as Buffer)
+      const open = (column: 'access_token' | 'refresh_token') =>
+        replica.services.vault.open(
+          { table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: String(row['id']) },
+          row[column] as Buffer,
+        )
       return { accessToken: open('access_token'), refreshToken: open('refresh_token') }
     },
   }
 }
 
-async function startOne(t: Teardown, env: Record<string, string>, secrets: BrokerSecrets, surroundings: Surroundings): Promise<Replica> {
+async function startOne(
+  t: Teardown,
+  env: Record<string, string>,
+  secrets: BrokerSecrets,
+  surroundings: Surroundings,
+): Promise<Replica> {
   const lines: string[] = []
   const config = readConfig(env)
-  const services = createServices(config, createLogger('debug', { write: (line) => void lines.push(line) }), surroundings)
+  const services = createServices(
+    config,
+    createLogger('debug', { write: (line) => void lines.push(line) }),
+    surroundings,
+  )
   await checkDatabase(services)
   const apps = [await buildPublicApp(services), await buildInternalApp(services)] as const
   const operations = await buildOperationsApp(services, () => readiness(services))
   services.lifecycle.started = true
   for (const app of apps) await app.listen({ host: '127.0.0.1', port: 0 })
-  const [publicUrl, internalUrl] = apps.map((app) => `${app === apps[1] && config.listen.internal.tls ? 'https' : 'http'}://127.0.0.1:${(app.server.address() as AddressInfo).port}`) as [string, string]
+  const [publicUrl, internalUrl] = apps.map(
+    (app) =>
+      `${app === apps[1] && config.listen.internal.tls ? 'https' : 'http'}://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+  ) as [string, string]
   let stopped: Promise<void> | undefined
-  const stop = () => (stopped ??= (async () => {
-    for (const app of [...apps, operations]) await app.close()
-    await services.close()
-  })())
+  const stop = () =>
+    (stopped ??= (async () => {
+      for (const app of [...apps, operations]) await app.close()
+      await services.close()
+    })())
   t.teardown(stop)
   return {
     services,

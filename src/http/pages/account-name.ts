@@ -10,7 +10,9 @@ export function maskUsername(username: string): string {
 
 /** The account, masked. `bdi`: a name written right to left must not turn the sentence around it. */
 export function maskedAccount(account: Account | undefined): Html | undefined {
-  return account?.username === undefined ? undefined : html`<bdi class="account">${maskUsername(account.username)}</bdi>`
+  return account?.username === undefined
+    ? undefined
+    : html`<bdi class="account">${maskUsername(account.username)}</bdi>`
 }
 
 /** The account in full: only for the page of the user whose it is. The object id stands in where no name is known. */

@@ -30,8 +30,14 @@ export function accountPage(context: PageContext, state: AccountState): string {
 
 function pendingNotice(context: PageContext, state: AccountState): Html | undefined {
   const { pending } = texts[context.language].account
-  return state.pending && notice('info', html`<h2>${pending.title}</h2><p>${pending.text}</p>
-<p>${pending.since} ${timeAgo(state.pending.since, state.now, context.language)}</p>`)
+  return (
+    state.pending &&
+    notice(
+      'info',
+      html`<h2>${pending.title}</h2><p>${pending.text}</p>
+<p>${pending.since} ${timeAgo(state.pending.since, state.now, context.language)}</p>`,
+    )
+  )
 }
 
 function notConnected(context: PageContext, state: AccountState): Html {
@@ -57,7 +63,10 @@ function connected(context: PageContext, state: AccountState, summary: Integrati
 }
 
 function working(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const { account: { connected: words }, reconnect } = texts[context.language]
+  const {
+    account: { connected: words },
+    reconnect,
+  } = texts[context.language]
   const isMissing = state.missingScopes.length > 0
   return html`${status('good', words.status)}
 ${passingNotice(context, summary)}
@@ -69,7 +78,10 @@ ${actions(context, button(reconnect, context.entryUrls.connect, isMissing ? '' :
 }
 
 function broken(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const { account: { attention }, reconnect } = texts[context.language]
+  const {
+    account: { attention },
+    reconnect,
+  } = texts[context.language]
   const reason = summary.failure?.reason
   const message = adminMessageFor(context, reason, summary.failure?.microsoft)
   const { connect } = context.entryUrls
@@ -83,10 +95,16 @@ ${isAdmins ? [message, furtherActions(context, again)] : [actions(context, again
 }
 
 function details(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const { account: { connected: words }, permission } = texts[context.language]
+  const {
+    account: { connected: words },
+    permission,
+  } = texts[context.language]
   const ago = (at: string): Html => timeAgo(at, state.now, context.language)
   return facts([
-    { term: words.account, detail: summary.account === undefined ? words.accountUnknown : fullAccount(summary.account) },
+    {
+      term: words.account,
+      detail: summary.account === undefined ? words.accountUnknown : fullAccount(summary.account),
+    },
     { term: words.since, detail: ago(summary.connectedAt) },
     { term: words.refreshed, detail: ago(summary.refreshedAt) },
     { term: permission.list, detail: permissionList(context, state.missingScopes) },
@@ -101,11 +119,14 @@ function brokenNotice(context: PageContext, state: AccountState, summary: Integr
   const words = reason === undefined ? attention : t.reasons[reason]
   const cure = reason === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, reason)
   const at = summary.failure?.at
-  return notice('bad', html`<h2>${words.title}</h2><p>${words.happened}</p>
+  return notice(
+    'bad',
+    html`<h2>${words.title}</h2><p>${words.happened}</p>
 <p><strong>${t.whatToDo}:</strong> ${words.todo} ${cure.cure}</p>
 <p><strong>${t.whoActs}:</strong> ${cure.who}</p>
 ${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at, state.now, context.language)}</p>`}
-<p>${attention.withdrawn}</p>${consentLinks(context, summary.account?.tenantId)}`)
+<p>${attention.withdrawn}</p>${consentLinks(context, summary.account?.tenantId)}`,
+  )
 }
 
 /** The integration is in order, but its last refresh met a trouble that is not the user's. */
@@ -115,5 +136,8 @@ function passingNotice(context: PageContext, summary: IntegrationSummary): Html 
   if (reason === undefined) return undefined
   const words = t.reasons[reason]
   const todo = REASONS[reason].whoActs === 'ops' ? words.todo : t.account.attention.passingTodo
-  return notice('info', html`<h2>${words.title}</h2><p>${words.happened} ${t.account.attention.passing}</p><p>${todo}</p>`)
+  return notice(
+    'info',
+    html`<h2>${words.title}</h2><p>${words.happened} ${t.account.attention.passing}</p><p>${todo}</p>`,
+  )
 }

@@ -10,38 +10,57 @@ const APPROVALS: readonly AdminReason[] = ['not_approved', 'consent_required', '
 function microsoftFacts(microsoft: MicrosoftError): string | undefined {
   const { error, aadsts, correlationId, traceId, timestamp } = microsoft
   const facts = [
-    error, aadsts === undefined ? undefined : `AADSTS${aadsts}`, correlationId && `Correlation ID ${correlationId}`,
-    traceId && `Trace ID ${traceId}`, timestamp,
+    error,
+    aadsts === undefined ? undefined : `AADSTS${aadsts}`,
+    correlationId && `Correlation ID ${correlationId}`,
+    traceId && `Trace ID ${traceId}`,
+    timestamp,
   ].filter((fact) => fact !== undefined && fact !== '')
   return facts.length === 0 ? undefined : facts.join(', ')
 }
 
 /** Subject and text, plain. It names no user: who sends it is the sender. */
 export function adminMessageText(
-  context: PageContext, reason: AdminReason, microsoft?: MicrosoftError,
+  context: PageContext,
+  reason: AdminReason,
+  microsoft?: MicrosoftError,
 ): { subject: string; text: string } {
   const t = texts[context.language]
   const m = t.adminMessage
   const answer = microsoft && microsoftFacts(microsoft)
   const lines = [
-    m.hello, '', `${m.want} ${t.adminRequests[reason]}`, '',
-    m.explained, context.app.adminConsentUrl, '',
-    `${m.app}: ${context.app.name}`, `${m.clientId}: ${context.app.clientId}`,
-    `${m.permissions}:`, ...context.permissions.map(({ scope, words }) => `- ${scope}: ${t.permission.words[scope] ?? words}`),
+    m.hello,
+    '',
+    `${m.want} ${t.adminRequests[reason]}`,
+    '',
+    m.explained,
+    context.app.adminConsentUrl,
+    '',
+    `${m.app}: ${context.app.name}`,
+    `${m.clientId}: ${context.app.clientId}`,
+    `${m.permissions}:`,
+    ...context.permissions.map(({ scope, words }) => `- ${scope}: ${t.permission.words[scope] ?? words}`),
     ...(answer === undefined ? [] : [`${m.microsoft}: ${answer}`]),
-    `${m.reference}: ${context.referenceId}`, '', m.thanks,
+    `${m.reference}: ${context.referenceId}`,
+    '',
+    m.thanks,
   ]
   return { subject: APPROVALS.includes(reason) ? m.approveSubject : m.helpSubject, text: lines.join('\n') }
 }
 
 /** RFC 6068: line breaks are CRLF, everything percent-encoded; no recipient, because we do not know the administrator. */
 export function mailto(subject: string, text: string): string {
-  const encode = (value: string): string => encodeURIComponent(value.toWellFormed()).replaceAll('\'', '%27')
+  const encode = (value: string): string => encodeURIComponent(value.toWellFormed()).replaceAll("'", '%27')
   return `mailto:?subject=${encode(subject)}&body=${encode(text.replaceAll('\n', '\r\n'))}`
 }
 
 /** The message, ready to send and ready to copy. `meant`: sending it is what the page asks for. */
-export function adminMessage(context: PageContext, reason: AdminReason, meant: boolean, microsoft?: MicrosoftError): Html {
+export function adminMessage(
+  context: PageContext,
+  reason: AdminReason,
+  meant: boolean,
+  microsoft?: MicrosoftError,
+): Html {
   const m = texts[context.language].adminMessage
   const { subject, text } = adminMessageText(context, reason, microsoft)
   return html`<section aria-labelledby="admin-message"><h2 id="admin-message">${m.title}</h2>

@@ -10,6 +10,11 @@ import { texts } from './texts.ts'
  */
 export function goingOnPage(context: PageContext, url: string): string {
   const t = texts[context.language].goingOn
-  return layout(context, t.title, html`<h1>${t.title}</h1><p role="status">${t.text}</p>
-<div class="actions">${button(t.go, url)}</div>`, safeUrl(url))
+  return layout(
+    context,
+    t.title,
+    html`<h1>${t.title}</h1><p role="status">${t.text}</p>
+<div class="actions">${button(t.go, url)}</div>`,
+    safeUrl(url),
+  )
 }

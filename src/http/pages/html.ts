@@ -14,7 +14,14 @@ export class Html {
 /** What may stand in a template: text is escaped, fragments are kept, absent values and `false` leave nothing. */
 export type Fragment = string | number | Html | undefined | false | readonly Fragment[]
 
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', '\'': '&#39;', '`': '&#96;' }
+const ENTITIES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+  '`': '&#96;',
+}
 
 /** Escapes for element content and for quoted attribute values alike (WHATWG HTML 13.1.2.3, 13.1.3). */
 export function escape(text: string): string {

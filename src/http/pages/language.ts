@@ -6,13 +6,20 @@ export type Language = (typeof LANGUAGES)[number]
  * English where nothing fits. Never fails, whatever the header holds.
  */
 export function pickLanguage(acceptLanguage: string | undefined): Language {
-  const wishes = (acceptLanguage ?? '').slice(0, 500).split(',').flatMap((part) => {
-    const [range = '', ...parameters] = part.trim().toLowerCase().split(/\s*;\s*/)
-    const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2)
-    const q = weight === undefined ? 1 : /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(weight) ? Number(weight) : 0
-    const language = range === '*' ? 'en' : LANGUAGES.find((known) => range === known || range.startsWith(`${known}-`))
-    return language === undefined || q === 0 ? [] : [{ language, q }]
-  })
+  const wishes = (acceptLanguage ?? '')
+    .slice(0, 500)
+    .split(',')
+    .flatMap((part) => {
+      const [range = '', ...parameters] = part
+        .trim()
+        .toLowerCase()
+        .split(/\s*;\s*/)
+      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2)
+      const q = weight === undefined ? 1 : /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(weight) ? Number(weight) : 0
+      const language =
+        range === '*' ? 'en' : LANGUAGES.find((known) => range === known || range.startsWith(`${known}-`))
+      return language === undefined || q === 0 ? [] : [{ language, q }]
+    })
   // sort is stable: of equal weights the first one named wins
   return wishes.sort((a, b) => b.q - a.q)[0]?.language ?? 'en'
 }

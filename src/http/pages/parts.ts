@@ -57,7 +57,8 @@ export function permissionList(context: PageContext, missing?: readonly string[]
     const isMissing = absent.has(scope.toLowerCase())
     const own = t.words[scope]
     // words we have no translation of are in English, and are marked as such for speech output
-    const shown = own !== undefined || context.language === 'en' ? html`${own ?? words}` : html`<span lang="en">${words}</span>`
+    const shown =
+      own !== undefined || context.language === 'en' ? html`${own ?? words}` : html`<span lang="en">${words}</span>`
     const state = missing !== undefined && html` · ${isMissing ? t.missing : t.granted}`
     const sign = missing === undefined ? 'info' : isMissing ? 'warn' : 'good'
     const kind = missing === undefined ? 'asked' : isMissing ? 'missing' : 'granted'

@@ -10,10 +10,17 @@ export function problemPage(context: PageContext, problem: PageProblem): string 
   const t = texts[context.language]
   const { title, happened, todo } = t.problems[problem]
   const { ways, calm }: ProblemTraits = PAGE_PROBLEMS[problem]
-  return layout(context, title, html`${notice(calm === true ? 'info' : 'bad', html`<h1>${title}</h1><p>${happened}</p>`, true)}
+  return layout(
+    context,
+    title,
+    html`${notice(calm === true ? 'info' : 'bad', html`<h1>${title}</h1><p>${happened}</p>`, true)}
 <h2>${t.whatToDo}</h2><p>${todo}</p>
 ${problem === 'plain_http' && html`<p>${t.plainHttp}</p><p><code>X-Forwarded-Proto: https</code></p>`}
-${actions(context, ways.map((way, index) => {
+${actions(
+  context,
+  ways.map((way, index) => {
     return button(way === 'connect' ? t.connect : t.openAccount, context.entryUrls[way], index === 0 ? '' : 'second')
-  }))}`)
+  }),
+)}`,
+  )
 }

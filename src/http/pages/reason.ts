@@ -14,10 +14,16 @@ export function cureOf(context: PageContext, reason: Reason): { who: string; cur
   const t = texts[context.language]
   const { whoActs, curable }: { whoActs: Actor; curable: boolean } = REASONS[reason]
   if (mayNeedAdmin(reason)) return { who: t.userOrAdmin, cure: t.cure.maybe }
-  const cure = whoActs === 'nobody' ? t.cure.notNeeded
-    : !curable ? t.cure.no
-      : whoActs === 'ops' ? t.cure.maybe
-        : whoActs === 'tenant_admin' ? t.cure.afterAdmin : t.cure.yes
+  const cure =
+    whoActs === 'nobody'
+      ? t.cure.notNeeded
+      : !curable
+        ? t.cure.no
+        : whoActs === 'ops'
+          ? t.cure.maybe
+          : whoActs === 'tenant_admin'
+            ? t.cure.afterAdmin
+            : t.cure.yes
   return { who: t.actors[whoActs], cure }
 }
 
@@ -33,7 +39,9 @@ export function adminFirst(reason: Reason | undefined): boolean {
 
 /** The message for the administrator, where the reason is one for them. */
 export function adminMessageFor(context: PageContext, reason?: Reason, microsoft?: MicrosoftError): Html | undefined {
-  return reason !== undefined && isForAdmin(context, reason) ? adminMessage(context, reason, adminFirst(reason), microsoft) : undefined
+  return reason !== undefined && isForAdmin(context, reason)
+    ? adminMessage(context, reason, adminFirst(reason), microsoft)
+    : undefined
 }
 
 function isForAdmin(context: PageContext, reason: Reason): reason is AdminReason {

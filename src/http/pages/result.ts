@@ -19,11 +19,19 @@ export function resultPage(context: PageContext, outcome: ConnectOutcome): strin
 function connectedPage(context: PageContext, outcome: ConnectOutcome): string {
   const t = texts[context.language]
   const title = outcome.result === 'reconnected' ? t.result.reconnected : t.result.connected
-  return layout(context, title, html`${notice('good', html`<h1>${title}</h1>
-${outcome.account && html`<p class="lead">${t.result.as} ${fullAccount(outcome.account)}</p>`}`, true)}
+  return layout(
+    context,
+    title,
+    html`${notice(
+      'good',
+      html`<h1>${title}</h1>
+${outcome.account && html`<p class="lead">${t.result.as} ${fullAccount(outcome.account)}</p>`}`,
+      true,
+    )}
 <p>${t.result.next}</p>
 ${actions(context)}
-<p>${t.result.notYou} ${link(t.disconnect, context.entryUrls.manage)}</p>`)
+<p>${t.result.notYou} ${link(t.disconnect, context.entryUrls.manage)}</p>`,
+  )
 }
 
 function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
@@ -33,12 +41,16 @@ function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
   const passes = reason !== undefined && REASONS[reason].whoActs === 'nobody'
   const message = adminMessageFor(context, reason, outcome.microsoft)
   const offered = offers(context, outcome, reason)
-  return layout(context, words.title, html`${notice('bad', html`<h1>${words.title}</h1><p>${words.happened}</p>`, true)}
+  return layout(
+    context,
+    words.title,
+    html`${notice('bad', html`<h1>${words.title}</h1><p>${words.happened}</p>`, true)}
 ${reason === 'other_account' ? mismatch(context, outcome) : usedAccount(context, outcome)}
 ${reason === 'not_approved' ? readings(context) : html`<h2>${t.whatToDo}</h2><p>${passes ? t.result.tryLater : words.todo}</p>`}
 ${reason === 'other_account' && list([t.result.useFirst, t.result.switchFirst])}
 ${reason !== undefined && whoAndCure(context, reason)}
-${adminFirst(reason) ? [message, furtherActions(context, offered)] : [actions(context, offered), message]}`)
+${adminFirst(reason) ? [message, furtherActions(context, offered)] : [actions(context, offered), message]}`,
+  )
 }
 
 function wordsFor(context: PageContext, outcome: ConnectOutcome): ExplainedText {
@@ -86,6 +98,9 @@ function usedAccount(context: PageContext, outcome: ConnectOutcome): Html | unde
 function mismatch(context: PageContext, outcome: ConnectOutcome): Html {
   const t = texts[context.language].result
   const [before, now] = [maskedAccount(outcome.expectedAccount), maskedAccount(outcome.account)]
-  return html`${facts([{ term: t.pinned, detail: before }, { term: t.chosen, detail: now }])}
+  return html`${facts([
+    { term: t.pinned, detail: before },
+    { term: t.chosen, detail: now },
+  ])}
 ${before !== undefined && before.toString() === now?.toString() && html`<p>${t.lookAlike}</p>`}`
 }

@@ -108,10 +108,10 @@ const hash = createHash('sha256').update(stylesheet).digest('base64')
  * script, no frame. `img-src 'self'` is for the favicon that browsers ask for by themselves.
  */
 export const contentSecurityPolicy = [
-  'default-src \'none\'',
+  "default-src 'none'",
   `style-src 'sha256-${hash}'`,
-  'img-src \'self\'',
-  'form-action \'self\'',
-  'frame-ancestors \'none\'',
-  'base-uri \'none\'',
+  "img-src 'self'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
 ].join('; ')

@@ -18,7 +18,10 @@ const UNITS = [
 export function timeInWords(at: string, now: number, language: Language): string {
   const past = Math.max(0, Math.round((now - Date.parse(at)) / 1000))
   const { unit, seconds } = UNITS.find((candidate) => past >= candidate.seconds) ?? { unit: 'second', seconds: 1 }
-  return new Intl.RelativeTimeFormat(language, { numeric: past === 0 ? 'auto' : 'always' }).format(-Math.floor(past / seconds), unit)
+  return new Intl.RelativeTimeFormat(language, { numeric: past === 0 ? 'auto' : 'always' }).format(
+    -Math.floor(past / seconds),
+    unit,
+  )
 }
 
 /** "22 Nov 2026, 10:00 UTC". UTC, and said so, because the server does not know the reader's time zone. */

@@ -28,12 +28,12 @@ const FOCUSED = `(() => {
 
 /** What has the focus; null: nothing. */
 export async function focused(page: Page): Promise<Focused | null> {
-  return await page.evaluate(FOCUSED) as Focused | null
+  return (await page.evaluate(FOCUSED)) as Focused | null
 }
 
 /** Tabs once through the page. What cannot be reached, and what one does not see the focus on, in words; empty is good. */
 export async function outOfReach(page: Page): Promise<string[]> {
-  const names = await page.evaluate(`[...document.querySelectorAll('${USABLE}')].map(${NAME})`) as string[]
+  const names = (await page.evaluate(`[...document.querySelectorAll('${USABLE}')].map(${NAME})`)) as string[]
   const left = new Set(names.keys())
   const faults: string[] = []
   // Two more: one for the browser itself, where Tab comes by at the end, one for a page that had a focus already.

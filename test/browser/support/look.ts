@@ -15,8 +15,14 @@ const PICTURES = resolve('.screenshots')
  * combinations, both languages together in all; colours do not depend on the width, nor widths on the colours.
  */
 const VIEWS = {
-  en: [{ width: 320, height: 640, colorScheme: 'dark' }, { width: 1280, height: 800, colorScheme: 'light' }],
-  de: [{ width: 1280, height: 800, colorScheme: 'dark' }, { width: 320, height: 640, colorScheme: 'light' }],
+  en: [
+    { width: 320, height: 640, colorScheme: 'dark' },
+    { width: 1280, height: 800, colorScheme: 'light' },
+  ],
+  de: [
+    { width: 1280, height: 800, colorScheme: 'dark' },
+    { width: 320, height: 640, colorScheme: 'light' },
+  ],
 } as const
 /** Where axe looks: each width and each scheme once. */
 const AXE_VIEWS = {
@@ -45,7 +51,10 @@ export interface Inspector {
  * axe is a script and our pages allow none, so it runs on the very same document in a second browser profile, where script may
  * run. The page under test itself stays as it is: policy on, JavaScript off.
  */
-export async function openInspector(t: { teardown(end: () => unknown): unknown }, browser: Browser): Promise<Inspector> {
+export async function openInspector(
+  t: { teardown(end: () => unknown): unknown },
+  browser: Browser,
+): Promise<Inspector> {
   const context = await browser.newContext({ bypassCSP: true })
   t.teardown(() => context.close())
   const page = await context.newPage()
@@ -61,9 +70,17 @@ export async function openInspector(t: { teardown(end: () => unknown): unknown }
       const faults = sticking === '' ? [] : [sticking]
       if (only === 'layout') return faults
       await page.evaluate(axe.source)
-      const found = await page.evaluate('axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } })') as axe.AxeResults
-      return [...faults, ...found.violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) =>
-        `axe ${id} at ${target.join(' ')}: ${failureSummary?.replace(/\s+/g, ' ')}`))]
+      const found = (await page.evaluate(
+        'axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } })',
+      )) as axe.AxeResults
+      return [
+        ...faults,
+        ...found.violations.flatMap(({ id, nodes }) =>
+          nodes.map(
+            ({ target, failureSummary }) => `axe ${id} at ${target.join(' ')}: ${failureSummary?.replace(/\s+/g, ' ')}`,
+          ),
+        ),
+      ]
     },
     picture: (language, name) => takePicture(page, language, name),
   }
@@ -84,7 +101,12 @@ async function takePicture(page: Page, language: Language, name: string): Promis
 }
 
 /** The page in front of the visitor: faults go to theirs, pictures to .screenshots/<language>/<name>…png. */
-export async function look(visitor: Visitor, inspector: Inspector, name: string, page: Page = visitor.page): Promise<void> {
+export async function look(
+  visitor: Visitor,
+  inspector: Inspector,
+  name: string,
+  page: Page = visitor.page,
+): Promise<void> {
   const html = await page.content()
   for (const view of VIEWS[visitor.language]) {
     await show(page, view)
@@ -92,5 +114,7 @@ export async function look(visitor: Visitor, inspector: Inspector, name: string,
     if (sticking !== '') visitor.faults.push(`${name}, ${view.width} px: ${String(sticking)}`)
     await takePicture(page, visitor.language, `${name}-${view.width}-${view.colorScheme}`)
   }
-  visitor.faults.push(...(await inspector.inspect(page.url(), html, AXE_VIEWS[visitor.language])).map((fault) => `${name}: ${fault}`))
+  visitor.faults.push(
+    ...(await inspector.inspect(page.url(), html, AXE_VIEWS[visitor.language])).map((fault) => `${name}: ${fault}`),
+  )
 }

@@ -8,7 +8,10 @@ export const ACCOUNT = '/accounts/account/microsoft/'
 
 export async function logIn(world: World, { page }: Visitor, userId: string): Promise<void> {
   await page.goto(`${world.url}/login`)
-  await page.locator('form', { has: page.locator(`input[value="${userId}"]`) }).getByRole('button').click()
+  await page
+    .locator('form', { has: page.locator(`input[value="${userId}"]`) })
+    .getByRole('button')
+    .click()
 }
 
 /** MEGDocs' button; ends at Microsoft. */
@@ -19,11 +22,16 @@ export async function goToMicrosoft(world: World, page: Page): Promise<void> {
 
 /** Simulated Microsoft's page that is open, such as `picker`. */
 export async function microsoftPage(page: Page): Promise<string> {
-  return await page.locator('main').getAttribute('id') ?? ''
+  return (await page.locator('main').getAttribute('id')) ?? ''
 }
 
 /** Through Microsoft's pages with this account, up to the callback, or to Microsoft's own dead end. */
-export async function throughMicrosoft(world: Pick<World, 'entra'>, page: Page, account: string, decision: 'accept' | 'cancel' = 'accept'): Promise<void> {
+export async function throughMicrosoft(
+  world: Pick<World, 'entra'>,
+  page: Page,
+  account: string,
+  decision: 'accept' | 'cancel' = 'accept',
+): Promise<void> {
   for (let steps = 0; steps < 8 && page.url().startsWith(world.entra.url); steps++) {
     const where = await microsoftPage(page)
     if (where === 'picker') await page.locator(`#account-${account}`).click()
@@ -42,7 +50,12 @@ export async function settled(page: Page): Promise<void> {
 }
 
 /** The whole way, from MEGDocs' button to the page after it. */
-export async function connect(world: World, page: Page, account: string, decision: 'accept' | 'cancel' = 'accept'): Promise<void> {
+export async function connect(
+  world: World,
+  page: Page,
+  account: string,
+  decision: 'accept' | 'cancel' = 'accept',
+): Promise<void> {
   await goToMicrosoft(world, page)
   await throughMicrosoft(world, page, account, decision)
   await settled(page)
@@ -55,7 +68,9 @@ export async function openAccountPage(world: World, page: Page): Promise<void> {
 
 /** The stored access token is over, and MEGDocs asks for another one; what comes of it is in the row. */
 export async function tokenRunsOut(world: World, userId: string): Promise<void> {
-  await world.query(`update oauth2_integration set access_token_expires_at = now() - interval '1 second', retry_at = null where user_id = '${userId}'`)
+  await world.query(
+    `update oauth2_integration set access_token_expires_at = now() - interval '1 second', retry_at = null where user_id = '${userId}'`,
+  )
   await world.client.token(userId).catch(() => {})
 }
 

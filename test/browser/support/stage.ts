@@ -35,12 +35,21 @@ export interface Scene extends Stage {
 }
 
 /** Plays it once in each language: a fresh browser, logged in to MEGDocs, nothing connected. No fault may be left at the end. */
-export async function inBothLanguages(t: Test, stage: Stage, name: string, play: (t: Test, scene: Scene) => Promise<void>): Promise<void> {
+export async function inBothLanguages(
+  t: Test,
+  stage: Stage,
+  name: string,
+  play: (t: Test, scene: Scene) => Promise<void>,
+): Promise<void> {
   for (const language of LANGUAGES) {
     await t.test(`${name} (${language})`, async (t) => {
       const scene = await openScene(t, stage, language)
       await play(t, scene)
-      t.same(scene.visitor.faults, [], 'no console error, no foreign request, all headers, nothing for axe, nothing sticks out')
+      t.same(
+        scene.visitor.faults,
+        [],
+        'no console error, no foreign request, all headers, nothing for axe, nothing sticks out',
+      )
     })
   }
 }
@@ -55,7 +64,11 @@ export async function openScene(t: Test, stage: Stage, language: Language = 'en'
 
 /** What the broker has logged, one object a line. */
 export function allLines(world: World): Record<string, unknown>[] {
-  return world.brokerLogs().split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>)
+  return world
+    .brokerLogs()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
 }
 
 /**
@@ -65,7 +78,8 @@ export function allLines(world: World): Record<string, unknown>[] {
 export async function logLines(world: World, reference: string): Promise<Record<string, unknown>[]> {
   const limit = performance.now() + 10_000
   const found = (): Record<string, unknown>[] => allLines(world).filter((line) => line['request_id'] === reference)
-  while (!found().some(({ msg }) => msg === 'answered') && performance.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20))
+  while (!found().some(({ msg }) => msg === 'answered') && performance.now() < limit)
+    await new Promise((resolve) => setTimeout(resolve, 20))
   return found()
 }
 
@@ -81,8 +95,11 @@ export function sceneOf(t: Test, stage: Stage, visitor: Visitor, userId: string)
       t.equal(await page.locator('h1').innerText(), heading, name)
       t.equal(await page.locator('html').getAttribute('lang'), language, `${name}: says its language`)
       const reference = await page.locator('footer code').innerText()
-      t.ok((await logLines(stage.world, reference)).some(({ msg }) => msg === 'answered'), `${name}: its reference is a request of the log`)
-      t.ok(await page.locator(`main a.button, main a.plain, main button`).count() > 0, `${name}: has a way on`)
+      t.ok(
+        (await logLines(stage.world, reference)).some(({ msg }) => msg === 'answered'),
+        `${name}: its reference is a request of the log`,
+      )
+      t.ok((await page.locator(`main a.button, main a.plain, main button`).count()) > 0, `${name}: has a way on`)
       await look(visitor, stage.inspector, name, page)
       visitor.faults.push(...(await outOfReach(page)).map((fault) => `${name}: ${fault}`))
       return page.locator('main').innerText()

@@ -1,6 +1,14 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type ConsoleMessage, type Page, type Response } from 'playwright-core'
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type ConsoleMessage,
+  type Page,
+  type Response,
+} from 'playwright-core'
 import { temporaryFolder } from '../../../sandbox/temporary-folder.ts'
 import type { World } from '../../../sandbox/world.ts'
 import { contentSecurityPolicy, type Language } from '../../../src/http/pages/pages.ts'
@@ -12,7 +20,12 @@ type Teardown = { teardown(end: () => unknown): unknown }
 
 /** `--host-resolver-rules`: nothing but this machine can be reached, so a request elsewhere fails instead of leaving. */
 const FLAGS = [
-  '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
 ]
 
@@ -49,34 +62,58 @@ export interface VisitorOptions {
 const LOCALES = { en: 'en-GB', de: 'de-DE' } as const
 
 function contextOptions({ language = 'en', javaScript = false }: VisitorOptions): BrowserContextOptions {
-  return { javaScriptEnabled: javaScript, locale: LOCALES[language], viewport: { width: 1280, height: 800 }, colorScheme: 'light', ignoreHTTPSErrors: true }
+  return {
+    javaScriptEnabled: javaScript,
+    locale: LOCALES[language],
+    viewport: { width: 1280, height: 800 },
+    colorScheme: 'light',
+    ignoreHTTPSErrors: true,
+  }
 }
 
 /** A fresh browser profile in front of this world. */
-export async function visit(t: Teardown, browser: Browser, world: Pick<World, 'url' | 'entra'>, options: VisitorOptions = {}): Promise<Visitor> {
+export async function visit(
+  t: Teardown,
+  browser: Browser,
+  world: Pick<World, 'url' | 'entra'>,
+  options: VisitorOptions = {},
+): Promise<Visitor> {
   const context = await browser.newContext(contextOptions(options))
   t.teardown(() => context.close())
   return watched(context, await context.newPage(), world, options.language ?? 'en')
 }
 
 /** A browser whose owner has forbidden all cookies, as its settings do it. */
-export async function visitWithoutCookies(t: Teardown, world: Pick<World, 'url' | 'entra'>, options: VisitorOptions = {}): Promise<Visitor> {
+export async function visitWithoutCookies(
+  t: Teardown,
+  world: Pick<World, 'url' | 'entra'>,
+  options: VisitorOptions = {},
+): Promise<Visitor> {
   const profile = temporaryFolder('token-broker-chromium')
   t.teardown(() => rmSync(profile, { recursive: true, force: true }))
   mkdirSync(join(profile, 'Default'))
-  writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }))
+  writeFileSync(
+    join(profile, 'Default', 'Preferences'),
+    JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }),
+  )
   const context = await chromium.launchPersistentContext(profile, { ...launchOptions(), ...contextOptions(options) })
   t.teardown(() => context.close())
-  return watched(context, context.pages()[0] ?? await context.newPage(), world, options.language ?? 'en')
+  return watched(context, context.pages()[0] ?? (await context.newPage()), world, options.language ?? 'en')
 }
 
-function watched(context: BrowserContext, page: Page, world: Pick<World, 'url' | 'entra'>, language: Language): Visitor {
+function watched(
+  context: BrowserContext,
+  page: Page,
+  world: Pick<World, 'url' | 'entra'>,
+  language: Language,
+): Visitor {
   const faults: string[] = []
   const requests: string[] = []
   const hosts = new Set([world.url, world.entra.url].map((url) => new URL(url).host))
   context.on('request', (request) => {
     requests.push(`${request.method()} ${request.url()}`)
-    if (/^https?:/.test(request.url()) && !hosts.has(new URL(request.url()).host)) faults.push(`request to ${request.url()}`)
+    if (/^https?:/.test(request.url()) && !hosts.has(new URL(request.url()).host))
+      faults.push(`request to ${request.url()}`)
   })
   context.on('response', (response) => void faults.push(...headerFaults(response, world.url)))
   context.on('console', (message) => {
@@ -89,7 +126,10 @@ function watched(context: BrowserContext, page: Page, world: Pick<World, 'url' |
 /** Chromium itself writes a line for a page that was answered with an error status, as ours rightly are. */
 function isOwnStatus(message: ConsoleMessage): boolean {
   const { url } = message.location()
-  return message.text().startsWith('Failed to load resource: the server responded with a status of') && message.page()?.url() === url
+  return (
+    message.text().startsWith('Failed to load resource: the server responded with a status of') &&
+    message.page()?.url() === url
+  )
 }
 
 const BROKER = /^\/(?:auth\/oauth2\/microsoft|accounts\/account\/microsoft)(?:\/|$)/
@@ -108,11 +148,14 @@ function headerFaults(response: Response, origin: string): string[] {
     'cross-origin-opener-policy': 'same-origin',
     ...(url.protocol === 'https:' ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } : {}),
   }
-  const wrong = Object.entries(expected).filter(([name, value]) => headers[name] !== value).map(([name]) => `${name}: ${headers[name]}`)
+  const wrong = Object.entries(expected)
+    .filter(([name, value]) => headers[name] !== value)
+    .map(([name]) => `${name}: ${headers[name]}`)
   const isPage = headers['content-type']?.startsWith('text/html') === true
   if (isPage && headers['vary'] !== 'Accept-Language') wrong.push(`vary: ${headers['vary']}`)
-  if (isPage && !/^(?:en|de)$/.test(headers['content-language'] ?? '')) wrong.push(`content-language: ${headers['content-language']}`)
-  if ([429, 503].includes(response.status()) && !/^\d+$/.test(headers['retry-after'] ?? '')) wrong.push('no retry-after')
+  if (isPage && !/^(?:en|de)$/.test(headers['content-language'] ?? ''))
+    wrong.push(`content-language: ${headers['content-language']}`)
+  if ([429, 503].includes(response.status()) && !/^\d+$/.test(headers['retry-after'] ?? ''))
+    wrong.push('no retry-after')
   return wrong.map((header) => `${response.request().method()} ${url.pathname} ${response.status()} has ${header}`)
 }
-

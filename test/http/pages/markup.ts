@@ -3,8 +3,42 @@
 
 const VOID = new Set(['meta', 'br', 'input', 'path'])
 const KNOWN = new Set([
-  'html', 'head', 'meta', 'title', 'style', 'body', 'header', 'main', 'footer', 'section', 'div', 'span', 'b', 'p', 'h1', 'h2', 'h3', 'ul', 'ol', 'li',
-  'dl', 'dt', 'dd', 'a', 'strong', 'code', 'bdi', 'br', 'time', 'svg', 'path', 'form', 'input', 'button', 'label', 'textarea',
+  'html',
+  'head',
+  'meta',
+  'title',
+  'style',
+  'body',
+  'header',
+  'main',
+  'footer',
+  'section',
+  'div',
+  'span',
+  'b',
+  'p',
+  'h1',
+  'h2',
+  'h3',
+  'ul',
+  'ol',
+  'li',
+  'dl',
+  'dt',
+  'dd',
+  'a',
+  'strong',
+  'code',
+  'bdi',
+  'br',
+  'time',
+  'svg',
+  'path',
+  'form',
+  'input',
+  'button',
+  'label',
+  'textarea',
 ])
 const TAG = /^<(\/?)([a-z][a-z0-9]*)((?: [a-zA-Z-]+(?:="[^"<>]*")?)*)(\/?)>/
 
@@ -16,7 +50,14 @@ export interface Tag {
 }
 
 function decode(text: string): string {
-  const entities: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': '\'', '&#96;': '`' }
+  const entities: Record<string, string> = {
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&#96;': '`',
+  }
   return text.replace(/&[^;]*;?/g, (entity) => {
     const character = entities[entity]
     if (character === undefined) throw new Error(`not an entity of ours: ${entity}`)

@@ -8,5 +8,6 @@ const folder = process.argv[2]
 if (folder === undefined) throw new Error('usage: preview.ts <folder>')
 mkdirSync(folder, { recursive: true })
 for (const language of ['en', 'de'] as const) {
-  for (const [name, page] of Object.entries(allPages(language))) writeFileSync(join(folder, `${language}-${name}.html`), page)
+  for (const [name, page] of Object.entries(allPages(language)))
+    writeFileSync(join(folder, `${language}-${name}.html`), page)
 }

@@ -2,8 +2,18 @@ import { REASONS, type Reason } from '../../../src/core/failure.ts'
 import type { Account, IntegrationSummary } from '../../../src/core/integration.ts'
 import type { ConnectOutcome } from '../../../src/core/ports.ts'
 import {
-  accountPage, adminConsentPage, adminConsentResultPage, disconnectConfirmationPage, disconnectedPage, goingOnPage, PAGE_PROBLEMS,
-  problemPage, resultPage, type Language, type PageContext, type PageProblem,
+  accountPage,
+  adminConsentPage,
+  adminConsentResultPage,
+  disconnectConfirmationPage,
+  disconnectedPage,
+  goingOnPage,
+  PAGE_PROBLEMS,
+  problemPage,
+  resultPage,
+  type Language,
+  type PageContext,
+  type PageProblem,
 } from '../../../src/http/pages/pages.ts'
 
 // Every page in every state, made from one bag of values, so that tests can replace each string by a hostile one.
@@ -47,9 +57,16 @@ export function contextOf(language: Language, v: Values = values): PageContext {
     referenceId: v.referenceId,
     entryUrls: { connect: v.connect, manage: v.manage },
     app: {
-      name: v.appName, clientId: v.clientId, publicBaseUrl: v.publicBaseUrl, redirectUri: v.redirectUri, adminConsentUrl: v.adminConsentUrl,
+      name: v.appName,
+      clientId: v.clientId,
+      publicBaseUrl: v.publicBaseUrl,
+      redirectUri: v.redirectUri,
+      adminConsentUrl: v.adminConsentUrl,
     },
-    permissions: [{ scope: 'User.Read', words: 'Read your profile information' }, { scope: v.scope, words: v.words }],
+    permissions: [
+      { scope: 'User.Read', words: 'Read your profile information' },
+      { scope: v.scope, words: v.words },
+    ],
   }
 }
 
@@ -59,21 +76,39 @@ export function accountOf(v: Values = values): Account {
 
 export function summaryOf(v: Values = values): IntegrationSummary {
   return {
-    id: 'i1', userId: '42', status: 'active', generation: 7, scopes: ['Files.ReadWrite.All', 'User.Read'], account: accountOf(v),
-    connectedAt: '2026-08-03T07:30:00Z', refreshedAt: '2026-11-22T09:57:00Z', accessTokenExpiresAt: '2026-11-22T10:57:00Z',
+    id: 'i1',
+    userId: '42',
+    status: 'active',
+    generation: 7,
+    scopes: ['Files.ReadWrite.All', 'User.Read'],
+    account: accountOf(v),
+    connectedAt: '2026-08-03T07:30:00Z',
+    refreshedAt: '2026-11-22T09:57:00Z',
+    accessTokenExpiresAt: '2026-11-22T10:57:00Z',
   }
 }
 
 export function microsoftOf(v: Values = values): NonNullable<ConnectOutcome['microsoft']> {
   return {
-    status: 400, error: v.error, suberror: v.suberror, aadsts: 65001,
-    traceId: v.traceId, correlationId: v.correlationId, timestamp: v.timestamp,
+    status: 400,
+    error: v.error,
+    suberror: v.suberror,
+    aadsts: 65001,
+    traceId: v.traceId,
+    correlationId: v.correlationId,
+    timestamp: v.timestamp,
   }
 }
 
 /** Needs attention for this reason. */
 export function brokenOf(reason: Reason, v: Values = values): IntegrationSummary {
-  const failure = { verdict: 'reconnect' as const, reason, final: false, microsoft: microsoftOf(v), at: '2026-11-20T08:00:00Z' }
+  const failure = {
+    verdict: 'reconnect' as const,
+    reason,
+    final: false,
+    microsoft: microsoftOf(v),
+    at: '2026-11-20T08:00:00Z',
+  }
   return { ...summaryOf(v), status: 'reconnect_required', failure }
 }
 
@@ -84,12 +119,21 @@ export function refusedOf(reason: Reason, v: Values = values): ConnectOutcome {
 /** Name → HTML of every page in every state. */
 export function allPages(language: Language, v: Values = values): Record<string, string> {
   const context = contextOf(language, v)
-  const mismatch: ConnectOutcome = { ...refusedOf('other_account', v), code: 'account_mismatch', expectedAccount: { ...accountOf(v), username: v.otherUsername } }
+  const mismatch: ConnectOutcome = {
+    ...refusedOf('other_account', v),
+    code: 'account_mismatch',
+    expectedAccount: { ...accountOf(v), username: v.otherUsername },
+  }
   const state = { missingScopes: [], now: NOW }
   const summary = summaryOf(v)
   const { account: _, ...anonymous } = summary
   const pending = { since: '2026-11-22T09:48:00Z' }
-  const passing = { verdict: 'try_later' as const, reason: 'microsoft_error' as const, final: false, microsoft: microsoftOf(v) }
+  const passing = {
+    verdict: 'try_later' as const,
+    reason: 'microsoft_error' as const,
+    final: false,
+    microsoft: microsoftOf(v),
+  }
   const pages: Record<string, string> = {
     'account-not-connected': accountPage(context, state),
     'account-pending': accountPage(context, { ...state, pending }),
@@ -98,9 +142,12 @@ export function allPages(language: Language, v: Values = values): Record<string,
     'account-connected-missing': accountPage(context, { ...state, summary, missingScopes: [v.missing] }),
     'account-connected-passing': accountPage(context, { ...state, summary: { ...summary, failure: passing } }),
     'account-imported': accountPage(context, { ...state, summary: anonymous }),
-    'account-attention-unknown': accountPage(context, { ...state, summary: { ...summary, status: 'reconnect_required' } }),
+    'account-attention-unknown': accountPage(context, {
+      ...state,
+      summary: { ...summary, status: 'reconnect_required' },
+    }),
     'disconnect-confirm': disconnectConfirmationPage(context, { account: accountOf(v), csrfToken: v.csrfToken }),
-    'disconnected': disconnectedPage(context, { tenantId: v.tenantId }),
+    disconnected: disconnectedPage(context, { tenantId: v.tenantId }),
     'disconnected-unknown': disconnectedPage(context),
     'result-connected': resultPage(context, { result: 'connected', account: accountOf(v) }),
     'result-reconnected': resultPage(context, { result: 'reconnected', account: accountOf(v) }),

@@ -1,21 +1,41 @@
 import t from 'tap'
 import { REASONS, type Reason } from '../../../src/core/failure.ts'
 import {
-  accountPage, CONFIRM_DISCONNECT_URL, CSRF_FIELD, DISCONNECT_PATH, disconnectConfirmationPage, disconnectedPage, goingOnPage, LANGUAGES,
-  problemPage, resultPage,
+  accountPage,
+  CONFIRM_DISCONNECT_URL,
+  CSRF_FIELD,
+  DISCONNECT_PATH,
+  disconnectConfirmationPage,
+  disconnectedPage,
+  goingOnPage,
+  LANGUAGES,
+  problemPage,
+  resultPage,
 } from '../../../src/http/pages/pages.ts'
 import { texts } from '../../../src/http/pages/texts.ts'
 import { read, type Tag } from './markup.ts'
 import {
-  accountOf, allPages, brokenOf, contextOf, microsoftOf, NOW, PROBLEM_NAMES, REASON_NAMES, refusedOf, summaryOf, values,
+  accountOf,
+  allPages,
+  brokenOf,
+  contextOf,
+  microsoftOf,
+  NOW,
+  PROBLEM_NAMES,
+  REASON_NAMES,
+  refusedOf,
+  summaryOf,
+  values,
 } from './samples.ts'
 
 const context = contextOf('en')
 const state = { missingScopes: [], now: NOW }
 const textOf = (page: string): string => read(page).find((tag) => tag.name === 'body')?.text ?? ''
-const buttonsOf = (page: string): Tag[] => read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
+const buttonsOf = (page: string): Tag[] =>
+  read(page).filter(({ attributes }) => attributes.class?.split(' ').includes('button'))
 const linksOf = (page: string): Tag[] => read(page).filter((tag) => tag.name === 'a')
-const offersConnect = (page: string): boolean => linksOf(page).some(({ attributes }) => attributes.href === values.connect)
+const offersConnect = (page: string): boolean =>
+  linksOf(page).some(({ attributes }) => attributes.href === values.connect)
 
 t.test('every reason and every problem is told in both languages, in words of their own', async (t) => {
   for (const kind of ['reasons', 'problems'] as const) {
@@ -31,115 +51,187 @@ t.test('every reason and every problem is told in both languages, in words of th
   }
 })
 
-t.test('an account that needs attention says why, since when, who acts, whether reconnecting helps, and where to look', async (t) => {
-  for (const language of LANGUAGES) {
-    const words = texts[language]
-    for (const reason of REASON_NAMES) {
-      const page = accountPage(contextOf(language), { ...state, summary: brokenOf(reason) })
-      const text = textOf(page)
-      for (const part of Object.values(words.reasons[reason])) t.ok(text.includes(part), `${language} ${reason}: ${part}`)
-      t.ok(text.includes(words.whoActs) && text.includes(words.account.attention.since), `${reason}: who, since`)
-      t.ok(Object.values(words.cure).some((cure) => text.includes(cure)), `${reason}: cure`)
-      t.ok(linksOf(page).some(({ attributes }) => attributes.href === 'https://myapps.microsoft.com'), `${reason}: where to look`)
+t.test(
+  'an account that needs attention says why, since when, who acts, whether reconnecting helps, and where to look',
+  async (t) => {
+    for (const language of LANGUAGES) {
+      const words = texts[language]
+      for (const reason of REASON_NAMES) {
+        const page = accountPage(contextOf(language), { ...state, summary: brokenOf(reason) })
+        const text = textOf(page)
+        for (const part of Object.values(words.reasons[reason]))
+          t.ok(text.includes(part), `${language} ${reason}: ${part}`)
+        t.ok(text.includes(words.whoActs) && text.includes(words.account.attention.since), `${reason}: who, since`)
+        t.ok(
+          Object.values(words.cure).some((cure) => text.includes(cure)),
+          `${reason}: cure`,
+        )
+        t.ok(
+          linksOf(page).some(({ attributes }) => attributes.href === 'https://myapps.microsoft.com'),
+          `${reason}: where to look`,
+        )
+      }
     }
-  }
-})
+  },
+)
 
 t.test('reconnecting is offered for a stored connection exactly where it can cure', async (t) => {
   for (const reason of REASON_NAMES) {
-    t.equal(offersConnect(accountPage(context, { ...state, summary: brokenOf(reason) })), REASONS[reason].curable, reason)
+    t.equal(
+      offersConnect(accountPage(context, { ...state, summary: brokenOf(reason) })),
+      REASONS[reason].curable,
+      reason,
+    )
   }
 })
 
-t.test('after a refused connect, another try is offered where it can cure, and where Microsoft\'s trouble passes', async (t) => {
-  for (const reason of REASON_NAMES) {
-    const { curable, whoActs } = REASONS[reason]
-    const page = resultPage(context, refusedOf(reason))
-    t.equal(offersConnect(page), curable || whoActs === 'nobody', reason)
-    if (whoActs === 'nobody') t.notOk(textOf(page).includes('by ourselves'), `${reason}: nobody repeats a connect but the user`)
-  }
-})
+t.test(
+  "after a refused connect, another try is offered where it can cure, and where Microsoft's trouble passes",
+  async (t) => {
+    for (const reason of REASON_NAMES) {
+      const { curable, whoActs } = REASONS[reason]
+      const page = resultPage(context, refusedOf(reason))
+      t.equal(offersConnect(page), curable || whoActs === 'nobody', reason)
+      if (whoActs === 'nobody')
+        t.notOk(textOf(page).includes('by ourselves'), `${reason}: nobody repeats a connect but the user`)
+    }
+  },
+)
 
 t.test('what is our own fault shows a reference and nothing of what Microsoft said', async (t) => {
   for (const reason of REASON_NAMES.filter((reason) => REASONS[reason].whoActs === 'ops')) {
-    for (const page of [resultPage(context, refusedOf(reason)), accountPage(context, { ...state, summary: brokenOf(reason) })]) {
+    for (const page of [
+      resultPage(context, refusedOf(reason)),
+      accountPage(context, { ...state, summary: brokenOf(reason) }),
+    ]) {
       t.notMatch(page, /AADSTS|invalid_grant/, reason)
       t.ok(page.includes(values.referenceId), reason)
     }
   }
 })
 
-t.test('an account is named in full only to its owner: on their account page, before they disconnect, and once connected', async (t) => {
-  const mayName = /^(?:account-|attention-|disconnect-confirm|result-connected$|result-reconnected$)/
-  const secret = [values.username, values.displayName, values.otherUsername, values.objectId]
-  for (const language of LANGUAGES) {
-    for (const [name, page] of Object.entries(allPages(language))) {
-      if (!mayName.test(name)) t.notOk(secret.some((value) => page.includes(value)), name)
+t.test(
+  'an account is named in full only to its owner: on their account page, before they disconnect, and once connected',
+  async (t) => {
+    const mayName = /^(?:account-|attention-|disconnect-confirm|result-connected$|result-reconnected$)/
+    const secret = [values.username, values.displayName, values.otherUsername, values.objectId]
+    for (const language of LANGUAGES) {
+      for (const [name, page] of Object.entries(allPages(language))) {
+        if (!mayName.test(name))
+          t.notOk(
+            secret.some((value) => page.includes(value)),
+            name,
+          )
+      }
     }
-  }
-  t.match(textOf(resultPage(context, { result: 'connected', account: accountOf() })), /connected as Jane Doe jane\.doe@contoso\.com/)
-})
+    t.match(
+      textOf(resultPage(context, { result: 'connected', account: accountOf() })),
+      /connected as Jane Doe jane\.doe@contoso\.com/,
+    )
+  },
+)
 
-t.test('another account than the connected one: both are shown masked, and where they look alike it is said', async (t) => {
-  const outcome = { ...refusedOf('other_account'), code: 'account_mismatch' as const }
-  const page = textOf(resultPage(context, { ...outcome, expectedAccount: { ...accountOf(), username: values.otherUsername } }))
-  t.match(page, 'j•••@fabrikam.example')
-  t.match(page, 'j•••@contoso.com')
-  t.notMatch(page, texts.en.result.lookAlike)
-  const alike = textOf(resultPage(context, { ...outcome, expectedAccount: { ...accountOf(), username: 'john@contoso.com' } }))
-  t.match(alike, texts.en.result.lookAlike)
-  const { username: _, ...nameless } = accountOf()
-  t.match(textOf(resultPage(context, { ...outcome, account: nameless })), texts.en.reasons.other_account.title, 'names unknown')
-})
+t.test(
+  'another account than the connected one: both are shown masked, and where they look alike it is said',
+  async (t) => {
+    const outcome = { ...refusedOf('other_account'), code: 'account_mismatch' as const }
+    const page = textOf(
+      resultPage(context, { ...outcome, expectedAccount: { ...accountOf(), username: values.otherUsername } }),
+    )
+    t.match(page, 'j•••@fabrikam.example')
+    t.match(page, 'j•••@contoso.com')
+    t.notMatch(page, texts.en.result.lookAlike)
+    const alike = textOf(
+      resultPage(context, { ...outcome, expectedAccount: { ...accountOf(), username: 'john@contoso.com' } }),
+    )
+    t.match(alike, texts.en.result.lookAlike)
+    const { username: _, ...nameless } = accountOf()
+    t.match(
+      textOf(resultPage(context, { ...outcome, account: nameless })),
+      texts.en.reasons.other_account.title,
+      'names unknown',
+    )
+  },
+)
 
-t.test('where something must be done one button is meant; it is the mail where the administrator acts first', async (t) => {
-  for (const language of LANGUAGES) {
-    for (const [name, page] of Object.entries(allPages(language))) {
-      if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name)) continue
-      const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
-      t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
-      const reason = name.replace(/^\w+-/, '') as Reason
-      const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
-      t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
+t.test(
+  'where something must be done one button is meant; it is the mail where the administrator acts first',
+  async (t) => {
+    for (const language of LANGUAGES) {
+      for (const [name, page] of Object.entries(allPages(language))) {
+        if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name))
+          continue
+        const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
+        t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
+        const reason = name.replace(/^\w+-/, '') as Reason
+        const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
+        t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
+      }
     }
-  }
-})
+  },
+)
 
-t.test('not approved is never called a cancel: both readings stand there, with the message for the administrator', async (t) => {
-  for (const language of LANGUAGES) {
-    const page = textOf(resultPage(contextOf(language), refusedOf('not_approved')))
-    t.notMatch(page, /cancel|abgebrochen/i)
-    const { declined, adminNeeded } = texts[language].result
-    for (const part of [declined, adminNeeded]) t.ok(page.includes(part.title) && page.includes(part.text))
-    t.ok(page.includes(texts[language].adminMessage.title))
-  }
-})
+t.test(
+  'not approved is never called a cancel: both readings stand there, with the message for the administrator',
+  async (t) => {
+    for (const language of LANGUAGES) {
+      const page = textOf(resultPage(contextOf(language), refusedOf('not_approved')))
+      t.notMatch(page, /cancel|abgebrochen/i)
+      const { declined, adminNeeded } = texts[language].result
+      for (const part of [declined, adminNeeded]) t.ok(page.includes(part.title) && page.includes(part.text))
+      t.ok(page.includes(texts[language].adminMessage.title))
+    }
+  },
+)
 
-t.test('the account page before connecting: what it does, both permissions in words, the password is never stored, one button', async (t) => {
-  const page = accountPage(context, state)
-  const text = textOf(page)
-  for (const part of [
-    'Not connected', 'Read your profile information', 'User.Read', 'Read and write your M365 files', 'Files.ReadWrite.All',
-    'never see or store your password',
-  ]) t.match(text, part)
-  t.equal(linksOf(page).find(({ attributes }) => attributes.href === values.connect)?.text, 'Connect to Microsoft')
-  const german = textOf(accountPage(contextOf('de'), state))
-  t.match(german, 'Ihre M365-Dateien lesen und schreiben')
-  const untranslated = accountPage(contextOf('de', { ...values, scope: 'Mail.Read', words: 'Read your mail' }), state)
-  t.match(untranslated, '<span lang="en">Read your mail</span>')
-})
+t.test(
+  'the account page before connecting: what it does, both permissions in words, the password is never stored, one button',
+  async (t) => {
+    const page = accountPage(context, state)
+    const text = textOf(page)
+    for (const part of [
+      'Not connected',
+      'Read your profile information',
+      'User.Read',
+      'Read and write your M365 files',
+      'Files.ReadWrite.All',
+      'never see or store your password',
+    ])
+      t.match(text, part)
+    t.equal(linksOf(page).find(({ attributes }) => attributes.href === values.connect)?.text, 'Connect to Microsoft')
+    const german = textOf(accountPage(contextOf('de'), state))
+    t.match(german, 'Ihre M365-Dateien lesen und schreiben')
+    const untranslated = accountPage(contextOf('de', { ...values, scope: 'Mail.Read', words: 'Read your mail' }), state)
+    t.match(untranslated, '<span lang="en">Read your mail</span>')
+  },
+)
 
-t.test('the account page, connected: account, since when, last refreshed, what is granted and what is missing', async (t) => {
-  const text = textOf(accountPage(context, { ...state, summary: summaryOf(), missingScopes: ['files.readwrite.all'] }))
-  for (const part of [
-    'jane.doe@contoso.com', '3 months ago', '3 minutes ago', 'User.Read · Granted', 'Files.ReadWrite.All · Not granted yet',
-    'needs more permissions',
-  ]) t.match(text, part)
-  t.notMatch(textOf(accountPage(context, { ...state, summary: summaryOf() })), /Not granted|more permissions/)
-})
+t.test(
+  'the account page, connected: account, since when, last refreshed, what is granted and what is missing',
+  async (t) => {
+    const text = textOf(
+      accountPage(context, { ...state, summary: summaryOf(), missingScopes: ['files.readwrite.all'] }),
+    )
+    for (const part of [
+      'jane.doe@contoso.com',
+      '3 months ago',
+      '3 minutes ago',
+      'User.Read · Granted',
+      'Files.ReadWrite.All · Not granted yet',
+      'needs more permissions',
+    ])
+      t.match(text, part)
+    t.notMatch(textOf(accountPage(context, { ...state, summary: summaryOf() })), /Not granted|more permissions/)
+  },
+)
 
 t.test('trouble that passes does not frighten: still connected, and nothing to do', async (t) => {
-  const failure = { verdict: 'try_later' as const, reason: 'throttled' as const, final: false, microsoft: microsoftOf() }
+  const failure = {
+    verdict: 'try_later' as const,
+    reason: 'throttled' as const,
+    final: false,
+    microsoft: microsoftOf(),
+  }
   const text = textOf(accountPage(context, { ...state, summary: { ...summaryOf(), failure } }))
   t.match(text, /Connected[^]*slow down[^]*in order[^]*do not have to do anything/)
 })
@@ -150,19 +242,27 @@ t.test('sent to Microsoft and not finished: since when, and how to start again',
   t.ok(linksOf(page).some(({ text, attributes }) => text === 'Start again' && attributes.href === values.connect))
 })
 
-t.test('disconnecting is asked first, by a form with the token; the account page itself only links there', async (t) => {
-  const page = read(disconnectConfirmationPage(context, { account: accountOf(), csrfToken: values.csrfToken }))
-  const form = page.find((tag) => tag.name === 'form')
-  t.match(form?.attributes, { method: 'post', action: DISCONNECT_PATH })
-  t.match(page.find((tag) => tag.name === 'input')?.attributes, { type: 'hidden', name: CSRF_FIELD, value: values.csrfToken })
-  const account = accountPage(context, { ...state, summary: summaryOf() })
-  t.notMatch(account, '<form')
-  t.ok(linksOf(account).some(({ attributes }) => attributes.href === CONFIRM_DISCONNECT_URL))
-})
+t.test(
+  'disconnecting is asked first, by a form with the token; the account page itself only links there',
+  async (t) => {
+    const page = read(disconnectConfirmationPage(context, { account: accountOf(), csrfToken: values.csrfToken }))
+    const form = page.find((tag) => tag.name === 'form')
+    t.match(form?.attributes, { method: 'post', action: DISCONNECT_PATH })
+    t.match(page.find((tag) => tag.name === 'input')?.attributes, {
+      type: 'hidden',
+      name: CSRF_FIELD,
+      value: values.csrfToken,
+    })
+    const account = accountPage(context, { ...state, summary: summaryOf() })
+    t.notMatch(account, '<form')
+    t.ok(linksOf(account).some(({ attributes }) => attributes.href === CONFIRM_DISCONNECT_URL))
+  },
+)
 
 t.test('where consent is withdrawn depends on the account: work, personal, or both when unknown', async (t) => {
   const targets = (tenantId?: string): (string | undefined)[] => {
-    return linksOf(disconnectedPage(context, tenantId === undefined ? {} : { tenantId })).map(({ attributes }) => attributes.href)
+    return linksOf(disconnectedPage(context, tenantId === undefined ? {} : { tenantId }))
+      .map(({ attributes }) => attributes.href)
       .filter((href) => href?.includes('microsoft.com') || href?.includes('live.com'))
   }
   t.same(targets(values.tenantId), ['https://myapps.microsoft.com'])
@@ -172,7 +272,10 @@ t.test('where consent is withdrawn depends on the account: work, personal, or bo
 
 t.test('going on: by itself at once, and by a link', async (t) => {
   const page = goingOnPage(context, `${values.goingTo}&x="y`)
-  t.equal(read(page).find((tag) => tag.attributes['http-equiv'] === 'refresh')?.attributes.content, `0; url=${values.goingTo}&x="y`)
+  t.equal(
+    read(page).find((tag) => tag.attributes['http-equiv'] === 'refresh')?.attributes.content,
+    `0; url=${values.goingTo}&x="y`,
+  )
   t.ok(linksOf(page).some(({ attributes }) => attributes.href === `${values.goingTo}&x="y`))
 })
 

@@ -4,12 +4,20 @@ import { exactTime, timeAgo, timeInWords } from '../../../src/http/pages/time.ts
 const NOW = Date.parse('2026-11-22T10:00:00Z')
 const before = (seconds: number) => new Date(NOW - seconds * 1000).toISOString()
 
-t.test('a time is told in the reader\'s own words, in the largest unit that fits', async (t) => {
+t.test("a time is told in the reader's own words, in the largest unit that fits", async (t) => {
   const cases: [number, string, string][] = [
-    [0, 'now', 'jetzt'], [-5, 'now', 'jetzt'], [1, '1 second ago', 'vor 1 Sekunde'], [59, '59 seconds ago', 'vor 59 Sekunden'],
-    [60, '1 minute ago', 'vor 1 Minute'], [3599, '59 minutes ago', 'vor 59 Minuten'], [3600, '1 hour ago', 'vor 1 Stunde'],
-    [86_399, '23 hours ago', 'vor 23 Stunden'], [86_400, '1 day ago', 'vor 1 Tag'], [2 * 86_400, '2 days ago', 'vor 2 Tagen'],
-    [30 * 86_400, '1 month ago', 'vor 1 Monat'], [400 * 86_400, '1 year ago', 'vor 1 Jahr'],
+    [0, 'now', 'jetzt'],
+    [-5, 'now', 'jetzt'],
+    [1, '1 second ago', 'vor 1 Sekunde'],
+    [59, '59 seconds ago', 'vor 59 Sekunden'],
+    [60, '1 minute ago', 'vor 1 Minute'],
+    [3599, '59 minutes ago', 'vor 59 Minuten'],
+    [3600, '1 hour ago', 'vor 1 Stunde'],
+    [86_399, '23 hours ago', 'vor 23 Stunden'],
+    [86_400, '1 day ago', 'vor 1 Tag'],
+    [2 * 86_400, '2 days ago', 'vor 2 Tagen'],
+    [30 * 86_400, '1 month ago', 'vor 1 Monat'],
+    [400 * 86_400, '1 year ago', 'vor 1 Jahr'],
   ]
   for (const [seconds, english, german] of cases) {
     t.equal(timeInWords(before(seconds), NOW, 'en'), english)
@@ -21,7 +29,10 @@ t.test('the exact time stands beside it, in UTC and named so', async (t) => {
   t.equal(exactTime('2026-11-22T12:00:00+02:00', 'en'), '22 Nov 2026, 10:00 UTC')
   t.equal(exactTime('2026-11-22T10:00:00Z', 'de'), '22.11.2026, 10:00 UTC')
   const page = timeAgo(before(180), NOW, 'en').toString()
-  t.match(page, /<time datetime="2026-11-22T09:57:00\.000Z" title="[^"]+">3 minutes ago<\/time> .*\(22 Nov 2026, 09:57 UTC\)/)
+  t.match(
+    page,
+    /<time datetime="2026-11-22T09:57:00\.000Z" title="[^"]+">3 minutes ago<\/time> .*\(22 Nov 2026, 09:57 UTC\)/,
+  )
 })
 
 t.test('a time that is none is left out instead of breaking the page', async (t) => {

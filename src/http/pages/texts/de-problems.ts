@@ -8,12 +8,14 @@ export const problemsDe: ProblemTexts = {
   },
   link_used: {
     title: 'Dieser Link wurde schon benutzt',
-    happened: 'Jeder Link zum Verbinden mit Microsoft gilt einmal. Ihn noch einmal zu öffnen, über „Zurück“ oder aus dem Verlauf, bewirkt nichts.',
+    happened:
+      'Jeder Link zum Verbinden mit Microsoft gilt einmal. Ihn noch einmal zu öffnen, über „Zurück“ oder aus dem Verlauf, bewirkt nichts.',
     todo: 'Wenn Sie gerade verbunden haben, sind Sie fertig. Sonst beginnen Sie in MEGDocs neu.',
   },
   link_foreign: {
     title: 'Dieser Link gehört zu einem anderen Browser',
-    happened: 'Er wurde zuerst in einem anderen Browser oder auf einem anderen Gerät geöffnet. Wenn jemand ihn Ihnen geschickt hat, benutzen Sie ihn nicht: Er könnte Ihre Dateien mit einem fremden Konto verbinden.',
+    happened:
+      'Er wurde zuerst in einem anderen Browser oder auf einem anderen Gerät geöffnet. Wenn jemand ihn Ihnen geschickt hat, benutzen Sie ihn nicht: Er könnte Ihre Dateien mit einem fremden Konto verbinden.',
     todo: 'Beginnen Sie in MEGDocs neu, in diesem Browser.',
   },
   result_gone: {
@@ -23,27 +25,32 @@ export const problemsDe: ProblemTexts = {
   },
   sign_in_unmatched: {
     title: 'Diese Anmeldung kann hier nicht abgeschlossen werden',
-    happened: 'Die Antwort von Microsoft gehört zu keiner Anmeldung, die in diesem Browser begonnen wurde, oder sie wurde schon benutzt, oder es hat zu lange gedauert.',
+    happened:
+      'Die Antwort von Microsoft gehört zu keiner Anmeldung, die in diesem Browser begonnen wurde, oder sie wurde schon benutzt, oder es hat zu lange gedauert.',
     todo: 'Wenn Sie gerade verbunden haben, sind Sie fertig. Sonst beginnen Sie in MEGDocs neu.',
   },
   cookies_blocked: {
     title: 'Ihr Browser blockiert Cookies',
-    happened: 'Wir brauchen ein Cookie, um zu wissen, dass Sie es sind, wenn Sie von Microsoft zurückkommen. Es enthält keine persönlichen Daten und ist nach einer halben Stunde weg.',
+    happened:
+      'Wir brauchen ein Cookie, um zu wissen, dass Sie es sind, wenn Sie von Microsoft zurückkommen. Es enthält keine persönlichen Daten und ist nach einer halben Stunde weg.',
     todo: 'Erlauben Sie Cookies für diese Seite oder verlassen Sie den privaten Modus. Dann beginnen Sie in MEGDocs neu.',
   },
   session_over: {
     title: 'Diese Seite ist geschlossen',
-    happened: 'Sie schließt sich, wenn Sie trennen, das Verbinden abschließen oder sich von MEGDocs abmelden, und sonst nach 30 Minuten.',
+    happened:
+      'Sie schließt sich, wenn Sie trennen, das Verbinden abschließen oder sich von MEGDocs abmelden, und sonst nach 30 Minuten.',
     todo: 'Wenn Sie gerade getrennt haben, sind Sie fertig. Sonst öffnen Sie Ihre Verbindung zu Microsoft neu.',
   },
   no_session: {
     title: 'Bitte öffnen Sie diese Seite aus MEGDocs',
-    happened: 'Ihre Verbindung zu Microsoft wird nur Ihnen gezeigt. Deshalb müssen wir zuerst von MEGDocs wissen, wer Sie sind.',
+    happened:
+      'Ihre Verbindung zu Microsoft wird nur Ihnen gezeigt. Deshalb müssen wir zuerst von MEGDocs wissen, wer Sie sind.',
     todo: 'Öffnen Sie sie aus MEGDocs. Vielleicht müssen Sie sich dort anmelden.',
   },
   form_expired: {
     title: 'Das wurde nicht ausgeführt',
-    happened: 'Die Seite, auf der Sie geklickt haben, war veraltet oder für eine andere Person geöffnet. Es wurde nichts geändert.',
+    happened:
+      'Die Seite, auf der Sie geklickt haben, war veraltet oder für eine andere Person geöffnet. Es wurde nichts geändert.',
     todo: 'Öffnen Sie Ihre Verbindung zu Microsoft noch einmal und wiederholen Sie es dort.',
   },
   microsoft_unavailable: {
@@ -78,7 +85,8 @@ export const problemsDe: ProblemTexts = {
   },
   too_many_requests: {
     title: 'Zu viele Anfragen',
-    happened: 'Es kamen mehr Anfragen, als wir auf einmal annehmen, aus diesem Browser oder von anderen im selben Netz.',
+    happened:
+      'Es kamen mehr Anfragen, als wir auf einmal annehmen, aus diesem Browser oder von anderen im selben Netz.',
     todo: 'Warten Sie eine Minute und versuchen Sie es dann noch einmal.',
   },
   internal_error: {

@@ -3,7 +3,8 @@ import type { AdminRequestTexts, ReasonTexts } from '../texts.ts'
 export const reasonsDe: ReasonTexts = {
   access_revoked: {
     title: 'Der Zugriff wurde bei Microsoft beendet',
-    happened: 'Das geschieht, wenn die Administration das Passwort zurücksetzt, wenn alle Anmeldungen beendet werden oder wenn der Zugriff entzogen wird.',
+    happened:
+      'Das geschieht, wenn die Administration das Passwort zurücksetzt, wenn alle Anmeldungen beendet werden oder wenn der Zugriff entzogen wird.',
     todo: 'Verbinden Sie neu.',
   },
   refresh_token_expired: {
@@ -33,7 +34,8 @@ export const reasonsDe: ReasonTexts = {
   },
   mfa_required: {
     title: 'Microsoft verlangt einen zweiten Nachweis',
-    happened: 'Ihre Organisation möchte, dass Sie die Anmeldung auf einem zweiten Weg bestätigen, etwa mit einem Code auf dem Telefon.',
+    happened:
+      'Ihre Organisation möchte, dass Sie die Anmeldung auf einem zweiten Weg bestätigen, etwa mit einem Code auf dem Telefon.',
     todo: 'Halten Sie Telefon oder Sicherheitsschlüssel bereit, verbinden Sie neu und führen Sie den zusätzlichen Schritt aus.',
   },
   consent_required: {
@@ -43,7 +45,8 @@ export const reasonsDe: ReasonTexts = {
   },
   admin_consent_required: {
     title: 'Zuerst muss die Administration zustimmen',
-    happened: 'In Ihrer Organisation können Nutzende diese Berechtigungen nicht selbst genehmigen. Das ist eine übliche Einstellung.',
+    happened:
+      'In Ihrer Organisation können Nutzende diese Berechtigungen nicht selbst genehmigen. Das ist eine übliche Einstellung.',
     todo: 'Senden Sie Ihrer Administration die Nachricht unten. Sie genehmigt einmal, für alle oder für einige.',
   },
   blocked_by_policy: {
@@ -68,12 +71,14 @@ export const reasonsDe: ReasonTexts = {
   },
   account_locked: {
     title: 'Dieses Microsoft\u2011Konto ist gesperrt',
-    happened: 'Nach zu vielen falschen Passwörtern oder ungewöhnlichen Anmeldungen sperrt Microsoft ein Konto eine Zeit lang.',
+    happened:
+      'Nach zu vielen falschen Passwörtern oder ungewöhnlichen Anmeldungen sperrt Microsoft ein Konto eine Zeit lang.',
     todo: 'Warten Sie eine Weile. Bleibt es gesperrt, senden Sie Ihrer Administration die Nachricht unten.',
   },
   not_assigned: {
     title: 'MEGDocs ist Ihnen bei Microsoft noch nicht zugewiesen',
-    happened: 'Ihre Organisation lässt MEGDocs mit Microsoft nur bestimmte Personen nutzen, und Sie gehören noch nicht dazu.',
+    happened:
+      'Ihre Organisation lässt MEGDocs mit Microsoft nur bestimmte Personen nutzen, und Sie gehören noch nicht dazu.',
     todo: 'Senden Sie Ihrer Administration die Nachricht unten, damit sie Sie hinzufügen kann.',
   },
   app_unavailable: {
@@ -113,12 +118,14 @@ export const reasonsDe: ReasonTexts = {
   },
   other_account: {
     title: 'Das ist ein anderes Microsoft\u2011Konto als das verbundene',
-    happened: 'Damit niemandes Dateien bei jemand anderem landen, wechselt das Konto nur, wenn Sie zuerst trennen. Es wurde nichts geändert.',
+    happened:
+      'Damit niemandes Dateien bei jemand anderem landen, wechselt das Konto nur, wenn Sie zuerst trennen. Es wurde nichts geändert.',
     todo: 'Entscheiden Sie, welches Konto Sie nutzen möchten.',
   },
   identity_unproven: {
     title: 'Wir konnten nicht sicher sein, dass die Antwort für Sie kam',
-    happened: 'Der Identitätsnachweis von Microsoft hat unsere Prüfung nicht bestanden. Deshalb haben wir nichts gespeichert.',
+    happened:
+      'Der Identitätsnachweis von Microsoft hat unsere Prüfung nicht bestanden. Deshalb haben wir nichts gespeichert.',
     todo: 'Versuchen Sie es noch einmal. Wenn es sich wiederholt, nennen Sie dem Betrieb von MEGDocs die Referenz unten.',
   },
   code_rejected: {
@@ -128,7 +135,8 @@ export const reasonsDe: ReasonTexts = {
   },
   not_the_same_user: {
     title: 'Diese Anmeldung hat jemand anderes begonnen',
-    happened: 'Begonnen hat sie eine andere Person in MEGDocs. Damit niemandes Dateien bei jemand anderem landen, haben wir nichts gespeichert.',
+    happened:
+      'Begonnen hat sie eine andere Person in MEGDocs. Damit niemandes Dateien bei jemand anderem landen, haben wir nichts gespeichert.',
     todo: 'Melden Sie sich in MEGDocs als Sie selbst an und beginnen Sie neu. Wenn jemand Ihnen den Link geschickt hat, benutzen Sie ihn nicht.',
   },
   abandoned: {
@@ -153,7 +161,8 @@ export const reasonsDe: ReasonTexts = {
   },
   microsoft_bad_answer: {
     title: 'Die Antwort von Microsoft war nicht zu verwenden',
-    happened: 'Der Anmeldedienst von Microsoft, oder etwas auf dem Weg dorthin, hat eine Antwort geschickt, die wir nicht verstehen.',
+    happened:
+      'Der Anmeldedienst von Microsoft, oder etwas auf dem Weg dorthin, hat eine Antwort geschickt, die wir nicht verstehen.',
     todo: 'Wir versuchen es von selbst wieder. Sie müssen nichts tun.',
   },
   throttled: {
@@ -193,18 +202,25 @@ export const reasonsDe: ReasonTexts = {
   },
 }
 
-const approve = 'Microsoft sagt mir, dass zuerst die Administration die Anwendung genehmigen muss. Bitte sehen Sie sich die Anfrage an und genehmigen Sie sie.'
+const approve =
+  'Microsoft sagt mir, dass zuerst die Administration die Anwendung genehmigen muss. Bitte sehen Sie sich die Anfrage an und genehmigen Sie sie.'
 
 export const adminRequestsDe: AdminRequestTexts = {
   not_approved: approve,
   consent_required: approve,
   admin_consent_required: approve,
-  blocked_by_policy: 'Eine Richtlinie blockiert die Anmeldung (Entra Admin Center, Anmeldeprotokolle, bedingter Zugriff). Bitte lassen Sie die Anwendung dort zu.',
-  device_not_compliant: 'Eine Richtlinie verlangt ein verwaltetes Gerät. Bitte nennen Sie mir ein passendes Gerät oder lassen Sie die Anwendung in der Richtlinie zu.',
+  blocked_by_policy:
+    'Eine Richtlinie blockiert die Anmeldung (Entra Admin Center, Anmeldeprotokolle, bedingter Zugriff). Bitte lassen Sie die Anwendung dort zu.',
+  device_not_compliant:
+    'Eine Richtlinie verlangt ein verwaltetes Gerät. Bitte nennen Sie mir ein passendes Gerät oder lassen Sie die Anwendung in der Richtlinie zu.',
   account_disabled: 'Microsoft sagt, mein Konto sei deaktiviert. Bitte sehen Sie danach.',
-  account_not_found: 'Microsoft findet mein Konto in der Organisation nicht. Bitte sagen Sie mir, welches Konto ich benutzen soll.',
+  account_not_found:
+    'Microsoft findet mein Konto in der Organisation nicht. Bitte sagen Sie mir, welches Konto ich benutzen soll.',
   account_locked: 'Microsoft sagt, mein Konto sei gesperrt. Bitte entsperren Sie es.',
-  not_assigned: 'Ich bin der Anwendung nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra Admin Center, Unternehmensanwendungen, Benutzer und Gruppen).',
-  app_unavailable: 'Die Anwendung ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie sie (Entra Admin Center, Unternehmensanwendungen, Eigenschaften).',
-  tenant_restricted: 'Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie die Anwendung zu.',
+  not_assigned:
+    'Ich bin der Anwendung nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra Admin Center, Unternehmensanwendungen, Benutzer und Gruppen).',
+  app_unavailable:
+    'Die Anwendung ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie sie (Entra Admin Center, Unternehmensanwendungen, Eigenschaften).',
+  tenant_restricted:
+    'Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie die Anwendung zu.',
 }

@@ -49,8 +49,10 @@ export const de: CommonTexts = {
         'Sie können die Verbindung hier jederzeit trennen.',
       ],
       asks: 'Was Sie bei Microsoft genehmigen',
-      alsoAsks: 'Microsoft nennt außerdem Ihre Anmeldung und das Beibehalten des Zugriffs. Damit werden Sie nicht jede Stunde neu gefragt.',
-      adminHint: 'In vielen Organisationen muss zuerst die Administration zustimmen. Wenn Microsoft Ihnen das anzeigt, kommen Sie hierher zurück: Wir bereiten die Nachricht an sie vor.',
+      alsoAsks:
+        'Microsoft nennt außerdem Ihre Anmeldung und das Beibehalten des Zugriffs. Damit werden Sie nicht jede Stunde neu gefragt.',
+      adminHint:
+        'In vielen Organisationen muss zuerst die Administration zustimmen. Wenn Microsoft Ihnen das anzeigt, kommen Sie hierher zurück: Wir bereiten die Nachricht an sie vor.',
     },
     connected: {
       status: 'Verbunden',
@@ -58,9 +60,11 @@ export const de: CommonTexts = {
       accountUnknown: 'Wird nach der nächsten Nutzung angezeigt',
       since: 'Verbunden',
       refreshed: 'Zuletzt erneuert',
-      reconnectHint: 'Verbinden Sie neu, wenn etwas nicht funktioniert oder wenn Sie neue Berechtigungen erteilen möchten. Bis das fertig ist, bleiben Sie verbunden.',
+      reconnectHint:
+        'Verbinden Sie neu, wenn etwas nicht funktioniert oder wenn Sie neue Berechtigungen erteilen möchten. Bis das fertig ist, bleiben Sie verbunden.',
       missingTitle: 'MEGDocs braucht jetzt weitere Berechtigungen',
-      missingText: 'Was bisher ging, geht weiterhin. Verbinden Sie neu und erteilen Sie, was unten markiert ist, um alles zu nutzen.',
+      missingText:
+        'Was bisher ging, geht weiterhin. Verbinden Sie neu und erteilen Sie, was unten markiert ist, um alles zu nutzen.',
     },
     attention: {
       status: 'Braucht Ihre Aufmerksamkeit',
@@ -100,14 +104,16 @@ export const de: CommonTexts = {
       'Ihre Dateien und Dokumente: Es wird nichts gelöscht, weder bei Microsoft noch in MEGDocs.',
       'Ein Dokument, das Sie gerade geöffnet haben: Der Zugriff bei Microsoft kann weitergehen, bis er von selbst abläuft, meist innerhalb von 90 Minuten.',
     ],
-    approval: 'Ihre Genehmigung bei Microsoft: Microsoft bietet uns keinen Weg, sie für Sie zurückzunehmen. Sie selbst können das hier:',
+    approval:
+      'Ihre Genehmigung bei Microsoft: Microsoft bietet uns keinen Weg, sie für Sie zurückzunehmen. Sie selbst können das hier:',
     yes: 'Jetzt trennen',
     no: 'Verbunden bleiben',
   },
   disconnected: {
     title: 'Die Verbindung zu Microsoft ist getrennt',
     text: 'MEGDocs hat den Zugriff gelöscht, den es für Sie gespeichert hatte. Ihre Dateien sind unverändert.',
-    consent: 'Microsoft merkt sich weiterhin, dass Sie MEGDocs einmal genehmigt haben. Auch das können Sie zurücknehmen:',
+    consent:
+      'Microsoft merkt sich weiterhin, dass Sie MEGDocs einmal genehmigt haben. Auch das können Sie zurücknehmen:',
     again: 'Sie können jederzeit neu verbinden.',
   },
   result: {
@@ -125,15 +131,20 @@ export const de: CommonTexts = {
     tryLater: 'Versuchen Sie es in ein paar Minuten noch einmal. Es wurde nichts geändert.',
     tryLaterCure: 'Ein späterer Versuch hilft.',
     readings: 'Das kann zweierlei bedeuten',
-    declined: { title: 'Sie wollten nicht genehmigen', text: 'Dann hat sich nichts geändert. Verbinden Sie neu, wann immer Sie möchten, und genehmigen Sie.' },
+    declined: {
+      title: 'Sie wollten nicht genehmigen',
+      text: 'Dann hat sich nichts geändert. Verbinden Sie neu, wann immer Sie möchten, und genehmigen Sie.',
+    },
     adminNeeded: {
       title: 'Sie hatten gar nicht die Wahl',
       text: 'Microsoft zeigte etwas wie „Administrator\u00ADgenehmigung erforderlich“. Dann muss die Administration Ihrer Organisation MEGDocs einmal genehmigen. Die Nachricht unten sagt ihr alles Nötige. Verbinden Sie danach neu.',
     },
     pinned: 'Bisher verbunden',
     chosen: 'Jetzt gewählt',
-    lookAlike: 'Beide sehen hier gleich aus, weil der größte Teil des Namens verborgen ist. Es sind verschiedene Konten.',
-    useFirst: 'Um beim verbundenen Konto zu bleiben, tun Sie nichts. Sie sind weiterhin damit verbunden; verbinden Sie nur neu, wenn es Ihre Aufmerksamkeit braucht.',
+    lookAlike:
+      'Beide sehen hier gleich aus, weil der größte Teil des Namens verborgen ist. Es sind verschiedene Konten.',
+    useFirst:
+      'Um beim verbundenen Konto zu bleiben, tun Sie nichts. Sie sind weiterhin damit verbunden; verbinden Sie nur neu, wenn es Ihre Aufmerksamkeit braucht.',
     switchFirst: 'Um zum anderen Konto zu wechseln, trennen Sie zuerst die Verbindung und verbinden Sie dann neu.',
   },
   adminMessage: {
@@ -154,8 +165,13 @@ export const de: CommonTexts = {
     reference: 'Referenz',
     thanks: 'Vielen Dank',
   },
-  goingOn: { title: 'Zurück zu MEGDocs', text: 'Sie kommen gleich von selbst zu MEGDocs zurück.', go: 'Weiter zu MEGDocs' },
-  plainHttp: 'Für den Betrieb dieses Dienstes: Die Anfrage kam als unverschlüsseltes HTTP an, obwohl https eingestellt ist. Der vorgeschaltete Proxy muss diesen Header senden, und seine Adresse muss in TRUSTED_PROXIES stehen:',
+  goingOn: {
+    title: 'Zurück zu MEGDocs',
+    text: 'Sie kommen gleich von selbst zu MEGDocs zurück.',
+    go: 'Weiter zu MEGDocs',
+  },
+  plainHttp:
+    'Für den Betrieb dieses Dienstes: Die Anfrage kam als unverschlüsseltes HTTP an, obwohl https eingestellt ist. Der vorgeschaltete Proxy muss diesen Header senden, und seine Adresse muss in TRUSTED_PROXIES stehen:',
   adminConsent: {
     title: 'MEGDocs für Ihre Organisation genehmigen',
     lead: 'Für die Administration von Microsoft 365: was gefragt wird, was es erreichen kann, wie man es begrenzt und widerruft.',
@@ -165,11 +181,15 @@ export const de: CommonTexts = {
     service: 'Dienst',
     answersTo: 'Antworten gehen an',
     what: 'Was gefragt wird',
-    delegated: 'Das sind delegierte Berechtigungen. MEGDocs handelt nur im Namen von Personen, die sich verbunden haben, und erreicht nur Dateien, die diese Person schon öffnen kann. Einen eigenen Zugriff auf Ihren Mandanten bekommt es nicht.',
-    alsoAsks: 'Die Seite von Microsoft nennt außerdem das Anmelden (openid, profile) und das Beibehalten des Zugriffs (offline_access), damit niemand jede Stunde neu gefragt wird.',
-    stored: 'Was gespeichert wird: je verbundener Person Name und Kennungen des Kontos und, verschlüsselt, ihr Zugriff. Keine Passwörter. Trennen löscht es.',
+    delegated:
+      'Das sind delegierte Berechtigungen. MEGDocs handelt nur im Namen von Personen, die sich verbunden haben, und erreicht nur Dateien, die diese Person schon öffnen kann. Einen eigenen Zugriff auf Ihren Mandanten bekommt es nicht.',
+    alsoAsks:
+      'Die Seite von Microsoft nennt außerdem das Anmelden (openid, profile) und das Beibehalten des Zugriffs (offline_access), damit niemand jede Stunde neu gefragt wird.',
+    stored:
+      'Was gespeichert wird: je verbundener Person Name und Kennungen des Kontos und, verschlüsselt, ihr Zugriff. Keine Passwörter. Trennen löscht es.',
     approving: 'Was die Genehmigung bewirkt',
-    approvingText: 'Die Genehmigung verbindet niemanden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft noch einmal fragt.',
+    approvingText:
+      'Die Genehmigung verbindet niemanden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft noch einmal fragt.',
     limit: 'Auf bestimmte Personen begrenzen',
     limitSteps: [
       'Nach der Genehmigung öffnen Sie das Microsoft Entra Admin Center (entra.microsoft.com), dann Unternehmens\u00ADanwendungen und die Anwendung mit der ID von oben.',
@@ -186,10 +206,13 @@ export const de: CommonTexts = {
     go: 'Bei Microsoft prüfen und genehmigen',
     goHint: 'Sie melden sich bei Microsoft mit einem Administrationskonto an und entscheiden dort.',
     approvedTitle: 'MEGDocs ist für Ihre Organisation genehmigt',
-    approvedText: 'Sagen Sie den Nutzenden, dass sie in MEGDocs noch einmal auf „Mit Microsoft verbinden“ klicken. Jede Person verbindet ihr eigenes Konto.',
+    approvedText:
+      'Sagen Sie den Nutzenden, dass sie in MEGDocs noch einmal auf „Mit Microsoft verbinden“ klicken. Jede Person verbindet ihr eigenes Konto.',
     refusedTitle: 'MEGDocs wurde nicht genehmigt',
-    refusedText: 'Microsoft meldet keine Genehmigung. Entweder wurde sie abgelehnt, oder das verwendete Konto darf nicht für die ganze Organisation genehmigen. Es wurde nichts geändert.',
-    refusedTodo: 'Um zu genehmigen, beginnen Sie neu und melden Sie sich mit einem Konto an, das zustimmen darf, zum Beispiel als Cloudanwendungs\u00ADadministrator.',
+    refusedText:
+      'Microsoft meldet keine Genehmigung. Entweder wurde sie abgelehnt, oder das verwendete Konto darf nicht für die ganze Organisation genehmigen. Es wurde nichts geändert.',
+    refusedTodo:
+      'Um zu genehmigen, beginnen Sie neu und melden Sie sich mit einem Konto an, das zustimmen darf, zum Beispiel als Cloudanwendungs\u00ADadministrator.',
     again: 'Die Anfrage noch einmal lesen',
   },
 }

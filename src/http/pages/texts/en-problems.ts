@@ -8,12 +8,14 @@ export const problemsEn: ProblemTexts = {
   },
   link_used: {
     title: 'This link has been used already',
-    happened: 'Each link for connecting to Microsoft works once. Opening it again, with the back button or from the history, does nothing.',
+    happened:
+      'Each link for connecting to Microsoft works once. Opening it again, with the back button or from the history, does nothing.',
     todo: 'If you have just connected, you are done. Otherwise start again from MEGDocs.',
   },
   link_foreign: {
     title: 'This link belongs to another browser',
-    happened: 'It was opened first in another browser or on another device. If somebody sent it to you, do not use it: it could connect your files to their account.',
+    happened:
+      'It was opened first in another browser or on another device. If somebody sent it to you, do not use it: it could connect your files to their account.',
     todo: 'Start again from MEGDocs, in this browser.',
   },
   result_gone: {
@@ -23,12 +25,14 @@ export const problemsEn: ProblemTexts = {
   },
   sign_in_unmatched: {
     title: 'This sign\u2011in cannot be finished here',
-    happened: 'The answer from Microsoft does not belong to a sign-in that was begun in this browser, or it has been used already, or it took too long.',
+    happened:
+      'The answer from Microsoft does not belong to a sign-in that was begun in this browser, or it has been used already, or it took too long.',
     todo: 'If you have just connected, you are done. Otherwise start again from MEGDocs.',
   },
   cookies_blocked: {
     title: 'Your browser blocks cookies',
-    happened: 'We need one cookie to know that it is still you when you come back from Microsoft. It holds no personal data and is gone after half an hour.',
+    happened:
+      'We need one cookie to know that it is still you when you come back from Microsoft. It holds no personal data and is gone after half an hour.',
     todo: 'Allow cookies for this site, or leave private browsing. Then start again from MEGDocs.',
   },
   session_over: {

@@ -5,7 +5,8 @@ import type { AdminRequestTexts, ReasonTexts } from '../texts.ts'
 export const reasonsEn: ReasonTexts = {
   access_revoked: {
     title: 'Access was ended at Microsoft',
-    happened: 'That happens when an administrator resets the password, when all sign-ins are ended, or when access is withdrawn.',
+    happened:
+      'That happens when an administrator resets the password, when all sign-ins are ended, or when access is withdrawn.',
     todo: 'Connect again.',
   },
   refresh_token_expired: {
@@ -115,7 +116,8 @@ export const reasonsEn: ReasonTexts = {
   },
   other_account: {
     title: 'This is another Microsoft account than the connected one',
-    happened: 'So that nobody’s files end up with somebody else, the account does not change without you disconnecting first. Nothing has been changed.',
+    happened:
+      'So that nobody’s files end up with somebody else, the account does not change without you disconnecting first. Nothing has been changed.',
     todo: 'Choose which account you want to use.',
   },
   identity_unproven: {
@@ -195,18 +197,25 @@ export const reasonsEn: ReasonTexts = {
   },
 }
 
-const approve = 'Microsoft tells me that an administrator has to approve the application first. Please look at the request and approve it.'
+const approve =
+  'Microsoft tells me that an administrator has to approve the application first. Please look at the request and approve it.'
 
 export const adminRequestsEn: AdminRequestTexts = {
   not_approved: approve,
   consent_required: approve,
   admin_consent_required: approve,
-  blocked_by_policy: 'A policy blocks the sign-in (Entra admin center, Sign-in logs, Conditional Access). Please allow the application there.',
-  device_not_compliant: 'A policy asks for a managed device. Please tell me which device I can use, or allow the application in that policy.',
+  blocked_by_policy:
+    'A policy blocks the sign-in (Entra admin center, Sign-in logs, Conditional Access). Please allow the application there.',
+  device_not_compliant:
+    'A policy asks for a managed device. Please tell me which device I can use, or allow the application in that policy.',
   account_disabled: 'Microsoft says that my account is disabled. Please look at it.',
-  account_not_found: 'Microsoft does not find my account in the organisation. Please tell me which account I should use.',
+  account_not_found:
+    'Microsoft does not find my account in the organisation. Please tell me which account I should use.',
   account_locked: 'Microsoft says that my account is locked. Please unlock it.',
-  not_assigned: 'I am not assigned to the application. Please add me (Entra admin center, Enterprise applications, Users and groups).',
-  app_unavailable: 'The application is disabled or missing in our tenant. Please enable it (Entra admin center, Enterprise applications, Properties).',
-  tenant_restricted: 'Access across organisations is blocked (cross-tenant access settings). Please allow the application.',
+  not_assigned:
+    'I am not assigned to the application. Please add me (Entra admin center, Enterprise applications, Users and groups).',
+  app_unavailable:
+    'The application is disabled or missing in our tenant. Please enable it (Entra admin center, Enterprise applications, Properties).',
+  tenant_restricted:
+    'Access across organisations is blocked (cross-tenant access settings). Please allow the application.',
 }

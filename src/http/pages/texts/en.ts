@@ -50,8 +50,10 @@ export const en = {
         'You can disconnect here at any time.',
       ],
       asks: 'What Microsoft will ask you to approve',
-      alsoAsks: 'Microsoft also lists signing you in and keeping the access you gave. With that you are not asked again every hour.',
-      adminHint: 'In many organisations an administrator has to approve first. If Microsoft tells you so, come back here: we prepare the message to them.',
+      alsoAsks:
+        'Microsoft also lists signing you in and keeping the access you gave. With that you are not asked again every hour.',
+      adminHint:
+        'In many organisations an administrator has to approve first. If Microsoft tells you so, come back here: we prepare the message to them.',
     },
     connected: {
       status: 'Connected',
@@ -59,7 +61,8 @@ export const en = {
       accountUnknown: 'Shown after the next use',
       since: 'Connected',
       refreshed: 'Last refreshed',
-      reconnectHint: 'Reconnect if something does not work, or to approve new permissions. You stay connected until it is done.',
+      reconnectHint:
+        'Reconnect if something does not work, or to approve new permissions. You stay connected until it is done.',
       missingTitle: 'MEGDocs now needs more permissions',
       missingText: 'What worked before still works. Reconnect and approve what is marked below to use everything.',
     },
@@ -127,7 +130,10 @@ export const en = {
     tryLater: 'Try again in a few minutes. Nothing has been changed.',
     tryLaterCure: 'Trying again later helps.',
     readings: 'This can mean one of two things',
-    declined: { title: 'You chose not to approve', text: 'Then nothing has changed. Connect again whenever you like, and approve.' },
+    declined: {
+      title: 'You chose not to approve',
+      text: 'Then nothing has changed. Connect again whenever you like, and approve.',
+    },
     adminNeeded: {
       title: 'You were not given the choice',
       text: 'Microsoft said something like “Need admin approval”. Then your organisation’s administrator has to approve MEGDocs once. The message below tells them all they need. Connect again after that.',
@@ -135,7 +141,8 @@ export const en = {
     pinned: 'Connected so far',
     chosen: 'Chosen just now',
     lookAlike: 'The two look alike here because most of the name is hidden. They are different accounts.',
-    useFirst: 'To stay with the connected account, do nothing. You are still connected with it; connect again only if it needs attention.',
+    useFirst:
+      'To stay with the connected account, do nothing. You are still connected with it; connect again only if it needs attention.',
     switchFirst: 'To change to the other account, disconnect first and then connect again.',
   },
   adminMessage: {
@@ -156,8 +163,13 @@ export const en = {
     reference: 'Reference',
     thanks: 'Thank you',
   },
-  goingOn: { title: 'Back to MEGDocs', text: 'You will be taken back to MEGDocs in a moment.', go: 'Continue to MEGDocs' },
-  plainHttp: 'For the people who run this service: the request arrived as plain HTTP although https is configured. The proxy in front must send this header, and its address must be listed in TRUSTED_PROXIES:',
+  goingOn: {
+    title: 'Back to MEGDocs',
+    text: 'You will be taken back to MEGDocs in a moment.',
+    go: 'Continue to MEGDocs',
+  },
+  plainHttp:
+    'For the people who run this service: the request arrived as plain HTTP although https is configured. The proxy in front must send this header, and its address must be listed in TRUSTED_PROXIES:',
   adminConsent: {
     title: 'Approve MEGDocs for your organisation',
     lead: 'For Microsoft 365 administrators: what is asked, what it can reach, and how to limit and revoke it.',
@@ -167,11 +179,15 @@ export const en = {
     service: 'Service',
     answersTo: 'Answers go to',
     what: 'What is asked',
-    delegated: 'These are delegated permissions. MEGDocs acts only on behalf of a user who has connected, and reaches only files that this user can already open. It gets no access of its own to your tenant.',
-    alsoAsks: 'Microsoft’s page also lists signing in (openid, profile) and keeping access (offline_access), so that users are not asked again every hour.',
-    stored: 'What is stored: for each connected user the account’s name and ids, and its access, encrypted. No passwords. Disconnecting deletes it.',
+    delegated:
+      'These are delegated permissions. MEGDocs acts only on behalf of a user who has connected, and reaches only files that this user can already open. It gets no access of its own to your tenant.',
+    alsoAsks:
+      'Microsoft’s page also lists signing in (openid, profile) and keeping access (offline_access), so that users are not asked again every hour.',
+    stored:
+      'What is stored: for each connected user the account’s name and ids, and its access, encrypted. No passwords. Disconnecting deletes it.',
     approving: 'What approving does',
-    approvingText: 'Approving connects nobody. It lets each user connect their own account, without being asked by Microsoft again.',
+    approvingText:
+      'Approving connects nobody. It lets each user connect their own account, without being asked by Microsoft again.',
     limit: 'Limit it to certain users',
     limitSteps: [
       'After approving, open the Microsoft Entra admin center (entra.microsoft.com), then Enterprise applications, and the application with the id above.',
@@ -190,8 +206,10 @@ export const en = {
     approvedTitle: 'MEGDocs is approved for your organisation',
     approvedText: 'Tell your users to click “Connect to Microsoft” in MEGDocs again. Each connects their own account.',
     refusedTitle: 'MEGDocs was not approved',
-    refusedText: 'Microsoft reported no approval. Either it was declined, or the account used may not approve for the whole organisation. Nothing has been changed.',
-    refusedTodo: 'To approve, start again and sign in as an administrator who may grant consent, such as a Cloud Application Administrator.',
+    refusedText:
+      'Microsoft reported no approval. Either it was declined, or the account used may not approve for the whole organisation. Nothing has been changed.',
+    refusedTodo:
+      'To approve, start again and sign in as an administrator who may grant consent, such as a Cloud Application Administrator.',
     again: 'Read the request again',
   },
 }
