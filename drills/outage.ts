@@ -1,6 +1,6 @@
 import { readConfig } from '../src/config.ts'
 import { Failure } from '../src/core/failure.ts'
-import { createServices, type Surroundings, systemClock } from '../src/services.ts'
+import { createServices, type Overrides, systemClock } from '../src/services.ts'
 import { createLogger } from '../src/telemetry.ts'
 import { deploy, type Drill, expect, pause } from './deployment.ts'
 
@@ -23,7 +23,7 @@ export const outage: Drill = {
     const { entra, sql } = deployment
     let shift = 0
     // Exchanges are held here, however long that takes.
-    const surroundings: Surroundings = {
+    const surroundings: Overrides = {
       clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shift },
       deadline: () => new AbortController().signal,
     }
@@ -53,7 +53,7 @@ export const outage: Drill = {
             try {
               const { degraded } = await replicas[i % REPLICAS]!.refresh.tokenFor({
                 userId,
-                minTtl: 300,
+                minTtlSeconds: 300,
                 deadlineMs: 60_000,
                 requestId: 'drill',
               })

@@ -7,7 +7,7 @@ import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateSealingKey } from '../src/crypto/keyring.ts'
-import { PERMISSIONS } from '../src/signature/callers.ts'
+import { CALLER_PERMISSIONS } from '../src/signature/callers.ts'
 import { type CallerHalf, generateKey } from '../src/signature/keygen.ts'
 import { supervise } from './supervise.ts'
 
@@ -30,7 +30,11 @@ export function generateSecrets(now: number): BrokerSecrets {
   return {
     sealingKeys: generateSealingKey('sandbox-1'),
     sessionSecrets: randomBytes(32).toString('base64url'),
-    callers: JSON.stringify({ callers: [{ name: 'megdocs', permissions: PERMISSIONS, keys: [key.broker] }] }, null, 2),
+    callers: JSON.stringify(
+      { callers: [{ name: 'megdocs', permissions: CALLER_PERMISSIONS, keys: [key.broker] }] },
+      null,
+      2,
+    ),
     megdocsKey: key.caller,
   }
 }

@@ -7,7 +7,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { PERMISSIONS } from '../src/core/caller.ts'
+import { CALLER_PERMISSIONS } from '../src/core/caller-permissions.ts'
 import { generateKey } from '../src/signature/keygen.ts'
 import { BROKER_AUTHORITY } from './broker.ts'
 import { check } from './check.ts'
@@ -65,8 +65,8 @@ function makeCallers() {
   return {
     file: JSON.stringify({
       callers: [
-        { name: 'megdocs', permissions: PERMISSIONS, keys: [hmac.broker] },
-        { name: 'megdocs-ed', permissions: PERMISSIONS, keys: [ed25519.broker] },
+        { name: 'megdocs', permissions: CALLER_PERMISSIONS, keys: [hmac.broker] },
+        { name: 'megdocs-ed', permissions: CALLER_PERMISSIONS, keys: [ed25519.broker] },
         { name: 'reader', permissions: ['tokens:read'], keys: [reader.broker] },
       ],
     }),

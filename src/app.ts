@@ -15,7 +15,7 @@ import { openApi } from './http/openapi.ts'
 import { operationsRoutes, type Readiness } from './http/operations.ts'
 import { asFailure, sendProblem } from './http/problem.ts'
 import { referencePage } from './http/reference-page.ts'
-import { answerProbes } from './http/probe.ts'
+import { answerArrivalReports } from './http/arrival-report.ts'
 import { limitVisitors, publicSecurity } from './http/security.ts'
 import { browserSessions } from './http/session.ts'
 import { requireSignatures } from './http/signed.ts'
@@ -27,7 +27,7 @@ import type { Traces } from './telemetry/traces.ts'
 // The three listeners: options and registrations in order, a table of contents. Tests build them by the same functions.
 
 /** Bytes of request line and headers: Microsoft's codes make callback URLs of 2 kB and more, MEGDocs' cookies come on top (entra.md 10). */
-export const MAX_HEADER = 32_768
+export const MAX_HEADER_BYTES = 32_768
 /** Bytes of a body, and milliseconds: for a whole request to arrive, without any traffic, between two requests of a connection. */
 export const LIMITS = {
   bodyLimit: 65_536,
@@ -56,9 +56,9 @@ function newApp(listener: Listener, { log, metrics, lifecycle, traces }: Service
     exposeHeadRoutes: false,
     // Requests on keep-alive connections are answered, not refused, while the listener closes (design 4).
     return503OnClosing: false,
-    http: { maxHeaderSize: MAX_HEADER },
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
     // A user id has up to 128 characters, and Fastify's limit is 100. The header limit bounds everything.
-    routerOptions: { maxParamLength: MAX_HEADER },
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     rewriteUrl: ({ url = '/' }) => (isReadable(url) ? url : '/'),
     ...LIMITS,
     ...more,
@@ -146,7 +146,7 @@ export async function buildPublicApp(services: Services): Promise<FastifyInstanc
   })
   app.setErrorHandler(browserErrors(site))
   app.setNotFoundHandler((request, reply) => browserErrors(site)(new Failure('not_found'), request, reply))
-  answerProbes(app, { secrets: config.sessionSecrets, now: () => clock.now() })
+  answerArrivalReports(app, { secrets: config.sessionSecrets, now: () => clock.now() })
   await publicSecurity(app, { https })
   await browserSessions(app, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
   await limitVisitors(app)

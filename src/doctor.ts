@@ -15,7 +15,7 @@ import { examinePublic } from './doctor/public.ts'
 import { userReport } from './doctor/user-report.ts'
 import { userVerdict } from './doctor/user-verdict.ts'
 import { userFacts } from './doctor/user.ts'
-import { createServices, systemClock, type Services, type Surroundings } from './services.ts'
+import { createServices, systemClock, type Services, type Overrides } from './services.ts'
 import { createLogger } from './telemetry.ts'
 
 export type { Check } from './doctor/check.ts'
@@ -42,7 +42,7 @@ type Name = (typeof NAMES)[number]
 type Findings = Partial<Record<Name, Finding>>
 
 /** Makes all checks; what stands in the way of one makes it `skipped`. Never throws for anything it looks at. */
-export async function examine(env: NodeJS.ProcessEnv, surroundings: Surroundings = {}): Promise<Check[]> {
+export async function examine(env: NodeJS.ProcessEnv, surroundings: Overrides = {}): Promise<Check[]> {
   return withServices(
     env,
     surroundings,
@@ -56,7 +56,7 @@ export async function examine(env: NodeJS.ProcessEnv, surroundings: Surroundings
 }
 
 /** How a look ended: for a terminal, for a script, and whether somebody must act. */
-export interface Look {
+export interface Report {
   text: string
   json: object
   failed: boolean
@@ -66,8 +66,8 @@ export interface Look {
 export async function examineUser(
   env: NodeJS.ProcessEnv,
   userId: string,
-  surroundings: Surroundings = {},
-): Promise<Look> {
+  surroundings: Overrides = {},
+): Promise<Report> {
   return withServices(
     env,
     surroundings,
@@ -77,7 +77,7 @@ export async function examineUser(
       const broken = (['database', 'migrations', 'deployment'] as const).filter(
         (name) => found[name].result === 'failed',
       )
-      if (broken.length > 0) return asLook(broken.map((name) => ({ name, ...found[name] })))
+      if (broken.length > 0) return reportOfChecks(broken.map((name) => ({ name, ...found[name] })))
       const user = await userFacts(services, userId)
       const verdict = userVerdict(user)
       return {
@@ -86,12 +86,12 @@ export async function examineUser(
         failed: verdict.result === 'failed',
       }
     },
-    asLook,
+    reportOfChecks,
   )
 }
 
 /** All users together, and whose problem it most likely is. */
-export async function examineFleet(env: NodeJS.ProcessEnv, surroundings: Surroundings = {}): Promise<Look> {
+export async function examineFleet(env: NodeJS.ProcessEnv, surroundings: Overrides = {}): Promise<Report> {
   return withServices(
     env,
     surroundings,
@@ -106,23 +106,28 @@ export async function examineFleet(env: NodeJS.ProcessEnv, surroundings: Surroun
         failed: verdict.result === 'failed',
       }
     },
-    asLook,
+    reportOfChecks,
   )
 }
 
 /** The way in, as browsers take it. */
-export async function examineEntrance(env: NodeJS.ProcessEnv, surroundings: Surroundings = {}): Promise<Look> {
-  return withServices(env, surroundings, async (services) => asLook(await examinePublic(services)), asLook)
+export async function examinePublicSide(env: NodeJS.ProcessEnv, surroundings: Overrides = {}): Promise<Report> {
+  return withServices(
+    env,
+    surroundings,
+    async (services) => reportOfChecks(await examinePublic(services)),
+    reportOfChecks,
+  )
 }
 
-export function asLook(checks: readonly Check[]): Look {
+export function reportOfChecks(checks: readonly Check[]): Report {
   return { text: report(checks), json: { checks }, failed: checks.some(({ result }) => result === 'failed') }
 }
 
 /** `unusable` takes the checks that are left where the configuration cannot be used. */
 async function withServices<T>(
   env: NodeJS.ProcessEnv,
-  surroundings: Surroundings,
+  surroundings: Overrides,
   work: (services: Services) => Promise<T>,
   unusable: (checks: Check[]) => T,
 ): Promise<T> {

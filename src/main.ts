@@ -5,7 +5,7 @@ import { ConfigError, maskedConfig, readConfig, type Config, type ListenAddress 
 import { Failure } from './core/failure.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
-import { purge } from './db/purge.ts'
+import { deleteExpiredRows } from './db/retention.ts'
 import { readiness } from './readiness.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
@@ -38,7 +38,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const timers = [
     setInterval(() => reloadFiles(services, internal), RELOAD_EVERY),
     setInterval(
-      () => void purge(services.database).catch((err: unknown) => log.warn({ err }, 'purge failed')),
+      () => void deleteExpiredRows(services.database).catch((err: unknown) => log.warn({ err }, 'purge failed')),
       PURGE_EVERY * (0.75 + services.random.fraction() / 2),
     ),
   ]

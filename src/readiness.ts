@@ -4,9 +4,9 @@ import type { Services } from './services.ts'
 // What `/readyz` says (design 4): 503 only before the first complete start and while draining; what else is wrong stands in its body.
 
 /** Milliseconds that Postgres has to answer. Well within the second that Kubernetes gives a probe: a slow database must not look like a dead replica. */
-const DATABASE_PATIENCE = 500
+const DATABASE_TIMEOUT_MS = 500
 /** Milliseconds before its end at which a caller's key is named. */
-const SOON = 14 * 86_400_000
+const EXPIRES_SOON_MS = 14 * 86_400_000
 
 export async function readiness({
   database,
@@ -23,11 +23,11 @@ export async function readiness({
         () => 'ok',
         () => 'unavailable',
       ),
-    clock.sleep(DATABASE_PATIENCE, answered.signal).then(() => 'slow'),
+    clock.sleep(DATABASE_TIMEOUT_MS, answered.signal).then(() => 'slow'),
   ])
   answered.abort()
   const expiring = [...callers.current().byKeyId.values()]
-    .filter(({ key }) => key.notAfter < clock.now() + SOON)
+    .filter(({ key }) => key.notAfter < clock.now() + EXPIRES_SOON_MS)
     .map(({ key }) => key.keyId)
   return {
     ready: started && !draining,

@@ -21,7 +21,7 @@ import { createVault, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
 import { createConnectSessionStore } from './db/connect-sessions.ts'
-import { census, createKeepAliveStore } from './db/due.ts'
+import { integrationCounts, createKeepAliveStore } from './db/keep-alive.ts'
 import { createEventStore } from './db/events.ts'
 import { createImportStore } from './db/import.ts'
 import { createIntegrationStore } from './db/integrations.ts'
@@ -34,7 +34,7 @@ import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
 import { CallersFile } from './signature/callers-file.ts'
-import { createGate } from './signature/gate.ts'
+import { createRequestSignatures } from './signature/request-signatures.ts'
 import { NonceMemory } from './signature/nonces.ts'
 import { createMetrics, type Metrics } from './telemetry.ts'
 import type { Traces } from './telemetry/traces.ts'
@@ -76,7 +76,7 @@ export interface Services {
 }
 
 /** What tests bring in from outside instead of the machine's own. */
-export interface Surroundings {
+export interface Overrides {
   clock?: Clock
   random?: Random
   dispatcher?: Dispatcher
@@ -107,7 +107,7 @@ export const systemRandom: Random = {
 }
 
 /** Throws CallersError when the callers file cannot be used; reaches out to nobody else yet. */
-export function createServices(config: Config, log: Logger, surroundings: Surroundings = {}): Services {
+export function createServices(config: Config, log: Logger, surroundings: Overrides = {}): Services {
   const { clock = systemClock, random = systemRandom, deadline, traces } = surroundings
   // Ours to close where only traces ask for one.
   const tracedDispatcher =
@@ -173,7 +173,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
       ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
     ],
-    census: () => census(database),
+    census: () => integrationCounts(database),
   })
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)
@@ -194,7 +194,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     clock,
     random,
     observe,
-    ...(traces === undefined ? {} : { surround: traces.flight }),
+    ...(traces === undefined ? {} : { traced: traces.flight }),
   })
   const keepAliveStore = createKeepAliveStore(database)
   const keepAlive = createKeepAlive({
@@ -226,7 +226,7 @@ export function createServices(config: Config, log: Logger, surroundings: Surrou
     vault,
     callers,
     internalTls,
-    signatures: createGate({
+    signatures: createRequestSignatures({
       callers: () => callers.current(),
       authorities: new Set(config.internalAuthorities.map((authority) => normalizeAuthority(authority, scheme))),
       scheme,

@@ -56,7 +56,7 @@ function redacted(fields: Record<string, unknown>, depth = 0): Record<string, un
 }
 
 /** Characters of lines, and milliseconds, after which they are written. */
-const TOGETHER = { characters: 16_000, ms: 100 }
+const LOG_BUFFER = { characters: 16_000, ms: 100 }
 
 /**
  * Standard output. Lines are written together, at the latest after a tenth of a second and when the process ends: a system call for each
@@ -75,7 +75,7 @@ function standardOutput(): DestinationStream {
     characters = 0
     output.write(text)
   }
-  setInterval(flush, TOGETHER.ms).unref()
+  setInterval(flush, LOG_BUFFER.ms).unref()
   process.on('beforeExit', flush)
   process.on('exit', () => {
     try {
@@ -89,7 +89,7 @@ function standardOutput(): DestinationStream {
     write(line) {
       lines.push(line)
       characters += line.length
-      if (characters >= TOGETHER.characters) flush()
+      if (characters >= LOG_BUFFER.characters) flush()
     },
   }
 }

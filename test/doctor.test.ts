@@ -10,7 +10,7 @@ import { selfSignedCertificate, toPem } from '../sandbox/entra/certificate.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { generateSealingKey } from '../src/crypto/keyring.ts'
 import { examine, report, type Check } from '../src/doctor.ts'
-import { systemClock, type Surroundings } from '../src/services.ts'
+import { systemClock, type Overrides } from '../src/services.ts'
 import { generateKey } from '../src/signature/keygen.ts'
 import { testDatabase } from './support/database.ts'
 import { startWorld, type World } from './support/world.ts'
@@ -23,7 +23,7 @@ await world.connect('42')
 const folder = temporaryFolder('token-broker-doctor')
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
-async function look(changes: Record<string, string | undefined> = {}, surroundings: Surroundings = {}) {
+async function look(changes: Record<string, string | undefined> = {}, surroundings: Overrides = {}) {
   const env = Object.fromEntries(
     Object.entries({ ...world.env, ...changes }).filter(([, value]) => value !== undefined),
   )
@@ -308,7 +308,7 @@ t.test('sealing keys that do not fit are told before any user meets it', async (
 })
 
 t.test('a clock that is off is told, by how much and which way', async (t) => {
-  const off = (ms: number): Surroundings => ({ clock: { ...systemClock, now: () => Date.now() + ms } })
+  const off = (ms: number): Overrides => ({ clock: { ...systemClock, now: () => Date.now() + ms } })
   const ahead = await look({}, off(600_000))
   t.strictSame(ahead.bad, ['database_clock', 'clock'])
   t.match(ahead.named['clock'], { saw: /(59|60)\d s ahead of Microsoft/, todo: /NTP/ })

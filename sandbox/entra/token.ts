@@ -100,11 +100,11 @@ function told(world: World, names: string[], trace: Trace): Answer | undefined {
   if (location !== undefined) {
     return { status: 302, headers: { Location: location, 'Content-Type': 'text/html' }, body: '', outcome: 'redirect' }
   }
-  const retryAfter = board.take('throttle', names)
-  if (retryAfter !== undefined) {
+  const retryAfterSeconds = board.take('throttle', names)
+  if (retryAfterSeconds !== undefined) {
     const headers = {
       'Content-Type': 'text/plain',
-      'Retry-After': String(retryAfter),
+      'Retry-After': String(retryAfterSeconds),
       'x-ms-request-id': trace.traceId,
     }
     return { status: 429, headers, body: 'Too Many Requests', outcome: 'throttled' }

@@ -1,4 +1,4 @@
-import { asLook, examine, examineEntrance, examineFleet, examineUser, type Look } from '../doctor.ts'
+import { reportOfChecks, examine, examinePublicSide, examineFleet, examineUser, type Report } from '../doctor.ts'
 import { Misuse, type Arguments, type Command } from './command.ts'
 
 const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
@@ -22,12 +22,12 @@ export const doctorCommand: Command = {
   },
 }
 
-async function look({ user, fleet, public: entrance }: Arguments['flags'], env: NodeJS.ProcessEnv): Promise<Look> {
+async function look({ user, fleet, public: entrance }: Arguments['flags'], env: NodeJS.ProcessEnv): Promise<Report> {
   if ([user, fleet, entrance].filter((flag) => flag !== undefined).length > 1)
     throw new Misuse('Only one of --user, --fleet and --public at a time')
   if (fleet === true) return examineFleet(env)
-  if (entrance === true) return examineEntrance(env)
-  if (user === undefined) return asLook(await examine(env))
+  if (entrance === true) return examinePublicSide(env)
+  if (user === undefined) return reportOfChecks(await examine(env))
   if (typeof user !== 'string' || !USER_ID.test(user))
     throw new Misuse('A user id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -')
   return examineUser(env, user)

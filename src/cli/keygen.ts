@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { PERMISSIONS } from '../core/caller.ts'
+import { CALLER_PERMISSIONS } from '../core/caller-permissions.ts'
 import { generateSealingKey } from '../crypto/keyring.ts'
 import { CALLER_NAME, MAX_KEY_DAYS } from '../signature/callers.ts'
 import { generateKey } from '../signature/keygen.ts'
@@ -52,7 +52,7 @@ function caller({ words: [, name], flags }: Arguments, { now, out, err }: Termin
     `3. When ${name} signs with "${broker.key_id}", remove the key before it. It ends ${broker.not_after}: make the next one before then.`,
   )
   err(
-    `A new caller needs a whole entry: {"name": "${name}", "permissions": [...], "keys": [ the broker's half ]}; permissions are ${PERMISSIONS.join(', ')}.`,
+    `A new caller needs a whole entry: {"name": "${name}", "permissions": [...], "keys": [ the broker's half ]}; permissions are ${CALLER_PERMISSIONS.join(', ')}.`,
   )
   err('Neither half is kept anywhere: close this terminal afterwards.')
 }

@@ -18,16 +18,16 @@ import type {
 // Knows no cookies, pages or URLs of ours; a browser session is a hash to it.
 
 /** Seconds each step may take (design 2.1). */
-const TTL = { ticket: 600, atMicrosoft: 1800, completion: 300, manage: 1800 }
+const STEP_SECONDS = { ticket: 600, atMicrosoft: 1800, completion: 300, manage: 1800 }
 
 /** Milliseconds before tokens that could not be saved are tried to be saved once more. */
-const SAVE_AGAIN = 250
+const SAVE_RETRY_MS = 250
 
 /** Milliseconds a second completion waits for the one that is under way: less than a caller waits for an answer. */
-const COMPLETION_PATIENCE = 5_000
+const COMPLETION_WAIT_MS = 5_000
 
 /** Milliseconds after which a stumbled code exchange is not tried again: the caller waits for both. */
-const REDEEM_AGAIN_WITHIN = 2_500
+const REDEEM_RETRY_WITHIN_MS = 2_500
 
 export type TicketOutcome =
   | { kind: 'authorize'; url: string; session: ConnectSession; stateHash: Buffer }
@@ -100,7 +100,9 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
     const began = clock.elapsed()
     const verdict = await microsoft.redeem(request)
     const worthAnother =
-      verdict.kind === 'try_later' && verdict.retryAfter === undefined && clock.elapsed() - began < REDEEM_AGAIN_WITHIN
+      verdict.kind === 'try_later' &&
+      verdict.retryAfterSeconds === undefined &&
+      clock.elapsed() - began < REDEEM_RETRY_WITHIN_MS
     if (!worthAnother) return verdict
     const second = await microsoft.redeem(request)
     // The first try has spent the code after all. That is Microsoft's stumble too, and nothing the user did.
@@ -134,7 +136,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       return await integrations.connect({ session, tokens })
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'database_unavailable') throw error
-      await clock.sleep(SAVE_AGAIN)
+      await clock.sleep(SAVE_RETRY_MS)
       const outcome = await integrations.connect({ session, tokens })
       // What was not answered in time may have been done all the same.
       return outcome === 'ended' ? ((await sessions.find(session.id))?.outcome ?? 'ended') : outcome
@@ -158,7 +160,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
 
   /** Another completion of the same session is under way: its outcome is this one's too. */
   async function outcomeOfOther(id: string): Promise<ConnectSession | undefined> {
-    const deadline = clock.elapsed() + COMPLETION_PATIENCE
+    const deadline = clock.elapsed() + COMPLETION_WAIT_MS
     for (;;) {
       const session = await sessions.find(id)
       if (session?.status !== 'completing' || session.expired || clock.elapsed() > deadline) return session
@@ -175,7 +177,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         userId,
         intent,
         allowSwitch,
-        ttl: TTL.ticket,
+        ttlSeconds: STEP_SECONDS.ticket,
       })
       return { session, ticket }
     },
@@ -187,7 +189,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       const known = await sessions.findByTicket(ticketHash)
       if (known === undefined) return { kind: 'over' }
       if (known.intent === 'manage') {
-        const session = await sessions.open({ ticketHash, browserSession, ttl: TTL.manage })
+        const session = await sessions.open({ ticketHash, browserSession, ttlSeconds: STEP_SECONDS.manage })
         return session === undefined ? { kind: 'over', session: known } : { kind: 'manage', session }
       }
       const [state, nonce, codeVerifier] = [secret(), secret(), secret()]
@@ -198,7 +200,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         stateHash,
         nonce,
         codeVerifier,
-        ttl: TTL.atMicrosoft,
+        ttlSeconds: STEP_SECONDS.atMicrosoft,
       })
       if (session === undefined) return { kind: 'over', session: known }
       const stored = await integrations.summary(session.userId)
@@ -218,7 +220,12 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       if (browserSession !== undefined) {
         const session =
           'code' in answer
-            ? await sessions.receiveCode({ stateHash, browserSession, code: answer.code, ttl: TTL.completion })
+            ? await sessions.receiveCode({
+                stateHash,
+                browserSession,
+                code: answer.code,
+                ttlSeconds: STEP_SECONDS.completion,
+              })
             : await sessions.receiveRefusal({ stateHash, browserSession, outcome: refusalOf(answer) })
         if (session !== undefined) return { kind: 'code' in answer ? 'received' : 'refused', session }
       }
@@ -239,7 +246,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         const session = await outcomeOfOther(id)
         if (session?.outcome !== undefined) return { ...session, outcome: session.outcome }
         if (session?.status === 'completing' && !session.expired)
-          throw new Failure('microsoft_unavailable', { reason: 'connect_in_progress', retryAfter: 2 })
+          throw new Failure('microsoft_unavailable', { reason: 'connect_in_progress', retryAfterSeconds: 2 })
         // Not back from Microsoft yet is no outcome: the attempt goes on.
         throw new Failure('connect_session_expired', session?.expired === false ? {} : { reason: 'abandoned' })
       }

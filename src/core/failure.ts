@@ -244,7 +244,7 @@ export interface FailureFacts {
   reason?: Reason
   microsoft?: MicrosoftError
   /** Seconds after which trying again makes sense. */
-  retryAfter?: number
+  retryAfterSeconds?: number
   /** For the log only: a short word from a closed list or a fixed text, never input, never a secret. */
   detail?: string
   /** For `invalid_request`: which fields and what was expected, never what was sent. */

@@ -14,9 +14,9 @@ export interface TokenSet {
   /** Absent: the answer held none, the stored one stays valid (design 2.3). */
   refreshToken?: string
   /** Seconds of life counted from the moment the request was sent. */
-  expiresIn: number
+  expiresInSeconds: number
   /** Milliseconds between sending the request and this answer; Postgres subtracts them (design 2.3). */
-  elapsed: number
+  elapsedMs: number
   /** Canonical names, OpenID Connect scopes left out (microsoft/scopes.ts). */
   scopes: string[]
   account?: Account
@@ -47,9 +47,9 @@ export interface Integration {
   /** Empty where it has expired. */
   accessToken: string
   /** Seconds the access token still lives; negative when it is over. */
-  remaining: number
+  remainingSeconds: number
   /** Seconds the access token lived when it was issued. */
-  lifetime: number
+  lifetimeSeconds: number
   /** ISO 8601. */
   expiresAt: string
   scopes: string[]
@@ -57,9 +57,9 @@ export interface Integration {
   account?: Account
   failure?: StoredFailure
   /** Seconds until a new try is allowed; absent or ≤ 0: now. */
-  retryIn?: number
+  retryInSeconds?: number
   /** Seconds the lease of a running refresh still holds; absent or ≤ 0: nobody holds one. */
-  leaseIn?: number
+  leaseInSeconds?: number
 }
 
 /** What the account page and `GET /integrations/:userId` show. No token in it. */
@@ -80,21 +80,24 @@ export interface IntegrationSummary {
 }
 
 /** Seconds before its end at which a token counts as used up (design 1: the five-minute buffer). */
-export const DEFAULT_MIN_TTL = 300
+export const DEFAULT_MIN_TTL_SECONDS = 300
 /** Longest `min_ttl` a caller may ask for, seconds (design 2.2). */
-export const MAX_MIN_TTL = 1800
+export const MAX_MIN_TTL_SECONDS = 1800
 
 /**
- * Whether the token can be handed out as it is. A `minTtl` (seconds) above half the token's lifetime is cut to that half:
+ * Whether the token can be handed out as it is. A `minTtlSeconds` (seconds) above half the token's lifetime is cut to that half:
  * otherwise a tenant with ten-minute tokens would cause a refresh on every read (design 2.2).
  */
-export function isUsable(integration: Pick<Integration, 'remaining' | 'lifetime'>, minTtl: number): boolean {
-  const { remaining, lifetime } = integration
-  return remaining > 0 && lifetime > 0 && remaining > Math.min(minTtl, lifetime / 2)
+export function isUsable(
+  integration: Pick<Integration, 'remainingSeconds' | 'lifetimeSeconds'>,
+  minTtlSeconds: number,
+): boolean {
+  const { remainingSeconds, lifetimeSeconds } = integration
+  return remainingSeconds > 0 && lifetimeSeconds > 0 && remainingSeconds > Math.min(minTtlSeconds, lifetimeSeconds / 2)
 }
 
-export function isStillValid(integration: Pick<Integration, 'remaining'>): boolean {
-  return integration.remaining > 0
+export function isStillValid(integration: Pick<Integration, 'remainingSeconds'>): boolean {
+  return integration.remainingSeconds > 0
 }
 
 export function isSameAccount(a: Account, b: Account): boolean {

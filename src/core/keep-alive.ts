@@ -70,7 +70,7 @@ export function createKeepAlive({
     try {
       const integration = await integrations.read(due.userId)
       if (integration === undefined || integration.generation !== due.generation) return skipped
-      if (integration.failure?.final === true || (integration.leaseIn ?? 0) > 0) return skipped
+      if (integration.failure?.final === true || (integration.leaseInSeconds ?? 0) > 0) return skipped
       const outcome = await refresh.renew(integration, uuid(random))
       if (outcome === 'moved') return skipped
       return { result: outcome === 'tokens' ? 'renewed' : 'failed', stopped: outcome === 'stopped' }

@@ -1,4 +1,4 @@
-import type { Permission } from './caller.ts'
+import type { CallerPermission } from './caller-permissions.ts'
 import type { FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
@@ -9,8 +9,8 @@ import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet 
 /** What an answer from Microsoft to a refresh means for us (design 2.3). */
 export type Verdict =
   | { kind: 'tokens'; tokens: TokenSet }
-  /** Nothing is wrong with the authorization. `retryAfter` in seconds when Microsoft named it. */
-  | { kind: 'try_later'; reason: Reason; retryAfter?: number; microsoft: MicrosoftError }
+  /** Nothing is wrong with the authorization. `retryAfterSeconds` in seconds when Microsoft named it. */
+  | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
   /** `final`: no more tries. Otherwise a policy, a consent or an account state that may be cured elsewhere. */
   | { kind: 'reconnect'; reason: Reason; final: boolean; microsoft: MicrosoftError; claims?: string }
   /** `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else only this integration backs off. */
@@ -20,18 +20,18 @@ export type Verdict =
 export type CodeVerdict =
   | { kind: 'tokens'; tokens: TokenSet & { refreshToken: string; account: Account } }
   | { kind: 'refused'; reason: Reason; microsoft: MicrosoftError; claims?: string }
-  | { kind: 'try_later'; reason: Reason; retryAfter?: number; microsoft: MicrosoftError }
+  | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
   | { kind: 'misconfigured'; reason: Reason; microsoft: MicrosoftError }
 
 /** Leave to send one refresh. Given back unused with `release` when the row could not be claimed. */
 export interface Permit {
   release(): void
 }
-/** The breaker's word that nothing is to be sent now. `retryAfter` in seconds. */
+/** The breaker's word that nothing is to be sent now. `retryAfterSeconds` in seconds. */
 export interface Pause {
   verdict: 'try_later' | 'misconfigured'
   reason: Reason
-  retryAfter: number
+  retryAfterSeconds: number
 }
 
 export interface RefreshRequest {
@@ -107,18 +107,18 @@ export interface Claim {
 export interface Progress {
   generation: number
   status: 'active' | 'reconnect_required'
-  retryIn?: number
-  leaseIn?: number
+  retryInSeconds?: number
+  leaseInSeconds?: number
   /** A refusal for good stands: there is nothing to wait for. */
   final: boolean
 }
 
 export interface IntegrationStore {
   /**
-   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `patienceMs`: how long the caller waits,
+   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `timeoutMs`: how long the caller waits,
    * where that is less than a statement may take.
    */
-  read(userId: string, patienceMs?: number): Promise<Integration | undefined>
+  read(userId: string, timeoutMs?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
    * Compare-and-set on generation, status, lease and retry_at; never of what is refused for good, nor of a row that somebody is writing now. `leaseSeconds` from
@@ -133,13 +133,18 @@ export interface IntegrationStore {
     integration: Integration,
     tokens: TokenSet,
   ): Promise<{ integration: Integration; recovered: boolean } | undefined>
-  /** Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. `retryIn` seconds; absent: no further tries. */
-  saveFailure(integration: Integration, owner: string, failure: StoredFailure, retryIn?: number): Promise<boolean>
+  /** Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. `retryInSeconds` seconds; absent: no further tries. */
+  saveFailure(
+    integration: Integration,
+    owner: string,
+    failure: StoredFailure,
+    retryInSeconds?: number,
+  ): Promise<boolean>
   /**
-   * Gives the lease back without a mark (the breaker's kind of failure), so that nobody tries again for `retryIn` seconds. Then
+   * Gives the lease back without a mark (the breaker's kind of failure), so that nobody tries again for `retryInSeconds` seconds. Then
    * nothing is stored that would say why, a passing failure of an earlier try included; a refusal that stands does.
    */
-  releaseLease(integration: Integration, owner: string, retryIn: number): Promise<void>
+  releaseLease(integration: Integration, owner: string, retryInSeconds: number): Promise<void>
   /** Says that a caller asked for a refresh that was claimed without one. Writes only where that was last said over an hour ago. */
   recordUse(integration: Integration): Promise<void>
   progress(id: string): Promise<Progress | undefined>
@@ -243,7 +248,7 @@ export interface ConnectSessionStore {
     userId: string
     intent: ConnectIntent
     allowSwitch: boolean
-    ttl: number
+    ttlSeconds: number
   }): Promise<ConnectSession>
   find(id: string): Promise<ConnectSession | undefined>
   findByTicket(ticketHash: Buffer): Promise<ConnectSession | undefined>
@@ -252,7 +257,7 @@ export interface ConnectSessionStore {
   pendingSince(userId: string): Promise<string | undefined>
   /**
    * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined: it is spent
-   * elsewhere, over or expired. `ttl` seconds.
+   * elsewhere, over or expired. `ttlSeconds` seconds.
    */
   authorize(input: {
     ticketHash: Buffer
@@ -260,16 +265,16 @@ export interface ConnectSessionStore {
     stateHash: Buffer
     nonce: string
     codeVerifier: string
-    ttl: number
+    ttlSeconds: number
   }): Promise<ConnectSession | undefined>
   /** A manage ticket: spent once by one browser session. */
-  open(input: { ticketHash: Buffer; browserSession: Buffer; ttl: number }): Promise<ConnectSession | undefined>
+  open(input: { ticketHash: Buffer; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
   /** One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late. Seals the code. */
   receiveCode(input: {
     stateHash: Buffer
     browserSession: Buffer
     code: string
-    ttl: number
+    ttlSeconds: number
   }): Promise<ConnectSession | undefined>
   /** The same consumption for an error answer of Microsoft. */
   receiveRefusal(input: {
@@ -291,10 +296,10 @@ export interface ConnectSessionStore {
 /** What @fastify/session keeps, named by a hash of its id: a copy of the table opens no session. */
 export interface BrowserSessionStore {
   get(idHash: Buffer): Promise<Record<string, unknown> | undefined>
-  /** `ttl` seconds from now. Of an id that is there it adds or replaces members, as `update` does. */
-  create(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttl: number): Promise<void>
+  /** `ttlSeconds` seconds from now. Of an id that is there it adds or replaces members, as `update` does. */
+  create(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttlSeconds: number): Promise<void>
   /** Adds members to what is there, or replaces them; none is removed. One that was ended meanwhile stays ended. */
-  update(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttl: number): Promise<void>
+  update(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttlSeconds: number): Promise<void>
   /** Ends a session that knows a user; another one runs out by itself. */
   destroy(idHash: Buffer): Promise<void>
   /** Everything browsers of this user still hold. */
@@ -302,8 +307,8 @@ export interface BrowserSessionStore {
 }
 
 export interface NonceStore {
-  /** Inserts; false when it was there: a replay. `ttl` seconds. */
-  consume(replayKey: Buffer, ttl: number): Promise<boolean>
+  /** Inserts; false when it was there: a replay. `ttlSeconds` seconds. */
+  consume(replayKey: Buffer, ttlSeconds: number): Promise<boolean>
 }
 
 // ---- The rest of the world -----------------------------------------------------------------------------------------
@@ -337,13 +342,13 @@ export interface WireRequest {
 
 /** A request whose signature holds. */
 export interface SignedRequest {
-  caller: { name: string; permissions: ReadonlySet<Permission>; strictReplay: boolean }
+  caller: { name: string; permissions: ReadonlySet<CallerPermission>; strictReplay: boolean }
   keyId: string
   /** Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no room is left. */
   remember(): RefusedRequest | undefined
   /** For the table shared by all replicas, and the seconds it has to be remembered. */
   replayKey(): Buffer
-  replayTtl: number
+  replayTtlSeconds: number
   /** Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of them right. */
   bodyMatches(body: Buffer): boolean
   /** Header fields of an answer that its signature covers where they are there; lower case. */

@@ -2,39 +2,39 @@ import { Failure, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
 import {
-  backingOff,
-  CREDENTIAL_RELEASE,
-  credentialStop,
-  IN_PROGRESS,
+  blockedByRow,
+  CREDENTIAL_RELEASE_SECONDS,
+  blockedByCredential,
+  REFRESH_IN_PROGRESS,
   isLaterThan,
   jittered,
-  settle,
-  toMark,
-  toStop,
-  type Refusal,
-  type Stop,
-} from './stop.ts'
+  answerOrThrow,
+  failureToStore,
+  blockedBy,
+  type RefusedVerdict,
+  type Blocked,
+} from './blocked.ts'
 
 // The product in one file (design 2.3): usable → back-off → join → claim → send → judge → save or yield. At most one lease
 // holder per generation, and a loser can never hurt a winner, because every write names the generation it read.
 
 /** Seconds a claim holds: longer than Microsoft's 5 s time-out, shorter than a caller's default patience of 8 s. */
-export const LEASE = 7
+export const LEASE_SECONDS = 7
 /** Milliseconds between two looks at a row that somebody else is refreshing: 50 to 250 with jitter. */
-const POLL = { first: 65, last: 200 }
+const POLL_MS = { first: 65, last: 200 }
 /** Looks at a row that nobody holds and that cannot be claimed all the same, because somebody is writing it: about as long as a query may take. */
-const LOOKS_AT_LOCKED = 40
+const MAX_CLAIM_ATTEMPTS = 40
 /** Milliseconds between two tries to save what could not be saved at once. */
-const SAVE_AGAIN = { first: 250, last: 1_000 }
+const SAVE_RETRY_MS = { first: 250, last: 1_000 }
 /** Milliseconds a shutdown waits for such saves; then the stored refresh token has to do. */
-const SAVE_AT_SHUTDOWN = 20_000
+const SAVE_AT_SHUTDOWN_MS = 20_000
 /** Milliseconds the row may take to be read at least, however little patience is left. */
-const READ_AT_LEAST = 100
+const MIN_READ_MS = 100
 
 export interface TokenRequest {
   userId: string
   /** Seconds of life the token must at least have. */
-  minTtl: number
+  minTtlSeconds: number
   /** Milliseconds the caller waits. */
   deadlineMs: number
   /** The generation that failed for the caller: only a later one will do. */
@@ -44,8 +44,8 @@ export interface TokenRequest {
 
 export interface TokenAnswer {
   integration: Integration
-  /** The token still works but could not be refreshed. `retryAfter` in seconds. */
-  degraded?: { reason: Reason; retryAfter?: number }
+  /** The token still works but could not be refreshed. `retryAfterSeconds` in seconds. */
+  degraded?: { reason: Reason; retryAfterSeconds?: number }
 }
 
 /** What happened, for metrics and the log. Never holds a token. */
@@ -79,13 +79,13 @@ export interface RefreshPorts {
   random: Random
   observe(event: RefreshEvent): void
   /** Goes around each flight, for traces; absent: nothing does. */
-  surround?<T extends { kind: string }>(fly: () => Promise<T>): Promise<T>
+  traced?<T extends { kind: string }>(fly: () => Promise<T>): Promise<T>
 }
 
-type Outcome =
+type RefreshOutcome =
   /** `at`: the clock's milliseconds when `remaining` was true. `saving`: ends when they are saved, where that did not work at once. */
   | { kind: 'tokens'; integration: Integration; at: number; saving?: Promise<void> }
-  | { kind: 'stopped'; stop: Stop }
+  | { kind: 'stopped'; stop: Blocked }
   | { kind: 'broken'; failure: Failure }
   /** The row changed under us: read it again. */
   | { kind: 'moved' }
@@ -93,9 +93,9 @@ type Outcome =
 interface Flight {
   /** A caller's read takes part: it has been said that the integration is used. */
   used: boolean
-  outcome: Promise<Outcome>
+  outcome: Promise<RefreshOutcome>
   /** Resolves when nothing is left to do, the saving included. */
-  landed: Promise<void>
+  settled: Promise<void>
 }
 
 export interface Refresh {
@@ -106,7 +106,7 @@ export interface Refresh {
    */
   tokenFor(request: TokenRequest): Promise<TokenAnswer>
   /** Refreshes without a caller (keep-alive), by the same claim. Resolves with what came of it; never throws. */
-  renew(integration: Integration, requestId: string): Promise<Outcome['kind']>
+  renew(integration: Integration, requestId: string): Promise<RefreshOutcome['kind']>
   /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
   drain(): Promise<void>
 }
@@ -117,40 +117,40 @@ export function createRefresh({
   clock,
   random,
   observe,
-  surround = (fly) => fly(),
+  traced = (fly) => fly(),
 }: RefreshPorts): Refresh {
   const flights = new Map<string, Flight>()
   let drainingSince = Infinity
 
-  async function tokenFor({ userId, minTtl, deadlineMs, after, requestId }: TokenRequest): Promise<TokenAnswer> {
+  async function tokenFor({ userId, minTtlSeconds, deadlineMs, after, requestId }: TokenRequest): Promise<TokenAnswer> {
     const deadline = clock.elapsed() + deadlineMs
     for (;;) {
-      const integration = await integrations.read(userId, Math.max(READ_AT_LEAST, deadline - clock.elapsed()))
+      const integration = await integrations.read(userId, Math.max(MIN_READ_MS, deadline - clock.elapsed()))
       if (integration === undefined) throw new Failure('not_connected')
-      if (isLaterThan(integration, after) && isUsable(integration, minTtl)) return { integration }
+      if (isLaterThan(integration, after) && isUsable(integration, minTtlSeconds)) return { integration }
 
       const readAt = clock.elapsed()
       const stored = () => aged(integration, readAt)
-      const stop = backingOff(integration)
-      if (stop !== undefined) return settle(stored(), after, stop)
+      const stop = blockedByRow(integration)
+      if (stop !== undefined) return answerOrThrow(stored(), after, stop)
 
       const outcome = await within(deadline, join(integration, true, requestId))
       switch (outcome?.kind) {
         case 'tokens':
           return handOut(outcome)
         case 'stopped':
-          return settle(stored(), after, outcome.stop)
+          return answerOrThrow(stored(), after, outcome.stop)
         case 'broken':
-          return settle(stored(), after, outcome.failure)
+          return answerOrThrow(stored(), after, outcome.failure)
         case 'moved':
           if (clock.elapsed() < deadline) continue
       }
-      return settle(stored(), after, IN_PROGRESS)
+      return answerOrThrow(stored(), after, REFRESH_IN_PROGRESS)
     }
   }
 
   /** One flight per integration and generation in this process: a forced refresh can join a plain one and still get a later token. */
-  function join(integration: Integration, used: boolean, requestId: string): Promise<Outcome> {
+  function join(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
     const key = `${integration.id}:${integration.generation}`
     const running = flights.get(key)
     if (running !== undefined) {
@@ -159,26 +159,26 @@ export function createRefresh({
       running.used = true
       return recordUse(integration).then(() => running.outcome)
     }
-    const outcome = surround(() => fly(integration, used, requestId)).catch((error: unknown): Outcome => ({
+    const outcome = traced(() => refreshOnce(integration, used, requestId)).catch((error: unknown): RefreshOutcome => ({
       kind: 'broken',
       failure: asFailure(error),
     }))
-    const landed = outcome
+    const settled = outcome
       .then((ended) => (ended.kind === 'tokens' ? ended.saving : undefined))
       .finally(() => flights.delete(key))
-    flights.set(key, { used, outcome, landed })
+    flights.set(key, { used, outcome, settled })
     return outcome
   }
 
-  async function fly(integration: Integration, used: boolean, requestId: string): Promise<Outcome> {
-    for (let looks = 0; looks < LOOKS_AT_LOCKED; looks++) {
+  async function refreshOnce(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
+    for (let looks = 0; looks < MAX_CLAIM_ATTEMPTS; looks++) {
       const permit = microsoft.admit()
       if (isPause(permit)) return { kind: 'stopped', stop: permit }
       // A new name for every claim: a flight that outlived its lease must not pass for the next holder.
       const owner = random.bytes(12).toString('base64url')
       let claim: Claim | undefined
       try {
-        claim = await integrations.claim(integration, owner, LEASE, used)
+        claim = await integrations.claim(integration, owner, LEASE_SECONDS, used)
       } catch (error) {
         permit.release()
         throw error
@@ -204,7 +204,7 @@ export function createRefresh({
     owner: string,
     permit: Permit,
     requestId: string,
-  ): Promise<Outcome> {
+  ): Promise<RefreshOutcome> {
     if (claim.takenOver) observe({ kind: 'lease_taken_over', integrationId: integration.id })
     const began = clock.elapsed()
     const { refreshToken, scopes, account } = claim
@@ -214,11 +214,11 @@ export function createRefresh({
     )
     observe(sentEvent(integration, verdict, (clock.elapsed() - began) / 1000))
     if (verdict.kind === 'tokens') return save(integration, verdict.tokens)
-    return yieldLease(integration, owner, verdict, claim.failures)
+    return recordRefusal(integration, owner, verdict, claim.failures)
   }
 
   /** Saves whoever holds the lease by now. Where Postgres does not take them, the waiters get what Microsoft gave all the same. */
-  async function save(integration: Integration, tokens: TokenSet): Promise<Outcome> {
+  async function save(integration: Integration, tokens: TokenSet): Promise<RefreshOutcome> {
     const answeredAt = clock.elapsed()
     try {
       return await saveOnce(integration, tokens)
@@ -234,7 +234,7 @@ export function createRefresh({
     }
   }
 
-  async function saveOnce(integration: Integration, tokens: TokenSet): Promise<Outcome> {
+  async function saveOnce(integration: Integration, tokens: TokenSet): Promise<RefreshOutcome> {
     const { id, userId } = integration
     const saved = await integrations.saveTokens(integration, tokens)
     if (saved === undefined) {
@@ -250,32 +250,32 @@ export function createRefresh({
   /** Tries until the row is saved or has moved on. Meanwhile the flight stays joinable: who reads here gets these tokens. */
   async function saveLater(integration: Integration, tokens: TokenSet, answeredAt: number): Promise<void> {
     const { id, userId } = integration
-    for (let pause = SAVE_AGAIN.first; ; pause = Math.min(pause * 2, SAVE_AGAIN.last)) {
+    for (let pause = SAVE_RETRY_MS.first; ; pause = Math.min(pause * 2, SAVE_RETRY_MS.last)) {
       await clock.sleep(jittered(pause, random))
       try {
-        await saveOnce(integration, { ...tokens, elapsed: tokens.elapsed + (clock.elapsed() - answeredAt) })
+        await saveOnce(integration, { ...tokens, elapsedMs: tokens.elapsedMs + (clock.elapsed() - answeredAt) })
         return
       } catch (error) {
-        if (clock.elapsed() - drainingSince > SAVE_AT_SHUTDOWN)
+        if (clock.elapsed() - drainingSince > SAVE_AT_SHUTDOWN_MS)
           return observe({ kind: 'save_given_up', integrationId: id, userId, code: asFailure(error).code })
       }
     }
   }
 
   /** Marks what the refusal means, but only while the lease is still ours; then gives the lease back. */
-  async function yieldLease(
+  async function recordRefusal(
     integration: Integration,
     owner: string,
-    refusal: Refusal,
+    refusal: RefusedVerdict,
     failures: number,
-  ): Promise<Outcome> {
+  ): Promise<RefreshOutcome> {
     if (refusal.kind === 'misconfigured' && refusal.everybody) {
-      await integrations.releaseLease(integration, owner, CREDENTIAL_RELEASE)
-      return { kind: 'stopped', stop: credentialStop(refusal) }
+      await integrations.releaseLease(integration, owner, CREDENTIAL_RELEASE_SECONDS)
+      return { kind: 'stopped', stop: blockedByCredential(refusal) }
     }
-    const { failure, retryIn } = toMark(integration, refusal, failures, random)
-    if (await integrations.saveFailure(integration, owner, failure, retryIn))
-      return { kind: 'stopped', stop: toStop(failure, retryIn) }
+    const { failure, retryInSeconds } = failureToStore(integration, refusal, failures, random)
+    if (await integrations.saveFailure(integration, owner, failure, retryInSeconds))
+      return { kind: 'stopped', stop: blockedBy(failure, retryInSeconds) }
     observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
     return { kind: 'moved' }
   }
@@ -283,18 +283,18 @@ export function createRefresh({
   /** One poller per process and integration. True: there is something new to read. False: nobody holds the lease any more. */
   async function waitForChange({ id, generation, status }: Integration): Promise<boolean> {
     observe({ kind: 'waited', integrationId: id })
-    for (let pause = POLL.first; ; pause = Math.min(pause * 1.5, POLL.last)) {
+    for (let pause = POLL_MS.first; ; pause = Math.min(pause * 1.5, POLL_MS.last)) {
       const now = await integrations.progress(id)
       if (
         now === undefined ||
         now.generation !== generation ||
         now.status !== status ||
         now.final ||
-        isAhead(now.retryIn)
+        isAhead(now.retryInSeconds)
       )
         return true
       await clock.sleep(jittered(pause, random))
-      if (!isAhead(now.leaseIn)) return false
+      if (!isAhead(now.leaseInSeconds)) return false
     }
   }
 
@@ -313,7 +313,7 @@ export function createRefresh({
   }
 
   /** Those that were saved are fresh; those that could not be for a long time may have run out. */
-  function handOut({ integration, at }: Extract<Outcome, { kind: 'tokens' }>): TokenAnswer {
+  function handOut({ integration, at }: Extract<RefreshOutcome, { kind: 'tokens' }>): TokenAnswer {
     const answer = { integration: aged(integration, at) }
     if (!isStillValid(answer.integration))
       throw new Failure('database_unavailable', { detail: 'refreshed tokens could not be saved' })
@@ -321,7 +321,7 @@ export function createRefresh({
   }
 
   function aged(integration: Integration, since: number): Integration {
-    return { ...integration, remaining: integration.remaining - (clock.elapsed() - since) / 1000 }
+    return { ...integration, remainingSeconds: integration.remainingSeconds - (clock.elapsed() - since) / 1000 }
   }
 
   return {
@@ -331,26 +331,31 @@ export function createRefresh({
     },
     async drain() {
       drainingSince = Math.min(drainingSince, clock.elapsed())
-      while (flights.size > 0) await Promise.all(Array.from(flights.values(), ({ landed }) => landed))
+      while (flights.size > 0) await Promise.all(Array.from(flights.values(), ({ settled }) => settled))
     },
   }
 }
 
-const isPause = (admission: Permit | Pause): admission is Pause => 'retryAfter' in admission
+const isPause = (admission: Permit | Pause): admission is Pause => 'retryAfterSeconds' in admission
 const isAhead = (seconds: number | undefined): boolean => seconds !== undefined && seconds > 0
 const asFailure = (error: unknown): Failure =>
   error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
 
 /** Tokens without a row: their generation is not known yet, so they keep the number of the set they replace; Postgres' clock is the row's. */
-function unsaved(integration: Integration, { accessToken, scopes, expiresIn, elapsed }: TokenSet): Integration {
-  const remaining = expiresIn - elapsed / 1000
-  const expiresAt = new Date(Date.parse(integration.expiresAt) + (remaining - integration.remaining) * 1000)
+function unsaved(
+  integration: Integration,
+  { accessToken, scopes, expiresInSeconds, elapsedMs }: TokenSet,
+): Integration {
+  const remainingSeconds = expiresInSeconds - elapsedMs / 1000
+  const expiresAt = new Date(
+    Date.parse(integration.expiresAt) + (remainingSeconds - integration.remainingSeconds) * 1000,
+  )
   return {
     ...integration,
     accessToken,
     scopes,
-    remaining,
-    lifetime: expiresIn,
+    remainingSeconds,
+    lifetimeSeconds: expiresInSeconds,
     expiresAt: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z'),
   }
 }

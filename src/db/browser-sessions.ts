@@ -34,9 +34,9 @@ export async function endBrowserSessionsButPending(tx: Transaction, userId: stri
     .where(and(eq(browserSessions.userId, userId), inArray(browserSessions.idHash, pending)))
 }
 
-const columns = (userId: string | undefined, ttl: number) => ({
+const columns = (userId: string | undefined, ttlSeconds: number) => ({
   userId: userId ?? null,
-  expiresAt: sql`clock_timestamp() + make_interval(secs => ${ttl})`,
+  expiresAt: sql`clock_timestamp() + make_interval(secs => ${ttlSeconds})`,
 })
 
 /** The rows behind @fastify/session. */
@@ -52,8 +52,8 @@ export function createBrowserSessionStore(database: Database): BrowserSessionSto
       return row?.data
     },
 
-    async create(idHash, data, userId, ttl) {
-      const values = columns(userId, ttl)
+    async create(idHash, data, userId, ttlSeconds) {
+      const values = columns(userId, ttlSeconds)
       // @fastify/session saves a new one twice where it was regenerated.
       await database.run((db) =>
         db
@@ -66,12 +66,12 @@ export function createBrowserSessionStore(database: Database): BrowserSessionSto
       )
     },
 
-    async update(idHash, data, userId, ttl) {
+    async update(idHash, data, userId, ttlSeconds) {
       // Merged, not replaced: of two requests that read the same session, the later save would lose what the earlier one added (measured).
       await database.run((db) =>
         db
           .update(browserSessions)
-          .set({ ...columns(userId, ttl), data: sql`${browserSessions.data} || ${JSON.stringify(data)}::jsonb` })
+          .set({ ...columns(userId, ttlSeconds), data: sql`${browserSessions.data} || ${JSON.stringify(data)}::jsonb` })
           .where(eq(browserSessions.idHash, idHash)),
       )
     },

@@ -34,17 +34,17 @@ export interface Database {
   readonly deadlineMs: number
   /**
    * Runs statements with a client-side deadline. Throws Failure `database_unavailable` when Postgres cannot be reached, is
-   * too slow or refuses, and `internal_error` when the statement itself was wrong. `patienceMs`: where the caller waits less long
+   * too slow or refuses, and `internal_error` when the statement itself was wrong. `timeoutMs`: where the caller waits less long
    * than the deadline.
    */
-  run<T>(work: (db: Drizzle) => PromiseLike<T>, patienceMs?: number): Promise<T>
+  run<T>(work: (db: Drizzle) => PromiseLike<T>, timeoutMs?: number): Promise<T>
   /** One statement as it stands, for the paths that every token takes: drizzle would build and map it anew each time. Fails as `run` does. */
-  query<Row extends RawRow>(text: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
+  query<Row extends RawRow>(text: string, parameters: readonly Parameter[], timeoutMs?: number): Promise<Row[]>
   /**
    * The same for a quick read that waits for no lock. In a pool of READS_APART_FROM such reads have connections of their own, which nobody
    * who does wait for one keeps busy. Tried a second time when its connection is lost.
    */
-  read<Row extends RawRow>(text: string, parameters: readonly Parameter[], patienceMs?: number): Promise<Row[]>
+  read<Row extends RawRow>(text: string, parameters: readonly Parameter[], timeoutMs?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -72,9 +72,9 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     deadlineMs,
-    run: (work, patienceMs) => pool.run(({ db }) => work(db), { patienceMs }),
-    query: (text, parameters, patienceMs) => pool.run(send(text, parameters), { patienceMs }),
-    read: (text, parameters, patienceMs) => reading.run(send(text, parameters), { patienceMs, again: true }),
+    run: (work, timeoutMs) => pool.run(({ db }) => work(db), { timeoutMs }),
+    query: (text, parameters, timeoutMs) => pool.run(send(text, parameters), { timeoutMs }),
+    read: (text, parameters, timeoutMs) => reading.run(send(text, parameters), { timeoutMs, again: true }),
     transaction: (work) => pool.run(({ db }) => db.transaction((tx) => neverIfLost(work(tx)))),
     async close() {
       await Promise.all([pool.close(), reading.close()])

@@ -80,7 +80,7 @@ export function endCompleting(db: Drizzle | Transaction, id: string, outcome: Co
 
 export function createConnectSessionStore(database: Database, vault: Vault): ConnectSessionStore {
   return {
-    async create({ ticketHash, caller, userId, intent, allowSwitch, ttl }) {
+    async create({ ticketHash, caller, userId, intent, allowSwitch, ttlSeconds }) {
       const rows = await database.run((db) =>
         db
           .insert(connectSessions)
@@ -92,7 +92,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
             intent,
             allowSwitch,
             status: 'created',
-            expiresAt: inSeconds(ttl),
+            expiresAt: inSeconds(ttlSeconds),
           })
           .returning(columns),
       )
@@ -141,7 +141,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
       return row === undefined ? undefined : iso(row.createdAt)
     },
 
-    async authorize({ ticketHash, browserSession, stateHash, nonce, codeVerifier, ttl }) {
+    async authorize({ ticketHash, browserSession, stateHash, nonce, codeVerifier, ttlSeconds }) {
       // The verifier is sealed for its row, so the row's id is read first; the UPDATE alone decides who spends the ticket.
       const known = await database.run((db) =>
         db
@@ -161,7 +161,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
               stateHash,
               nonce,
               pkceVerifier: vault.seal(sealContext(row, 'pkce_verifier'), codeVerifier),
-              expiresAt: inSeconds(ttl),
+              expiresAt: inSeconds(ttlSeconds),
             })
             .where(
               and(
@@ -179,12 +179,12 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
       )
     },
 
-    async open({ ticketHash, browserSession, ttl }) {
+    async open({ ticketHash, browserSession, ttlSeconds }) {
       return first(
         await database.run((db) =>
           db
             .update(connectSessions)
-            .set({ status: 'opened', browserSession, expiresAt: inSeconds(ttl) })
+            .set({ status: 'opened', browserSession, expiresAt: inSeconds(ttlSeconds) })
             .where(
               and(
                 eq(connectSessions.ticketHash, ticketHash),
@@ -201,7 +201,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
       )
     },
 
-    async receiveCode({ stateHash, browserSession, code, ttl }) {
+    async receiveCode({ stateHash, browserSession, code, ttlSeconds }) {
       const known = await database.run((db) =>
         db
           .select({ id: connectSessions.id, userId: connectSessions.userId })
@@ -214,7 +214,11 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
         await database.run((db) =>
           db
             .update(connectSessions)
-            .set({ status: 'received', code: vault.seal(sealContext(row, 'code'), code), expiresAt: inSeconds(ttl) })
+            .set({
+              status: 'received',
+              code: vault.seal(sealContext(row, 'code'), code),
+              expiresAt: inSeconds(ttlSeconds),
+            })
             .where(
               and(
                 eq(connectSessions.stateHash, stateHash),

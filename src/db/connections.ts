@@ -7,14 +7,14 @@ import { isLost, isRefusal, translate } from './driver-errors.ts'
 // measured: 31 µs of CPU for a query at first, 105 µs after 300,000).
 
 /** One connection. */
-interface Lane<C> {
+interface Connection<C> {
   /**
-   * Runs statements. Fails as Database.run does, at the latest after `patienceMs`. `ended`: nothing of it occupies the connection any more,
+   * Runs statements. Fails as Database.run does, at the latest after `timeoutMs`. `ended`: nothing of it occupies the connection any more,
    * or that is replaced by one that has still to be made (`fresh`).
    */
-  run<T>(work: (connection: C) => PromiseLike<T>, patienceMs: number, ended: (fresh: boolean) => void): Promise<T>
+  run<T>(work: (connection: C) => PromiseLike<T>, timeoutMs: number, ended: (fresh: boolean) => void): Promise<T>
   /** A connection made before that moment is taken for dead, and what runs on it fails at once. Nothing where nothing runs. */
-  giveUp(before: number): void
+  failOlderThan(before: number): void
   close(): Promise<void>
 }
 
@@ -28,7 +28,7 @@ interface Open {
  * A connection that is replaced when it is found dead: `deadlineMs` after something was sent, without any answer since. `watch` hears of
  * answers, and of that with the moment when it was sent; both in milliseconds of `performance.now()`.
  */
-function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watch): Lane<C> {
+function openConnection<C extends Open>(deadlineMs: number, open: () => C, watch: Watch): Connection<C> {
   const begin = () => ({
     connection: open(),
     made: performance.now(),
@@ -64,19 +64,19 @@ function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watc
     watch.answered(used.lastAnswer)
   }
 
-  const run: Lane<C>['run'] = (work, patience, ended) => {
-    const patienceMs = Math.min(deadlineMs, patience)
+  const run: Connection<C>['run'] = (work, patience, ended) => {
+    const timeoutMs = Math.min(deadlineMs, patience)
     const used = present
     const began = performance.now()
     used.onEnded.add(ended)
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         // An impatient caller's haste says nothing about the connection yet.
-        const rest = deadlineMs - patienceMs
+        const rest = deadlineMs - timeoutMs
         if (rest > 0) setTimeout(replaceIfSilent, rest, used, began).unref()
         else replaceIfSilent(used, began)
         reject(new Failure('database_unavailable', { detail: 'deadline' }))
-      }, patienceMs)
+      }, timeoutMs)
       const settle = () => {
         clearTimeout(timer)
         if (used.onEnded.delete(ended)) ended(false)
@@ -102,7 +102,7 @@ function openLane<C extends Open>(deadlineMs: number, open: () => C, watch: Watc
 
   return {
     run,
-    giveUp(before) {
+    failOlderThan(before) {
       if (present.made < before && present.onEnded.size > 0) replace(present)
     },
     close: () =>
@@ -130,7 +130,7 @@ export interface Pool<C> {
   /** `again`: the work may be done twice, and is when its connection was lost or given up. */
   run<T>(
     work: (connection: C) => PromiseLike<T>,
-    options?: { patienceMs?: number | undefined; again?: boolean },
+    options?: { timeoutMs?: number | undefined; again?: boolean },
   ): Promise<T>
   close(): Promise<void>
 }
@@ -142,56 +142,56 @@ export interface Pool<C> {
  */
 export function createPools<C extends Open>(deadlineMs: number, open: () => C): (size: number) => Pool<C> {
   let lastAnswer = 0
-  const all: Lane<C>[] = []
+  const all: Connection<C>[] = []
   const watch: Watch = {
     answered(at) {
       lastAnswer = at
     },
     silent(since) {
-      if (lastAnswer <= since) for (const lane of all) lane.giveUp(since)
+      if (lastAnswer <= since) for (const lane of all) lane.failOlderThan(since)
     },
   }
   return (size) => {
-    const lanes = Array.from({ length: size }, () => openLane(deadlineMs, open, watch))
+    const lanes = Array.from({ length: size }, () => openConnection(deadlineMs, open, watch))
     all.push(...lanes)
     return poolOf(lanes, deadlineMs)
   }
 }
 
-function poolOf<C>(lanes: readonly Lane<C>[], deadlineMs: number): Pool<C> {
+function poolOf<C>(lanes: readonly Connection<C>[], deadlineMs: number): Pool<C> {
   const free = [...lanes]
-  const waiting = new Set<(lane: Lane<C>) => void>()
+  const waiting = new Set<(lane: Connection<C>) => void>()
 
-  function release(lane: Lane<C>, fresh: boolean): void {
+  function release(lane: Connection<C>, fresh: boolean): void {
     const [next] = waiting
     if (next === undefined) return void (fresh ? free.unshift(lane) : free.push(lane))
     waiting.delete(next)
     next(lane)
   }
 
-  function freeLane(patienceMs: number): Promise<Lane<C>> {
+  function freeLane(timeoutMs: number): Promise<Connection<C>> {
     return new Promise((resolve, reject) => {
-      const begin = (lane: Lane<C>) => {
+      const begin = (lane: Connection<C>) => {
         clearTimeout(timer)
         resolve(lane)
       }
       const timer = setTimeout(() => {
         waiting.delete(begin)
         reject(new Failure('database_unavailable', { detail: 'no free connection' }))
-      }, patienceMs)
+      }, timeoutMs)
       waiting.add(begin)
     })
   }
 
-  async function run<T>(work: (connection: C) => PromiseLike<T>, patienceMs: number, again: boolean): Promise<T> {
+  async function run<T>(work: (connection: C) => PromiseLike<T>, timeoutMs: number, again: boolean): Promise<T> {
     const began = performance.now()
-    const left = () => patienceMs - (performance.now() - began)
+    const left = () => timeoutMs - (performance.now() - began)
     const idle = free.pop()
-    const lane = idle ?? (await freeLane(patienceMs))
+    const lane = idle ?? (await freeLane(timeoutMs))
     let replaced = false
     try {
       // Whole where nothing was waited for: a haste of microseconds would pass for an impatient caller's.
-      return await lane.run(work, idle === undefined ? Math.max(1, left()) : patienceMs, (fresh) => {
+      return await lane.run(work, idle === undefined ? Math.max(1, left()) : timeoutMs, (fresh) => {
         replaced = fresh
         release(lane, fresh)
       })
@@ -203,7 +203,7 @@ function poolOf<C>(lanes: readonly Lane<C>[], deadlineMs: number): Pool<C> {
   }
 
   return {
-    run: (work, { patienceMs = deadlineMs, again = false } = {}) => run(work, Math.min(patienceMs, deadlineMs), again),
+    run: (work, { timeoutMs = deadlineMs, again = false } = {}) => run(work, Math.min(timeoutMs, deadlineMs), again),
     async close() {
       await Promise.all(lanes.map((lane) => lane.close()))
     },

@@ -61,7 +61,7 @@ export function sealedTokens(context: { id: string; userId: string }, tokens: To
 }
 
 /** Microsoft's seconds count from the moment we asked. */
-export const secondsLeft = ({ expiresIn, elapsed }: TokenSet): number => expiresIn - elapsed / 1000
+export const secondsLeft = ({ expiresInSeconds, elapsedMs }: TokenSet): number => expiresInSeconds - elapsedMs / 1000
 
 function accountColumns(account: Account) {
   return {
@@ -92,7 +92,7 @@ export const accountOf = (row: AccountColumns): Account | undefined =>
 export const scopesOf = ({ scopes }: { scopes: string }): string[] => (scopes === '' ? [] : scopes.split(' '))
 
 /** What stays of an integration until its next set of tokens. */
-export type Tokens = Omit<Integration, 'status' | 'remaining' | 'failure' | 'retryIn' | 'leaseIn'>
+export type Tokens = Omit<Integration, 'status' | 'remainingSeconds' | 'failure' | 'retryInSeconds' | 'leaseInSeconds'>
 
 export function toTokens(row: IntegrationColumns, accessToken: string): Tokens {
   const account = accountOf(row)
@@ -101,7 +101,7 @@ export function toTokens(row: IntegrationColumns, accessToken: string): Tokens {
     userId: row.user_id,
     generation: Number(row.generation),
     accessToken,
-    lifetime: row.expires - row.refreshed,
+    lifetimeSeconds: row.expires - row.refreshed,
     expiresAt: isoOfEpoch(row.expires),
     scopes: scopesOf(row),
     ...(account === undefined ? {} : { account }),
@@ -112,10 +112,10 @@ export function withState(tokens: Tokens, row: StateColumns): Integration {
   return {
     ...tokens,
     status: row.status,
-    remaining: row.expires - row.now,
+    remainingSeconds: row.expires - row.now,
     ...(row.failure === null ? {} : { failure: row.failure }),
-    ...(row.retry_at === null ? {} : { retryIn: row.retry_at - row.now }),
-    ...(row.lease_until === null ? {} : { leaseIn: row.lease_until - row.now }),
+    ...(row.retry_at === null ? {} : { retryInSeconds: row.retry_at - row.now }),
+    ...(row.lease_until === null ? {} : { leaseInSeconds: row.lease_until - row.now }),
   }
 }
 

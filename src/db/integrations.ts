@@ -7,7 +7,7 @@ import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sess
 import type { Database, Parameter } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
-import { gathered } from './gathered.ts'
+import { batched } from './batch.ts'
 import { iso } from './instants.ts'
 import {
   accountOf,
@@ -92,22 +92,22 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     leaseSeconds: number,
     used: boolean,
   ]
-  const claims = gathered<ClaimParameters, ClaimColumns>({
+  const claims = batched<ClaimParameters, ClaimColumns>({
     database,
-    by: 'query',
-    text: CLAIM,
+    via: 'query',
+    statement: CLAIM,
     parameters: (claim) => claim,
-    nameOf: ([, , , owner]) => owner,
-    nameIn: ({ owner }) => owner,
+    keyOf: ([, , , owner]) => owner,
+    keyOfRow: ({ owner }) => owner,
   })
   type SaveParameters = readonly [id: string, generation: number, ...Parameter[]]
-  const saves = gathered<SaveParameters, SavedColumns>({
+  const saves = batched<SaveParameters, SavedColumns>({
     database,
-    by: 'query',
-    text: SAVE,
+    via: 'query',
+    statement: SAVE,
     parameters: (set) => set,
-    nameOf: ([id, generation]) => `${id}/${generation}`,
-    nameIn: ({ id, generation_before: generation }) => `${id}/${generation}`,
+    keyOf: ([id, generation]) => `${id}/${generation}`,
+    keyOfRow: ({ id, generation_before: generation }) => `${id}/${generation}`,
   })
 
   return {
@@ -187,7 +187,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       return row === undefined ? undefined : { integration: toIntegration(row, tokens.accessToken), recovered: true }
     },
 
-    async saveFailure(integration, owner, failure, retryIn) {
+    async saveFailure(integration, owner, failure, retryInSeconds) {
       const stored = integrations.failure
       const turnsOver = failure.verdict === 'reconnect' && integration.status === 'active'
       return database.transaction(async (tx) => {
@@ -198,7 +198,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
             failure: sql`jsonb_build_object('at', ${NOW}) || ${JSON.stringify(failure)}::jsonb || jsonb_build_object('since', coalesce(
               case when ${stored}->>'reason' = ${failure.reason} then coalesce(${stored}->>'since', ${stored}->>'at') end, ${NOW}))`,
             failures: sql`${integrations.failures} + 1`,
-            retryAt: retryIn === undefined ? null : inSeconds(retryIn),
+            retryAt: retryInSeconds === undefined ? null : inSeconds(retryInSeconds),
             leaseOwner: null,
             leaseUntil: null,
             ...(failure.verdict === 'reconnect' ? { status: 'reconnect_required' as const } : {}),
@@ -223,9 +223,9 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       })
     },
 
-    releaseLease: (integration, owner, retryIn) =>
+    releaseLease: (integration, owner, retryInSeconds) =>
       endLease(integration, owner, {
-        retryAt: inSeconds(retryIn),
+        retryAt: inSeconds(retryInSeconds),
         failure: sql`case when ${integrations.status} = 'reconnect_required' then ${integrations.failure} end`,
       }),
 
@@ -245,8 +245,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
         generation: Number(row.generation),
         status: row.status,
         final: row.final,
-        ...(row.retry_in === null ? {} : { retryIn: row.retry_in }),
-        ...(row.lease_in === null ? {} : { leaseIn: row.lease_in }),
+        ...(row.retry_in === null ? {} : { retryInSeconds: row.retry_in }),
+        ...(row.lease_in === null ? {} : { leaseInSeconds: row.lease_in }),
       }
     },
 

@@ -1,13 +1,13 @@
 import type { IntegrationStore, Vault } from '../core/ports.ts'
 import type { Database } from './client.ts'
-import { gatheredByUser } from './gathered.ts'
+import { batchedByUser } from './batch.ts'
 import { sealContext, toIntegration, toTokens, withState, type Tokens } from './integration-rows.ts'
 import { READ_STATE, READ_TOKENS, type StateColumns, type TokenColumns } from './integration-statements.ts'
 
 /** Sets of tokens kept in each of two halves: about 4 MB each. */
-export const KEPT = 1_000
+export const MAX_KEPT = 1_000
 /** Milliseconds after which the halves take turns: nothing is kept for longer than twice that after its last use. */
-export const KEPT_FOR = 30_000
+export const KEPT_FOR_MS = 30_000
 
 /** What tells a set of tokens from every other of its user: two of one generation are there only where a backup was restored. */
 type Known = Pick<StateColumns, 'generation' | 'refreshed' | 'expires'> & { tokens: Tokens }
@@ -19,8 +19,8 @@ type Known = Pick<StateColumns, 'generation' | 'refreshed' | 'expires'> & { toke
  * disconnects.
  */
 export function createTokenReads(database: Database, vault: Vault): IntegrationStore['read'] {
-  const readState = gatheredByUser<StateColumns>(database, READ_STATE)
-  const readTokens = gatheredByUser<TokenColumns>(database, READ_TOKENS)
+  const readState = batchedByUser<StateColumns>(database, READ_STATE)
+  const readTokens = batchedByUser<TokenColumns>(database, READ_TOKENS)
   let current = new Map<string, Known>()
   let previous = current
 
@@ -28,10 +28,10 @@ export function createTokenReads(database: Database, vault: Vault): IntegrationS
     previous = current
     current = new Map()
   }
-  setInterval(turn, KEPT_FOR).unref()
+  setInterval(turn, KEPT_FOR_MS).unref()
 
   function keep(userId: string, known: Known): void {
-    if (current.size >= KEPT && !current.has(userId)) turn()
+    if (current.size >= MAX_KEPT && !current.has(userId)) turn()
     current.set(userId, known)
   }
   function recall(userId: string): Known | undefined {
@@ -42,11 +42,11 @@ export function createTokenReads(database: Database, vault: Vault): IntegrationS
     return known
   }
 
-  return async (userId, patienceMs = database.deadlineMs) => {
+  return async (userId, timeoutMs = database.deadlineMs) => {
     const began = performance.now()
     const known = recall(userId)
     if (known !== undefined) {
-      const row = await readState(userId, patienceMs)
+      const row = await readState(userId, timeoutMs)
       if (row === undefined) return undefined
       if (row.generation === known.generation && row.refreshed === known.refreshed && row.expires === known.expires)
         return withState(known.tokens, row)
@@ -54,13 +54,14 @@ export function createTokenReads(database: Database, vault: Vault): IntegrationS
     // The whole is to be in time, also where it takes a second look.
     const left =
       known === undefined
-        ? patienceMs
-        : Math.max(1, Math.min(patienceMs, database.deadlineMs) - (performance.now() - began))
+        ? timeoutMs
+        : Math.max(1, Math.min(timeoutMs, database.deadlineMs) - (performance.now() - began))
     const row = await readTokens(userId, left)
     if (row === undefined) return undefined
     const { generation, refreshed, expires } = row
     // Nobody is given a token that has expired, so it is neither fetched nor opened.
-    if (row.access_token === null) return { ...toIntegration(row, ''), remaining: Math.min(0, expires - row.now) }
+    if (row.access_token === null)
+      return { ...toIntegration(row, ''), remainingSeconds: Math.min(0, expires - row.now) }
     const tokens = toTokens(row, vault.open(sealContext({ id: row.id, userId }, 'access_token'), row.access_token))
     keep(userId, { generation, refreshed, expires, tokens })
     return withState(tokens, row)

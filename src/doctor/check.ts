@@ -14,7 +14,7 @@ export interface Check extends Finding {
 }
 
 /** Milliseconds before an end (of a key, a certificate) from which on it is a warning. */
-export const SOON = 14 * 86_400_000
+export const EXPIRES_SOON_MS = 14 * 86_400_000
 
 export const ok = (saw: string, todo?: string): Finding => ({
   result: 'ok',
@@ -26,7 +26,7 @@ export const failed = (saw: string, todo: string): Finding => ({ result: 'failed
 export const skipped = (why: string): Finding => ({ result: 'skipped', saw: `skipped, because ${why}` })
 
 /** The worst of several findings about one thing: all that was seen, and all that is to be done about it. */
-export function together(findings: readonly Finding[]): Finding {
+export function combined(findings: readonly Finding[]): Finding {
   const order = ['failed', 'warning', 'ok', 'skipped'] as const
   const result = order.find((candidate) => findings.some((finding) => finding.result === candidate)) ?? 'skipped'
   const todo = [...new Set(findings.flatMap((finding) => finding.todo ?? []))].join('\n')
@@ -37,7 +37,7 @@ export function together(findings: readonly Finding[]): Finding {
 export const instant = (ms: number): string => `${new Date(ms).toISOString().slice(0, 16)}Z`
 
 /** Who has to do something, and what: how a look at one user or at all of them ends. */
-export interface Verdict extends Finding {
+export interface Conclusion extends Finding {
   readonly result: 'ok' | 'warning' | 'failed'
   readonly who_acts: Actor
 }

@@ -1,6 +1,6 @@
 import { Failure } from '../core/failure.ts'
 import { checkCanaries, clockDifference, recordedDeployment } from '../db/deployment.ts'
-import { sealedSamples, serverVersion } from '../db/look.ts'
+import { sealedSamples, serverVersion } from '../db/diagnostics.ts'
 import { migrationState } from '../db/migrate.ts'
 import type { Services } from '../services.ts'
 import { failed, ok, skipped, warning, type Finding } from './check.ts'

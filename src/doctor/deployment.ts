@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Config } from '../config.ts'
-import { PERMISSIONS } from '../core/caller.ts'
+import { CALLER_PERMISSIONS } from '../core/caller-permissions.ts'
 import type { Callers } from '../signature/callers.ts'
-import { failed, instant, ok, SOON, together, warning, type Finding } from './check.ts'
+import { failed, instant, ok, EXPIRES_SOON_MS, combined, warning, type Finding } from './check.ts'
 
 // What configuration alone tells. All of `now` in milliseconds since the epoch.
 
@@ -15,8 +15,10 @@ export function redirectUri({ redirectUri: uri, microsoft }: Config): Finding {
 }
 
 export function callers({ list }: Callers, now: number): Finding {
-  const nobodyMay = PERMISSIONS.filter((permission) => !list.some(({ permissions }) => permissions.has(permission)))
-  return together([
+  const nobodyMay = CALLER_PERMISSIONS.filter(
+    (permission) => !list.some(({ permissions }) => permissions.has(permission)),
+  )
+  return combined([
     ok(`${list.length} ${list.length === 1 ? 'caller' : 'callers'}: ${list.map(({ name }) => name).join(', ')}.`),
     ...nobodyMay.map((permission) =>
       warning(
@@ -30,7 +32,7 @@ export function callers({ list }: Callers, now: number): Finding {
       if (valid.length === 0) return [failed(`No key of ${name} is valid now: it is refused.`, make)]
       // A key that ends is no news while a later one is there.
       const last = Math.max(...valid.map(({ notAfter }) => notAfter))
-      return last - now > SOON
+      return last - now > EXPIRES_SOON_MS
         ? []
         : [
             warning(
@@ -70,10 +72,10 @@ export function internalListener({ listen, internalAuthorities }: Config, now: n
   const unnamed = internalAuthorities.filter(
     (authority) => !isNamed(certificate, authority.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')),
   )
-  return together([
+  return combined([
     end <= now
       ? failed(`The certificate of the signed API ended ${instant(end)}.`, renew)
-      : end - now <= SOON
+      : end - now <= EXPIRES_SOON_MS
         ? warning(`The certificate of the signed API ends ${instant(end)}.`, renew)
         : ok(`The certificate of the signed API ends ${instant(end)}.`),
     ...unnamed.map((authority) =>

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { Config } from '../config.ts'
-import { failed, instant, ok, SOON, together, warning, type Finding } from './check.ts'
+import { failed, instant, ok, EXPIRES_SOON_MS, combined, warning, type Finding } from './check.ts'
 
 const HERE = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]|%2f.*)$/i
 
@@ -8,7 +8,7 @@ const HERE = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]|%2f.*)$/i
 export function databaseEncryption({ database: { url, ca } }: Config, now: number): Finding {
   const { hostname, searchParams } = new URL(url)
   if (ca !== undefined)
-    return together([ok('The way to Postgres is encrypted, and its certificate verified.'), ...authorities(ca, now)])
+    return combined([ok('The way to Postgres is encrypted, and its certificate verified.'), ...authorities(ca, now)])
   if (HERE.test(hostname)) return ok('Postgres is on this machine.')
   const mode = searchParams.get('sslmode') ?? 'disable'
   if (mode === 'verify-full') return ok('The way to Postgres is encrypted, and its certificate verified.')
@@ -33,5 +33,5 @@ function authorities(pem: string, now: number): Finding[] {
   const last = Math.max(...ends)
   const renew = 'Put the new authority beside it in DATABASE_CA before the certificate of Postgres is renewed.'
   if (last <= now) return [failed(`The authority in DATABASE_CA ended ${instant(last)}.`, renew)]
-  return last - now > SOON ? [] : [warning(`The authority in DATABASE_CA ends ${instant(last)}.`, renew)]
+  return last - now > EXPIRES_SOON_MS ? [] : [warning(`The authority in DATABASE_CA ends ${instant(last)}.`, renew)]
 }

@@ -1,4 +1,4 @@
-import type { Verdict } from './check.ts'
+import type { Conclusion } from './check.ts'
 import type { FleetFacts } from './fleet.ts'
 
 // What the answers of the replicas say: who is refused, and which reads fail. Counts are since their start, so what counts is what came last.
@@ -23,7 +23,7 @@ function lastRead({ replicas }: Facts, wanted: string): number | undefined {
   return times.length === 0 ? undefined : Math.max(...times)
 }
 
-export function ofSignatures(facts: Facts, now: number): Verdict[] {
+export function ofSignatures(facts: Facts, now: number): Conclusion[] {
   // A full memory of nonces is no fault of a signature: ofReads has it as 429.
   const lately = facts.replicas
     .flatMap(({ refused }) => refused)
@@ -56,7 +56,7 @@ export function ofSignatures(facts: Facts, now: number): Verdict[] {
 }
 
 /** Reads that fail although no row says why. */
-export function ofReads(facts: Facts, now: number): Verdict[] {
+export function ofReads(facts: Facts, now: number): Conclusion[] {
   const { replicas } = facts
   const forbidden = replicas
     .flatMap((replica) => replica.forbidden)
@@ -91,7 +91,7 @@ export function ofReads(facts: Facts, now: number): Verdict[] {
 }
 
 /** Behind what concerns many: one row that was altered keeps this until the replicas start again. */
-export function ofUnreadable({ replicas }: Facts): Verdict[] {
+export function ofUnreadable({ replicas }: Facts): Conclusion[] {
   const all = replicas.flatMap(({ unreadable }) => unreadable)
   if (all.length === 0) return []
   const count = all.reduce((sum, one) => sum + one.count, 0)

@@ -1,4 +1,4 @@
-import { since, type Verdict } from './check.ts'
+import { since, type Conclusion } from './check.ts'
 import type { FleetFacts } from './fleet.ts'
 import { paragraph, table } from './lines.ts'
 import type { ReplicaFacts } from './replicas.ts'
@@ -12,7 +12,7 @@ const SHOWN = 20
 
 export function fleetReport(
   facts: FleetFacts,
-  [verdict, ...others]: readonly [Verdict, ...Verdict[]],
+  [verdict, ...others]: readonly [Conclusion, ...Conclusion[]],
   now: number,
 ): string {
   const { integrations, refreshes, keep_alive: keepAlive, sealed, connects, events, replicas } = facts

@@ -1,4 +1,4 @@
-import type { Verdict } from './check.ts'
+import type { Conclusion } from './check.ts'
 import { book, ofReads, ofSignatures, ofUnreadable } from './fleet-reads.ts'
 import type { FleetFacts } from './fleet.ts'
 import { explained } from './user.ts'
@@ -9,7 +9,7 @@ import { explained } from './user.ts'
 const WAVE = 5
 
 /** `now` in milliseconds. The first is the verdict; the others are what else was seen. */
-export function fleetVerdicts(facts: FleetFacts, now: number): [Verdict, ...Verdict[]] {
+export function fleetVerdicts(facts: FleetFacts, now: number): [Conclusion, ...Conclusion[]] {
   const seen = [
     ...ofDatabase(facts),
     ...ofReplicas(facts),
@@ -31,7 +31,7 @@ export function fleetVerdicts(facts: FleetFacts, now: number): [Verdict, ...Verd
   return first === undefined ? [nothing(facts)] : [first, ...others]
 }
 
-function nothing({ refreshes }: FleetFacts): Verdict {
+function nothing({ refreshes }: FleetFacts): Conclusion {
   return {
     result: 'ok',
     who_acts: 'nobody',
@@ -47,7 +47,7 @@ const CHAPTERS: Record<keyof FleetFacts['database'], string> = {
   sealing_keys: 'tokenbrokerunreadable',
 }
 
-function ofDatabase({ database, gaps }: FleetFacts): Verdict[] {
+function ofDatabase({ database, gaps }: FleetFacts): Conclusion[] {
   const failing = (Object.keys(CHAPTERS) as (keyof typeof CHAPTERS)[]).filter(
     (name) => database[name].result === 'failed',
   )
@@ -71,7 +71,7 @@ function ofDatabase({ database, gaps }: FleetFacts): Verdict[] {
   ]
 }
 
-function ofReplicas({ replicas, replicas_told: told }: FleetFacts): Verdict[] {
+function ofReplicas({ replicas, replicas_told: told }: FleetFacts): Conclusion[] {
   const silent = replicas.filter(({ problem }) => problem !== null)
   const named = silent.map(({ address, problem }) => `${address} (${problem})`).join(', ')
   if (silent.length === replicas.length) {
@@ -125,7 +125,7 @@ function ofReplicas({ replicas, replicas_told: told }: FleetFacts): Verdict[] {
   ]
 }
 
-function ofBreaker({ replicas }: FleetFacts): Verdict[] {
+function ofBreaker({ replicas }: FleetFacts): Conclusion[] {
   const answering = replicas.filter(({ breaker }) => breaker !== null)
   const open = answering.filter(({ breaker }) => breaker!.state === 'open')
   const healing = answering.filter(({ breaker }) => breaker!.state === 'healing')
@@ -154,7 +154,7 @@ function ofBreaker({ replicas }: FleetFacts): Verdict[] {
   ]
 }
 
-function ofSealing({ sealed }: FleetFacts): Verdict[] {
+function ofSealing({ sealed }: FleetFacts): Conclusion[] {
   const lost = sealed?.keys.filter(({ held }) => !held) ?? []
   if (lost.length === 0) return []
   const words = lost.map(({ key_id, values }) => `${values} under ${key_id || 'no key'}`).join(', ')
@@ -170,7 +170,7 @@ function ofSealing({ sealed }: FleetFacts): Verdict[] {
 
 type Group = NonNullable<FleetFacts['failures']>['list'][number]
 
-function ofFailures({ failures }: FleetFacts): Verdict[] {
+function ofFailures({ failures }: FleetFacts): Conclusion[] {
   const fresh = failures?.list.filter(({ last_day: count }) => count > 0) ?? []
   return [...Map.groupBy(fresh, ({ reason }) => reason)]
     .map(([, groups]) => ofReason(groups))
@@ -179,7 +179,7 @@ function ofFailures({ failures }: FleetFacts): Verdict[] {
 }
 
 /** All groups have the same reason. */
-function ofReason(groups: Group[]): { count: number; verdict: Verdict } {
+function ofReason(groups: Group[]): { count: number; verdict: Conclusion } {
   const [{ reason, who_acts, advice, status }] = groups as [Group]
   const count = groups.reduce((sum, { last_day: n }) => sum + n, 0)
   const tenants = [...new Set(groups.map(({ tenant_id: id }) => id ?? 'not known'))]
@@ -189,10 +189,13 @@ function ofReason(groups: Group[]): { count: number; verdict: Verdict } {
   const saw = `${count} ${count === 1 ? 'user' : 'users'} ${where}: ${reason}${codes === '' ? '' : ` (${codes})`}${first === undefined ? '' : `, since ${first}`}.`
   const todo = `${advice} ${book('refreshes-fail')}`
   const verdict = (
-    result: Verdict['result'],
-    who: Verdict['who_acts'],
+    result: Conclusion['result'],
+    who: Conclusion['who_acts'],
     more = '',
-  ): { count: number; verdict: Verdict } => ({ count, verdict: { result, who_acts: who, saw, todo: `${more}${todo}` } })
+  ): { count: number; verdict: Conclusion } => ({
+    count,
+    verdict: { result, who_acts: who, saw, todo: `${more}${todo}` },
+  })
   if (who_acts === 'nobody') return verdict(status === 'reconnect_required' ? 'failed' : 'warning', 'nobody')
   if (who_acts === 'ops') return verdict('failed', 'ops')
   if (count < WAVE) return verdict('warning', who_acts)
@@ -209,12 +212,12 @@ function ofReason(groups: Group[]): { count: number; verdict: Verdict } {
   )
 }
 
-function ofConnects({ connects }: FleetFacts): Verdict[] {
+function ofConnects({ connects }: FleetFacts): Conclusion[] {
   if (connects === null) return []
   const of = (ended: string): number =>
     connects.filter((one) => one.ended === ended).reduce((sum, { count }) => sum + count, 0)
   const connected = of('connected')
-  const verdicts: Verdict[] = connects.flatMap(({ ended, reason, count }) => {
+  const verdicts: Conclusion[] = connects.flatMap(({ ended, reason, count }) => {
     if (ended !== 'refused' || reason === null) return []
     const { who_acts, advice } = explained(reason)
     const mine = who_acts === 'ops'
@@ -250,7 +253,7 @@ function ofConnects({ connects }: FleetFacts): Verdict[] {
   return verdicts
 }
 
-function ofKeepAlive({ keep_alive: state }: FleetFacts): Verdict[] {
+function ofKeepAlive({ keep_alive: state }: FleetFacts): Conclusion[] {
   const soon = state?.dies_within.find(({ days }) => days === 7)?.count ?? 0
   return soon === 0
     ? []
@@ -264,7 +267,7 @@ function ofKeepAlive({ keep_alive: state }: FleetFacts): Verdict[] {
       ]
 }
 
-function ofNobody({ integrations }: FleetFacts): Verdict[] {
+function ofNobody({ integrations }: FleetFacts): Conclusion[] {
   if (integrations === null || integrations.active + integrations.reconnect_required > 0) return []
   return [
     {
@@ -277,7 +280,7 @@ function ofNobody({ integrations }: FleetFacts): Verdict[] {
 }
 
 /** Last: it says nothing about the trouble, only that a part was not looked at. */
-function ofNotTold({ replicas, replicas_told: told }: FleetFacts): Verdict[] {
+function ofNotTold({ replicas, replicas_told: told }: FleetFacts): Conclusion[] {
   if (told || replicas.some(({ problem }) => problem === null)) return []
   const named = replicas.map(({ address, problem }) => `${address} (${problem})`).join(', ')
   return [

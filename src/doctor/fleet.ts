@@ -1,10 +1,10 @@
 import { Failure } from '../core/failure.ts'
-import { census } from '../db/due.ts'
-import { connectGroups, eventCounts, failureGroups, lastRefresh, sealedByKey } from '../db/look-fleet.ts'
+import { integrationCounts } from '../db/keep-alive.ts'
+import { connectGroups, eventCounts, failureGroups, lastRefresh, sealedByKey } from '../db/diagnostics-fleet.ts'
 import type { Services } from '../services.ts'
 import type { Finding } from './check.ts'
 import { examineDatabase } from './database.ts'
-import { lookAtReplicas, replicaTargets, type ReplicaFacts } from './replicas.ts'
+import { readReplicas, replicaTargets, type ReplicaFacts } from './replicas.ts'
 import { explained, type Explained } from './user.ts'
 
 // What is known about all users together, in the shape that `doctor --fleet --json` prints. No user is named in it.
@@ -49,7 +49,7 @@ export async function fleetFacts(services: Services): Promise<FleetFacts> {
   const { config } = services
   const [{ database, migrations, deployment, sealing_keys }, replicas] = await Promise.all([
     examineDatabase(services),
-    lookAtReplicas(replicaTargets(config)),
+    readReplicas(replicaTargets(config)),
   ])
   const askable = [database, migrations, deployment].every(({ result }) => result === 'ok' || result === 'warning')
   return {
@@ -84,7 +84,7 @@ async function counted({ database, config, vault, keepAliveStore, clock }: Servi
   }
   const began = clock.elapsed()
   const [statuses, failures, last, forecast, sealed, connects, events] = await Promise.all([
-    ask('integrations', () => census(database)),
+    ask('integrations', () => integrationCounts(database)),
     ask('failures', () => failureGroups(database, SHOWN)),
     ask('last refresh', async () => ({ at: await lastRefresh(database) })),
     ask('keep-alive', () => keepAliveStore.forecast(config.keepAlive)),

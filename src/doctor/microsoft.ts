@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto'
-import { createDispatcher, EXCHANGE_TIMEOUT, send } from '../microsoft/exchange.ts'
-import type { CredentialProbe } from '../microsoft/token-endpoint.ts'
+import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from '../microsoft/exchange.ts'
+import type { CredentialCheck } from '../microsoft/token-endpoint.ts'
 import type { Services } from '../services.ts'
-import { failed, instant, ok, skipped, SOON, together, warning, type Finding } from './check.ts'
+import { failed, instant, ok, skipped, EXPIRES_SOON_MS, combined, warning, type Finding } from './check.ts'
 
 type Findings = Record<'microsoft' | 'clock' | 'client_credential', Finding>
 type Metadata = NonNullable<Awaited<ReturnType<Services['microsoft']['metadata']>>>
@@ -17,7 +17,7 @@ export async function examineMicrosoft({ microsoft, config, clock }: Services): 
     return {
       microsoft: await noMetadata(config.microsoft),
       clock: why,
-      client_credential: together([...certificatesAlone(config.microsoft, clock.now()), why]),
+      client_credential: combined([...certificatesAlone(config.microsoft, clock.now()), why]),
     }
   }
   return {
@@ -31,7 +31,7 @@ export async function examineMicrosoft({ microsoft, config, clock }: Services): 
 async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['microsoft']): Promise<Finding> {
   const url = `${loginUrl}/${tenant}/v2.0/.well-known/openid-configuration`
   const dispatcher = createDispatcher(proxy)
-  const sent = await send(dispatcher, { url, signal: AbortSignal.timeout(EXCHANGE_TIMEOUT) }).finally(() =>
+  const sent = await send(dispatcher, { url, signal: AbortSignal.timeout(EXCHANGE_TIMEOUT_MS) }).finally(() =>
     dispatcher.destroy(),
   )
   if ('failed' in sent) {
@@ -103,9 +103,9 @@ const NEW_CERTIFICATE =
   'Make a new certificate, upload it in the Azure portal, and put it in front in MICROSOFT_CLIENT_CERTIFICATE.'
 const RENEW = 'Check MICROSOFT_CLIENT_ID and the credential under Certificates & secrets in the Azure portal.'
 
-function credentials(probes: readonly CredentialProbe[], now: number): Finding {
+function credentials(probes: readonly CredentialCheck[], now: number): Finding {
   const one = probes.some(({ result }) => result === 'accepted')
-  return together(
+  return combined(
     probes.map((probe, index) => {
       const { aadsts } = probe.microsoft
       const what = `${probe.kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${probes.length}`
@@ -132,7 +132,7 @@ function ending(saw: string, expiresAt: string | undefined, now: number): Findin
   if (expiresAt === undefined) return ok(`${saw}.`, 'Note when it ends: only the Azure portal tells.')
   const end = Date.parse(expiresAt)
   const text = `${saw}; it ${end <= now ? 'ended' : 'ends'} ${instant(end)}.`
-  return end - now > SOON ? ok(text) : warning(text, NEW_CERTIFICATE)
+  return end - now > EXPIRES_SOON_MS ? ok(text) : warning(text, NEW_CERTIFICATE)
 }
 
 /** Its own end is known without Microsoft. Only of the newest: an older one may well be over. */
@@ -140,7 +140,7 @@ function certificatesAlone({ credentials: list }: Services['config']['microsoft'
   const [first] = list
   if (first?.kind !== 'certificate') return []
   const end = new X509Certificate(first.certificate).validToDate.getTime()
-  if (end - now > SOON) return []
+  if (end - now > EXPIRES_SOON_MS) return []
   return [
     end <= now
       ? failed(`Certificate 1 of ${list.length} ended ${instant(end)}.`, NEW_CERTIFICATE)

@@ -2,10 +2,10 @@ import { BlockList, isIP, isIPv6 } from 'node:net'
 import { buildPublicApp } from '../app.ts'
 import { ADMIN_CONSENT_PATH, CALLBACK_PATH } from '../http/links.ts'
 import { ACCOUNT_PATH } from '../http/pages/pages.ts'
-import { PROBE_PARAMETER, probeProof, targetHash, type Arrival } from '../http/probe.ts'
+import { ARRIVAL_REPORT_PARAMETER, arrivalReportProof, targetHash, type ArrivalReport } from '../http/arrival-report.ts'
 import type { Services } from '../services.ts'
-import { failed, instant, ok, skipped, SOON, span, warning, type Check, type Finding } from './check.ts'
-import { visit, type Answer } from './visit.ts'
+import { failed, instant, ok, skipped, EXPIRES_SOON_MS, span, warning, type Check, type Finding } from './check.ts'
+import { httpGet, type HttpAnswer } from './http-get.ts'
 
 // The way in, from the outside: requests through PUBLIC_BASE_URL, and how they arrive at the broker, which tells nobody but us (http/probe.ts).
 
@@ -38,7 +38,7 @@ export async function examinePublic(services: Services): Promise<Check[]> {
 async function look(services: Services): Promise<Findings> {
   const { config, clock } = services
   const base = config.publicBaseUrl
-  const first = await visit(`${base}${CALLBACK_PATH}`)
+  const first = await httpGet(`${base}${CALLBACK_PATH}`)
   if ('failed' in first) return noConnection(first.failed, base)
 
   const ask = (path: string, more: AskOptions = {}) => askBroker(services, path, more)
@@ -73,7 +73,7 @@ interface AskOptions {
   length?: number
 }
 interface Asked {
-  arrival?: Arrival
+  arrival?: ArrivalReport
   /** Why there is none. */
   why?: string
 }
@@ -84,9 +84,9 @@ async function askBroker(
   path: string,
   { headers = {}, length }: AskOptions,
 ): Promise<Asked> {
-  const proof = `${path}?${PROBE_PARAMETER}=${probeProof(config.sessionSecrets[0]!, clock.now())}`
+  const proof = `${path}?${ARRIVAL_REPORT_PARAMETER}=${arrivalReportProof(config.sessionSecrets[0]!, clock.now())}`
   const target = length === undefined ? proof : `${proof}&code=`.padEnd(length, 'c')
-  const visited = await visit(`${config.publicBaseUrl}${target}`, headers)
+  const visited = await httpGet(`${config.publicBaseUrl}${target}`, headers)
   if ('failed' in visited) return { why: `the connection ended (${visited.failed})` }
   const arrival = arrivalOf(visited.answer)
   if (arrival === undefined) return { why: notTheBroker(visited.answer, clock.now()) }
@@ -95,17 +95,17 @@ async function askBroker(
   return { arrival }
 }
 
-function arrivalOf({ status, body }: Answer): Arrival | undefined {
+function arrivalOf({ status, body }: HttpAnswer): ArrivalReport | undefined {
   try {
-    const said = JSON.parse(body) as Partial<Arrival>
-    return status === 200 && said.answered_by === 'token-broker' ? (said as Arrival) : undefined
+    const said = JSON.parse(body) as Partial<ArrivalReport>
+    return status === 200 && said.answered_by === 'token-broker' ? (said as ArrivalReport) : undefined
   } catch {
     return undefined
   }
 }
 
 /** Nothing of the answer is repeated but what cannot be anybody's secret. */
-function notTheBroker({ status, headers }: Answer, now: number): string {
+function notTheBroker({ status, headers }: HttpAnswer, now: number): string {
   const { location, server, date } = headers
   if (location !== undefined) {
     const to = URL.parse(location, 'http://same')
@@ -163,10 +163,10 @@ function noConnection(code: string, base: string): Findings {
 function certificate(ends: number | undefined, now: number): Finding {
   if (ends === undefined) return skipped('browsers use plain HTTP')
   const words = `It is trusted, and ends ${instant(ends)}, in ${Math.floor((ends - now) / 86_400_000)} days.`
-  return ends - now > SOON ? ok(words) : warning(words, 'Renew the certificate of the ingress.')
+  return ends - now > EXPIRES_SOON_MS ? ok(words) : warning(words, 'Renew the certificate of the ingress.')
 }
 
-function scheme({ scheme: seen, forwarded_proto: said, peer }: Arrival, base: string): Finding {
+function scheme({ scheme: seen, forwarded_proto: said, peer }: ArrivalReport, base: string): Finding {
   const wanted = base.split(':')[0]!
   if (seen === wanted) return ok(`Requests arrive as ${seen}.`)
   const saw = `Requests arrive as ${seen}, browsers use ${wanted}: every page is refused.`
@@ -184,8 +184,8 @@ function scheme({ scheme: seen, forwarded_proto: said, peer }: Arrival, base: st
 }
 
 function clientAddress(
-  { client, peer, forwarded_for: said }: Arrival,
-  forged: Arrival | undefined,
+  { client, peer, forwarded_for: said }: ArrivalReport,
+  forged: ArrivalReport | undefined,
   { trustedProxies }: Services['config'],
 ): Finding {
   if (said === null) {
@@ -233,7 +233,7 @@ function isAmong(address: string, ranges: readonly string[]): boolean {
   return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 
-function host({ host: seen }: Arrival, base: string): Finding {
+function host({ host: seen }: ArrivalReport, base: string): Finding {
   const wanted = new URL(base).host
   if (seen?.toLowerCase() === wanted) return ok(`Host is ${wanted}.`)
   return warning(
@@ -278,7 +278,7 @@ async function expectedHeaders(services: Services): Promise<Record<string, strin
 }
 
 async function ourHeaders(services: Services): Promise<Finding> {
-  const visited = await visit(`${services.config.publicBaseUrl}${ADMIN_CONSENT_PATH}`)
+  const visited = await httpGet(`${services.config.publicBaseUrl}${ADMIN_CONSENT_PATH}`)
   if ('failed' in visited) return failed(`The page for administrators does not come (${visited.failed}).`, ROUTE)
   const { headers, status } = visited.answer
   const expected = Object.entries(await expectedHeaders(services))

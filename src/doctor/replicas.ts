@@ -38,7 +38,7 @@ export function replicaTargets({ operationsReplicas, listen }: Config): readonly
 }
 
 /** Every address behind every name is a replica. Does not throw: what cannot be reached is named. */
-export async function lookAtReplicas(targets: readonly ListenAddress[]): Promise<ReplicaFacts[]> {
+export async function readReplicas(targets: readonly ListenAddress[]): Promise<ReplicaFacts[]> {
   const all = await Promise.all(
     targets.map(async ({ host, port }) => {
       try {

@@ -1,4 +1,4 @@
-import { since, span, type Verdict } from './check.ts'
+import { since, span, type Conclusion } from './check.ts'
 import { paragraph } from './lines.ts'
 import type { UserFacts } from './user.ts'
 import { STEPS } from './user-verdict.ts'
@@ -7,7 +7,7 @@ import { STEPS } from './user-verdict.ts'
 
 export function userReport(
   { user_id, integration, connects, events }: UserFacts,
-  verdict: Verdict,
+  verdict: Conclusion,
   now: number,
 ): string {
   return [
@@ -29,7 +29,7 @@ export function userReport(
   ].join('\n')
 }
 
-export function verdictLines({ result, who_acts, saw, todo }: Verdict): string {
+export function verdictLines({ result, who_acts, saw, todo }: Conclusion): string {
   return [
     `${result.padEnd(8)} ${saw}`,
     ...(who_acts === 'nobody' ? [] : [`         Who acts: ${WHO[who_acts]}`]),

@@ -1,4 +1,4 @@
-import type { Verdict } from './check.ts'
+import type { Conclusion } from './check.ts'
 import { instant, span } from './check.ts'
 import type { UserFacts } from './user.ts'
 
@@ -10,7 +10,7 @@ type Attempt = UserFacts['connects'][number]
 /** Days within which keep-alive should long have refreshed it: a refresh token lives 90 days, and the longest setting is 80. */
 const TOO_LATE = 10
 
-export function userVerdict(facts: UserFacts): Verdict {
+export function userVerdict(facts: UserFacts): Conclusion {
   const { integration } = facts
   if (integration === null) return notConnected(facts)
   const unreadable = integration.sealed.filter(({ opens }) => !opens)
@@ -52,7 +52,7 @@ export function userVerdict(facts: UserFacts): Verdict {
   }
 }
 
-function cannotBeOpened(unreadable: Integration['sealed']): Verdict {
+function cannotBeOpened(unreadable: Integration['sealed']): Conclusion {
   const lacking = unreadable.filter(({ why }) => why === 'unknown_key').map(({ key_id }) => key_id)
   return {
     result: 'failed',
@@ -70,7 +70,7 @@ function cannotBeOpened(unreadable: Integration['sealed']): Verdict {
   }
 }
 
-function mustReconnect(integration: Integration, { link, connects }: UserFacts): Verdict {
+function mustReconnect(integration: Integration, { link, connects }: UserFacts): Conclusion {
   const { failure } = integration
   const valid =
     integration.access_token.seconds_left > 0
@@ -96,7 +96,7 @@ function mustReconnect(integration: Integration, { link, connects }: UserFacts):
 function failing(
   failure: NonNullable<Integration['failure']>,
   { access_token: { seconds_left: left }, retry_at }: Integration,
-): Verdict {
+): Conclusion {
   const still =
     left > 0 ? `The present token is still handed out for ${span(left)}.` : 'No valid token is left: callers get 503.'
   const again =
@@ -117,7 +117,7 @@ function failing(
   }
 }
 
-function notConnected({ connects, events, link }: UserFacts): Verdict {
+function notConnected({ connects, events, link }: UserFacts): Conclusion {
   const [event] = events
   const gone =
     event?.type === 'disconnected'

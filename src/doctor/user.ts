@@ -5,11 +5,11 @@ import { keyIdOf } from '../crypto/vault.ts'
 import {
   lastConnects,
   lastEvents,
-  lookAtUser,
-  type ConnectLook,
-  type EventLook,
-  type UserLook,
-} from '../db/look-user.ts'
+  userDiagnostics,
+  type ConnectDiagnostics,
+  type EventDiagnostics,
+  type UserDiagnostics,
+} from '../db/diagnostics-user.ts'
 import { texts } from '../http/pages/texts.ts'
 import { microsoftFacts } from '../http/problem.ts'
 import type { Services } from '../services.ts'
@@ -93,7 +93,7 @@ export async function userFacts(
   userId: string,
 ): Promise<UserFacts> {
   const [row, connects, events] = await Promise.all([
-    lookAtUser(database, userId),
+    userDiagnostics(database, userId),
     lastConnects(database, userId, SHOWN),
     lastEvents(database, userId, SHOWN),
   ])
@@ -118,8 +118,8 @@ export async function userFacts(
             scopes: row.scopes,
             missing_scopes: missingScopes(row.scopes),
             failure: row.failure === null ? null : failureFacts(row.failure, row, events),
-            retry_at: (row.retryIn ?? 0) > 0 ? row.retryAt : null,
-            lease: row.leaseIn === null ? 'free' : row.leaseIn > 0 ? 'held' : 'left_behind',
+            retry_at: (row.retryInSeconds ?? 0) > 0 ? row.retryAt : null,
+            lease: row.leaseInSeconds === null ? 'free' : row.leaseInSeconds > 0 ? 'held' : 'left_behind',
             sealed: (['access_token', 'refresh_token'] as const).map((column) =>
               sealedFacts(vault, userId, row, column),
             ),
@@ -150,7 +150,11 @@ export function explained(reason: string | undefined): Explained {
   return { reason: known, title: texts.en.reasons[known].title, who_acts: whoActs, advice }
 }
 
-function failureFacts(failure: StoredFailure, { status, failures }: UserLook, events: readonly EventLook[]) {
+function failureFacts(
+  failure: StoredFailure,
+  { status, failures }: UserDiagnostics,
+  events: readonly EventDiagnostics[],
+) {
   // The row has the last failure; when the integration stopped working is in the events.
   const marked =
     status === 'reconnect_required' ? events.find(({ type }) => type === 'reconnect_required')?.at : undefined
@@ -168,7 +172,7 @@ function failureFacts(failure: StoredFailure, { status, failures }: UserLook, ev
 function sealedFacts(
   vault: Services['vault'],
   userId: string,
-  row: UserLook,
+  row: UserDiagnostics,
   column: 'access_token' | 'refresh_token',
 ) {
   const context: SealContext = { table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: row.id }
@@ -192,7 +196,7 @@ function connectFacts({
   createdAt,
   expiresAt,
   expired,
-}: ConnectLook): UserFacts['connects'][number] {
+}: ConnectDiagnostics): UserFacts['connects'][number] {
   const over = ['connected', 'refused', 'expired'].includes(status)
   return {
     id,

@@ -33,10 +33,10 @@ export function sendProblemPage(
   request: FastifyRequest,
   reply: FastifyReply,
   problem: PageProblem,
-  retryAfter = RETRY_AFTER,
+  retryAfterSeconds = RETRY_AFTER,
 ): FastifyReply {
   const { status } = PAGE_PROBLEMS[problem]
-  if (status === 429 || status === 503) reply.header('retry-after', String(retryAfter))
+  if (status === 429 || status === 503) reply.header('retry-after', String(retryAfterSeconds))
   return sendPage(reply, problemPage(pageContext(site, request), problem), status)
 }
 
@@ -47,6 +47,6 @@ export function browserErrors(site: Site) {
     const problem = failure.facts.detail === 'plain_http' ? 'plain_http' : PROBLEM_OF_FAILURE[failure.code]
     const { status } = PAGE_PROBLEMS[problem]
     request.log[status >= 500 ? 'error' : 'info']({ code: failure.code, detail: failure.facts.detail }, 'page failed')
-    return sendProblemPage(site, request, reply, problem, failure.facts.retryAfter)
+    return sendProblemPage(site, request, reply, problem, failure.facts.retryAfterSeconds)
   }
 }

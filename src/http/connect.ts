@@ -6,7 +6,7 @@ import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, type Links } from './links.ts
 import {
   adminConsentResultPage,
   ACCOUNT_PATH,
-  goingOnPage,
+  continuePage,
   resultPage,
   type PageProblem,
   type Site,
@@ -126,7 +126,7 @@ export async function connectRoutes(
   function goOn(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
     const url = new URL(completionUrl)
     url.searchParams.set('connect_session', session.id)
-    return sendPage(reply, goingOnPage(pageContext(site, request), url.href))
+    return sendPage(reply, continuePage(pageContext(site, request), url.href))
   }
 
   function showResult(request: FastifyRequest, reply: FastifyReply, { id, userId, outcome }: ConnectSession) {

@@ -18,8 +18,8 @@ const FACTS: Partial<Record<FailureCode, FailureFacts>> = {
   connect_refused: because('not_approved'),
   account_mismatch: because('other_account'),
   invalid_request: { invalid: [{ field: 'querystring.min_ttl', expected: 'must be <= 1800' }] },
-  rate_limited: { retryAfter: 12 },
-  microsoft_unavailable: because('microsoft_unreachable', { retryAfter: 30 }),
+  rate_limited: { retryAfterSeconds: 12 },
+  microsoft_unavailable: because('microsoft_unreachable', { retryAfterSeconds: 30 }),
   broker_misconfigured: because('client_credential', { microsoft: { error: 'invalid_client', aadsts: 7000222 } }),
 }
 

@@ -1,9 +1,9 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
-import type { Permission } from '../core/caller.ts'
+import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FAILURE_CODES } from '../core/failure.ts'
 import { PROBLEMS } from './problem.ts'
-import { MORE_MAY_COME } from './schemas.ts'
+import { VALUES_MAY_BE_ADDED } from './schemas.ts'
 import { signingGuide } from './signing-guide.ts'
 
 /** In the committed document, which is of no deployment. */
@@ -23,7 +23,7 @@ Failures are RFC 9457 problem details (\`application/problem+json\`) with one of
 
 ${FAILURE_CODES.map((code) => `* \`${code}\` (${PROBLEMS[code].status}): ${PROBLEMS[code].title}. ${PROBLEMS[code].meaning}`).join('\n')}
 
-Be ready for more: answers gain members, operations gain failures, and lists marked \`${MORE_MAY_COME}\` gain values, in any release. Nothing else changes in a way that breaks a caller.`
+Be ready for more: answers gain members, operations gain failures, and lists marked \`${VALUES_MAY_BE_ADDED}\` gain values, in any release. Nothing else changes in a way that breaks a caller.`
 
 /** Registered before the routes it describes. Serves the document, unsigned: it holds no secret. */
 async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: string }): Promise<void> {
@@ -60,7 +60,7 @@ async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: 
 export const openApi = Object.assign(openApiPlugin, { [Symbol.for('skip-override')]: true })
 
 /** What a caller needs besides a signature, as OpenAPI 3.1 names it (4.8.30: roles of a security requirement), and in words. */
-function withPermission(schema: FastifySchema, permission: Permission | undefined): FastifySchema {
+function withPermission(schema: FastifySchema, permission: CallerPermission | undefined): FastifySchema {
   if (permission === undefined) return schema
   return {
     ...schema,

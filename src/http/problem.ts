@@ -121,7 +121,7 @@ export interface ProblemBody {
 
 export function toProblem(failure: Failure, requestId: string): ProblemBody {
   const { status, title } = PROBLEMS[failure.code]
-  const { reason, retryAfter, invalid, microsoft } = failure.facts
+  const { reason, retryAfterSeconds, invalid, microsoft } = failure.facts
   const waits = status === 503 || status === 429
   return {
     type: `urn:token-broker:problem:${failure.code}`,
@@ -131,10 +131,10 @@ export function toProblem(failure: Failure, requestId: string): ProblemBody {
     request_id: requestId,
     ...(reason === undefined ? {} : { reason, who_acts: REASONS[reason].whoActs, advice: REASONS[reason].advice }),
     ...(waits
-      ? { retry_after: retryAfter ?? DEFAULT_RETRY_AFTER }
-      : retryAfter === undefined
+      ? { retry_after: retryAfterSeconds ?? DEFAULT_RETRY_AFTER }
+      : retryAfterSeconds === undefined
         ? {}
-        : { retry_after: retryAfter }),
+        : { retry_after: retryAfterSeconds }),
     ...(invalid === undefined ? {} : { invalid }),
     ...(microsoft === undefined ? {} : { microsoft: microsoftFacts(microsoft) }),
   }

@@ -1,6 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { ACTORS, FAILURE_CODES, REASONS, type FailureCode } from '../core/failure.ts'
-import { DEFAULT_MIN_TTL, MAX_MIN_TTL } from '../core/integration.ts'
+import { DEFAULT_MIN_TTL_SECONDS, MAX_MIN_TTL_SECONDS } from '../core/integration.ts'
 import { exampleProblem } from './example-problems.ts'
 import { PROBLEMS } from './problem.ts'
 
@@ -14,30 +14,30 @@ export const UserId = Type.String({
 export const UserParams = Type.Object({ userId: UserId }, { additionalProperties: false })
 
 /** Milliseconds a caller may ask us to take. */
-export const DEADLINE = { default: 8_000, minimum: 100, maximum: 30_000 }
+export const DEADLINE_MS = { default: 8_000, minimum: 100, maximum: 30_000 }
 export const DeadlineMs = Type.Integer({
-  ...DEADLINE,
+  ...DEADLINE_MS,
   description: 'Milliseconds the caller waits. Within them the best answer is given.',
 })
 export const MinTtl = Type.Integer({
   minimum: 0,
-  maximum: MAX_MIN_TTL,
-  default: DEFAULT_MIN_TTL,
+  maximum: MAX_MIN_TTL_SECONDS,
+  default: DEFAULT_MIN_TTL_SECONDS,
   description: 'Seconds of life the token must at least have; never more than half of its lifetime counts.',
 })
 
 const Instant = (description: string) =>
   Type.String({ format: 'date-time', description, examples: ['2026-11-22T10:00:00Z'] })
 /** Marks a list of which callers must expect more values: those are no breaking change (test/support/breaking-changes.ts). */
-export const MORE_MAY_COME = 'x-more-may-come'
+export const VALUES_MAY_BE_ADDED = 'x-more-may-come'
 const literals = <T extends string>(
   values: readonly T[],
-  options: { title?: string; description?: string; [MORE_MAY_COME]?: true } = {},
+  options: { title?: string; description?: string; [VALUES_MAY_BE_ADDED]?: true } = {},
 ) => Type.Enum([...values], options)
 
 export const Reason = literals(Object.keys(REASONS) as (keyof typeof REASONS)[], {
   title: 'Reason',
-  [MORE_MAY_COME]: true,
+  [VALUES_MAY_BE_ADDED]: true,
   description: `Why. More may come: treat one you do not know as its \`who_acts\`.\n\n| reason | who acts | advice |\n|---|---|---|\n${Object.entries(
     REASONS,
   )
@@ -50,7 +50,7 @@ const Actor = literals(ACTORS, {
 })
 const Code = literals(FAILURE_CODES, {
   title: 'Code',
-  [MORE_MAY_COME]: true,
+  [VALUES_MAY_BE_ADDED]: true,
   description: 'What went wrong. Treat one you do not know by the status.',
 })
 

@@ -56,7 +56,7 @@ export async function limitVisitors(scope: FastifyInstance): Promise<void> {
     const used = await limit(request)
     if (used.isAllowed || !used.isExceeded) return
     reply.header('retry-after', String(used.ttlInSeconds))
-    throw new Failure('rate_limited', { retryAfter: used.ttlInSeconds })
+    throw new Failure('rate_limited', { retryAfterSeconds: used.ttlInSeconds })
   }
   scope.addHook('onRequest', async (request, reply) => {
     if (personOf(request) !== undefined) await check(perPerson, request, reply)

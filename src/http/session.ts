@@ -22,7 +22,7 @@ declare module 'fastify' {
 }
 
 /** Milliseconds a browser session lives (design 2.1). */
-export const SESSION_MS = 30 * 60_000
+export const BROWSER_SESSION_MS = 30 * 60_000
 
 export interface SessionOptions {
   store: BrowserSessionStore
@@ -68,10 +68,12 @@ export async function browserSessions(
     },
     set(sessionId, data, callback) {
       const { originalMaxAge, expires } = data.cookie
-      const ttl = expires ? Math.max(1, (expires.getTime() - Date.now()) / 1000) : (originalMaxAge ?? SESSION_MS) / 1000
+      const ttlSeconds = expires
+        ? Math.max(1, (expires.getTime() - Date.now()) / 1000)
+        : (originalMaxAge ?? BROWSER_SESSION_MS) / 1000
       const { known, ...kept } = JSON.parse(JSON.stringify(data)) as Record<string, unknown>
       const save = known === true ? store.update : store.create
-      save(hashOf(sessionId), kept, data.userId, ttl).then(() => callback(), callback)
+      save(hashOf(sessionId), kept, data.userId, ttlSeconds).then(() => callback(), callback)
     },
     destroy(sessionId, callback) {
       store.destroy(hashOf(sessionId)).then(() => callback(), callback)
@@ -85,7 +87,7 @@ export async function browserSessions(
     store: adapter,
     // The host is MEGDocs' own: a name that is ours alone (design 2.1).
     cookieName: secure ? '__Host-token_broker' : 'token_broker',
-    cookie: { ...attributes, maxAge: SESSION_MS },
+    cookie: { ...attributes, maxAge: BROWSER_SESSION_MS },
     saveUninitialized: false,
     rolling: false,
   })

@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Permission } from '../core/caller.ts'
+import type { CallerPermission } from '../core/caller-permissions.ts'
 import { Failure } from '../core/failure.ts'
 import type { NonceStore, RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/ports.ts'
-import { createCallerShare } from './caller-share.ts'
+import { createCallerLimit } from './caller-limit.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The permission a caller needs for this route. Routes without one are refused at boot. */
-    permission?: Permission
+    permission?: CallerPermission
   }
 }
 
@@ -21,7 +21,7 @@ export interface SignedOptions {
   /** Every refusal, for metrics. */
   onRefused(refused: RefusedRequest): void
   /** Every caller that lacks a permission, for metrics. */
-  onForbidden(caller: string, permission: Permission): void
+  onForbidden(caller: string, permission: CallerPermission): void
 }
 
 const SIGNED = 'signedRequest'
@@ -43,7 +43,7 @@ export function callerOf(request: FastifyRequest): SignedRequest {
 export async function requireSignatures(scope: FastifyInstance, options: SignedOptions): Promise<void> {
   const { signatures, nonces, requestsPerMinute, now, onRefused, onForbidden } = options
   // Only who is authenticated is counted: a stranger cannot use up a caller's share.
-  const share = createCallerShare(requestsPerMinute, now)
+  const share = createCallerLimit(requestsPerMinute, now)
   scope.decorateRequest(SIGNED, null)
   // A refused request is not authenticated: its answer is signed only where its signature held.
   const refusals = new WeakMap<FastifyRequest, SignedRequest>()
@@ -73,16 +73,16 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     const { signed } = checked
     const { name } = signed.caller
     // Before its nonce is noted: what a caller sends beyond its limit takes no room in the memory of all.
-    const retryAfter = share.wait(name)
-    if (retryAfter !== undefined) {
+    const retryAfterSeconds = share.retryAfterSeconds(name)
+    if (retryAfterSeconds !== undefined) {
       request.log.warn({ caller: name, key_id: signed.keyId }, 'caller sends too many requests')
       refusals.set(request, signed)
-      return done(new Failure('rate_limited', { retryAfter }))
+      return done(new Failure('rate_limited', { retryAfterSeconds }))
     }
     const refused = signed.remember()
     if (refused !== undefined) return done(refuse(request, refused))
     // After it: what somebody sends again uses up nothing of the caller's share.
-    share.count(name)
+    share.record(name)
     request.setDecorator<SignedRequest>(SIGNED, signed)
     done()
   })
@@ -109,7 +109,7 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     const signed = callerOf(request)
     if (request.method === 'GET' && !signed.caller.strictReplay) return done(checkPermission(request, signed))
     nonces
-      .consume(signed.replayKey(), signed.replayTtl)
+      .consume(signed.replayKey(), signed.replayTtlSeconds)
       .then(
         (isNew) =>
           done(

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { DEFAULT_MIN_TTL } from '../core/integration.ts'
+import { DEFAULT_MIN_TTL_SECONDS } from '../core/integration.ts'
 import type { Refresh, TokenAnswer, TokenRequest } from '../core/refresh.ts'
 import { audit } from './audit.ts'
 import { TOKEN } from './examples.ts'
-import { answer, DEADLINE, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
+import { answer, DEADLINE_MS, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { tokenView, type MissingScopes } from './views.ts'
 import type { FastifyRequest } from 'fastify'
@@ -56,8 +56,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
     async (request) =>
       handOut(request, {
         userId: request.params.userId,
-        minTtl: request.query.min_ttl ?? DEFAULT_MIN_TTL,
-        deadlineMs: request.query.deadline_ms ?? DEADLINE.default,
+        minTtlSeconds: request.query.min_ttl ?? DEFAULT_MIN_TTL_SECONDS,
+        deadlineMs: request.query.deadline_ms ?? DEADLINE_MS.default,
         requestId: request.id,
       }),
   )
@@ -92,8 +92,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
     async (request) =>
       handOut(request, {
         userId: request.params.userId,
-        minTtl: DEFAULT_MIN_TTL,
-        deadlineMs: request.query.deadline_ms ?? DEADLINE.default,
+        minTtlSeconds: DEFAULT_MIN_TTL_SECONDS,
+        deadlineMs: request.query.deadline_ms ?? DEADLINE_MS.default,
         after: request.body.generation,
         requestId: request.id,
       }),

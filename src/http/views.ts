@@ -20,7 +20,7 @@ export function tokenView({ integration, degraded }: TokenAnswer, missing: Missi
     access_token: integration.accessToken,
     token_type: 'Bearer' as const,
     expires_at: integration.expiresAt,
-    expires_in: Math.max(0, Math.floor(integration.remaining)),
+    expires_in: Math.max(0, Math.floor(integration.remainingSeconds)),
     scope: integration.scopes.join(' '),
     missing_scopes: missing(integration.scopes),
     generation: integration.generation,
@@ -30,7 +30,7 @@ export function tokenView({ integration, degraded }: TokenAnswer, missing: Missi
       : {
           degraded: {
             reason: degraded.reason,
-            ...(degraded.retryAfter === undefined ? {} : { retry_after: degraded.retryAfter }),
+            ...(degraded.retryAfterSeconds === undefined ? {} : { retry_after: degraded.retryAfterSeconds }),
           },
         }),
   }

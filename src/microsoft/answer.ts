@@ -11,7 +11,7 @@ export interface Answer {
 }
 
 /** What a token answer holds, typed (RFC 6749 5.1, entra.md 3.1). */
-export interface TokenAnswer {
+export interface TokenResponse {
   accessToken: string
   refreshToken?: string
   /** Seconds. */
@@ -21,7 +21,7 @@ export interface TokenAnswer {
 }
 
 /** An error answer, typed. `codes` in Microsoft's order; `description` is for reading here and goes nowhere. */
-export interface ErrorAnswer {
+export interface ErrorResponse {
   facts: MicrosoftError
   codes: number[]
   description: string
@@ -56,7 +56,7 @@ export function readObject(body: string): Fields | undefined {
 }
 
 /** Reads a success answer. Undefined: it cannot be used (no token, not Bearer, an absent or absurd lifetime). */
-export function readTokens(fields: Fields | undefined): TokenAnswer | undefined {
+export function readTokens(fields: Fields | undefined): TokenResponse | undefined {
   if (!fields) return undefined
   const { access_token: accessToken, refresh_token: refreshToken, token_type: type, scope, id_token: idToken } = fields
   const expiresIn = readSeconds(fields['expires_in'])
@@ -80,7 +80,7 @@ function readSeconds(value: unknown): number | undefined {
 }
 
 /** Reads an error answer, whatever it is; only fields of the expected shape get through (entra.md 4.1). */
-export function readError(answer: Answer): ErrorAnswer {
+export function readError(answer: Answer): ErrorResponse {
   const fields = readObject(answer.body) ?? {}
   const description = typeof fields['error_description'] === 'string' ? fields['error_description'].slice(0, 2000) : ''
   const error = match(fields['error'], WORD)

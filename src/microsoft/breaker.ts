@@ -14,11 +14,11 @@ export interface BreakerState {
   /** Why it opened; absent while closed. */
   reason?: Reason
   /** Seconds until a probe is let through; only while open. */
-  retryAfter?: number
+  retryAfterSeconds?: number
 }
 
 /** What became of one refresh, seen as evidence about Microsoft and about us. */
-export type Outcome =
+export type BreakerEvidence =
   /** Microsoft answered this request as it should, be it with a refusal of this user. */
   | { kind: 'healthy' }
   /** Says nothing about the others. */
@@ -26,13 +26,13 @@ export type Outcome =
   /** Our credential was refused: it will be for everybody. */
   | { kind: 'credential' }
   /** Throttled, failed or unreachable. `row` and `tenant` tell one row's or one tenant's trouble from everybody's. */
-  | { kind: 'trouble'; reason: Reason; row: string; tenant?: string; retryAfter?: number }
+  | { kind: 'trouble'; reason: Reason; row: string; tenant?: string; retryAfterSeconds?: number }
 
 export interface Breaker {
   /** Leave to send one refresh, or how long not to. No I/O. */
   admit(): Permit | Pause
   /** Reports what became of a permit's refresh; once, later calls and `release` do nothing. */
-  settle(permit: Permit, outcome: Outcome): void
+  record(permit: Permit, outcome: BreakerEvidence): void
   /** This process serves that tenant: once there are two, the trouble of one alone is not everybody's. */
   sawTenant(tenant: string): void
   state(): BreakerState
@@ -48,12 +48,12 @@ export interface BreakerOptions {
 }
 
 /** Different integrations that must fail in a row, with no healthy answer between, before trouble counts as everybody's. */
-export const THRESHOLD = 5
+export const FAILURES_TO_OPEN = 5
 /** Milliseconds after which a row of failures without a further one is forgotten. */
-export const WINDOW = 60_000
+export const FAILURE_WINDOW_MS = 60_000
 /** Milliseconds of the first pause; doubled with each failed probe up to MAX_PAUSE. */
-const FIRST_PAUSE = { client_credential: 15_000, throttled: 60_000, other: 5_000 }
-const MAX_PAUSE = 60_000
+const FIRST_PAUSE_MS = { client_credential: 15_000, throttled: 60_000, other: 5_000 }
+const MAX_PAUSE_MS = 60_000
 /** Milliseconds: a Retry-After is honoured up to an hour (design 2.3). */
 const MAX_RETRY_AFTER = 3_600_000
 /** Milliseconds after which a probe that never reported is given up; longer than an exchange can take. */
@@ -66,7 +66,7 @@ const RAMP_LIMIT = 30_000
 interface Chain {
   rows: Map<string, string | undefined>
   at: number
-  retryAfter: number
+  retryAfterSeconds: number
 }
 
 export function createBreaker({ now, random, onChange }: BreakerOptions): Breaker {
@@ -86,7 +86,7 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
   const state = (): BreakerState => ({
     mode,
     ...(reason !== undefined && { reason }),
-    ...(mode === 'open' && { retryAfter: Math.max(1, Math.ceil((until - now()) / 1000)) }),
+    ...(mode === 'open' && { retryAfterSeconds: Math.max(1, Math.ceil((until - now()) / 1000)) }),
   })
 
   const change = (next: BreakerMode): void => {
@@ -100,9 +100,12 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     if (from !== next) onChange?.(state(), from)
   }
 
-  const open = (why: Reason, retryAfter = 0): void => {
-    const first = why === 'client_credential' || why === 'throttled' ? FIRST_PAUSE[why] : FIRST_PAUSE.other
-    const wanted = Math.max(Math.min(first * 2 ** openings, MAX_PAUSE), Math.min(retryAfter * 1000, MAX_RETRY_AFTER))
+  const open = (why: Reason, retryAfterSeconds = 0): void => {
+    const first = why === 'client_credential' || why === 'throttled' ? FIRST_PAUSE_MS[why] : FIRST_PAUSE_MS.other
+    const wanted = Math.max(
+      Math.min(first * 2 ** openings, MAX_PAUSE_MS),
+      Math.min(retryAfterSeconds * 1000, MAX_RETRY_AFTER),
+    )
     reason = why
     // Later by up to a fifth, never earlier than Microsoft asked: replicas must not probe in step.
     until = now() + Math.min(wanted * (1 + random() / 5), MAX_RETRY_AFTER)
@@ -120,15 +123,15 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
   }
 
   const permit = (): Permit => {
-    const issued: Permit = { release: () => settle(issued, { kind: 'neutral' }) }
+    const issued: Permit = { release: () => record(issued, { kind: 'neutral' }) }
     permits.set(issued, { epoch })
     return issued
   }
 
-  const pause = (retryAfter: number): Pause => ({
+  const pause = (retryAfterSeconds: number): Pause => ({
     verdict: reason === 'client_credential' ? 'misconfigured' : 'try_later',
     reason: reason ?? 'microsoft_error',
-    retryAfter,
+    retryAfterSeconds,
   })
   // Seconds; spread, so that those turned away do not come back together.
   const shortPause = (): Pause => pause(1 + Math.floor(random() * 3))
@@ -150,7 +153,7 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     return permit()
   }
 
-  const settle = (given: Permit, outcome: Outcome): void => {
+  const record = (given: Permit, outcome: BreakerEvidence): void => {
     const issued = permits.get(given)
     if (!issued) return
     permits.delete(given)
@@ -169,15 +172,15 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     else if (mode === 'ramping' && ++limit >= RAMP_END) change('closed')
   }
 
-  const trouble = (outcome: Extract<Outcome, { kind: 'trouble' }>): void => {
-    if (mode === 'half_open') return open(outcome.reason, outcome.retryAfter)
-    if (now() - chain.at > WINDOW) chain = emptyChain()
+  const trouble = (outcome: Extract<BreakerEvidence, { kind: 'trouble' }>): void => {
+    if (mode === 'half_open') return open(outcome.reason, outcome.retryAfterSeconds)
+    if (now() - chain.at > FAILURE_WINDOW_MS) chain = emptyChain()
     chain.at = now()
-    chain.retryAfter = Math.max(chain.retryAfter, outcome.retryAfter ?? 0)
+    chain.retryAfterSeconds = Math.max(chain.retryAfterSeconds, outcome.retryAfterSeconds ?? 0)
     // Failing to reach the host at all is no tenant's trouble: such a row stands for a tenant of its own.
     const tenant = outcome.reason === 'microsoft_unreachable' ? outcome.row : outcome.tenant
     chain.rows.set(outcome.row, tenant)
-    if (chain.rows.size >= THRESHOLD && isEverybodys(chain)) open(outcome.reason, chain.retryAfter)
+    if (chain.rows.size >= FAILURES_TO_OPEN && isEverybodys(chain)) open(outcome.reason, chain.retryAfterSeconds)
   }
 
   // Two tenants at least, unless this process has only ever seen one.
@@ -191,9 +194,9 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     if (tenants.size < 2) tenants.add(tenant)
   }
 
-  return { admit, settle, sawTenant, state }
+  return { admit, record, sawTenant, state }
 }
 
 function emptyChain(): Chain {
-  return { rows: new Map(), at: -Infinity, retryAfter: 0 }
+  return { rows: new Map(), at: -Infinity, retryAfterSeconds: 0 }
 }

@@ -9,20 +9,20 @@ import type { Reason } from '../core/failure.ts'
 import { isSameAccount } from '../core/integration.ts'
 import type { Clock, CodeRequest, CodeVerdict, Microsoft, Random, RefreshRequest, Verdict } from '../core/ports.ts'
 import { isGuid } from './answer.ts'
-import type { TokenAnswer } from './answer.ts'
+import type { TokenResponse } from './answer.ts'
 import { authorizeUrl } from './authorize-url.ts'
 import { createBreaker } from './breaker.ts'
-import type { BreakerMode, BreakerState, Outcome } from './breaker.ts'
+import type { BreakerMode, BreakerState, BreakerEvidence } from './breaker.ts'
 import { createAuthenticator } from './credential.ts'
 import type { Credential } from './credential.ts'
-import { createDispatcher, EXCHANGE_TIMEOUT, send } from './exchange.ts'
+import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from './exchange.ts'
 import { keyIdOf, readIdToken, verifyIdToken } from './id-token.ts'
 import type { IdTokenProblem, IdTokenResult, IdTokenRules } from './id-token.ts'
 import { createMetadataSource } from './metadata.ts'
 import type { Metadata } from './metadata.ts'
 import { canonicalScopes, missingScopes, requestedScope } from './scopes.ts'
 import { createTokenEndpoint } from './token-endpoint.ts'
-import type { CredentialProbe } from './token-endpoint.ts'
+import type { CredentialCheck } from './token-endpoint.ts'
 import { judgeCode, judgeRefresh } from './verdict.ts'
 
 export interface MicrosoftOptions {
@@ -59,7 +59,7 @@ export interface MicrosoftClient extends Microsoft {
   /** Fetches discovery and keys anew. Undefined: not to be had, or naming another origin than the configured one. */
   metadata(): Promise<Metadata | undefined>
   /** Tries each credential, newest first, without touching anybody's integration. */
-  probeCredentials(): Promise<CredentialProbe[]>
+  probeCredentials(): Promise<CredentialCheck[]>
   close(): Promise<void>
 }
 
@@ -81,7 +81,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     createAuthenticator(credential, clientId, clock, random),
   )
   const tokenEndpoint = createTokenEndpoint({ clientId, authenticators, dispatcher, deadline, clock })
-  const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT) })
+  const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT_MS) })
   const metadata = createMetadataSource({ loginUrl, tenant, clock, fetchOne })
 
   const rules = (issuer: string): IdTokenRules => ({
@@ -162,13 +162,13 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     async refresh(request, permit) {
       const tenantId = (request.tenantId ?? request.account?.tenantId)?.toLowerCase()
       if (tenantId !== undefined) breaker.sawTenant(tenantId)
-      let outcome: Outcome = { kind: 'neutral' }
+      let outcome: BreakerEvidence = { kind: 'neutral' }
       try {
         const verdict = await refresh(request)
         outcome = evidence(verdict, request.refreshToken, tenantId)
         return verdict
       } finally {
-        breaker.settle(permit, outcome)
+        breaker.record(permit, outcome)
       }
     },
     redeem,
@@ -182,9 +182,15 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   }
 }
 
-function tokenSet(answer: TokenAnswer, scopes: string[], elapsed: number) {
+function tokenSet(answer: TokenResponse, scopes: string[], elapsedMs: number) {
   const { accessToken, refreshToken, expiresIn } = answer
-  return { accessToken, expiresIn, elapsed, scopes, ...(refreshToken !== undefined && { refreshToken }) }
+  return {
+    accessToken,
+    expiresInSeconds: expiresIn,
+    elapsedMs,
+    scopes,
+    ...(refreshToken !== undefined && { refreshToken }),
+  }
 }
 
 function isAboutAccount(problem: IdTokenProblem): problem is 'account_type_not_allowed' | 'tenant_not_allowed' {
@@ -192,7 +198,7 @@ function isAboutAccount(problem: IdTokenProblem): problem is 'account_type_not_a
 }
 
 /** What a refresh's verdict says about Microsoft and about us, rather than about this user. */
-function evidence(verdict: Verdict, refreshToken: string, tenant: string | undefined): Outcome {
+function evidence(verdict: Verdict, refreshToken: string, tenant: string | undefined): BreakerEvidence {
   switch (verdict.kind) {
     case 'tokens':
     case 'reconnect':
@@ -200,7 +206,7 @@ function evidence(verdict: Verdict, refreshToken: string, tenant: string | undef
     case 'misconfigured':
       return { kind: verdict.everybody ? 'credential' : 'neutral' }
     case 'try_later': {
-      const { reason, retryAfter } = verdict
+      const { reason, retryAfterSeconds } = verdict
       if (reason === 'loop_detected' || reason === 'identity_unproven') return { kind: 'neutral' }
       // Stable while the row fails, and says nothing about the token.
       const row = createHash('sha256').update(refreshToken).digest('base64url').slice(0, 16)
@@ -209,7 +215,7 @@ function evidence(verdict: Verdict, refreshToken: string, tenant: string | undef
         reason,
         row,
         ...(tenant !== undefined && { tenant }),
-        ...(retryAfter !== undefined && { retryAfter }),
+        ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
       }
     }
   }

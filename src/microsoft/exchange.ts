@@ -5,9 +5,9 @@ import { isGuid } from './answer.ts'
 import type { Answer } from './answer.ts'
 
 /** The whole exchange, connecting included, in milliseconds; below the refresh's lease (design 2.3). */
-export const EXCHANGE_TIMEOUT = 5_000
+export const EXCHANGE_TIMEOUT_MS = 5_000
 /** Bytes; the largest answer recorded is 5 kB, Microsoft's key set 20 kB. */
-export const MAX_BODY = 256 * 1024
+export const MAX_BODY_BYTES = 256 * 1024
 
 export interface Outgoing {
   url: string
@@ -82,7 +82,7 @@ export function send(dispatcher: Dispatcher, { url, form, requestId, signal }: O
           },
           onResponseData(receiving, chunk) {
             size += chunk.length
-            if (size <= MAX_BODY) return void chunks.push(chunk)
+            if (size <= MAX_BODY_BYTES) return void chunks.push(chunk)
             end({ failed: 'microsoft_bad_answer' })
             receiving.abort(new Error('too large'))
           },

@@ -3,7 +3,7 @@ import type { MicrosoftError, Reason } from '../core/failure.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Answer } from './answer.ts'
 import type { Authenticator, Credential } from './credential.ts'
-import { EXCHANGE_TIMEOUT, send } from './exchange.ts'
+import { EXCHANGE_TIMEOUT_MS, send } from './exchange.ts'
 import { judgeRefresh } from './verdict.ts'
 
 /** Requests to the token endpoint, authenticated with the credential that works (RFC 6749 2.3, 3.2). */
@@ -16,7 +16,7 @@ export interface TokenEndpoint {
     judge: Judge<J>,
   ): Promise<Exchanged<J>>
   /** Tries each credential, newest first, with a refresh token that is none. */
-  probe(url: string): Promise<CredentialProbe[]>
+  probe(url: string): Promise<CredentialCheck[]>
 }
 
 interface Judged {
@@ -30,7 +30,7 @@ interface Exchanged<J> {
   began: number
 }
 
-export interface CredentialProbe {
+export interface CredentialCheck {
   kind: Credential['kind']
   /** ISO 8601, where known. */
   expiresAt?: string
@@ -67,7 +67,7 @@ export function createTokenEndpoint(options: {
     requestId: string,
     judge: Judge<J>,
   ): Promise<Exchanged<J>> {
-    const signal = deadline(EXCHANGE_TIMEOUT)
+    const signal = deadline(EXCHANGE_TIMEOUT_MS)
     const began = clock.elapsed()
     const inOrder = authenticators.toSorted((a, b) => Number(b === preferred) - Number(a === preferred))
     let refused: J | NotSent | undefined
@@ -86,10 +86,10 @@ export function createTokenEndpoint(options: {
   return {
     exchange,
     async probe(url) {
-      const probes: CredentialProbe[] = []
+      const probes: CredentialCheck[] = []
       for (const authenticator of authenticators) {
         const form = { grant_type: 'refresh_token', refresh_token: 'credential-check', scope: 'openid' }
-        const request = { url, form, signal: deadline(EXCHANGE_TIMEOUT) }
+        const request = { url, form, signal: deadline(EXCHANGE_TIMEOUT_MS) }
         const judged = await attempt(authenticator, request, (answer) => judgeRefresh(answer, clock.now()))
         const microsoft = judged.kind === 'answer' ? {} : judged.microsoft
         // Microsoft looks at the credential first: only behind it is the refresh token found to be none.

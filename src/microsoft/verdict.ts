@@ -2,7 +2,7 @@ import type { Reason } from '../core/failure.ts'
 import type { CodeVerdict, Verdict } from '../core/ports.ts'
 import { findRow } from './aadsts.ts'
 import { readError, readObject, readRetryAfter, readTokens } from './answer.ts'
-import type { Answer, ErrorAnswer, TokenAnswer } from './answer.ts'
+import type { Answer, ErrorResponse, TokenResponse } from './answer.ts'
 
 /**
  * What an answer of the token endpoint means for us: pure functions of status, headers and body (design 2.3, entra.md 4).
@@ -11,7 +11,7 @@ import type { Answer, ErrorAnswer, TokenAnswer } from './answer.ts'
 
 /** A success answer still has to prove its account (id-token.ts) before it is a verdict. */
 export type Judgement<V extends { kind: string }> =
-  { kind: 'answer'; answer: TokenAnswer } | Exclude<V, { kind: 'tokens' }>
+  { kind: 'answer'; answer: TokenResponse } | Exclude<V, { kind: 'tokens' }>
 type Refusal = Exclude<Verdict, { kind: 'tokens' }>
 
 /** Entra pauses a client that loops; coming back within minutes makes it worse (entra.md 4.3, 5). Seconds. */
@@ -72,8 +72,8 @@ function judgeError(answer: Answer, now: number): { verdict: Refusal; onCode?: R
   const { status } = answer
   const read = readError(answer)
   const later = (reason: Reason, atLeast = 0): Refusal => {
-    const retryAfter = Math.max(readRetryAfter(answer.headers, now) ?? 0, atLeast)
-    return { kind: 'try_later', reason, ...(retryAfter > 0 && { retryAfter }), microsoft: read.facts }
+    const retryAfterSeconds = Math.max(readRetryAfter(answer.headers, now) ?? 0, atLeast)
+    return { kind: 'try_later', reason, ...(retryAfterSeconds > 0 && { retryAfterSeconds }), microsoft: read.facts }
   }
 
   if (status === 429) return { verdict: later('throttled') }
@@ -101,7 +101,7 @@ function judgeError(answer: Answer, now: number): { verdict: Refusal; onCode?: R
 }
 
 /** No listed code: `error` and `suberror`, the fields Microsoft calls stable (entra.md 0.9). */
-function judgeWords(read: ErrorAnswer, later: (reason: Reason) => Refusal): Refusal {
+function judgeWords(read: ErrorResponse, later: (reason: Reason) => Refusal): Refusal {
   const { facts } = read
   const error = facts.error ?? ''
   if (error === 'temporarily_unavailable' || error === 'server_error') return later('microsoft_error')
@@ -116,7 +116,7 @@ function judgeWords(read: ErrorAnswer, later: (reason: Reason) => Refusal): Refu
   return { kind: 'misconfigured', reason, everybody: false, microsoft: facts }
 }
 
-function reconnect(read: ErrorAnswer, reason: Reason, final: boolean): Refusal {
+function reconnect(read: ErrorResponse, reason: Reason, final: boolean): Refusal {
   const dead = final || DEAD_TOKEN.has(read.facts.suberror ?? '')
   return {
     kind: 'reconnect',
@@ -128,6 +128,6 @@ function reconnect(read: ErrorAnswer, reason: Reason, final: boolean): Refusal {
 }
 
 // How a personal account's withdrawn consent looks (entra.md 4.1, MSA).
-function saysScopesUnauthorized({ description }: ErrorAnswer): boolean {
+function saysScopesUnauthorized({ description }: ErrorResponse): boolean {
   return /scopes? requested (?:is|are) unauthorized/i.test(description)
 }

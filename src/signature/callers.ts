@@ -1,12 +1,12 @@
 // Callers: the services that may sign requests, and their keys, read from the callers file. Plain data plus KeyObjects;
 // the file on disk is callers-file.ts. Whoever reads here refuses with paths and expectations, never with values.
 import type { KeyObject } from 'node:crypto'
-import { PERMISSIONS, type Permission } from '../core/caller.ts'
+import { CALLER_PERMISSIONS, type CallerPermission } from '../core/caller-permissions.ts'
 import { looksChosenByHand, looksLikePlaceholder } from '../core/weak-secrets.ts'
 import { ed25519PublicKey, hmacKey, KEY_ID } from './keys.ts'
 import type { Algorithm } from './keys.ts'
 
-export { PERMISSIONS, type Permission }
+export { CALLER_PERMISSIONS, type CallerPermission }
 
 /** One key of a caller. Valid from `notBefore` up to, not including, `notAfter`; both in ms since the epoch. */
 export interface CallerKey {
@@ -21,7 +21,7 @@ export interface CallerKey {
 /** A service that signs requests. */
 export interface Caller {
   readonly name: string
-  readonly permissions: ReadonlySet<Permission>
+  readonly permissions: ReadonlySet<CallerPermission>
   /** Its GETs too are checked against the nonces of all replicas */
   readonly strictReplay: boolean
   /** Answers to it are signed (default) */
@@ -92,8 +92,8 @@ function readCaller(reader: Reader, entry: unknown, path: string, now: number): 
   )
   reader.unique(`caller ${name}`, `${path}.name`, 'a name that no other caller has')
   const permissions = reader.array(caller['permissions'], `${path}.permissions`).map((value, i) => {
-    const known = PERMISSIONS.find((permission) => permission === value)
-    if (known === undefined) reader.problem(`${path}.permissions[${i}]`, `one of ${PERMISSIONS.join(', ')}`)
+    const known = CALLER_PERMISSIONS.find((permission) => permission === value)
+    if (known === undefined) reader.problem(`${path}.permissions[${i}]`, `one of ${CALLER_PERMISSIONS.join(', ')}`)
     return known ?? 'tokens:read'
   })
   return {

@@ -4,11 +4,11 @@ export const REQUEST_TAG = 'token-broker/1'
 export const RESPONSE_TAG = 'token-broker-response/1'
 
 /** A signature is valid for at most this long, in seconds. */
-export const MAX_LIFETIME = 60
+export const MAX_LIFETIME_SECONDS = 60
 /** How far the two clocks may differ, in seconds. */
-export const MAX_SKEW = 5
+export const MAX_SKEW_SECONDS = 5
 /** How long after it first came in a request can still be accepted, in ms: created up to 5 s ahead, 60 s, 5 s grace. */
-export const ACCEPTED_FOR_MS = (MAX_LIFETIME + 2 * MAX_SKEW) * 1000
+export const ACCEPTED_FOR_MS = (MAX_LIFETIME_SECONDS + 2 * MAX_SKEW_SECONDS) * 1000
 
 /** Limits in characters. */
 export const MAX_SIGNATURE_FIELD = 1024

@@ -6,7 +6,7 @@ import { verifyContentDigest } from './content-digest.ts'
 import type { DigestProblem } from './content-digest.ts'
 import { signatureMatches } from './keys.ts'
 import type { VerificationKey } from './keys.ts'
-import { MAX_LIFETIME, MAX_RESPONSE_SIGNATURE_FIELD, RESPONSE_TAG, TARGET_COMPONENTS } from './profile.ts'
+import { MAX_LIFETIME_SECONDS, MAX_RESPONSE_SIGNATURE_FIELD, RESPONSE_TAG, TARGET_COMPONENTS } from './profile.ts'
 import { toMessage } from './sign.ts'
 import type { OutgoingRequest } from './sign.ts'
 import { readSignatureFields } from './signature-fields.ts'
@@ -60,7 +60,7 @@ export function verifyResponse(
   if (!signatureMatches(key, base, signed.signature)) return refused('wrong_signature')
   const digest = verifyContentDigest(fields.get('content-digest') ?? [], response.body)
   if (digest !== 'matches') return refused(digest)
-  const fresh = Math.abs(options.now - created * 1000) <= MAX_LIFETIME * 1000
+  const fresh = Math.abs(options.now - created * 1000) <= MAX_LIFETIME_SECONDS * 1000
   return fresh ? { kind: 'verified', created } : { ...refused('clock_skew'), created }
 }
 

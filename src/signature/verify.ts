@@ -13,7 +13,7 @@ import { verifyBody } from './content-digest.ts'
 import { KEY_ID, signatureMatches } from './keys.ts'
 import type { Algorithm } from './keys.ts'
 import { BODY_COMPONENTS, NONCE, REQUEST_TAG, TARGET_COMPONENTS } from './profile.ts'
-import { MAX_LIFETIME, MAX_SIGNATURE_FIELD, MAX_SKEW, MAX_TARGET } from './profile.ts'
+import { MAX_LIFETIME_SECONDS, MAX_SIGNATURE_FIELD, MAX_SKEW_SECONDS, MAX_TARGET } from './profile.ts'
 import { readSignatureFields } from './signature-fields.ts'
 import type { SignatureFieldProblem } from './signature-fields.ts'
 import type { ComponentIdentifier, Parameters } from './structured-fields.ts'
@@ -77,7 +77,7 @@ export interface ClockSkew {
   readonly request: VerifiedRequest
 }
 
-export type Refusal = InvalidSignature | ClockSkew
+export type SignatureRefusal = InvalidSignature | ClockSkew
 
 export interface VerifyOptions {
   readonly callers: Callers
@@ -108,7 +108,7 @@ const PARAMETERS: ReadonlySet<string> = new Set(['created', 'expires', 'nonce', 
  * Verifies a request's signature (RFC 9421 §3.2) and judges its freshness. Does not throw. Unknown key, key outside its
  * time and wrong signature cost the same work for signatures of the same length.
  */
-export function verifyRequest(message: RequestMessage, options: VerifyOptions): VerifiedRequest | Refusal {
+export function verifyRequest(message: RequestMessage, options: VerifyOptions): VerifiedRequest | SignatureRefusal {
   const fields = fieldsOf(message.rawHeaders)
   const problem = checkTarget(message, fields, options.authorities) ?? checkFraming(message, fields)
   if (problem !== undefined) return invalid(problem)
@@ -200,7 +200,7 @@ function readClaims(parameters: Parameters, algorithm: Algorithm): Claims | Refu
   if (typeof created !== 'number' || typeof expires !== 'number') return 'parameter_invalid'
   if (typeof nonce !== 'string' || !NONCE.test(nonce)) return 'parameter_invalid'
   if (typeof keyId !== 'string' || !KEY_ID.test(keyId)) return 'parameter_invalid'
-  if (expires <= created || expires - created > MAX_LIFETIME) return 'lifetime_too_long'
+  if (expires <= created || expires - created > MAX_LIFETIME_SECONDS) return 'lifetime_too_long'
   // The key's own algorithm is compared with the same length, so this one comparison pins `alg` to the key.
   if (alg !== undefined && alg !== algorithm) return 'algorithm_mismatch'
   return { created, expires, nonce, keyId }
@@ -259,6 +259,6 @@ function verifyWithKey(
 
 /** In seconds against ms: created at most 5 s ahead, expired for less than 5 s. */
 function judgeFreshness({ created, expires }: Claims, now: number): 'created_in_future' | 'expired' | undefined {
-  if (created * 1000 > now + MAX_SKEW * 1000) return 'created_in_future'
-  return expires * 1000 > now - MAX_SKEW * 1000 ? undefined : 'expired'
+  if (created * 1000 > now + MAX_SKEW_SECONDS * 1000) return 'created_in_future'
+  return expires * 1000 > now - MAX_SKEW_SECONDS * 1000 ? undefined : 'expired'
 }

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { Permission } from '../core/caller.ts'
+import type { CallerPermission } from '../core/caller-permissions.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import type { RefreshEvent } from '../core/refresh.ts'
@@ -13,7 +13,7 @@ export interface Metrics {
   keptAlive(event: Parameters<KeepAlivePorts['observe']>[0]): void
   requestRefused(detail: string, keyId: string | undefined): void
   /** `caller` is a name of the callers file. */
-  callerForbidden(caller: string, permission: Permission): void
+  callerForbidden(caller: string, permission: CallerPermission): void
   answered(listener: string, route: string, status: number, seconds: number): void
   /** A stored value did not open, and why. */
   unreadable(detail: string): void

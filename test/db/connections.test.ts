@@ -19,8 +19,8 @@ async function open(
 }
 const number = (n: number) => sql`select ${n}::int as n`
 const READ = 'select $1::int as n'
-const read = (database: Database, text: string, parameter: number, patienceMs?: number) =>
-  database.read(text, [parameter], patienceMs)
+const read = (database: Database, text: string, parameter: number, timeoutMs?: number) =>
+  database.read(text, [parameter], timeoutMs)
 
 t.test('the thousandth query has no more to look through than the first', async (t) => {
   const { database } = await open(t)

@@ -14,8 +14,8 @@ import postgres from 'postgres'
 const tokens = (n: number): TokenSet => ({
   accessToken: `access-${n}`,
   refreshToken: `refresh-${n}`,
-  expiresIn: 3600,
-  elapsed: 100,
+  expiresInSeconds: 3600,
+  elapsedMs: 100,
   scopes: ['User.Read'],
 })
 const refusal = (more: Partial<StoredFailure> = {}): StoredFailure => ({
@@ -73,13 +73,13 @@ t.test('one of many simultaneous claims of a generation wins; the row says until
   const { store, read } = await start(t)
   const row = await read()
   t.match(row, { accessToken: 'access-0', status: 'active' })
-  t.ok(row.remaining > 8 && row.remaining <= 10 && Math.abs(row.lifetime - 3600) < 1)
+  t.ok(row.remainingSeconds > 8 && row.remainingSeconds <= 10 && Math.abs(row.lifetimeSeconds - 3600) < 1)
   const claims = await Promise.all(Array.from({ length: 12 }, (_, i) => store.claim(row, `owner-${i}`, 7, true)))
   const won = claims.filter((claim) => claim !== undefined)
   t.equal(won.length, 1)
   t.match(won[0], { refreshToken: 'refresh-0', scopes: ['User.Read'], failures: 0, takenOver: false })
-  const { leaseIn } = await read()
-  t.ok(leaseIn! > 5 && leaseIn! <= 7)
+  const { leaseInSeconds } = await read()
+  t.ok(leaseInSeconds! > 5 && leaseInSeconds! <= 7)
 })
 
 t.test(
@@ -195,7 +195,7 @@ t.test(
     const saved = await store.saveTokens(row, tokens(1))
     t.match(saved, { recovered: false, integration: { accessToken: 'access-1', status: 'active' } })
     t.ok(saved!.integration.generation > row.generation)
-    t.ok(saved!.integration.remaining > 3590 && saved!.integration.remaining < 3600)
+    t.ok(saved!.integration.remainingSeconds > 3590 && saved!.integration.remainingSeconds < 3600)
     const [stored] = await sql`select lease_owner, lease_until, retry_at, failure, failures from oauth2_integration`
     t.strictSame({ ...stored }, { lease_owner: null, lease_until: null, retry_at: null, failure: null, failures: 0 })
   },
@@ -231,8 +231,8 @@ t.test(
       status: 'reconnect_required',
       failure: { reason: 'blocked_by_policy', at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ },
     })
-    t.ok(marked.retryIn! > 890)
-    t.notOk(marked.leaseIn)
+    t.ok(marked.retryInSeconds! > 890)
+    t.notOk(marked.leaseInSeconds)
     t.strictSame(await events(), ['reconnect_required'])
     t.equal(await store.saveFailure(row, 'second', refusal(), 900), false, 'once')
   },
@@ -313,11 +313,11 @@ t.test('giving a lease back is for its owner, and shows to those who wait', asyn
   const row = await read()
   await store.claim(row, 'a', 7, true)
   await store.releaseLease(row, 'b', 60)
-  t.ok((await store.progress(row.id))!.leaseIn! > 0)
+  t.ok((await store.progress(row.id))!.leaseInSeconds! > 0)
   await store.releaseLease(row, 'a', 60)
-  const { retryIn, ...rest } = (await store.progress(row.id))!
+  const { retryInSeconds, ...rest } = (await store.progress(row.id))!
   t.strictSame(rest, { generation: row.generation, status: 'active', final: false })
-  t.ok(retryIn! > 0 && retryIn! <= 60)
+  t.ok(retryInSeconds! > 0 && retryInSeconds! <= 60)
   t.equal(await store.progress('00000000-0000-4000-8000-00000000000f'), undefined)
 })
 

@@ -5,7 +5,7 @@ import t from 'tap'
 import { startDatabase } from '../../sandbox/database.ts'
 import { createVault } from '../../src/crypto/vault.ts'
 import { migrate } from '../../src/db/migrate.ts'
-import { purge } from '../../src/db/purge.ts'
+import { deleteExpiredRows } from '../../src/db/retention.ts'
 import { reseal } from '../../src/db/reseal.ts'
 import { startWorld } from '../support/world.ts'
 
@@ -64,7 +64,7 @@ t.test('under the documented role, which has no DDL, the service does all it doe
   t.match(await world.caller.send('GET', `/connect-sessions/${id}`), { status: 200 })
   const { services } = world.replica
   t.match(await reseal(services.database, createVault(services.config.sealingKeys)), { settled: true })
-  await t.resolves(purge(services.database))
+  await t.resolves(deleteExpiredRows(services.database))
   t.match(
     (await world.replica.operations.inject('/metrics')).payload,
     /token_broker_integrations\{status="reconnect_required"\} 1/,

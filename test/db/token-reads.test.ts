@@ -6,7 +6,7 @@ import { generateSealingKey, parseSealingKeys } from '../../src/crypto/keyring.t
 import { createVault } from '../../src/crypto/vault.ts'
 import { openDatabase } from '../../src/db/client.ts'
 import { createIntegrationStore } from '../../src/db/integrations.ts'
-import { KEPT, KEPT_FOR } from '../../src/db/token-reads.ts'
+import { MAX_KEPT, KEPT_FOR_MS } from '../../src/db/token-reads.ts'
 import { testDatabase } from '../support/database.ts'
 import { contextOf, insertIntegrations } from '../support/sealed-rows.ts'
 import { openWire } from '../support/wire.ts'
@@ -58,7 +58,7 @@ t.test('a second read fetches no token and opens none, and yet tells what has ch
   wire.statements()
   const second = await read()
   t.same({ ...second, remaining: 0 }, { ...first, remaining: 0 })
-  t.ok(second!.remaining <= first!.remaining && second!.remaining > first!.remaining - 60)
+  t.ok(second!.remainingSeconds <= first!.remainingSeconds && second!.remainingSeconds > first!.remainingSeconds - 60)
   t.equal(opened(), 1)
   t.same(
     wire.statements().filter((statement) => statement.includes('access_token,')),
@@ -69,7 +69,12 @@ t.test('a second read fetches no token and opens none, and yet tells what has ch
     lease_until = now() + interval '7 seconds'`
   const third = (await read())!
   t.match(third, { accessToken: 'access-0', status: 'reconnect_required', failure: { reason: 'blocked_by_policy' } })
-  t.ok(third.retryIn! > 40 && third.retryIn! <= 100 && third.leaseIn! > -53 && third.leaseIn! <= 7)
+  t.ok(
+    third.retryInSeconds! > 40 &&
+      third.retryInSeconds! <= 100 &&
+      third.leaseInSeconds! > -53 &&
+      third.leaseInSeconds! <= 7,
+  )
   await sql`update oauth2_integration set status = 'active', failure = null, retry_at = null, lease_until = null`
   t.same({ ...(await read()), remaining: 0 }, { ...first, remaining: 0 })
   t.equal(opened(), 0)
@@ -91,7 +96,7 @@ t.test('another set of tokens is never answered by the one before', async (t) =>
   const { id, ...integration } = (await read())!
   await store.saveTokens(
     { id, ...integration },
-    { accessToken: 'saved', expiresIn: 3600, elapsed: 0, scopes: ['User.Read', 'Files.ReadWrite.All'] },
+    { accessToken: 'saved', expiresInSeconds: 3600, elapsedMs: 0, scopes: ['User.Read', 'Files.ReadWrite.All'] },
   )
   t.match(await read(), { accessToken: 'saved', scopes: ['User.Read', 'Files.ReadWrite.All'] })
   await sql`delete from oauth2_integration`
@@ -104,7 +109,7 @@ t.test('a token that has expired is neither fetched nor opened, and never passes
   for (let i = 0; i < 2; i++) {
     const expired = (await read())!
     t.match(expired, { accessToken: '', status: 'active', scopes: ['User.Read'] })
-    t.ok(expired.remaining <= 0)
+    t.ok(expired.remainingSeconds <= 0)
   }
   t.equal(opened(), 0)
   await replace(
@@ -137,9 +142,9 @@ t.test('many users at once, known and not: each gets their own', async (t) => {
 t.test('what nobody asks for is forgotten within a minute, what is asked for is kept', async (t) => {
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
-  const { rows, read, opened } = await start(t, KEPT + 2)
+  const { rows, read, opened } = await start(t, MAX_KEPT + 2)
   const [idle, busy, ...others] = rows.map(({ userId }) => userId)
-  mock.timers.tick(KEPT_FOR - 1)
+  mock.timers.tick(KEPT_FOR_MS - 1)
   await read(idle)
   await read(busy)
   // So many others that the halves take turns a moment before time does.
@@ -147,7 +152,7 @@ t.test('what nobody asks for is forgotten within a minute, what is asked for is 
   await read(idle)
   await read(busy)
   t.equal(opened(), rows.length)
-  for (let ms = 0; ms < 2 * KEPT_FOR; ms += 10_000) {
+  for (let ms = 0; ms < 2 * KEPT_FOR_MS; ms += 10_000) {
     mock.timers.tick(10_000)
     await read(busy)
   }
@@ -157,9 +162,9 @@ t.test('what nobody asks for is forgotten within a minute, what is asked for is 
 })
 
 t.test('it holds a bounded number', async (t) => {
-  const { rows, read, opened } = await start(t, 3 * KEPT)
+  const { rows, read, opened } = await start(t, 3 * MAX_KEPT)
   for (const { userId } of rows) await read(userId)
   opened()
-  for (const { userId } of rows.slice(0, KEPT)) await read(userId)
-  t.equal(opened(), KEPT, 'the first ones have made room')
+  for (const { userId } of rows.slice(0, MAX_KEPT)) await read(userId)
+  t.equal(opened(), MAX_KEPT, 'the first ones have made room')
 })

@@ -17,7 +17,7 @@ import { signingGuide } from '../../src/http/signing-guide.ts'
 import { signatureBase, type BaseLine } from '../../src/signature/base.ts'
 import type { Caller } from '../../src/signature/callers.ts'
 import { signingKey, type SigningKey } from '../../src/signature/keys.ts'
-import { PERMISSIONS } from '../../src/core/caller.ts'
+import { CALLER_PERMISSIONS } from '../../src/core/caller-permissions.ts'
 import { signRequest, signResponse, toMessage } from '../../src/signature/sign.ts'
 import { verifyRequest, type VerifiedRequest } from '../../src/signature/verify.ts'
 import { verifyResponse } from '../../src/signature/verify-response.ts'
@@ -111,7 +111,7 @@ t.test('every operation names the permission it needs, and every permission is n
     t.equal(security.length, 1, at)
     return permission
   })
-  t.strictSame([...new Set(needed)].sort(), [...PERMISSIONS].sort())
+  t.strictSame([...new Set(needed)].sort(), [...CALLER_PERMISSIONS].sort())
 })
 
 t.test('lists that callers are told to expect more of say so to programs too', async (t) => {

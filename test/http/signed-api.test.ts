@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { request } from 'undici'
 import { BROKER_AUTHORITY } from '../../sandbox/broker.ts'
-import { PERMISSIONS } from '../../src/signature/callers.ts'
+import { CALLER_PERMISSIONS } from '../../src/signature/callers.ts'
 import { generateKey, type BrokerHalf } from '../../src/signature/keygen.ts'
 import { signingKey, verificationKey } from '../../src/signature/keys.ts'
 import { startWorld } from '../support/world.ts'
@@ -229,7 +229,7 @@ t.test('every answer to an authenticated caller is signed for that very request'
 
 t.test("an Ed25519 caller's answers are signed with the broker's own key", async (t) => {
   const [key, broker] = [newKey('modern', 'ed25519'), newKey('broker', 'ed25519')]
-  const entry = { name: 'modern', permissions: PERMISSIONS, keys: [key.broker] }
+  const entry = { name: 'modern', permissions: CALLER_PERMISSIONS, keys: [key.broker] }
   writeCallers(entry)
   const replica = await world.startReplica({ RESPONSE_SIGNING_KEY: `broker-1:${broker.caller.private_key}` })
   const signing = signingKey(key.caller.key_id, 'ed25519', key.caller.private_key!)

@@ -1,6 +1,12 @@
 import t from 'tap'
 import type { Pause, Permit } from '../../src/core/ports.ts'
-import { createBreaker, THRESHOLD, WINDOW, type BreakerState, type Outcome } from '../../src/microsoft/breaker.ts'
+import {
+  createBreaker,
+  FAILURES_TO_OPEN,
+  FAILURE_WINDOW_MS,
+  type BreakerState,
+  type BreakerEvidence,
+} from '../../src/microsoft/breaker.ts'
 import { OTHER_TENANT, TENANT } from './support.ts'
 
 function setUp(fraction = 0) {
@@ -24,21 +30,21 @@ function setUp(fraction = 0) {
       now += ms
     },
     /** One refresh, admitted and judged. */
-    one: (outcome: Outcome) => breaker.settle(permit(), outcome),
+    one: (outcome: BreakerEvidence) => breaker.record(permit(), outcome),
     mode: (): BreakerState['mode'] => breaker.state().mode,
   }
 }
 
 const isPause = (admission: Permit | Pause): admission is Pause => 'verdict' in admission
-const healthy: Outcome = { kind: 'healthy' }
-const trouble = (row: number | string, changes: object = {}): Outcome => ({
+const healthy: BreakerEvidence = { kind: 'healthy' }
+const trouble = (row: number | string, changes: object = {}): BreakerEvidence => ({
   kind: 'trouble',
   reason: 'microsoft_error',
   row: String(row),
   tenant: TENANT,
   ...changes,
 })
-const rows = Array.from({ length: THRESHOLD }, (_, index) => index)
+const rows = Array.from({ length: FAILURES_TO_OPEN }, (_, index) => index)
 
 t.test('closed, it lets everything through', async (t) => {
   const breaker = setUp()
@@ -49,8 +55,8 @@ t.test('closed, it lets everything through', async (t) => {
 t.test('one credential failure pauses everybody as misconfigured', async (t) => {
   const breaker = setUp()
   breaker.one({ kind: 'credential' })
-  t.strictSame(breaker.admit(), { verdict: 'misconfigured', reason: 'client_credential', retryAfter: 15 })
-  t.strictSame(breaker.state(), { mode: 'open', reason: 'client_credential', retryAfter: 15 })
+  t.strictSame(breaker.admit(), { verdict: 'misconfigured', reason: 'client_credential', retryAfterSeconds: 15 })
+  t.strictSame(breaker.state(), { mode: 'open', reason: 'client_credential', retryAfterSeconds: 15 })
   t.strictSame(breaker.changes, ['closed>open client_credential'])
 })
 
@@ -59,7 +65,7 @@ t.test('an outage seen by different integrations in a row opens it, not one fewe
   for (const row of rows.slice(1)) breaker.one(trouble(row))
   t.equal(breaker.mode(), 'closed')
   breaker.one(trouble('last'))
-  t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfter: 5 })
+  t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfterSeconds: 5 })
 })
 
 t.test("one integration's trouble never opens it", async (t) => {
@@ -72,7 +78,7 @@ t.test('a healthy answer between starts the count anew', async (t) => {
   const breaker = setUp()
   for (let i = 0; i < 100; i++) {
     breaker.one(trouble(i))
-    if (i % (THRESHOLD - 1) === 0) breaker.one(healthy)
+    if (i % (FAILURES_TO_OPEN - 1) === 0) breaker.one(healthy)
   }
   t.equal(breaker.mode(), 'closed')
 })
@@ -91,7 +97,7 @@ t.test('failures long apart are not an outage', async (t) => {
   const breaker = setUp()
   for (const row of rows) {
     breaker.one(trouble(row))
-    breaker.advance(WINDOW + 1)
+    breaker.advance(FAILURE_WINDOW_MS + 1)
   }
   t.equal(breaker.mode(), 'closed')
 })
@@ -102,7 +108,7 @@ t.test("one tenant's trouble never opens it where there are others", async (t) =
   breaker.sawTenant(OTHER_TENANT)
   for (let i = 0; i < 100; i++) breaker.one(trouble(i))
   t.equal(breaker.mode(), 'closed')
-  for (let i = 0; i < 100; i++) breaker.one(trouble(`throttled ${i}`, { reason: 'throttled', retryAfter: 60 }))
+  for (let i = 0; i < 100; i++) breaker.one(trouble(`throttled ${i}`, { reason: 'throttled', retryAfterSeconds: 60 }))
   t.equal(breaker.mode(), 'closed')
   breaker.one(trouble('b', { tenant: OTHER_TENANT }))
   t.equal(breaker.mode(), 'open', "with a second tenant it is everybody's")
@@ -117,7 +123,7 @@ t.test("failing to reach Microsoft at all is no tenant's trouble", async (t) => 
 })
 
 t.test('throttling pauses as long as Microsoft asks, up to an hour', async (t) => {
-  for (const [retryAfter, expected] of [
+  for (const [retryAfterSeconds, expected] of [
     [120, 120],
     [3600, 3600],
     [86_400, 3600],
@@ -125,8 +131,13 @@ t.test('throttling pauses as long as Microsoft asks, up to an hour', async (t) =
     [5, 60],
   ] as const) {
     const breaker = setUp()
-    for (const row of rows) breaker.one(trouble(row, { reason: 'throttled', ...(retryAfter && { retryAfter }) }))
-    t.match(breaker.admit(), { verdict: 'try_later', reason: 'throttled', retryAfter: expected }, `${retryAfter}`)
+    for (const row of rows)
+      breaker.one(trouble(row, { reason: 'throttled', ...(retryAfterSeconds && { retryAfterSeconds }) }))
+    t.match(
+      breaker.admit(),
+      { verdict: 'try_later', reason: 'throttled', retryAfterSeconds: expected },
+      `${retryAfterSeconds}`,
+    )
     breaker.advance(expected * 1000 - 1)
     t.ok(isPause(breaker.admit()), 'not a moment earlier')
     breaker.advance(1)
@@ -136,17 +147,17 @@ t.test('throttling pauses as long as Microsoft asks, up to an hour', async (t) =
 
 t.test('the longest Retry-After of those seen counts, also with an outage', async (t) => {
   const breaker = setUp()
-  for (const row of rows) breaker.one(trouble(row, { retryAfter: row === 1 ? 90 : 10 }))
-  t.match(breaker.state(), { mode: 'open', retryAfter: 90 })
+  for (const row of rows) breaker.one(trouble(row, { retryAfterSeconds: row === 1 ? 90 : 10 }))
+  t.match(breaker.state(), { mode: 'open', retryAfterSeconds: 90 })
 })
 
 t.test('chance only ever makes a pause longer, and never longer than an hour', async (t) => {
   const breaker = setUp(0.999)
   for (const row of rows) breaker.one(trouble(row))
-  t.match(breaker.state(), { mode: 'open', retryAfter: 6 })
+  t.match(breaker.state(), { mode: 'open', retryAfterSeconds: 6 })
   const throttled = setUp(0.999)
-  for (const row of rows) throttled.one(trouble(row, { reason: 'throttled', retryAfter: 3600 }))
-  t.match(throttled.state(), { retryAfter: 3600 })
+  for (const row of rows) throttled.one(trouble(row, { reason: 'throttled', retryAfterSeconds: 3600 }))
+  t.match(throttled.state(), { retryAfterSeconds: 3600 })
 })
 
 function opened(fraction = 0) {
@@ -161,8 +172,8 @@ t.test('half-open: one probe at a time, the others wait a moment', async (t) => 
   const probe = breaker.permit()
   t.equal(breaker.mode(), 'half_open')
   for (let i = 0; i < 100; i++)
-    t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfter: 1 })
-  breaker.settle(probe, healthy)
+    t.strictSame(breaker.admit(), { verdict: 'try_later', reason: 'microsoft_error', retryAfterSeconds: 1 })
+  breaker.record(probe, healthy)
   t.equal(breaker.mode(), 'ramping')
 })
 
@@ -187,7 +198,7 @@ t.test('half-open: a probe that never reports is given up', async (t) => {
 t.test('half-open: a failed probe opens it again, for twice as long up to a minute', async (t) => {
   const breaker = opened()
   for (const seconds of [5, 10, 20, 40, 60, 60]) {
-    t.match(breaker.state(), { mode: 'open', retryAfter: seconds })
+    t.match(breaker.state(), { mode: 'open', retryAfterSeconds: seconds })
     breaker.advance(seconds * 1000)
     breaker.one(trouble('probe'))
   }
@@ -216,7 +227,7 @@ t.test('the way back is a ramp: two at once, one more with each success', async 
   while (breaker.mode() === 'ramping' && counts.length < 10) {
     const permits = admittedAtOnce()
     counts.push(permits.length)
-    for (const permit of permits) breaker.settle(permit, healthy)
+    for (const permit of permits) breaker.record(permit, healthy)
   }
   t.strictSame(counts, [2, 4, 8, 16])
   t.equal(breaker.mode(), 'closed')
@@ -250,7 +261,7 @@ t.test('an outage that comes back on the ramp opens it again, for longer', async
   breaker.advance(5_000)
   breaker.one(healthy)
   for (const row of rows) breaker.one(trouble(row))
-  t.match(breaker.state(), { mode: 'open', retryAfter: 10 })
+  t.match(breaker.state(), { mode: 'open', retryAfterSeconds: 10 })
 })
 
 t.test('once closed, the next outage starts with a short pause', async (t) => {
@@ -260,21 +271,21 @@ t.test('once closed, the next outage starts with a short pause', async (t) => {
   breaker.advance(30_000)
   breaker.one(healthy)
   for (const row of rows) breaker.one(trouble(row))
-  t.match(breaker.state(), { mode: 'open', retryAfter: 5 })
+  t.match(breaker.state(), { mode: 'open', retryAfterSeconds: 5 })
 })
 
 t.test('answers to what was sent before it opened neither heal nor prolong', async (t) => {
   const breaker = setUp()
   const early = Array.from({ length: 20 }, () => breaker.permit())
   for (const row of rows) breaker.one(trouble(row))
-  breaker.settle(early[0]!, healthy)
-  t.match(breaker.state(), { mode: 'open', retryAfter: 5 })
-  breaker.settle(early[1]!, trouble('x', { retryAfter: 3600 }))
-  breaker.settle(early[2]!, { kind: 'credential' })
-  t.match(breaker.state(), { mode: 'open', reason: 'microsoft_error', retryAfter: 5 })
+  breaker.record(early[0]!, healthy)
+  t.match(breaker.state(), { mode: 'open', retryAfterSeconds: 5 })
+  breaker.record(early[1]!, trouble('x', { retryAfterSeconds: 3600 }))
+  breaker.record(early[2]!, { kind: 'credential' })
+  t.match(breaker.state(), { mode: 'open', reason: 'microsoft_error', retryAfterSeconds: 5 })
   breaker.advance(5_000)
   breaker.permit()
-  breaker.settle(early[3]!, healthy)
+  breaker.record(early[3]!, healthy)
   t.equal(breaker.mode(), 'half_open')
   t.ok(isPause(breaker.admit()), "the probe's place is still taken")
 })
@@ -282,8 +293,8 @@ t.test('answers to what was sent before it opened neither heal nor prolong', asy
 t.test('a permit counts once', async (t) => {
   const breaker = setUp()
   const permit = breaker.permit()
-  breaker.settle(permit, healthy)
-  breaker.settle(permit, { kind: 'credential' })
+  breaker.record(permit, healthy)
+  breaker.record(permit, { kind: 'credential' })
   permit.release()
   t.equal(breaker.mode(), 'closed')
 })
@@ -294,7 +305,7 @@ t.test('those turned away come back spread', async (t) => {
       const breaker = opened(fraction)
       breaker.advance(6_000)
       breaker.permit()
-      return (breaker.admit() as Pause).retryAfter
+      return (breaker.admit() as Pause).retryAfterSeconds
     }),
   )
   t.strictSame(waits, new Set([1, 2, 3]))

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { Agent } from 'undici'
-import { MAX_BODY, send } from '../../src/microsoft/exchange.ts'
+import { MAX_BODY_BYTES, send } from '../../src/microsoft/exchange.ts'
 
 // One exchange over real HTTP: what is never sent, what is given up, and that nothing is thrown or left behind.
 
@@ -14,7 +14,7 @@ async function start(t: { teardown(end: () => Promise<void>): unknown }) {
     requests++
     request.resume()
     if (request.url === '/hold') held.push(() => response.end('{}'))
-    else if (request.url === '/large') response.write('x'.repeat(MAX_BODY + 1))
+    else if (request.url === '/large') response.write('x'.repeat(MAX_BODY_BYTES + 1))
     else response.end(`${request.method} ${request.url}`)
   })
   server.on('connection', (socket) => socket.once('close', () => closed++))

@@ -67,7 +67,7 @@ t.test('when every credential is refused, the breaker opens for all and nobody i
     microsoft: { aadsts: 7000222, traceId: TRACE },
   })
   t.equal(tokenRequests().length, 2)
-  t.match(microsoft.admit(), { verdict: 'misconfigured', reason: 'client_credential', retryAfter: 15 })
+  t.match(microsoft.admit(), { verdict: 'misconfigured', reason: 'client_credential', retryAfterSeconds: 15 })
   t.strictSame(changes, ['closed>open'])
 })
 

@@ -222,8 +222,12 @@ t.test(
 )
 
 t.test('a listed code is looked at before the error word', async (t) => {
-  t.match(refresh(json(400, errorBody(50196, grant))), { kind: 'try_later', reason: 'loop_detected', retryAfter: 600 })
-  t.match(refresh(json(400, errorBody(50196, grant), { 'retry-after': '1200' })), { retryAfter: 1200 })
+  t.match(refresh(json(400, errorBody(50196, grant))), {
+    kind: 'try_later',
+    reason: 'loop_detected',
+    retryAfterSeconds: 600,
+  })
+  t.match(refresh(json(400, errorBody(50196, grant), { 'retry-after': '1200' })), { retryAfterSeconds: 1200 })
   t.match(refresh(json(400, errorBody(50196, grant, { suberror: 'bad_token' }))), { kind: 'try_later' })
   t.match(refresh(json(401, errorBody(500112, client))), {
     kind: 'misconfigured',
@@ -398,10 +402,10 @@ t.test('Retry-After: seconds or a date, kept within a second and an hour', async
   ]
   for (const [value, seconds] of cases) {
     const verdict = refresh(json(429, 'Too Many Requests', { 'retry-after': value }))
-    t.equal((verdict as Extract<Verdict, { kind: 'try_later' }>).retryAfter, seconds, String(value))
+    t.equal((verdict as Extract<Verdict, { kind: 'try_later' }>).retryAfterSeconds, seconds, String(value))
   }
-  t.match(refresh(json(503, '', { 'retry-after': '7' })), { retryAfter: 7 })
-  t.match(refresh(json(400, errorBody(90033, unavailable), { 'retry-after': '7' })), { retryAfter: 7 })
+  t.match(refresh(json(503, '', { 'retry-after': '7' })), { retryAfterSeconds: 7 })
+  t.match(refresh(json(400, errorBody(90033, unavailable), { 'retry-after': '7' })), { retryAfterSeconds: 7 })
 })
 
 t.test('only facts of the expected shape are kept', async (t) => {

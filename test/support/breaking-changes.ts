@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { MORE_MAY_COME } from '../../src/http/schemas.ts'
+import { VALUES_MAY_BE_ADDED } from '../../src/http/schemas.ts'
 
 // Run by `npm run check`: what in the present OpenAPI document would break a caller of the last release. openapi/redocly.yaml says
 // by which rules; the comparison itself, both directions of it, is @redocly/cli's.
@@ -79,7 +79,7 @@ function wasOpen(document: unknown, { base }: Change): boolean {
   const list = stepsOf(base?.pointer ?? '#')
     .slice(0, -1)
     .reduce<unknown>((node, step) => (node as Record<string, unknown> | undefined)?.[step], document)
-  return (list as Record<string, unknown> | undefined)?.[MORE_MAY_COME] === true
+  return (list as Record<string, unknown> | undefined)?.[VALUES_MAY_BE_ADDED] === true
 }
 
 const METHODS = new Set(['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'])

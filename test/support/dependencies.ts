@@ -31,6 +31,7 @@ const REASONS: Record<string, string> = {
   'http-message-sig': 'a second opinion on signatures, in tests',
   node: 'Node 24 for every npm script, whatever the machine has',
   oxlint: 'lint',
+  prettier: 'formats TypeScript, YAML and JSON',
   'playwright-core': 'drives a real browser in tests',
   'structured-headers': 'a second opinion on structured fields, in tests',
   tap: 'test runner',

@@ -1,17 +1,17 @@
-import { LIMITS as LISTENER, MAX_HEADER } from '../../src/app.ts'
+import { LIMITS as LISTENER, MAX_HEADER_BYTES } from '../../src/app.ts'
 import { VARIABLES } from '../../src/config/variables.ts'
-import { MAX_MIN_TTL } from '../../src/core/integration.ts'
-import { LEASE } from '../../src/core/refresh.ts'
-import { KEPT, KEPT_FOR } from '../../src/db/token-reads.ts'
+import { MAX_MIN_TTL_SECONDS } from '../../src/core/integration.ts'
+import { LEASE_SECONDS } from '../../src/core/refresh.ts'
+import { MAX_KEPT, KEPT_FOR_MS } from '../../src/db/token-reads.ts'
 import { BODY_LIMIT, MAX_ROWS } from '../../src/http/import.ts'
-import { DEADLINE } from '../../src/http/schemas.ts'
+import { DEADLINE_MS } from '../../src/http/schemas.ts'
 import { LIMITS as VISITORS } from '../../src/http/security.ts'
-import { SESSION_MS } from '../../src/http/session.ts'
-import { EXCHANGE_TIMEOUT, MAX_BODY } from '../../src/microsoft/exchange.ts'
+import { BROWSER_SESSION_MS } from '../../src/http/session.ts'
+import { EXCHANGE_TIMEOUT_MS, MAX_BODY_BYTES } from '../../src/microsoft/exchange.ts'
 import { MAX_KEY_DAYS } from '../../src/signature/callers.ts'
 import { MAX_DIGEST_FIELD } from '../../src/signature/content-digest.ts'
 import { NONCES_REMEMBERED } from '../../src/signature/nonces.ts'
-import { MAX_LIFETIME, MAX_SIGNATURE_FIELD, MAX_SKEW, MAX_TARGET } from '../../src/signature/profile.ts'
+import { MAX_LIFETIME_SECONDS, MAX_SIGNATURE_FIELD, MAX_SKEW_SECONDS, MAX_TARGET } from '../../src/signature/profile.ts'
 
 // The README's table of limits, each from the constant that is in force.
 
@@ -22,7 +22,7 @@ const seconds = (ms: number): string => `${number(ms / 1000)} s`
 export function limitsTable(): string {
   const { DATABASE_DEADLINE_MS: deadline, CALLER_REQUESTS_PER_MINUTE: perCaller } = VARIABLES
   const rows: [what: string, limit: string, beyond: string][] = [
-    ['Request line and headers', kB(MAX_HEADER), '431'],
+    ['Request line and headers', kB(MAX_HEADER_BYTES), '431'],
     ['Body of a request', kB(LISTENER.bodyLimit), '`invalid_request`'],
     ['Body of `POST /integrations/import`; rows in it', `${kB(BODY_LIMIT)}; ${number(MAX_ROWS)}`, '`invalid_request`'],
     ['Until a request has arrived whole', seconds(LISTENER.requestTimeout), '408'],
@@ -30,12 +30,12 @@ export function limitsTable(): string {
     ['Between two requests of a connection', seconds(LISTENER.keepAliveTimeout), 'closed'],
     [
       '`deadline_ms`',
-      `${number(DEADLINE.minimum)} to ${number(DEADLINE.maximum)}, ${number(DEADLINE.default)} by default`,
+      `${number(DEADLINE_MS.minimum)} to ${number(DEADLINE_MS.maximum)}, ${number(DEADLINE_MS.default)} by default`,
       '`invalid_request`; within them the best answer by then',
     ],
     [
       '`min_ttl`',
-      `${number(MAX_MIN_TTL)} s, never more than half of the token's lifetime`,
+      `${number(MAX_MIN_TTL_SECONDS)} s, never more than half of the token's lifetime`,
       '`invalid_request`; the half takes its place',
     ],
     [
@@ -45,7 +45,7 @@ export function limitsTable(): string {
     ],
     ['Requests of one browser session or link', `${number(VISITORS.perPerson)} a minute`, '`rate_limited`'],
     ['Requests of one address', `${number(VISITORS.perAddress)} a minute`, '`rate_limited`'],
-    ['A browser session', `${number(SESSION_MS / 60_000)} minutes`, 'a page leads back to MEGDocs'],
+    ['A browser session', `${number(BROWSER_SESSION_MS / 60_000)} minutes`, 'a page leads back to MEGDocs'],
     ['Signed request target', `${number(MAX_TARGET)} characters`, '`invalid_signature`'],
     [
       '`Signature-Input`, `Signature` of a request, each',
@@ -53,18 +53,18 @@ export function limitsTable(): string {
       '`invalid_signature`',
     ],
     ['`Content-Digest`', `${number(MAX_DIGEST_FIELD)} characters`, '`invalid_signature`'],
-    ['From `created` to `expires`', `${number(MAX_LIFETIME)} s`, '`invalid_signature`'],
-    ['Between two clocks', `${number(MAX_SKEW)} s`, '`clock_skew`'],
+    ['From `created` to `expires`', `${number(MAX_LIFETIME_SECONDS)} s`, '`invalid_signature`'],
+    ['Between two clocks', `${number(MAX_SKEW_SECONDS)} s`, '`clock_skew`'],
     ['Nonces one replica remembers', `2 × ${number(NONCES_REMEMBERED)}`, '`rate_limited`'],
     [
       'Opened access tokens one replica keeps in memory',
-      `2 × ${number(KEPT)}, for at most ${seconds(2 * KEPT_FOR)} after their last use`,
+      `2 × ${number(MAX_KEPT)}, for at most ${seconds(2 * KEPT_FOR_MS)} after their last use`,
       'opened anew',
     ],
     ['A caller key', `${number(MAX_KEY_DAYS)} days`, 'a callers file with it is refused'],
-    ['An exchange with Microsoft, connecting included', seconds(EXCHANGE_TIMEOUT), 'tried again later'],
-    ['An answer of Microsoft', kB(MAX_BODY), 'not used, tried again later'],
-    ['The lease of a refresh', `${number(LEASE)} s`, 'another replica takes over'],
+    ['An exchange with Microsoft, connecting included', seconds(EXCHANGE_TIMEOUT_MS), 'tried again later'],
+    ['An answer of Microsoft', kB(MAX_BODY_BYTES), 'not used, tried again later'],
+    ['The lease of a refresh', `${number(LEASE_SECONDS)} s`, 'another replica takes over'],
     [
       'A database query',
       `\`DATABASE_DEADLINE_MS\`, ${number(Number(deadline.default))} ms by default`,

@@ -15,7 +15,7 @@ import { buildInternalApp, buildOperationsApp, buildPublicApp } from '../../src/
 import { readConfig } from '../../src/config.ts'
 import { checkDatabase } from '../../src/main.ts'
 import { readiness } from '../../src/readiness.ts'
-import { createServices, type Services, type Surroundings } from '../../src/services.ts'
+import { createServices, type Services, type Overrides } from '../../src/services.ts'
 import { createLogger } from '../../src/telemetry.ts'
 import { testDatabase } from './database.ts'
 
@@ -47,7 +47,7 @@ export interface World {
   replica: Replica
   caller: BrokerClient
   /** Another process' worth of broker on the same database. */
-  startReplica(changes?: Record<string, string>, surroundings?: Surroundings): Promise<Replica>
+  startReplica(changes?: Record<string, string>, surroundings?: Overrides): Promise<Replica>
   browser(options?: BrowserOptions): Browser
   /** A browser that stops where it would leave for Microsoft. */
   stoppingBrowser(): Browser
@@ -67,7 +67,7 @@ export interface World {
 
 export async function startWorld(
   t: Teardown,
-  options: { env?: Record<string, string>; surroundings?: Surroundings; databaseUrl?: string } = {},
+  options: { env?: Record<string, string>; surroundings?: Overrides; databaseUrl?: string } = {},
 ): Promise<World> {
   const databaseUrl = options.databaseUrl ?? (await testDatabase(t as Parameters<typeof testDatabase>[0]))
   // With PGBOUNCER in the environment (npm run test:pgbouncer) brokers go through it; the test itself looks at Postgres directly.
@@ -95,7 +95,7 @@ export async function startWorld(
     microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
     more: { DATABASE_POOL_SIZE: '6', ...pooler?.env, ...options.env },
   })
-  const startReplica = (changes: Record<string, string> = {}, surroundings: Surroundings = {}) =>
+  const startReplica = (changes: Record<string, string> = {}, surroundings: Overrides = {}) =>
     startOne(t, { ...env, ...changes }, secrets, { ...options.surroundings, ...surroundings })
   const replica = await startReplica()
   publicUrl = replica.publicUrl
@@ -157,7 +157,7 @@ async function startOne(
   t: Teardown,
   env: Record<string, string>,
   secrets: BrokerSecrets,
-  surroundings: Surroundings,
+  surroundings: Overrides,
 ): Promise<Replica> {
   const lines: string[] = []
   const config = readConfig(env)

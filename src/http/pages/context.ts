@@ -1,7 +1,7 @@
 import type { Language } from './language.ts'
 
 /** A permission with its English words: a row of PERMISSIONS in microsoft/scopes.ts. */
-export interface Permission {
+export interface MicrosoftPermission {
   scope: string
   words: string
 }
@@ -29,7 +29,7 @@ export interface Site {
   entryUrls: EntryUrls
   app: App
   /** All that are asked for today, in the order to show. */
-  permissions: readonly Permission[]
+  permissions: readonly MicrosoftPermission[]
 }
 
 /** What every page gets. */

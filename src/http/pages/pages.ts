@@ -5,9 +5,9 @@
  */
 export { accountPage, type AccountState } from './account.ts'
 export { adminConsentPage, adminConsentResultPage } from './admin-consent.ts'
-export type { App, EntryUrls, PageContext, Permission, Site } from './context.ts'
+export type { App, EntryUrls, PageContext, MicrosoftPermission, Site } from './context.ts'
 export { disconnectConfirmationPage, disconnectedPage } from './disconnect.ts'
-export { goingOnPage } from './going-on.ts'
+export { continuePage } from './continue-page.ts'
 export { LANGUAGES, pickLanguage, type Language } from './language.ts'
 export { ACCOUNT_PATH, CONFIRM_DISCONNECT_URL, CSRF_FIELD, DISCONNECT_PATH } from './paths.ts'
 export { problemPage } from './problem.ts'

@@ -7,7 +7,7 @@ import {
   DISCONNECT_PATH,
   disconnectConfirmationPage,
   disconnectedPage,
-  goingOnPage,
+  continuePage,
   LANGUAGES,
   problemPage,
   resultPage,
@@ -271,7 +271,7 @@ t.test('where consent is withdrawn depends on the account: work, personal, or bo
 })
 
 t.test('going on: by itself at once, and by a link', async (t) => {
-  const page = goingOnPage(context, `${values.goingTo}&x="y`)
+  const page = continuePage(context, `${values.goingTo}&x="y`)
   t.equal(
     read(page).find((tag) => tag.attributes['http-equiv'] === 'refresh')?.attributes.content,
     `0; url=${values.goingTo}&x="y`,

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { examine, examineFleet, examineUser } from '../src/doctor.ts'
-import { startWorld } from './support/world.ts'
+import { examine, examineFleet, examineUser } from '../../src/doctor.ts'
+import { startWorld } from '../support/world.ts'
 
 // docs/doctor.md shows what --json prints: nothing may be printed that it does not show, nor shown that is not printed.
 
-const text = readFileSync(new URL('../docs/doctor.md', import.meta.url), 'utf8')
+const text = readFileSync(new URL('../../docs/doctor.md', import.meta.url), 'utf8')
 const [checks, user, fleet] = [...text.matchAll(/```json\n([^]*?)```/g)].map(
   ([, json = '']) => JSON.parse(json) as object,
 )
@@ -57,14 +57,14 @@ t.test('the shapes in docs/doctor.md are those that are printed', async (t) => {
 t.test(
   'every chapter of the runbooks that doctor points to is there, and the decision tables begin with the command that looks',
   async (t) => {
-    const runbooks = readFileSync(new URL('../docs/runbooks.md', import.meta.url), 'utf8')
+    const runbooks = readFileSync(new URL('../../docs/runbooks.md', import.meta.url), 'utf8')
     const anchors = [...runbooks.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
       title
         .toLowerCase()
         .replace(/[^\w\s-]/g, '')
         .replaceAll(' ', '-'),
     )
-    const folder = new URL('../src/doctor/', import.meta.url)
+    const folder = new URL('../../src/doctor/', import.meta.url)
     const code = readdirSync(folder)
       .map((file) => readFileSync(new URL(file, folder), 'utf8'))
       .join('')

@@ -6,49 +6,55 @@ import type { TokenAnswer } from './refresh.ts'
 // What follows where no fresh token can be had: what is stored, when it is tried again, and what the caller is told. Pure.
 
 /** Seconds before a refusal that may be cured elsewhere is tried again by a caller's read (design 2.3). */
-const CURABLE_RETRY = 900
+const CURABLE_RETRY_SECONDS = 900
 /** Seconds of the first back-off and of the longest, before jitter. */
-const BACK_OFF = { try_later: [2, 30], misconfigured: [60, 900] } as const
+const BACK_OFF_SECONDS = { try_later: [2, 30], misconfigured: [60, 900] } as const
 /** Seconds named to callers after our credential was refused: by then the breaker has probed once or twice. */
-const CREDENTIAL_RETRY = 30
+const CREDENTIAL_RETRY_SECONDS = 30
 /** Seconds a row is left alone after that: enough for those who wait for it, less than the breaker's first pause. */
-export const CREDENTIAL_RELEASE = 5
+export const CREDENTIAL_RELEASE_SECONDS = 5
 /** Seconds for which a token counts as later than one of a generation that is not known. */
-const LATE_ENOUGH = 60
+const RECENTLY_ISSUED_SECONDS = 60
 
-export type Refusal = Exclude<Verdict, { kind: 'tokens' }>
+export type RefusedVerdict = Exclude<Verdict, { kind: 'tokens' }>
 
 /** Why no fresh token can be had now. */
-export interface Stop {
+export interface Blocked {
   verdict: StoredFailure['verdict']
   reason: Reason
   /** Seconds. */
-  retryAfter?: number
+  retryAfterSeconds?: number
   microsoft?: StoredFailure['microsoft']
 }
 
 /** Somebody is refreshing, and it takes longer than this caller waits. */
-export const IN_PROGRESS: Stop = { verdict: 'try_later', reason: 'refresh_in_progress', retryAfter: 1 }
-
-/** A refresh failed lately, or for good: nothing is sent. Only what is everybody's trouble leaves a row alone and no failure in it. */
-export function backingOff({ failure, retryIn }: Integration): Stop | undefined {
-  if (failure?.final) return toStop(failure)
-  if (retryIn === undefined || retryIn <= 0) return undefined
-  return failure === undefined ? credentialStop({ reason: 'client_credential' }) : toStop(failure, retryIn)
+export const REFRESH_IN_PROGRESS: Blocked = {
+  verdict: 'try_later',
+  reason: 'refresh_in_progress',
+  retryAfterSeconds: 1,
 }
 
-/** What is stored of a refusal that concerns this integration. `retryIn` seconds; absent: never tried again by itself. */
-export function toMark(
+/** A refresh failed lately, or for good: nothing is sent. Only what is everybody's trouble leaves a row alone and no failure in it. */
+export function blockedByRow({ failure, retryInSeconds }: Integration): Blocked | undefined {
+  if (failure?.final) return blockedBy(failure)
+  if (retryInSeconds === undefined || retryInSeconds <= 0) return undefined
+  return failure === undefined
+    ? blockedByCredential({ reason: 'client_credential' })
+    : blockedBy(failure, retryInSeconds)
+}
+
+/** What is stored of a refusal that concerns this integration. `retryInSeconds` seconds; absent: never tried again by itself. */
+export function failureToStore(
   integration: Integration,
-  refusal: Refusal,
+  refusal: RefusedVerdict,
   failures: number,
   random: Random,
-): { failure: StoredFailure; retryIn?: number } {
-  const retryIn = retryAfter(refusal, failures, random)
+): { failure: StoredFailure; retryInSeconds?: number } {
+  const retryInSeconds = retryAfterSeconds(refusal, failures, random)
   const standing = standingRefusal(integration)
   // A passing trouble says nothing about a refusal that already stands: it stays, and so does its pace.
   if (standing !== undefined && refusal.kind !== 'reconnect')
-    return { failure: standing, retryIn: Math.max(retryIn ?? 0, CURABLE_RETRY) }
+    return { failure: standing, retryInSeconds: Math.max(retryInSeconds ?? 0, CURABLE_RETRY_SECONDS) }
   return {
     failure: {
       verdict: refusal.kind,
@@ -57,28 +63,28 @@ export function toMark(
       microsoft: refusal.microsoft,
       ...(refusal.kind === 'reconnect' && refusal.claims !== undefined ? { claims: refusal.claims } : {}),
     },
-    ...(retryIn === undefined ? {} : { retryIn }),
+    ...(retryInSeconds === undefined ? {} : { retryInSeconds }),
   }
 }
 
-export function toStop({ verdict, reason, microsoft }: StoredFailure, retryIn?: number): Stop {
+export function blockedBy({ verdict, reason, microsoft }: StoredFailure, retryInSeconds?: number): Blocked {
   return {
     verdict,
     reason,
     microsoft,
-    ...(retryIn === undefined ? {} : { retryAfter: Math.max(1, Math.ceil(retryIn)) }),
+    ...(retryInSeconds === undefined ? {} : { retryAfterSeconds: Math.max(1, Math.ceil(retryInSeconds)) }),
   }
 }
 
 /** Our credential was refused: everybody's trouble, written down in nobody's row. */
-export const credentialStop = ({ reason, microsoft }: Pick<Stop, 'reason' | 'microsoft'>): Stop => ({
+export const blockedByCredential = ({ reason, microsoft }: Pick<Blocked, 'reason' | 'microsoft'>): Blocked => ({
   verdict: 'misconfigured',
   reason,
-  retryAfter: CREDENTIAL_RETRY,
+  retryAfterSeconds: CREDENTIAL_RETRY_SECONDS,
   ...(microsoft === undefined ? {} : { microsoft }),
 })
 
-const CODE_OF: Record<Stop['verdict'], FailureCode> = {
+const CODE_OF: Record<Blocked['verdict'], FailureCode> = {
   reconnect: 'reconnect_required',
   try_later: 'microsoft_unavailable',
   misconfigured: 'broker_misconfigured',
@@ -88,7 +94,11 @@ const CODE_OF: Record<Stop['verdict'], FailureCode> = {
  * A token that is still valid is never an error, whatever state the integration is in (design 2.2); but with `after`, only one of a
  * later generation will do. Throws the Failure that the stop amounts to. `stop` as a Failure: trouble of our own, such as Postgres.
  */
-export function settle(integration: Integration, after: number | undefined, stop: Stop | Failure): TokenAnswer {
+export function answerOrThrow(
+  integration: Integration,
+  after: number | undefined,
+  stop: Blocked | Failure,
+): TokenAnswer {
   const valid = isStillValid(integration) && isLaterThan(integration, after)
   if (stop instanceof Failure) {
     if (valid) return { integration, degraded: { reason: 'broker_trouble' } }
@@ -96,8 +106,9 @@ export function settle(integration: Integration, after: number | undefined, stop
   }
   // While Microsoft cannot be asked, a refusal that stands is what is known.
   const standing = stop.verdict === 'reconnect' ? undefined : standingRefusal(integration)
-  const { verdict, reason, retryAfter, microsoft } = standing === undefined ? stop : toStop(standing, stop.retryAfter)
-  const facts = { reason, ...(retryAfter === undefined ? {} : { retryAfter }) }
+  const { verdict, reason, retryAfterSeconds, microsoft } =
+    standing === undefined ? stop : blockedBy(standing, stop.retryAfterSeconds)
+  const facts = { reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }
   if (valid) return { integration, degraded: facts }
   throw new Failure(CODE_OF[verdict], { ...facts, ...(microsoft === undefined ? {} : { microsoft }) })
 }
@@ -107,9 +118,12 @@ export function settle(integration: Integration, after: number | undefined, stop
  * before a backup was restored, and cannot be compared. Then a token that has just been issued will do, so that such a caller gets
  * another one than it had, and causes a call a minute at most.
  */
-export function isLaterThan({ generation, lifetime, remaining }: Integration, after: number | undefined): boolean {
+export function isLaterThan(
+  { generation, lifetimeSeconds, remainingSeconds }: Integration,
+  after: number | undefined,
+): boolean {
   if (after === undefined || generation > after) return true
-  return generation < after && lifetime - remaining < LATE_ENOUGH
+  return generation < after && lifetimeSeconds - remainingSeconds < RECENTLY_ISSUED_SECONDS
 }
 
 function standingRefusal({ status, failure }: Integration): StoredFailure | undefined {
@@ -117,10 +131,10 @@ function standingRefusal({ status, failure }: Integration): StoredFailure | unde
 }
 
 /** Seconds until the next try is allowed; undefined: never by itself. `failures` counts those before this one. */
-function retryAfter(refusal: Refusal, failures: number, random: Random): number | undefined {
-  if (refusal.kind === 'reconnect') return refusal.final ? undefined : CURABLE_RETRY
-  if (refusal.kind === 'try_later' && refusal.retryAfter !== undefined) return refusal.retryAfter
-  const [first, last]: readonly [number, number] = BACK_OFF[refusal.kind]
+function retryAfterSeconds(refusal: RefusedVerdict, failures: number, random: Random): number | undefined {
+  if (refusal.kind === 'reconnect') return refusal.final ? undefined : CURABLE_RETRY_SECONDS
+  if (refusal.kind === 'try_later' && refusal.retryAfterSeconds !== undefined) return refusal.retryAfterSeconds
+  const [first, last]: readonly [number, number] = BACK_OFF_SECONDS[refusal.kind]
   return jittered(Math.min(first * 2 ** failures, last), random)
 }
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { openDatabase } from '../../src/db/client.ts'
-import { purge } from '../../src/db/purge.ts'
+import { deleteExpiredRows } from '../../src/db/retention.ts'
 import { testDatabase } from '../support/database.ts'
 import postgres from 'postgres'
 
@@ -26,16 +26,16 @@ t.test('what is over goes, what is not stays', async (t) => {
     (gen_random_uuid(), '\\x02', 'megdocs', '1', 'connect', false, 'connected', now() - interval '23 hours')`
   await sql`insert into event (user_id, type, caller, detail, at) values
     ('1', 'connected', 'megdocs', '{}', now() - interval '91 days'), ('1', 'connected', 'megdocs', '{}', now() - interval '89 days')`
-  t.equal(await purge(database), 4)
+  t.equal(await deleteExpiredRows(database), 4)
   for (const table of ['request_nonce', 'browser_session', 'connect_session', 'event'])
     t.equal(await count(table), 1, table)
-  t.equal(await purge(database), 0)
+  t.equal(await deleteExpiredRows(database), 0)
 })
 
 t.test('more than one batch goes in one purge, and two replicas at once do not disturb each other', async (t) => {
   const { database, sql, count } = await open(t)
   await sql`insert into request_nonce select int4send(n), now() - interval '1 second' from generate_series(1, 12000) as n`
-  const [one = 0, two = 0] = await Promise.all([purge(database), purge(database)])
+  const [one = 0, two = 0] = await Promise.all([deleteExpiredRows(database), deleteExpiredRows(database)])
   t.equal(one + two, 12_000)
   t.equal(await count('request_nonce'), 0)
 })

@@ -2,20 +2,20 @@ import { Failure } from '../core/failure.ts'
 import type { Database, Parameter, RawRow } from './client.ts'
 
 /** Most questions of one statement; a power of two. */
-export const TOGETHER = 32
+export const MAX_BATCH = 32
 /** Statements under way at once. Two: while Postgres works on one, the answers of the other are worked on here. */
-const AT_ONCE = 2
+const MAX_CONCURRENT = 2
 
-export interface Together<Ask, Row> {
+export interface BatchOptions<Ask, Row> {
   database: Database
   /** How it is sent. */
-  by: 'query' | 'read'
+  via: 'query' | 'read'
   /** The SQL for so many questions, whose parameters stand one after the other. A question may be in it several times. */
-  text(questions: number): string
+  statement(questions: number): string
   parameters(ask: Ask): readonly Parameter[]
   /** By which question and row find each other. Questions of the same name are asked once. */
-  nameOf(ask: Ask): string
-  nameIn(row: Row): string
+  keyOf(ask: Ask): string
+  keyOfRow(row: Row): string
 }
 
 /**
@@ -24,30 +24,30 @@ export interface Together<Ask, Row> {
  * the statement does, and not later than a statement may take. A question is never answered by a statement that was sent before it was
  * asked. Only for statements that wait for no lock: one that does would hold up what is asked after it.
  */
-export function gathered<Ask, Row extends RawRow>({
+export function batched<Ask, Row extends RawRow>({
   database,
-  by,
-  text,
+  via,
+  statement,
   parameters,
-  nameOf,
-  nameIn,
-}: Together<Ask, Row>): (ask: Ask) => Promise<Row | undefined> {
+  keyOf,
+  keyOfRow,
+}: BatchOptions<Ask, Row>): (ask: Ask) => Promise<Row | undefined> {
   interface Question extends PromiseWithResolvers<Row | undefined> {
     readonly ask: Ask
     /** Milliseconds of `performance.now()`. */
     readonly since: number
   }
   // The driver knows a prepared statement by its text. Few sizes, so that few are prepared.
-  const texts = Array.from({ length: Math.log2(TOGETHER) + 1 }, (_, exponent) => text(2 ** exponent))
+  const texts = Array.from({ length: Math.log2(MAX_BATCH) + 1 }, (_, exponent) => statement(2 ** exponent))
   const gathering = new Map<string, Question>()
   let underWay = 0
 
   function send(): void {
-    while (gathering.size > 0 && underWay < AT_ONCE) {
-      const batch = new Map([...gathering].slice(0, TOGETHER))
+    while (gathering.size > 0 && underWay < MAX_CONCURRENT) {
+      const batch = new Map([...gathering].slice(0, MAX_BATCH))
       for (const name of batch.keys()) gathering.delete(name)
       underWay++
-      void put(batch).finally(() => {
+      void run(batch).finally(() => {
         underWay--
         send()
       })
@@ -55,21 +55,21 @@ export function gathered<Ask, Row extends RawRow>({
   }
 
   /** Never fails; the questions do. */
-  async function put(batch: Map<string, Question>): Promise<void> {
+  async function run(batch: Map<string, Question>): Promise<void> {
     const exponent = Math.ceil(Math.log2(batch.size))
     const all = Array.from(batch.values(), ({ ask }) => parameters(ask))
     while (all.length < 2 ** exponent) all.push(all[0]!)
     const ends = Array.from(batch.values(), endInTime)
     try {
-      for (const row of await database[by]<Row>(texts[exponent]!, all.flat())) {
-        batch.get(nameIn(row))?.resolve(row)
-        batch.delete(nameIn(row))
+      for (const row of await database[via]<Row>(texts[exponent]!, all.flat())) {
+        batch.get(keyOfRow(row))?.resolve(row)
+        batch.delete(keyOfRow(row))
       }
       for (const { resolve } of batch.values()) resolve(undefined)
     } catch (error) {
       // What Postgres does not take fails alone.
       if (batch.size > 1 && error instanceof Failure && error.code === 'internal_error') {
-        await Promise.all(Array.from(batch, (one) => put(new Map([one]))))
+        await Promise.all(Array.from(batch, (one) => run(new Map([one]))))
       } else for (const { reject } of batch.values()) reject(error)
     } finally {
       for (const end of ends) clearTimeout(end)
@@ -88,7 +88,7 @@ export function gathered<Ask, Row extends RawRow>({
   }
 
   return (ask) => {
-    const name = nameOf(ask)
+    const name = keyOf(ask)
     let question = gathering.get(name)
     if (question === undefined) {
       question = { ...Promise.withResolvers<Row | undefined>(), ask, since: performance.now() }
@@ -100,21 +100,21 @@ export function gathered<Ask, Row extends RawRow>({
   }
 }
 
-/** The same by user id, for quick reads. `columns` name `user_id`. At the latest after `patienceMs`: the others of a statement may have more. */
-export function gatheredByUser<Row extends RawRow & { user_id: string }>(
+/** The same by user id, for quick reads. `columns` name `user_id`. At the latest after `timeoutMs`: the others of a statement may have more. */
+export function batchedByUser<Row extends RawRow & { user_id: string }>(
   database: Database,
-  text: (users: number) => string,
-): (userId: string, patienceMs?: number) => Promise<Row | undefined> {
-  const read = gathered<string, Row>({
+  statement: (users: number) => string,
+): (userId: string, timeoutMs?: number) => Promise<Row | undefined> {
+  const read = batched<string, Row>({
     database,
-    by: 'read',
-    text,
+    via: 'read',
+    statement,
     parameters: (userId) => [userId],
-    nameOf: (userId) => userId,
-    nameIn: (row) => row.user_id,
+    keyOf: (userId) => userId,
+    keyOfRow: (row) => row.user_id,
   })
-  return (userId, patienceMs = Infinity) =>
-    patienceMs < database.deadlineMs ? within(patienceMs, read(userId)) : read(userId)
+  return (userId, timeoutMs = Infinity) =>
+    timeoutMs < database.deadlineMs ? within(timeoutMs, read(userId)) : read(userId)
 }
 
 function within<T>(ms: number, work: Promise<T>): Promise<T> {

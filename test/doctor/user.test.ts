@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { runCommandLine } from '../src/cli.ts'
-import { generateSealingKey } from '../src/crypto/keyring.ts'
-import { examineUser } from '../src/doctor.ts'
-import type { Verdict } from '../src/doctor/check.ts'
-import type { UserFacts } from '../src/doctor/user.ts'
-import { JANE, startWorld } from './support/world.ts'
+import { runCommandLine } from '../../src/cli.ts'
+import { generateSealingKey } from '../../src/crypto/keyring.ts'
+import { examineUser } from '../../src/doctor.ts'
+import type { Conclusion } from '../../src/doctor/check.ts'
+import type { UserFacts } from '../../src/doctor/user.ts'
+import { JANE, startWorld } from '../support/world.ts'
 
 // `doctor --user`: what ops are told about one user whose documents do not open. One world; each test has a user of its own.
 
@@ -18,7 +18,7 @@ const LINK = world.env['ENTRY_URL_CONNECT']!
 
 async function look(userId: string, changes: Record<string, string> = {}) {
   const { text, json, failed } = await examineUser({ ...world.env, ...changes }, userId)
-  return { text, failed, ...(json as { user: UserFacts; verdict: Verdict }) }
+  return { text, failed, ...(json as { user: UserFacts; verdict: Conclusion }) }
 }
 
 t.test('a healthy user: account, token, keys and last events, and nobody has to act', async (t) => {

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 // for everybody else the address is what it always is: a page of ours, or none.
 
 /** The query parameter that carries the proof. */
-export const PROBE_PARAMETER = 'doctor'
+export const ARRIVAL_REPORT_PARAMETER = 'doctor'
 /** Seconds that a proof is good for, and that the prover's clock may be ahead. */
 const LIFE = 60
 const AHEAD = 5
@@ -13,7 +13,7 @@ const LABEL = 'token-broker/probe'
 const PROOF = /^(\d{10})\.([A-Za-z0-9_-]{43})$/
 
 /** A request as it came to the broker. Addresses and header fields are what the last proxy made of them. */
-export interface Arrival {
+export interface ArrivalReport {
   answered_by: 'token-broker'
   /** After TRUSTED_PROXIES had their say. */
   scheme: string
@@ -33,7 +33,7 @@ const keyOf = (secret: string): Buffer => Buffer.from(hkdfSync('sha256', secret,
 const macOf = (secret: string, seconds: string): Buffer => createHmac('sha256', keyOf(secret)).update(seconds).digest()
 
 /** `now` in milliseconds. */
-export function probeProof(secret: string, now: number): string {
+export function arrivalReportProof(secret: string, now: number): string {
   const seconds = String(Math.floor(now / 1000))
   return `${seconds}.${macOf(secret, seconds).toString('base64url')}`
 }
@@ -44,12 +44,12 @@ export const targetHash = (target: string): string => createHash('sha256').updat
  * Before everything else on the listener: what keeps ordinary requests out, such as plain HTTP, is what doctor wants to hear about. `secrets`
  * newest first, all count; `now` in milliseconds.
  */
-export function answerProbes(
+export function answerArrivalReports(
   scope: FastifyInstance,
   { secrets, now }: { secrets: readonly string[]; now(): number },
 ): void {
   scope.addHook('onRequest', async (request, reply) => {
-    const proof = (request.query as Record<string, unknown> | undefined)?.[PROBE_PARAMETER]
+    const proof = (request.query as Record<string, unknown> | undefined)?.[ARRIVAL_REPORT_PARAMETER]
     if (request.method !== 'GET' || typeof proof !== 'string' || !holds(proof, secrets, now())) return
     return reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }).send(arrivalOf(request))
   })
@@ -63,7 +63,7 @@ function holds(proof: string, secrets: readonly string[], now: number): boolean 
   return secrets.some((secret) => timingSafeEqual(macOf(secret, seconds), given))
 }
 
-function arrivalOf(request: FastifyRequest): Arrival {
+function arrivalOf(request: FastifyRequest): ArrivalReport {
   const field = (name: string): string | null => {
     const value = request.headers[name]
     return value === undefined ? null : String(value).slice(0, 200)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
 import { openDatabase } from '../../src/db/client.ts'
 import { sql } from '../../src/db/drizzle.ts'
-import { gatheredByUser, TOGETHER } from '../../src/db/gathered.ts'
+import { batchedByUser, MAX_BATCH } from '../../src/db/batch.ts'
 import { testDatabase } from '../support/database.ts'
 import { openWire } from '../support/wire.ts'
 
@@ -24,7 +24,7 @@ async function start(
   await database.run((db) =>
     db.execute(sql`insert into shelf select 'u' || n, 'v' || n from generate_series(0, 499) as n`),
   )
-  const read = gatheredByUser<Row>(
+  const read = batchedByUser<Row>(
     database,
     (users) => `select ${columns} from shelf where user_id in (${inList(users)})`,
   )
@@ -44,14 +44,14 @@ const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error)
 t.test('each gets the row asked for, or none, and those that come together cost few statements', async (t) => {
   const { read, sent } = await start(t)
   const answers = await Promise.all(
-    Array.from({ length: 3 * TOGETHER + 5 }, (_, i) => read(`u${i % 2 === 0 ? i : i + 1_000}`)),
+    Array.from({ length: 3 * MAX_BATCH + 5 }, (_, i) => read(`u${i % 2 === 0 ? i : i + 1_000}`)),
   )
   for (const [i, row] of answers.entries()) t.same(row, i % 2 === 0 ? { user_id: `u${i}`, value: `v${i}` } : undefined)
   t.same(
     sent()
       .map((statement) => statement.match(/\$/g)!.length)
       .toSorted((a, b) => a - b),
-    [8, TOGETHER, TOGETHER, TOGETHER],
+    [8, MAX_BATCH, MAX_BATCH, MAX_BATCH],
   )
 })
 
@@ -95,7 +95,7 @@ t.test('who asks after a change sees it, also while an earlier answer is under w
 
 t.test('what fails fails for all who asked, and the next are served', async (t) => {
   const { wire, database, read, busy } = await start(t, { deadlineMs: 1_000 })
-  const wrong = gatheredByUser<Row>(
+  const wrong = batchedByUser<Row>(
     database,
     (users) => `select user_id, value / 0 as value from shelf where user_id in (${inList(users)})`,
   )
@@ -103,7 +103,7 @@ t.test('what fails fails for all who asked, and the next are served', async (t) 
     await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(wrong(user)))),
     Array(3).fill({ code: 'internal_error' }),
   )
-  const divided = gatheredByUser<Row>(
+  const divided = batchedByUser<Row>(
     database,
     (users) => `select user_id, value, 1 / (substr(value, 2)::int - 2) from shelf where user_id in (${inList(users)})`,
   )

@@ -1,10 +1,10 @@
 /** Milliseconds that a share is for. */
 const WINDOW = 60_000
 
-export interface CallerShare {
+export interface CallerLimit {
   /** Seconds until the caller may ask again; undefined: it may now. Counts nothing. */
-  wait(caller: string): number | undefined
-  count(caller: string): void
+  retryAfterSeconds(caller: string): number | undefined
+  record(caller: string): void
 }
 
 /**
@@ -12,7 +12,7 @@ export interface CallerShare {
  * listener: that one waits on a store, counts before anything can be looked at, and costs every warm read a turn of the event loop.
  * Callers are few and come from the callers file, so nothing here grows. `max` is asked anew each time; `now` in milliseconds.
  */
-export function createCallerShare(max: () => number, now: () => number): CallerShare {
+export function createCallerLimit(max: () => number, now: () => number): CallerLimit {
   const windows = new Map<string, { began: number; used: number }>()
   const present = (caller: string) => {
     const window = windows.get(caller)
@@ -21,13 +21,13 @@ export function createCallerShare(max: () => number, now: () => number): CallerS
     return age >= 0 && age < WINDOW ? window : undefined
   }
   return {
-    wait(caller) {
+    retryAfterSeconds(caller) {
       const window = present(caller)
       return window === undefined || window.used < max()
         ? undefined
         : Math.max(1, Math.ceil((window.began + WINDOW - now()) / 1000))
     },
-    count(caller) {
+    record(caller) {
       const window = present(caller)
       if (window === undefined) windows.set(caller, { began: now(), used: 1 })
       else window.used++

@@ -420,7 +420,7 @@ t.test("replicas whose clocks are an hour off refresh and agree: stored times ar
   const shifted = (seconds: number) => ({ clock: { ...systemClock, now: () => systemClock.now() + seconds * 1000 } })
   // Signatures are judged by the process' clock, so these are asked at the core, not over HTTP.
   const apart = [await world.startReplica({}, shifted(3600)), await world.startReplica({}, shifted(-3600))]
-  const request = { userId: '42', minTtl: 300, deadlineMs: 8_000, requestId: 'clocks' }
+  const request = { userId: '42', minTtlSeconds: 300, deadlineMs: 8_000, requestId: 'clocks' }
   await world.setRemaining('42', 301)
   for (const { services } of apart) t.notOk((await services.refresh.tokenFor(request)).degraded)
   t.equal(calls(world), 0)
@@ -430,7 +430,7 @@ t.test("replicas whose clocks are an hour off refresh and agree: stored times ar
   t.equal(new Set(answers.map(({ integration }) => integration.expiresAt)).size, 1)
   const [row] =
     await world.sql`select extract(epoch from access_token_expires_at - now()) as left from oauth2_integration`
-  for (const { integration } of answers) t.ok(Math.abs(integration.remaining - Number(row!['left'])) < 60)
+  for (const { integration } of answers) t.ok(Math.abs(integration.remainingSeconds - Number(row!['left'])) < 60)
   // Each in turn has to take what Microsoft gives it.
   for (const { services } of apart) {
     const sent = calls(world)

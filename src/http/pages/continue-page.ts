@@ -8,7 +8,7 @@ import { texts } from './texts.ts'
  * A 200 page that sends the browser on to MEGDocs at once, with a link in case it does not: a redirect begun at Microsoft's site would
  * leave SameSite=Strict cookies behind (design 2.1).
  */
-export function goingOnPage(context: PageContext, url: string): string {
+export function continuePage(context: PageContext, url: string): string {
   const t = texts[context.language].goingOn
   return layout(
     context,

@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import { requireSignatures } from '../../src/http/signed.ts'
 import { asFailure, sendProblem } from '../../src/http/problem.ts'
-import { createGate } from '../../src/signature/gate.ts'
+import { createRequestSignatures } from '../../src/signature/request-signatures.ts'
 import { NonceMemory } from '../../src/signature/nonces.ts'
 import { signRequest } from '../../src/signature/sign.ts'
 import { AUTHORITY, CALLERS, HMAC, NOW } from './support.ts'
@@ -18,7 +18,7 @@ async function start(capacity = 1000) {
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, asFailure(error)))
   await app.register(async (scope) => {
     await requireSignatures(scope, {
-      signatures: createGate({
+      signatures: createRequestSignatures({
         callers: () => CALLERS,
         authorities: new Set([AUTHORITY]),
         scheme: 'http',

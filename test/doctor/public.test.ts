@@ -4,13 +4,13 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import t from 'tap'
-import { selfSignedCertificate, toPem } from '../sandbox/entra/certificate.ts'
-import { runCommandLine } from '../src/cli.ts'
-import { examineEntrance } from '../src/doctor.ts'
-import type { Check } from '../src/doctor/check.ts'
-import { PROBE_PARAMETER, probeProof } from '../src/http/probe.ts'
-import { systemClock } from '../src/services.ts'
-import { CALLBACK, startWorld, type Replica } from './support/world.ts'
+import { selfSignedCertificate, toPem } from '../../sandbox/entra/certificate.ts'
+import { runCommandLine } from '../../src/cli.ts'
+import { examinePublicSide } from '../../src/doctor.ts'
+import type { Check } from '../../src/doctor/check.ts'
+import { ARRIVAL_REPORT_PARAMETER, arrivalReportProof } from '../../src/http/arrival-report.ts'
+import { systemClock } from '../../src/services.ts'
+import { CALLBACK, startWorld, type Replica } from '../support/world.ts'
 
 // `doctor --public` through a little ingress that ends TLS, right or wrong. The ingress reaches the broker from 127.0.0.2, so that its
 // address and the visitor's, 127.0.0.1, can be told apart.
@@ -84,7 +84,7 @@ setDefaultCACertificates([...getCACertificates('default'), good.cert])
 
 async function look(changes: Partial<Ways> = {}, to: Replica = world.replica, env: Record<string, string> = {}) {
   ways = { ...RIGHT, to: to.publicUrl, ...changes }
-  const { text, json, failed } = await examineEntrance({ ...world.env, ...env })
+  const { text, json, failed } = await examinePublicSide({ ...world.env, ...env })
   const { checks } = json as { checks: Check[] }
   const named = Object.fromEntries(checks.map((check) => [check.name, check])) as Record<string, Check>
   return {
@@ -103,7 +103,7 @@ t.test('through an ingress that does it right, everything arrives', async (t) =>
   t.match(named['client_address']!.saw, 'Visitors come as 127.0.0.1 by way of 127.0.0.2')
   t.match(named['long_url']!.saw, '8192 bytes arrives whole')
   t.match(text, /10 ok, 0 warning, 0 failed, 0 skipped\.$/)
-  for (const secret of [world.env['SESSION_SECRETS']!, `${PROBE_PARAMETER}=`])
+  for (const secret of [world.env['SESSION_SECRETS']!, `${ARRIVAL_REPORT_PARAMETER}=`])
     t.notOk(text.includes(secret) || world.replica.logged().includes(secret))
 })
 
@@ -263,7 +263,7 @@ t.test(
   async (t) => {
     const { publicUrl } = await world.startReplica({ TRUSTED_PROXIES: '127.0.0.1' })
     const ask = async (path: string, proof: string, method = 'GET') => {
-      const answer = await fetch(`${publicUrl}${path}?${PROBE_PARAMETER}=${encodeURIComponent(proof)}`, {
+      const answer = await fetch(`${publicUrl}${path}?${ARRIVAL_REPORT_PARAMETER}=${encodeURIComponent(proof)}`, {
         method,
         headers: { 'x-forwarded-proto': 'https' },
       })
@@ -276,23 +276,23 @@ t.test(
     }
     const secret = world.env['SESSION_SECRETS']!
     const now = Date.now()
-    t.match(await ask(CALLBACK, probeProof(secret, now)), {
+    t.match(await ask(CALLBACK, arrivalReportProof(secret, now)), {
       status: 200,
       cache: 'no-store',
       cookie: null,
       body: /^\{"answered_by":"token-broker"/,
     })
-    t.equal((await ask(CALLBACK, probeProof(secret, now - 50_000))).status, 200)
-    const fresh = probeProof(secret, now)
+    t.equal((await ask(CALLBACK, arrivalReportProof(secret, now - 50_000))).status, 200)
+    const fresh = arrivalReportProof(secret, now)
     const altered = `${fresh.slice(0, -2)}${fresh.endsWith('AA') ? 'BB' : 'AA'}`
     for (const proof of [
       '',
       'x',
       altered,
       fresh.slice(0, -1),
-      probeProof(secret, now - 62_000),
-      probeProof(secret, now + 20_000),
-      probeProof(`${secret}x`, now),
+      arrivalReportProof(secret, now - 62_000),
+      arrivalReportProof(secret, now + 20_000),
+      arrivalReportProof(`${secret}x`, now),
       `${fresh},${fresh}`,
     ]) {
       const page = await ask('/auth/oauth2/microsoft/probe', proof)
@@ -301,9 +301,12 @@ t.test(
       t.equal((await ask(CALLBACK, proof)).status, 400)
     }
     t.equal((await ask(CALLBACK, fresh, 'POST')).status, 404)
-    const twice = await fetch(`${publicUrl}${CALLBACK}?${PROBE_PARAMETER}=${fresh}&${PROBE_PARAMETER}=${fresh}`, {
-      headers: { 'x-forwarded-proto': 'https' },
-    })
+    const twice = await fetch(
+      `${publicUrl}${CALLBACK}?${ARRIVAL_REPORT_PARAMETER}=${fresh}&${ARRIVAL_REPORT_PARAMETER}=${fresh}`,
+      {
+        headers: { 'x-forwarded-proto': 'https' },
+      },
+    )
     t.equal(twice.status, 400)
   },
 )
@@ -318,7 +321,7 @@ t.test(
     const { bad, named } = await look({}, world.replica, { SESSION_SECRETS: randomBytes(32).toString('base64url') })
     t.ok(bad.includes('callback failed'))
     t.match(named['callback'], { saw: /HTTP 400/, todo: /other SESSION_SECRETS/ })
-    const late = await examineEntrance(world.env, { clock: { ...systemClock, now: () => Date.now() - 300_000 } })
+    const late = await examinePublicSide(world.env, { clock: { ...systemClock, now: () => Date.now() - 300_000 } })
     t.match(late.text, /whose clock is (4|5) minutes off ours/)
   },
 )

@@ -2,14 +2,14 @@ import { createServer } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { Counter, Registry } from 'prom-client'
-import { runCommandLine } from '../src/cli.ts'
-import { generateSealingKey } from '../src/crypto/keyring.ts'
-import { sealedByKey } from '../src/db/look-fleet.ts'
-import { examineFleet } from '../src/doctor.ts'
-import type { Verdict } from '../src/doctor/check.ts'
-import type { FleetFacts } from '../src/doctor/fleet.ts'
-import { parseMetrics } from '../src/doctor/prometheus-text.ts'
-import { JANE, startWorld, type Replica, type World } from './support/world.ts'
+import { runCommandLine } from '../../src/cli.ts'
+import { generateSealingKey } from '../../src/crypto/keyring.ts'
+import { sealedByKey } from '../../src/db/diagnostics-fleet.ts'
+import { examineFleet } from '../../src/doctor.ts'
+import type { Conclusion } from '../../src/doctor/check.ts'
+import type { FleetFacts } from '../../src/doctor/fleet.ts'
+import { parseMetrics } from '../../src/doctor/prometheus-text.ts'
+import { JANE, startWorld, type Replica, type World } from '../support/world.ts'
 
 // `doctor --fleet`: whose problem it is when users cannot edit documents. Replicas answer on real operations listeners.
 
@@ -27,7 +27,7 @@ async function setUp(t: Test) {
       OPERATIONS_REPLICAS: addresses.join(','),
       ...changes,
     })
-    return { text, failed, ...(json as { fleet: FleetFacts; verdict: Verdict; also: Verdict[] }) }
+    return { text, failed, ...(json as { fleet: FleetFacts; verdict: Conclusion; also: Conclusion[] }) }
   }
   return { world, addresses, look }
 }

@@ -3,11 +3,11 @@ import type { Callers } from './callers.ts'
 import { verifyBody } from './content-digest.ts'
 import type { SigningKey } from './keys.ts'
 import { replayKey, type NonceMemory } from './nonces.ts'
-import { MAX_SKEW, RESPONSE_FIELDS } from './profile.ts'
+import { MAX_SKEW_SECONDS, RESPONSE_FIELDS } from './profile.ts'
 import { responseKey, signResponse } from './sign.ts'
 import { verifyRequest, type VerifiedRequest } from './verify.ts'
 
-export interface GateOptions {
+export interface RequestSignaturesOptions {
   /** The callers of now: the file may change while we run. */
   callers(): Callers
   /** In the form normalizeAuthority gives. */
@@ -22,7 +22,7 @@ export interface GateOptions {
 }
 
 /** Joins verifier, nonces and answers into the port that the HTTP side asks. */
-export function createGate(options: GateOptions): RequestSignatures {
+export function createRequestSignatures(options: RequestSignaturesOptions): RequestSignatures {
   function toSigned(request: VerifiedRequest, now: number): SignedRequest {
     const key = responseKey(request, options.brokerKey)
     const signed: SignedRequest = {
@@ -35,7 +35,7 @@ export function createGate(options: GateOptions): RequestSignatures {
         return seen === 'replayed' ? replayed(request.key.keyId) : undefined
       },
       replayKey: () => replayKey(request.key.keyId, request.nonce),
-      replayTtl: Math.max(1, Math.ceil(request.expires - now / 1000) + MAX_SKEW),
+      replayTtlSeconds: Math.max(1, Math.ceil(request.expires - now / 1000) + MAX_SKEW_SECONDS),
       bodyMatches: (body) => verifyBody(request.covered, body) === 'matches',
       answerFields: RESPONSE_FIELDS,
       signAnswer: (answer) => (key === undefined ? {} : signResponse(answer, request, key, { now: options.now() })),

@@ -1,5 +1,5 @@
 /** What a caller may be allowed to do (design 3). One word per operation family; a route names the one it needs. */
-export const PERMISSIONS = [
+export const CALLER_PERMISSIONS = [
   'tokens:read',
   'tokens:refresh',
   'connect:write',
@@ -9,4 +9,4 @@ export const PERMISSIONS = [
   'events:read',
   'sessions:delete',
 ] as const
-export type Permission = (typeof PERMISSIONS)[number]
+export type CallerPermission = (typeof CALLER_PERMISSIONS)[number]

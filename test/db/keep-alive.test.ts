@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Clock } from '../../src/core/ports.ts'
-import { census } from '../../src/db/due.ts'
+import { integrationCounts } from '../../src/db/keep-alive.ts'
 import { systemClock } from '../../src/services.ts'
 import { startWorld } from '../support/world.ts'
 
@@ -53,7 +53,7 @@ t.test(
       users,
     )
     t.match(await keepAliveStore.forecast(config.keepAlive), { all: users.length, due: users.length, unused: 0 })
-    t.match(await census(database), [{ status: 'active', count: users.length }])
+    t.match(await integrationCounts(database), [{ status: 'active', count: users.length }])
     t.match(await keepAlive.sweep(new AbortController().signal), { renewed: users.length, failed: 0, ended: 'done' })
     t.equal((await world.sql`select 1 from oauth2_integration where failure is not null`).length, 0)
   },

@@ -3,7 +3,7 @@ import t from 'tap'
 import { BROKER_AUTHORITY } from '../../sandbox/broker.ts'
 import { idTokenFaults } from '../../sandbox/entra/misbehaviour.ts'
 import { createBrokerClient } from '../../sandbox/megdocs/broker-client.ts'
-import { PERMISSIONS } from '../../src/signature/callers.ts'
+import { CALLER_PERMISSIONS } from '../../src/signature/callers.ts'
 import { systemClock } from '../../src/services.ts'
 import { generateKey } from '../../src/signature/keygen.ts'
 import { JANE, startWorld } from '../support/world.ts'
@@ -64,7 +64,7 @@ t.test('for another caller there is no such attempt', async (t) => {
   const { callers } = JSON.parse(before) as { callers: object[] }
   writeFileSync(
     file,
-    JSON.stringify({ callers: [...callers, { name: 'reports', permissions: PERMISSIONS, keys: [key.broker] }] }),
+    JSON.stringify({ callers: [...callers, { name: 'reports', permissions: CALLER_PERMISSIONS, keys: [key.broker] }] }),
   )
   t.equal(world.replica.services.callers.reload(), 'changed')
   const other = createBrokerClient({

@@ -5,11 +5,11 @@ import type { TLSSocket } from 'node:tls'
 // One request as a browser sends it. By node:https, because its socket shows the certificate; trust is Node's own, NODE_EXTRA_CA_CERTS included.
 
 /** Milliseconds, from the name to the last byte. */
-export const PATIENCE = 5_000
+export const TIMEOUT_MS = 5_000
 /** Characters of an answer that are kept. */
 const MAX_BODY = 65_536
 
-export interface Answer {
+export interface HttpAnswer {
   status: number
   headers: IncomingHttpHeaders
   body: string
@@ -18,11 +18,11 @@ export interface Answer {
 }
 
 /** Not followed where it redirects. `failed`: a code of Node or OpenSSL, `timeout`, or `failed`. */
-export async function visit(
+export async function httpGet(
   url: string,
   headers: Record<string, string> = {},
-): Promise<{ answer: Answer } | { failed: string }> {
-  const signal = AbortSignal.timeout(PATIENCE)
+): Promise<{ answer: HttpAnswer } | { failed: string }> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
   const send = url.startsWith('https:') ? tlsRequest : plainRequest
   try {
     return await new Promise((resolve, reject) => {

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { examineFleet } from '../src/doctor.ts'
-import type { Verdict } from '../src/doctor/check.ts'
-import { ofReads, ofSignatures } from '../src/doctor/fleet-reads.ts'
-import type { FleetFacts } from '../src/doctor/fleet.ts'
-import type { ReplicaFacts } from '../src/doctor/replicas.ts'
-import { signingKey } from '../src/signature/keys.ts'
-import { call } from './http/signed-call.ts'
-import { startWorld, type World } from './support/world.ts'
+import { examineFleet } from '../../src/doctor.ts'
+import type { Conclusion } from '../../src/doctor/check.ts'
+import { ofReads, ofSignatures } from '../../src/doctor/fleet-reads.ts'
+import type { FleetFacts } from '../../src/doctor/fleet.ts'
+import type { ReplicaFacts } from '../../src/doctor/replicas.ts'
+import { signingKey } from '../../src/signature/keys.ts'
+import { call } from '../http/signed-call.ts'
+import { startWorld, type World } from '../support/world.ts'
 
 // `doctor --fleet`: reads that fail although no row says why, and callers that are refused.
 
@@ -24,7 +24,7 @@ async function setUp(t: Test, env: Record<string, string> = {}) {
       OPERATIONS_REPLICAS: `127.0.0.1:${port}`,
       ...changes,
     })
-    return { text, failed, ...(json as { fleet: FleetFacts; verdict: Verdict; also: Verdict[] }) }
+    return { text, failed, ...(json as { fleet: FleetFacts; verdict: Conclusion; also: Conclusion[] }) }
   }
   return { world, look }
 }

@@ -113,7 +113,7 @@ export function createKeepAliveStore(database: Database): KeepAliveStore {
   }
 }
 
-export interface Census {
+export interface IntegrationCounts {
   status: 'active' | 'reconnect_required'
   count: number
   /** Seconds since the oldest refresh among them; of those that are refused for good it says nothing, so they are left out. */
@@ -121,7 +121,7 @@ export interface Census {
 }
 
 /** How many integrations there are of each status. Reads the whole table: for metrics, at most once a minute. */
-export async function census(database: Database): Promise<Census[]> {
+export async function integrationCounts(database: Database): Promise<IntegrationCounts[]> {
   return database.run((db) =>
     db
       .select({

@@ -2,7 +2,7 @@ import type { StoredFailure } from '../core/integration.ts'
 import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from '../core/ports.ts'
 import type { Database } from './client.ts'
 import { and, desc, eq, sql, type Column } from './drizzle.ts'
-import { INACTIVITY_DAYS } from './due.ts'
+import { INACTIVITY_DAYS } from './keep-alive.ts'
 import { iso } from './instants.ts'
 import { connectSessions, events, integrations, type EventDetail } from './schema.ts'
 
@@ -11,7 +11,7 @@ import { connectSessions, events, integrations, type EventDetail } from './schem
 const PROVIDER = 'microsoft'
 const secondsUntil = (column: Column) => sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
 
-export interface UserLook {
+export interface UserDiagnostics {
   id: string
   status: 'active' | 'reconnect_required'
   generation: number
@@ -27,8 +27,8 @@ export interface UserLook {
   retryAt: string | null
   /** Seconds by Postgres' clock; negative when it is over. */
   remaining: number
-  retryIn: number | null
-  leaseIn: number | null
+  retryInSeconds: number | null
+  leaseInSeconds: number | null
   /** Seconds until Microsoft lets the refresh token die, unless it is used. */
   diesIn: number
   failure: StoredFailure | null
@@ -39,7 +39,7 @@ export interface UserLook {
 }
 
 /** Undefined: not connected. */
-export async function lookAtUser(database: Database, userId: string): Promise<UserLook | undefined> {
+export async function userDiagnostics(database: Database, userId: string): Promise<UserDiagnostics | undefined> {
   const {
     id,
     status,
@@ -73,8 +73,8 @@ export async function lookAtUser(database: Database, userId: string): Promise<Us
         retryAt,
         expiresAt: integrations.accessTokenExpiresAt,
         remaining: secondsUntil(integrations.accessTokenExpiresAt),
-        retryIn: secondsUntil(retryAt),
-        leaseIn: secondsUntil(integrations.leaseUntil),
+        retryInSeconds: secondsUntil(retryAt),
+        leaseInSeconds: secondsUntil(integrations.leaseUntil),
         diesIn: sql<number>`extract(epoch from ${refreshedAt} + make_interval(days => ${INACTIVITY_DAYS}) - clock_timestamp())::float8`,
         accessToken: integrations.accessToken,
         refreshToken: integrations.refreshToken,
@@ -94,7 +94,7 @@ export async function lookAtUser(database: Database, userId: string): Promise<Us
   }
 }
 
-export interface ConnectLook {
+export interface ConnectDiagnostics {
   id: string
   caller: string
   intent: ConnectIntent
@@ -108,7 +108,7 @@ export interface ConnectLook {
 }
 
 /** The user's attempts to connect, newest first; they are kept for a day after they ended. */
-export async function lastConnects(database: Database, userId: string, limit: number): Promise<ConnectLook[]> {
+export async function lastConnects(database: Database, userId: string, limit: number): Promise<ConnectDiagnostics[]> {
   const { id, caller, intent, status, outcome, createdAt, expiresAt } = connectSessions
   const rows = await database.run((db) =>
     db
@@ -130,7 +130,7 @@ export async function lastConnects(database: Database, userId: string, limit: nu
   return rows.map((row) => ({ ...row, createdAt: iso(row.createdAt), expiresAt: iso(row.expiresAt) }))
 }
 
-export interface EventLook {
+export interface EventDiagnostics {
   /** ISO 8601. */
   at: string
   type: (typeof events.$inferSelect)['type']
@@ -139,7 +139,7 @@ export interface EventLook {
 }
 
 /** The user's events, newest first; they are kept for 90 days. */
-export async function lastEvents(database: Database, userId: string, limit: number): Promise<EventLook[]> {
+export async function lastEvents(database: Database, userId: string, limit: number): Promise<EventDiagnostics[]> {
   const { at, type, caller, detail } = events
   const rows = await database.run((db) =>
     db
