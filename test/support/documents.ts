@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { commandsTable } from '../../src/cli.ts'
 import { configurationTable } from '../../src/config.ts'
-import { PERMISSIONS as CALLER_PERMISSIONS } from '../../src/core/caller.ts'
+import { CALLER_PERMISSIONS } from '../../src/core/caller-permissions.ts'
 import { FAILURE_CODES, REASONS } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
 import { workedCall } from '../../src/http/signing-guide.ts'
@@ -79,7 +79,7 @@ const DOCUMENTS: Record<string, ReferenceDocument> = {
     title: 'Permissions',
     about:
       'Two lists that must not be confused: what a *caller* may ask of the broker, and what *MEGDocs* may do at Microsoft Graph for a user.',
-    source: '`PERMISSIONS` in `src/core/` (callers) and `src/microsoft/scopes.ts` (Microsoft Graph)',
+    source: '`src/core/caller-permissions.ts` and `src/microsoft/scopes.ts` (Microsoft Graph)',
     body: permissionsTables,
   },
   'docs/reference/metrics.md': {
