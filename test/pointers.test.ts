@@ -75,7 +75,7 @@ function pointer(whole: string, file: string, anchor: string | undefined): Omit<
   return { pointer: whole, file, ...(anchor === undefined ? {} : { anchor }) }
 }
 
-/** `docs/x.md`, `docs/x.md#y`, `README.md`, `bench/README.md#y` in any file: a path from the root. */
+/** A document by its path from the root, with or without an anchor, in any file. */
 const NAMED =
   /(?<![\w./:(-])((?:docs\/[\w/-]+|(?:[\w-]+\/)*(?:README|CONTRIBUTING|SECURITY|CHANGELOG))\.md)(?:#([\w-]+))?/g
 /** `[text](target)` and `[text]: target` in Markdown: a path from the file's own folder. */
