@@ -169,14 +169,15 @@ t.test('no line of code or comment is longer than 120 characters', async (t) => 
 })
 
 /**
- * Whether a long line is long only because of one thing that cannot be broken: a URL, or a string, template or regular
- * expression that ends on the line where it begins. A comment may be long for a URL alone.
+ * Whether a long line is long only because of one thing that cannot be broken: a URL, a row of a Markdown table, or a
+ * string, template or regular expression that ends on the line where it begins. A comment may be long for a URL alone.
  */
 function isUnbreakable(line: string): boolean {
   const withoutUrls = line.replace(/https?:\/\/\S+/g, '')
-  if (Array.from(withoutUrls).length <= 120) return true
+  if (Array.from(withoutUrls).length <= 120 || /^\s*\| .* \|$/.test(line)) return true
   if (/^\s*(?:\/\/|\/?\*|#)/.test(line)) return false
-  const literal = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(?<=[=(,:!] ?)\/(?:[^/\\\n]|\\.)+\/[a-z]*/g
+  const literal =
+    /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(?<=[=(,:!] ?|^\s*)\/(?:[^/\\\n]|\\.)+\/[a-z]*/g
   const literals = Array.from(line.matchAll(literal), ([text]) => Array.from(text).length)
   return Array.from(line).length - Math.max(0, ...literals) <= 100
 }

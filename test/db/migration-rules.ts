@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
-// What a migration may do while replicas of the last release still serve on the same database: a closed list. Read with the README's
-// "Change the database".
+// What a migration may do while replicas of the last release still serve on the same database: a closed list. See
+// CONTRIBUTING.md#add-a-migration.
 
 export interface Migration {
   tag: string
