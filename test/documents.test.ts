@@ -3,6 +3,7 @@ import t from 'tap'
 import { FAILURE_CODES, REASONS } from '../src/core/failure.ts'
 import { PROBLEMS } from '../src/http/problem.ts'
 import { texts } from '../src/http/pages/texts.ts'
+import { PERMISSIONS } from '../src/microsoft/scopes.ts'
 import { openApiText } from '../src/cli/openapi.ts'
 import { unexplained } from './support/dependencies.ts'
 import { generatedReference, REFERENCE_PATHS, storedReference } from './support/documents.ts'
@@ -70,4 +71,9 @@ t.test('every reason has words in every language, and its place in OpenAPI and d
     t.ok(failures.includes(`| \`${reason}\` | ${whoActs} | ${advice} |`), `${reason} is in docs/reference/failures.md`)
   }
   t.strictSame(Object.keys(texts.de.reasons).sort(), Object.keys(texts.en.reasons).sort())
+})
+
+t.test('every permission at Microsoft Graph has words in German', async (t) => {
+  const words: Record<string, string | undefined> = texts.de.permission.words
+  for (const { scope } of PERMISSIONS) t.ok(words[scope], scope)
 })
