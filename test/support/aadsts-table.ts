@@ -70,7 +70,10 @@ const EVIDENCE: readonly Evidence[] = [
     28003: 'The scope is empty.',
     700022: 'Scopes of more than one resource. The lookup page has another text: an assertion without a subject.',
     700023: 'No resource in the scope. The lookup page has another text: wrong audience of the assertion.',
-    650057: 'The registration does not list the requested resource.',
+    650057: [
+      'The registration does not list the requested resource.',
+      gh('ploomber/msal_streamlit_authentication/issues/43'),
+    ],
     90008: 'The application must ask for `User.Read`.',
     90038: 'The tenant belongs to a national cloud.',
     900382: ['A confidential client asked across clouds.', gh('webprofusion/certify/issues/553')],
@@ -91,7 +94,7 @@ const EVIDENCE: readonly Evidence[] = [
     9002326: 'Cross-origin redemption is for SPA only: the request had an `Origin`.',
     9002327: 'Tokens of a SPA are redeemed cross-origin only: the redirect URI has the type SPA.',
     1002016: 'TLS 1.0, TLS 1.1 or 3DES was used.',
-    650053: 'The application asked for a scope that does not exist.',
+    650053: ['The application asked for a scope that does not exist.', gh('MicrosoftDocs/azure-docs/issues/67211')],
     1003031: 'The list of permissions in the registration is broken.',
   }),
   ...evidence('ops', 'none', {
