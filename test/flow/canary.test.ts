@@ -5,6 +5,7 @@ import { BROKER_AUTHORITY } from '../../sandbox/broker.ts'
 import { createBrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import { generateKey } from '../../src/signature/keygen.ts'
 import { browserSecrets, dump, search, wiretap } from '../support/canary.ts'
+import { unlistedLogFields } from '../support/data-inventory.ts'
 import { CALLBACK, startWorld, type World } from '../support/world.ts'
 
 // Every flow and every kind of failure, with every secret written down as it passes; afterwards none of them may stand in a log,
@@ -313,6 +314,7 @@ t.test('no secret stands in logs, errors, pages, metrics, or in plain in the dat
     t.ok(text.length > 1000, `${place}: there is something to search (${text.length} characters)`)
     t.same(search(text, secrets), [], place)
   }
+  t.strictSame(unlistedLogFields(places.log), [], 'every field of these lines is in docs/data-inventory.md')
   const levels = new Set(
     places.log
       .trim()

@@ -5,6 +5,7 @@ import { createLogger } from '../../src/telemetry.ts'
 import { startTraces } from '../../src/telemetry/traces.ts'
 import { call } from '../http/signed-call.ts'
 import { browserSecrets, search, wiretap } from '../support/canary.ts'
+import { unlistedTraceAttributes } from '../support/data-inventory.ts'
 import { startCollector, type ReceivedSpan } from '../support/otlp.ts'
 import { CALLBACK, JANE, startWorld } from '../support/world.ts'
 
@@ -245,6 +246,8 @@ t.test('no secret, user, ticket or address stands in what is exported, however r
   for (const word of [user, 'jane', 'contoso', 'planted', '203.0.113.77', id, 'select ', 'oauth2/v2.0/token'])
     t.notOk(bytes.includes(word), word)
   t.notMatch(JSON.stringify(collector.spans()), /\?/, 'no query')
+  const received = [...collector.spans(), { attributes: collector.resource() }]
+  t.strictSame(unlistedTraceAttributes(received), [], 'every attribute is in docs/data-inventory.md')
   t.ok(bytes.includes('internal_error') && bytes.includes('blocked_by_policy'), 'failures were among it')
   t.strictSame(search(`${bytes}${all.at(-1)}`, all).length > 0, true, 'the search finds what is planted')
 })

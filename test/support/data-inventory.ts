@@ -1,0 +1,205 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { getTableColumns, getTableName, is, Table } from 'drizzle-orm'
+import * as schema from '../../src/db/schema.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+
+// What docs/data-inventory.md has to list, derived from the code, and what it lists.
+//
+// Columns and metric labels come from the objects themselves. Log fields and trace attributes have no such object: they are read out of
+// the source of each call that logs, and in test/flow/canary.test.ts and test/telemetry/traces.test.ts also out of real lines and spans.
+
+const SOURCE = new URL('../../src/', import.meta.url)
+const INVENTORY = new URL('../../docs/data-inventory.md', import.meta.url)
+
+export const SECTIONS = ['Columns', 'Log fields', 'Metric labels', 'Trace attributes'] as const
+export type Section = (typeof SECTIONS)[number]
+
+export interface InventoryRow {
+  names: string[]
+  cells: string[]
+}
+
+/** The rows of one section: what stands in backticks in the first cell, and all cells. */
+export function inventoryRows(section: Section, document: string = readFileSync(INVENTORY, 'utf8')): InventoryRow[] {
+  const body = document.split(`\n## ${section}\n`)[1]?.split(/\n## /)[0] ?? ''
+  return body
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => {
+      const cells = line
+        .slice(1, line.lastIndexOf('|'))
+        .split('|')
+        .map((cell) => cell.trim())
+      return { names: backticked(cells[0] ?? ''), cells }
+    })
+}
+
+export const inventoryNames = (section: Section): string[] =>
+  inventoryRows(section)
+    .flatMap(({ names }) => names)
+    .sort()
+
+export const backticked = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)
+
+/** `table.column` of every table that src/db/schema.ts exports. */
+export function schemaColumns(): string[] {
+  return Object.values(schema)
+    .filter((value) => is(value, Table))
+    .flatMap((table) => Object.values(getTableColumns(table)).map(({ name }) => `${getTableName(table)}.${name}`))
+    .sort()
+}
+
+/** The metrics that have a label, by label. */
+export function metricLabels(): Map<string, string[]> {
+  const { registry } = createMetrics({
+    elapsed: () => 0,
+    breaker: () => ({ mode: 'closed' }),
+    callerKeys: () => [],
+    noncesRemembered: () => 0,
+    sealingKeyIds: [],
+    certificates: () => [],
+    census: async () => [],
+  })
+  const labels = new Map<string, string[]>()
+  for (const metric of registry.getMetricsAsArray()) {
+    const names: unknown = Reflect.get(metric, 'labelNames')
+    if (!Array.isArray(names)) throw new TypeError(`${metric.name} has no labelNames`)
+    for (const label of names) labels.set(String(label), [...(labels.get(String(label)) ?? []), metric.name].sort())
+  }
+  return labels
+}
+
+// ---- Log fields ------------------------------------------------------------------------------------------------------
+
+/** Of every line: pino's own, and src/telemetry.ts' `base`. */
+const OF_EVERY_LINE = ['level', 'time', 'service', 'msg']
+const LOG_CALL = /\blog(?:ger)?(?:\.(?:trace|debug|info|warn|error|fatal|child)|\[[^\]]+\])\(/g
+
+/** Fields of all lines, read out of the arguments of every call in src that logs. Throws for an argument that it does not understand. */
+export function loggedFields(): string[] {
+  const files = sourceFiles()
+  const argumentsOfCalls = (call: RegExp, position: number) =>
+    files.flatMap(({ source }) =>
+      [...source.matchAll(call)].flatMap(
+        ({ index, 0: { length } }) => splitArguments(source, index + length)[position] ?? [],
+      ),
+    )
+  const textOf = (file: string) => files.find(({ name }) => name === file)?.source ?? ''
+
+  // What stands for fields in a call without being an object literal, and where these come from.
+  const resolve: Record<string, () => string[]> = {
+    // services.ts: events of refresh and keep-alive without their `kind`.
+    facts: () =>
+      [
+        ...membersOf(textOf('core/refresh.ts'), /export type RefreshEvent =([^]*?)\n\nexport/),
+        ...membersOf(textOf('core/keep-alive.ts'), /export interface Sweep \{([^]*?)\n\}/),
+        'err',
+      ].filter((name) => name !== 'kind'),
+    warning: () => membersOf(textOf('config/problems.ts'), /export interface ConfigProblem \{([^]*?)\n\}/),
+    // Fastify's, named by `requestIdLogLabel` in app.ts.
+    bindings: () => ['request_id'],
+    'auditOf(request)': () =>
+      argumentsOfCalls(/(?<!function )\baudit\(/g, 1).flatMap((text) => fieldsOf(text, resolve)),
+    // http/connect.ts: what its refusals of a page add.
+    detail: () => argumentsOfCalls(/\bproblem\(/g, 3).flatMap((text) => fieldsOf(text, resolve)),
+  }
+  const fields = argumentsOfCalls(LOG_CALL, 0).flatMap((text) => fieldsOf(text, resolve))
+  return [...new Set([...OF_EVERY_LINE, ...fields])].sort()
+}
+
+function sourceFiles(): { name: string; source: string }[] {
+  return readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => ({ name, source: withoutComments(readFileSync(new URL(name, SOURCE), 'utf8')) }))
+}
+
+const withoutComments = (source: string): string =>
+  source.replace(/^\s*\/\*\*?[^]*?\*\/|^\s*\/\/.*$/gm, '').replace(/\s\/\/ .*$/gm, '')
+
+/** Names of members in the text of a type. */
+function membersOf(source: string, type: RegExp): string[] {
+  const [, body] = type.exec(source) ?? []
+  if (body === undefined) throw new Error(`no type is found by ${type.source}`)
+  return [...body.matchAll(/\b(\w+)\??:/g)].map(([, name]) => name!)
+}
+
+const OPENING = '([{'
+const CLOSING = ')]}'
+
+/** Splits source text at a separator that stands outside of brackets and strings; ends where a bracket closes that was not opened. */
+function splitOutside(text: string, from: number, isSeparator: (text: string, at: number) => boolean): string[] {
+  const parts: string[] = []
+  let depth = 0
+  let begin = from
+  let at = from
+  for (; at < text.length; at++) {
+    const character = text[at]!
+    if (character === "'" || character === '"' || character === '`') {
+      while (text[++at] !== character && at < text.length) if (text[at] === '\\') at++
+    } else if (OPENING.includes(character)) depth++
+    else if (CLOSING.includes(character) && --depth < 0) break
+    else if (depth === 0 && isSeparator(text, at)) {
+      parts.push(text.slice(begin, at).trim())
+      begin = at + 1
+    }
+  }
+  const last = text.slice(begin, at).trim()
+  return last === '' ? parts : [...parts, last]
+}
+
+const splitArguments = (text: string, from: number): string[] => splitOutside(text, from, (t, at) => t[at] === ',')
+
+/** The names of fields that an expression gives to a line. */
+function fieldsOf(expression: string, resolve: Record<string, () => string[]>): string[] {
+  if (/^['"`]/.test(expression)) return []
+  if (expression.startsWith('(') && splitArguments(expression, 1).join(', ').length === expression.length - 2)
+    return fieldsOf(expression.slice(1, -1), resolve)
+  if (expression.startsWith('{')) {
+    return splitArguments(expression, 1).flatMap((member) => {
+      if (member.startsWith('...')) return fieldsOf(member.slice(3), resolve)
+      const [, name] = /^(\w+)(?:\s*:|$)/.exec(member) ?? []
+      if (name === undefined) throw new Error(`not understood: ${member}`)
+      return [name]
+    })
+  }
+  // condition ? one : other
+  const isQuestion = (text: string, at: number) => /^\?(?![.?])/.test(text.slice(at, at + 2)) && text[at - 1] !== '?'
+  const [condition, ...rest] = splitOutside(expression, 0, isQuestion)
+  if (condition !== undefined && rest.length > 0) {
+    const branches = splitOutside(
+      expression,
+      condition.length + expression.slice(condition.length).indexOf('?') + 1,
+      (t, at) => t[at] === ':',
+    )
+    return branches.flatMap((branch) => fieldsOf(branch, resolve))
+  }
+  const known = resolve[expression]
+  if (known === undefined) throw new Error(`fields of a log line that are not known: ${expression}`)
+  return known()
+}
+
+/** Fields of real lines, one JSON object a line, that the inventory lacks. */
+export function unlistedLogFields(lines: string): string[] {
+  const listed = new Set(inventoryNames('Log fields'))
+  const fields = lines
+    .trim()
+    .split('\n')
+    .flatMap((line) => Object.keys(JSON.parse(line) as object))
+  return [...new Set(fields)].filter((field) => !listed.has(field))
+}
+
+// ---- Trace attributes ------------------------------------------------------------------------------------------------
+
+/** Names with a dot that stand as keys in src/telemetry/open-telemetry.ts, of objects or as a first argument. */
+export function traceAttributes(): string[] {
+  const source = withoutComments(readFileSync(new URL('telemetry/open-telemetry.ts', SOURCE), 'utf8'))
+  const names = [...source.matchAll(/'([a-z_]+(?:\.[a-z_]+)+)'\s*[:,]/g)].map(([, name]) => name!)
+  return [...new Set(names)].sort()
+}
+
+/** Attributes of real spans that the inventory lacks. */
+export function unlistedTraceAttributes(spans: readonly { attributes: object }[]): string[] {
+  const listed = new Set(inventoryNames('Trace attributes'))
+  const names = spans.flatMap(({ attributes }) => Object.keys(attributes))
+  return [...new Set(names)].filter((name) => !listed.has(name))
+}
