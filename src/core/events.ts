@@ -1,4 +1,4 @@
-import type { Reason } from './failure.ts'
+import type { AnyReason, MicrosoftError } from './failure.ts'
 
 // Events: what became true of a user's integration, for callers that want to know before they ask for a token (design 2.5).
 
@@ -10,20 +10,27 @@ export const BROKER_EVENT_TYPES = [
   'disconnected',
   'imported',
 ] as const
+/** A type that this release writes. */
 export type BrokerEventType = (typeof BROKER_EVENT_TYPES)[number]
 
-export interface BrokerEvent {
+/** What is stored beside the type of an event. */
+export interface EventDetail {
+  reason?: AnyReason
+  /** `unused`: disconnected by the broker, because no caller has read it for as long as is configured. */
+  cause?: 'unused' | (string & {})
+  /** Of the tokens that came with it. */
+  generation?: number
+  microsoft?: MicrosoftError
+}
+
+export type BrokerEvent = {
   id: number
   /** ISO 8601. */
   at: string
   userId: string
-  type: BrokerEventType
-  reason?: Reason
-  /** `disconnected` by the broker itself: no caller has read it for as long as is configured. */
-  cause?: 'unused'
-  /** Of the tokens that came with it. */
-  generation?: number
-}
+  /** A newer release may have written a type that this release does not know. */
+  type: BrokerEventType | (string & {})
+} & Omit<EventDetail, 'microsoft'>
 
 export interface EventStore {
   /** The cursor behind everything that is visible now. Whoever lists integrations afterwards and reads from here on misses nothing. */

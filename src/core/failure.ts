@@ -311,7 +311,7 @@ export interface MicrosoftError {
 }
 
 export interface FailureFacts {
-  reason?: Reason
+  reason?: AnyReason
   microsoft?: MicrosoftError
   /** Seconds after which trying again makes sense. */
   retryAfterSeconds?: number

@@ -1,4 +1,4 @@
-import type { MicrosoftError, Reason } from './failure.ts'
+import type { AnyReason, MicrosoftError, StoredVerdict } from './failure.ts'
 
 /** A Microsoft account. `tenantId` + `objectId` is the identity; names are only shown (entra.md 0.12). */
 export interface Account {
@@ -22,10 +22,10 @@ export interface TokenSet {
   account?: Account
 }
 
-/** Why the last refresh brought no tokens. Kept as JSON in the row. */
+/** Why the last refresh brought no tokens. Kept as JSON in the row; read by core/stored.ts. */
 export interface StoredFailure {
-  verdict: 'try_later' | 'reconnect' | 'misconfigured'
-  reason: Reason
+  verdict: StoredVerdict
+  reason: AnyReason
   /** `reconnect` only: no further tries, the refresh token is dead. */
   final: boolean
   microsoft: MicrosoftError

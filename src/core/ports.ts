@@ -1,5 +1,5 @@
 import type { CallerPermission } from './caller-permissions.ts'
-import type { FailureCode, MicrosoftError, Reason } from './failure.ts'
+import type { AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
 // What core asks of the world. Types only, each with its contract in words; joined to implementations in services.ts.
@@ -151,12 +151,13 @@ export interface IntegrationStore {
   /**
    * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks the account
    * pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt. `ended`: the session was
-   * ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is stored and no switch was allowed.
+   * ended meanwhile (a disconnect), nothing is stored. What is written is decided by `judgeConnect` (connect-decision.ts). Resolves with
+   * the connect session as it was ended.
    */
   connect(input: {
     session: ConnectSession
     tokens: TokenSet & { refreshToken: string; account: Account }
-  }): Promise<ConnectOutcome | 'ended'>
+  }): Promise<EndedConnectSession | 'ended'>
   /** Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False: there was none. */
   disconnect(userId: string, caller: string): Promise<boolean>
   /** A page of all integrations, ordered by user id, from the one after `after` on. */
@@ -213,7 +214,7 @@ export type ConnectSessionStatus =
 
 export interface ConnectOutcome {
   result: 'connected' | 'reconnected' | 'refused'
-  reason?: Reason
+  reason?: AnyReason
   /** The caller-facing failure code when refused. */
   code?: FailureCode
   /** The account that was chosen at Microsoft. */
@@ -241,6 +242,8 @@ export interface ConnectSession {
   expired: boolean
 }
 
+export type EndedConnectSession = ConnectSession & { outcome: ConnectOutcome }
+
 export interface ConnectSessionStore {
   create(input: {
     ticketHash: Buffer
@@ -256,19 +259,19 @@ export interface ConnectSessionStore {
   /** ISO 8601: since when the user's newest attempt is at Microsoft; undefined when none is. */
   pendingSince(userId: string): Promise<string | undefined>
   /**
-   * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined: it is spent
-   * elsewhere, over or expired. `ttlSeconds` seconds.
+   * Spends the ticket of this session once, or restarts an attempt of the same browser session that has not come back yet. One UPDATE.
+   * Undefined: the ticket was spent elsewhere, or the session is over or expired.
    */
   authorize(input: {
-    ticketHash: Buffer
+    session: Pick<ConnectSession, 'id' | 'userId'>
     browserSession: Buffer
     stateHash: Buffer
     nonce: string
     codeVerifier: string
     ttlSeconds: number
   }): Promise<ConnectSession | undefined>
-  /** A manage ticket: spent once by one browser session. */
-  open(input: { ticketHash: Buffer; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
+  /** Spends the manage ticket of this session once, for one browser session. One UPDATE. */
+  open(input: { id: string; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
   /** One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late. Seals the code. */
   receiveCode(input: {
     stateHash: Buffer
