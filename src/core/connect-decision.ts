@@ -1,8 +1,8 @@
 import { isSameAccount, type Account } from './integration.ts'
 import type { ConnectOutcome, ConnectSession } from './ports.ts'
 
-// What a completed connect writes (docs/design.md#connect). Pure: the store calls it inside its transaction, with the row locked, as
-// db/import.ts calls `judge`.
+// What a completed connect writes (docs/design.md#connect). Pure: the store calls it inside its transaction, with the
+// row locked, as db/import.ts calls `judge`.
 
 /** The integration that is stored for the user. `account` is missing until the first refresh of an imported row. */
 export interface StoredForConnect {
@@ -22,8 +22,8 @@ export type ConnectDecision =
     }
 
 /**
- * The account pin: a user who has connected one account gets another one only by a connect session that allows a switch. The account is
- * `tid` and `oid` (docs/microsoft.md#accounts).
+ * The account pin: a user who has connected one account gets another one only by a connect session that allows a
+ * switch. The account is `tid` and `oid` (docs/microsoft.md#accounts).
  */
 export function judgeConnect(
   stored: StoredForConnect | undefined,

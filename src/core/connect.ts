@@ -15,8 +15,8 @@ import type {
   Random,
 } from './ports.ts'
 
-// One connect session from begin to outcome (docs/design.md#connect): begin · open the ticket · receive Microsoft's answer · complete.
-// This file knows no cookies, pages or URLs of ours; for it a browser session is a hash.
+// One connect session from begin to outcome (docs/design.md#connect): begin · open the ticket · receive Microsoft's
+// answer · complete. This file knows no cookies, pages or URLs of ours; for it a browser session is a hash.
 
 /** How long each step may take (docs/design.md#connect). */
 const STEP_SECONDS = { ticket: 600, atMicrosoft: 1800, completion: 300, manage: 1800 }
@@ -65,16 +65,17 @@ export interface Connect {
   /** Finds the session of a ticket without spending it. */
   peek(ticket: string): Promise<ConnectSession | undefined>
   /**
-   * Spends the ticket of a session that `peek` returned, for this browser session. The same browser may come back (reload, back button)
-   * until Microsoft has answered.
+   * Spends the ticket of a session that `peek` returned, for this browser session. The same browser may come back
+   * (reload, back button) until Microsoft has answered.
    */
   openTicket(input: { known: ConnectSession; browserSession: Buffer; requestId: string }): Promise<TicketOutcome>
   /** Consumes the state once. The code is kept sealed and not redeemed, because only MEGDocs knows who is logged in. */
   receive(answer: CallbackAnswer, browserSession: Buffer | undefined): Promise<CallbackOutcome>
   /**
-   * Redeems the code and stores the integration, for the caller and the user that began (docs/design.md#completion). Repeating it gives the
-   * stored outcome. For another user the attempt ends and its code is not redeemed. Throws Failure `not_found` (unknown id, another caller's),
-   * `connect_refused` with `not_the_same_user` (an attempt that is over or not back yet), `connect_session_expired`.
+   * Redeems the code and stores the integration, for the caller and the user that began (docs/design.md#completion).
+   * Repeating it gives the stored outcome. For another user the attempt ends and its code is not redeemed. Throws
+   * Failure `not_found` (unknown id, another caller's), `connect_refused` with `not_the_same_user` (an attempt that is
+   * over or not back yet), `connect_session_expired`.
    */
   complete(input: { id: string; caller: string; userId: string; requestId: string }): Promise<EndedConnectSession>
   /** For `GET /connect-sessions/:id`. Throws Failure `not_found`. */
@@ -94,7 +95,10 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
     return session
   }
 
-  /** Sends the code, and once more after a passing failure of Microsoft: a code that was not answered is usually still valid. */
+  /**
+   * Sends the code, and once more after a passing failure of Microsoft: a code that was not answered is usually still
+   * valid.
+   */
   async function redeem(request: CodeRequest): Promise<CodeVerdict> {
     const began = clock.elapsed()
     const verdict = await microsoft.redeem(request)
@@ -136,8 +140,9 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
   }
 
   /**
-   * The browser came back with another user than the one who began (docs/security.md#connect-flow): somebody was made to approve for
-   * somebody else. The attempt ends here, so that the user who began it cannot complete it afterwards. Its code expires at Microsoft.
+   * The browser came back with another user than the one who began (docs/security.md#connect-flow): somebody was made
+   * to approve for somebody else. The attempt ends here, so that the user who began it cannot complete it afterwards.
+   * Its code expires at Microsoft.
    */
   async function refuseStranger(known: ConnectSession): Promise<EndedConnectSession> {
     if (known.outcome?.reason === 'not_the_same_user') return { ...known, outcome: known.outcome }
@@ -274,8 +279,8 @@ const CODE_OF_REFUSAL = {
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /**
- * First connect: an account picker, because a shared computer must not sign in a colleague silently. Reconnect: directly to the stored
- * account. Microsoft does not accept both at once (docs/microsoft.md#prompt-and-login-hint).
+ * First connect: an account picker, because a shared computer must not sign in a colleague silently. Reconnect:
+ * directly to the stored account. Microsoft does not accept both at once (docs/microsoft.md#prompt-and-login-hint).
  */
 function signInHints(
   account: Account | undefined,
@@ -285,8 +290,8 @@ function signInHints(
 }
 
 /**
- * `error` values of an authorize answer (RFC 6749 section 4.1.2.1, docs/microsoft.md#callback-errors). `access_denied` also means "an
- * administrator must approve".
+ * `error` values of an authorize answer (RFC 6749 section 4.1.2.1, docs/microsoft.md#callback-errors). `access_denied`
+ * also means "an administrator must approve".
  */
 const CALLBACK_REASONS: Record<string, Reason> = {
   access_denied: 'not_approved',

@@ -1,6 +1,6 @@
 import type { AnyReason, MicrosoftError } from './failure.ts'
 
-// Events: what became true of a user's integration, for callers that want to know before they ask for a token (design 2.5).
+// Events tell callers what changed in a user's integration, before they ask for a token (docs/design.md#events).
 
 export const BROKER_EVENT_TYPES = [
   'connected',
@@ -33,11 +33,15 @@ export type BrokerEvent = {
 } & Omit<EventDetail, 'microsoft'>
 
 export interface EventStore {
-  /** The cursor behind everything that is visible now. Whoever lists integrations afterwards and reads from here on misses nothing. */
+  /**
+   * The cursor behind everything that is visible now. A caller that lists integrations afterwards and reads from here
+   * misses nothing.
+   */
   newest(): Promise<string>
   /**
-   * Events after the cursor, in the order in which they became true; without one, from the oldest that is kept. `more`: the page is full.
-   * `expired`: the cursor is of another database, or events behind it may have been purged.
+   * Events after the cursor, in the order in which they became true; without a cursor, from the oldest that is kept.
+   * `more`: the page is full. `expired`: the cursor belongs to another database, or events behind it may have been
+   * deleted.
    */
   read(input: {
     after?: string

@@ -1,8 +1,8 @@
 import type { BrokerEventType, EventDetail } from './events.ts'
 import type { IntegrationStatus, StoredFailure } from './integration.ts'
 
-// What the end of a refresh writes beside tokens or failure: the status, and the event that tells callers (docs/design.md#events).
-// Pure: the store calls it with the status that the row has at that moment.
+// What the end of a refresh writes beside tokens or failure: the status, and the event that tells callers
+// (docs/design.md#events). Pure: the store calls it with the status that the row has at that moment.
 
 /** What every write of tokens sets, whoever writes them: a refresh, a connect or an import (docs/design.md#refresh). */
 export const CLEARED_BY_TOKENS = {
@@ -18,7 +18,10 @@ export interface EventToWrite {
   detail: EventDetail
 }
 
-/** New tokens of a refresh were saved. `recovered`: the integration was marked for a reconnect until now, and works again. */
+/**
+ * New tokens of a refresh were saved. `recovered`: the integration was marked for a reconnect until now, and works
+ * again.
+ */
 export function judgeTokens(was: IntegrationStatus, generation: number): { recovered: boolean; event?: EventToWrite } {
   return was === 'reconnect_required'
     ? { recovered: true, event: { type: 'recovered', detail: { generation } } }

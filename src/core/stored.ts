@@ -10,9 +10,9 @@ import {
 import type { Account, IntegrationStatus, StoredFailure } from './integration.ts'
 import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from './ports.ts'
 
-// Reads what is stored as JSON or as a word. A newer release may have written values that this release does not know, and a person
-// may have changed a row by hand. Nothing here throws: a word that is not known is kept where it is only shown, and everything
-// else gets the safe default that its function names (docs/design.md#tables).
+// Reads what is stored as JSON or as a word. A newer release may have written values that this release does not know,
+// and a person may have changed a row by hand. Nothing here throws: a word that is not known is kept where it is only
+// shown, and everything else gets the safe default that its function names (docs/design.md#tables).
 
 /** The columns that are read here. */
 export type StoredColumn =
@@ -58,7 +58,9 @@ const oneOf =
   (value: unknown): T | undefined =>
     known.find((one) => one === value)
 
-/** Reads members of one object. A member that is absent or null is left out; so is a malformed one, which is reported. */
+/**
+ * Reads members of one object. A member that is absent or null is left out; so is a malformed one, which is reported.
+ */
 function membersOf(fields: Fields, onMalformed: () => void) {
   return <K extends string, T>(
     name: string,
@@ -74,9 +76,9 @@ function membersOf(fields: Fields, onMalformed: () => void) {
 }
 
 /**
- * Why the last refresh of an integration with this status brought no tokens. Undefined: nothing is stored. `final` counts in every
- * form in which the statements count it (db/integration-statements.ts), and only a reconnect helps then. Without a verdict that is
- * known, the status tells it.
+ * Why the last refresh of an integration with this status brought no tokens. Undefined: nothing is stored. `final`
+ * counts in every form in which the statements count it (db/integration-statements.ts), and only a reconnect helps
+ * then. Without a verdict that is known, the status tells it.
  */
 export function readFailure(
   value: unknown,
@@ -139,8 +141,9 @@ function readAccount(value: unknown): Account | undefined {
 }
 
 /**
- * How a connect session with this stored status ended. Undefined: nothing is stored. A result that is not known is told by the status:
- * only a session that is stored as connected may be shown as connected. An unknown code becomes `connect_refused`.
+ * How a connect session with this stored status ended. Undefined: nothing is stored. A result that is not known is told
+ * by the status: only a session that is stored as connected may be shown as connected. An unknown code becomes
+ * `connect_refused`.
  */
 export function readOutcome(
   value: unknown,
@@ -180,8 +183,9 @@ const SESSION_STATUSES: readonly ConnectSessionStatus[] = [
 ]
 
 /**
- * A status that is not known is told by the outcome, if there is one; else the session has expired if its time is over, and else it is
- * being completed elsewhere: a caller that asks again sees how it ended. No statement changes a session with such a status.
+ * A status that is not known is told by the outcome, if there is one; else the session has expired if its time is over,
+ * and else it is being completed elsewhere: a caller that asks again sees how it ended. No statement changes a session
+ * with such a status.
  */
 export function readSessionStatus(
   status: string,
@@ -193,7 +197,10 @@ export function readSessionStatus(
   return expired ? 'expired' : 'completing'
 }
 
-/** An intent that is not known is shown as a connect; the statements that open a ticket compare the stored word and refuse it. */
+/**
+ * An intent that is not known is shown as a connect; the statements that open a ticket compare the stored word and
+ * refuse it.
+ */
 export function readIntent(intent: string): ConnectIntent {
   return intent === 'manage' ? 'manage' : 'connect'
 }

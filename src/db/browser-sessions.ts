@@ -11,8 +11,8 @@ export async function endBrowserSessions(db: Drizzle | Transaction, userId: stri
 }
 
 /**
- * A completed connect ends the user's browser sessions (docs/security.md#browser-sessions). A session with another attempt at Microsoft
- * only loses its access to the account page, so that two tabs do not disturb each other.
+ * A completed connect ends the user's browser sessions (docs/security.md#browser-sessions). A session with another
+ * attempt at Microsoft only loses its access to the account page, so that two tabs do not disturb each other.
  */
 export async function endBrowserSessionsButPending(tx: Transaction, userId: string): Promise<void> {
   const pending = tx
@@ -68,7 +68,8 @@ export function createBrowserSessionStore(database: Database, onMalformed?: OnMa
     },
 
     async update(idHash, data, userId, ttlSeconds) {
-      // Merged, not replaced: if two requests read the same session, the later save would lose what the earlier one added (measured).
+      // Merged, not replaced: if two requests read the same session, the later save would lose what the earlier one
+      // added (measured).
       await database.run((db) =>
         db
           .update(browserSessions)
@@ -78,8 +79,8 @@ export function createBrowserSessionStore(database: Database, onMalformed?: OnMa
     },
 
     async destroy(idHash) {
-      // Keep anonymous sessions: they hold nothing, and a second tab may still use this cookie. A new cookie for that tab would replace
-      // the cookie of the first one.
+      // Keep anonymous sessions: they hold nothing, and a second tab may still use this cookie. A new cookie for that
+      // tab would replace the cookie of the first one.
       await database.run((db) =>
         db
           .delete(browserSessions)

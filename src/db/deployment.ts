@@ -22,8 +22,9 @@ export async function recordedDeployment(
 }
 
 /**
- * The first start records its public base URL, and every later start compares its own with it: user 42 of another deployment is another
- * person (docs/design.md#database). Throws Failure `broker_misconfigured` if the database belongs to another deployment.
+ * The first start records its public base URL, and every later start compares its own with it: user 42 of another
+ * deployment is another person (docs/design.md#database). Throws Failure `broker_misconfigured` if the database belongs
+ * to another deployment.
  */
 export async function claimDeployment(database: Database, publicBaseUrl: string): Promise<{ epoch: string }> {
   await database.run((db) => db.insert(deployment).values({ publicBaseUrl }).onConflictDoNothing())
@@ -45,8 +46,8 @@ export async function recordedSealingKeys(database: Database): Promise<Map<strin
 }
 
 /**
- * Every configured key whose id is recorded in this database must be the recorded key; writes nothing. Throws Failure `token_unreadable`
- * with a sentence for ops as its detail.
+ * Every configured key whose id is recorded in this database must be the recorded key; writes nothing. Throws Failure
+ * `token_unreadable` with a sentence for ops as its detail.
  */
 export async function checkCanaries(database: Database, vault: Canaries): Promise<{ recorded: string[] }> {
   const recorded = await recordedSealingKeys(database)
@@ -64,9 +65,10 @@ export async function checkCanaries(database: Database, vault: Canaries): Promis
 }
 
 /**
- * Before serving: the canaries open, and no key is missing that may have sealed a value here. A key is recorded when a replica begins to
- * seal with it, not while replicas only read with it (such a key may be removed again), and `reseal` deletes the record when no value is
- * left under it. Throws Failure `token_unreadable` with a sentence for ops as its detail.
+ * Before serving: the canaries open, and no key is missing that may have sealed a value here. A key is recorded when a
+ * replica begins to seal with it, not while replicas only read with it (such a key may be removed again), and `reseal`
+ * deletes the record when no value is left under it. Throws Failure `token_unreadable` with a sentence for ops as its
+ * detail.
  */
 export async function proveSealingKeys(database: Database, vault: Canaries): Promise<void> {
   const { recorded } = await checkCanaries(database, vault)

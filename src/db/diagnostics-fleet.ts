@@ -7,19 +7,24 @@ import { statusOf } from './integration-statements.ts'
 import { keyIdIn, type KeyCounts } from './reseal.ts'
 import { connectSessions, events, integrations } from './schema.ts'
 
-// What doctor reports about all users. Reads only; each statement reads a whole table once, so do not run them every minute.
+// What doctor reports about all users. Reads only; each statement reads a whole table once, so do not run them every
+// minute.
 
 /** Integrations whose last refresh failed in the same way. */
 export interface FailureGroup {
   status: IntegrationStatus
-  /** As it is stored: a newer release may have written one that this release does not know. `unknown` if it is no word. */
+  /**
+   * As it is stored: a newer release may have written one that this release does not know. `unknown` if it is no word.
+   */
   reason: string
   tenantId: string | null
   aadsts: number | null
   count: number
   /** Of them, those whose last failure is at most a day old. */
   lastDay: number
-  /** ISO 8601. When the first of them began to fail for this reason, and the last try; null if the rows do not say it. */
+  /**
+   * ISO 8601. When the first of them began to fail for this reason, and the last try; null if the rows do not say it.
+   */
   firstAt: string | null
   lastAt: string | null
 }
@@ -44,14 +49,17 @@ const instantIn = (member: 'at' | 'since') => {
   return sql`case when ${value} ~ '^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z$' then ${value} end`
 }
 
-/** Groups with failures of the last day first, then the largest; at most `limit`. `groups`: how many there are in all. */
+/**
+ * Groups with failures of the last day first, then the largest; at most `limit`. `groups`: how many there are in all.
+ */
 export async function failureGroups(
   database: Database,
   limit: number,
 ): Promise<{ list: FailureGroup[]; groups: number }> {
   const { failure, tenantId } = integrations
   const at = instantIn('at')
-  // Times are compared as text, because all are written in one form, and a row with another form must not break the report.
+  // Times are compared as text, because all are written in one form, and a row with another form must not break the
+  // report.
   const rows = await database.run((db) =>
     db.execute<FailureRow>(sql`
     select ${sql.raw(statusOf())} as status, left(${failure}->>'reason', 100) as reason, ${tenantId} as tenant,
@@ -73,7 +81,10 @@ export async function failureGroups(
   return { list, groups: rows[0]?.groups ?? 0 }
 }
 
-/** ISO 8601; null: none is known. Tokens from a connect (both times of one statement) or an import (its event) are no refresh. */
+/**
+ * ISO 8601; null: none is known. Tokens from a connect (both times of one statement) or an import (its event) are no
+ * refresh.
+ */
 export async function lastRefresh(database: Database): Promise<string | null> {
   const { refreshedAt, connectedAt, userId, generation } = integrations
   const [row] = await database.run((db) =>
@@ -131,8 +142,8 @@ export async function eventCounts(database: Database): Promise<{ type: string; l
 const WINDOW_ROWS = 10_000
 
 /**
- * Counts stored values by the key that sealed them (empty: no sealed value), without opening one. `complete` is false if `mayGoOn`
- * returned false before the end.
+ * Counts stored values by the key that sealed them (empty: no sealed value), without opening one. `complete` is false
+ * if `mayGoOn` returned false before the end.
  */
 export async function sealedByKey(
   database: Database,

@@ -8,7 +8,9 @@ import { deployment, events } from './schema.ts'
 
 /** Any fixed number, the same in every release: the advisory lock that all writers of events take in turn. */
 const EVENT_LOCK = 7_290_421
-/** Days after which a cursor is refused: one fewer than events are kept (retention.ts), for transactions that took long. */
+/**
+ * Days after which a cursor is refused: one fewer than events are kept (retention.ts), for transactions that took long.
+ */
 const CURSOR_DAYS = 89
 
 export interface NewEvent {
@@ -19,9 +21,9 @@ export interface NewEvent {
 }
 
 /**
- * Writes an event in the transaction that makes it true. The lock is taken before the id, so ids become visible in order and
- * a reader's cursor never passes an event that commits later (docs/design.md#events). Call it late in the transaction, because it makes
- * all writers wait for each other.
+ * Writes an event in the transaction that makes it true. The lock is taken before the id, so ids become visible in
+ * order and a reader's cursor never passes an event that commits later (docs/design.md#events). Call it late in the
+ * transaction, because it makes all writers wait for each other.
  */
 export const appendEvent = (tx: Transaction, event: NewEvent): Promise<void> => appendEvents(tx, [event])
 
@@ -35,8 +37,8 @@ export async function appendEvents(tx: Transaction, list: readonly NewEvent[]): 
 }
 
 /**
- * A position in the events: after this id. `at` (seconds since the epoch, Postgres' clock) is a moment at which no event up to this id was
- * missing. So its age alone tells whether events behind it may have been deleted.
+ * A position in the events: after this id. `at` (seconds since the epoch, Postgres' clock) is a moment at which no
+ * event up to this id was missing. So its age alone tells whether events behind it may have been deleted.
  */
 interface Cursor {
   epoch: string
@@ -53,7 +55,10 @@ function parse(text: string): Cursor | undefined {
 
 /** `onMalformed` is called for stored values whose form no release writes. */
 export function createEventStore(database: Database, onMalformed?: OnMalformed): EventStore {
-  /** One statement, so that all of it is from one snapshot. Throws Failure `broker_misconfigured` if no deployment is recorded. */
+  /**
+   * One statement, so that all of it is from one snapshot. Throws Failure `broker_misconfigured` if no deployment is
+   * recorded.
+   */
   async function standing(): Promise<{ epoch: string; newest: number; now: number }> {
     const [row] = await database.run((db) =>
       db

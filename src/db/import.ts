@@ -9,7 +9,7 @@ import { exactly } from './instants.ts'
 import { lockUsers, nextGeneration, PROVIDER, sealContext } from './integration-rows.ts'
 import { events, integrations } from './schema.ts'
 
-// Import in few statements for many rows: lock the users, read what is known of them, write what may be written, then the events.
+// Import needs few statements for many rows: lock the users, read what is stored for them, write the rows, then the events.
 
 const EPOCH = new Date(0).toISOString()
 
@@ -37,7 +37,7 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
     }
   }
 
-  /** Every write of tokens takes a new generation and clears lease, failure and retry_at (design 2.3). */
+  /** Every write of tokens takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh). */
   function columns(id: string, row: ImportRow, stored: StoredRow | undefined) {
     const context = { id, userId: row.userId }
     // What the row does not know stays; of a new one the first refresh fills it.

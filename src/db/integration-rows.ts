@@ -8,7 +8,8 @@ import { isoOfEpoch } from './instants.ts'
 import type { AccountColumns, IntegrationColumns, StateColumns } from './integration-statements.ts'
 import { generations } from './schema.ts'
 
-// Shared by everything that reads or writes rows of `oauth2_integration`: columns, remaining times, sealing, the lock per user.
+// Shared by everything that reads or writes rows of `oauth2_integration`: columns, remaining times, sealing, the lock
+// per user.
 
 export const PROVIDER = 'microsoft'
 

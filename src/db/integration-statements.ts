@@ -1,8 +1,8 @@
 import type { IntegrationStatus } from '../core/integration.ts'
 import { generations } from './schema.ts'
 
-// The statements that every token needs, as they go over the wire. They are written out, because building and mapping them with drizzle
-// costs as much as unsealing (bench/README.md).
+// The statements that every token needs, as they go over the wire. They are written out, because building and mapping
+// them with drizzle costs as much as unsealing (bench/README.md).
 
 /** Seconds since the epoch (instants.ts). */
 const epoch = (instant: string): string => `extract(epoch from ${instant})`
@@ -13,8 +13,9 @@ const until = (column: string): string => epoch(`${column} - clock_timestamp()`)
 const isFinal = (row = ''): string => `coalesce(${row}failure->>'final' = 'true', false)`
 
 /**
- * The status; one that only a newer release knows is told by the stored failure, as in core/stored.ts. Such a row is read and refreshed
- * like one with the status it is told as, and a refresh leaves the stored word. `row`: empty, or a table name and a dot.
+ * The status of a row. A status of a newer release is replaced by what the stored failure means: `reconnect_required`
+ * if the verdict is reconnect, else `active`. Such a row is read and refreshed like any other, and a refresh keeps the
+ * stored word. `row`: empty, or a table name and a dot.
  */
 export const statusOf = (
   row = '',
@@ -65,8 +66,9 @@ export type IntegrationColumns = StateColumns &
 export type TokenColumns = IntegrationColumns & { access_token: Buffer | null }
 
 /**
- * For so many users at once. One parameter for each user instead of one array for all: Postgres knows the length of an array only from its
- * value, so a generic plan looks more expensive to it than a plan for this array, and it may plan the statement each time.
+ * For so many users at once. One parameter for each user instead of one array for all: Postgres knows the length of an
+ * array only from its value, so a generic plan looks more expensive to it than a plan for this array, and it may plan
+ * the statement each time.
  */
 const ofUsers =
   (columns: string) =>
@@ -95,9 +97,10 @@ const values = (types: readonly string[], rows: number): string =>
   ).join(', ')
 
 /**
- * For each claim: id, generation and status as they were read, owner, seconds of the lease, and whether a caller's read asks for it. The
- * last is noted once an hour only, because its column has an index and the others of this statement have none (a heap-only update). A
- * row that somebody else is writing at the moment is skipped, so that no claim waits: such a claim is not won.
+ * For each claim: id, generation and status as they were read, owner, seconds of the lease, and whether a caller's read
+ * asks for it. The last is noted once an hour only, because its column has an index and the others of this statement
+ * have none (a heap-only update). A row that somebody else is writing at the moment is skipped, so that no claim waits:
+ * such a claim is not won.
  */
 export const CLAIM = (claims: number): string => `
   with wanted (id, generation, status, owner, seconds, used) as (values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'boolean'], claims)}),
@@ -121,9 +124,9 @@ export type ClaimColumns = AccountColumns &
   }
 
 /**
- * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life, scopes, and four values of
- * the account; null where Microsoft sent nothing new. Every write of tokens takes a new generation and clears lease, failure and retry_at
- * (docs/design.md#refresh).
+ * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life,
+ * scopes, and four values of the account; null where Microsoft sent nothing new. Every write of tokens takes a new
+ * generation and clears lease, failure and retry_at (docs/design.md#refresh).
  */
 const save = (sets: number, lock: string): string => `
   with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes, new_tenant, new_object, new_username, new_name) as (

@@ -40,7 +40,10 @@ import {
 import { integrations } from './schema.ts'
 import { createTokenReads } from './token-reads.ts'
 
-/** Rolls back a connect whose session was ended meanwhile. A Failure, so that it passes the translation of driver errors. */
+/**
+ * Rolls back a connect whose session was ended meanwhile. A Failure, so that it passes the translation of driver
+ * errors.
+ */
 class Ended extends Failure {
   constructor() {
     super('connect_session_expired')
@@ -161,7 +164,8 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
       try {
         refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refresh_token)
       } catch (error) {
-        // Nothing can be sent, so nobody must wait for this lease. The row itself stays as it is (docs/design.md#sealing).
+        // Nothing can be sent, so nobody must wait for this lease. The row itself stays as it is
+        // (docs/design.md#sealing).
         await endLease(integration, owner)
         throw error
       }
@@ -175,7 +179,8 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
     },
 
     async saveTokens(integration, tokens) {
-      // In the ordinary case in one statement with others. A row that is marked (perhaps since it was read) also gets an event, in a transaction.
+      // In the ordinary case in one statement with others. A row that is marked (perhaps since it was read) also gets
+      // an event, in a transaction.
       const { id, generation } = integration
       const sealed = sealedTokens(integration, tokens, vault)
       const { accessToken, refreshToken = null } = sealed
@@ -220,7 +225,8 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
         const rows = await tx
           .update(integrations)
           .set({
-            // `at` stays the time of a refusal that already stands. `since` is the time of the first failure in a row with this reason.
+            // `at` stays the time of a refusal that already stands. `since` is the time of the first failure in a row
+            // with this reason.
             failure: sql`jsonb_build_object('at', ${NOW}) || ${JSON.stringify(failure)}::jsonb || jsonb_build_object('since', coalesce(
               case when ${stored}->>'reason' = ${failure.reason} then coalesce(${stored}->>'since', ${stored}->>'at') end, ${NOW}))`,
             failures: sql`${integrations.failures} + 1`,
@@ -325,7 +331,8 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
           .returning({ id: integrations.id })
         await endConnectSessions(tx, userId)
         await endBrowserSessions(tx, userId)
-        // Also if there was no row: a running import may still bring this user, and finds by this event that they left (import.ts).
+        // Also if there was no row: a running import may still bring this user, and finds by this event that they left
+        // (import.ts).
         await appendEvent(tx, { userId, type: 'disconnected', caller })
         return rows.length > 0
       })

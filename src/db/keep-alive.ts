@@ -8,7 +8,8 @@ import { lockUser } from './integration-rows.ts'
 import { statusOf } from './integration-statements.ts'
 import { integrations } from './schema.ts'
 
-// Statements over all integrations: which need a refresh to stay alive, which nobody uses, how many there are of each kind.
+// Statements over all integrations: which need a refresh to stay alive, which nobody uses, how many there are of each
+// kind.
 
 /** Days after which Microsoft invalidates an unused refresh token (docs/microsoft.md#lifetimes). */
 export const INACTIVITY_DAYS = 90
@@ -16,7 +17,8 @@ export const INACTIVITY_DAYS = 90
 // now(), not clock_timestamp(): only a stable expression can use the index.
 const daysAgo = (days: number): SQL => sql`now() - make_interval(days => ${days})`
 const status = sql<IntegrationStatus>`${sql.raw(statusOf())}`
-// What is in `failure` is compared as text and never cast: one row with another value must not break a query over all of them.
+// What is in `failure` is compared as text and never cast: one row with another value must not break a query over all
+// of them.
 const refusedForGood = sql`(${status} = 'reconnect_required' and ${integrations.failure}->>'final' is distinct from 'false')`
 /** Whether the failure was stored in the last so many days. False if its time cannot be read or is in the future. */
 const failedWithin = (days: number): SQL =>
@@ -25,9 +27,9 @@ const failedWithin = (days: number): SQL =>
 const asStored = (days: number): SQL =>
   sql`to_char((now() + make_interval(days => ${days})) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
 /**
- * No caller's read has asked for a refresh for so long. An integration that is refused for good is never refreshed, and reads write
- * nothing, so it is not known whether it is used: then the refusal itself must be that old. Its refresh token has been invalid for as long,
- * and only a connect helps.
+ * No caller's read has asked for a refresh for so long. An integration that is refused for good is never refreshed, and
+ * reads write nothing, so it is not known whether it is used: then the refusal itself must be that old. Its refresh
+ * token has been invalid for as long, and only a connect helps.
  */
 const isUnused = ({ letGoAfterDays }: KeepAliveDays): SQL =>
   and(
@@ -54,7 +56,8 @@ export function createKeepAliveStore(database: Database): KeepAliveStore {
           .where(
             and(
               isDue(days),
-              // A failing integration is tried once a day, not with each sweep: a blocked account must not look like an attack.
+              // A failing integration is tried once a day, not with each sweep: a blocked account must not look like an
+              // attack.
               not(failedWithin(1)),
               or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`now()`)),
               or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`now()`)),
@@ -121,7 +124,10 @@ export function createKeepAliveStore(database: Database): KeepAliveStore {
 export interface IntegrationCounts {
   status: IntegrationStatus
   count: number
-  /** Seconds since the oldest refresh among them. Integrations that are refused for good are left out: nothing refreshes them. */
+  /**
+   * Seconds since the oldest refresh among them. Integrations that are refused for good are left out: nothing refreshes
+   * them.
+   */
   oldestRefresh: number | null
 }
 

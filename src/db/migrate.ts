@@ -19,9 +19,9 @@ interface Journal {
 const journal = (): Journal => JSON.parse(readFileSync(`${MIGRATIONS}/meta/_journal.json`, 'utf8')) as Journal
 
 /**
- * Brings the database to this release, holding a session lock, so that jobs and people may call it at once. Yields the tags
- * of the migrations it applied. Throws Failure `database_unavailable`, its detail naming a pooler where there is one: a
- * session lock taken through a pooler protects nothing.
+ * Migrates the database to this release under a session lock, so that several jobs may call it at once. Resolves with
+ * the tags of the migrations that it applied. Throws Failure `database_unavailable`, its detail naming a pooler where
+ * there is one: a session lock taken through a pooler protects nothing.
  */
 export async function migrate(url: string, options: { ca?: string | undefined } = {}): Promise<{ applied: string[] }> {
   const client = postgres(url, {
@@ -30,7 +30,8 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
     prepare: false,
     onnotice: () => {},
     connect_timeout: 10,
-    // A start-up parameter: Postgres takes it, a pooler in transaction mode refuses or drops it. Also bounds the lock below.
+    // A start-up parameter: Postgres takes it, a pooler in transaction mode refuses or drops it. Also bounds the lock
+    // below.
     connection: { lock_timeout: LOCK_TIMEOUT_MS },
     ...tlsOf({ url, ca: options.ca }),
   })
@@ -56,7 +57,10 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
 const throughPooler = () =>
   new Failure('database_unavailable', { detail: 'migrate needs a direct connection, this one leads through a pooler' })
 
-/** Only the SQLSTATE: the driver's message holds statements and values. 08P01 is what PgBouncer answers to unknown parameters. */
+/**
+ * Only the SQLSTATE: the driver's message holds statements and values. 08P01 is what PgBouncer answers to unknown
+ * parameters.
+ */
 function migrationFailure(error: unknown): Failure {
   const { code } = ((error as { cause?: unknown }).cause ?? error) as { code?: unknown }
   if (code === '08P01') return throughPooler()

@@ -2,7 +2,10 @@ import { sql } from './drizzle.ts'
 import type { Database } from './client.ts'
 import { browserSessions, connectSessions, events, requestNonces } from './schema.ts'
 
-/** How long rows are kept after they ended (docs/design.md#tables): outcomes of attempts for a day, events as long as a cursor may be old. */
+/**
+ * How long rows are kept after they ended (docs/design.md#tables): outcomes of attempts for a day, events as long as a
+ * cursor may be old.
+ */
 const RETENTION = [
   { table: requestNonces, endsAt: requestNonces.expiresAt, keepFor: '0 seconds' },
   { table: browserSessions, endsAt: browserSessions.expiresAt, keepFor: '0 seconds' },
@@ -13,7 +16,10 @@ const RETENTION = [
 /** Rows per statement: each ends well within the time-out of a query, however many there are. */
 const BATCH_ROWS = 5_000
 
-/** Deletes rows that are over. Any replica may run it at any time, and several at once. Resolves with the number of deleted rows. */
+/**
+ * Deletes rows that are over. Any replica may run it at any time, and several at once. Resolves with the number of
+ * deleted rows.
+ */
 export async function deleteExpiredRows(database: Database): Promise<number> {
   let gone = 0
   for (const { table, endsAt, keepFor } of RETENTION) {

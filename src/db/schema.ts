@@ -16,13 +16,15 @@ import {
   uuid,
 } from './drizzle.ts'
 
-// The tables (docs/design.md#tables). The only file drizzle-kit reads. Sealed values are written and read only through the vault.
-// Words and JSON have no type here: what a row holds is only known after core/stored.ts has read it.
+// The tables (docs/design.md#tables). The only file drizzle-kit reads. Sealed values are written and read only through
+// the vault. Words and JSON have no type here: what a row holds is only known after core/stored.ts has read it.
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' })
 
-/** One sequence for all integrations: a number is never used twice, so a generation always names the same set of tokens. */
+/**
+ * One sequence for all integrations: a number is never used twice, so a generation always names the same set of tokens.
+ */
 export const generations = pgSequence('integration_generation')
 
 export const integrations = pgTable(
@@ -130,7 +132,10 @@ export const events = pgTable(
   ],
 )
 
-/** One row for each sealing key that was used: it proves at start that the configured key is the one that sealed this database. */
+/**
+ * One row for each sealing key that was used: it proves at start that the configured key is the one that sealed this
+ * database.
+ */
 export const sealingKeys = pgTable('sealing_key', {
   keyId: text('key_id').primaryKey(),
   canary: bytea('canary').notNull(),
