@@ -17,6 +17,7 @@ import type {
   RequestSignatures,
 } from './core/ports.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
+import type { OnMalformed, StoredColumn } from './core/stored.ts'
 import { createVault, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
@@ -144,9 +145,16 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
       )
     },
   )
-  const integrations = stored('oauth2_integration', createIntegrationStore(database, vault))
-  const connectSessions = stored('connect_session', createConnectSessionStore(database, vault))
-  const browserSessions = stored('browser_session', createBrowserSessionStore(database))
+  // One line for each column: a value that is read again and again must not fill the log.
+  const reported = new Set<StoredColumn>()
+  const onMalformed: OnMalformed = (column) => {
+    if (reported.has(column)) return
+    reported.add(column)
+    log.warn({ column }, 'a stored value has a form that no release writes; a safe default is used')
+  }
+  const integrations = stored('oauth2_integration', createIntegrationStore(database, vault, onMalformed))
+  const connectSessions = stored('connect_session', createConnectSessionStore(database, vault, onMalformed))
+  const browserSessions = stored('browser_session', createBrowserSessionStore(database, onMalformed))
   const called = createMicrosoft({
     ...config.microsoft,
     redirectUri: config.redirectUri,
@@ -236,7 +244,7 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
     }),
     nonces: stored('request_nonce', createNonceStore(database)),
     integrations,
-    events: stored('event', createEventStore(database)),
+    events: stored('event', createEventStore(database, onMalformed)),
     imports: createImport({
       store: createImportStore(database, vault),
       clock,

@@ -1,4 +1,4 @@
-import { Failure, type FailureCode, type Reason } from './failure.ts'
+import { Failure, type AnyReason, type FailureCode } from './failure.ts'
 import { isStillValid, type Integration, type StoredFailure } from './integration.ts'
 import type { Random, Verdict } from './ports.ts'
 import type { TokenAnswer } from './refresh.ts'
@@ -21,7 +21,7 @@ export type RefusedVerdict = Exclude<Verdict, { kind: 'tokens' }>
 /** Why no fresh token can be had now. */
 export interface Blocked {
   verdict: StoredFailure['verdict']
-  reason: Reason
+  reason: AnyReason
   /** Seconds. */
   retryAfterSeconds?: number
   microsoft?: StoredFailure['microsoft']

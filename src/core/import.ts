@@ -1,10 +1,10 @@
 import { isSameAccount, type Account } from './integration.ts'
 import type { Clock } from './ports.ts'
 
-// Connections that a caller held itself are taken over with their refresh tokens (issue 7): which rows are of the right form, and which
-// of those may be stored. Reasons name fields and expectations, never values.
+// Import takes over connections that a caller held itself, with their refresh tokens (docs/design.md#import): which rows have the right
+// form, and which of those may be stored. Reasons name fields and expectations, never values.
 
-/** One row, judged to be of the right form. Times are ISO 8601. */
+/** One validated row. Times are ISO 8601. */
 export interface ImportRow {
   userId: string
   refreshToken: string
@@ -51,8 +51,8 @@ export interface Import {
   run(rows: readonly unknown[], input: { caller: string; dryRun: boolean }): Promise<ImportResult[]>
 }
 
-/** Rows of one transaction: short enough for a query's deadline, long enough to be quick. */
-const CHUNK = 50
+/** Rows of one transaction: few enough for the time-out of a query, many enough to be quick. */
+const CHUNK_ROWS = 50
 
 export function createImport({
   store,
@@ -81,7 +81,8 @@ export function createImport({
         'reasons' in row ? [] : [{ ...row, scopes: canonicalScopes(row.scopes ?? neededScopes) }],
       )
       const stored: StoredResult[] = []
-      for (let i = 0; i < good.length; i += CHUNK) stored.push(...(await store.import(good.slice(i, i + CHUNK), input)))
+      for (let i = 0; i < good.length; i += CHUNK_ROWS)
+        stored.push(...(await store.import(good.slice(i, i + CHUNK_ROWS), input)))
       let next = 0
       return read.map((row): ImportResult =>
         'reasons' in row ? { ...row, result: 'invalid' } : { userId: row.userId, ...stored[next++]! },
@@ -92,14 +93,14 @@ export function createImport({
 
 const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-/** RFC 6749 A.12, A.17: visible ASCII. */
+/** Visible ASCII (RFC 6749 sections A.12 and A.17). */
 const TOKEN = /^[\x21-\x7e]{20,16384}$/
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})$/
-const DAY = 86_400_000
-/** Milliseconds a caller's clock may be ahead. */
-const AHEAD = 300_000
-/** Milliseconds an access token of Microsoft lives at most (entra.md 3.2: 28 hours with continuous access evaluation). */
-const LONGEST_LIFE = 28 * 3_600_000
+const DAY_MS = 86_400_000
+/** How far a caller's clock may be ahead. */
+const MAX_AHEAD_MS = 300_000
+/** An access token of Microsoft lives at most 28 hours, with continuous access evaluation (docs/microsoft.md#lifetimes). */
+const MAX_LIFETIME_MS = 28 * 3_600_000
 const FIELDS = [
   'user_id',
   'refresh_token',
@@ -154,16 +155,17 @@ function readRow(value: unknown, now: number): ReadRow | { userId?: string; reas
     wrong('access_token, expires_at', 'both or neither')
   if ((row['tenant_id'] === undefined) !== (row['object_id'] === undefined))
     wrong('tenant_id, object_id', 'both or neither')
-  if (updatedAt !== undefined && Date.parse(updatedAt) > now + AHEAD) wrong('updated_at', 'not in the future')
-  if (connectedAt !== undefined && Date.parse(connectedAt) > now + AHEAD) wrong('connected_at', 'not in the future')
+  if (updatedAt !== undefined && Date.parse(updatedAt) > now + MAX_AHEAD_MS) wrong('updated_at', 'not in the future')
+  if (connectedAt !== undefined && Date.parse(connectedAt) > now + MAX_AHEAD_MS)
+    wrong('connected_at', 'not in the future')
   if (
     updatedAt !== undefined &&
     expiresAt !== undefined &&
-    Date.parse(expiresAt) > Date.parse(updatedAt) + LONGEST_LIFE
+    Date.parse(expiresAt) > Date.parse(updatedAt) + MAX_LIFETIME_MS
   ) {
     wrong('expires_at', 'at most 28 hours after updated_at')
   }
-  // Names of other fields may be secrets in the wrong place: they are not repeated.
+  // Names of other fields are not repeated: they may be secrets in the wrong place.
   if (Object.keys(row).some((field) => !FIELDS.includes(field)))
     wrong('row', `no other fields than ${FIELDS.join(', ')}`)
   if (reasons.length > 0) return { ...(userId === undefined ? {} : { userId }), reasons }
@@ -199,7 +201,7 @@ export interface StoredForImport {
 
 /**
  * Whether a row may be stored. `now`: Postgres' clock, ms. `disconnectedAt`: the user's last disconnect that is still remembered. A
- * refresh token dies after 90 days without use (entra.md 3.3), and older disconnects are not remembered: so such rows are left.
+ * refresh token dies after 90 days without use (docs/microsoft.md#lifetimes), and older disconnects are not remembered: so such rows are left.
  */
 export function judge(
   row: ImportRow,
@@ -213,7 +215,7 @@ export function judge(
   if (stored !== undefined && Math.max(Date.parse(stored.connectedAt), Date.parse(stored.refreshedAt)) > updatedAt)
     return skipped('newer_stored')
   if (disconnectedAt !== undefined && Date.parse(disconnectedAt) > updatedAt) return skipped('disconnected_since')
-  if (updatedAt < now - 89 * DAY) return skipped('refresh_token_too_old')
+  if (updatedAt < now - 89 * DAY_MS) return skipped('refresh_token_too_old')
   if (stored === undefined) return { result: 'imported' }
   if (stored.refreshToken === undefined) return skipped('stored_unreadable')
   if (row.account !== undefined && stored.account !== undefined && !isSameAccount(row.account, stored.account))

@@ -1,5 +1,5 @@
 import type { CallerPermission } from './caller-permissions.ts'
-import type { FailureCode, MicrosoftError, Reason } from './failure.ts'
+import type { AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
 // What core asks of the world. Types only, each with its contract in words; joined to implementations in services.ts.
@@ -13,7 +13,10 @@ export type Verdict =
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
   /** `final`: no more tries. Otherwise a policy, a consent or an account state that may be cured elsewhere. */
   | { kind: 'reconnect'; reason: Reason; final: boolean; microsoft: MicrosoftError; claims?: string }
-  /** `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else only this integration backs off. */
+  /**
+   * `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else only this integration backs
+   * off.
+   */
   | { kind: 'misconfigured'; reason: Reason; everybody: boolean; microsoft: MicrosoftError }
 
 /** What an answer to a code exchange means for us. Tokens always come with a proven account and a refresh token. */
@@ -68,7 +71,9 @@ export interface Microsoft {
   authorizeUrl(request: AuthorizeRequest): string
   /** Asks the breaker. Cheap, no I/O. */
   admit(): Permit | Pause
-  /** Sends one refresh and judges the answer. Never throws for anything Microsoft or the network does; ends within 5 s. */
+  /**
+   * Sends one refresh and judges the answer. Never throws for anything Microsoft or the network does; ends within 5 s.
+   */
   refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
   /** Exchanges a code once. Never throws for anything Microsoft or the network does; never trips the breaker. */
   redeem(request: CodeRequest): Promise<CodeVerdict>
@@ -76,7 +81,7 @@ export interface Microsoft {
 
 // ---- Vault ---------------------------------------------------------------------------------------------------------
 
-/** Which value of which row: bound into the sealed value, so that it opens nowhere else (design 4). */
+/** Which value of which row: bound into the sealed value, so that it opens nowhere else (docs/design.md#sealing). */
 export interface SealContext {
   table: 'oauth2_integration' | 'connect_session' | 'sealing_key'
   column: 'access_token' | 'refresh_token' | 'pkce_verifier' | 'code' | 'canary'
@@ -93,7 +98,10 @@ export interface Vault {
 
 // ---- Stores --------------------------------------------------------------------------------------------------------
 
-/** A claimed row: this process alone may mark a failure for this generation until the lease ends (design 2.3). */
+/**
+ * A claimed row: only this process may mark a failure for this generation until the lease ends
+ * (docs/design.md#refresh).
+ */
 export interface Claim {
   refreshToken: string
   scopes: string[]
@@ -103,37 +111,41 @@ export interface Claim {
   takenOver: boolean
 }
 
-/** What a waiter needs to see change. All in seconds, by Postgres' clock. */
+/** What a waiter waits for. By Postgres' clock. */
 export interface Progress {
   generation: number
   status: 'active' | 'reconnect_required'
   retryInSeconds?: number
   leaseInSeconds?: number
-  /** A refusal for good stands: there is nothing to wait for. */
+  /** The integration is refused for good: there is nothing to wait for. */
   final: boolean
 }
 
 export interface IntegrationStore {
   /**
-   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `timeoutMs`: how long the caller waits,
-   * where that is less than a statement may take.
+   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `timeoutMs`: how
+   * long the caller waits, where that is less than a statement may take.
    */
   read(userId: string, timeoutMs?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
-   * Compare-and-set on generation, status, lease and retry_at; never of what is refused for good, nor of a row that somebody is writing now. `leaseSeconds` from
-   * now. `used`: a caller's read asked for it. Throws Failure `token_unreadable`, with the lease given back, when there is nothing to send.
+   * Compare-and-set on generation, status, lease and retry_at; never of what is refused for good, nor of a row that
+   * somebody is writing now. `leaseSeconds` from now. `used`: a caller's read asked for it. Throws Failure
+   * `token_unreadable`, with the lease given back, when there is nothing to send.
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
-   * Saves tokens `WHERE generation = $read`, whoever holds the lease; takes a new generation. `recovered`: the row was marked
-   * reconnect_required until now. Undefined: the row has moved on or is gone.
+   * Saves tokens `WHERE generation = $read`, no matter who holds the lease; takes a new generation. `recovered`: the
+   * row was marked reconnect_required until now. Undefined: the row has moved on or is gone.
    */
   saveTokens(
     integration: Integration,
     tokens: TokenSet,
   ): Promise<{ integration: Integration; recovered: boolean } | undefined>
-  /** Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. `retryInSeconds` seconds; absent: no further tries. */
+  /**
+   * Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. No
+   * `retryInSeconds`: no further tries.
+   */
   saveFailure(
     integration: Integration,
     owner: string,
@@ -141,34 +153,42 @@ export interface IntegrationStore {
     retryInSeconds?: number,
   ): Promise<boolean>
   /**
-   * Gives the lease back without a mark (the breaker's kind of failure), so that nobody tries again for `retryInSeconds` seconds. Then
-   * nothing is stored that would say why, a passing failure of an earlier try included; a refusal that stands does.
+   * Gives the lease back without a mark (a failure that concerns all integrations), so that nobody tries again for
+   * `retryInSeconds`. A passing failure of an earlier try is cleared, because it is not the reason; a refusal that
+   * stands stays.
    */
   releaseLease(integration: Integration, owner: string, retryInSeconds: number): Promise<void>
-  /** Says that a caller asked for a refresh that was claimed without one. Writes only where that was last said over an hour ago. */
+  /**
+   * Notes that a caller asked for a refresh that was claimed without one. Writes only if the last note is over an hour
+   * old.
+   */
   recordUse(integration: Integration): Promise<void>
   progress(id: string): Promise<Progress | undefined>
   /**
-   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks the account
-   * pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt. `ended`: the session was
-   * ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is stored and no switch was allowed.
+   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks
+   * the account pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt.
+   * `ended`: the session was ended meanwhile (a disconnect), nothing is stored. What is written is decided by
+   * `judgeConnect` (connect-decision.ts). Resolves with the connect session as it was ended.
    */
   connect(input: {
     session: ConnectSession
     tokens: TokenSet & { refreshToken: string; account: Account }
-  }): Promise<ConnectOutcome | 'ended'>
-  /** Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False: there was none. */
+  }): Promise<EndedConnectSession | 'ended'>
+  /**
+   * Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False:
+   * there was none.
+   */
   disconnect(userId: string, caller: string): Promise<boolean>
   /** A page of all integrations, ordered by user id, from the one after `after` on. */
   list(input: { after?: string; limit: number }): Promise<IntegrationSummary[]>
 }
 
-/** An integration whose refresh token must be used before it dies, as it stood when it was looked for. */
+/** An integration whose refresh token must be used before it expires, as it was when it was selected. */
 export interface Due {
   id: string
   userId: string
   generation: number
-  /** As Postgres wrote it. With the id it says how far a reader has come. */
+  /** ISO 8601 with microseconds. With the id it is the position of a reader. */
   refreshedAt: string
 }
 
@@ -176,28 +196,37 @@ export interface Due {
 export interface KeepAliveDays {
   /** Since the last refresh: due. */
   afterDays: number
-  /** Since a caller's last read: not refreshed any more, let go. */
+  /** Since a caller's last read: unused; it is no longer refreshed, and deleted. */
   letGoAfterDays: number
 }
 
-/** How many integrations. Those that Microsoft has refused for good count in `all` and `unused` only: nothing keeps them alive. */
+/**
+ * Numbers of integrations. Those that Microsoft has refused for good count only in `all` and `unused`: nothing keeps
+ * them alive.
+ */
 export interface KeepAliveForecast {
   all: number
   due: number
   unused: number
-  /** Would die within so many days if nobody refreshed them: a refresh token dies 90 days after its last use (entra.md 3). */
+  /**
+   * Would die within so many days if nobody refreshed them: a refresh token expires 90 days after its last use
+   * (docs/microsoft.md#lifetimes).
+   */
   diesWithin: { days: 7 | 30 | 90; count: number }[]
 }
 
 export interface KeepAliveStore {
   /**
-   * A page of what is due, oldest first, from `from` on. Left out: refused for good, unused, being refreshed, backing off, and what
-   * has failed within the last day.
+   * A page of integrations that are due, oldest first, after `from`. Left out: those that are refused for good, unused,
+   * being refreshed or backing off, and those that failed within the last day.
    */
   due(input: KeepAliveDays & { limit: number; from?: Due }): Promise<Due[]>
   /** User ids of integrations that no caller has read for `letGoAfterDays`. */
   unused(input: KeepAliveDays & { limit: number }): Promise<string[]>
-  /** Deletes one that is still unused and writes the event, in one transaction. False: a caller has read it meanwhile, or it is gone. */
+  /**
+   * Deletes an integration that is still unused and writes the event, in one transaction. False: it was read meanwhile,
+   * or is gone.
+   */
   letGo(userId: string, days: KeepAliveDays): Promise<boolean>
   forecast(days: KeepAliveDays): Promise<KeepAliveForecast>
 }
@@ -205,15 +234,15 @@ export interface KeepAliveStore {
 export type ConnectIntent = 'connect' | 'manage'
 
 /**
- * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being redeemed ·
- * connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
+ * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being
+ * redeemed · connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
  */
 export type ConnectSessionStatus =
   'created' | 'opened' | 'authorizing' | 'received' | 'completing' | 'connected' | 'refused' | 'expired'
 
 export interface ConnectOutcome {
   result: 'connected' | 'reconnected' | 'refused'
-  reason?: Reason
+  reason?: AnyReason
   /** The caller-facing failure code when refused. */
   code?: FailureCode
   /** The account that was chosen at Microsoft. */
@@ -235,11 +264,13 @@ export interface ConnectSession {
   browserSession?: Buffer
   /** ISO 8601. */
   createdAt: string
-  /** ISO 8601: when the present step runs out. */
+  /** ISO 8601: when the current step runs out. */
   expiresAt: string
   /** By Postgres' clock. */
   expired: boolean
 }
+
+export type EndedConnectSession = ConnectSession & { outcome: ConnectOutcome }
 
 export interface ConnectSessionStore {
   create(input: {
@@ -256,20 +287,23 @@ export interface ConnectSessionStore {
   /** ISO 8601: since when the user's newest attempt is at Microsoft; undefined when none is. */
   pendingSince(userId: string): Promise<string | undefined>
   /**
-   * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined: it is spent
-   * elsewhere, over or expired. `ttlSeconds` seconds.
+   * Spends the ticket of this session once, or restarts an attempt of the same browser session that has not come back
+   * yet. One UPDATE. Undefined: the ticket was spent elsewhere, or the session is over or expired.
    */
   authorize(input: {
-    ticketHash: Buffer
+    session: Pick<ConnectSession, 'id' | 'userId'>
     browserSession: Buffer
     stateHash: Buffer
     nonce: string
     codeVerifier: string
     ttlSeconds: number
   }): Promise<ConnectSession | undefined>
-  /** A manage ticket: spent once by one browser session. */
-  open(input: { ticketHash: Buffer; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
-  /** One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late. Seals the code. */
+  /** Spends the manage ticket of this session once, for one browser session. One UPDATE. */
+  open(input: { id: string; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
+  /**
+   * One UPDATE consumes the state (docs/security.md#one-time-values). Undefined: used, of another browser, or too late.
+   * Seals the code.
+   */
   receiveCode(input: {
     stateHash: Buffer
     browserSession: Buffer
@@ -283,31 +317,31 @@ export interface ConnectSessionStore {
     outcome: ConnectOutcome
   }): Promise<ConnectSession | undefined>
   /**
-   * received → completing, once. Undefined: not in that state any more. A process that dies in it leaves it to run out within a minute.
-   * `reveal` opens what was sealed; throws Failure `token_unreadable`.
+   * received → completing, once. Undefined: no longer in that state. If the process dies meanwhile, the session runs
+   * out within a minute. `reveal` opens what was sealed; throws Failure `token_unreadable`.
    */
   beginCompletion(
     id: string,
   ): Promise<{ session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string } } | undefined>
-  /** Ends a completing session that brought nothing. A connected one is ended by IntegrationStore.connect. */
+  /** Ends a completing session without tokens. IntegrationStore.connect ends one with tokens. */
   refuse(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
 }
 
-/** What @fastify/session keeps, named by a hash of its id: a copy of the table opens no session. */
+/** What @fastify/session keeps, under a hash of its id: a copy of the table opens no session. */
 export interface BrowserSessionStore {
   get(idHash: Buffer): Promise<Record<string, unknown> | undefined>
-  /** `ttlSeconds` seconds from now. Of an id that is there it adds or replaces members, as `update` does. */
+  /** If the id exists, it adds or replaces members, as `update` does. */
   create(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttlSeconds: number): Promise<void>
-  /** Adds members to what is there, or replaces them; none is removed. One that was ended meanwhile stays ended. */
+  /** Adds or replaces members; removes none. A session that was ended meanwhile stays ended. */
   update(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttlSeconds: number): Promise<void>
-  /** Ends a session that knows a user; another one runs out by itself. */
+  /** Ends a session that knows a user. An anonymous session stays until it expires. */
   destroy(idHash: Buffer): Promise<void>
-  /** Everything browsers of this user still hold. */
+  /** Ends all browser sessions and connect sessions of this user. */
   endAllOf(userId: string): Promise<void>
 }
 
 export interface NonceStore {
-  /** Inserts; false when it was there: a replay. `ttlSeconds` seconds. */
+  /** Inserts the key. False: it was there already (a replay). */
   consume(replayKey: Buffer, ttlSeconds: number): Promise<boolean>
 }
 
@@ -344,16 +378,25 @@ export interface WireRequest {
 export interface SignedRequest {
   caller: { name: string; permissions: ReadonlySet<CallerPermission>; strictReplay: boolean }
   keyId: string
-  /** Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no room is left. */
+  /**
+   * Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no
+   * room is left.
+   */
   remember(): RefusedRequest | undefined
   /** For the table shared by all replicas, and the seconds it has to be remembered. */
   replayKey(): Buffer
   replayTtlSeconds: number
-  /** Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of them right. */
+  /**
+   * Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of
+   * them right.
+   */
   bodyMatches(body: Buffer): boolean
   /** Header fields of an answer that its signature covers where they are there; lower case. */
   answerFields: readonly string[]
-  /** Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of `answerFields`. */
+  /**
+   * Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of
+   * `answerFields`.
+   */
   signAnswer(answer: { status: number; headers: Record<string, string>; body: string | Buffer }): Record<string, string>
 }
 

@@ -1,4 +1,4 @@
-import { Failure, type FailureCode, type Reason } from './failure.ts'
+import { Failure, type AnyReason, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
 import {
@@ -45,7 +45,7 @@ export interface TokenRequest {
 export interface TokenAnswer {
   integration: Integration
   /** The token still works but could not be refreshed. `retryAfterSeconds` in seconds. */
-  degraded?: { reason: Reason; retryAfterSeconds?: number }
+  degraded?: { reason: AnyReason; retryAfterSeconds?: number }
 }
 
 /** What happened, for metrics and the log. Never holds a token. */

@@ -10,6 +10,7 @@ import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
 import { createPools } from './connections.ts'
 import { isLost } from './driver-errors.ts'
+import { DRIVER_TYPES } from './driver-types.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
 export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0]
@@ -94,6 +95,7 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
     max: 1,
     prepare: options.prepare,
     fetch_types: false,
+    types: DRIVER_TYPES,
     connect_timeout: Math.max(1, Math.ceil(options.deadlineMs / 1000)),
     idle_timeout: 300,
     // Seconds. By itself postgres.js waits up to 20 s between tries, long after Postgres is back.

@@ -5,14 +5,27 @@ import { judge, type ImportRow, type ImportStore, type StoredForImport } from '.
 import type { Vault } from '../core/ports.ts'
 import type { Database, Transaction } from './client.ts'
 import { appendEvents } from './events.ts'
+import { exactly } from './instants.ts'
 import { lockUsers, nextGeneration, PROVIDER, sealContext } from './integration-rows.ts'
 import { events, integrations } from './schema.ts'
 
-// Import in few statements for many rows: lock the users, read what is known of them, write what may be written, then the events.
+// Import needs few statements for many rows: lock the users, read what is stored for them, write the rows, then the events.
 
 const EPOCH = new Date(0).toISOString()
 
-type StoredRow = typeof integrations.$inferSelect
+const STORED = {
+  id: integrations.id,
+  userId: integrations.userId,
+  generation: integrations.generation,
+  refreshToken: integrations.refreshToken,
+  tenantId: integrations.tenantId,
+  objectId: integrations.objectId,
+  username: integrations.username,
+  displayName: integrations.displayName,
+  connectedAt: exactly(integrations.connectedAt),
+  refreshedAt: exactly(integrations.refreshedAt),
+}
+type StoredRow = Pick<typeof integrations.$inferSelect, keyof typeof STORED>
 
 export function createImportStore(database: Database, vault: Vault): ImportStore {
   const opened = (row: StoredRow): string | undefined => {
@@ -24,7 +37,7 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
     }
   }
 
-  /** Every write of tokens takes a new generation and clears lease, failure and retry_at (design 2.3). */
+  /** Every write of tokens takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh). */
   function columns(id: string, row: ImportRow, stored: StoredRow | undefined) {
     const context = { id, userId: row.userId }
     // What the row does not know stays; of a new one the first refresh fills it.
@@ -60,19 +73,17 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
 
   async function known(tx: Transaction, userIds: string[]) {
     const stored = await tx
-      .select()
+      .select(STORED)
       .from(integrations)
       .where(and(eq(integrations.provider, PROVIDER), inArray(integrations.userId, userIds)))
       .orderBy(integrations.id)
       .for('update')
     const disconnects = await tx
-      .select({ userId: events.userId, at: sql<string>`max(${events.at})` })
+      .select({ userId: events.userId, at: exactly(sql`max(${events.at})`) })
       .from(events)
       .where(and(eq(events.type, 'disconnected'), inArray(events.userId, userIds)))
       .groupBy(events.userId)
-    const [clock] = await tx.execute<{ now: number }>(
-      sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`,
-    )
+    const [clock] = await tx.execute<{ now: number }>(sql`select extract(epoch from clock_timestamp()) * 1000 as now`)
     return {
       stored: new Map(stored.map((row) => [row.userId, row])),
       disconnectedAt: new Map(disconnects.map(({ userId, at }) => [userId, at])),

@@ -1,4 +1,5 @@
 import type { IntegrationStore, Vault } from '../core/ports.ts'
+import type { OnMalformed } from '../core/stored.ts'
 import type { Database } from './client.ts'
 import { batchedByUser } from './batch.ts'
 import { sealContext, toIntegration, toTokens, withState, type Tokens } from './integration-rows.ts'
@@ -18,7 +19,11 @@ type Known = Pick<StateColumns, 'generation' | 'refreshed' | 'expires'> & { toke
  * counts as the same. The price is that these tokens lie in memory for up to a minute after their last use, also those of somebody who
  * disconnects.
  */
-export function createTokenReads(database: Database, vault: Vault): IntegrationStore['read'] {
+export function createTokenReads(
+  database: Database,
+  vault: Vault,
+  onMalformed?: OnMalformed,
+): IntegrationStore['read'] {
   const readState = batchedByUser<StateColumns>(database, READ_STATE)
   const readTokens = batchedByUser<TokenColumns>(database, READ_TOKENS)
   let current = new Map<string, Known>()
@@ -49,7 +54,7 @@ export function createTokenReads(database: Database, vault: Vault): IntegrationS
       const row = await readState(userId, timeoutMs)
       if (row === undefined) return undefined
       if (row.generation === known.generation && row.refreshed === known.refreshed && row.expires === known.expires)
-        return withState(known.tokens, row)
+        return withState(known.tokens, row, onMalformed)
     }
     // The whole is to be in time, also where it takes a second look.
     const left =
@@ -61,9 +66,9 @@ export function createTokenReads(database: Database, vault: Vault): IntegrationS
     const { generation, refreshed, expires } = row
     // Nobody is given a token that has expired, so it is neither fetched nor opened.
     if (row.access_token === null)
-      return { ...toIntegration(row, ''), remainingSeconds: Math.min(0, expires - row.now) }
+      return { ...toIntegration(row, '', onMalformed), remainingSeconds: Math.min(0, expires - row.now) }
     const tokens = toTokens(row, vault.open(sealContext({ id: row.id, userId }, 'access_token'), row.access_token))
     keep(userId, { generation, refreshed, expires, tokens })
-    return withState(tokens, row)
+    return withState(tokens, row, onMalformed)
   }
 }

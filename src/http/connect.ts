@@ -58,7 +58,7 @@ export async function connectRoutes(
     }
     const isNew = known.status === 'created' && (await bindSession(request, known.userId))
     const opened = await connect.openTicket({
-      ticket,
+      known,
       browserSession: browserSessionOf(request),
       requestId: request.id,
     })

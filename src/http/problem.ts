@@ -5,7 +5,14 @@
  * This file: Failure → problem details (RFC 9457). The one table of statuses and titles; OpenAPI and the README are made from it.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Failure, REASONS, type FailureCode } from '../core/failure.ts'
+import {
+  explainReason,
+  Failure,
+  verdictOfCode,
+  type AnyReason,
+  type FailureCode,
+  type StoredVerdict,
+} from '../core/failure.ts'
 
 export interface ProblemKind {
   status: number
@@ -129,7 +136,7 @@ export function toProblem(failure: Failure, requestId: string): ProblemBody {
     status,
     code: failure.code,
     request_id: requestId,
-    ...(reason === undefined ? {} : { reason, who_acts: REASONS[reason].whoActs, advice: REASONS[reason].advice }),
+    ...(reason === undefined ? {} : reasonFacts(reason, verdictOfCode(failure.code))),
     ...(waits
       ? { retry_after: retryAfterSeconds ?? DEFAULT_RETRY_AFTER }
       : retryAfterSeconds === undefined
@@ -138,6 +145,12 @@ export function toProblem(failure: Failure, requestId: string): ProblemBody {
     ...(invalid === undefined ? {} : { invalid }),
     ...(microsoft === undefined ? {} : { microsoft: microsoftFacts(microsoft) }),
   }
+}
+
+/** A reason with who acts and the advice; one that this release does not know is explained by its verdict. */
+export function reasonFacts(reason: AnyReason, verdict?: StoredVerdict) {
+  const { whoActs, advice } = explainReason(reason, verdict)
+  return { reason, who_acts: whoActs, advice }
 }
 
 /** What Microsoft's support asks for, in the names they use. */

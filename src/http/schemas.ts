@@ -35,9 +35,14 @@ const literals = <T extends string>(
   options: { title?: string; description?: string; [VALUES_MAY_BE_ADDED]?: true } = {},
 ) => Type.Enum([...values], options)
 
-export const Reason = literals(Object.keys(REASONS) as (keyof typeof REASONS)[], {
+/** A list to which values may be added. An answer may hold one that this release does not know: a newer release stored it. */
+export const openList = <T extends string>(
+  values: readonly T[],
+  options: { title?: string; description?: string } = {},
+) => Type.Unsafe<T | (string & {})>(Type.Enum([...values], { ...options, [VALUES_MAY_BE_ADDED]: true }))
+
+export const Reason = openList(Object.keys(REASONS) as (keyof typeof REASONS)[], {
   title: 'Reason',
-  [VALUES_MAY_BE_ADDED]: true,
   description: `Why. More may come: treat one you do not know as its \`who_acts\`.\n\n| reason | who acts | advice |\n|---|---|---|\n${Object.entries(
     REASONS,
   )

@@ -1,8 +1,8 @@
-import { REASONS } from '../core/failure.ts'
+import { verdictOfCode } from '../core/failure.ts'
 import type { Account, IntegrationSummary } from '../core/integration.ts'
 import type { ConnectOutcome, ConnectSession } from '../core/ports.ts'
 import type { TokenAnswer } from '../core/refresh.ts'
-import { microsoftFacts } from './problem.ts'
+import { microsoftFacts, reasonFacts } from './problem.ts'
 
 // Core's types as the JSON of the internal API (schemas.ts). Only named fields are copied: nothing can slip out with them.
 
@@ -52,9 +52,7 @@ export function integrationView(summary: IntegrationSummary, missing: MissingSco
       ? {}
       : {
           failure: {
-            reason: failure.reason,
-            who_acts: REASONS[failure.reason].whoActs,
-            advice: REASONS[failure.reason].advice,
+            ...reasonFacts(failure.reason, failure.verdict),
             final: failure.final,
             ...(failure.at === undefined ? {} : { at: failure.at }),
             microsoft: microsoftFacts(failure.microsoft),
@@ -68,7 +66,7 @@ function outcomeView(outcome: ConnectOutcome) {
   return {
     result,
     ...(code === undefined ? {} : { code }),
-    ...(reason === undefined ? {} : { reason, who_acts: REASONS[reason].whoActs, advice: REASONS[reason].advice }),
+    ...(reason === undefined ? {} : reasonFacts(reason, verdictOfCode(code))),
     ...(outcome.account === undefined ? {} : { account: account(outcome.account) }),
     ...(microsoft === undefined ? {} : { microsoft: microsoftFacts(microsoft) }),
   }

@@ -1,4 +1,4 @@
-import { REASONS } from '../../core/failure.ts'
+import { explainReason, type Explained } from '../../core/failure.ts'
 import type { IntegrationSummary } from '../../core/integration.ts'
 import { fullAccount } from './account-name.ts'
 import type { PageContext } from './context.ts'
@@ -6,7 +6,7 @@ import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, consentLinks, facts, furtherActions, list, notice, permissionList, status } from './parts.ts'
 import { CONFIRM_DISCONNECT_URL } from './paths.ts'
-import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.ts'
+import { adminFirst, adminMessageFor, cureOf, offersReconnect, wordsOf } from './reason.ts'
 import { texts } from './texts.ts'
 import { timeAgo } from './time.ts'
 
@@ -82,16 +82,20 @@ function broken(context: PageContext, state: AccountState, summary: IntegrationS
     account: { attention },
     reconnect,
   } = texts[context.language]
-  const reason = summary.failure?.reason
-  const message = adminMessageFor(context, reason, summary.failure?.microsoft)
+  const why = explained(summary)
+  const message = adminMessageFor(context, why, summary.failure?.microsoft)
   const { connect } = context.entryUrls
-  const isAdmins = adminFirst(reason)
-  const again = offersReconnect(reason) && button(reconnect, connect, isAdmins ? 'second' : '')
+  const isAdmins = adminFirst(why)
+  const again = offersReconnect(why) && button(reconnect, connect, isAdmins ? 'second' : '')
   return html`${status('bad', attention.status)}
 ${brokenNotice(context, state, summary)}
 ${pendingNotice(context, state)}
 ${isAdmins ? [message, furtherActions(context, again)] : [actions(context, again), message]}
 <h2>${attention.details}</h2>${details(context, state, summary)}`
+}
+
+function explained({ failure }: IntegrationSummary): Explained | undefined {
+  return failure === undefined ? undefined : explainReason(failure.reason, failure.verdict)
 }
 
 function details(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
@@ -115,9 +119,9 @@ function details(context: PageContext, state: AccountState, summary: Integration
 function brokenNotice(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const t = texts[context.language]
   const { attention } = t.account
-  const reason = summary.failure?.reason
-  const words = reason === undefined ? attention : t.reasons[reason]
-  const cure = reason === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, reason)
+  const why = explained(summary)
+  const words = why === undefined ? attention : wordsOf(context, why)
+  const cure = why === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, why)
   const at = summary.failure?.at
   return notice(
     'bad',
@@ -132,10 +136,10 @@ ${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at,
 /** The integration is in order, but its last refresh met a trouble that is not the user's. */
 function passingNotice(context: PageContext, summary: IntegrationSummary): Html | undefined {
   const t = texts[context.language]
-  const reason = summary.failure?.reason
-  if (reason === undefined) return undefined
-  const words = t.reasons[reason]
-  const todo = REASONS[reason].whoActs === 'ops' ? words.todo : t.account.attention.passingTodo
+  const why = explained(summary)
+  if (why === undefined) return undefined
+  const words = wordsOf(context, why)
+  const todo = why.whoActs === 'ops' ? words.todo : t.account.attention.passingTodo
   return notice(
     'info',
     html`<h2>${words.title}</h2><p>${words.happened} ${t.account.attention.passing}</p><p>${todo}</p>`,
