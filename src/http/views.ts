@@ -1,7 +1,7 @@
 import { REASONS } from '../core/failure.ts'
 import type { Account, IntegrationSummary } from '../core/integration.ts'
 import type { ConnectOutcome, ConnectSession } from '../core/ports.ts'
-import type { TokenAnswer } from '../core/refresh.ts'
+import type { TokenAnswer } from '../core/blocked.ts'
 import { microsoftFacts } from './problem.ts'
 
 // Core's types as the JSON of the internal API (schemas.ts). Only named fields are copied: nothing can slip out with them.

@@ -30,7 +30,7 @@ const failure = (more: Partial<StoredFailure> = {}): StoredFailure => ({
   microsoft: { aadsts: 53003 },
   ...more,
 })
-const random = (fraction: number): Random => ({ bytes: () => Buffer.alloc(0), fraction: () => fraction })
+const random = (fraction: number): Random => ({ bytes: () => Buffer.alloc(0), uuid: () => '', fraction: () => fraction })
 const middle = random(0.5)
 const later = (more = {}): RefusedVerdict => ({ kind: 'try_later', reason: 'microsoft_error', microsoft: {}, ...more })
 

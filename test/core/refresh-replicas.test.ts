@@ -420,24 +420,31 @@ t.test("replicas whose clocks are an hour off refresh and agree: stored times ar
   const shifted = (seconds: number) => ({ clock: { ...systemClock, now: () => systemClock.now() + seconds * 1000 } })
   // Signatures are judged by the process' clock, so these are asked at the core, not over HTTP.
   const apart = [await world.startReplica({}, shifted(3600)), await world.startReplica({}, shifted(-3600))]
-  const request = { userId: '42', minTtlSeconds: 300, deadlineMs: 8_000, requestId: 'clocks' }
+  const tokenFrom = ({ services: { refresh, clock } }: Replica, after?: number) =>
+    refresh.tokenFor({
+      userId: '42',
+      minTtlSeconds: 300,
+      deadlineAt: clock.elapsed() + 8_000,
+      requestId: 'clocks',
+      ...(after === undefined ? {} : { after }),
+    })
   await world.setRemaining('42', 301)
-  for (const { services } of apart) t.notOk((await services.refresh.tokenFor(request)).degraded)
+  for (const replica of apart) t.notOk((await tokenFrom(replica)).degraded)
   t.equal(calls(world), 0)
   await world.setRemaining('42', 299)
-  const answers = await Promise.all(apart.map(({ services }) => services.refresh.tokenFor(request)))
+  const answers = await Promise.all(apart.map((replica) => tokenFrom(replica)))
   t.equal(calls(world), 1)
   t.equal(new Set(answers.map(({ integration }) => integration.expiresAt)).size, 1)
   const [row] =
     await world.sql`select extract(epoch from access_token_expires_at - now()) as left from oauth2_integration`
   for (const { integration } of answers) t.ok(Math.abs(integration.remainingSeconds - Number(row!['left'])) < 60)
   // Each in turn has to take what Microsoft gives it.
-  for (const { services } of apart) {
+  for (const replica of apart) {
     const sent = calls(world)
     const {
       integration: { generation },
-    } = await services.refresh.tokenFor(request)
-    const { integration, degraded } = await services.refresh.tokenFor({ ...request, after: generation })
+    } = await tokenFrom(replica)
+    const { integration, degraded } = await tokenFrom(replica, generation)
     t.notOk(degraded)
     t.ok(integration.generation > generation)
     t.equal(calls(world), sent + 1)

@@ -19,8 +19,8 @@ async function open(
 }
 const number = (n: number) => sql`select ${n}::int as n`
 const READ = 'select $1::int as n'
-const read = (database: Database, text: string, parameter: number, timeoutMs?: number) =>
-  database.read(text, [parameter], timeoutMs)
+const read = (database: Database, text: string, parameter: number, deadlineAt?: number) =>
+  database.read(text, [parameter], deadlineAt)
 
 t.test('the thousandth query has no more to look through than the first', async (t) => {
   const { database } = await open(t)
@@ -61,7 +61,7 @@ t.test('one after the other uses one connection', async (t) => {
 t.test('who waits for a connection longer than the patience is told so, and the others go on', async (t) => {
   const { database } = await open(t, { poolSize: 1 })
   const slow = database.run((db) => db.execute(sql`select pg_sleep(0.5), 1 as n`))
-  const impatient = database.run((db) => db.execute(number(2)), 50).catch((error: unknown) => error)
+  const impatient = database.run((db) => db.execute(number(2)), performance.now() + 50).catch((error: unknown) => error)
   const patient = database.run((db) => db.execute(number(3)))
   t.match(await impatient, { code: 'database_unavailable', facts: { detail: 'no free connection' } })
   t.match(await slow, [{ n: 1 }])
@@ -104,7 +104,7 @@ t.test("a statement that fails after some of its rows takes nothing from the nex
 t.test('reads are answered while every other connection is taken', async (t) => {
   const { database } = await open(t)
   const taken = Array.from({ length: 4 }, () => database.run((db) => db.execute(sql`select pg_sleep(1)`)))
-  t.match(await database.run((db) => db.execute(number(0)), 50).catch((error: unknown) => error), Failure, 'all taken')
+  t.match(await database.run((db) => db.execute(number(0)), performance.now() + 50).catch((error: unknown) => error), Failure, 'all taken')
   t.match(
     await Promise.all(Array.from({ length: 80 }, (_, i) => read(database, READ, i))),
     Array.from({ length: 80 }, (_, i) => [{ n: i }]),
@@ -144,7 +144,7 @@ t.test('Postgres is silent: one deadline later all are free again, not one after
   wire.swallow()
   const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error)
   const first = failed(database.run((db) => db.execute(number(1))))
-  t.match(await failed(database.run((db) => db.execute(number(2)), 300)), Failure)
+  t.match(await failed(database.run((db) => db.execute(number(2)), performance.now() + 300)), Failure)
   const later = failed(database.run((db) => db.execute(number(3))))
   t.match(await first, { facts: { detail: 'deadline' } })
   t.match(await later, { code: 'database_unavailable', facts: { detail: /CONNECTION/ } }, 'not at its own deadline')
@@ -169,7 +169,7 @@ t.test(
     t.teardown(() => process.off('unhandledRejection', note))
     await Promise.all(Array.from({ length: 64 }, () => read(database, 'select pg_sleep($1)', 0)))
     const answered = read(database, 'select pg_sleep($1)', 0.05)
-    const hanging = read(database, 'select pg_sleep($1)', 5, 8_000).catch((error: unknown) => error)
+    const hanging = read(database, 'select pg_sleep($1)', 5, performance.now() + 8_000).catch((error: unknown) => error)
     await answered
     t.match(await hanging, { code: 'database_unavailable', facts: { detail: 'deadline' } })
     wire.cut()
