@@ -2,15 +2,22 @@ import { Failure, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, type Integration, type StoredFailure } from './integration.ts'
 import type { Random, Verdict } from './ports.ts'
 
-// What follows if no fresh token can be had: what is stored, when the broker tries again, and what the caller gets. Pure.
+// What follows if no fresh token can be had: what is stored, when the broker tries again, and what the caller gets.
+// Pure.
 
 /** Seconds before a caller's read tries again after a refusal that may be cured elsewhere (docs/design.md#verdicts). */
 const CURABLE_RETRY_SECONDS = 900
 /** Seconds of the first back-off and of the longest, before jitter. */
 const BACK_OFF_SECONDS = { try_later: [2, 30], misconfigured: [60, 900] } as const
-/** Seconds that callers are asked to wait after our credential was refused: by then the breaker has probed once or twice. */
+/**
+ * Seconds that callers are asked to wait after our credential was refused: by then the breaker has probed once or
+ * twice.
+ */
 const CREDENTIAL_RETRY_SECONDS = 30
-/** Seconds during which nobody claims a row after our credential was refused: enough for its waiters, less than the breaker's first pause. */
+/**
+ * Seconds during which nobody claims a row after our credential was refused: enough for its waiters, less than the
+ * breaker's first pause.
+ */
 export const CREDENTIAL_RELEASE_SECONDS = 5
 /** Seconds during which a token counts as later than one of an unknown generation. */
 const RECENTLY_ISSUED_SECONDS = 60
@@ -39,8 +46,8 @@ export const REFRESH_IN_PROGRESS: Blocked = {
 }
 
 /**
- * A refresh failed recently or finally, so nothing is sent. A row that backs off without a stored failure is one for which our credential
- * was refused: that concerns all users, and is stored in no row.
+ * A refresh failed recently or finally, so nothing is sent. A row that backs off without a stored failure is one for
+ * which our credential was refused: that concerns all users, and is stored in no row.
  */
 export function blockedByRow({ failure, retryInSeconds }: Integration): Blocked | undefined {
   if (failure?.final) return blockedBy(failure)
@@ -50,7 +57,9 @@ export function blockedByRow({ failure, retryInSeconds }: Integration): Blocked 
     : blockedBy(failure, retryInSeconds)
 }
 
-/** What is stored of a refusal that concerns this integration. `retryInSeconds` absent: the broker does not try again. */
+/**
+ * What is stored of a refusal that concerns this integration. `retryInSeconds` absent: the broker does not try again.
+ */
 export function failureToStore(
   integration: Integration,
   refusal: RefusedVerdict,
@@ -98,9 +107,9 @@ const CODE_OF: Record<Blocked['verdict'], FailureCode> = {
 }
 
 /**
- * Returns the stored token if it is still valid, whatever state the integration is in (docs/design.md#freshness); with `after`, only if
- * it is of a later generation. Else throws the Failure that belongs to `blocked`. A Failure as `blocked`: an error of our own, such as
- * an unreachable Postgres.
+ * Returns the stored token if it is still valid, whatever state the integration is in (docs/design.md#freshness); with
+ * `after`, only if it is of a later generation. Else throws the Failure that belongs to `blocked`. A Failure as
+ * `blocked`: an error of our own, such as an unreachable Postgres.
  */
 export function answerOrThrow(
   integration: Integration,
@@ -122,9 +131,9 @@ export function answerOrThrow(
 }
 
 /**
- * Whether this token is of a later generation than `after`. If `after` is above the stored generation, it dates from before a backup was
- * restored, and the numbers cannot be compared. Then a token that was issued in the last minute counts as later: the caller gets another
- * token than it had, and causes at most one refresh a minute.
+ * Whether this token is of a later generation than `after`. If `after` is above the stored generation, it dates from
+ * before a backup was restored, and the numbers cannot be compared. Then a token that was issued in the last minute
+ * counts as later: the caller gets another token than it had, and causes at most one refresh a minute.
  */
 export function isLaterThan(
   { generation, lifetimeSeconds, remainingSeconds }: Integration,

@@ -2,12 +2,14 @@ import { Failure } from './failure.ts'
 import type { Clock, Due, IntegrationStore, KeepAliveDays, KeepAliveStore, Random } from './ports.ts'
 import type { Refresh } from './refresh.ts'
 
-// Keeps integrations alive that nobody uses for a while (docs/design.md#keep-alive): Microsoft's refresh tokens die after 90 days without
-// use. Every replica may run it: a renewal uses the ordinary claim, so nothing is refreshed twice.
+// Keeps integrations alive that nobody uses for a while (docs/design.md#keep-alive): Microsoft's refresh tokens die
+// after 90 days without use. Every replica may run it: a renewal uses the ordinary claim, so nothing is refreshed
+// twice.
 
 /**
- * Most renewals that one replica begins in a minute. The pause is RENEWAL_PAUSE_MS × 1.0 to 1.5, and the exchange comes on top: about
- * 50,000 a day if Microsoft answers in half a second, so one replica keeps two million integrations alive.
+ * Most renewals that one replica begins in a minute. The pause is RENEWAL_PAUSE_MS × 1.0 to 1.5, and the exchange comes
+ * on top: about 50,000 a day if Microsoft answers in half a second, so one replica keeps two million integrations
+ * alive.
  */
 const RENEWALS_PER_MINUTE = 60
 /** Milliseconds between two renewals, before jitter. */
@@ -18,7 +20,9 @@ const SWEEP_PAUSE_MS = 3_600_000
 const SHORT_SWEEP_PAUSE_MS = 60_000
 const PAGE_SIZE = 60
 
-/** The result for one integration. `skipped`: another process has refreshed it or is refreshing it, or it is deleted. */
+/**
+ * The result for one integration. `skipped`: another process has refreshed it or is refreshing it, or it is deleted.
+ */
 export type RenewalResult = 'renewed' | 'failed' | 'skipped' | 'let_go'
 
 export interface Sweep {
@@ -47,8 +51,9 @@ export interface KeepAlivePorts {
 
 export interface KeepAlive {
   /**
-   * Goes once over everything that is due, oldest first, with at most RENEWALS_PER_MINUTE; before that, lets unused integrations go. If
-   * the breaker is open it tries one and stops: that one is sent only as the breaker's own probe. Never throws.
+   * Goes once over everything that is due, oldest first, with at most RENEWALS_PER_MINUTE; before that, lets unused
+   * integrations go. If the breaker is open it tries one and stops: that one is sent only as the breaker's own probe.
+   * Never throws.
    */
   sweep(signal: AbortSignal): Promise<Sweep>
   /** Sweeps until the signal aborts; a renewal that has begun is finished. */

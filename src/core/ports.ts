@@ -11,12 +11,21 @@ export type Verdict =
   | { kind: 'tokens'; tokens: TokenSet }
   /** Nothing is wrong with the authorization. `retryAfterSeconds`: Microsoft's Retry-After, if it sent one. */
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
-  /** `final`: the broker does not try again. Otherwise a policy, a consent or an account state that may be cured elsewhere. */
+  /**
+   * `final`: the broker does not try again. Otherwise a policy, a consent or an account state that may be cured
+   * elsewhere.
+   */
   | { kind: 'reconnect'; reason: Reason; final: boolean; microsoft: MicrosoftError; claims?: string }
-  /** `everybody`: our credential, which concerns all users (opens the breaker, marks no row); else only this integration backs off. */
+  /**
+   * `everybody`: our credential, which concerns all users (opens the breaker, marks no row); else only this integration
+   * backs off.
+   */
   | { kind: 'misconfigured'; reason: Reason; everybody: boolean; microsoft: MicrosoftError }
 
-/** What Microsoft's answer to a code exchange means for us. Tokens always come with a verified account and a refresh token. */
+/**
+ * What Microsoft's answer to a code exchange means for us. Tokens always come with a verified account and a refresh
+ * token.
+ */
 export type CodeVerdict =
   | { kind: 'tokens'; tokens: TokenSet & { refreshToken: string; account: Account } }
   | { kind: 'refused'; reason: Reason; microsoft: MicrosoftError; claims?: string }
@@ -93,7 +102,10 @@ export interface Vault {
 
 // ---- Stores --------------------------------------------------------------------------------------------------------
 
-/** A claimed row: until the lease ends, only this process may store a failure for this generation (docs/design.md#refresh). */
+/**
+ * A claimed row: until the lease ends, only this process may store a failure for this generation
+ * (docs/design.md#refresh).
+ */
 export interface Claim {
   refreshToken: string
   scopes: string[]
@@ -115,28 +127,30 @@ export interface Progress {
 
 export interface IntegrationStore {
   /**
-   * One statement; two if the kept token set of the user is outdated. Undefined: not connected. `deadlineAt`: when the caller stops
-   * waiting, milliseconds of Clock.elapsed; then it fails with `database_unavailable`. Absent: the longest time of a statement.
+   * One statement; two if the kept token set of the user is outdated. Undefined: not connected. `deadlineAt`: when the
+   * caller stops waiting, milliseconds of Clock.elapsed; then it fails with `database_unavailable`. Absent: the longest
+   * time of a statement.
    */
   read(userId: string, deadlineAt?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
-   * Compare-and-set on generation, status, lease and retry_at. Undefined: not claimed; so is a row that is finally refused or locked
-   * by another transaction. `leaseSeconds` from now. `used`: a caller's read needs it. Throws Failure `token_unreadable`, with the
-   * lease given back, if the refresh token does not open.
+   * Compare-and-set on generation, status, lease and retry_at. Undefined: not claimed; so is a row that is finally
+   * refused or locked by another transaction. `leaseSeconds` from now. `used`: a caller's read needs it. Throws Failure
+   * `token_unreadable`, with the lease given back, if the refresh token does not open.
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
-   * Saves tokens if the row still has the generation that was read, even if the lease is lost; takes a new generation. `recovered`:
-   * the row was marked reconnect_required until now. Undefined: the row has another generation or is deleted.
+   * Saves tokens if the row still has the generation that was read, even if the lease is lost; takes a new generation.
+   * `recovered`: the row was marked reconnect_required until now. Undefined: the row has another generation or is
+   * deleted.
    */
   saveTokens(
     integration: Integration,
     tokens: TokenSet,
   ): Promise<{ integration: Integration; recovered: boolean } | undefined>
   /**
-   * Stores a failure while generation and lease are still ours, and gives the lease back. False: discarded. `retryInSeconds` absent: no
-   * further tries.
+   * Stores a failure while generation and lease are still ours, and gives the lease back. False: discarded.
+   * `retryInSeconds` absent: no further tries.
    */
   saveFailure(
     integration: Integration,
@@ -145,23 +159,30 @@ export interface IntegrationStore {
     retryInSeconds?: number,
   ): Promise<boolean>
   /**
-   * Gives the lease back without storing a failure (our credential was refused), and lets nobody claim the row for `retryInSeconds`.
-   * A temporary failure of an earlier try is removed; an earlier refusal stays.
+   * Gives the lease back without storing a failure (our credential was refused), and lets nobody claim the row for
+   * `retryInSeconds`. A temporary failure of an earlier try is removed; an earlier refusal stays.
    */
   releaseLease(integration: Integration, owner: string, retryInSeconds: number): Promise<void>
-  /** Records that a caller used the integration, for a refresh that was claimed without one. Writes at most once an hour. */
+  /**
+   * Records that a caller used the integration, for a refresh that was claimed without one. Writes at most once an
+   * hour.
+   */
   recordUse(integration: Integration): Promise<void>
   progress(id: string): Promise<Progress | undefined>
   /**
-   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks the account
-   * pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt. `ended`: the session was
-   * ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is stored and no switch was allowed.
+   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks
+   * the account pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt.
+   * `ended`: the session was ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is
+   * stored and no switch was allowed.
    */
   connect(input: {
     session: ConnectSession
     tokens: TokenSet & { refreshToken: string; account: Account }
   }): Promise<ConnectOutcome | 'ended'>
-  /** Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False: there was none. */
+  /**
+   * Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False:
+   * there was none.
+   */
   disconnect(userId: string, caller: string): Promise<boolean>
   /** A page of all integrations, ordered by user id, from the one after `after` on. */
   list(input: { after?: string; limit: number }): Promise<IntegrationSummary[]>
@@ -184,24 +205,33 @@ export interface KeepAliveDays {
   letGoAfterDays: number
 }
 
-/** How many integrations. Those that Microsoft has finally refused count in `all` and `unused` only: nothing keeps them alive. */
+/**
+ * How many integrations. Those that Microsoft has finally refused count in `all` and `unused` only: nothing keeps them
+ * alive.
+ */
 export interface KeepAliveForecast {
   all: number
   due: number
   unused: number
-  /** How many would die within so many days without a refresh: a refresh token dies 90 days after its last use (docs/microsoft.md#lifetimes). */
+  /**
+   * How many would die within so many days without a refresh: a refresh token dies 90 days after its last use
+   * (docs/microsoft.md#lifetimes).
+   */
   diesWithin: { days: 7 | 30 | 90; count: number }[]
 }
 
 export interface KeepAliveStore {
   /**
-   * A page of what is due, oldest first, after `from`. Left out: finally refused, unused, being refreshed, backing off, and failed
-   * within the last day.
+   * A page of what is due, oldest first, after `from`. Left out: finally refused, unused, being refreshed, backing off,
+   * and failed within the last day.
    */
   due(input: KeepAliveDays & { limit: number; from?: Due }): Promise<Due[]>
   /** User ids of integrations that no caller has read for `letGoAfterDays`. */
   unused(input: KeepAliveDays & { limit: number }): Promise<string[]>
-  /** Deletes one that is still unused and writes the event, in one transaction. False: a caller has read it since, or it is deleted. */
+  /**
+   * Deletes one that is still unused and writes the event, in one transaction. False: a caller has read it since, or it
+   * is deleted.
+   */
   letGo(userId: string, days: KeepAliveDays): Promise<boolean>
   forecast(days: KeepAliveDays): Promise<KeepAliveForecast>
 }
@@ -209,8 +239,8 @@ export interface KeepAliveStore {
 export type ConnectIntent = 'connect' | 'manage'
 
 /**
- * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being redeemed ·
- * connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
+ * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being
+ * redeemed · connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
  */
 export type ConnectSessionStatus =
   'created' | 'opened' | 'authorizing' | 'received' | 'completing' | 'connected' | 'refused' | 'expired'
@@ -260,8 +290,8 @@ export interface ConnectSessionStore {
   /** ISO 8601: since when the user's newest attempt is at Microsoft; undefined when none is. */
   pendingSince(userId: string): Promise<string | undefined>
   /**
-   * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined: it is spent
-   * elsewhere, over or expired. `ttlSeconds` seconds.
+   * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined:
+   * it is spent elsewhere, over or expired. `ttlSeconds` seconds.
    */
   authorize(input: {
     ticketHash: Buffer
@@ -273,7 +303,10 @@ export interface ConnectSessionStore {
   }): Promise<ConnectSession | undefined>
   /** A manage ticket: spent once by one browser session. */
   open(input: { ticketHash: Buffer; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
-  /** One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late. Seals the code. */
+  /**
+   * One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late.
+   * Seals the code.
+   */
   receiveCode(input: {
     stateHash: Buffer
     browserSession: Buffer
@@ -287,8 +320,8 @@ export interface ConnectSessionStore {
     outcome: ConnectOutcome
   }): Promise<ConnectSession | undefined>
   /**
-   * received → completing, once. Undefined: not in that state any more. A process that dies in it leaves it to run out within a minute.
-   * `reveal` opens what was sealed; throws Failure `token_unreadable`.
+   * received → completing, once. Undefined: not in that state any more. A process that dies in it leaves it to run out
+   * within a minute. `reveal` opens what was sealed; throws Failure `token_unreadable`.
    */
   beginCompletion(
     id: string,
@@ -350,16 +383,25 @@ export interface WireRequest {
 export interface SignedRequest {
   caller: { name: string; permissions: ReadonlySet<CallerPermission>; strictReplay: boolean }
   keyId: string
-  /** Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no room is left. */
+  /**
+   * Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no
+   * room is left.
+   */
   remember(): RefusedRequest | undefined
   /** For the table shared by all replicas, and the seconds it has to be remembered. */
   replayKey(): Buffer
   replayTtlSeconds: number
-  /** Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of them right. */
+  /**
+   * Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of
+   * them right.
+   */
   bodyMatches(body: Buffer): boolean
   /** Header fields of an answer that its signature covers where they are there; lower case. */
   answerFields: readonly string[]
-  /** Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of `answerFields`. */
+  /**
+   * Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of
+   * `answerFields`.
+   */
   signAnswer(answer: { status: number; headers: Record<string, string>; body: string | Buffer }): Record<string, string>
 }
 

@@ -16,17 +16,20 @@ import {
   type TokenAnswer,
 } from './blocked.ts'
 
-// The product in one file (docs/design.md#refresh): usable? → back-off? → join → claim → send → judge → save or record the refusal.
-// At most one process holds the lease of a generation. One that lost its lease cannot harm the new holder, because every write names
-// the generation that was read.
+// The product in one file (docs/design.md#refresh): usable? → back-off? → join → claim → send → judge → save or record
+// the refusal. At most one process holds the lease of a generation. One that lost its lease cannot harm the new holder,
+// because every write names the generation that was read.
 
-/** Seconds a claim holds: longer than the 5 s that an exchange with Microsoft may take, shorter than a caller's default deadline of 8 s. */
+/**
+ * Seconds a claim holds: longer than the 5 s that an exchange with Microsoft may take, shorter than a caller's default
+ * deadline of 8 s.
+ */
 export const LEASE_SECONDS = 7
 /** Milliseconds between two looks at a row that another process is refreshing: 50 to 250 with jitter. */
 const POLL_MS = { first: 65, last: 200 }
 /**
- * Tries to claim a row that has no lease and still cannot be claimed, because another transaction has locked it: together about as
- * long as a statement may take.
+ * Tries to claim a row that has no lease and still cannot be claimed, because another transaction has locked it:
+ * together about as long as a statement may take.
  */
 const MAX_CLAIM_ATTEMPTS = 40
 /** Milliseconds between two tries to save tokens that could not be saved at once. */
@@ -64,7 +67,10 @@ export type RefreshEvent =
   | { kind: 'discarded'; integrationId: string; what: 'tokens' | 'refusal' }
   /** The integration was refused before and works again without a reconnect. */
   | { kind: 'recovered'; integrationId: string; userId: string }
-  /** Another process marked the row while this one held its new tokens: the user was asked to reconnect by mistake. Must never happen. */
+  /**
+   * Another process marked the row while this one held its new tokens: the user was asked to reconnect by mistake. Must
+   * never happen.
+   */
   | { kind: 'false_reconnect'; integrationId: string; userId: string }
   /** New tokens could not be saved; the broker tries again. */
   | { kind: 'save_failed'; integrationId: string; userId: string; code: FailureCode }
@@ -82,7 +88,10 @@ export interface RefreshPorts {
 }
 
 type RefreshOutcome =
-  /** `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `saving`: ends when tokens that could not be saved at once are. */
+  /**
+   * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `saving`: ends when tokens that could not be
+   * saved at once are.
+   */
   | { kind: 'tokens'; integration: Integration; at: number; saving?: Promise<void> }
   | { kind: 'blocked'; blocked: Blocked }
   | { kind: 'broken'; failure: Failure }
@@ -105,7 +114,9 @@ export interface Refresh {
    * `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`: no valid later one).
    */
   tokenFor(request: TokenRequest): Promise<TokenAnswer>
-  /** Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws. */
+  /**
+   * Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws.
+   */
   renew(integration: Integration, requestId: string): Promise<RefreshOutcome['kind']>
   /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
   drain(): Promise<void>
@@ -148,7 +159,10 @@ export function createRefresh({
     }
   }
 
-  /** One flight per integration and generation in this process: a forced refresh can join a plain one and still get a later token. */
+  /**
+   * One flight per integration and generation in this process: a forced refresh can join a plain one and still get a
+   * later token.
+   */
   function join(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
     const key = `${integration.id}:${integration.generation}`
     const running = flights.get(key)
@@ -246,7 +260,10 @@ export function createRefresh({
     return { kind: 'tokens', integration: saved.integration, at: clock.elapsed() }
   }
 
-  /** Tries until the row is saved or has changed. The flight stays joinable meanwhile: callers who read here get these tokens. */
+  /**
+   * Tries until the row is saved or has changed. The flight stays joinable meanwhile: callers who read here get these
+   * tokens.
+   */
   async function saveLater(integration: Integration, tokens: TokenSet, answeredAt: number): Promise<void> {
     const { id, userId } = integration
     for (let pauseMs = SAVE_RETRY_MS.first; ; pauseMs = Math.min(pauseMs * 2, SAVE_RETRY_MS.last)) {
@@ -279,7 +296,10 @@ export function createRefresh({
     return { kind: 'moved' }
   }
 
-  /** One poller per process and integration. True: the row has changed, read it. False: the lease has ended, claim again. */
+  /**
+   * One poller per process and integration. True: the row has changed, read it. False: the lease has ended, claim
+   * again.
+   */
   async function waitForChange({ id, generation, status }: Integration): Promise<boolean> {
     observe({ kind: 'waited', integrationId: id })
     for (let pauseMs = POLL_MS.first; ; pauseMs = Math.min(pauseMs * 1.5, POLL_MS.last)) {
@@ -342,8 +362,8 @@ const asFailure = (error: unknown): Failure =>
   error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
 
 /**
- * An integration with tokens that are not saved yet. Their generation is not known, so it keeps the number of the set that they replace.
- * `expiresAt` is moved from the row's, so that it stays by Postgres' clock (docs/design.md#time).
+ * An integration with tokens that are not saved yet. Their generation is not known, so it keeps the number of the set
+ * that they replace. `expiresAt` is moved from the row's, so that it stays by Postgres' clock (docs/design.md#time).
  */
 function unsaved(
   integration: Integration,

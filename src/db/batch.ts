@@ -3,7 +3,10 @@ import type { Database, Parameter, RawRow } from './client.ts'
 
 /** Most queries in one statement; a power of two. */
 export const MAX_BATCH = 32
-/** Statements sent and not yet answered. Two: while Postgres works on one, this process works on the answer of the other. */
+/**
+ * Statements sent and not yet answered. Two: while Postgres works on one, this process works on the answer of the
+ * other.
+ */
 const MAX_CONCURRENT = 2
 
 export interface BatchOptions<Ask, Row> {
@@ -19,13 +22,13 @@ export interface BatchOptions<Ask, Row> {
 }
 
 /**
- * Sends queries that are asked at the same time as one statement, because most of the cost of a quick statement is the same for one
- * row and for many (docs/decisions/0002-shared-statements.md). While MAX_CONCURRENT statements are running, further queries are
- * collected for the next one.
+ * Sends queries that are asked at the same time as one statement, because most of the cost of a quick statement is the
+ * same for one row and for many (docs/decisions/0002-shared-statements.md). While MAX_CONCURRENT statements are
+ * running, further queries are collected for the next one.
  *
  * Resolves with the row that answers the query, or undefined. Fails as the statement does, at `deadlineAt`, or after
- * `database.timeoutMs`. A query is never answered by a statement that was sent before it was asked. Use it only for statements that
- * wait for no lock: one that waits would hold up the queries after it.
+ * `database.timeoutMs`. A query is never answered by a statement that was sent before it was asked. Use it only for
+ * statements that wait for no lock: one that waits would hold up the queries after it.
  */
 export function batched<Ask, Row extends RawRow>({
   database,
@@ -79,7 +82,9 @@ export function batched<Ask, Row extends RawRow>({
     }
   }
 
-  /** A query that waited long before it was sent ends before its statement does. The others need no timer of their own. */
+  /**
+   * A query that waited long before it was sent ends before its statement does. The others need no timer of their own.
+   */
   function failInTime({ endsAt, reject }: Query): NodeJS.Timeout | undefined {
     return database.endsAt() - endsAt < database.timeoutMs / 10 ? undefined : failAt(endsAt, reject)
   }

@@ -1,9 +1,10 @@
 /**
- * db owns Postgres: schema, migrations, every SQL statement, and the translation of the driver's errors. It must not know
- * Fastify, Microsoft or the environment. Only SQLSTATE and names of the driver's errors leave this folder, because drizzle
- * writes parameters into message and stack.
+ * db owns Postgres: schema, migrations, every SQL statement, and the translation of the driver's errors. It must not
+ * know Fastify, Microsoft or the environment. Only SQLSTATE and names of the driver's errors leave this folder, because
+ * drizzle writes parameters into message and stack.
  *
- * The service uses nothing that belongs to a database session (docs/design.md#database), so PgBouncer in transaction mode works.
+ * The service uses nothing that belongs to a database session (docs/design.md#database), so PgBouncer in transaction
+ * mode works.
  */
 import { createConnection, isIP } from 'node:net'
 import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
@@ -31,7 +32,9 @@ export interface DatabaseOptions {
 /** A row as the driver gives it: text and numbers parsed, `bytea` as Buffer, every other type as text. */
 export type RawRow = Record<string, unknown>
 
-/** `deadlineAt` in all of them: when the caller stops waiting, milliseconds of Clock.elapsed. Absent: after `timeoutMs`. */
+/**
+ * `deadlineAt` in all of them: when the caller stops waiting, milliseconds of Clock.elapsed. Absent: after `timeoutMs`.
+ */
 export interface Database {
   /** Milliseconds that a statement may take, waiting for a connection included, however long its caller waits. */
   readonly timeoutMs: number
@@ -45,13 +48,14 @@ export interface Database {
    */
   run<T>(work: (db: Drizzle) => PromiseLike<T>, deadlineAt?: number): Promise<T>
   /**
-   * Sends one statement as it stands, for the paths that every token takes: drizzle would build and map the statement each time.
-   * Fails as `run` does.
+   * Sends one statement as it stands, for the paths that every token takes: drizzle would build and map the statement
+   * each time. Fails as `run` does.
    */
   query<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
   /**
-   * As `query`, for a quick read that waits for no lock. In a pool of at least MIN_POOL_WITH_READS, such reads have connections of
-   * their own, so that statements that do wait for a lock never hold them up. It is sent a second time if its connection is lost.
+   * As `query`, for a quick read that waits for no lock. In a pool of at least MIN_POOL_WITH_READS, such reads have
+   * connections of their own, so that statements that do wait for a lock never hold them up. It is sent a second time
+   * if its connection is lost.
    */
   read<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
@@ -60,7 +64,10 @@ export interface Database {
 
 export type Parameter = string | number | boolean | Buffer | null
 
-/** Connections for quick reads, taken from the pool's. Two: while one is busy, the next batch can use the other (bench/README.md). */
+/**
+ * Connections for quick reads, taken from the pool's. Two: while one is busy, the next batch can use the other
+ * (bench/README.md).
+ */
 const READ_CONNECTIONS = 2
 /** A smaller pool cannot spare them. */
 const MIN_POOL_WITH_READS = 6
@@ -101,8 +108,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void } {
   let retired = false
   const sql = postgres(options.url, {
-    // A retired client must stay closed: postgres.js 3.4.9 opens a new connection for statements that still wait in it, even after
-    // `end`, and keeps that connection (docs/decisions/0001-postgres-js.md).
+    // A retired client must stay closed: postgres.js 3.4.9 opens a new connection for statements that still wait in it,
+    // even after `end`, and keeps that connection (docs/decisions/0001-postgres-js.md).
     socket({ host: [host], port: [port] }: { host: string[]; port: number[] }) {
       if (retired) throw Object.assign(new Error(), { code: 'CONNECTION_DESTROYED' })
       return Object.assign(createConnection(port!, host), { host, port })
@@ -121,8 +128,9 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
 }
 
 /**
- * When the work of a transaction fails because its connection is lost, postgres.js 3.4 sends ROLLBACK to the closed socket, and that
- * ends the process (porsager/postgres#1208). So such work stays pending: postgres.js notices the loss and fails the transaction.
+ * When the work of a transaction fails because its connection is lost, postgres.js 3.4 sends ROLLBACK to the closed
+ * socket, and that ends the process (porsager/postgres#1208). So such work stays pending: postgres.js notices the loss
+ * and fails the transaction.
  */
 function pendingIfLost<T>(work: Promise<T>): Promise<T> {
   return work.catch((error: unknown) =>
@@ -130,12 +138,16 @@ function pendingIfLost<T>(work: Promise<T>): Promise<T> {
   )
 }
 
-/** TLS options for the driver. With `ca` the server's certificate and its name are always verified (sslmode verify-full). */
+/**
+ * TLS options for the driver. With `ca` the server's certificate and its name are always verified (sslmode
+ * verify-full).
+ */
 export function tlsOf({ url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>): {
   ssl?: { ca: string; rejectUnauthorized: true; host?: string }
 } {
   if (ca === undefined) return {}
-  // If the host is an address, postgres.js passes no server name, and Node would look for "localhost" in the certificate.
+  // If the host is an address, postgres.js passes no server name, and Node would look for "localhost" in the
+  // certificate.
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
   return { ssl: { ca, rejectUnauthorized: true, ...(isIP(host) === 0 ? {} : { host }) } }
 }

@@ -2,20 +2,25 @@ import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
 import { isConnectionLost, isStatementError, translate } from './driver-errors.ts'
 
-// Connections to Postgres, each a postgres.js client of its own, and who uses which. The pool of postgres.js is not used: it gets
-// slower with every query (31 µs of CPU for a query at first, 105 µs after 300,000; postgres.js 3.4.9, measured). This and the other
-// work-arounds for postgres.js in this file are listed in docs/decisions/0001-postgres-js.md.
+// Connections to Postgres, each a postgres.js client of its own, and who uses which. The pool of postgres.js is not
+// used: it gets slower with every query (31 µs of CPU for a query at first, 105 µs after 300,000; postgres.js 3.4.9,
+// measured). This and the other work-arounds for postgres.js in this file are listed in
+// docs/decisions/0001-postgres-js.md.
 //
 // Every point in time here is milliseconds of Clock.elapsed.
 
 /** One connection. */
 interface Connection<C> {
   /**
-   * Runs statements and fails as Database.run does, at `deadlineAt` or after `timeoutMs`, whichever comes first. `onEnded` is called
-   * once, when the work no longer occupies the connection, or when the connection has been replaced (`fresh`: not opened yet).
+   * Runs statements and fails as Database.run does, at `deadlineAt` or after `timeoutMs`, whichever comes first.
+   * `onEnded` is called once, when the work no longer occupies the connection, or when the connection has been replaced
+   * (`fresh`: not opened yet).
    */
   run<T>(work: (connection: C) => PromiseLike<T>, deadlineAt: number, onEnded: (fresh: boolean) => void): Promise<T>
-  /** Treats a connection that was made before `time` as dead: what runs on it fails at once. Does nothing if nothing runs on it. */
+  /**
+   * Treats a connection that was made before `time` as dead: what runs on it fails at once. Does nothing if nothing
+   * runs on it.
+   */
   failOlderThan(time: number): void
   close(): Promise<void>
 }
@@ -27,7 +32,9 @@ interface Open {
 }
 
 export interface PoolsOptions<C extends Open> {
-  /** Milliseconds that a statement may take. A connection that is silent for so long after a statement was sent is dead. */
+  /**
+   * Milliseconds that a statement may take. A connection that is silent for so long after a statement was sent is dead.
+   */
   timeoutMs: number
   /** Clock.elapsed. */
   elapsed(): number
@@ -56,7 +63,8 @@ function openConnection<C extends Open>({ timeoutMs, elapsed, open }: PoolsOptio
   function replace(dead: typeof present): void {
     if (present !== dead || closing !== undefined) return
     present = begin()
-    // Statements that wait in the dead client would open connections beyond the pool's size and keep them (postgres.js 3.4.9).
+    // Statements that wait in the dead client would open connections beyond the pool's size and keep them (postgres.js
+    // 3.4.9).
     dead.connection.retire()
     const ending = dead.connection.sql
       .end({ timeout: 0 })
@@ -105,8 +113,9 @@ function openConnection<C extends Open>({ timeoutMs, elapsed, open }: PoolsOptio
         (error: unknown) => {
           const failure = translate(error)
           if (failure.code !== 'database_unavailable') answered(used)
-          // postgres.js 3.4.9 can keep half a message of a connection that closed, and then never opens it again. It also counts rows
-          // that came before a statement failed into the answer of the next statement, whose own rows are then missing.
+          // postgres.js 3.4.9 can keep half a message of a connection that closed, and then never opens it again. It
+          // also counts rows that came before a statement failed into the answer of the next statement, whose own rows
+          // are then missing.
           if (isConnectionLost(error) || isStatementError(error)) replace(used)
           settle()
           reject(failure)
@@ -143,9 +152,9 @@ export interface Pool<C> {
 }
 
 /**
- * Opens pools of so many connections each. A connection does one thing at a time; further work waits in a queue. The connection that was
- * used last is taken first. If a connection was silent for `timeoutMs` and no other connection of any pool had an answer in that time,
- * Postgres is gone, and all work that is as old fails at once.
+ * Opens pools of so many connections each. A connection does one thing at a time; further work waits in a queue. The
+ * connection that was used last is taken first. If a connection was silent for `timeoutMs` and no other connection of
+ * any pool had an answer in that time, Postgres is gone, and all work that is as old fails at once.
  */
 export function createPools<C extends Open>(options: PoolsOptions<C>): (size: number) => Pool<C> {
   let answeredAt = 0

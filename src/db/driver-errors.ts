@@ -11,7 +11,10 @@ export function isConnectionLost(error: unknown): boolean {
   )
 }
 
-/** SQLSTATEs with which a server refuses a connection: it is starting, has too many connections, or refuses this user or database. */
+/**
+ * SQLSTATEs with which a server refuses a connection: it is starting, has too many connections, or refuses this user or
+ * database.
+ */
 const CONNECTION_REFUSED = /^(?:57P03|53300|55000|28|3D)/
 
 /** Postgres answered that a statement failed, perhaps after some of its rows. */
@@ -20,10 +23,15 @@ export function isStatementError(error: unknown): boolean {
   return name === 'PostgresError' && typeof code === 'string' && !CONNECTION_REFUSED.test(code)
 }
 
-/** SQLSTATE classes of a wrong statement: data, constraint, syntax or access. All others mean that the database cannot serve us. */
+/**
+ * SQLSTATE classes of a wrong statement: data, constraint, syntax or access. All others mean that the database cannot
+ * serve us.
+ */
 const STATEMENT_WRONG = /^(22|23|42)/
 
-/** Uses named fields only: message, stack and `params` of the errors of postgres.js and drizzle hold values of users. */
+/**
+ * Uses named fields only: message, stack and `params` of the errors of postgres.js and drizzle hold values of users.
+ */
 export function translate(error: unknown): Failure {
   if (error instanceof Failure) return error
   const { code, constraint_name: constraint } = causeOf(error)

@@ -13,10 +13,10 @@ export const KEPT_FOR_MS = 30_000
 type Known = Pick<StateColumns, 'generation' | 'refreshed' | 'expires'> & { tokens: Tokens }
 
 /**
- * The read of a token, warm or not. A user who edits is read many times a minute, and the sealed token is most of a row. So a token set
- * that was read a moment ago is neither fetched nor opened again. Postgres is still asked every time, for what may have changed, and the
- * kept set is used only if Postgres names exactly that set. The price: opened tokens stay in memory for up to a minute after their last
- * use, also after a disconnect.
+ * The read of a token, warm or not. A user who edits is read many times a minute, and the sealed token is most of a
+ * row. So a token set that was read a moment ago is neither fetched nor opened again. Postgres is still asked every
+ * time, for what may have changed, and the kept set is used only if Postgres names exactly that set. The price: opened
+ * tokens stay in memory for up to a minute after their last use, also after a disconnect.
  */
 export function createTokenReads(database: Database, vault: Vault): IntegrationStore['read'] {
   const readState = batchedByUser<StateColumns>(database, READ_STATE)

@@ -27,7 +27,10 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
   /** When the caller of a request that begins now stops waiting. */
   const deadlineAt = (deadlineMs: number = DEADLINE_MS.default): number => clock.elapsed() + deadlineMs
 
-  /** Every token that is handed out leaves an audit line (docs/design.md#audit): who got the token of whom, which one. Never the token. */
+  /**
+   * Every token that is handed out leaves an audit line (docs/design.md#audit): who got the token of whom, which one.
+   * Never the token.
+   */
   async function handOut(request: FastifyRequest, wanted: TokenRequest) {
     const answer: TokenAnswer = await refresh.tokenFor(wanted)
     audit(request, {

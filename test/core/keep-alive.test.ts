@@ -7,7 +7,8 @@ import type { Clock } from '../../src/core/ports.ts'
 import type { Sweep } from '../../src/core/keep-alive.ts'
 import { startWorld, type World } from '../support/world.ts'
 
-// Keep-alive with real Postgres and the simulator. SQL moves the time; the pauses between renewals are added up and pass at once.
+// Keep-alive with real Postgres and the simulator. SQL moves the time; the pauses between renewals are added up and
+// pass at once.
 
 const never = () => new AbortController().signal
 

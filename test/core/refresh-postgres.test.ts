@@ -21,7 +21,10 @@ async function start(t: Parameters<typeof startWorld>[0]) {
   return { world, wire, replica }
 }
 
-/** Waits for something that the broker does in the background, such as a late save. The test's own time-out is the limit. */
+/**
+ * Waits for something that the broker does in the background, such as a late save. The test's own time-out is the
+ * limit.
+ */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }

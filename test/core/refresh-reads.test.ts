@@ -80,7 +80,8 @@ t.test('a refresh is recorded as use, and a refresh answer without a refresh tok
 t.test(
   'at its deadline a caller gets the valid token as degraded, else 503 with Retry-After; the refresh goes on',
   async (t) => {
-    // A sleep with a signal is a caller's deadline: it comes when the test says so. Exchanges with Microsoft never time out.
+    // A sleep with a signal is a caller's deadline: it comes when the test says so. Exchanges with Microsoft never time
+    // out.
     let deadlines: (() => void)[] = []
     const sleep = (ms: number, signal?: AbortSignal) =>
       signal === undefined ? systemClock.sleep(ms) : new Promise<void>((resolve) => void deadlines.push(resolve))

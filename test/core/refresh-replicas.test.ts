@@ -4,7 +4,8 @@ import { systemClock } from '../../src/services.ts'
 import { openWire } from '../support/wire.ts'
 import { JANE, startWorld, type Replica, type World } from '../support/world.ts'
 
-// Three replicas on one Postgres: one call per generation, and a process that lost its lease cannot harm the next (docs/design.md#refresh).
+// Three replicas on one Postgres: one call per generation, and a process that lost its lease cannot harm the next
+// (docs/design.md#refresh).
 
 const calls = ({ entra }: World) => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0
 
@@ -28,7 +29,10 @@ async function three(
 const spread = <T>(count: number, replicas: readonly Replica[], work: (replica: Replica) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_, i) => work(replicas[i % replicas.length]!)))
 const generationsOf = (answers: { body: Token }[]) => new Set(answers.map(({ body }) => body.generation))
-/** Waits until one flight is held at Microsoft and readers of the other replicas wait for it. Its lease lasts as long as the test needs. */
+/**
+ * Waits until one flight is held at Microsoft and readers of the other replicas wait for it. Its lease lasts as long as
+ * the test needs.
+ */
 async function oneFlies(world: World, replicas: readonly Replica[]): Promise<void> {
   await world.entra.control.held()
   await world.sql`update oauth2_integration set lease_until = now() + interval '1 hour' where lease_until is not null`
@@ -387,7 +391,8 @@ t.test("a reconnect as another account during a refresh: nobody gets the first a
   await world.entra.control.held(2)
   world.entra.control.release()
   await switching
-  // Those whose refresh was saved before the reconnect committed got the old account's token while it was the user's account.
+  // Those whose refresh was saved before the reconnect committed got the old account's token while it was the user's
+  // account.
   const [connected] = await world.sql`select detail->>'generation' as generation from event where type = 'reconnected'`
   for (const { status, body } of await Promise.all(reading)) {
     t.equal(status, 200)

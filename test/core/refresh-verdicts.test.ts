@@ -6,7 +6,8 @@ import { AADSTS, findRow } from '../../src/microsoft/aadsts.ts'
 import { systemClock } from '../../src/services.ts'
 import { JANE, startWorld, type World } from '../support/world.ts'
 
-// What each answer of Microsoft does to the row and to the caller, end to end (docs/design.md#verdicts, docs/microsoft.md#errors).
+// What each answer of Microsoft does to the row and to the caller, end to end (docs/design.md#verdicts,
+// docs/microsoft.md#errors).
 
 const calls = ({ entra }: World) => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0
 const read = async ({ caller }: World, user = '42') =>
@@ -27,7 +28,8 @@ async function start(t: Parameters<typeof startWorld>[0]) {
       await world.sql`update oauth2_integration set retry_at = retry_at - make_interval(secs => ${seconds})`
     },
     async state() {
-      // Both times were written by one statement, the failure's in whole seconds: what lies between them does not depend on when it is read.
+      // Both times were written by one statement, the failure's in whole seconds: what lies between them does not
+      // depend on when it is read.
       const [row] = await world.sql`select status, failure, failures, generation, lease_owner,
         extract(epoch from retry_at - (failure->>'at')::timestamptz)::float8 as delay from oauth2_integration where user_id = '42'`
       return row as {

@@ -6,8 +6,9 @@ import { createRefresh, type RefreshEvent, type TokenRequest } from '../../src/c
 import { systemClock } from '../../src/services.ts'
 import { startWorld } from '../support/world.ts'
 
-// The refresh alone, with real Postgres and the simulator. Its pauses and deadlines end when the test says so, and its clock can be moved.
-// `npm run mutants` runs this file for every mutant of refresh.ts, so it uses one world for all tests.
+// The refresh alone, with real Postgres and the simulator. Its pauses and deadlines end when the test says so, and its
+// clock can be moved. `npm run mutants` runs this file for every mutant of refresh.ts, so it uses one world for all
+// tests.
 
 let shiftMs = 0
 const elapsed = () => systemClock.elapsed() + shiftMs

@@ -7,7 +7,8 @@ import { batchedByUser, MAX_BATCH } from '../../src/db/batch.ts'
 import { testDatabase } from '../support/database.ts'
 import { openWire } from '../support/wire.ts'
 
-// Batched reads, on a table of their own: who gets which answer, with how many statements, and when queries do not wait for each other.
+// Batched reads, on a table of their own: who gets which answer, with how many statements, and when queries do not wait
+// for each other.
 
 type Row = { user_id: string; value: string }
 const inList = (users: number) => Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')

@@ -23,8 +23,9 @@ const read = (database: Database, text: string, parameter: number, deadlineAt?: 
   database.read(text, [parameter], deadlineAt)
 
 t.test('a query needs no more time after many others than at first', async (t) => {
-  // With the pool of postgres.js, 10,000 queries made each query twice as slow: its list of open connections grows with every query.
-  // The list is searched with Array.prototype.indexOf, so the number of elements that are compared measures the work without a clock.
+  // With the pool of postgres.js, 10,000 queries made each query twice as slow: its list of open connections grows with
+  // every query. The list is searched with Array.prototype.indexOf, so the number of elements that are compared
+  // measures the work without a clock.
   const { database } = await open(t)
   const { indexOf } = Array.prototype
   let searched = 0
