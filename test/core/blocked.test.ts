@@ -3,11 +3,13 @@ import { Failure } from '../../src/core/failure.ts'
 import { isUsable, type Integration, type StoredFailure } from '../../src/core/integration.ts'
 import type { Random } from '../../src/core/ports.ts'
 import {
+  blockedByCredential,
   blockedByRow,
   REFRESH_IN_PROGRESS,
   isLaterThan,
   answerOrThrow,
   failureToStore,
+  type Blocked,
   type RefusedVerdict,
 } from '../../src/core/blocked.ts'
 
@@ -146,6 +148,58 @@ t.test('a valid token is never an error; without one the caller gets the failure
   t.throws(() => answerOrThrow(row({ remainingSeconds: -1 }), undefined, new Failure('database_unavailable')), {
     code: 'database_unavailable',
   })
+})
+
+t.test('what is stored of a refusal: its reason, whether it is final, and the claims challenge', async (t) => {
+  const store = (refusal: RefusedVerdict) => failureToStore(row(), refusal, 0, middle)
+  const microsoft = { aadsts: 53003 }
+  const stored = { verdict: 'reconnect', reason: 'mfa_required', final: false, microsoft }
+  const refused = { kind: 'reconnect', reason: 'mfa_required', final: false, microsoft } as const
+  t.strictSame(store(refused), { failure: stored, retryInSeconds: 900 })
+  t.strictSame(store({ ...refused, claims: '{}' }), { failure: { ...stored, claims: '{}' }, retryInSeconds: 900 })
+  t.strictSame(store({ ...refused, final: true }), { failure: { ...stored, final: true } })
+  t.strictSame(store(later({ microsoft })), {
+    failure: { verdict: 'try_later', reason: 'microsoft_error', final: false, microsoft },
+    retryInSeconds: 2,
+  })
+  const temporary = failure({ verdict: 'try_later', reason: 'throttled' })
+  t.match(failureToStore(row({ failure: temporary }), later(), 0, middle), { failure: { reason: 'microsoft_error' } })
+})
+
+t.test('a row that backs off may be tried again at the end of its back-off', async (t) => {
+  const backsOff = row({ failure: failure({ verdict: 'try_later' }) })
+  t.equal(blockedByRow({ ...backsOff, retryInSeconds: 0 }), undefined)
+  t.match(blockedByRow({ ...backsOff, retryInSeconds: 0.1 }), { retryAfterSeconds: 1 })
+})
+
+t.test('the answer carries what is known, and nothing else', async (t) => {
+  const expired = row({ remainingSeconds: -1 })
+  const factsOf = (integration: Integration, blocked: Blocked) => {
+    try {
+      answerOrThrow(integration, undefined, blocked)
+    } catch (error) {
+      return (error as Failure).facts
+    }
+    return undefined
+  }
+  const reason = 'client_credential'
+  const microsoft = { aadsts: 7000215 }
+  const credential = { verdict: 'misconfigured', reason, retryAfterSeconds: 30 }
+  t.strictSame(blockedByCredential({ reason }), credential)
+  t.strictSame(blockedByCredential({ reason, microsoft }), { ...credential, microsoft })
+  t.strictSame(factsOf(expired, blockedByCredential({ reason, microsoft })), {
+    reason,
+    retryAfterSeconds: 30,
+    microsoft,
+  })
+  t.strictSame(factsOf(expired, { verdict: 'reconnect', reason: 'token_invalid' }), { reason: 'token_invalid' })
+  t.strictSame(REFRESH_IN_PROGRESS, { verdict: 'try_later', reason: 'refresh_in_progress', retryAfterSeconds: 1 })
+  const marked = row({ status: 'reconnect_required', failure: failure(), remainingSeconds: -1 })
+  t.strictSame(
+    factsOf(marked, { verdict: 'reconnect', reason: 'access_revoked' }),
+    { reason: 'access_revoked' },
+    'a new refusal replaces an earlier one',
+  )
 })
 
 t.test('a generation above the stored one is compared by time', async (t) => {
