@@ -220,7 +220,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
   scope.setNotFoundHandler(() => {
     throw new Failure('not_found')
   })
-  await scope.register(tokenRoutes, { refresh, missingScopes })
+  await scope.register(tokenRoutes, { refresh, clock, missingScopes })
   await scope.register(integrationRoutes, { integrations, missingScopes })
   await scope.register(eventRoutes, {
     events,

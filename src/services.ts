@@ -1,4 +1,4 @@
-import { randomBytes, X509Certificate } from 'node:crypto'
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
@@ -104,6 +104,7 @@ export const systemClock: Clock = {
 
 export const systemRandom: Random = {
   bytes: (size) => randomBytes(size),
+  uuid: () => randomUUID(),
   fraction: () => Math.random(),
 }
 
@@ -134,7 +135,7 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
   const clientCertificates = config.microsoft.credentials.flatMap((credential) =>
     credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
   )
-  const database = openDatabase(config.database)
+  const database = openDatabase({ ...config.database, elapsed: () => clock.elapsed() })
   const vault = watched(
     createVault(config.sealingKeys, (size) => random.bytes(size)),
     ({ table, column, recordId }, detail) => {

@@ -2,35 +2,41 @@ import type { CallerPermission } from './caller-permissions.ts'
 import type { AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
-// What core asks of the world. Types only, each with its contract in words; joined to implementations in services.ts.
+// What core needs from outside. Types only, each with its contract in words. services.ts joins them to implementations.
 
 // ---- Microsoft -----------------------------------------------------------------------------------------------------
 
-/** What an answer from Microsoft to a refresh means for us (design 2.3). */
+/** What Microsoft's answer to a refresh means for us (docs/design.md#verdicts). */
 export type Verdict =
   | { kind: 'tokens'; tokens: TokenSet }
-  /** Nothing is wrong with the authorization. `retryAfterSeconds` in seconds when Microsoft named it. */
+  /** Nothing is wrong with the authorization. `retryAfterSeconds`: Microsoft's Retry-After, if it sent one. */
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
-  /** `final`: no more tries. Otherwise a policy, a consent or an account state that may be cured elsewhere. */
+  /**
+   * `final`: the broker does not try again. Otherwise a policy, a consent or an account state that may be cured
+   * elsewhere.
+   */
   | { kind: 'reconnect'; reason: Reason; final: boolean; microsoft: MicrosoftError; claims?: string }
   /**
-   * `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else only this integration backs
-   * off.
+   * `everybody`: our credential, which concerns all users (opens the breaker, marks no row); else only this integration
+   * backs off.
    */
   | { kind: 'misconfigured'; reason: Reason; everybody: boolean; microsoft: MicrosoftError }
 
-/** What an answer to a code exchange means for us. Tokens always come with a proven account and a refresh token. */
+/**
+ * What Microsoft's answer to a code exchange means for us. Tokens always come with a verified account and a refresh
+ * token.
+ */
 export type CodeVerdict =
   | { kind: 'tokens'; tokens: TokenSet & { refreshToken: string; account: Account } }
   | { kind: 'refused'; reason: Reason; microsoft: MicrosoftError; claims?: string }
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
   | { kind: 'misconfigured'; reason: Reason; microsoft: MicrosoftError }
 
-/** Leave to send one refresh. Given back unused with `release` when the row could not be claimed. */
+/** Permission to send one refresh. `release` gives it back unused if the row could not be claimed. */
 export interface Permit {
   release(): void
 }
-/** The breaker's word that nothing is to be sent now. `retryAfterSeconds` in seconds. */
+/** The breaker lets nothing through now. */
 export interface Pause {
   verdict: 'try_later' | 'misconfigured'
   reason: Reason
@@ -39,20 +45,20 @@ export interface Pause {
 
 export interface RefreshRequest {
   refreshToken: string
-  /** What the row was granted (design 2.1, Scopes). */
+  /** The scopes that the row was granted (docs/microsoft.md#scopes). */
   scopes: readonly string[]
-  /** Tenant of the stored account, if known: the token path to use. */
+  /** Tenant of the stored account, if known: the token endpoint to use. */
   tenantId?: string
-  /** Stored account, if known: an id token for another one is not accepted. */
+  /** Stored account, if known: an id token for another account is refused. */
   account?: Account
-  /** Becomes Microsoft's `client-request-id`. */
+  /** Sent to Microsoft as `client-request-id`. */
   requestId: string
 }
 
 export interface AuthorizeRequest {
   state: string
   nonce: string
-  /** PKCE S256 challenge (RFC 7636 4.2). */
+  /** PKCE S256 challenge (RFC 7636 section 4.2). */
   codeChallenge: string
   prompt?: 'select_account'
   loginHint?: string
@@ -71,17 +77,15 @@ export interface Microsoft {
   authorizeUrl(request: AuthorizeRequest): string
   /** Asks the breaker. Cheap, no I/O. */
   admit(): Permit | Pause
-  /**
-   * Sends one refresh and judges the answer. Never throws for anything Microsoft or the network does; ends within 5 s.
-   */
+  /** Sends one refresh and judges the answer. Never throws because of Microsoft or the network; ends within 5 s. */
   refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
-  /** Exchanges a code once. Never throws for anything Microsoft or the network does; never trips the breaker. */
+  /** Exchanges a code once. Never throws because of Microsoft or the network; never opens the breaker. */
   redeem(request: CodeRequest): Promise<CodeVerdict>
 }
 
 // ---- Vault ---------------------------------------------------------------------------------------------------------
 
-/** Which value of which row: bound into the sealed value, so that it opens nowhere else (docs/design.md#sealing). */
+/** Names one value of one row. Bound into the sealed value, so that it opens nowhere else (docs/design.md#sealing). */
 export interface SealContext {
   table: 'oauth2_integration' | 'connect_session' | 'sealing_key'
   column: 'access_token' | 'refresh_token' | 'pkce_verifier' | 'code' | 'canary'
@@ -92,14 +96,14 @@ export interface SealContext {
 
 export interface Vault {
   seal(context: SealContext, plaintext: string): Buffer
-  /** Throws Failure `token_unreadable` when the value does not open here. */
+  /** Throws Failure `token_unreadable` if the value does not open with this context. */
   open(context: SealContext, sealed: Uint8Array): string
 }
 
 // ---- Stores --------------------------------------------------------------------------------------------------------
 
 /**
- * A claimed row: only this process may mark a failure for this generation until the lease ends
+ * A claimed row: until the lease ends, only this process may store a failure for this generation
  * (docs/design.md#refresh).
  */
 export interface Claim {
@@ -107,44 +111,46 @@ export interface Claim {
   scopes: string[]
   account?: Account
   failures: number
-  /** Whether an earlier holder's lease had run out. */
+  /** An earlier holder's lease had expired. */
   takenOver: boolean
 }
 
-/** What a waiter waits for. By Postgres' clock. */
+/** What a waiter watches for changes. Seconds are by Postgres' clock. */
 export interface Progress {
   generation: number
   status: 'active' | 'reconnect_required'
   retryInSeconds?: number
   leaseInSeconds?: number
-  /** The integration is refused for good: there is nothing to wait for. */
+  /** A final refusal is stored: there is nothing to wait for. */
   final: boolean
 }
 
 export interface IntegrationStore {
   /**
-   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `timeoutMs`: how
-   * long the caller waits, where that is less than a statement may take.
+   * One statement; two if the kept token set of the user is outdated. Undefined: not connected. `deadlineAt`: when the
+   * caller stops waiting, milliseconds of Clock.elapsed; then it fails with `database_unavailable`. Absent: the longest
+   * time of a statement.
    */
-  read(userId: string, timeoutMs?: number): Promise<Integration | undefined>
+  read(userId: string, deadlineAt?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
-   * Compare-and-set on generation, status, lease and retry_at; never of what is refused for good, nor of a row that
-   * somebody is writing now. `leaseSeconds` from now. `used`: a caller's read asked for it. Throws Failure
-   * `token_unreadable`, with the lease given back, when there is nothing to send.
+   * Compare-and-set on generation, status, lease and retry_at. Undefined: not claimed; so is a row that is finally
+   * refused or locked by another transaction. `leaseSeconds` from now. `used`: a caller's read needs it. Throws Failure
+   * `token_unreadable`, with the lease given back, if the refresh token does not open.
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
-   * Saves tokens `WHERE generation = $read`, no matter who holds the lease; takes a new generation. `recovered`: the
-   * row was marked reconnect_required until now. Undefined: the row has moved on or is gone.
+   * Saves tokens if the row still has the generation that was read, even if the lease is lost; takes a new generation.
+   * `recovered`: the row was marked reconnect_required until now. Undefined: the row has another generation or is
+   * deleted.
    */
   saveTokens(
     integration: Integration,
     tokens: TokenSet,
   ): Promise<{ integration: Integration; recovered: boolean } | undefined>
   /**
-   * Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. No
-   * `retryInSeconds`: no further tries.
+   * Stores a failure while generation and lease are still ours, and gives the lease back. False: discarded.
+   * `retryInSeconds` absent: no further tries.
    */
   saveFailure(
     integration: Integration,
@@ -153,14 +159,13 @@ export interface IntegrationStore {
     retryInSeconds?: number,
   ): Promise<boolean>
   /**
-   * Gives the lease back without a mark (a failure that concerns all integrations), so that nobody tries again for
-   * `retryInSeconds`. A passing failure of an earlier try is cleared, because it is not the reason; a refusal that
-   * stands stays.
+   * Gives the lease back without storing a failure (our credential was refused), and lets nobody claim the row for
+   * `retryInSeconds`. A temporary failure of an earlier try is removed; an earlier refusal stays.
    */
   releaseLease(integration: Integration, owner: string, retryInSeconds: number): Promise<void>
   /**
-   * Notes that a caller asked for a refresh that was claimed without one. Writes only if the last note is over an hour
-   * old.
+   * Records that a caller used the integration, for a refresh that was claimed without one. Writes at most once an
+   * hour.
    */
   recordUse(integration: Integration): Promise<void>
   progress(id: string): Promise<Progress | undefined>
@@ -345,20 +350,22 @@ export interface NonceStore {
   consume(replayKey: Buffer, ttlSeconds: number): Promise<boolean>
 }
 
-// ---- The rest of the world -----------------------------------------------------------------------------------------
+// ---- Time and chance -----------------------------------------------------------------------------------------------
 
 export interface Clock {
-  /** Milliseconds since the epoch: for signatures and log lines, never for stored times. */
+  /** Milliseconds since the epoch: for signatures and log lines, never for stored times (docs/design.md#time). */
   now(): number
-  /** Milliseconds, monotonic. */
+  /** Milliseconds, monotonic. Deadlines (`deadlineAt`) are points of this time. */
   elapsed(): number
-  /** Resolves after `ms` milliseconds, or at once when the signal aborts. */
+  /** Resolves after `ms`, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
 export interface Random {
-  /** Bytes from a CSPRNG. */
+  /** Bytes from a cryptographically secure generator. */
   bytes(size: number): Buffer
+  /** A random UUID (RFC 9562 section 5.4): Microsoft takes nothing else as `client-request-id`. */
+  uuid(): string
   /** Uniform in [0, 1). For jitter only. */
   fraction(): number
 }

@@ -1,8 +1,8 @@
 import { verdictOfCode } from '../core/failure.ts'
 import type { Account, IntegrationSummary } from '../core/integration.ts'
 import type { ConnectOutcome, ConnectSession } from '../core/ports.ts'
-import type { TokenAnswer } from '../core/refresh.ts'
 import { microsoftFacts, reasonFacts } from './problem.ts'
+import type { TokenAnswer } from '../core/blocked.ts'
 
 // Core's types as the JSON of the internal API (schemas.ts). Only named fields are copied: nothing can slip out with them.
 

@@ -370,6 +370,24 @@ t.test("a personal account's withdrawn consent is told from a bad token", async 
   t.match(refresh(json(400, errorBody(70000, grant, {}, text))), { kind: 'reconnect', reason: 'consent_required' })
 })
 
+t.test('the text about scopes changes the reason of code 70000 only', async (t) => {
+  const text = 'One or more scopes requested are unauthorized or expired.'
+  t.match(refresh(json(400, errorBody(70008, grant, {}, text))), { reason: 'refresh_token_expired' })
+  t.match(refresh(json(400, errorBody(70000, grant, {}, 'The grant is unauthorized.'))), { reason: 'token_invalid' })
+})
+
+t.test('an unlisted code with server_error or temporarily_unavailable is an outage of Microsoft', async (t) => {
+  for (const word of ['server_error', unavailable])
+    for (const judge of [refresh, code])
+      t.match(judge(json(400, errorBody(999_999, word))), { kind: 'try_later', reason: 'microsoft_error' }, word)
+})
+
+t.test('only status 200 brings the tokens of a code', async (t) => {
+  t.match(code(json(200, tokenBody())), { kind: 'answer' })
+  for (const status of [201, 202, 302])
+    t.match(code(json(status, tokenBody())), { kind: 'try_later', reason: 'microsoft_bad_answer' })
+})
+
 t.test('claims are carried when they are a JSON object of a sane size', async (t) => {
   const claims = '{"access_token":{"capolids":{"essential":true,"values":["01234567-89ab-cdef-fedc-ba9876543210"]}}}'
   t.match(refresh(json(400, errorBody(53003, grant, { claims }))), { kind: 'reconnect', claims })

@@ -22,6 +22,8 @@ const REASONS: Record<string, string> = {
   typebox: 'one object is type, validation and OpenAPI schema',
   undici: 'HTTP to Microsoft',
   '@redocly/cli': "lints the OpenAPI document, and compares it with the last release's",
+  '@stryker-mutator/core': 'mutation tests, run by hand',
+  '@stryker-mutator/tap-runner': 'lets Stryker run tap tests',
   '@types/node': 'types of Node',
   ajv: 'checks rendered Kubernetes objects against their schemas, in tests',
   'axe-core': 'accessibility checks in the browser tests',
