@@ -5,7 +5,7 @@ import { Failure } from '../core/failure.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
 import { BEGUN, CONNECT_SESSION, NEXT } from './examples.ts'
 import type { Links } from './links.ts'
-import { sendProblem } from './problem.ts'
+import { isFailureCode, sendProblem, toProblem } from './problem.ts'
 import { answer, ConnectSession, NoContent, problemResponses, UserId, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { connectSessionView } from './views.ts'
@@ -143,7 +143,10 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         .catch((error: unknown) =>
           error instanceof Failure && error.code === 'connect_session_expired' ? error : Promise.reject(error),
         )
-      if (session instanceof Failure) return sendProblem(request, reply, session, { next }) as never
+      if (session instanceof Failure) {
+        sendProblem(request, reply, { ...toProblem(session, request.id), next })
+        return reply
+      }
       const { outcome } = session
       request.log.info(
         {
@@ -160,11 +163,13 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       )
       if (outcome.code === undefined) return { session: connectSessionView(session), next }
       const { reason, microsoft } = outcome
-      const failure = new Failure(outcome.code, {
+      // A code of a newer release is answered as what it is for the caller: the connect failed.
+      const failure = new Failure(isFailureCode(outcome.code) ? outcome.code : 'connect_refused', {
         ...(reason === undefined ? {} : { reason }),
         ...(microsoft === undefined ? {} : { microsoft }),
       })
-      return sendProblem(request, reply, failure, { next }) as never
+      sendProblem(request, reply, { ...toProblem(failure, request.id), next })
+      return reply
     },
   )
 

@@ -4,7 +4,8 @@ import { BROKER_EVENT_TYPES, type BrokerEvent, type EventStore } from '../core/e
 import { Failure } from '../core/failure.ts'
 import type { Clock, IntegrationStore } from '../core/ports.ts'
 import { EVENTS, LISTED } from './examples.ts'
-import { answer, Integration, VALUES_MAY_BE_ADDED, problemResponses, Reason, UserId } from './schemas.ts'
+import { openList, Reason } from './problem-schema.ts'
+import { answer, Integration, problemResponses, UserId } from './schemas.ts'
 import { integrationView, type MissingScopes } from './views.ts'
 
 export interface EventRoutesOptions {
@@ -32,14 +33,11 @@ const Event = Type.Object(
     }),
     at: Type.String({ format: 'date-time', description: 'When it became true.' }),
     user_id: Type.String(),
-    type: Type.Enum([...BROKER_EVENT_TYPES], {
-      [VALUES_MAY_BE_ADDED]: true,
-      description: 'More may come: leave those that you do not know.',
-    }),
+    type: openList(BROKER_EVENT_TYPES, { description: 'More may come: ignore those that you do not know.' }),
     reason: Type.Optional(Reason),
     cause: Type.Optional(
-      Type.Enum(['unused'], {
-        description: '`disconnected` by the broker itself: nobody has read it for a long time.',
+      openList(['unused'], {
+        description: '`disconnected` by the broker itself: no caller has read it for a long time.',
       }),
     ),
     generation: Type.Optional(Type.Integer({ description: 'Of the tokens that came with it.' })),

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { IMPORT_SKIPS, type Import, type ImportResult } from '../core/import.ts'
 import { IMPORT_ROW } from './examples.ts'
+import { openList } from './problem-schema.ts'
 import { answer, problemResponses } from './schemas.ts'
 import { callerOf } from './signed.ts'
 
@@ -54,10 +55,10 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = asyn
                   {
                     row: Type.Integer({ description: 'Its place in the request, from 0.' }),
                     user_id: Type.Optional(Type.String()),
-                    result: Type.Enum(['imported', 'unchanged', 'skipped', 'invalid'], {
+                    result: openList(['imported', 'unchanged', 'skipped', 'invalid'], {
                       description: '`unchanged`: this refresh token is stored already.',
                     }),
-                    reason: Type.Optional(Type.Enum([...IMPORT_SKIPS], { description: SKIPPED })),
+                    reason: Type.Optional(openList(IMPORT_SKIPS, { description: SKIPPED })),
                     reasons: Type.Optional(
                       Type.Array(Type.String(), {
                         description: '`invalid` only: which fields, and what was expected.',

@@ -2,8 +2,8 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FAILURE_CODES } from '../core/failure.ts'
+import { VALUES_MAY_BE_ADDED } from './problem-schema.ts'
 import { PROBLEMS } from './problem.ts'
-import { VALUES_MAY_BE_ADDED } from './schemas.ts'
 import { signingGuide } from './signing-guide.ts'
 
 /** In the committed document, which is of no deployment. */

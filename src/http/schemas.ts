@@ -1,7 +1,8 @@
 import { Type, type Static, type TSchema } from 'typebox'
-import { ACTORS, FAILURE_CODES, REASONS, type FailureCode } from '../core/failure.ts'
+import type { FailureCode } from '../core/failure.ts'
 import { DEFAULT_MIN_TTL_SECONDS, MAX_MIN_TTL_SECONDS } from '../core/integration.ts'
 import { exampleProblem } from './example-problems.ts'
+import { Actor, closedList, Code, MicrosoftFacts, openList, Problem, Reason } from './problem-schema.ts'
 import { PROBLEMS } from './problem.ts'
 
 // TypeBox shapes that more than one route uses: one object is type, validation and OpenAPI. Those with a title become components.
@@ -28,31 +29,6 @@ export const MinTtl = Type.Integer({
 
 const Instant = (description: string) =>
   Type.String({ format: 'date-time', description, examples: ['2026-11-22T10:00:00Z'] })
-/** Marks a list of which callers must expect more values: those are no breaking change (test/support/breaking-changes.ts). */
-export const VALUES_MAY_BE_ADDED = 'x-more-may-come'
-const literals = <T extends string>(
-  values: readonly T[],
-  options: { title?: string; description?: string; [VALUES_MAY_BE_ADDED]?: true } = {},
-) => Type.Enum([...values], options)
-
-export const Reason = literals(Object.keys(REASONS) as (keyof typeof REASONS)[], {
-  title: 'Reason',
-  [VALUES_MAY_BE_ADDED]: true,
-  description: `Why. More may come: treat one you do not know as its \`who_acts\`.\n\n| reason | who acts | advice |\n|---|---|---|\n${Object.entries(
-    REASONS,
-  )
-    .map(([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`)
-    .join('\n')}`,
-})
-const Actor = literals(ACTORS, {
-  title: 'Actor',
-  description: 'Who has to do something before it works again. `nobody`: it heals by itself.',
-})
-const Code = literals(FAILURE_CODES, {
-  title: 'Code',
-  [VALUES_MAY_BE_ADDED]: true,
-  description: 'What went wrong. Treat one you do not know by the status.',
-})
 
 export const Account = Type.Object(
   {
@@ -90,40 +66,6 @@ export const Token = Type.Object(
     ),
   },
   { title: 'Token' },
-)
-
-export const MicrosoftFacts = Type.Object(
-  {
-    error: Type.Optional(Type.String({ description: 'OAuth 2.0 error (RFC 6749 5.2).' })),
-    suberror: Type.Optional(Type.String({ description: "Microsoft's finer word for it." })),
-    aadsts: Type.Optional(Type.Integer({ description: 'The AADSTS number.' })),
-    trace_id: Type.Optional(Type.String()),
-    correlation_id: Type.Optional(Type.String()),
-    timestamp: Type.Optional(Type.String({ description: 'As Microsoft wrote it.' })),
-  },
-  { title: 'MicrosoftFacts', description: "What Microsoft's support asks for." },
-)
-
-export const Problem = Type.Object(
-  {
-    type: Type.String({ description: '`urn:token-broker:problem:` and the code.' }),
-    title: Type.String({ description: 'The code in words.' }),
-    status: Type.Integer({ description: 'The HTTP status.' }),
-    code: Code,
-    request_id: Type.String({ description: 'Ops find the reason in the log by it.' }),
-    reason: Type.Optional(Reason),
-    who_acts: Type.Optional(Actor),
-    advice: Type.Optional(Type.String({ description: 'One sentence in plain words.' })),
-    retry_after: Type.Optional(Type.Integer({ description: 'Seconds, as in `Retry-After`.' })),
-    invalid: Type.Optional(
-      Type.Array(Type.Object({ field: Type.String(), expected: Type.String() }), {
-        description: 'With `invalid_request`: which fields, and what was expected.',
-      }),
-    ),
-    microsoft: Type.Optional(MicrosoftFacts),
-    next: Type.Optional(Type.String({ description: 'Completion only: the page to send the user to.' })),
-  },
-  { title: 'Problem', description: 'RFC 9457 problem details.' },
 )
 
 const ALWAYS: FailureCode[] = [
@@ -170,7 +112,7 @@ export const NoContent = (description: string) => Type.Unsafe<undefined>({ type:
 export const Integration = Type.Object(
   {
     user_id: Type.String({ description: 'As it was asked for.' }),
-    status: literals(['active', 'reconnect_required'], {
+    status: openList(['active', 'reconnect_required'], {
       description:
         '`reconnect_required`: no token can be refreshed; see `failure`. One that is still valid is handed out.',
     }),
@@ -204,8 +146,8 @@ export const ConnectSession = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),
     user_id: Type.String({ description: 'Who began it.' }),
-    intent: literals(['connect', 'manage']),
-    status: literals(
+    intent: closedList(['connect', 'manage']),
+    status: openList(
       ['created', 'opened', 'authorizing', 'received', 'completing', 'connected', 'refused', 'expired'],
       {
         description:
@@ -217,7 +159,7 @@ export const ConnectSession = Type.Object(
     outcome: Type.Optional(
       Type.Object(
         {
-          result: literals(['connected', 'reconnected', 'refused']),
+          result: openList(['connected', 'reconnected', 'refused']),
           code: Type.Optional(Code),
           reason: Type.Optional(Reason),
           who_acts: Type.Optional(Actor),

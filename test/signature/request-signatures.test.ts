@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import { requireSignatures } from '../../src/http/signed.ts'
-import { asFailure, sendProblem } from '../../src/http/problem.ts'
+import { asFailure, sendProblem, toProblem } from '../../src/http/problem.ts'
 import { createRequestSignatures } from '../../src/signature/request-signatures.ts'
 import { NonceMemory } from '../../src/signature/nonces.ts'
 import { signRequest } from '../../src/signature/sign.ts'
@@ -23,7 +23,7 @@ async function start(capacity = 1000) {
     now: () => NOW,
   })
   const app = Fastify()
-  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, asFailure(error)))
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, toProblem(asFailure(error), request.id)))
   await app.register(async (scope) => {
     await requireSignatures(scope, {
       signatures,
