@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, {
   LogController,
   type FastifyBaseLogger,
@@ -57,16 +56,17 @@ type Listener = 'public' | 'internal' | 'operations'
 
 interface ListenerOptions {
   errors: ListenerErrors
+  routes(scope: FastifyInstance): Promise<void>
   trustProxy?: string[] | false
   /** Absent: plain HTTP. */
   tls?: TlsTexts | undefined
 }
 
-function newApp(
+async function buildApp(
   listener: Listener,
   { log, metrics, lifecycle, traces }: Services,
-  { errors, trustProxy = false, tls }: ListenerOptions,
-) {
+  { errors, routes, trustProxy = false, tls }: ListenerOptions,
+): Promise<FastifyInstance> {
   // Probes and scrapes would be most of all traces.
   const traced = listener === 'operations' ? undefined : traces
   const loggerInstance: FastifyBaseLogger = log.child({ listener })
@@ -89,7 +89,6 @@ function newApp(
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
     rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : '/'),
     clientErrorHandler: (error, socket) => answerUnparsable(error, socket, errors, loggerInstance),
-    allowErrorHandlerOverride: true,
     trustProxy,
     ...LIMITS,
   } satisfies FastifyHttpOptions<Server>
@@ -99,7 +98,6 @@ function newApp(
       ? Fastify({ ...options, http: limits })
       : Fastify<TlsServer>({ ...options, https: { ...tls, ...limits } } satisfies FastifyHttpsOptions<TlsServer>)
   app.setValidatorCompiler(queryValidator)
-  handleErrors(app, errors)
   if (traced !== undefined) traceRequests(app, traced)
   // Callers send their next request to another replica, and a connection that is busy when the listener closes does not outlive it.
   app.addHook('onSend', (_request, reply, payload, done) => {
@@ -118,7 +116,11 @@ function newApp(
     }
     done()
   })
-  return app.withTypeProvider<TypeBoxTypeProvider>()
+  await app.register(async (scope) => {
+    handleErrors(app, scope, errors)
+    await routes(scope)
+  })
+  return app
 }
 
 /** Each request runs within its span, which ends when the connection has the answer or is gone. */
@@ -155,46 +157,48 @@ const notFound = () => {
 }
 
 /** For browsers, behind the ingress: connect, callback, result, account page. */
-export async function buildPublicApp(services: Services): Promise<FastifyInstance> {
+export function buildPublicApp(services: Services): Promise<FastifyInstance> {
   const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, adminConsentUrl } =
     services
   const https = config.publicBaseUrl.startsWith('https:')
-  const app = newApp('public', services, {
+  const now = () => clock.now()
+  return buildApp('public', services, {
     errors: browserErrors(site, { https }),
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    async routes(scope) {
+      scope.setNotFoundHandler(notFound)
+      answerArrivalReports(scope, { secrets: config.sessionSecrets, now })
+      await publicSecurity(scope, { https })
+      await browserSessions(scope, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
+      await limitVisitors(scope)
+      await scope.register(connectRoutes, { connect, links, site, completionUrl: config.completionUrl })
+      await scope.register(accountRoutes, { integrations, connectSessions, site, missingScopes, random, now })
+      await scope.register(adminConsentRoutes, { site, links, random, adminConsentUrl })
+    },
   })
-  app.setNotFoundHandler(notFound)
-  answerArrivalReports(app, { secrets: config.sessionSecrets, now: () => clock.now() })
-  await publicSecurity(app, { https })
-  await browserSessions(app, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
-  await limitVisitors(app)
-  await app.register(connectRoutes, { connect, links, site, completionUrl: config.completionUrl })
-  await app.register(accountRoutes, {
-    integrations,
-    connectSessions,
-    site,
-    missingScopes,
-    random,
-    now: () => clock.now(),
-  })
-  await app.register(adminConsentRoutes, { site, links, random, adminConsentUrl })
-  return app
 }
 
 /** For callers: the signed API and its OpenAPI document. */
-export async function buildInternalApp(services: Services): Promise<FastifyInstance> {
+export function buildInternalApp(services: Services): Promise<FastifyInstance> {
   const tls = services.internalTls?.current()
-  const app = newApp('internal', services, { errors: problemErrors, tls })
-  app.addHook('onRequest', (_request, reply, done) => {
+  const serverUrl = `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}`
+  return buildApp('internal', services, {
+    errors: problemErrors,
+    tls,
+    async routes(scope) {
+      forbidCaching(scope)
+      await scope.register(openApi, { serverUrl })
+      await scope.register(referencePage)
+      await scope.register((signed) => signedRoutes(signed, services))
+    },
+  })
+}
+
+function forbidCaching(scope: FastifyInstance): void {
+  scope.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
     done()
   })
-  await app.register(openApi, {
-    serverUrl: `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}`,
-  })
-  await app.register(referencePage)
-  await app.register((scope) => signedRoutes(scope, services))
-  return app
 }
 
 /** The routes for callers. Every request is signed. */
@@ -256,16 +260,17 @@ export async function openApiDocument(): Promise<object> {
 }
 
 /** For Kubernetes and Prometheus. */
-export async function buildOperationsApp(
-  services: Services,
-  readiness: () => Promise<Readiness>,
-): Promise<FastifyInstance> {
+export function buildOperationsApp(services: Services, readiness: () => Promise<Readiness>): Promise<FastifyInstance> {
   const { registry } = services.metrics
-  const app = newApp('operations', services, { errors: problemErrors })
-  app.setNotFoundHandler(notFound)
-  await app.register(operationsRoutes, {
-    readiness,
-    metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  return buildApp('operations', services, {
+    errors: problemErrors,
+    async routes(scope) {
+      scope.setNotFoundHandler(notFound)
+      forbidCaching(scope)
+      await scope.register(operationsRoutes, {
+        readiness,
+        metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+      })
+    },
   })
-  return app
 }

@@ -23,19 +23,21 @@ export interface ListenerErrors {
   plain(code: FailureCode, status: number, requestId: string, acceptLanguage?: string): PlainAnswer
 }
 
-/** Sets the error handlers of a listener. Called once, before its routes. */
-export function handleErrors(app: FastifyInstance, { answer, plain }: ListenerErrors): void {
+/**
+ * Sets the error handlers of a listener: one on `app` and one on `scope`, which has all its routes. Fastify calls that of the scope, and
+ * that of the app for an error in it or in a hook on its answer.
+ */
+export function handleErrors(app: FastifyInstance, scope: FastifyInstance, { answer, plain }: ListenerErrors): void {
   const plainFor = (request: FastifyRequest): PlainAnswer => {
     noteProblem(request, 'internal_error')
     return plain('internal_error', 500, request.id, request.headers['accept-language'])
   }
-  // Fastify calls the handler that was set last, and the one before it for an error of that one or of a hook on its answer.
   app.setErrorHandler((error, request, reply) => {
     logFault(request, error)
     const { headers, body } = plainFor(request)
     writeDirectly(reply, headers, body)
   })
-  app.setErrorHandler((error, request, reply) => {
+  scope.setErrorHandler((error, request, reply) => {
     try {
       answer(asFailure(error), request, reply, error)
     } catch (fault) {
