@@ -34,16 +34,17 @@ import { traceParent } from './http/trace-context.ts'
 import type { Services } from './services.ts'
 import type { Traces } from './telemetry/traces.ts'
 
-// The three listeners, a table of contents: their options, hooks and routes in order. Tests build them by the same functions.
+// The three listeners, a table of contents: their options, hooks and routes in order. Tests build them by the same
+// functions.
 
 /**
- * Bytes of request line and headers. Microsoft's codes make callback URLs of 2 kB and more, and the cookies of MEGDocs, which has the
- * same host, come on top.
+ * Bytes of request line and headers. Microsoft's codes make callback URLs of 2 kB and more, and the cookies of MEGDocs,
+ * which has the same host, come on top.
  */
 export const MAX_HEADER_BYTES = 32_768
 /**
- * Bytes of a body; milliseconds until a whole request has arrived, without any traffic on a connection, and between two requests of a
- * connection.
+ * Bytes of a body; milliseconds until a whole request has arrived, without any traffic on a connection, and between two
+ * requests of a connection.
  */
 export const LIMITS = {
   bodyLimit: 65_536,
@@ -76,7 +77,8 @@ async function buildApp(
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
     childLoggerFactory(logger, bindings, _options, raw) {
-      // A caller's trace is continued. A stranger decides neither which trace a request belongs to nor whether it is sampled.
+      // A caller's trace is continued. A stranger decides neither which trace a request belongs to nor whether it is
+      // sampled.
       const parent = listener === 'internal' ? traceParent(raw.headers.traceparent) : undefined
       const trace = traced?.begin(raw, raw.method ?? '', parent) ?? parent?.traceId
       // Without the options, which no route has: pino's faster path.
@@ -99,7 +101,8 @@ async function buildApp(
       : Fastify<TlsServer>({ ...options, https: { ...tls, ...limits } } satisfies FastifyHttpsOptions<TlsServer>)
   app.setValidatorCompiler(queryValidator)
   if (traced !== undefined) traceRequests(app, traced)
-  // Callers send their next request to another replica, and a connection that is busy when the listener closes does not outlive it.
+  // Callers send their next request to another replica, and a connection that is busy when the listener closes does not
+  // outlive it.
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (lifecycle.draining) reply.header('connection', 'close')
     done(null, payload)
@@ -240,8 +243,9 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
 }
 
 /**
- * For listing the routes, none of which is called: every service is a function that throws. The one cast of the listeners; otherwise
- * every route would have to declare its schema apart from its handler, which would lose the types of its request.
+ * For listing the routes, none of which is called: every service is a function that throws. The one cast of the
+ * listeners; otherwise every route would have to declare its schema apart from its handler, which would lose the types
+ * of its request.
  */
 const SERVICES_FOR_LISTING = new Proxy({} as Services, {
   get: (_target, name) => () => {

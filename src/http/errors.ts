@@ -4,8 +4,8 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import type { Failure, FailureCode } from '../core/failure.ts'
 import { asFailure, noteProblem, plainProblem, sendProblem, toProblem } from './problem.ts'
 
-// What a listener answers when something fails. Fastify's own error bodies never go out: they quote messages of errors and lack our
-// headers. Whatever fails while an answer is made, the client gets a complete answer.
+// What a listener answers when something fails. Fastify's own error bodies never go out: they quote messages of errors
+// and lack our headers. Whatever fails while an answer is made, the client gets a complete answer.
 
 /** A complete answer, made of constants, a request id and what the start of the process has made. */
 export interface PlainAnswer {
@@ -17,15 +17,15 @@ export interface ListenerErrors {
   /** Sends the answer to a failure, then logs it. May throw: then nothing else has logged it. */
   answer(failure: Failure, request: FastifyRequest, reply: FastifyReply, error: unknown): void
   /**
-   * The answer if `answer` throws (`internal_error`), and for a request that Node could not parse (`invalid_request`). Must not throw.
-   * `status` is sent beside it.
+   * The answer if `answer` throws (`internal_error`), and for a request that Node could not parse (`invalid_request`).
+   * Must not throw. `status` is sent beside it.
    */
   plain(code: FailureCode, status: number, requestId: string, acceptLanguage?: string): PlainAnswer
 }
 
 /**
- * Sets the error handlers of a listener: one on `app` and one on `scope`, which has all its routes. Fastify calls that of the scope, and
- * that of the app for an error in it or in a hook on its answer.
+ * Sets the error handlers of a listener: one on `app` and one on `scope`, which has all its routes. Fastify calls that
+ * of the scope, and that of the app for an error in it or in a hook on its answer.
  */
 export function handleErrors(app: FastifyInstance, scope: FastifyInstance, { answer, plain }: ListenerErrors): void {
   const plainFor = (request: FastifyRequest): PlainAnswer => {

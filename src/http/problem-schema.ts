@@ -13,8 +13,8 @@ export const closedList = <T extends string>(values: readonly T[], options: List
   Type.Enum([...values], options)
 
 /**
- * A list for answers that may gain values. Values that are not in it are answered as they are: a newer release may have stored them.
- * Only for answers: a request is checked against the list.
+ * A list for answers that may gain values. Values that are not in it are answered as they are: a newer release may have
+ * stored them. Only for answers: a request is checked against the list.
  */
 export const openList = <T extends string>(values: readonly T[], options: ListOptions = {}) =>
   Type.Unsafe<T | (string & {})>({ enum: [...values], ...options, [VALUES_MAY_BE_ADDED]: true })

@@ -2,7 +2,8 @@
  * http owns what goes over the wire: routes, pages, sessions, signatures on requests, problems. It must not know SQL,
  * Microsoft's answers or keys; it asks core and the ports.
  *
- * This file: Failure → problem details (RFC 9457). The only table of statuses and titles: OpenAPI and docs/reference are made from it.
+ * This file: Failure → problem details (RFC 9457). The only table of statuses and titles: OpenAPI and docs/reference
+ * are made from it.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'

@@ -5,9 +5,9 @@ import { IsInteger, IsNumber, IsObject, type TSchema } from 'typebox'
 const DECIMAL = /^\d{1,15}$/
 
 /**
- * Compiles schemas of requests. Only numbers in a query are converted, and only from decimal digits. TypeBox's own conversion also
- * takes `1e3`, `0x10`, `+5`, an empty text and a parameter that is sent twice; and it costs more than the check, where most queries
- * hold nothing to convert.
+ * Compiles schemas of requests. Only numbers in a query are converted, and only from decimal digits. TypeBox's own
+ * conversion also takes `1e3`, `0x10`, `+5`, an empty text and a parameter that is sent twice; and it costs more than
+ * the check, where most queries hold nothing to convert.
  */
 export const queryValidator: typeof TypeBoxValidatorCompiler = (route) => {
   // With this part, TypeBox's compiler does not convert.

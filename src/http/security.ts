@@ -4,7 +4,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../core/failure.ts'
 import { contentSecurityPolicy } from './pages/pages.ts'
 
-/** Requests in a minute. A session or a ticket is one person. An address is a whole hospital behind one NAT: a wide limit, checked last. */
+/**
+ * Requests in a minute. A session or a ticket is one person. An address is a whole hospital behind one NAT: a wide
+ * limit, checked last.
+ */
 export const LIMITS = { perAddress: 3_000, perPerson: 120 }
 
 const YEAR_SECONDS = 31_536_000
@@ -51,8 +54,8 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
 }
 
 /**
- * The rate limits of the public listener, which also cover pages that do not exist. Requests beyond the limit of a person do not
- * count against the limit of their address. Call it after `browserSessions`, whose hooks must run first.
+ * The rate limits of the public listener, which also cover pages that do not exist. Requests beyond the limit of a
+ * person do not count against the limit of their address. Call it after `browserSessions`, whose hooks must run first.
  */
 export async function limitVisitors(scope: FastifyInstance): Promise<void> {
   await scope.register(rateLimit, { global: false })

@@ -37,9 +37,9 @@ export function callerOf(request: FastifyRequest): SignedRequest {
 }
 
 /**
- * Protects every route of the scope (docs/design.md#signed-requests). In this order (docs/security.md#order-of-checks): the
- * signature, the caller's rate limit, the nonce at this replica, the digest of the body before it is parsed, the caller's
- * permission, the nonce at all replicas. Answers are signed. Routes need no code for any of this.
+ * Protects every route of the scope (docs/design.md#signed-requests). In this order (docs/security.md#order-of-checks):
+ * the signature, the caller's rate limit, the nonce at this replica, the digest of the body before it is parsed, the
+ * caller's permission, the nonce at all replicas. Answers are signed. Routes need no code for any of this.
  */
 export async function requireSignatures(scope: FastifyInstance, options: SignedOptions): Promise<void> {
   const { signatures, nonces, requestsPerMinute, now, onRefused, onForbidden } = options
@@ -91,8 +91,9 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
   const parseJson = scope.getDefaultJsonParser('error', 'error')
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    // The digest is checked in two places, and both are needed. Here: the bytes of a body that arrived (RFC 9421 section 7.2.8).
-    // In signature/verify.ts: a request without a body must not be signed for one, because this parser does not run for it.
+    // The digest is checked in two places, and both are needed. Here: the bytes of a body that arrived (RFC 9421
+    // section 7.2.8). In signature/verify.ts: a request without a body must not be signed for one, because this parser
+    // does not run for it.
     const signed = callerOf(request)
     if (!Buffer.isBuffer(body) || !signatures.bodyMatches(signed, body))
       return done(refuse(request, { code: 'invalid_signature', detail: 'digest_mismatch', keyId: signed.key.keyId }))
@@ -109,8 +110,8 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
 
   scope.addHook('preValidation', (request, _reply, done) => {
     const signed = callerOf(request)
-    // The permission first: it costs nothing, and a caller without it writes no row. Nothing is executed for a replay either
-    // way, and its answer repeats the one that the original got.
+    // The permission first: it costs nothing, and a caller without it writes no row. Nothing is executed for a replay
+    // either way, and its answer repeats the one that the original got.
     const forbidden = checkPermission(request, signed)
     if (forbidden !== undefined) return done(forbidden)
     if (request.method === 'GET' && !signed.caller.strictReplay) return done()
@@ -131,7 +132,8 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     const signed = request.getDecorator<SignedRequest | null>(SIGNED) ?? refusals.get(request)
     if (signed === undefined) return done(null, payload)
     const body = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : ''
-    // Covered only if the caller's clock may be wrong, so that it can correct it. Proxies may replace it in other answers.
+    // Covered only if the caller's clock may be wrong, so that it can correct it. Proxies may replace it in other
+    // answers.
     if (refusals.has(request)) reply.header('date', new Date(now()).toUTCString())
     // For an answer without a body, Fastify removes the content type after this hook.
     if (body === '') reply.removeHeader('content-type')

@@ -4,7 +4,8 @@ import type { ConnectOutcome, ConnectSession } from '../core/ports.ts'
 import type { TokenAnswer } from '../core/refresh.ts'
 import { microsoftFacts, reasonFacts } from './problem.ts'
 
-// Core's types as the JSON of the internal API (schemas.ts). Members are copied one by one, so that nothing else goes out with them.
+// Core's types as the JSON of the internal API (schemas.ts). Members are copied one by one, so that nothing else goes
+// out with them.
 
 export type MissingScopes = (granted: readonly string[]) => string[]
 

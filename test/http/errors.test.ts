@@ -8,7 +8,8 @@ import { texts } from '../../src/http/pages/texts.ts'
 import { startWorld } from '../support/world.ts'
 import { call } from './signed-call.ts'
 
-// What goes out when an answer itself fails, and for requests that no route gets. Never a body of Fastify or Node, always our headers.
+// What goes out when an answer itself fails, and for requests that no route gets. Never a body of Fastify or Node,
+// always our headers.
 
 const world = await startWorld(t)
 const { replica } = world
@@ -21,7 +22,9 @@ const ACCOUNT = '/accounts/account/microsoft/'
 const fail = (): never => {
   throw new TypeError(SEEDED)
 }
-/** What is thrown, of which some part cannot be read, and the status of the page: it needs fewer parts than a problem. */
+/**
+ * What is thrown, of which some part cannot be read, and the status of the page: it needs fewer parts than a problem.
+ */
 const broken: { name: string; thrown: unknown; page: number }[] = [
   { name: 'null', thrown: null, page: 500 },
   {

@@ -8,7 +8,8 @@ import { signingKey } from '../../src/signature/keys.ts'
 import { JANE, startWorld } from '../support/world.ts'
 import { call, type Answer, type Call } from './signed-call.ts'
 
-// Every failure code of design 2.2, produced through the real API by what produces it in life, and verified as a caller does.
+// Every failure code of design 2.2, produced through the real API by what produces it in life, and verified as a caller
+// does.
 
 const world = await startWorld(t)
 const { entra, sql } = world

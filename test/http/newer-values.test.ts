@@ -5,7 +5,8 @@ import { texts } from '../../src/http/pages/texts.ts'
 import { JANE, startWorld } from '../support/world.ts'
 import { call } from './signed-call.ts'
 
-// Values that a newer release has stored and this one does not know: they are answered as they are, explained by their verdict.
+// Values that a newer release has stored and this one does not know: they are answered as they are, explained by their
+// verdict.
 
 const world = await startWorld(t)
 const { sql, entra } = world

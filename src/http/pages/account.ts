@@ -30,7 +30,10 @@ export interface AccountState {
   now: number
 }
 
-/** What is connected, since when and whether it works, with the way to change it (issue 5, item 1). Never begins a connect. */
+/**
+ * What is connected, since when and whether it works, with the way to change it (issue 5, item 1). Never begins a
+ * connect.
+ */
 export function accountPage(context: PageContext, state: AccountState): string {
   const { account } = texts[context.language]
   const content = state.summary === undefined ? notConnected(context, state) : connected(context, state, state.summary)
@@ -174,7 +177,10 @@ ${account && facts([{ term: t.account.connected.account, detail: fullAccount(acc
   )
 }
 
-/** After disconnecting, also when there was nothing to disconnect (design 2.4). `tenantId`: of the account that was connected. */
+/**
+ * After disconnecting, also when there was nothing to disconnect (design 2.4). `tenantId`: of the account that was
+ * connected.
+ */
 export function disconnectedPage(context: PageContext, { tenantId }: { tenantId?: string } = {}): string {
   const t = texts[context.language]
   const { title, text, consent, again } = t.disconnected

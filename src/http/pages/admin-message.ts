@@ -48,7 +48,9 @@ export function adminMessageText(
   return { subject: APPROVALS.includes(reason) ? m.approveSubject : m.helpSubject, text: lines.join('\n') }
 }
 
-/** RFC 6068: line breaks are CRLF, everything percent-encoded; no recipient, because we do not know the administrator. */
+/**
+ * RFC 6068: line breaks are CRLF, everything percent-encoded; no recipient, because we do not know the administrator.
+ */
 export function mailto(subject: string, text: string): string {
   const encode = (value: string): string => encodeURIComponent(value.toWellFormed()).replaceAll("'", '%27')
   return `mailto:?subject=${encode(subject)}&body=${encode(text.replaceAll('\n', '\r\n'))}`

@@ -1,7 +1,7 @@
 /**
- * pages owns what a person sees in the browser: templates, texts in both languages, the one stylesheet and the policy that goes
- * with it. Data in, string out. It must not know Fastify, sessions, the database, Microsoft's client, the environment or the
- * clock: what a page shows, `now` included, is handed in.
+ * pages owns what a person sees in the browser: templates, texts in both languages, the one stylesheet and the policy
+ * that goes with it. Data in, string out. It must not know Fastify, sessions, the database, Microsoft's client, the
+ * environment or the clock: what a page shows, `now` included, is handed in.
  */
 export {
   ACCOUNT_PATH,

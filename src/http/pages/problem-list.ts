@@ -8,8 +8,8 @@ export interface ProblemTraits {
 
 /**
  * Why: the closed list of problem pages, with the HTTP status to answer and the ways on the page offers, the meant one
- * first. None: only MEGDocs itself, because starting again would end in the same problem. `calm`: most who see it have done what
- * they wanted, so it is no alert.
+ * first. None: only MEGDocs itself, because starting again would end in the same problem. `calm`: most who see it have
+ * done what they wanted, so it is no alert.
  */
 export const PAGE_PROBLEMS = {
   link_expired: { status: 410, ways: ['connect'] },
@@ -46,7 +46,10 @@ const PAGE_OF_CODE: ReadonlyMap<string, PageProblem> = new Map<FailureCode, Page
   ['not_found', 'not_found'],
 ])
 
-/** The page for a failure on a browser route. Codes that no browser route raises, and unknown ones, are an error of ours. */
+/**
+ * The page for a failure on a browser route. Codes that no browser route raises, and unknown ones, are an error of
+ * ours.
+ */
 export function problemOfFailure(code: string): PageProblem {
   return PAGE_OF_CODE.get(code) ?? 'internal_error'
 }

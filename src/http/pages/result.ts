@@ -62,7 +62,10 @@ function wordsFor(context: PageContext, outcome: ConnectOutcome, why: Explained 
   return t.problems[problemOfFailure(outcome.code)]
 }
 
-/** Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by itself. */
+/**
+ * Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by
+ * itself.
+ */
 function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): Fragment[] {
   const t = texts[context.language]
   const { connect, manage } = context.entryUrls
@@ -107,8 +110,8 @@ ${before !== undefined && before.toString() === now?.toString() && html`<p>${t.l
 }
 
 /**
- * A 200 page that sends the browser on to MEGDocs at once, with a link in case it does not: a redirect begun at Microsoft's site would
- * leave SameSite=Strict cookies behind (design 2.1).
+ * A 200 page that sends the browser on to MEGDocs at once, with a link in case it does not: a redirect begun at
+ * Microsoft's site would leave SameSite=Strict cookies behind (design 2.1).
  */
 export function continuePage(context: PageContext, url: string): string {
   const t = texts[context.language].goingOn

@@ -9,7 +9,8 @@ import type { AdminRequestTexts, ProblemTexts, ReasonTexts, UnknownReasonTexts }
 
 export type { AdminReason, ExplainedText } from './texts/types.ts'
 
-// All words of all pages, by language. The types make a missing text a compile error; texts/ holds them, one file a subject.
+// All words of all pages, by language. The types make a missing text a compile error; texts/ holds them, one file a
+// subject.
 
 export interface Texts extends CommonTexts {
   reasons: ReasonTexts
