@@ -34,8 +34,8 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         tags: ['connect'],
         summary: 'Begin a connect session, or open the account page',
         description:
-          "Keep `id` in the user's own session and redirect the browser to `url`, which works once, for ten minutes. The browser returns to the " +
-          'configured completion URL with `?connect_session=<id>`.',
+          "Keep `id` in the user's own session and redirect the browser to `url`, which works once, for ten " +
+          'minutes. The browser returns to the configured completion URL with `?connect_session=<id>`.',
         body: Type.Object(
           {
             user_id: UserId,
@@ -105,9 +105,10 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         tags: ['connect'],
         summary: 'Confirm which user came back, and finish the connect',
         description:
-          "Call it only if the `connect_session` that came with the browser is the one in the session of this logged-in user. Microsoft's code is " +
-          'redeemed only then. For another `user_id` than at the beginning, the connect session ends. Repeating the call gives the same outcome. Send ' +
-          'the user to `next`, which a problem of this operation has too.',
+          'Call it only if the `connect_session` that came with the browser is the one in the session of this ' +
+          "logged-in user. Microsoft's code is redeemed only then. For another `user_id` than at the beginning, " +
+          'the connect session ends. Repeating the call gives the same outcome. Send the user to `next`, which a ' +
+          'problem of this operation has too.',
         params: IdParams,
         body: Type.Object({ user_id: UserId }, { additionalProperties: false, examples: [{ user_id: '42' }] }),
         response: {

@@ -58,8 +58,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
         tags: ['events'],
         summary: 'Events of integrations since a cursor',
         description:
-          'Events in the order in which they became true, without gaps. Store `cursor` when you have processed them, and send it as `after`; events after ' +
-          'the cursor that you send are delivered again. With `wait`, an answer without events comes after that time. Events are kept for 90 days.',
+          'Events in the order in which they became true, without gaps. Store `cursor` when you have processed ' +
+          'them, and send it as `after`; events after the cursor that you send are delivered again. With `wait`, ' +
+          'an answer without events comes after that time. Events are kept for 90 days.',
         querystring: Type.Object(
           {
             after: Type.Optional(Cursor),
@@ -109,8 +110,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
         tags: ['integrations'],
         summary: 'All integrations, page by page',
         description:
-          'Before the first read of events, and after `cursor_expired`: store `events_cursor` of the first page, read all pages, then read events from it. ' +
-          'Pages are ordered by user id. An integration that exists all the time is listed exactly once.',
+          'Before the first read of events, and after `cursor_expired`: store `events_cursor` of the first page, ' +
+          'read all pages, then read events from it. Pages are ordered by user id. An integration that exists all ' +
+          'the time is listed exactly once.',
         querystring: Type.Object(
           { after: Type.Optional(UserId), limit: Type.Optional(Limit(100)) },
           { additionalProperties: false },

@@ -38,8 +38,9 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = asyn
         tags: ['integrations'],
         summary: 'Import integrations that the caller held',
         description:
-          'Each row is decided on its own. Sending the same rows again changes nothing, so repeat an interrupted import. A newer integration is never ' +
-          'overwritten, and users who have disconnected since are left out. Give the permission to a key that is valid for a day.',
+          'Each row is decided on its own. Sending the same rows again changes nothing, so repeat an interrupted ' +
+          'import. A newer integration is never overwritten, and users who have disconnected since are left out. ' +
+          'Give the permission to a key that is valid for a day.',
         body: Type.Object(
           {
             rows: Type.Array(Type.Unknown({ description: FORM }), { minItems: 1, maxItems: MAX_ROWS }),

@@ -47,8 +47,9 @@ export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptio
         tags: ['integrations'],
         summary: 'Disconnect a user',
         description:
-          "Deletes the integration with its tokens at once and ends the user's connect and browser sessions. Also 204 if there was none; the event is written either way. " +
-          'The consent at Microsoft remains: only the user or an administrator can withdraw it there.',
+          "Deletes the integration with its tokens at once and ends the user's connect and browser sessions. Also " +
+          '204 if there was none; the event is written either way. The consent at Microsoft remains: only the user ' +
+          'or an administrator can withdraw it there.',
         params: UserParams,
         response: { 204: NoContent('Disconnected.'), ...problemResponses() },
       },

@@ -114,7 +114,8 @@ export const Integration = Type.Object(
     user_id: Type.String({ description: 'As in the request.' }),
     status: openList(['active', 'reconnect_required'], {
       description:
-        '`reconnect_required`: the tokens cannot be refreshed; see `failure`. A token that is still valid is handed out.',
+        '`reconnect_required`: the tokens cannot be refreshed; see `failure`. A token that is still valid is ' +
+        'handed out.',
     }),
     generation: Type.Integer({ description: 'Number of the present token set.' }),
     account: Type.Optional(Account),
@@ -151,7 +152,8 @@ export const ConnectSession = Type.Object(
       ['created', 'opened', 'authorizing', 'received', 'completing', 'connected', 'refused', 'expired'],
       {
         description:
-          '`created` until the link is opened, `authorizing` at Microsoft, `received` until you complete it; then `connected`, `refused` or `expired`.',
+          '`created` until the link is opened, `authorizing` at Microsoft, `received` until you complete it; then ' +
+          '`connected`, `refused` or `expired`.',
       },
     ),
     created_at: Instant('When it was begun.'),

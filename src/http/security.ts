@@ -46,7 +46,8 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
           forwarded_proto_seen: request.headers['x-forwarded-proto'] !== undefined,
           peer_trusted: request.ips !== undefined && request.ips.length > 1,
         },
-        'plain HTTP arrived where PUBLIC_BASE_URL is https: the ingress must send X-Forwarded-Proto: https and its address must be in TRUSTED_PROXIES',
+        'plain HTTP arrived where PUBLIC_BASE_URL is https: the ingress must send X-Forwarded-Proto: https and its ' +
+          'address must be in TRUSTED_PROXIES',
       )
       throw new Failure('invalid_request', { detail: 'plain_http' })
     }

@@ -28,7 +28,7 @@ export function fullAccount(account: Account): Html {
 
 /**
  * Where its owner sees, and can withdraw, what was approved at Microsoft: personal accounts live in one fixed tenant
- * (entra.md 1).
+ * (docs/microsoft.md#accounts).
  */
 export function consentPage(tenantId: string | undefined): { kind: 'work' | 'personal'; url: string }[] {
   const work = { kind: 'work', url: 'https://myapps.microsoft.com' } as const

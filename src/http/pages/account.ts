@@ -31,8 +31,7 @@ export interface AccountState {
 }
 
 /**
- * What is connected, since when and whether it works, with the way to change it (issue 5, item 1). Never begins a
- * connect.
+ * What is connected, since when, whether it works, and how to change it (docs/design.md#pages). Never begins a connect.
  */
 export function accountPage(context: PageContext, state: AccountState): string {
   const { account } = texts[context.language]
@@ -127,7 +126,7 @@ function details(context: PageContext, state: AccountState, summary: Integration
   ])
 }
 
-/** Why it does not work, since when, who must act, and where at Microsoft to look. */
+/** Why it does not work, since when, who must act, and where at Microsoft to see the approval. */
 function brokenNotice(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const t = texts[context.language]
   const { attention } = t.account
@@ -145,7 +144,7 @@ ${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at,
   )
 }
 
-/** The integration is in order, but its last refresh met a trouble that is not the user's. */
+/** The integration works, but its last refresh failed for a reason that the user did not cause. */
 function passingNotice(context: PageContext, summary: IntegrationSummary): Html | undefined {
   const t = texts[context.language]
   const why = explained(summary)
@@ -178,7 +177,7 @@ ${account && facts([{ term: t.account.connected.account, detail: fullAccount(acc
 }
 
 /**
- * After disconnecting, also when there was nothing to disconnect (design 2.4). `tenantId`: of the account that was
+ * After disconnecting, also if nothing was connected (docs/design.md#disconnect). `tenantId`: of the account that was
  * connected.
  */
 export function disconnectedPage(context: PageContext, { tenantId }: { tenantId?: string } = {}): string {

@@ -4,7 +4,7 @@ import type { PageContext } from './context.ts'
 import type { Html } from './html.ts'
 import { texts, type AdminReason, type ExplainedText } from './texts.ts'
 
-/** Whether a page may offer to reconnect for this reason: only where it can cure. No reason known: it may. */
+/** Whether a page offers to reconnect: if that can help, or if no reason is known. */
 export function offersReconnect(why: Explained | undefined): boolean {
   return why === undefined || why.curable
 }
@@ -32,17 +32,20 @@ export function cureOf(context: PageContext, { reason, whoActs, curable }: Expla
   return { who: t.actors[whoActs], cure }
 }
 
-/** Microsoft does not say whether the user or only an administrator could have approved (entra.md 0, item 2). */
+/**
+ * Microsoft does not say whether the user or only an administrator could have approved
+ * (docs/microsoft.md#callback-errors).
+ */
 function mayNeedAdmin(reason: string): boolean {
   return reason === 'not_approved' || reason === 'consent_required'
 }
 
-/** Whether writing to the administrator is the thing to do, rather than another round at Microsoft. */
+/** Whether the user should write to the administrator, instead of trying again at Microsoft. */
 export function adminFirst(why: Explained | undefined): boolean {
   return why?.whoActs === 'tenant_admin'
 }
 
-/** The message for the administrator, where the reason is one for them. */
+/** The message for the administrator, if the reason is one for them. */
 export function adminMessageFor(context: PageContext, why?: Explained, microsoft?: MicrosoftError): Html | undefined {
   return why !== undefined && isForAdmin(context, why.reason)
     ? adminMessage(context, why.reason, adminFirst(why), microsoft)

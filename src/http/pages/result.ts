@@ -9,9 +9,10 @@ import { problemOfFailure } from './problem-list.ts'
 import { adminFirst, adminMessageFor, cureOf, offersReconnect, wordsOf } from './reason.ts'
 import { texts, type ExplainedText } from './texts.ts'
 
-// A connect ends the browser session, so disconnecting leads by MEGDocs, which opens a new one for the account page.
+// A connect ends the browser session. Disconnecting therefore starts at MEGDocs, which opens a new one for the account
+// page.
 
-/** How a connect ended: as whom, or what went wrong and what to do (issue 5, item 2). */
+/** How a connect ended: as which account, or what went wrong and what to do. */
 export function resultPage(context: PageContext, outcome: ConnectOutcome): string {
   return outcome.result === 'refused' ? refusedPage(context, outcome) : connectedPage(context, outcome)
 }
@@ -78,7 +79,7 @@ function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | 
   ]
 }
 
-/** For two reasons the page says both in its own way: in two readings, and in two choices. */
+/** Two reasons have their own words for this: two readings, and two choices. */
 function whoAndCure(context: PageContext, why: Explained): Html | undefined {
   if (why.reason === 'not_approved' || why.reason === 'other_account') return undefined
   const t = texts[context.language]
@@ -87,7 +88,7 @@ function whoAndCure(context: PageContext, why: Explained): Html | undefined {
   return html`<p>${passes ? t.result.tryLaterCure : cure}</p>${facts([{ term: t.whoActs, detail: who }])}`
 }
 
-/** Microsoft reports both the same way, so both are said (entra.md 0, item 2). */
+/** Microsoft reports both in the same way, so the page names both (docs/microsoft.md#callback-errors). */
 function readings(context: PageContext): Html {
   const { readings: title, declined, adminNeeded } = texts[context.language].result
   return html`<h2>${title}</h2>
@@ -111,7 +112,7 @@ ${before !== undefined && before.toString() === now?.toString() && html`<p>${t.l
 
 /**
  * A 200 page that sends the browser on to MEGDocs at once, with a link in case it does not: a redirect begun at
- * Microsoft's site would leave SameSite=Strict cookies behind (design 2.1).
+ * Microsoft's site would leave SameSite=Strict cookies behind (docs/design.md#completion).
  */
 export function continuePage(context: PageContext, url: string): string {
   const t = texts[context.language].goingOn
