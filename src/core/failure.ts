@@ -49,7 +49,7 @@ export const REASONS = {
   refresh_token_expired: {
     whoActs: 'user',
     curable: true,
-    advice: 'The connection was not used for too long and has expired. Connect again.',
+    advice: 'The connection was not used for a long time and has expired. Connect again.',
   },
   sign_in_frequency: {
     whoActs: 'user',
@@ -64,7 +64,7 @@ export const REASONS = {
   token_invalid: {
     whoActs: 'user',
     curable: true,
-    advice: 'The stored authorization is no longer accepted by Microsoft. Connect again.',
+    advice: 'Microsoft no longer accepts the stored authorization. Connect again.',
   },
   sign_in_required: {
     whoActs: 'user',
@@ -105,7 +105,7 @@ export const REASONS = {
   account_not_found: {
     whoActs: 'tenant_admin',
     curable: true,
-    advice: 'The account no longer exists in this organisation. Use another account, or contact its IT.',
+    advice: 'The account does not exist in this organisation. Use another account, or contact its IT.',
   },
   account_locked: {
     whoActs: 'tenant_admin',
@@ -161,7 +161,7 @@ export const REASONS = {
   identity_unproven: {
     whoActs: 'ops',
     curable: true,
-    advice: "Microsoft's proof of identity did not hold. Try again; if it repeats, ask ops to look at the reference.",
+    advice: "Microsoft's proof of identity was not valid. Try again; if it repeats, give ops the reference.",
   },
   code_rejected: {
     whoActs: 'user',
@@ -171,7 +171,7 @@ export const REASONS = {
   not_the_same_user: {
     whoActs: 'user',
     curable: true,
-    advice: 'Somebody else began this attempt. Start again from your own session.',
+    advice: 'Another user began this connect. Start again from your own session.',
   },
   abandoned: { whoActs: 'user', curable: true, advice: 'The sign-in was not finished in time. Start again.' },
   // Nothing is wrong with the authorization: it works again without anybody's help.
@@ -188,7 +188,7 @@ export const REASONS = {
   microsoft_error: {
     whoActs: 'nobody',
     curable: false,
-    advice: 'Microsoft has a problem of its own. The broker retries automatically.',
+    advice: 'Microsoft reports an error of its own. The broker retries automatically.',
   },
   microsoft_bad_answer: {
     whoActs: 'nobody',
@@ -198,7 +198,7 @@ export const REASONS = {
   throttled: {
     whoActs: 'nobody',
     curable: false,
-    advice: 'Microsoft asked to slow down. The broker retries automatically.',
+    advice: 'Microsoft asks for fewer requests. The broker retries automatically.',
   },
   loop_detected: {
     whoActs: 'ops',
@@ -209,17 +209,17 @@ export const REASONS = {
   connect_in_progress: {
     whoActs: 'nobody',
     curable: false,
-    advice: 'This connect is being completed right now. Ask again in a moment.',
+    advice: 'This connect is being completed. Ask again in a moment.',
   },
   refresh_in_progress: {
     whoActs: 'nobody',
     curable: false,
-    advice: "A refresh is running and did not finish within the caller's deadline. Try again shortly.",
+    advice: "A refresh is running and did not finish within the caller's deadline. Try again in a moment.",
   },
   broker_trouble: {
     whoActs: 'ops',
     curable: false,
-    advice: 'The broker could not refresh the token because of a problem of its own. Ops find the cause in its log.',
+    advice: 'The broker could not refresh the token because of a failure of its own. Ops find the reason in its log.',
   },
   // Our own side.
   client_credential: {
@@ -230,7 +230,7 @@ export const REASONS = {
   app_registration: {
     whoActs: 'ops',
     curable: false,
-    advice: "The app registration or the broker's configuration does not fit. Ops must look at the AADSTS code.",
+    advice: "The app registration or the broker's configuration is wrong. Ops must look at the AADSTS code.",
   },
 } as const satisfies Record<string, { whoActs: Actor; curable: boolean; advice: string }>
 /** A reason that this release writes. */

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { CallerPermission } from './caller-permissions.ts'
 import type { AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
@@ -372,7 +373,7 @@ export interface Random {
 
 // ---- Signed requests -----------------------------------------------------------------------------------------------
 
-/** A request as it came over the wire. */
+/** A request as it arrived. */
 export interface WireRequest {
   method: string
   /** Raw request target. */
@@ -381,30 +382,25 @@ export interface WireRequest {
   rawHeaders: readonly string[]
 }
 
-/** A request whose signature holds. */
+/** A request whose signature is valid: plain data. `RequestSignatures` has the functions that use it. */
 export interface SignedRequest {
-  caller: { name: string; permissions: ReadonlySet<CallerPermission>; strictReplay: boolean }
-  keyId: string
-  /**
-   * Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no
-   * room is left.
-   */
-  remember(): RefusedRequest | undefined
-  /** For the table shared by all replicas, and the seconds it has to be remembered. */
-  replayKey(): Buffer
-  replayTtlSeconds: number
-  /**
-   * Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of
-   * them right.
-   */
-  bodyMatches(body: Buffer): boolean
-  /** Header fields of an answer that its signature covers where they are there; lower case. */
-  answerFields: readonly string[]
-  /**
-   * Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of
-   * `answerFields`.
-   */
-  signAnswer(answer: { status: number; headers: Record<string, string>; body: string | Buffer }): Record<string, string>
+  readonly caller: {
+    readonly name: string
+    readonly permissions: ReadonlySet<CallerPermission>
+    /** The nonces of its GETs too are checked against all replicas. */
+    readonly strictReplay: boolean
+    readonly signResponses: boolean
+  }
+  readonly key: { readonly keyId: string; readonly algorithm: 'hmac-sha256' | 'ed25519'; readonly key: KeyObject }
+  readonly nonce: string
+  /** Seconds since the epoch. */
+  readonly expires: number
+  /** The time that `expires` was compared with, in milliseconds since the epoch. */
+  readonly checkedAtMs: number
+  /** The whole value of its Signature-Input field. */
+  readonly signatureInput: string
+  /** The covered components with their values. */
+  readonly covered: readonly (readonly [component: string, value: string])[]
 }
 
 export interface RefusedRequest {
@@ -412,11 +408,26 @@ export interface RefusedRequest {
   /** For the log only. */
   detail: string
   keyId?: string
-  /** The signature held, so the answer can be signed. Never where a nonce was seen before. */
+  /** The signature is valid, so the answer can be signed. Never set for a nonce that was seen before. */
   answerable?: SignedRequest
 }
 
+/** Signatures of requests and answers (docs/design.md#signed-requests). Every function is synchronous and does not throw. */
 export interface RequestSignatures {
-  /** Design 3. Synchronous, does not throw. */
+  /** The header fields that the signature of an answer covers where the answer has them; lower case. */
+  readonly answerFields: readonly string[]
   check(request: WireRequest): { signed: SignedRequest } | { refused: RefusedRequest }
+  /** Remembers the nonce at this replica. Returns the refusal if it was seen before, or if the memory is full. */
+  rememberNonce(signed: SignedRequest): RefusedRequest | undefined
+  /** The key of the nonce in the table that all replicas share. */
+  replayKey(signed: SignedRequest): Buffer
+  /** Seconds that the table must keep it: until the request can no longer be accepted. */
+  replayTtlSeconds(signed: SignedRequest): number
+  /** Whether these raw bytes have the signed digest (RFC 9530): at least one sha-256 or sha-512, and every one of them matches. */
+  bodyMatches(signed: SignedRequest, body: Buffer): boolean
+  /** The header fields that sign an answer to this request; none if the caller wants none. `headers`: those of `answerFields`. */
+  signAnswer(
+    signed: SignedRequest,
+    answer: { status: number; headers: Record<string, string>; body: string | Buffer },
+  ): Record<string, string>
 }

@@ -1,4 +1,4 @@
-import { Failure, type type FailureCode, type Reason } from './failure.ts'
+import { Failure, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
 import {

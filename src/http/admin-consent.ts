@@ -8,11 +8,14 @@ export interface AdminConsentRoutesOptions {
   site: Site
   links: Links
   random: Random
-  /** Microsoft's page for administrators, which answers to the ordinary redirect URI with this state. */
+  /** Microsoft's page for administrators. Its answer comes to the ordinary redirect URI with this state. */
   adminConsentUrl(state: string): string
 }
 
-/** What an administrator is asked for, before they are sent to Microsoft (design 1). Public, and changes nothing here. */
+/**
+ * What an administrator is asked to approve, before Microsoft asks (docs/microsoft.md#admin-consent). Public; it
+ * changes nothing here.
+ */
 export async function adminConsentRoutes(
   scope: FastifyInstance,
   { site, links, random, adminConsentUrl }: AdminConsentRoutesOptions,

@@ -17,7 +17,7 @@ export interface ConnectRoutesOptions {
   connect: Connect
   links: Links
   site: Site
-  /** MEGDocs' page that completes; the connect session's id is added to its query. */
+  /** The page of MEGDocs that completes the connect. The id of the connect session is added to its query. */
   completionUrl: string
 }
 
@@ -28,7 +28,10 @@ const MAX_CODE = 8_192
 
 type Query = Record<string, string | string[] | undefined>
 
-/** The browser's side of a connect (design 2.1): ticket, Microsoft's answer, result. None of them begins a connect. */
+/**
+ * The browser's side of a connect (docs/design.md#connect): ticket, Microsoft's answer, result. No page begins a
+ * connect.
+ */
 export async function connectRoutes(
   scope: FastifyInstance,
   { connect, links, site, completionUrl }: ConnectRoutesOptions,
@@ -46,11 +49,11 @@ export async function connectRoutes(
   scope.get<{ Params: { ticket: string }; Querystring: Query }>(`${CONNECT_PATH}/:ticket`, async (request, reply) => {
     const { ticket } = request.params
     if (!TICKET.test(ticket)) return problem(request, reply, 'link_expired')
-    // A browser that looks ahead must not spend the ticket (issue 5, item 6).
+    // A browser that prefetches must not spend the ticket.
     if (isPrefetch(request)) return reply.code(503).header('retry-after', '1').send()
     const known = await connect.peek(ticket)
     if (known === undefined || known.expired) return problem(request, reply, 'link_expired')
-    // A cookie round trip first: a ticket spent in a browser without cookies could never come back.
+    // A cookie round trip first: a browser without cookies could not finish the connect with the spent ticket.
     if (request.session.seen !== true) {
       if (request.query['cookies'] !== undefined) return problem(request, reply, 'cookies_blocked')
       request.session.seen = true
@@ -72,7 +75,8 @@ export async function connectRoutes(
         return reply.redirect(ACCOUNT_PATH, 303)
       case 'over': {
         const page = isOver(opened.session) || isThisBrowsers(request, opened.session) ? 'link_used' : 'link_foreign'
-        // Another tab was faster by a moment: the session made for this one is nobody's, and its cookie would take that tab's away.
+        // Another tab was a moment faster. Nobody needs the session of this one, and its cookie would replace the
+        // cookie of that tab.
         if (isNew) await request.session.destroy()
         return problem(request, reply, page)
       }
@@ -85,7 +89,7 @@ export async function connectRoutes(
   async function receive(request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply) {
     const { state } = request.query
     if (typeof state === 'string' && links.isAdminConsentState(state)) {
-      // Whoever comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
+      // This visit proves nothing, so the page only says what to do next, and `tenant` decides nothing.
       return sendPage(
         reply,
         adminConsentResultPage(pageContext(site, request), { approved: isApproval(request.query) }),
@@ -107,10 +111,10 @@ export async function connectRoutes(
       },
       'callback received',
     )
-    // Also for a second hit of the same answer: it leads where the first one did and disturbs nothing.
+    // A second visit with the same answer gets the same page and changes nothing.
     return session.status === 'refused' || session.status === 'connected'
       ? showResult(request, reply, session)
-      : goOn(request, reply, session)
+      : returnToMegdocs(request, reply, session)
   }
 
   scope.get<{ Params: { id: string; proof: string } }>(`${RESULT_PATH}/:id/:proof`, async (request, reply) => {
@@ -122,8 +126,8 @@ export async function connectRoutes(
     return showResult(request, reply, session)
   })
 
-  /** A 200 page, not a redirect: MEGDocs' session cookie travels with it even where it is SameSite=Strict (design 2.1). */
-  function goOn(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
+  /** A page, not a redirect: the browser then sends MEGDocs' session cookie even if it is SameSite=Strict. */
+  function returnToMegdocs(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
     const url = new URL(completionUrl)
     url.searchParams.set('connect_session', session.id)
     return sendPage(reply, continuePage(pageContext(site, request), url.href))
@@ -132,7 +136,7 @@ export async function connectRoutes(
   function showResult(request: FastifyRequest, reply: FastifyReply, { id, userId, outcome }: ConnectSession) {
     if (outcome === undefined) return problem(request, reply, 'link_expired', { connect_session: id, user_id: userId })
     const { result, reason, microsoft } = outcome
-    // What the reference on this page leads to: Microsoft was called under another request's id.
+    // The reference on this page leads to this line: Microsoft was called under the id of another request.
     request.log.info(
       {
         connect_session: id,
@@ -156,12 +160,12 @@ export async function connectRoutes(
   }
 }
 
-/** Whose browser it was matters no more, and is not known any more: a completed connect ends its browser session. */
+/** A completed connect has ended its browser session: whose browser it was is no longer known, and does not matter. */
 function isOver(session: ConnectSession | undefined): boolean {
   return session?.outcome !== undefined || session?.status === 'connected' || session?.status === 'refused'
 }
 
-/** Microsoft sends `admin_consent=True`, also beside an error (entra.md 2). */
+/** Microsoft sends `admin_consent=True` also beside an error (docs/microsoft.md#admin-consent). */
 function isApproval(query: Query): boolean {
   return query['error'] === undefined && String(query['admin_consent']).toLowerCase() === 'true'
 }
@@ -172,7 +176,10 @@ function isPrefetch(request: FastifyRequest): boolean {
   )
 }
 
-/** Each parameter at most once, and either a code or an error (security.md 5.2). Free text is not even read. */
+/**
+ * Each parameter at most once, and either a code or an error (docs/microsoft.md#callback-errors). Free text is not
+ * read.
+ */
 function readAnswer(query: Query): CallbackAnswer | undefined {
   const { state, code, error, error_subcode: errorSubcode } = query
   if (typeof state !== 'string' || !STATE.test(state)) return undefined

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { IMPORT_SKIPS, type Import, type ImportResult } from '../core/import.ts'
 import { IMPORT_ROW } from './examples.ts'
+import { openList } from './problem-schema.ts'
 import { answer, problemResponses } from './schemas.ts'
 import { callerOf } from './signed.ts'
 
@@ -10,7 +11,7 @@ export const MAX_ROWS = 500
 /** Bytes: each row may hold two tokens of Microsoft's largest size. */
 export const BODY_LIMIT = 8 * 1024 * 1024
 
-const FORM = `One integration as the caller held it. \`null\` is as good as absent.
+const FORM = `One integration as the caller held it. \`null\` counts as absent.
 
 | field | | |
 |---|---|---|
@@ -23,8 +24,8 @@ const FORM = `One integration as the caller held it. \`null\` is as good as abse
 | \`username\`, \`connected_at\` | | |`
 
 const SKIPPED =
-  '`skipped` only: `newer_stored` (connected or refreshed after `updated_at`), `disconnected_since`, `refresh_token_too_old` (unused for 90 days, it is ' +
-  'dead), `other_account` (another one is stored), `stored_unreadable` (ops must look first).'
+  '`skipped` only: `newer_stored` (connected or refreshed after `updated_at`), `disconnected_since`, `refresh_token_too_old` (expired after 90 days ' +
+  'without use), `other_account` (another one is stored), `stored_unreadable` (ops must look first).'
 
 export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = async (scope, { imports }) => {
   scope.post(
@@ -35,14 +36,17 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = asyn
       schema: {
         operationId: 'importIntegrations',
         tags: ['integrations'],
-        summary: 'Take over connections that the caller held itself',
+        summary: 'Import integrations that the caller held',
         description:
-          'Each row is judged by itself. Sending the same rows again changes nothing, so an interrupted import is simply repeated. A newer integration is never ' +
-          'overwritten, and users who have disconnected since are left out. Give the permission to a key that lives for a day.',
+          'Each row is decided on its own. Sending the same rows again changes nothing, so repeat an interrupted ' +
+          'import. A newer integration is never overwritten, and users who have disconnected since are left out. ' +
+          'Give the permission to a key that is valid for a day.',
         body: Type.Object(
           {
             rows: Type.Array(Type.Unknown({ description: FORM }), { minItems: 1, maxItems: MAX_ROWS }),
-            dry_run: Type.Optional(Type.Boolean({ default: false, description: 'Judge all, store nothing.' })),
+            dry_run: Type.Optional(
+              Type.Boolean({ default: false, description: 'Decide for each row, store nothing.' }),
+            ),
           },
           { additionalProperties: false, examples: [{ rows: [IMPORT_ROW], dry_run: true }] },
         ),
@@ -54,10 +58,10 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = asyn
                   {
                     row: Type.Integer({ description: 'Its place in the request, from 0.' }),
                     user_id: Type.Optional(Type.String()),
-                    result: Type.Enum(['imported', 'unchanged', 'skipped', 'invalid'], {
+                    result: openList(['imported', 'unchanged', 'skipped', 'invalid'], {
                       description: '`unchanged`: this refresh token is stored already.',
                     }),
-                    reason: Type.Optional(Type.Enum([...IMPORT_SKIPS], { description: SKIPPED })),
+                    reason: Type.Optional(openList(IMPORT_SKIPS, { description: SKIPPED })),
                     reasons: Type.Optional(
                       Type.Array(Type.String(), {
                         description: '`invalid` only: which fields, and what was expected.',
@@ -69,7 +73,7 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = asyn
                 ),
               ),
             }),
-            'One result for each row, in their order.',
+            'One result for each row, in the same order.',
             { results: [{ row: 0, user_id: '42', result: 'imported' as const, generation: 1817 }] },
           ),
           ...problemResponses(),

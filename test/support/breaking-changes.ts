@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { VALUES_MAY_BE_ADDED } from '../../src/http/schemas.ts'
+import { VALUES_MAY_BE_ADDED } from '../../src/http/problem-schema.ts'
 
 // Run by `npm run check`: what in the present OpenAPI document would break a caller of the last release. openapi/redocly.yaml says
 // by which rules; the comparison itself, both directions of it, is @redocly/cli's.

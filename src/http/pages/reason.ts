@@ -4,17 +4,15 @@ import type { PageContext } from './context.ts'
 import type { Html } from './html.ts'
 import { texts, type AdminReason, type ExplainedText } from './texts.ts'
 
-/** Whether a page may offer to reconnect for this reason: only where it can cure. No reason known: it may. */
+/** Whether a page offers to reconnect: if that can help, or if no reason is known. */
 export function offersReconnect(why: Explained | undefined): boolean {
   return why === undefined || why.curable
 }
 
-/** The words for a reason; for one that this release does not know, those for whoever has to act. */
+/** The words for a reason. A reason of a newer release gets neutral words, by who must act. */
 export function wordsOf(context: PageContext, { reason, whoActs }: Explained): ExplainedText {
   const t = texts[context.language]
-  if (isReason(reason)) return t.reasons[reason]
-  if (whoActs === 'user') return t.account.attention
-  return whoActs === 'nobody' ? t.reasons.microsoft_error : t.reasons.broker_trouble
+  return isReason(reason) ? t.reasons[reason] : t.unknownReason[whoActs]
 }
 
 /** Who acts, and in words whether reconnecting cures it. */
@@ -34,17 +32,20 @@ export function cureOf(context: PageContext, { reason, whoActs, curable }: Expla
   return { who: t.actors[whoActs], cure }
 }
 
-/** Microsoft does not say whether the user or only an administrator could have approved (entra.md 0, item 2). */
+/**
+ * Microsoft does not say whether the user or only an administrator could have approved
+ * (docs/microsoft.md#callback-errors).
+ */
 function mayNeedAdmin(reason: string): boolean {
   return reason === 'not_approved' || reason === 'consent_required'
 }
 
-/** Whether writing to the administrator is the thing to do, rather than another round at Microsoft. */
+/** Whether the user should write to the administrator, instead of trying again at Microsoft. */
 export function adminFirst(why: Explained | undefined): boolean {
   return why?.whoActs === 'tenant_admin'
 }
 
-/** The message for the administrator, where the reason is one for them. */
+/** The message for the administrator, if the reason is one for them. */
 export function adminMessageFor(context: PageContext, why?: Explained, microsoft?: MicrosoftError): Html | undefined {
   return why !== undefined && isForAdmin(context, why.reason)
     ? adminMessage(context, why.reason, adminFirst(why), microsoft)

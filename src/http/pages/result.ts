@@ -2,16 +2,17 @@ import { explainReason, verdictOfCode, type Explained } from '../../core/failure
 import type { ConnectOutcome } from '../../core/ports.ts'
 import { fullAccount, maskedAccount } from './account-name.ts'
 import type { PageContext } from './context.ts'
-import { html, type Fragment, type Html } from './html.ts'
+import { html, safeUrl, type Fragment, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, facts, furtherActions, link, list, notice } from './parts.ts'
-import { PROBLEM_OF_FAILURE } from './problem-list.ts'
+import { problemOfFailure } from './problem-list.ts'
 import { adminFirst, adminMessageFor, cureOf, offersReconnect, wordsOf } from './reason.ts'
 import { texts, type ExplainedText } from './texts.ts'
 
-// A connect ends the browser session, so disconnecting leads by MEGDocs, which opens a new one for the account page.
+// A connect ends the browser session. Disconnecting therefore starts at MEGDocs, which opens a new one for the account
+// page.
 
-/** How a connect ended: as whom, or what went wrong and what to do (issue 5, item 2). */
+/** How a connect ended: as which account, or what went wrong and what to do. */
 export function resultPage(context: PageContext, outcome: ConnectOutcome): string {
   return outcome.result === 'refused' ? refusedPage(context, outcome) : connectedPage(context, outcome)
 }
@@ -57,12 +58,15 @@ ${adminFirst(why) ? [message, furtherActions(context, offered)] : [actions(conte
 function wordsFor(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): ExplainedText {
   const t = texts[context.language]
   if (outcome.code === 'account_mismatch') return t.reasons.other_account
-  if (why !== undefined) return !why.known && why.whoActs === 'user' ? t.result.refused : wordsOf(context, why)
+  if (why !== undefined) return wordsOf(context, why)
   if (outcome.code === undefined || outcome.code === 'connect_refused') return t.result.refused
-  return t.problems[PROBLEM_OF_FAILURE[outcome.code]]
+  return t.problems[problemOfFailure(outcome.code)]
 }
 
-/** Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by itself. */
+/**
+ * Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by
+ * itself.
+ */
 function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): Fragment[] {
   const t = texts[context.language]
   const { connect, manage } = context.entryUrls
@@ -75,7 +79,7 @@ function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | 
   ]
 }
 
-/** For two reasons the page says both in its own way: in two readings, and in two choices. */
+/** Two reasons have their own words for this: two readings, and two choices. */
 function whoAndCure(context: PageContext, why: Explained): Html | undefined {
   if (why.reason === 'not_approved' || why.reason === 'other_account') return undefined
   const t = texts[context.language]
@@ -84,7 +88,7 @@ function whoAndCure(context: PageContext, why: Explained): Html | undefined {
   return html`<p>${passes ? t.result.tryLaterCure : cure}</p>${facts([{ term: t.whoActs, detail: who }])}`
 }
 
-/** Microsoft reports both the same way, so both are said (entra.md 0, item 2). */
+/** Microsoft reports both in the same way, so the page names both (docs/microsoft.md#callback-errors). */
 function readings(context: PageContext): Html {
   const { readings: title, declined, adminNeeded } = texts[context.language].result
   return html`<h2>${title}</h2>
@@ -104,4 +108,19 @@ function mismatch(context: PageContext, outcome: ConnectOutcome): Html {
     { term: t.chosen, detail: now },
   ])}
 ${before !== undefined && before.toString() === now?.toString() && html`<p>${t.lookAlike}</p>`}`
+}
+
+/**
+ * A 200 page that sends the browser on to MEGDocs at once, with a link in case it does not: a redirect begun at
+ * Microsoft's site would leave SameSite=Strict cookies behind (docs/design.md#completion).
+ */
+export function continuePage(context: PageContext, url: string): string {
+  const t = texts[context.language].goingOn
+  return layout(
+    context,
+    t.title,
+    html`<h1>${t.title}</h1><p role="status">${t.text}</p>
+<div class="actions">${button(t.go, url)}</div>`,
+    safeUrl(url),
+  )
 }

@@ -1,4 +1,4 @@
-import type { AdminRequestTexts, ReasonTexts } from '../texts.ts'
+import type { AdminRequestTexts, ReasonTexts, UnknownReasonTexts } from './types.ts'
 
 export const reasonsDe: ReasonTexts = {
   access_revoked: {
@@ -199,6 +199,29 @@ export const reasonsDe: ReasonTexts = {
     title: 'Das Verbinden mit Microsoft funktioniert zurzeit nicht',
     happened: 'Bei uns ist etwas nicht richtig eingerichtet. Sie haben nichts falsch gemacht.',
     todo: 'Sagen Sie dem Betrieb von MEGDocs Bescheid und nennen Sie die Referenz unten.',
+  },
+}
+
+export const unknownReasonDe: UnknownReasonTexts = {
+  user: {
+    title: 'Die Verbindung funktioniert nicht',
+    happened: 'Microsoft gibt MEGDocs keinen Zugriff für Sie.',
+    todo: 'Verbinden Sie neu.',
+  },
+  tenant_admin: {
+    title: 'Ihre Organisation muss zuerst etwas ändern',
+    happened: 'Microsoft gibt MEGDocs keinen Zugriff für Sie.',
+    todo: 'Fragen Sie Ihren Administrator, und nennen Sie ihm die Referenz unten.',
+  },
+  ops: {
+    title: 'Die Verbindung funktioniert zurzeit nicht',
+    happened: 'Bei uns arbeitet etwas nicht, wie es soll. Sie haben nichts falsch gemacht.',
+    todo: 'Wenn es auch später nicht geht, nennen Sie dem Betrieb von MEGDocs die Referenz unten.',
+  },
+  nobody: {
+    title: 'Microsoft gibt zurzeit keinen Zugriff',
+    happened: 'An Ihrem Konto liegt es nicht.',
+    todo: 'Wir versuchen es automatisch wieder. Sie müssen nichts tun.',
   },
 }
 

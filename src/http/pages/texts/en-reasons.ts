@@ -1,4 +1,4 @@
-import type { AdminRequestTexts, ReasonTexts } from '../texts.ts'
+import type { AdminRequestTexts, ReasonTexts, UnknownReasonTexts } from './types.ts'
 
 // Each stands on the account page and on the result page, so it must be true for a stored connection and for a new one.
 
@@ -194,6 +194,30 @@ export const reasonsEn: ReasonTexts = {
     title: 'Connecting to Microsoft does not work at the moment',
     happened: 'Something on our side is not set up correctly. You did nothing wrong.',
     todo: 'Tell the people who run MEGDocs, and give them the reference below.',
+  },
+}
+
+/** Neutral: this release does not know more. */
+export const unknownReasonEn: UnknownReasonTexts = {
+  user: {
+    title: 'The connection does not work',
+    happened: 'Microsoft does not give MEGDocs access for you.',
+    todo: 'Connect again.',
+  },
+  tenant_admin: {
+    title: 'Your organisation must change something first',
+    happened: 'Microsoft does not give MEGDocs access for you.',
+    todo: 'Ask your administrator, and give them the reference below.',
+  },
+  ops: {
+    title: 'The connection does not work at the moment',
+    happened: 'Something on our side does not work as it should. You did nothing wrong.',
+    todo: 'If it does not work later either, give the people who run MEGDocs the reference below.',
+  },
+  nobody: {
+    title: 'Microsoft gives no access at the moment',
+    happened: 'Your account is not the cause.',
+    todo: 'We try again automatically. You do not have to do anything.',
   },
 }
 
