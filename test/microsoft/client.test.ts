@@ -100,8 +100,8 @@ t.test('refreshed tokens come typed, with the time they took', async (t) => {
     tokens: {
       accessToken: 'access-token-canary',
       refreshToken: 'refresh-token-canary',
-      expiresIn: 4372,
-      elapsed: 1234,
+      expiresInSeconds: 4372,
+      elapsedMs: 1234,
       scopes: ['Files.ReadWrite.All', 'User.Read'],
       account: { tenantId: TENANT, objectId: OBJECT, username: 'jane@contoso.com', displayName: 'Jane Doe' },
     },
@@ -109,7 +109,7 @@ t.test('refreshed tokens come typed, with the time they took', async (t) => {
   far.token = json(tokenBody({ refresh_token: undefined, scope: undefined }))
   t.strictSame(await microsoft.refresh({ ...refreshRequest, scopes: ['User.Read'] }, noPermit), {
     kind: 'tokens',
-    tokens: { accessToken: 'access-token-canary', expiresIn: 4372, elapsed: 0, scopes: ['User.Read'] },
+    tokens: { accessToken: 'access-token-canary', expiresInSeconds: 4372, elapsedMs: 0, scopes: ['User.Read'] },
   })
 })
 
@@ -247,7 +247,7 @@ t.test('a code is exchanged once, with verifier and redirect URI, and proves the
     kind: 'tokens',
     tokens: {
       refreshToken: 'refresh-token-canary',
-      expiresIn: 4372,
+      expiresInSeconds: 4372,
       account: { tenantId: TENANT, objectId: OBJECT, username: 'jane@contoso.com' },
     },
   })
