@@ -138,7 +138,7 @@ function isReadable(url: string): boolean {
 
 /** For browsers, behind the ingress: connect, callback, result, account page. */
 export async function buildPublicApp(services: Services): Promise<FastifyInstance> {
-  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, adminConsentUrl } =
+  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, microsoft } =
     services
   const https = config.publicBaseUrl.startsWith('https:')
   const app = newApp('public', services, {
@@ -150,7 +150,7 @@ export async function buildPublicApp(services: Services): Promise<FastifyInstanc
   await publicSecurity(app, { https })
   await browserSessions(app, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
   await limitVisitors(app)
-  await app.register(connectRoutes, { connect, links, site, completionUrl: config.completionUrl })
+  await app.register(connectRoutes, { connect, links, site, microsoft, completionUrl: config.completionUrl })
   await app.register(accountRoutes, {
     integrations,
     connectSessions,
@@ -159,7 +159,7 @@ export async function buildPublicApp(services: Services): Promise<FastifyInstanc
     random,
     now: () => clock.now(),
   })
-  await app.register(adminConsentRoutes, { site, links, random, adminConsentUrl })
+  await app.register(adminConsentRoutes, { site, links, random, microsoft })
   return app as unknown as FastifyInstance
 }
 

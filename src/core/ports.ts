@@ -1,19 +1,19 @@
 import type { CallerPermission } from './caller-permissions.ts'
-import type { FailureCode, MicrosoftError, Reason } from './failure.ts'
+import type { Actor, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
 // What core asks of the world. Types only, each with its contract in words; joined to implementations in services.ts.
 
 // ---- Microsoft -----------------------------------------------------------------------------------------------------
 
-/** What an answer from Microsoft to a refresh means for us (design 2.3). */
+/** What an answer from Microsoft to a refresh means for us (docs/design.md#verdicts). */
 export type Verdict =
   | { kind: 'tokens'; tokens: TokenSet }
   /** Nothing is wrong with the authorization. `retryAfterSeconds` in seconds when Microsoft named it. */
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
   /** `final`: no more tries. Otherwise a policy, a consent or an account state that may be cured elsewhere. */
   | { kind: 'reconnect'; reason: Reason; final: boolean; microsoft: MicrosoftError; claims?: string }
-  /** `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else only this integration backs off. */
+  /** `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else this integration backs off. */
   | { kind: 'misconfigured'; reason: Reason; everybody: boolean; microsoft: MicrosoftError }
 
 /** What an answer to a code exchange means for us. Tokens always come with a proven account and a refresh token. */
@@ -36,11 +36,9 @@ export interface Pause {
 
 export interface RefreshRequest {
   refreshToken: string
-  /** What the row was granted (design 2.1, Scopes). */
+  /** What the row was granted (docs/microsoft.md#scopes). */
   scopes: readonly string[]
-  /** Tenant of the stored account, if known: the token path to use. */
-  tenantId?: string
-  /** Stored account, if known: an id token for another one is not accepted. */
+  /** Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted. */
   account?: Account
   /** Becomes Microsoft's `client-request-id`. */
   requestId: string
@@ -49,7 +47,7 @@ export interface RefreshRequest {
 export interface AuthorizeRequest {
   state: string
   nonce: string
-  /** PKCE S256 challenge (RFC 7636 4.2). */
+  /** PKCE S256 challenge (RFC 7636 section 4.2). */
   codeChallenge: string
   prompt?: 'select_account'
   loginHint?: string
@@ -64,8 +62,35 @@ export interface CodeRequest {
   requestId: string
 }
 
+/** What a browser brought from Microsoft to the callback, as it came: each parameter at most once, nothing believed yet. */
+export interface CallbackParameters {
+  error?: string
+  errorSubcode?: string
+  /** Read for the AADSTS number, the ids and the time in it. Never kept: it can hold e-mail addresses. */
+  errorDescription?: string
+  errorUri?: string
+  adminConsent?: string
+}
+
+/** What an error in the callback means. */
+export interface CallbackRefusal {
+  reason: Reason
+  code: Extract<FailureCode, 'connect_refused' | 'microsoft_unavailable' | 'broker_misconfigured'>
+  microsoft: MicrosoftError
+}
+
+/** How an administrator's visit to Microsoft's approval page ended. `whoActs`: the reason's, or the administrator who is looking. */
+export type AdminConsentResult =
+  { approved: true } | { approved: false; reason: Reason; whoActs: Actor; microsoft: MicrosoftError }
+
 export interface Microsoft {
   authorizeUrl(request: AuthorizeRequest): string
+  /** Microsoft's page where an administrator approves for a whole organisation. `tenantId`: theirs, where it is known. */
+  adminConsentUrl(request: { state: string; tenantId?: string }): string
+  /** Pure. */
+  judgeCallback(parameters: CallbackParameters & { error: string }): CallbackRefusal
+  /** Pure. What comes back proves nothing: it decides what a page says. */
+  judgeAdminConsent(parameters: CallbackParameters): AdminConsentResult
   /** Asks the breaker. Cheap, no I/O. */
   admit(): Permit | Pause
   /** Sends one refresh and judges the answer. Never throws for anything Microsoft or the network does; ends within 5 s. */

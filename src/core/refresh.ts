@@ -209,7 +209,7 @@ export function createRefresh({
     const began = clock.elapsed()
     const { refreshToken, scopes, account } = claim
     const verdict = await microsoft.refresh(
-      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account, tenantId: account.tenantId }) },
+      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account }) },
       permit,
     )
     observe(sentEvent(integration, verdict, (clock.elapsed() - began) / 1000))

@@ -83,9 +83,9 @@ t.test("a refresh sends the form of RFC 6749 6 on the account's own path, and no
 
 t.test('without a known tenant, or with one that is none, the configured path is used', async (t) => {
   const { microsoft, tokenRequests } = await setUp(t)
-  const { tenantId: _, account: __, ...unknown } = refreshRequest
+  const { account: _, ...unknown } = refreshRequest
   await microsoft.refresh(unknown, noPermit)
-  await microsoft.refresh({ ...unknown, tenantId: '../evil' }, noPermit)
+  await microsoft.refresh({ ...unknown, account: { tenantId: '../evil', objectId: OBJECT } }, noPermit)
   for (const { path } of tokenRequests()) t.equal(path, '/organizations/oauth2/v2.0/token')
 })
 
@@ -305,7 +305,10 @@ t.test(
     const send = async (microsoft: Awaited<ReturnType<typeof setUp>>['microsoft'], row: string, tenantId = TENANT) => {
       const permit = microsoft.admit()
       if ('verdict' in permit) return permit
-      return microsoft.refresh({ refreshToken: `token of ${row}`, scopes: [], tenantId, requestId: REQUEST_ID }, permit)
+      return microsoft.refresh(
+        { refreshToken: `token of ${row}`, scopes: [], account: { tenantId, objectId: OBJECT }, requestId: REQUEST_ID },
+        permit,
+      )
     }
     const five = ['a', 'b', 'c', 'd', 'e']
 
