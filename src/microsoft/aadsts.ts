@@ -280,7 +280,7 @@ export const AADSTS: readonly AadstsRow[] = [
     'blocked_by_policy',
     common(50131, 53002, 53003, 53011),
     reference(50005, 53004, 53010, 530032, 530034, 530035, 54000, 50015, 90123),
-    lookup(530021, 530031, 53005, 53008, 53009, 530081, 54008, 54009, 54010, 500186),
+    lookup(530021, 530031, 53005, 53008, 53009, 530081, 54008, 54009, 54010, 500186, 1003034),
   ),
   ...reconnect('account_disabled', common(50057), lookup(500571)), // its guests
   ...reconnect(

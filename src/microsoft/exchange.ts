@@ -35,6 +35,8 @@ const TIMEOUT_CODES = new Set([
   'UND_ERR_BODY_TIMEOUT',
   'ETIMEDOUT',
 ])
+/** The other side closed the connection, or had forgotten it. */
+const CLOSED_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 /**
  * Connections to Microsoft, as many as exchanges are under way up to a cap; through a proxy, if its URL is given. HTTP/1.1 only: over
@@ -120,7 +122,7 @@ function sendOnce(
     const fail = (error: unknown): void => {
       const code = error instanceof Error && 'code' in error ? String(error.code) : ''
       if (TIMEOUT_CODES.has(code)) return end({ failed: 'microsoft_timeout' })
-      end({ failed: 'microsoft_unreachable', stale: reused && status === 0 })
+      end({ failed: 'microsoft_unreachable', stale: reused && status === 0 && CLOSED_CODES.has(code) })
     }
     if (signal.aborted) return giveUp()
     signal.addEventListener('abort', giveUp)

@@ -151,8 +151,9 @@ t.test('a stored account of a tenant that is no longer accepted is told so', asy
 
 t.test('whatever the network does is a verdict', async (t) => {
   const reset: Reply = (response) => (response.socket as Socket).resetAndDestroy()
-  const cases: [name: string, reply: Reply, reason: string][] = [
-    ['reset before the answer', reset, 'microsoft_unreachable'],
+  const cases: [name: string, reply: Reply, reason: string, sent?: number][] = [
+    // The code goes out on the connection that fetched the keys, and once more on a new one.
+    ['reset before the answer', reset, 'microsoft_unreachable', 3],
     [
       'closed in the middle of the body',
       (response) => {
@@ -185,11 +186,11 @@ t.test('whatever the network does is a verdict', async (t) => {
       'throttled',
     ],
   ]
-  for (const [name, reply, reason] of cases) {
+  for (const [name, reply, reason, sent = 2] of cases) {
     const { microsoft, tokenRequests } = await setUp(t, {}, { token: reply })
     t.match(await microsoft.refresh(refreshRequest, noPermit), { kind: 'try_later', reason }, name)
     t.match(await microsoft.redeem(codeRequest), { kind: 'try_later', reason }, `${name} (code)`)
-    t.equal(tokenRequests().length, 2, 'sent once each')
+    t.equal(tokenRequests().length, sent, `${name}: how often it was sent`)
   }
 })
 
