@@ -161,7 +161,7 @@ const notFound = () => {
 
 /** For browsers, behind the ingress: connect, callback, result, account page. */
 export function buildPublicApp(services: Services): Promise<FastifyInstance> {
-  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, adminConsentUrl } =
+  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, microsoft } =
     services
   const https = config.publicBaseUrl.startsWith('https:')
   const now = () => clock.now()
@@ -174,9 +174,9 @@ export function buildPublicApp(services: Services): Promise<FastifyInstance> {
       await publicSecurity(scope, { https })
       await browserSessions(scope, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
       await limitVisitors(scope)
-      await scope.register(connectRoutes, { connect, links, site, completionUrl: config.completionUrl })
+      await scope.register(connectRoutes, { connect, links, site, microsoft, completionUrl: config.completionUrl })
       await scope.register(accountRoutes, { integrations, connectSessions, site, missingScopes, random, now })
-      await scope.register(adminConsentRoutes, { site, links, random, adminConsentUrl })
+      await scope.register(adminConsentRoutes, { site, links, random, microsoft })
     },
   })
 }

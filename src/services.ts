@@ -71,7 +71,6 @@ export interface Services {
   /** Undefined: not switched on, and nothing pays for them. */
   traces: Traces | undefined
   missingScopes(granted: readonly string[]): string[]
-  adminConsentUrl(state: string): string
   /** Finishes every refresh that has begun, then lets go of Microsoft and Postgres, and exports the last traces. */
   close(): Promise<void>
 }
@@ -224,7 +223,7 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
   })
   const { publicBaseUrl, redirectUri, entryUrls } = config
   const scheme = config.listen.internal.tls === undefined ? 'http' : 'https'
-  const { loginUrl, tenant, clientId } = config.microsoft
+  const { clientId } = config.microsoft
   return {
     config,
     lifecycle: { started: false, draining: false },
@@ -274,15 +273,6 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
     metrics,
     traces,
     missingScopes: (granted) => missingScopes(granted),
-    adminConsentUrl(state) {
-      // Microsoft knows no admin consent for `common` (entra.md 1).
-      const url = new URL(
-        `${loginUrl}/${['common', 'consumers'].includes(tenant) ? 'organizations' : tenant}/v2.0/adminconsent`,
-      )
-      const scope = NEEDED_SCOPES.map((name) => `https://graph.microsoft.com/${name}`).join(' ')
-      url.search = new URLSearchParams({ client_id: clientId, redirect_uri: redirectUri, state, scope }).toString()
-      return url.href
-    },
     async close() {
       await refresh.drain()
       await microsoft.close()

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { Failure, type Reason } from './failure.ts'
+import { Failure } from './failure.ts'
 import type { Account } from './integration.ts'
 import type {
+  CallbackParameters,
   Clock,
   CodeRequest,
   CodeVerdict,
@@ -36,7 +37,7 @@ export type TicketOutcome =
   | { kind: 'over'; session: ConnectSession }
 
 /** What Microsoft sent to the callback, each parameter at most once. */
-export type CallbackAnswer = { state: string; code: string } | { state: string; error: string; errorSubcode?: string }
+export type CallbackAnswer = { state: string; code: string } | ({ state: string; error: string } & CallbackParameters)
 
 export type CallbackOutcome =
   | { kind: 'received'; session: ConnectSession }
@@ -225,7 +226,11 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
                 code: answer.code,
                 ttlSeconds: STEP_SECONDS.completion,
               })
-            : await sessions.receiveRefusal({ stateHash, browserSession, outcome: refusalOf(answer) })
+            : await sessions.receiveRefusal({
+                stateHash,
+                browserSession,
+                outcome: { result: 'refused', ...microsoft.judgeCallback(answer) },
+              })
         if (session !== undefined) return { kind: 'code' in answer ? 'received' : 'refused', session }
       }
       const known = await sessions.findByState(stateHash)
@@ -287,40 +292,4 @@ function signInHints(
   allowSwitch: boolean,
 ): { prompt?: 'select_account'; loginHint?: string } {
   return account?.username === undefined || allowSwitch ? { prompt: 'select_account' } : { loginHint: account.username }
-}
-
-/**
- * `error` values of an authorize answer (RFC 6749 section 4.1.2.1, docs/microsoft.md#callback-errors). `access_denied`
- * also means "an administrator must approve".
- */
-const CALLBACK_REASONS: Record<string, Reason> = {
-  access_denied: 'not_approved',
-  consent_required: 'consent_required',
-  interaction_required: 'sign_in_required',
-  login_required: 'sign_in_required',
-  temporarily_unavailable: 'microsoft_error',
-  server_error: 'microsoft_error',
-}
-
-function refusalOf(answer: { error: string; errorSubcode?: string }): ConnectOutcome {
-  const reason = Object.hasOwn(CALLBACK_REASONS, answer.error) ? CALLBACK_REASONS[answer.error]! : 'app_registration'
-  const code =
-    reason === 'microsoft_error'
-      ? 'microsoft_unavailable'
-      : reason === 'app_registration'
-        ? 'broker_misconfigured'
-        : 'connect_refused'
-  // Only words are kept: anything else is free text that came through a browser.
-  const known = /^[a-z_]{1,40}$/
-  return {
-    result: 'refused',
-    code,
-    reason,
-    microsoft: {
-      ...(known.test(answer.error) ? { error: answer.error } : {}),
-      ...(answer.errorSubcode !== undefined && known.test(answer.errorSubcode)
-        ? { suberror: answer.errorSubcode }
-        : {}),
-    },
-  }
 }

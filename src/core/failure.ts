@@ -122,6 +122,12 @@ export const REASONS = {
     curable: false,
     advice: 'The application is disabled or missing in this organisation. Its administrator must enable it.',
   },
+  tenant_unavailable: {
+    whoActs: 'tenant_admin',
+    curable: false,
+    advice:
+      'Microsoft has blocked or deleted this organisation, or its sign-in is not set up correctly. Its administrator must act, if need be with Microsoft support.',
+  },
   tenant_restricted: {
     whoActs: 'tenant_admin',
     curable: false,
@@ -191,9 +197,10 @@ export const REASONS = {
     advice: 'Microsoft reports an error of its own. The broker retries automatically.',
   },
   microsoft_bad_answer: {
-    whoActs: 'nobody',
+    whoActs: 'ops',
     curable: false,
-    advice: "Microsoft's answer could not be used. The broker retries automatically.",
+    advice:
+      'An answer came that is not from Microsoft or cannot be used. The broker tries again. If it repeats, ops must look at the proxy or filter on the way to Microsoft.',
   },
   throttled: {
     whoActs: 'nobody',

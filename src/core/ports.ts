@@ -1,13 +1,13 @@
 import type { KeyObject } from 'node:crypto'
 import type { CallerPermission } from './caller-permissions.ts'
-import type { AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
+import type { Actor, AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
 // What core needs from outside. Types only, each with its contract in words. services.ts joins them to implementations.
 
 // ---- Microsoft -----------------------------------------------------------------------------------------------------
 
-/** What Microsoft's answer to a refresh means for us (docs/design.md#verdicts). */
+/** What an answer from Microsoft to a refresh means for us (docs/design.md#verdicts). */
 export type Verdict =
   | { kind: 'tokens'; tokens: TokenSet }
   /** Nothing is wrong with the authorization. `retryAfterSeconds`: Microsoft's Retry-After, if it sent one. */
@@ -46,11 +46,9 @@ export interface Pause {
 
 export interface RefreshRequest {
   refreshToken: string
-  /** The scopes that the row was granted (docs/microsoft.md#scopes). */
+  /** What the row was granted (docs/microsoft.md#scopes). */
   scopes: readonly string[]
-  /** Tenant of the stored account, if known: the token endpoint to use. */
-  tenantId?: string
-  /** Stored account, if known: an id token for another account is refused. */
+  /** Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted. */
   account?: Account
   /** Sent to Microsoft as `client-request-id`. */
   requestId: string
@@ -74,8 +72,35 @@ export interface CodeRequest {
   requestId: string
 }
 
+/** What a browser brought from Microsoft to the callback, as it came: each parameter at most once, nothing believed yet. */
+export interface CallbackParameters {
+  error?: string
+  errorSubcode?: string
+  /** Read for the AADSTS number, the ids and the time in it. Never kept: it can hold e-mail addresses. */
+  errorDescription?: string
+  errorUri?: string
+  adminConsent?: string
+}
+
+/** What an error in the callback means. */
+export interface CallbackRefusal {
+  reason: Reason
+  code: Extract<FailureCode, 'connect_refused' | 'microsoft_unavailable' | 'broker_misconfigured'>
+  microsoft: MicrosoftError
+}
+
+/** How an administrator's visit to Microsoft's approval page ended. `whoActs`: the reason's, or the administrator who is looking. */
+export type AdminConsentResult =
+  { approved: true } | { approved: false; reason: Reason; whoActs: Actor; microsoft: MicrosoftError }
+
 export interface Microsoft {
   authorizeUrl(request: AuthorizeRequest): string
+  /** Microsoft's page where an administrator approves for a whole organisation. `tenantId`: theirs, where it is known. */
+  adminConsentUrl(request: { state: string; tenantId?: string }): string
+  /** Pure. */
+  judgeCallback(parameters: CallbackParameters & { error: string }): CallbackRefusal
+  /** Pure. What comes back proves nothing: it decides what a page says. */
+  judgeAdminConsent(parameters: CallbackParameters): AdminConsentResult
   /** Asks the breaker. Cheap, no I/O. */
   admit(): Permit | Pause
   /** Sends one refresh and judges the answer. Never throws because of Microsoft or the network; ends within 5 s. */

@@ -222,7 +222,7 @@ export function createRefresh({
     const sentAt = clock.elapsed()
     const { refreshToken, scopes, account } = claim
     const verdict = await microsoft.refresh(
-      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account, tenantId: account.tenantId }) },
+      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account }) },
       permit,
     )
     observe(sentEvent(integration, verdict, (clock.elapsed() - sentAt) / 1000))

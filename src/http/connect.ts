@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CallbackAnswer, Connect } from '../core/connect.ts'
-import type { ConnectSession } from '../core/ports.ts'
+import type { CallbackParameters, ConnectSession, Microsoft } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
 import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, type Links } from './links.ts'
 import {
@@ -17,7 +17,8 @@ export interface ConnectRoutesOptions {
   connect: Connect
   links: Links
   site: Site
-  /** The page of MEGDocs that completes the connect. The id of the connect session is added to its query. */
+  microsoft: Pick<Microsoft, 'judgeAdminConsent'>
+  /** MEGDocs' page that completes; the connect session's id is added to its query. */
   completionUrl: string
 }
 
@@ -34,7 +35,7 @@ type Query = Record<string, string | string[] | undefined>
  */
 export async function connectRoutes(
   scope: FastifyInstance,
-  { connect, links, site, completionUrl }: ConnectRoutesOptions,
+  { connect, links, site, microsoft, completionUrl }: ConnectRoutesOptions,
 ): Promise<void> {
   const problem = (
     request: FastifyRequest,
@@ -89,11 +90,15 @@ export async function connectRoutes(
   async function receive(request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply) {
     const { state } = request.query
     if (typeof state === 'string' && links.isAdminConsentState(state)) {
-      // This visit proves nothing, so the page only says what to do next, and `tenant` decides nothing.
-      return sendPage(
-        reply,
-        adminConsentResultPage(pageContext(site, request), { approved: isApproval(request.query) }),
+      // Whoever comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
+      const result = microsoft.judgeAdminConsent(callbackParameters(request.query))
+      request.log.info(
+        result.approved
+          ? { admin_consent: 'approved' }
+          : { admin_consent: 'refused', reason: result.reason, who_acts: result.whoActs, microsoft: result.microsoft },
+        'admin consent answered',
       )
+      return sendPage(reply, adminConsentResultPage(pageContext(site, request), { approved: result.approved }))
     }
     const answer = readAnswer(request.query)
     if (answer === undefined) return problem(request, reply, 'sign_in_unmatched', { why: 'malformed_callback' })
@@ -145,6 +150,8 @@ export async function connectRoutes(
         reason,
         aadsts: microsoft?.aadsts,
         correlation_id: microsoft?.correlationId,
+        trace_id: microsoft?.traceId,
+        microsoft_time: microsoft?.timestamp,
       },
       'result shown',
     )
@@ -165,28 +172,35 @@ function isOver(session: ConnectSession | undefined): boolean {
   return session?.outcome !== undefined || session?.status === 'connected' || session?.status === 'refused'
 }
 
-/** Microsoft sends `admin_consent=True` also beside an error (docs/microsoft.md#admin-consent). */
-function isApproval(query: Query): boolean {
-  return query['error'] === undefined && String(query['admin_consent']).toLowerCase() === 'true'
-}
-
 function isPrefetch(request: FastifyRequest): boolean {
   return [request.headers['sec-purpose'], request.headers['purpose'], request.headers['x-moz']].some((value) =>
     String(value).includes('prefetch'),
   )
 }
 
-/**
- * Each parameter at most once, and either a code or an error (docs/microsoft.md#callback-errors). Free text is not
- * read.
- */
+/** Each parameter at most once, and either a code or an error (docs/security.md#connect-flow). */
 function readAnswer(query: Query): CallbackAnswer | undefined {
-  const { state, code, error, error_subcode: errorSubcode } = query
+  const { state, code, error } = query
   if (typeof state !== 'string' || !STATE.test(state)) return undefined
   if (Object.values(query).some(Array.isArray)) return undefined
   if (typeof code === 'string' && error === undefined)
     return code !== '' && code.length <= MAX_CODE ? { state, code } : undefined
-  if (typeof error === 'string' && code === undefined)
-    return { state, error, ...(typeof errorSubcode === 'string' ? { errorSubcode } : {}) }
+  if (typeof error === 'string' && code === undefined) return { state, ...callbackParameters(query), error }
   return undefined
+}
+
+/** As they came. Free text goes no further than to microsoft/callback.ts, which takes numbers and ids from it. */
+function callbackParameters(query: Query): CallbackParameters {
+  const one = (name: string): string | undefined => {
+    const value = query[name]
+    return typeof value === 'string' ? value : undefined
+  }
+  const found = {
+    error: one('error'),
+    errorSubcode: one('error_subcode'),
+    errorDescription: one('error_description'),
+    errorUri: one('error_uri'),
+    adminConsent: one('admin_consent'),
+  }
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined))
 }

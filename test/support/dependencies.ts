@@ -16,6 +16,7 @@ const REASONS: Record<string, string> = {
   '@opentelemetry/sdk-trace': 'traces: samples and batches spans',
   'drizzle-orm': 'SQL and migrations',
   fastify: 'HTTP',
+  jose: 'JSON Web Tokens and key sets: id tokens, client assertions (no dependencies of its own)',
   pino: 'logs',
   postgres: 'the Postgres driver',
   'prom-client': "metrics in Prometheus' format",

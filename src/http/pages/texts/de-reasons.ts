@@ -86,6 +86,12 @@ export const reasonsDe: ReasonTexts = {
     happened: 'Bei Microsoft ist MEGDocs in Ihrer Organisation deaktiviert oder fehlt.',
     todo: 'Senden Sie Ihrer Administration die Nachricht unten.',
   },
+  tenant_unavailable: {
+    title: 'Microsoft lässt Ihre Organisation nicht anmelden',
+    happened:
+      'Microsoft hat das Verzeichnis Ihrer Organisation gesperrt oder gelöscht, oder dessen Anmeldung ist nicht richtig eingerichtet.',
+    todo: 'Senden Sie Ihrer Administration die Nachricht unten.',
+  },
   tenant_restricted: {
     title: 'Ihre Organisation verhindert den Zugriff zwischen Organisationen',
     happened: 'Das Konto gehört zu einer anderen Organisation, und Zugriff zwischen beiden ist nicht erlaubt.',
@@ -163,7 +169,7 @@ export const reasonsDe: ReasonTexts = {
     title: 'Die Antwort von Microsoft war nicht zu verwenden',
     happened:
       'Der Anmeldedienst von Microsoft, oder etwas auf dem Weg dorthin, hat eine Antwort geschickt, die wir nicht verstehen.',
-    todo: 'Wir versuchen es von selbst wieder. Sie müssen nichts tun.',
+    todo: 'Wir versuchen es von selbst wieder. Wenn es so bleibt, sagen Sie es dem Betrieb von MEGDocs.',
   },
   throttled: {
     title: 'Microsoft bittet uns, langsamer zu machen',
@@ -244,6 +250,8 @@ export const adminRequestsDe: AdminRequestTexts = {
     'Ich bin der Anwendung nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra Admin Center, Unternehmensanwendungen, Benutzer und Gruppen).',
   app_unavailable:
     'Die Anwendung ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie sie (Entra Admin Center, Unternehmensanwendungen, Eigenschaften).',
+  tenant_unavailable:
+    'Microsoft verweigert Anmeldungen unseres Mandanten: Er ist gesperrt, gelöscht oder nicht verwaltet, oder die Verbundanmeldung schlägt fehl. Bitte prüfen Sie ihn im Entra Admin Center und wenden Sie sich an den Microsoft-Support, falls er gesperrt ist.',
   tenant_restricted:
     'Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie die Anwendung zu.',
 }

@@ -84,6 +84,11 @@ export const reasonsEn: ReasonTexts = {
     happened: 'At Microsoft, MEGDocs is disabled or missing in your organisation.',
     todo: 'Send your administrator the message below.',
   },
+  tenant_unavailable: {
+    title: 'Microsoft does not let your organisation sign in',
+    happened: 'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
+    todo: 'Send your administrator the message below.',
+  },
   tenant_restricted: {
     title: 'Your organisation blocks access across organisations',
     happened: 'The account belongs to another organisation, and access between the two is not allowed.',
@@ -158,7 +163,7 @@ export const reasonsEn: ReasonTexts = {
   microsoft_bad_answer: {
     title: 'Microsoft’s answer could not be used',
     happened: 'Microsoft’s sign-in service, or something on the way to it, sent an answer we do not understand.',
-    todo: 'We try again by ourselves. You do not have to do anything.',
+    todo: 'We try again by ourselves. If it stays, tell the people who run MEGDocs.',
   },
   throttled: {
     title: 'Microsoft asks us to slow down',
@@ -240,6 +245,8 @@ export const adminRequestsEn: AdminRequestTexts = {
     'I am not assigned to the application. Please add me (Entra admin center, Enterprise applications, Users and groups).',
   app_unavailable:
     'The application is disabled or missing in our tenant. Please enable it (Entra admin center, Enterprise applications, Properties).',
+  tenant_unavailable:
+    'Microsoft refuses sign-ins of our tenant: it is blocked, deleted or unmanaged, or its federated sign-in fails. Please check it in the Entra admin center, and contact Microsoft support if it is blocked.',
   tenant_restricted:
     'Access across organisations is blocked (cross-tenant access settings). Please allow the application.',
 }
