@@ -46,6 +46,8 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
       objectId,
       username: row.username ?? stored?.username ?? null,
       displayName: stored?.displayName ?? null,
+      // A user who once connected through the broker keeps the protection of `judge`, also after a newer row of the same account.
+      imported: stored?.imported ?? true,
       connectedAt: row.connectedAt ?? stored?.connectedAt ?? row.updatedAt,
       // When Microsoft gave the tokens: their 90 days began then, and a row updated later is newer.
       // A caller's clock may be ahead; what is stored never lies ahead of Postgres' clock.
@@ -131,6 +133,7 @@ const REPLACED = Object.fromEntries(
       'username',
       'displayName',
       'connectedAt',
+      'imported',
       'refreshedAt',
       'failure',
       'failures',
@@ -146,10 +149,11 @@ function toStored(
   opened: (row: StoredRow) => string | undefined,
 ): StoredForImport | undefined {
   if (row === undefined) return undefined
-  const { generation, connectedAt, refreshedAt, tenantId, objectId } = row
+  const { generation, imported, connectedAt, refreshedAt, tenantId, objectId } = row
   return {
     generation,
     refreshToken: opened(row),
+    imported,
     connectedAt,
     refreshedAt,
     ...(tenantId === null || objectId === null ? {} : { account: { tenantId, objectId } }),

@@ -277,6 +277,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
           const columns = {
             username: null,
             displayName: null,
+            imported: false,
             ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens),
           }
           const [row] =
