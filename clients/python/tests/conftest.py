@@ -23,8 +23,12 @@ with open(os.environ["TOKEN_BROKER_TESTS"], encoding="utf-8") as described:
 
 HMAC = WORLD["callers"]["hmac"]
 os.environ.update(
-    DJANGO_SETTINGS_MODULE="megdocs.settings", BROKER_URL=WORLD["broker"], BROKER_AUTHORITY=WORLD["authority"], BROKER_KEY_ID=HMAC["key_id"],
-    BROKER_SECRET=HMAC["secret"], GRAPH_URL=WORLD["graph"],
+    DJANGO_SETTINGS_MODULE="megdocs.settings",
+    BROKER_URL=WORLD["broker"],
+    BROKER_AUTHORITY=WORLD["authority"],
+    BROKER_KEY_ID=HMAC["key_id"],
+    BROKER_SECRET=HMAC["secret"],
+    GRAPH_URL=WORLD["graph"],
 )
 
 from token_broker_client import Client, Ed25519Key, Ed25519PublicKey, HmacKey  # noqa: E402
@@ -42,7 +46,9 @@ class Browser:
     """Follows redirects and keeps cookies on the public side, as far as a connect needs it."""
 
     def __init__(self):
-        self._jar = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(strict_ns_domain=http.cookiejar.DefaultCookiePolicy.DomainLiberal))
+        self._jar = http.cookiejar.CookieJar(
+            http.cookiejar.DefaultCookiePolicy(strict_ns_domain=http.cookiejar.DefaultCookiePolicy.DomainLiberal)
+        )
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar), _StopAtMicrosoft())
 
     def open(self, url):
@@ -120,4 +126,4 @@ def connected(client):
 if importlib.util.find_spec("django") is not None:
     # The session's database is made once, however many modules use it.
     sys.modules.setdefault("conftest", sys.modules[__name__])
-    from django_world import browser, database, fake, user  # noqa: E402, F401
+    from django_world import browser, database, fake, user  # noqa: F401

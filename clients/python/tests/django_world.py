@@ -5,7 +5,6 @@ import pytest
 
 django.setup()
 
-from conftest import new_user  # noqa: E402
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client as Browser  # noqa: E402
@@ -13,6 +12,8 @@ from django.test.utils import setup_test_environment  # noqa: E402
 
 from token_broker_client.django import conf  # noqa: E402
 from token_broker_client.testing import FakeBroker  # noqa: E402
+
+from conftest import new_user  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,17 +1,18 @@
 """The client against the real broker."""
 
+import json
 import time
 import urllib.request
-import json
 
 import pytest
-from conftest import WORLD, connect, make_client, new_user, post, refresh_token, through_microsoft
 
 import token_broker_client as tb
 from token_broker_client.errors import BY_CODE
 from token_broker_client.messages import Request, Response
 from token_broker_client.signing import sign_request
 from token_broker_client.transports import HttpxTransport, RequestsTransport, StandardTransport
+
+from conftest import WORLD, connect, make_client, new_user, post, refresh_token, through_microsoft
 
 
 @pytest.mark.parametrize("transport", [StandardTransport, RequestsTransport, HttpxTransport])
@@ -84,7 +85,11 @@ def test_mutated_and_repeated_requests_are_refused_by_the_broker(connected):
 
     def status(**changes):
         # Signed freshly, so that only the change can be the reason.
-        signed = sign_request(Request(original.method, original.address, original.authority, original.scheme, original.target), key, time.time())
+        signed = sign_request(
+            Request(original.method, original.address, original.authority, original.scheme, original.target),
+            key,
+            time.time(),
+        )
         fields = {**signed.__dict__, **{name: value for name, value in changes.items() if name != "header"}}
         if "header" in changes:
             name, change = changes["header"]
@@ -99,9 +104,14 @@ def test_mutated_and_repeated_requests_are_refused_by_the_broker(connected):
     assert status(authority="other.internal") == 401
     signed_length = len(dict(original.headers)["signature-input"])
     for at in range(0, signed_length, 5):
-        assert status(header=("signature-input", lambda v, at=at: v[:at] + ("B" if v[at] != "B" else "C") + v[at + 1 :])) == 401
+        assert (
+            status(header=("signature-input", lambda v, at=at: v[:at] + ("B" if v[at] != "B" else "C") + v[at + 1 :]))
+            == 401
+        )
     for at in range(6, 50, 7):
-        assert status(header=("signature", lambda v, at=at: v[:at] + ("B" if v[at] != "B" else "C") + v[at + 1 :])) == 401
+        assert (
+            status(header=("signature", lambda v, at=at: v[:at] + ("B" if v[at] != "B" else "C") + v[at + 1 :])) == 401
+        )
 
 
 class Mixing:
@@ -126,11 +136,14 @@ def test_the_answer_to_another_users_request_is_not_used(client, connected):
             mixed.get_token(user_id)
 
 
-@pytest.mark.parametrize("change", [
-    lambda r: Response(r.status, r.headers, r.body.replace(b'"generation":', b'"generation":1')),
-    lambda r: Response(r.status, [(n, v) for n, v in r.headers if n.lower() != "signature"], r.body),
-    lambda r: Response(203, r.headers, r.body),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: Response(r.status, r.headers, r.body.replace(b'"generation":', b'"generation":1')),
+        lambda r: Response(r.status, [(n, v) for n, v in r.headers if n.lower() != "signature"], r.body),
+        lambda r: Response(203, r.headers, r.body),
+    ],
+)
 def test_an_altered_answer_is_not_used(connected, change):
     class Altering:
         def send(self, request, timeout):
@@ -165,7 +178,11 @@ def test_a_completion_for_another_user_is_refused_and_leads_somewhere(client):
 
 def test_rows_are_imported_once(client):
     user_id = new_user()
-    row = {"user_id": user_id, "refresh_token": refresh_token(), "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))}
+    row = {
+        "user_id": user_id,
+        "refresh_token": refresh_token(),
+        "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60)),
+    }
     assert client.import_rows([row], dry_run=True)[0]["result"] == "imported"
     assert client.integration(user_id) is None
     assert [client.import_rows([row])[0]["result"] for _ in range(2)] == ["imported", "unchanged"]

@@ -5,7 +5,6 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import WORLD, connect, make_client, new_user, through_microsoft
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -14,10 +13,13 @@ from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.template import Context, Template
-from django.test import Client as Browser, RequestFactory, override_settings
+from django.test import Client as Browser
+from django.test import RequestFactory, override_settings
 
 import token_broker_client as tb
 from token_broker_client.django import checks, conf
+
+from conftest import WORLD, connect, make_client, new_user, through_microsoft
 
 
 def press_connect(browser, **fields):
@@ -91,13 +93,19 @@ def test_a_connect_that_the_broker_forgot_gets_one_more_click(browser, user, fak
     connect_session = next(iter(fake.sessions))
     fake.sessions.clear()
     page = come_back(browser, connect_session)
-    assert page.status_code == 403 and '<a href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>' in page.content.decode()
+    assert (
+        page.status_code == 403
+        and '<a href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>' in page.content.decode()
+    )
 
 
 def test_a_button_that_failed_leads_back_to_the_button(browser, fake):
     fake.stop()
     page = browser.post("/microsoft/connect", {"next": "/documents"})
-    assert page.status_code == 503 and '<a href="/microsoft/connect?next=%2Fdocuments">Try again</a>' in page.content.decode()
+    assert (
+        page.status_code == 503
+        and '<a href="/microsoft/connect?next=%2Fdocuments">Try again</a>' in page.content.decode()
+    )
 
 
 def test_a_login_that_ended_on_the_way_gets_one_more_click(browser, user):
@@ -236,7 +244,9 @@ def test_a_broker_that_is_away_is_a_503_with_retry_after(browser, fake):
 def test_the_tag_says_what_is_connected(user, fake):
     request = RequestFactory().get("/here")
     request.user = user
-    template = Template("{% load token_broker %}{% microsoft_status as m %}{{ m.state }} {{ m.username }} {{ m.advice }} {{ m.connect_url }}")
+    template = Template(
+        "{% load token_broker %}{% microsoft_status as m %}{{ m.state }} {{ m.username }} {{ m.advice }} {{ m.connect_url }}"
+    )
 
     def shown():
         return " ".join(template.render(Context({"request": request})).split())
@@ -273,8 +283,14 @@ def test_checks_pass_with_the_right_settings_and_name_what_is_wrong(user):
     table = right["IMPORT"]
     mistyped = {**table, "FIELDS": {**table["FIELDS"], "refresh_token": "refresh_tokn"}}
     for change in (
-        {"SECRET": ""}, {"SECRET": "short"}, {"URL": "ftp://x"}, {"TYPO": 1}, {"USER_ID": "no.where"}, {"READ_FROM": "old"},
-        {"IMPORT": mistyped}, {"IMPORT": {**table, "MODEL": "megdocs.Nothing"}},
+        {"SECRET": ""},
+        {"SECRET": "short"},
+        {"URL": "ftp://x"},
+        {"TYPO": 1},
+        {"USER_ID": "no.where"},
+        {"READ_FROM": "old"},
+        {"IMPORT": mistyped},
+        {"IMPORT": {**table, "MODEL": "megdocs.Nothing"}},
     ):
         with override_settings(TOKEN_BROKER={**right, **change}):
             found = checks.check_settings(None)

@@ -4,17 +4,18 @@ import io
 from datetime import timedelta
 
 import pytest
-from conftest import connect, make_client, new_user, refresh_token
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils import timezone
-from megdocs.models import Oauth2Integration
 
 import token_broker_client as tb
 from token_broker_client.django import conf, tokens
 from token_broker_client.django.models import EventCursor
 from token_broker_client.django.signals import integration_event
+
+from conftest import connect, make_client, new_user, refresh_token
+from megdocs.models import Oauth2Integration
 
 
 def old_token(user):
@@ -63,7 +64,14 @@ def test_the_old_table_moves_over_and_every_token_is_proved(monkeypatch):
     updated = timezone.now() - timedelta(minutes=30)
     good, bare, dead, broken = users
     for user, fields in (
-        (good, {"refresh_token": refresh_token(), "access_token": "an-access-token-of-the-old-table", "expires_at": updated + timedelta(hours=1)}),
+        (
+            good,
+            {
+                "refresh_token": refresh_token(),
+                "access_token": "an-access-token-of-the-old-table",
+                "expires_at": updated + timedelta(hours=1),
+            },
+        ),
         (bare, {"refresh_token": refresh_token()}),
         (dead, {"refresh_token": "this-refresh-token-is-long-dead"}),
         (broken, {"refresh_token": ""}),
@@ -91,7 +99,9 @@ def test_the_old_table_moves_over_and_every_token_is_proved(monkeypatch):
 def test_a_run_that_was_interrupted_before_proving_is_proved_by_the_next(user, monkeypatch):
     monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.time.sleep", lambda _: None)
     Oauth2Integration.objects.all().delete()
-    Oauth2Integration.objects.create(user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token())
+    Oauth2Integration.objects.create(
+        user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token()
+    )
     run("token_broker_import", "--apply")
     out, _, _ = run("token_broker_import", "--apply", "--prove", "120")
     assert "unchanged 1" in out and "Proved at Microsoft: 1 work" in out
@@ -101,7 +111,9 @@ def test_who_disconnects_while_the_import_runs_is_left_out(monkeypatch):
     Oauth2Integration.objects.all().delete()
     users = [get_user_model().objects.create_user(username=new_user()) for _ in range(4)]
     for user in users:
-        Oauth2Integration.objects.create(user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token())
+        Oauth2Integration.objects.create(
+            user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token()
+        )
     monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.BATCH", 2)
     client = make_client()
     whole = client.import_rows
@@ -128,11 +140,20 @@ def test_a_mistyped_column_is_named_before_anything_is_sent(fake):
     given = conf.values()["IMPORT"]
     for change, named in (
         ({"MODEL": "megdocs.Nothing"}, ["MODEL megdocs.Nothing"]),
-        ({"FIELDS": {**given["FIELDS"], "refresh_token": "refresh_tokn"}}, ["refresh_token: megdocs.Oauth2Integration has no column refresh_tokn"]),
+        (
+            {"FIELDS": {**given["FIELDS"], "refresh_token": "refresh_tokn"}},
+            ["refresh_token: megdocs.Oauth2Integration has no column refresh_tokn"],
+        ),
         ({"FIELDS": {**given["FIELDS"], "user_id": "user__nmae"}}, ["user_id: auth.User has no column nmae"]),
-        ({"FIELDS": {"user_id": "user_id", "refresh_token": "no.where", "token": "x"}}, ["know token", "needs updated_at", "no.where cannot"]),
+        (
+            {"FIELDS": {"user_id": "user_id", "refresh_token": "no.where", "token": "x"}},
+            ["know token", "needs updated_at", "no.where cannot"],
+        ),
     ):
-        with override_settings(TOKEN_BROKER={**conf.values(), "IMPORT": {**given, **change}}), conf.using(fake.client()):
+        with (
+            override_settings(TOKEN_BROKER={**conf.values(), "IMPORT": {**given, **change}}),
+            conf.using(fake.client()),
+        ):
             failed = run("token_broker_import", "--apply")[2]
         assert all(name in failed for name in named), failed
     assert fake.requests == []
@@ -184,5 +205,3 @@ def test_an_event_whose_receiver_failed_comes_again(user):
 
 def test_migrations_are_complete():
     assert run("makemigrations", "--check", "--dry-run")[2] is None
-
-

@@ -5,9 +5,9 @@ import subprocess
 import sys
 import time
 
-from conftest import HERE, WORLD, make_client, new_user
-
 import token_broker_client as tb
+
+from conftest import HERE, WORLD, make_client, new_user
 
 READER = """
 import sys
@@ -32,7 +32,12 @@ class Memory:
 
 def import_users(client, users):
     updated = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
-    client.import_rows([{"user_id": user, "refresh_token": f"refresh-token-of-{user}-for-tests", "updated_at": updated} for user in users])
+    client.import_rows(
+        [
+            {"user_id": user, "refresh_token": f"refresh-token-of-{user}-for-tests", "updated_at": updated}
+            for user in users
+        ]
+    )
 
 
 def test_a_reader_without_a_cursor_gets_everything_that_is_and_then_what_happens(client):
@@ -89,7 +94,9 @@ def test_a_reader_that_is_killed_at_any_point_loses_no_event(client, tmp_path):
     import_users(client, users)
     seen, kills = [], 0
     for lives in (1, 5, 9, 14, 3, 8, 1000):
-        reader = subprocess.Popen([sys.executable, "-c", READER, HERE, str(cursor)], stdout=subprocess.PIPE, text=True, env=os.environ)
+        reader = subprocess.Popen(
+            [sys.executable, "-c", READER, HERE, str(cursor)], stdout=subprocess.PIPE, text=True, env=os.environ
+        )
         for line in reader.stdout:
             seen.append(line.split()[1])
             lives -= 1

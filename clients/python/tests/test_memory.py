@@ -57,7 +57,11 @@ def test_one_that_is_still_valid_serves_while_the_broker_cannot_be_reached(broke
     broker.stop()
     time_.now += 3500
     again = client.get_token("42")
-    assert again.access_token == token.access_token and again.degraded == {"reason": "broker_unreachable"} and again.expires_in == 100
+    assert (
+        again.access_token == token.access_token
+        and again.degraded == {"reason": "broker_unreachable"}
+        and again.expires_in == 100
+    )
     time_.now += 80
     with pytest.raises(tb.BrokerUnreachable):
         client.get_token("42")
@@ -79,7 +83,9 @@ def test_after_a_refresh_the_old_token_is_never_handed_out(broker, client):
     later = client.refresh(token)
     assert later.generation > token.generation
     assert client.get_token("42").access_token == later.access_token
-    assert client.refresh(token).access_token == later.access_token, "a second one that held the old token needs no refresh"
+    assert client.refresh(token).access_token == later.access_token, (
+        "a second one that held the old token needs no refresh"
+    )
     assert len(broker.requests) == 2
 
 
@@ -95,7 +101,10 @@ def test_a_token_that_graph_refused_is_not_handed_out_when_the_broker_is_away(br
 def test_a_short_retry_after_is_waited_for_once_and_each_attempt_has_a_new_nonce(broker, client, time_):
     nonces = []
     send = broker.send
-    broker.send = lambda request, timeout: (nonces.append(dict(request.headers)["signature-input"]), send(request, timeout))[1]
+    broker.send = lambda request, timeout: (
+        nonces.append(dict(request.headers)["signature-input"]),
+        send(request, timeout),
+    )[1]
     broker.fail("database_unavailable", 503, retry_after=2)
     assert client.get_token("42") and time_.slept == [2]
     assert len(nonces) == 2 and nonces[0] != nonces[1]
@@ -129,7 +138,13 @@ def test_a_deadline_is_kept_whatever_the_broker_asks_for(broker, client, time_):
 
 
 def test_an_unknown_code_is_treated_by_its_status(broker, client):
-    for status, cls in ((404, "Missing"), (409, "Conflict"), (418, "BrokerError"), (503, "Unavailable"), (507, "ServerError")):
+    for status, cls in (
+        (404, "Missing"),
+        (409, "Conflict"),
+        (418, "BrokerError"),
+        (503, "Unavailable"),
+        (507, "ServerError"),
+    ):
         broker.fail("new_code_of_a_later_broker", status, times=2)
         with pytest.raises(tb.BrokerError) as refused:
             client.integration("42")

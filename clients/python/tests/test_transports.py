@@ -33,7 +33,9 @@ def address():
     server.server_close()
 
 
-@pytest.mark.parametrize("make", [transports.StandardTransport, transports.RequestsTransport, transports.HttpxTransport])
+@pytest.mark.parametrize(
+    "make", [transports.StandardTransport, transports.RequestsTransport, transports.HttpxTransport]
+)
 def test_an_answer_that_is_too_large_or_was_cut_off_is_none(make, address, monkeypatch):
     monkeypatch.setattr(transports, "MOST", 1000)
 

@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from conftest import WORLD
 
 from token_broker_client import Ed25519Key, Ed25519PublicKey, HmacKey
 from token_broker_client.messages import Request, Response
 from token_broker_client.signing import Refused, Verified, sign_request, verify_response
+
+from conftest import WORLD
 
 with open(WORLD["vectors"], encoding="utf-8") as file:
     VECTORS = json.load(file)
@@ -17,15 +18,21 @@ CASES = VECTORS["cases"]
 
 def request_of(case, headers=True):
     given = case["request"]
-    target = given["url"][len("http://" + VECTORS["authority"]):]
+    target = given["url"][len("http://" + VECTORS["authority"]) :]
     pairs = case["headers"] if headers else given.get("headers", {})
     body = given["body"].encode() if "body" in given else None
-    return Request(given["method"], "http://127.0.0.1:1", VECTORS["authority"], "http", target, tuple(pairs.items()), body)
+    return Request(
+        given["method"], "http://127.0.0.1:1", VECTORS["authority"], "http", target, tuple(pairs.items()), body
+    )
 
 
 def signing_key(case):
     key = case["key"]
-    return HmacKey(key["key_id"], key["secret"]) if case["algorithm"] == "hmac-sha256" else Ed25519Key(key["key_id"], key["private_key"])
+    return (
+        HmacKey(key["key_id"], key["secret"])
+        if case["algorithm"] == "hmac-sha256"
+        else Ed25519Key(key["key_id"], key["private_key"])
+    )
 
 
 def response_key(case):
@@ -54,7 +61,15 @@ def test_a_changed_character_anywhere_in_a_signed_answer_is_refused():
     for case in CASES[:1] + CASES[-1:]:
         key, request = response_key(case), request_of(case)
         for answer in case["answers"]:
-            for name in ("signature-input", "signature", "content-digest", "cache-control", "content-type", "retry-after", "date"):
+            for name in (
+                "signature-input",
+                "signature",
+                "content-digest",
+                "cache-control",
+                "content-type",
+                "retry-after",
+                "date",
+            ):
                 value = answer["headers"].get(name, "")
                 for at, character in enumerate(value):
                     other = "B" if character != "B" else "C"
@@ -63,7 +78,9 @@ def test_a_changed_character_anywhere_in_a_signed_answer_is_refused():
                     assert isinstance(verdict, Refused), (name, at)
                     count += 1
             for at in range(len(answer["body"])):
-                verdict = verify_response(response_of(answer, body=answer["body"][:at] + "#" + answer["body"][at + 1 :]), request, key, NOW)
+                verdict = verify_response(
+                    response_of(answer, body=answer["body"][:at] + "#" + answer["body"][at + 1 :]), request, key, NOW
+                )
                 assert isinstance(verdict, Refused), at
                 count += 1
     assert count > 2000
@@ -84,19 +101,29 @@ def test_hostile_answers_are_refused(case):
 
     def verdict(pairs=None, status=200, now=NOW, **headers):
         named = {**answer["headers"], **{name.replace("_", "-"): value for name, value in headers.items()}}
-        return verify_response(Response(status, pairs or list(named.items()), answer["body"].encode()), request, key, now)
+        return verify_response(
+            Response(status, pairs or list(named.items()), answer["body"].encode()), request, key, now
+        )
 
     assert verdict(status=404) == Refused("wrong_signature")
     assert verdict(now=NOW + 61) == Refused("clock_skew", NOW)
     assert verdict(now=NOW - 61) == Refused("clock_skew", NOW)
     assert isinstance(verdict(now=NOW + 60), Verified)
-    assert verdict(pairs=list(answer["headers"].items()) + [("Signature", answer["headers"]["signature"])]) == Refused("malformed_signature")
+    assert verdict(pairs=list(answer["headers"].items()) + [("Signature", answer["headers"]["signature"])]) == Refused(
+        "malformed_signature"
+    )
     assert verdict(pairs=[pair for pair in answer["headers"].items() if pair[0] != "signature"]) == Refused("unsigned")
-    assert verdict(signature_input=given.replace('tag="token-broker-response/1"', 'tag="token-broker/1"')) == Refused("wrong_tag")
+    assert verdict(signature_input=given.replace('tag="token-broker-response/1"', 'tag="token-broker/1"')) == Refused(
+        "wrong_tag"
+    )
     assert verdict(signature_input=given + ";alg=1") == Refused("parameter_invalid")
     assert verdict(signature_input=given.replace('"@status" ', "")) == Refused("component_missing")
-    assert verdict(signature_input=given.replace('"signature-input";req', '"signature";req')) == Refused("component_missing")
-    assert verdict(signature_input=given.replace('"@status"', '"@status" "@status"')) == Refused("component_not_allowed")
+    assert verdict(signature_input=given.replace('"signature-input";req', '"signature";req')) == Refused(
+        "component_missing"
+    )
+    assert verdict(signature_input=given.replace('"@status"', '"@status" "@status"')) == Refused(
+        "component_not_allowed"
+    )
     assert verdict(signature_input=given.replace('"@status"', '"@status";sf')) == Refused("component_not_allowed")
     assert verdict(signature_input=given.replace('"@method";req', '"@method"')) == Refused("component_unresolvable")
     assert verdict(signature_input=given.replace('" "', '"  "', 1)) == Refused("malformed_signature")
@@ -106,5 +133,12 @@ def test_hostile_answers_are_refused(case):
 
 def test_a_request_signature_is_no_answer_signature():
     case = CASES[0]
-    answer = {**case["answers"][0], "headers": {**case["answers"][0]["headers"], "signature-input": case["headers"]["signature-input"], "signature": case["headers"]["signature"]}}
+    answer = {
+        **case["answers"][0],
+        "headers": {
+            **case["answers"][0]["headers"],
+            "signature-input": case["headers"]["signature-input"],
+            "signature": case["headers"]["signature"],
+        },
+    }
     assert isinstance(verify_response(response_of(answer), request_of(case), response_key(case), NOW), Refused)

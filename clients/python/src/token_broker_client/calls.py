@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any, Callable, Dict, Optional
+from typing import Any
 
-from .errors import BrokerError, BrokerUnreachable, ClockSkew, InvalidSignature, RateLimited, Unavailable, UntrustedAnswer, error_for
+from .errors import (
+    BrokerError,
+    BrokerUnreachable,
+    ClockSkew,
+    InvalidSignature,
+    RateLimited,
+    Unavailable,
+    UntrustedAnswer,
+    error_for,
+)
 from .keys import SigningKey, VerificationKey
 from .messages import Request, Response, check_target, fields_of, normalize_authority, split_origin
 from .signing import Refused, sign_request, verify_response
@@ -21,8 +31,15 @@ class Calls:
     """Everything between a call and the wire. Safe to share between threads."""
 
     def __init__(
-        self, address: str, authority: Optional[str], key: SigningKey, response_key: Optional[VerificationKey], transport: Transport,
-        clock: Callable[[], float], monotonic: Callable[[], float], sleep: Callable[[float], None],
+        self,
+        address: str,
+        authority: str | None,
+        key: SigningKey,
+        response_key: VerificationKey | None,
+        transport: Transport,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
         self._scheme, host = split_origin(address)
         self._address = address.rstrip("/")
@@ -35,7 +52,7 @@ class Calls:
         self._not_before = 0.0
         """The broker asked this caller to slow down until then (monotonic)."""
 
-    def call(self, method: str, target: str, body: Optional[Dict[str, Any]] = None, deadline: float = 9.0) -> Any:
+    def call(self, method: str, target: str, body: dict[str, Any] | None = None, deadline: float = 9.0) -> Any:
         """The JSON of a good answer; raises BrokerError. ``deadline`` in seconds, for all attempts together, but each
         read of an answer that has begun may take what is left of it. Every call of the
         broker may be repeated, so one that was not answered is tried once more."""
@@ -69,11 +86,16 @@ class Calls:
             raise RateLimited({"code": "rate_limited", "retry_after": pause}, 429)
         self._sleep(pause)
 
-    def _attempt(self, method: str, target: str, body: Optional[Dict[str, Any]], timeout: float) -> Any:
+    def _attempt(self, method: str, target: str, body: dict[str, Any] | None, timeout: float) -> Any:
         content = () if body is None else (("content-type", "application/json"),)
         request = Request(
-            method, self._address, self._authority, self._scheme, check_target(target),
-            (("accept", "application/json"), *content), None if body is None else json.dumps(body).encode(),
+            method,
+            self._address,
+            self._authority,
+            self._scheme,
+            check_target(target),
+            (("accept", "application/json"), *content),
+            None if body is None else json.dumps(body).encode(),
         )
         signed = sign_request(request, self._key, self._clock() + self._offset)
         try:
@@ -116,7 +138,7 @@ def _unproven(response: Response, why: str) -> BrokerError:
     return UntrustedAnswer({"detail": why}, response.status)
 
 
-def _problem(response: Response) -> Dict[str, Any]:
+def _problem(response: Response) -> dict[str, Any]:
     try:
         body = json.loads(response.body)
     except ValueError:

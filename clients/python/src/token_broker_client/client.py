@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any
 
 from .calls import Calls
 from .errors import BrokerUnreachable, DatabaseUnavailable, NotConnected, RateLimited, ReconnectRequired
@@ -31,21 +32,21 @@ class ConnectSession:
 class Completion:
     result: str
     """``connected`` or ``reconnected``."""
-    account: Dict[str, str]
+    account: dict[str, str]
     next: str
     """The broker's page that tells the user."""
 
 
 @dataclass(frozen=True)
 class IntegrationsPage:
-    integrations: List[Dict[str, Any]]
-    next: Optional[str]
+    integrations: list[dict[str, Any]]
+    next: str | None
     events_cursor: str
 
 
 @dataclass(frozen=True)
 class EventsPage:
-    events: List[Dict[str, Any]]
+    events: list[dict[str, Any]]
     cursor: str
     more: bool
 
@@ -60,12 +61,12 @@ class Client:
     def __init__(
         self,
         url: str,
-        key: Union[HmacKey, Ed25519Key],
+        key: HmacKey | Ed25519Key,
         *,
-        authority: Optional[str] = None,
-        response_key: Optional[VerificationKey] = None,
+        authority: str | None = None,
+        response_key: VerificationKey | None = None,
         verify: bool = True,
-        transport: Optional[Transport] = None,
+        transport: Transport | None = None,
         deadline: float = 9.0,
         keep_tokens_for: float = KEEP_FOR,
         clock: Callable[[], float] = time.time,
@@ -75,14 +76,25 @@ class Client:
         if response_key is None and isinstance(key, HmacKey):
             response_key = key
         if verify and response_key is None:
-            raise ValueError("answers to an Ed25519 key are verified with the broker's public key: give it as response_key")
+            raise ValueError(
+                "answers to an Ed25519 key are verified with the broker's public key: give it as response_key"
+            )
         self._deadline, self._monotonic = deadline, monotonic
-        self._calls = Calls(url, authority, key, response_key if verify else None, transport or StandardTransport(), clock, monotonic, sleep)
+        self._calls = Calls(
+            url,
+            authority,
+            key,
+            response_key if verify else None,
+            transport or StandardTransport(),
+            clock,
+            monotonic,
+            sleep,
+        )
         self._memory = TokenMemory(monotonic, min(keep_tokens_for, KEEP_FOR))
 
     # ---- Tokens ----
 
-    def get_token(self, user_id: str, *, min_ttl: int = 300, deadline: Optional[float] = None) -> Token:
+    def get_token(self, user_id: str, *, min_ttl: int = 300, deadline: float | None = None) -> Token:
         """A usable token with more than ``min_ttl`` seconds left where that can be had. One that was fetched less than a minute ago is
         handed out again; one that is still valid also when the broker cannot be reached (then ``degraded`` says so)."""
         kept = self._memory.fresh(user_id, min_ttl)
@@ -97,16 +109,22 @@ class Client:
                 raise
             return replace(left, degraded={"reason": failure.code})
 
-    def refresh(self, token: Token, *, deadline: Optional[float] = None) -> Token:
+    def refresh(self, token: Token, *, deadline: float | None = None) -> Token:
         """After Graph's 401 for this token: one of a later generation. However many ask at once, it costs one refresh."""
         kept = self._memory.fresh(token.user_id, 0, after=token.generation)
         if kept is not None:
             return kept
         self._memory.forget(token.user_id)
         limit = deadline or self._deadline
-        return self._fetch("POST", f"{_tokens(token.user_id)}/refresh?{_patience(limit)}", {"generation": token.generation}, token.user_id, limit)
+        return self._fetch(
+            "POST",
+            f"{_tokens(token.user_id)}/refresh?{_patience(limit)}",
+            {"generation": token.generation},
+            token.user_id,
+            limit,
+        )
 
-    def _fetch(self, method: str, target: str, body: Optional[Dict[str, Any]], user_id: str, deadline: float) -> Token:
+    def _fetch(self, method: str, target: str, body: dict[str, Any] | None, user_id: str, deadline: float) -> Token:
         asked_at = self._monotonic()
         try:
             token = Token.of(self._calls.call(method, target, body, deadline))
@@ -118,7 +136,9 @@ class Client:
 
     # ---- Connecting ----
 
-    def begin_connect(self, user_id: str, *, intent: str = "connect", allow_account_switch: bool = False) -> ConnectSession:
+    def begin_connect(
+        self, user_id: str, *, intent: str = "connect", allow_account_switch: bool = False
+    ) -> ConnectSession:
         """Begins an attempt to connect, or with ``intent="manage"`` opens the account page: send the browser to ``url``."""
         body = {"user_id": _user(user_id), "intent": intent, "allow_account_switch": allow_account_switch}
         answer = self._call("POST", "/connect-sessions", body)
@@ -126,22 +146,27 @@ class Client:
 
     def complete(self, connect_session: str, user_id: str) -> Completion:
         """The browser came back, and the id is one of this user's own session. A failure's ``next`` is where to send the user."""
-        answer = self._call("POST", f"{_session(connect_session)}/complete", {"user_id": _user(user_id)}, deadline=max(self._deadline, 20))
+        answer = self._call(
+            "POST",
+            f"{_session(connect_session)}/complete",
+            {"user_id": _user(user_id)},
+            deadline=max(self._deadline, 20),
+        )
         self._memory.forget(user_id)
         outcome = answer["session"].get("outcome") or {}
         return Completion(outcome.get("result", "connected"), outcome.get("account") or {}, answer["next"])
 
-    def connect_session(self, connect_session: str) -> Dict[str, Any]:
+    def connect_session(self, connect_session: str) -> dict[str, Any]:
         """How an attempt went, also one that never came back."""
-        answer: Dict[str, Any] = self._call("GET", _session(connect_session))
+        answer: dict[str, Any] = self._call("GET", _session(connect_session))
         return answer
 
     # ---- What is connected ----
 
-    def integration(self, user_id: str, *, deadline: Optional[float] = None) -> Optional[Dict[str, Any]]:
+    def integration(self, user_id: str, *, deadline: float | None = None) -> dict[str, Any] | None:
         """What is connected and whether it works; None: nothing is."""
         try:
-            answer: Dict[str, Any] = self._call("GET", f"/integrations/{_user(user_id)}", deadline=deadline)
+            answer: dict[str, Any] = self._call("GET", f"/integrations/{_user(user_id)}", deadline=deadline)
             return answer
         except NotConnected:
             return None
@@ -151,27 +176,29 @@ class Client:
         self._memory.forget(user_id)
         self._call("DELETE", f"/integrations/{_user(user_id)}")
 
-    def end_browser_sessions(self, user_id: str, *, deadline: Optional[float] = None) -> None:
+    def end_browser_sessions(self, user_id: str, *, deadline: float | None = None) -> None:
         """The user has logged out."""
         self._call("DELETE", f"/browser-sessions/{_user(user_id)}", deadline=deadline)
 
-    def list_integrations(self, after: Optional[str] = None, limit: int = 100) -> IntegrationsPage:
+    def list_integrations(self, after: str | None = None, limit: int = 100) -> IntegrationsPage:
         answer = self._call("GET", f"/integrations?limit={limit}" + ("" if after is None else f"&after={_user(after)}"))
         return IntegrationsPage(answer["integrations"], answer.get("next"), answer["events_cursor"])
 
-    def read_events(self, after: Optional[str] = None, limit: int = 100, wait: int = 0) -> EventsPage:
+    def read_events(self, after: str | None = None, limit: int = 100, wait: int = 0) -> EventsPage:
         """One page behind the cursor; ``wait``: seconds (at most 25) for the first event to come. See ``Events`` for an iterator."""
         target = f"/events?limit={limit}&wait={wait}" + ("" if after is None else f"&after={after}")
         answer = self._call("GET", target, deadline=self._deadline + wait)
         return EventsPage(answer["events"], answer["cursor"], answer["more"])
 
-    def import_rows(self, rows: Sequence[Dict[str, Any]], *, dry_run: bool = False) -> List[Dict[str, Any]]:
+    def import_rows(self, rows: Sequence[dict[str, Any]], *, dry_run: bool = False) -> list[dict[str, Any]]:
         """Hands up to 500 rows over, one result for each. May be repeated: what is stored already is left."""
-        answer = self._call("POST", "/integrations/import", {"rows": list(rows), "dry_run": dry_run}, deadline=max(self._deadline, 60))
-        results: List[Dict[str, Any]] = answer["results"]
+        answer = self._call(
+            "POST", "/integrations/import", {"rows": list(rows), "dry_run": dry_run}, deadline=max(self._deadline, 60)
+        )
+        results: list[dict[str, Any]] = answer["results"]
         return results
 
-    def _call(self, method: str, target: str, body: Optional[Dict[str, Any]] = None, deadline: Optional[float] = None) -> Any:
+    def _call(self, method: str, target: str, body: dict[str, Any] | None = None, deadline: float | None = None) -> Any:
         return self._calls.call(method, target, body, deadline or self._deadline)
 
 

@@ -5,7 +5,7 @@ Messages hold codes and advice from closed lists, never a token.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Type
+from typing import Any
 
 
 class BrokerError(Exception):
@@ -14,24 +14,24 @@ class BrokerError(Exception):
     code_of_class = "unknown"
     advice_of_class = "Treat it by its status."
 
-    def __init__(self, problem: Optional[Dict[str, Any]] = None, status: int = 0) -> None:
+    def __init__(self, problem: dict[str, Any] | None = None, status: int = 0) -> None:
         problem = problem or {}
         self.status: int = status
         self.code: str = str(problem.get("code", type(self).code_of_class))
-        self.reason: Optional[str] = problem.get("reason")
+        self.reason: str | None = problem.get("reason")
         """Why, from the broker's closed list."""
-        self.who_acts: Optional[str] = problem.get("who_acts")
+        self.who_acts: str | None = problem.get("who_acts")
         """``user``, ``tenant_admin``, ``ops`` or ``nobody``: it heals by itself."""
         self.advice: str = problem.get("advice") or type(self).advice_of_class
-        self.retry_after: Optional[float] = problem.get("retry_after")
+        self.retry_after: float | None = problem.get("retry_after")
         """Seconds after which trying again makes sense."""
-        self.request_id: Optional[str] = problem.get("request_id")
+        self.request_id: str | None = problem.get("request_id")
         """By it, ops find the reason in the broker's log."""
-        self.microsoft: Dict[str, Any] = problem.get("microsoft") or {}
-        self.invalid: List[Dict[str, str]] = problem.get("invalid") or []
-        self.next: Optional[str] = problem.get("next")
+        self.microsoft: dict[str, Any] = problem.get("microsoft") or {}
+        self.invalid: list[dict[str, str]] = problem.get("invalid") or []
+        self.next: str | None = problem.get("next")
         """Completion only: the broker's page to send the user to."""
-        self.detail: Optional[str] = problem.get("detail")
+        self.detail: str | None = problem.get("detail")
         super().__init__(self.code, self.advice)
 
     def __str__(self) -> str:
@@ -102,7 +102,9 @@ class ConnectRefused(Conflict):
 
 class AccountMismatch(Conflict):
     code_of_class = "account_mismatch"
-    advice_of_class = "Another Microsoft account is connected: send the user to `next`, or begin with allow_account_switch."
+    advice_of_class = (
+        "Another Microsoft account is connected: send the user to `next`, or begin with allow_account_switch."
+    )
 
 
 class ConnectSessionExpired(Gone):
@@ -164,20 +166,45 @@ class UntrustedAnswer(BrokerError):
     advice_of_class = "A proxy or cache may have mixed up answers, or the response key is wrong. Ops must look."
 
 
-BY_CODE: Dict[str, Type[BrokerError]] = {
+BY_CODE: dict[str, type[BrokerError]] = {
     cls.code_of_class: cls
     for cls in (
-        InvalidSignature, ClockSkew, CallerForbidden, NotConnected, NotFound, ReconnectRequired, ConnectRefused, AccountMismatch,
-        ConnectSessionExpired, CursorExpired, InvalidRequest, RateLimited, MicrosoftUnavailable, BrokerMisconfigured,
-        DatabaseUnavailable, TokenUnreadable, InternalError,
+        InvalidSignature,
+        ClockSkew,
+        CallerForbidden,
+        NotConnected,
+        NotFound,
+        ReconnectRequired,
+        ConnectRefused,
+        AccountMismatch,
+        ConnectSessionExpired,
+        CursorExpired,
+        InvalidRequest,
+        RateLimited,
+        MicrosoftUnavailable,
+        BrokerMisconfigured,
+        DatabaseUnavailable,
+        TokenUnreadable,
+        InternalError,
     )
 }
-BY_STATUS: Dict[int, Type[BrokerError]] = {
-    401: Unauthenticated, 403: CallerForbidden, 404: Missing, 409: Conflict, 410: Gone, 422: InvalidRequest, 429: RateLimited, 503: Unavailable,
+BY_STATUS: dict[int, type[BrokerError]] = {
+    401: Unauthenticated,
+    403: CallerForbidden,
+    404: Missing,
+    409: Conflict,
+    410: Gone,
+    422: InvalidRequest,
+    429: RateLimited,
+    503: Unavailable,
 }
 
 
-def error_for(status: int, problem: Dict[str, Any]) -> BrokerError:
+def error_for(status: int, problem: dict[str, Any]) -> BrokerError:
     """The exception for a problem document (RFC 9457)."""
-    cls = BY_CODE.get(str(problem.get("code"))) or BY_STATUS.get(status) or (ServerError if status >= 500 else BrokerError)
+    cls = (
+        BY_CODE.get(str(problem.get("code")))
+        or BY_STATUS.get(status)
+        or (ServerError if status >= 500 else BrokerError)
+    )
     return cls(problem, status)

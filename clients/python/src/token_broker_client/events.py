@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Protocol, Union
+from typing import Any, Protocol
 
 from .client import Client
 from .errors import CursorExpired, Unavailable
@@ -19,9 +20,9 @@ class Event:
     user_id: str
     type: str
     """``connected``, ``reconnected``, ``recovered``, ``reconnect_required``, ``disconnected``, ``imported``; more may come."""
-    reason: Optional[str] = None
-    generation: Optional[int] = None
-    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    reason: str | None = None
+    generation: int | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Resync:
     """Comes first, and when too much was missed: everything that is connected. Users it does not name have nothing connected.
     ``integrations`` may be gone through as often as wanted: each time it asks the broker anew."""
 
-    integrations: Iterable[Dict[str, Any]]
+    integrations: Iterable[dict[str, Any]]
 
 
 class CursorStore(Protocol):
-    def load(self) -> Optional[str]: ...
+    def load(self) -> str | None: ...
 
     def save(self, cursor: str) -> None: ...
 
@@ -44,7 +45,7 @@ class FileCursor:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def load(self) -> Optional[str]:
+    def load(self) -> str | None:
         try:
             with open(self._path, encoding="ascii") as file:
                 return file.read().strip() or None
@@ -63,10 +64,18 @@ class Events:
     """``for event in Events(client, store)``: the cursor is saved when the loop asks for what comes after a page, so what was not dealt
     with comes again. ``wait``: seconds of long polling; 0 ends the iteration when there is nothing left."""
 
-    def __init__(self, client: Client, store: CursorStore, *, wait: int = 25, limit: int = 100, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        client: Client,
+        store: CursorStore,
+        *,
+        wait: int = 25,
+        limit: int = 100,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client, self._store, self._wait, self._limit, self._sleep = client, store, wait, limit, sleep
 
-    def __iter__(self) -> Iterator[Union[Event, Resync]]:
+    def __iter__(self) -> Iterator[Event | Resync]:
         cursor = self._store.load()
         pause = 1.0
         while True:
@@ -88,7 +97,9 @@ class Events:
                 pause = min(pause * 2, 60.0)
                 continue
             for raw in page.events:
-                yield Event(raw["id"], raw["at"], raw["user_id"], raw["type"], raw.get("reason"), raw.get("generation"), raw)
+                yield Event(
+                    raw["id"], raw["at"], raw["user_id"], raw["type"], raw.get("reason"), raw.get("generation"), raw
+                )
             if page.cursor != cursor:
                 cursor = page.cursor
                 self._store.save(cursor)
@@ -102,8 +113,8 @@ class _Integrations:
     def __init__(self, client: Client, limit: int) -> None:
         self._client, self._limit = client, limit
 
-    def __iter__(self) -> Iterator[Dict[str, Any]]:
-        after: Optional[str] = None
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        after: str | None = None
         while True:
             page = self._client.list_integrations(after, self._limit)
             yield from page.integrations

@@ -6,11 +6,11 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
 
-Headers = Sequence[Tuple[str, str]]
-Line = Tuple[str, str]
+Headers = Sequence[tuple[str, str]]
+Line = tuple[str, str]
 """One line of the base: the component identifier as text, and its value."""
 
 _URL = re.compile(r"(https?)://([^/?#@\s]+)(/[^#\s]*)?", re.IGNORECASE)
@@ -27,8 +27,8 @@ class Request:
     authority: str
     scheme: str
     target: str
-    headers: Tuple[Tuple[str, str], ...] = ()
-    body: Optional[bytes] = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
 
     @property
     def url(self) -> str:
@@ -44,7 +44,7 @@ class Response:
     body: bytes
 
 
-def split_origin(url: str) -> Tuple[str, str]:
+def split_origin(url: str) -> tuple[str, str]:
     """Scheme and host of an origin. The URL is cut, not parsed: what is signed is what is sent."""
     match = _URL.fullmatch(url.rstrip("/"))
     if match is None or match.group(3):
@@ -65,15 +65,15 @@ def check_target(target: str) -> str:
     return target
 
 
-def fields_of(headers: Headers) -> Dict[str, List[str]]:
+def fields_of(headers: Headers) -> dict[str, list[str]]:
     """Field lines by lower-case name, without the optional white space around them."""
-    fields: Dict[str, List[str]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in headers:
         fields.setdefault(name.lower(), []).append(value.strip(" \t"))
     return fields
 
 
-def request_component(request: Request, fields: Dict[str, List[str]], name: str) -> Optional[str]:
+def request_component(request: Request, fields: dict[str, list[str]], name: str) -> str | None:
     """Value of a request's component; None when there is none. A name with ``@`` is never looked up as a field (7.5.1)."""
     path, mark, query = request.target.partition("?")
     if name == "@method":
@@ -93,7 +93,9 @@ def request_component(request: Request, fields: Dict[str, List[str]], name: str)
 
 def signature_base(lines: Sequence[Line], params: str) -> bytes:
     """RFC 9421 2.5: LF between lines, none at the end."""
-    return ("".join(f"{identifier}: {value}\n" for identifier, value in lines) + f'"@signature-params": {params}').encode("latin-1")
+    return (
+        "".join(f"{identifier}: {value}\n" for identifier, value in lines) + f'"@signature-params": {params}'
+    ).encode("latin-1")
 
 
 def byte_sequence(value: bytes) -> str:
@@ -111,5 +113,11 @@ def digest_matches(lines: Sequence[str], body: bytes) -> bool:
     members = byte_members(lines[0]) if len(lines) == 1 and len(lines[0]) <= 1024 else None
     if members is None:
         return False
-    known = [(members[name], algorithm) for name, algorithm in (("sha-256", "sha256"), ("sha-512", "sha512")) if name in members]
-    return bool(known) and all(hmac.compare_digest(digest, hashlib.new(algorithm, body).digest()) for digest, algorithm in known)
+    known = [
+        (members[name], algorithm)
+        for name, algorithm in (("sha-256", "sha256"), ("sha-512", "sha512"))
+        if name in members
+    ]
+    return bool(known) and all(
+        hmac.compare_digest(digest, hashlib.new(algorithm, body).digest()) for digest, algorithm in known
+    )

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Set, Union
 
 from .keys import SigningKey, VerificationKey
 from .messages import (
-    Line, Request, Response, byte_sequence, content_digest, digest_matches, fields_of, request_component, signature_base,
+    Line,
+    Request,
+    Response,
+    byte_sequence,
+    content_digest,
+    digest_matches,
+    fields_of,
+    request_component,
+    signature_base,
 )
 from .structured_fields import Component, SignatureInput, byte_member, signature_input
 
@@ -22,7 +29,7 @@ _MAX_FIELD = 4096
 _TARGETS = ({"@method", "@authority", "@path", "@query"}, {"@method", "@target-uri"})
 
 
-def sign_request(request: Request, key: SigningKey, now: float, nonce: Optional[str] = None) -> Request:
+def sign_request(request: Request, key: SigningKey, now: float, nonce: str | None = None) -> Request:
     """The request with Content-Digest, Signature-Input and Signature. Once per attempt: a nonce is never used twice. ``now`` in s."""
     headers = list(request.headers)
     names = ["@method", "@authority", "@path", "@query"]
@@ -30,7 +37,7 @@ def sign_request(request: Request, key: SigningKey, now: float, nonce: Optional[
         headers.append(("content-digest", content_digest(request.body)))
         names += ["content-digest", "content-type"]
     fields = fields_of(headers)
-    lines: List[Line] = []
+    lines: list[Line] = []
     for name in names:
         value = request_component(request, fields, name)
         if value is None:
@@ -55,11 +62,11 @@ class Verified:
 @dataclass(frozen=True)
 class Refused:
     why: str
-    created: Optional[int] = None
+    created: int | None = None
     """``clock_skew`` only: all else was right, and this is the broker's clock."""
 
 
-def verify_response(response: Response, request: Request, key: VerificationKey, now: float) -> Union[Verified, Refused]:
+def verify_response(response: Response, request: Request, key: VerificationKey, now: float) -> Verified | Refused:
     """Was this answer made by the broker, just now, for the request as it was sent, its nonce included? ``now`` in seconds."""
     fields = fields_of(response.headers)
     inputs, signatures = fields.get("signature-input", []), fields.get("signature", [])
@@ -71,7 +78,11 @@ def verify_response(response: Response, request: Request, key: VerificationKey, 
     if given is None or member is None or member[0] != given.label:
         return Refused("malformed_signature")
     created = given.parameters.get("created")
-    if set(given.parameters) != {"created", "keyid", "tag"} or isinstance(created, bool) or not isinstance(created, int):
+    if (
+        set(given.parameters) != {"created", "keyid", "tag"}
+        or isinstance(created, bool)
+        or not isinstance(created, int)
+    ):
         return Refused("parameter_invalid")
     if given.parameters["tag"] != RESPONSE_TAG:
         return Refused("wrong_tag")
@@ -91,25 +102,33 @@ def verify_response(response: Response, request: Request, key: VerificationKey, 
     return Verified(created) if abs(now - created) <= FRESH_FOR else Refused("clock_skew", created)
 
 
-def _resolve(given: SignatureInput, response: Response, fields: Dict[str, List[str]], request: Request) -> Union[List[Line], str]:
+def _resolve(
+    given: SignatureInput, response: Response, fields: dict[str, list[str]], request: Request
+) -> list[Line] | str:
     request_fields = fields_of(request.headers)
-    seen: Set[str] = set()
-    lines: List[Line] = []
+    seen: set[str] = set()
+    lines: list[Line] = []
     for component in given.components:
         of_request = component.parameters.get("req") is True
         if len(component.parameters) != int(of_request) or component.text in seen:
             return "component_not_allowed"
-        value = request_component(request, request_fields, component.name) if of_request else _response_component(component, response, fields)
+        value = (
+            request_component(request, request_fields, component.name)
+            if of_request
+            else _response_component(component, response, fields)
+        )
         if value is None:
             return "component_unresolvable"
         seen.add(component.text)
         lines.append((component.text, value))
-    needed = {'"@status"', '"content-digest"', '"signature-input";req'} | ({'"content-type"'} if "content-type" in fields else set())
+    needed = {'"@status"', '"content-digest"', '"signature-input";req'} | (
+        {'"content-type"'} if "content-type" in fields else set()
+    )
     covers_target = any(all(f'"{name}";req' in seen for name in names) for names in _TARGETS)
     return lines if covers_target and needed <= seen else "component_missing"
 
 
-def _response_component(component: Component, response: Response, fields: Dict[str, List[str]]) -> Optional[str]:
+def _response_component(component: Component, response: Response, fields: dict[str, list[str]]) -> str | None:
     if component.name == "@status":
         return str(response.status)
     if component.name.startswith("@") or component.name not in fields:

@@ -7,7 +7,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Union
 
 Bare = Union[str, int, bool]
 
@@ -20,7 +20,7 @@ _BYTES = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):")
 @dataclass(frozen=True)
 class Component:
     name: str
-    parameters: Dict[str, Bare]
+    parameters: dict[str, Bare]
     text: str
 
 
@@ -29,17 +29,17 @@ class SignatureInput:
     label: str
     value: str
     """The member's raw text after ``label=``."""
-    components: List[Component]
-    parameters: Dict[str, Bare]
+    components: list[Component]
+    parameters: dict[str, Bare]
 
 
-def signature_input(text: str) -> Optional[SignatureInput]:
+def signature_input(text: str) -> SignatureInput | None:
     """A whole Signature-Input field with exactly one member; None when it is anything else."""
     key = _KEY.match(text)
     if key is None or not text.startswith("=(", key.end()):
         return None
     at = key.end() + 2
-    components: List[Component] = []
+    components: list[Component] = []
     while not text.startswith(")", at):
         if components:
             if not text.startswith(" ", at):
@@ -59,8 +59,8 @@ def signature_input(text: str) -> Optional[SignatureInput]:
     return SignatureInput(key.group(), text[key.end() + 1 :], components, scanned[0])
 
 
-def _parameters(text: str, at: int) -> Optional[Tuple[Dict[str, Bare], int]]:
-    found: Dict[str, Bare] = {}
+def _parameters(text: str, at: int) -> tuple[dict[str, Bare], int] | None:
+    found: dict[str, Bare] = {}
     while text.startswith(";", at):
         key = _KEY.match(text, at + 1)
         if key is None or key.group() in found:
@@ -79,7 +79,7 @@ def _parameters(text: str, at: int) -> Optional[Tuple[Dict[str, Bare], int]]:
     return found, at
 
 
-def byte_member(text: str) -> Optional[Tuple[str, bytes]]:
+def byte_member(text: str) -> tuple[str, bytes] | None:
     """``label=:base64:``, canonical base64 only."""
     match = _BYTES.fullmatch(text)
     if match is None:
@@ -91,9 +91,9 @@ def byte_member(text: str) -> Optional[Tuple[str, bytes]]:
     return (match.group(1), raw) if base64.b64encode(raw).decode() == match.group(2) else None
 
 
-def byte_members(text: str) -> Optional[Dict[str, bytes]]:
+def byte_members(text: str) -> dict[str, bytes] | None:
     """A dictionary of byte sequences; None when malformed or a key repeats."""
-    members: Dict[str, bytes] = {}
+    members: dict[str, bytes] = {}
     for part in text.split(", "):
         member = byte_member(part)
         if member is None or member[0] in members:

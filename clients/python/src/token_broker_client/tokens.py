@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any
 
 KEEP_FOR = 60
 """Seconds a token is handed out again without asking the broker."""
@@ -24,18 +25,24 @@ class Token:
     expires_in: int
     """Seconds that were left when this object was made."""
     scope: str
-    missing_scopes: List[str]
+    missing_scopes: list[str]
     generation: int
-    account: Dict[str, str]
+    account: dict[str, str]
     """``tenant_id``, ``object_id``, ``username``; empty until the first refresh of an imported user."""
-    degraded: Optional[Dict[str, Any]] = None
+    degraded: dict[str, Any] | None = None
     """The token works, but could not be refreshed: ``reason``, perhaps ``retry_after``."""
 
     @classmethod
-    def of(cls, body: Dict[str, Any]) -> "Token":
+    def of(cls, body: dict[str, Any]) -> Token:
         return cls(
-            user_id=body["user_id"], access_token=body["access_token"], expires_at=body["expires_at"], expires_in=body["expires_in"],
-            scope=body["scope"], missing_scopes=body["missing_scopes"], generation=body["generation"], account=body.get("account") or {},
+            user_id=body["user_id"],
+            access_token=body["access_token"],
+            expires_at=body["expires_at"],
+            expires_in=body["expires_in"],
+            scope=body["scope"],
+            missing_scopes=body["missing_scopes"],
+            generation=body["generation"],
+            account=body.get("account") or {},
             degraded=body.get("degraded"),
         )
 
@@ -45,7 +52,7 @@ class TokenMemory:
 
     def __init__(self, monotonic: Callable[[], float], keep_for: float) -> None:
         self._monotonic, self._keep_for = monotonic, keep_for
-        self._tokens: "OrderedDict[str, Tuple[Token, float]]" = OrderedDict()
+        self._tokens: OrderedDict[str, tuple[Token, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def keep(self, token: Token, asked_at: float) -> None:
@@ -59,7 +66,7 @@ class TokenMemory:
             while len(self._tokens) > _MOST:
                 self._tokens.popitem(last=False)
 
-    def fresh(self, user_id: str, min_ttl: float, after: int = -1) -> Optional[Token]:
+    def fresh(self, user_id: str, min_ttl: float, after: int = -1) -> Token | None:
         """One that may be handed out without asking: young, of a generation later than ``after``, with life enough."""
         found = self._aged(user_id)
         if found is None:
@@ -67,9 +74,13 @@ class TokenMemory:
         token, age, left = found
         # Of a tenant with short tokens the broker hands out some with less than was asked for.
         enough = min_ttl if token.expires_in > min_ttl else KEEP_FOR
-        return _now(token, left) if age < self._keep_for and left > enough and token.degraded is None and token.generation > after else None
+        return (
+            _now(token, left)
+            if age < self._keep_for and left > enough and token.degraded is None and token.generation > after
+            else None
+        )
 
-    def still_good(self, user_id: str) -> Optional[Token]:
+    def still_good(self, user_id: str) -> Token | None:
         found = self._aged(user_id)
         return _now(found[0], found[2]) if found is not None and found[2] > STILL_GOOD else None
 
@@ -77,7 +88,7 @@ class TokenMemory:
         with self._lock:
             self._tokens.pop(user_id, None)
 
-    def _aged(self, user_id: str) -> Optional[Tuple[Token, float, float]]:
+    def _aged(self, user_id: str) -> tuple[Token, float, float] | None:
         with self._lock:
             found = self._tokens.get(user_id)
         if found is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from typing import Any, Iterable, Optional, Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from .messages import Request, Response, split_origin
-
 
 MOST = 16 * 1024 * 1024
 """Bytes an answer has at most; the broker's largest, a page of five hundred integrations, stays far below."""
@@ -26,7 +26,7 @@ class Transport(Protocol):
 class StandardTransport:
     """The standard library alone: a connection for each request. ``context`` names a private certificate authority."""
 
-    def __init__(self, context: Optional[ssl.SSLContext] = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self._context = context
 
     def send(self, request: Request, timeout: float) -> Response:
@@ -37,7 +37,12 @@ class StandardTransport:
         else:
             connection = http.client.HTTPConnection(host, timeout=timeout)
         try:
-            connection.request(request.method, request.target, body=request.body, headers={"host": request.authority, **dict(request.headers)})
+            connection.request(
+                request.method,
+                request.target,
+                body=request.body,
+                headers={"host": request.authority, **dict(request.headers)},
+            )
             answer = connection.getresponse()
             _check_size(answer.length or 0)
             # With an amount, http.client would not notice an answer that was cut off before its stated length.
@@ -53,7 +58,7 @@ class StandardTransport:
 class RequestsTransport:
     """Over a ``requests.Session``, which keeps connections. Give it no retries of its own: it would send a nonce twice."""
 
-    def __init__(self, session: Optional[Any] = None) -> None:
+    def __init__(self, session: Any | None = None) -> None:
         import requests
 
         self._requests = requests
@@ -67,7 +72,9 @@ class RequestsTransport:
             raise ValueError("this request target cannot be sent as it was signed")
         try:
             with self._session.send(prepared, timeout=timeout, allow_redirects=False, stream=True) as answer:
-                return Response(answer.status_code, list(answer.raw.headers.items()), _collect(answer.iter_content(65536)))
+                return Response(
+                    answer.status_code, list(answer.raw.headers.items()), _collect(answer.iter_content(65536))
+                )
         except self._requests.RequestException as error:
             raise NoAnswer(type(error).__name__) from None
 
@@ -75,7 +82,7 @@ class RequestsTransport:
 class HttpxTransport:
     """Over an ``httpx.Client``, which keeps connections. Give it no retries of its own: it would send a nonce twice."""
 
-    def __init__(self, client: Optional[Any] = None) -> None:
+    def __init__(self, client: Any | None = None) -> None:
         import httpx
 
         self._httpx = httpx
@@ -84,7 +91,9 @@ class HttpxTransport:
     def send(self, request: Request, timeout: float) -> Response:
         headers = {"host": request.authority, "accept-encoding": "identity", **dict(request.headers)}
         patience = {"timeout": self._httpx.Timeout(timeout).as_dict()}
-        outgoing = self._httpx.Request(request.method, request.url, headers=headers, content=request.body, extensions=patience)
+        outgoing = self._httpx.Request(
+            request.method, request.url, headers=headers, content=request.body, extensions=patience
+        )
         if outgoing.url.raw_path.decode("ascii") != request.target:
             raise ValueError("this request target cannot be sent as it was signed")
         try:

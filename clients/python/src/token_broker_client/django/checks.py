@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Callable, List, Tuple
+from collections.abc import Callable
+from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from ..errors import (
-    BrokerError, BrokerUnreachable, CallerForbidden, ClockSkew, InvalidRequest, InvalidSignature, NotConnected, NotFound, UntrustedAnswer,
+    BrokerError,
+    BrokerUnreachable,
+    CallerForbidden,
+    ClockSkew,
+    InvalidRequest,
+    InvalidSignature,
+    NotConnected,
+    NotFound,
+    UntrustedAnswer,
 )
 from ..tokens import Token
 from . import conf, old_table
@@ -26,7 +35,7 @@ _HINTS = {
 }
 
 
-def check_settings(app_configs: Any, **_: Any) -> List[CheckMessage]:
+def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
     found = conf.problems()
     # Only while there is something to move over.
     if not found and conf.values().get("IMPORT"):
@@ -34,7 +43,7 @@ def check_settings(app_configs: Any, **_: Any) -> List[CheckMessage]:
     return [Error(problem, id="token_broker.E001") for problem in found]
 
 
-def check_broker(app_configs: Any, **_: Any) -> List[CheckMessage]:
+def check_broker(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if conf.problems():
         return []
     client = conf.client()
@@ -43,16 +52,28 @@ def check_broker(app_configs: Any, **_: Any) -> List[CheckMessage]:
     except NotConnected:
         pass
     except CallerForbidden:
-        return [Error("The token broker gives this key no tokens.", hint="It needs the permission tokens:read.", id="token_broker.E003")]
+        return [
+            Error(
+                "The token broker gives this key no tokens.",
+                hint="It needs the permission tokens:read.",
+                id="token_broker.E003",
+            )
+        ]
     except BrokerError as error:
-        return [Error(f"The token broker cannot be used: {error.code}.", hint=_HINTS.get(type(error), error.advice), id="token_broker.E002")]
+        return [
+            Error(
+                f"The token broker cannot be used: {error.code}.",
+                hint=_HINTS.get(type(error), error.advice),
+                id="token_broker.E002",
+            )
+        ]
     return _check_permissions(client)
 
 
-def _check_permissions(client: Any) -> List[CheckMessage]:
+def _check_permissions(client: Any) -> list[CheckMessage]:
     """Each permission that docs/adopt-django.md asks for, by a call that changes nothing."""
-    found: List[CheckMessage] = []
-    probes: Tuple[Tuple[str, Callable[[], Any]], ...] = (
+    found: list[CheckMessage] = []
+    probes: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("tokens:refresh", lambda: client.refresh(Token(PROBE, "", "", 0, "", [], 0, {}))),
         ("connect:write", lambda: client.connect_session(str(uuid.uuid4()))),
         ("integrations:read", lambda: client.integration(PROBE)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -16,24 +17,38 @@ from ..client import Client
 from ..keys import Ed25519Key, Ed25519PublicKey, HmacKey
 
 NAMES = {
-    "URL", "AUTHORITY", "KEY_ID", "SECRET", "PRIVATE_KEY", "RESPONSE_KEY_ID", "RESPONSE_PUBLIC_KEY", "TRANSPORT", "DEADLINE", "USER_ID",
-    "READ_FROM", "OLD_TOKEN", "IMPORT", "AFTER_CONNECT",
+    "URL",
+    "AUTHORITY",
+    "KEY_ID",
+    "SECRET",
+    "PRIVATE_KEY",
+    "RESPONSE_KEY_ID",
+    "RESPONSE_PUBLIC_KEY",
+    "TRANSPORT",
+    "DEADLINE",
+    "USER_ID",
+    "READ_FROM",
+    "OLD_TOKEN",
+    "IMPORT",
+    "AFTER_CONNECT",
 }
 SHORT = 2.0
 """Seconds for what a page or a logout asks only by the way."""
 _USER_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")
 _lock = threading.Lock()
-_client: Optional[Client] = None
+_client: Client | None = None
 
 
-def values() -> Dict[str, Any]:
+def values() -> dict[str, Any]:
     found = getattr(settings, "TOKEN_BROKER", None)
     if not isinstance(found, dict):
-        raise ImproperlyConfigured("TOKEN_BROKER is missing from the settings: a dictionary with URL, KEY_ID and SECRET")
+        raise ImproperlyConfigured(
+            "TOKEN_BROKER is missing from the settings: a dictionary with URL, KEY_ID and SECRET"
+        )
     return found
 
 
-def problems() -> List[str]:
+def problems() -> list[str]:
     """What is wrong with the setting, in words that hold no value of it."""
     try:
         given = values()
@@ -46,7 +61,9 @@ def problems() -> List[str]:
     if given.get("READ_FROM", "broker") not in ("broker", "old"):
         wrong.append('TOKEN_BROKER READ_FROM is "broker" or "old"')
     if given.get("READ_FROM") == "old" and not given.get("OLD_TOKEN"):
-        wrong.append("TOKEN_BROKER READ_FROM is \"old\": OLD_TOKEN must name the function that reads a token from the old table")
+        wrong.append(
+            'TOKEN_BROKER READ_FROM is "old": OLD_TOKEN must name the function that reads a token from the old table'
+        )
     for name in ("USER_ID", "OLD_TOKEN", "TRANSPORT"):
         if isinstance(given.get(name), str):
             try:
@@ -78,7 +95,9 @@ def user_id_of(user: Any) -> str:
     function = _function("USER_ID")
     found = user.pk if function is None else function(user)
     if found is None or not _USER_ID.fullmatch(str(found)):
-        raise ImproperlyConfigured("TOKEN_BROKER USER_ID must give 1 to 128 characters of A-Z a-z 0-9 . _ ~ - (and not . or ..) for each user")
+        raise ImproperlyConfigured(
+            "TOKEN_BROKER USER_ID must give 1 to 128 characters of A-Z a-z 0-9 . _ ~ - (and not . or ..) for each user"
+        )
     return str(found)
 
 
@@ -89,21 +108,23 @@ def old_token_of() -> Callable[[Any], str]:
     return function
 
 
-def _function(name: str) -> Optional[Callable[..., Any]]:
+def _function(name: str) -> Callable[..., Any] | None:
     given = values().get(name)
     return import_string(given) if isinstance(given, str) else given
 
 
 def _make() -> Client:
     given = values()
-    options: Dict[str, Any] = {"authority": given.get("AUTHORITY")}
+    options: dict[str, Any] = {"authority": given.get("AUTHORITY")}
     if given.get("DEADLINE") is not None:
         options["deadline"] = given["DEADLINE"]
     transport = _function("TRANSPORT")
     if transport is not None:
         options["transport"] = transport()
     if given.get("PRIVATE_KEY"):
-        options["response_key"] = Ed25519PublicKey(given.get("RESPONSE_KEY_ID", ""), given.get("RESPONSE_PUBLIC_KEY", ""))
+        options["response_key"] = Ed25519PublicKey(
+            given.get("RESPONSE_KEY_ID", ""), given.get("RESPONSE_PUBLIC_KEY", "")
+        )
         return Client(given["URL"], Ed25519Key(given["KEY_ID"], given["PRIVATE_KEY"]), **options)
     return Client(given["URL"], HmacKey(given["KEY_ID"], given["SECRET"]), **options)
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 from .models import EventCursor
 
 
@@ -11,7 +9,7 @@ class DatabaseCursor:
     def __init__(self, name: str = "default") -> None:
         self._name = name
 
-    def load(self) -> Optional[str]:
+    def load(self) -> str | None:
         found = EventCursor.objects.filter(name=self._name).first()
         return None if found is None else found.cursor
 

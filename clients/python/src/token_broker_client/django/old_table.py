@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
@@ -10,22 +10,42 @@ from django.utils.module_loading import import_string
 
 from . import conf
 
-FIELDS = ("user_id", "refresh_token", "access_token", "expires_at", "scopes", "tenant_id", "object_id", "username", "connected_at", "updated_at")
+FIELDS = (
+    "user_id",
+    "refresh_token",
+    "access_token",
+    "expires_at",
+    "scopes",
+    "tenant_id",
+    "object_id",
+    "username",
+    "connected_at",
+    "updated_at",
+)
 _NEEDED = ("user_id", "refresh_token", "updated_at")
 
 
-def problems() -> List[str]:
+def problems() -> list[str]:
     """What is wrong with it, each by the names that were given: a column that is mistyped would else be empty in every row."""
     given = conf.values().get("IMPORT") or {}
     if not isinstance(given, dict) or not given.get("MODEL") or not isinstance(given.get("FIELDS"), dict):
-        return ["TOKEN_BROKER['IMPORT'] must name MODEL ('app.Model') and FIELDS (the broker's name → a column, or a function of the row)"]
-    wrong = [f"IMPORT FIELDS does not know {name}; it knows {', '.join(FIELDS)}" for name in sorted(set(given["FIELDS"]) - set(FIELDS))]
+        return [
+            "TOKEN_BROKER['IMPORT'] must name MODEL ('app.Model') and FIELDS (the broker's name → a column, or a function of the row)"
+        ]
+    wrong = [
+        f"IMPORT FIELDS does not know {name}; it knows {', '.join(FIELDS)}"
+        for name in sorted(set(given["FIELDS"]) - set(FIELDS))
+    ]
     wrong += [f"IMPORT FIELDS needs {name}" for name in _NEEDED if name not in given["FIELDS"]]
     try:
         model = apps.get_model(given["MODEL"])
     except (LookupError, ValueError):
         return [*wrong, f"IMPORT MODEL {given['MODEL']} is not a model: 'app.Model'"]
-    return wrong + [f"IMPORT FIELDS {name}: {problem}" for name, source in given["FIELDS"].items() for problem in _problems_of(model, source)]
+    return wrong + [
+        f"IMPORT FIELDS {name}: {problem}"
+        for name, source in given["FIELDS"].items()
+        for problem in _problems_of(model, source)
+    ]
 
 
 def value_of(row: Any, source: Any) -> Any:
@@ -45,7 +65,7 @@ def _is_function(source: str) -> bool:
     return "." in source
 
 
-def _problems_of(model: Any, source: Any) -> List[str]:
+def _problems_of(model: Any, source: Any) -> list[str]:
     if callable(source):
         return []
     if not isinstance(source, str):

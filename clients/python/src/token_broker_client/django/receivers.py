@@ -22,7 +22,9 @@ def end_browser_sessions(sender: Any, user: Any = None, **_: Any) -> None:
     try:
         conf.client().end_browser_sessions(conf.user_id_of(user), deadline=conf.SHORT)
     except Exception as error:  # its text may be anything, so only its kind is logged
-        log.warning("browser sessions of a user who logs out were not ended at the token broker: %s", type(error).__name__)
+        log.warning(
+            "browser sessions of a user who logs out were not ended at the token broker: %s", type(error).__name__
+        )
 
 
 def disconnect(sender: Any, instance: Any, **_: Any) -> None:

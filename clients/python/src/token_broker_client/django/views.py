@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -36,7 +36,9 @@ def connect(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return render(request, "token_broker/connect.html", {"next": wanted or ""})
     try:
-        session = conf.client().begin_connect(conf.user_id_of(request.user), allow_account_switch=request.POST.get("allow_switch") == "yes")
+        session = conf.client().begin_connect(
+            conf.user_id_of(request.user), allow_account_switch=request.POST.get("allow_switch") == "yes"
+        )
     except BrokerError as error:
         return problem(request, error, again=connect_url(wanted))
     begun = dict(request.session.get(SESSION_KEY, {}))
@@ -81,7 +83,10 @@ def complete(request: HttpRequest) -> HttpResponse:
     request.session[SESSION_KEY] = begun
     if wanted is None or not _can_tell(request):
         return HttpResponseRedirect(done.next)
-    messages.success(request, f"Connected to Microsoft as {done.account.get('username', 'your account')}. Not you? Open \"Microsoft account\".")
+    messages.success(
+        request,
+        f'Connected to Microsoft as {done.account.get("username", "your account")}. Not you? Open "Microsoft account".',
+    )
     return HttpResponseRedirect(wanted)
 
 
@@ -89,13 +94,13 @@ def _digest(connect_session: str) -> str:
     return salted_hmac("token_broker_client.connect", connect_session, algorithm="sha256").hexdigest()
 
 
-def _not_begun_here(request: HttpRequest, wanted: Optional[str] = None) -> HttpResponse:
+def _not_begun_here(request: HttpRequest, wanted: str | None = None) -> HttpResponse:
     """Logged out on the way, never begun here, or forgotten by the broker: each needs the same click."""
     shown = {"logged_in": request.user.is_authenticated, "connect_url": connect_url(wanted)}
     return render(request, "token_broker/not_begun_here.html", shown, status=403)
 
 
-def problem(request: HttpRequest, error: BrokerError, again: Optional[str] = None) -> HttpResponse:
+def problem(request: HttpRequest, error: BrokerError, again: str | None = None) -> HttpResponse:
     """What stands in the way, who can do something, and the one button that may help: ``again``, by default this address."""
     status = error.status if error.status in (404, 409, 410) else 503
     # What is being connected for, when connecting again: not the connect page itself.
@@ -107,15 +112,17 @@ def problem(request: HttpRequest, error: BrokerError, again: Optional[str] = Non
     return response
 
 
-def connect_url(next_url: Optional[str] = None) -> str:
+def connect_url(next_url: str | None = None) -> str:
     """The connect page, coming back to ``next_url`` afterwards."""
     url = reverse("token_broker:connect")
     return f"{url}?{urlencode({'next': next_url})}" if next_url else url
 
 
-def safe_next(request: HttpRequest, url: Optional[str]) -> Optional[str]:
+def safe_next(request: HttpRequest, url: str | None) -> str | None:
     """A place of ours, or None: nobody can send a user elsewhere."""
-    if not url or not url_has_allowed_host_and_scheme(url, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+    if not url or not url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
         return resolve_url(conf.values()["AFTER_CONNECT"]) if conf.values().get("AFTER_CONNECT") else None
     return url
 

@@ -4,7 +4,7 @@ they click."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List
+from typing import Any
 
 from django import template
 
@@ -22,12 +22,12 @@ class Status:
     username: str = ""
     advice: str = ""
     who_acts: str = ""
-    missing_scopes: List[str] = field(default_factory=list)
+    missing_scopes: list[str] = field(default_factory=list)
     connect_url: str = ""
 
 
 @register.simple_tag(takes_context=True)
-def microsoft_status(context: Dict[str, Any]) -> Status:
+def microsoft_status(context: dict[str, Any]) -> Status:
     """One call to the broker, of at most two seconds. Never raises for what the broker does."""
     request = context["request"]
     if not request.user.is_authenticated:

@@ -21,4 +21,6 @@ class Command(BaseCommand):
         # A receiver that raises ends the command before the cursor is saved: the event comes again at the next start.
         for event in Events(conf.client(), DatabaseCursor(options["name"]), wait=0 if options["once"] else 25):
             integration_event.send(sender=type(self), event=event)
-            self.stdout.write("resync" if isinstance(event, Resync) else f"{event.at} {event.type} user {event.user_id}")
+            self.stdout.write(
+                "resync" if isinstance(event, Resync) else f"{event.at} {event.type} user {event.user_id}"
+            )

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
@@ -26,7 +27,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--apply", action="store_true", help="store; without it, nothing is changed")
-        parser.add_argument("--prove", type=int, metavar="N", help="with --apply: refresh each imported or unchanged user at Microsoft, at most N a minute")
+        parser.add_argument(
+            "--prove",
+            type=int,
+            metavar="N",
+            help="with --apply: refresh each imported or unchanged user at Microsoft, at most N a minute",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["prove"] is not None and not (options["apply"] and options["prove"] > 0):
@@ -35,8 +41,8 @@ class Command(BaseCommand):
         if problems:
             raise CommandError("; ".join(problems))
         client = conf.client()
-        totals: "Counter[str]" = Counter()
-        proof: "Counter[str]" = Counter()
+        totals: Counter[str] = Counter()
+        proof: Counter[str] = Counter()
         for batch in batches(self.rows()):
             results = client.import_rows(batch, dry_run=not options["apply"])
             for result in results:
@@ -47,13 +53,17 @@ class Command(BaseCommand):
             self.stdout.write(f"{sum(totals.values())} rows: {told(totals)}")
             if options["prove"]:
                 self.prove(client, results, options["prove"], proof)
-        self.stdout.write(("Done. " if options["apply"] else "Dry run, nothing was stored (--apply stores). ") + told(totals))
+        self.stdout.write(
+            ("Done. " if options["apply"] else "Dry run, nothing was stored (--apply stores). ") + told(totals)
+        )
         if options["prove"]:
-            self.stdout.write(f"Proved at Microsoft: {proof['works']} work, {proof['reconnect']} must reconnect, {proof['unknown']} could not be tried")
+            self.stdout.write(
+                f"Proved at Microsoft: {proof['works']} work, {proof['reconnect']} must reconnect, {proof['unknown']} could not be tried"
+            )
         if totals["invalid"]:
             raise CommandError(f"{totals['invalid']} rows are not of the right form; the others are not concerned")
 
-    def rows(self) -> Iterator[Dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
         """Page by page, each read when it is needed: proving takes long, and who disconnects meanwhile is gone from the old table."""
         given = conf.values().get("IMPORT") or {}
         rows = apps.get_model(given["MODEL"])._default_manager.order_by("pk")
@@ -63,7 +73,7 @@ class Command(BaseCommand):
                 yield {name: plain(value_of(row, source)) for name, source in given["FIELDS"].items()}
             page = list(rows.filter(pk__gt=page[-1].pk)[:BATCH])
 
-    def prove(self, client: Client, results: List[Dict[str, Any]], per_minute: int, proof: "Counter[str]") -> None:
+    def prove(self, client: Client, results: list[dict[str, Any]], per_minute: int, proof: Counter[str]) -> None:
         """A refresh is the only proof that a refresh token lives. Evenly spread: Microsoft throttles bursts."""
         for result in results:
             # Also what a run that was interrupted had imported. Where a later generation is stored by now, it costs no refresh.
@@ -88,8 +98,8 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (str, list)) else str(value)
 
 
-def batches(rows: Iterator[Dict[str, Any]]) -> Iterator[List[Dict[str, Any]]]:
-    batch: List[Dict[str, Any]] = []
+def batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
     for row in rows:
         batch.append(row)
         if len(batch) == BATCH:
@@ -99,5 +109,5 @@ def batches(rows: Iterator[Dict[str, Any]]) -> Iterator[List[Dict[str, Any]]]:
         yield batch
 
 
-def told(totals: "Counter[str]") -> str:
+def told(totals: Counter[str]) -> str:
     return ", ".join(f"{name} {totals[name]}" for name in ("imported", "unchanged", "skipped", "invalid"))
