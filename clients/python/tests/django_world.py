@@ -1,4 +1,4 @@
-"""What tests of the Django app need; conftest.py takes it in where Django is installed."""
+"""Fixtures for tests of the Django app. conftest.py imports them if Django is installed."""
 
 import django
 import pytest
@@ -39,5 +39,5 @@ def browser(user):
 @pytest.fixture()
 def fake():
     broker = FakeBroker()
-    with conf.using(broker.client()):
+    with conf.use_client(broker.client()):
         yield broker

@@ -1,4 +1,5 @@
-"""Signs requests and verifies answers in the profile ``token-broker/1`` (RFC 9421; the broker's OpenAPI document says it in full)."""
+"""Signs requests and verifies answers by the profile ``token-broker/1`` (RFC 9421). The broker's OpenAPI document
+describes the profile."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from .messages import (
     byte_sequence,
     content_digest,
     digest_matches,
-    fields_of,
+    headers_by_name,
     request_component,
     signature_base,
 )
@@ -21,22 +22,23 @@ from .structured_fields import Component, SignatureInput, byte_member, signature
 
 REQUEST_TAG = "token-broker/1"
 RESPONSE_TAG = "token-broker-response/1"
-LIFETIME = 30
-"""Seconds a request's signature is good for; the broker takes at most 60."""
-FRESH_FOR = 60
-"""Seconds that an answer may be made before or after now."""
+LIFETIME_SECONDS = 30
+"""How long the signature of a request is valid. The broker accepts at most 60 seconds."""
+MAX_CLOCK_DIFFERENCE_SECONDS = 60
+"""An answer may be signed this long before or after now."""
 _MAX_FIELD = 4096
 _TARGETS = ({"@method", "@authority", "@path", "@query"}, {"@method", "@target-uri"})
 
 
 def sign_request(request: Request, key: SigningKey, now: float, nonce: str | None = None) -> Request:
-    """The request with Content-Digest, Signature-Input and Signature. Once per attempt: a nonce is never used twice. ``now`` in s."""
+    """Adds Content-Digest, Signature-Input and Signature. Sign each attempt: a nonce is never used twice. ``now``:
+    seconds since the epoch."""
     headers = list(request.headers)
     names = ["@method", "@authority", "@path", "@query"]
     if request.body is not None:
         headers.append(("content-digest", content_digest(request.body)))
         names += ["content-digest", "content-type"]
-    fields = fields_of(headers)
+    fields = headers_by_name(headers)
     lines: list[Line] = []
     for name in names:
         value = request_component(request, fields, name)
@@ -45,7 +47,7 @@ def sign_request(request: Request, key: SigningKey, now: float, nonce: str | Non
         lines.append((f'"{name}"', value))
     created = int(now)
     params = (
-        f"({' '.join(identifier for identifier, _ in lines)});created={created};expires={created + LIFETIME}"
+        f"({' '.join(identifier for identifier, _ in lines)});created={created};expires={created + LIFETIME_SECONDS}"
         f';nonce="{nonce or secrets.token_urlsafe(16)}";keyid="{key.key_id}";tag="{REQUEST_TAG}"'
     )
     signature = key.sign(signature_base(lines, params))
@@ -56,56 +58,63 @@ def sign_request(request: Request, key: SigningKey, now: float, nonce: str | Non
 @dataclass(frozen=True)
 class Verified:
     created: int
-    """Seconds since the epoch, the broker's clock."""
+    """The broker's clock, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
-class Refused:
-    why: str
+class VerificationFailed:
+    reason: str
     created: int | None = None
-    """``clock_skew`` only: all else was right, and this is the broker's clock."""
+    """Only for ``clock_skew``: the signature is right, and this is the broker's clock."""
 
 
-def verify_response(response: Response, request: Request, key: VerificationKey, now: float) -> Verified | Refused:
-    """Was this answer made by the broker, just now, for the request as it was sent, its nonce included? ``now`` in seconds."""
-    fields = fields_of(response.headers)
+def verify_response(
+    response: Response, request: Request, key: VerificationKey, now: float
+) -> Verified | VerificationFailed:
+    """Whether the broker signed this answer recently, for this request with its nonce. ``now``: seconds since the
+    epoch."""
+    fields = headers_by_name(response.headers)
     inputs, signatures = fields.get("signature-input", []), fields.get("signature", [])
     if not inputs or not signatures:
-        return Refused("unsigned")
+        return VerificationFailed("unsigned")
     if len(inputs) > 1 or len(signatures) > 1 or len(inputs[0]) > _MAX_FIELD or len(signatures[0]) > _MAX_FIELD:
-        return Refused("malformed_signature")
+        return VerificationFailed("malformed_signature")
     given, member = signature_input(inputs[0]), byte_member(signatures[0])
     if given is None or member is None or member[0] != given.label:
-        return Refused("malformed_signature")
+        return VerificationFailed("malformed_signature")
     created = given.parameters.get("created")
     if (
         set(given.parameters) != {"created", "keyid", "tag"}
         or isinstance(created, bool)
         or not isinstance(created, int)
     ):
-        return Refused("parameter_invalid")
+        return VerificationFailed("parameter_invalid")
     if given.parameters["tag"] != RESPONSE_TAG:
-        return Refused("wrong_tag")
+        return VerificationFailed("wrong_tag")
     if given.parameters["keyid"] != key.key_id:
-        return Refused("wrong_key")
+        return VerificationFailed("wrong_key")
     lines = _resolve(given, response, fields, request)
     if isinstance(lines, str):
-        return Refused(lines)
+        return VerificationFailed(lines)
     try:
         base = signature_base(lines, given.value)
     except UnicodeEncodeError:
-        return Refused("component_unresolvable")
+        return VerificationFailed("component_unresolvable")
     if not key.verify(base, member[1]):
-        return Refused("wrong_signature")
+        return VerificationFailed("wrong_signature")
     if not digest_matches(fields.get("content-digest", []), response.body):
-        return Refused("digest_mismatch")
-    return Verified(created) if abs(now - created) <= FRESH_FOR else Refused("clock_skew", created)
+        return VerificationFailed("digest_mismatch")
+    return (
+        Verified(created)
+        if abs(now - created) <= MAX_CLOCK_DIFFERENCE_SECONDS
+        else VerificationFailed("clock_skew", created)
+    )
 
 
 def _resolve(
     given: SignatureInput, response: Response, fields: dict[str, list[str]], request: Request
 ) -> list[Line] | str:
-    request_fields = fields_of(request.headers)
+    request_fields = headers_by_name(request.headers)
     seen: set[str] = set()
     lines: list[Line] = []
     for component in given.components:

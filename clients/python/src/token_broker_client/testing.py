@@ -1,4 +1,5 @@
-"""A broker for an application's own tests: in memory, no network. It verifies nothing and signs its answers as the real one does.
+"""A fake broker for the tests of an application. It runs in memory, needs no network, verifies nothing, and signs its
+answers as the real broker does.
 
 broker = FakeBroker()
 broker.connect("42")
@@ -22,13 +23,13 @@ from .messages import (
     Response,
     byte_sequence,
     content_digest,
-    fields_of,
+    headers_by_name,
     request_component,
     signature_base,
 )
 from .signing import RESPONSE_TAG
 from .structured_fields import signature_input
-from .transports import NoAnswer
+from .transports import TransportError
 
 _ACCOUNT = {
     "tenant_id": "9d2f1a44-58c6-4a0b-8f3a-6b1c2d3e4f50",
@@ -46,7 +47,8 @@ _STATUS = {
 
 
 class FakeBroker:
-    """``connect``, ``require_reconnect``, ``disconnect``, ``fail`` and ``stop`` set the scene; ``requests`` are the calls that came."""
+    """``connect``, ``require_reconnect``, ``disconnect``, ``fail`` and ``stop`` prepare a test. ``requests`` lists
+    the calls that arrived."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
@@ -74,19 +76,20 @@ class FakeBroker:
     def disconnect(self, user_id: str) -> None:
         self.users.pop(user_id, None)
 
-    def fail(self, code: str, status: int, times: int = 1, **facts: Any) -> None:
-        """The next answers are this problem."""
-        self._failures += [{"code": code, "status": status, **facts}] * times
+    def fail(self, code: str, status: int, times: int = 1, **members: Any) -> None:
+        """Answers the next ``times`` requests with this problem. ``members``: further members of the problem
+        document."""
+        self._failures += [{"code": code, "status": status, **members}] * times
 
     def stop(self) -> None:
-        """From now on nothing answers."""
+        """From now on no request gets an answer."""
         self._stopped = True
 
     # ---- Transport ----
 
-    def send(self, request: Request, timeout: float) -> Response:
+    def send(self, request: Request, timeout_seconds: float) -> Response:
         if self._stopped:
-            raise NoAnswer("stopped")
+            raise TransportError("stopped")
         self.requests.append(f"{request.method} {request.target.partition('?')[0]}")
         status, body = self._answer(request)
         kind = "application/json" if status < 400 else "application/problem+json"
@@ -180,7 +183,7 @@ class FakeBroker:
         return 200, session
 
     def _signed(self, request: Request, status: int, headers: dict[str, str], body: bytes) -> Response:
-        fields = fields_of(request.headers)
+        fields = headers_by_name(request.headers)
         given = signature_input(fields["signature-input"][0])
         assert given is not None
         digest = content_digest(body)
@@ -191,7 +194,9 @@ class FakeBroker:
             for component in given.components
         ]
         lines.append(('"signature-input";req', fields["signature-input"][0]))
-        params = f'({" ".join(name for name, _ in lines)});created={int(time.time())};keyid="{self.key.key_id}";tag="{RESPONSE_TAG}"'
+        components = " ".join(name for name, _ in lines)
+        created, key_id = int(time.time()), self.key.key_id
+        params = f'({components});created={created};keyid="{key_id}";tag="{RESPONSE_TAG}"'
         signature = byte_sequence(self.key.sign(signature_base(lines, params)))
         signed = {
             **headers,
@@ -202,8 +207,8 @@ class FakeBroker:
         return Response(status, list(signed.items()), body)
 
 
-def _problem(code: str, **facts: Any) -> tuple[int, dict[str, Any]]:
-    return _STATUS[code], {"code": code, "status": _STATUS[code], **facts}
+def _problem(code: str, **members: Any) -> tuple[int, dict[str, Any]]:
+    return _STATUS[code], {"code": code, "status": _STATUS[code], **members}
 
 
 def _integration(user_id: str, user: dict[str, Any]) -> dict[str, Any]:

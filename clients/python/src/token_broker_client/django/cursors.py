@@ -4,7 +4,7 @@ from .models import EventCursor
 
 
 class DatabaseCursor:
-    """A cursor in Django's database, saved after the events before it were dealt with."""
+    """A cursor in Django's database. It is saved after the events before it were handled."""
 
     def __init__(self, name: str = "default") -> None:
         self._name = name
