@@ -1,6 +1,6 @@
 /**
- * npm run check:python: formatter, linter and types of clients/python, as its pyproject.toml says. Ends with 1 when a check fails, with 2
- * when this machine lacks something. PYTHON may name the interpreter.
+ * npm run check:python: format, lint and types of clients/python, as configured in its pyproject.toml. Exit code 1: a
+ * check failed. Exit code 2: this machine lacks something. PYTHONS may list interpreters, separated by commas.
  */
 import { CLIENT, ensureVenv, findPython, MissingPython, run } from './django-venv.ts'
 
@@ -12,10 +12,10 @@ const TOOLS = ['ruff==0.17.6', 'mypy==2.4.1', 'django-stubs==6.1.2', 'types-requ
 const LIBRARIES = ['Django~=5.2.0', 'pytest~=9.2.0', 'cryptography>=50', 'requests>=2.34', 'httpx>=0.28']
 const CHECKS = [['ruff', 'format', '--check', '--quiet', '--diff', '.'], ['ruff', 'check', '--quiet', '.'], ['mypy']]
 const ADVICE =
-  'check:python needs Python 3.10 or later with venv (Debian: apt-get install python3-venv), and a package index that pip can reach.'
+  'check:python needs Python 3.10 or later with venv (Debian: apt-get install python3-venv) and access to PyPI.'
 
 async function main(): Promise<number> {
-  const python = await findPython([...(process.env['PYTHON']?.split(',') ?? []), 'python3'], (minor) => minor >= 10)
+  const python = await findPython([...(process.env['PYTHONS']?.split(',') ?? []), 'python3'], (minor) => minor >= 10)
   if (python === undefined) throw new MissingPython(ADVICE)
   const interpreter = await ensureVenv(python, 'checks', [...TOOLS, ...LIBRARIES], say)
   let failed = false
