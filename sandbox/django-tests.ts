@@ -1,7 +1,8 @@
 /**
  * npm run test:python: runs the sandbox's check with the Django example, then the tests of clients/python on two
  * Django versions with a real broker and the simulated Microsoft. Exit code 1: a test failed or was skipped, or there
- * were fewer than two Django versions. Exit code 2: this machine lacks something. PYTHONS may list interpreters, separated by commas.
+ * were fewer than two Django versions. Exit code 2: this machine lacks something. PYTHONS may list interpreters,
+ * separated by commas.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'

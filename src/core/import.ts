@@ -1,8 +1,8 @@
 import { isSameAccount, type Account } from './integration.ts'
 import type { Clock } from './ports.ts'
 
-// An import takes over connections that a caller held itself, with their refresh tokens. This file decides which rows are
-// valid, and which valid rows may be stored. Reasons name fields and expectations, never values (docs/design.md#import).
+// An import takes over connections that a caller held itself, with their refresh tokens (docs/design.md#import). This file
+// decides which rows are valid, and which valid rows may be stored. Reasons name fields and expectations, never values.
 
 /** One valid row. Times are ISO 8601. */
 export interface ImportRow {
@@ -49,7 +49,7 @@ type DecidedResult = Invalid | { userId: string; result: 'skipped'; reason: Impo
 
 export interface ImportStore {
   /**
-   * Stores rows of different users, each under its user's lock (connect takes the same one) and with an `imported` event.
+   * Stores rows of different users, each under its user's lock (connect takes the same one), with an `imported` event.
    * It stores all rows, or none if it throws. A repetition changes nothing. Results are in the order of the rows.
    */
   import(rows: readonly ImportRow[], input: { caller: string; dryRun: boolean }): Promise<StoredResult[]>
@@ -118,7 +118,7 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2
 const DAY_MS = 86_400_000
 /** A caller's clock may be ahead by this much. */
 const MAX_CLOCK_AHEAD_MS = 300_000
-/** Longest lifetime of a Microsoft access token: 28 hours, with continuous access evaluation (docs/microsoft.md#lifetimes). */
+/** Longest lifetime of an access token: 28 hours, with continuous access evaluation (docs/microsoft.md#lifetimes). */
 const MAX_LIFETIME_MS = 28 * 3_600_000
 const FIELDS = [
   'user_id',
@@ -231,10 +231,10 @@ export interface StoredForImport {
 }
 
 /**
- * Decides whether a row may be stored. `now`: Postgres' clock, in ms. `disconnectedAt`: the user's last disconnect that is still
- * remembered. Older rows are skipped: a refresh token dies after 90 days without use (docs/microsoft.md#lifetimes), and
- * older disconnects are not remembered. A connection that was made through the broker is only replaced by a row of the same
- * tenant and object id.
+ * Decides whether a row may be stored. `now`: Postgres' clock, in ms. `disconnectedAt`: the user's last disconnect that
+ * is still stored. Rows older than 89 days are skipped: a refresh token dies after 90 days without use
+ * (docs/microsoft.md#lifetimes), and older disconnects are not stored any longer. A connection that was made through the
+ * broker is only replaced by a row of the same tenant and object id.
  */
 export function judge(
   row: ImportRow,
