@@ -1,8 +1,9 @@
 import { isSameAccount, type Account } from './integration.ts'
 import type { Clock } from './ports.ts'
 
-// An import takes over connections that a caller held itself, with their refresh tokens (docs/design.md#import). This file
-// decides which rows are valid, and which valid rows may be stored. Reasons name fields and expectations, never values.
+// An import takes over connections that a caller held itself, with their refresh tokens (docs/design.md#import). This
+// file decides which rows are valid, and which valid rows may be stored. Reasons name fields and expectations, never
+// values.
 
 /** One valid row. Times are ISO 8601. */
 export interface ImportRow {
@@ -233,8 +234,8 @@ export interface StoredForImport {
 /**
  * Decides whether a row may be stored. `now`: Postgres' clock, in ms. `disconnectedAt`: the user's last disconnect that
  * is still stored. Rows older than 89 days are skipped: a refresh token dies after 90 days without use
- * (docs/microsoft.md#lifetimes), and older disconnects are not stored any longer. A connection that was made through the
- * broker is only replaced by a row of the same tenant and object id.
+ * (docs/microsoft.md#lifetimes), and older disconnects are not stored any longer. A connection that was made through
+ * the broker is only replaced by a row of the same tenant and object id.
  */
 export function judge(
   row: ImportRow,

@@ -116,6 +116,7 @@ def test_a_user_who_disconnects_during_the_import_is_skipped(monkeypatch):
             user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token()
         )
     monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.BATCH_ROWS", 2)
+    monkeypatch.setattr("token_broker_client.django.old_table.PAGE_ROWS", 2)
     client = make_client()
     whole = client.import_rows
     sent: list[str] = []
