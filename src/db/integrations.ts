@@ -298,7 +298,11 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
           if (decision.kind === 'refuse') return { ...ended, outcome: decision.outcome }
           // The id is part of what seals the values, so it is known before sealing.
           const id = stored?.id ?? randomUUID()
-          const columns = { ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens), ...decision.account }
+          const columns = {
+            ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens),
+            ...decision.account,
+            imported: false,
+          }
           const [row] =
             stored === undefined
               ? await tx

@@ -11,21 +11,24 @@ export const MAX_ROWS = 500
 /** Bytes: each row may hold two tokens of Microsoft's largest size. */
 export const BODY_LIMIT = 8 * 1024 * 1024
 
-const FORM = `One integration as the caller held it. \`null\` counts as absent.
+const FORM = `One integration as the caller held it. \`null\`, a blank string and an empty list count as absent.
 
 | field | | |
 |---|---|---|
 | \`user_id\` | needed | as in every other call |
-| \`refresh_token\` | needed | |
+| \`refresh_token\` | needed | \`null\` or blank: the user has nothing to import, and the row is skipped |
 | \`updated_at\` | needed | when Microsoft gave these tokens: RFC 3339, with its zone |
 | \`access_token\`, \`expires_at\` | both or neither | without them the first read refreshes |
-| \`scopes\` | | granted permissions, a list or separated by spaces; absent: those that are configured |
-| \`tenant_id\`, \`object_id\` | both or neither | absent: the first refresh fills them |
+| \`scopes\` | | granted permissions, a list or separated by spaces; absent: all that the broker needs |
+| \`tenant_id\`, \`object_id\` | both or neither | absent: the first refresh fills them, and the row cannot replace a connection that was made through the broker |
 | \`username\`, \`connected_at\` | | |`
 
 const SKIPPED =
-  '`skipped` only: `newer_stored` (connected or refreshed after `updated_at`), `disconnected_since`, `refresh_token_too_old` (expired after 90 days ' +
-  'without use), `other_account` (another one is stored), `stored_unreadable` (ops must look first).'
+  '`skipped` only: `newer_stored` (connected or refreshed after `updated_at`), `disconnected_since` (the user disconnected after ' +
+  '`updated_at`), `refresh_token_too_old` (unused for 90 days, so it is dead), `other_account` (another account is stored), ' +
+  '`connected_through_broker` (only a row with the same `tenant_id` and `object_id` may replace this connection), ' +
+  '`stored_unreadable` (ops must look first), `no_refresh_token` (the row has nothing to import), `no_needed_scope` (the row ' +
+  'has none of the permissions that the broker needs; it may belong to another provider).'
 
 export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = async (scope, { imports }) => {
   scope.post(
@@ -38,9 +41,10 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = asyn
         tags: ['integrations'],
         summary: 'Import integrations that the caller held',
         description:
-          'Each row is decided on its own. Sending the same rows again changes nothing, so repeat an interrupted ' +
-          'import. A newer integration is never overwritten, and users who have disconnected since are left out. ' +
-          'Give the permission to a key that is valid for a day.',
+          'Each row is judged separately. Sending the same rows again changes nothing: repeat an import that was interrupted. ' +
+          'A newer integration is never overwritten. A connection that was made through the broker is only replaced by a ' +
+          'newer row of the same tenant and object id. Users who have disconnected since are skipped. Give the permission ' +
+          'to a key that is valid for one day.',
         body: Type.Object(
           {
             rows: Type.Array(Type.Unknown({ description: FORM }), { minItems: 1, maxItems: MAX_ROWS }),
