@@ -2,9 +2,7 @@ import { Failure } from '../core/failure.ts'
 
 // What the driver's errors mean. Nothing of them but SQLSTATE and names leaves this folder.
 
-/**
- * The connection broke under a statement, as opposed to: the statement failed, or there was no connection to be had.
- */
+/** The connection broke under a statement, as opposed to: the statement failed, or there was no connection to be had. */
 export function isLost(error: unknown): boolean {
   const { code } = causeOf(error)
   return (
