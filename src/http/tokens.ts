@@ -52,8 +52,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
         tags: ['tokens'],
         summary: 'A usable access token for a user',
         description:
-          'Answers the stored token if it has more than `min_ttl` seconds left, else refreshes it first. A token that is still valid is ' +
-          'never an error: if it could not be refreshed, it comes with `degraded`.',
+          'Answers the stored token if it has more than `min_ttl` seconds left, else refreshes it first. A token ' +
+          'that is still valid is never an error: if it could not be refreshed, it comes with `degraded`.',
         params: UserParams,
         querystring: Type.Object(
           { min_ttl: Type.Optional(MinTtl), deadline_ms: Type.Optional(DeadlineMs) },
@@ -80,9 +80,10 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
         tags: ['tokens'],
         summary: 'A token of a later generation than the one that failed',
         description:
-          'For the moment when Graph answers 401 although the token has not expired. The stored token if it is later than `generation`, else one ' +
-          'refresh, however many ask at once. The token that failed is never the answer: where no later one can be had, it is a failure. A `generation` ' +
-          'above the stored one was never issued here (a restored backup): then a token refreshed less than a minute ago counts as later.',
+          'For the moment when Graph answers 401 although the token has not expired. The stored token if it is ' +
+          'later than `generation`, else one refresh, however many ask at once. The token that failed is never ' +
+          'the answer: where no later one can be had, it is a failure. A `generation` above the stored one was ' +
+          'never issued here (a restored backup): then a token refreshed less than a minute ago counts as later.',
         params: UserParams,
         querystring: Type.Object({ deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
         body: Type.Object(

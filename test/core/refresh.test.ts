@@ -30,6 +30,9 @@ class Queue<T> {
     if (waiting === undefined) this.#arrived.push(item)
     else waiting(item)
   }
+  arrived(): T[] {
+    return this.#arrived.splice(0)
+  }
   async next(): Promise<T> {
     return this.#arrived.length > 0 ? this.#arrived.shift()! : new Promise((resolve) => this.#waiting.push(resolve))
   }
@@ -456,10 +459,10 @@ t.test('a waiter sees that the row backs off, is finally refused, or is deleted'
 t.test('a waiter sees a new status: at its deadline it gets the refusal', async (t) => {
   await reset()
   await lease()
-  const { answer, deadlines } = await waiter(() => mark({ reason: 'mfa_required' }))
-  await deadlines.next()
-  // The second deadline belongs to the second look at the row, whose lease goes on.
-  ;(await deadlines.next()).end()
+  const { answer, pauses, deadlines } = await waiter(() => mark({ reason: 'mfa_required' }))
+  // It has read the row again and waits again, because the lease goes on.
+  await pauses.next()
+  for (const { end } of deadlines.arrived()) end()
   t.match(await answer, { code: 'reconnect_required', facts: { reason: 'mfa_required' } })
 })
 

@@ -861,6 +861,17 @@ t.test('an unlisted code with server_error or temporarily_unavailable is an outa
       t.match(judge(json(400, errorBody(999_999, word))), { kind: 'try_later', reason: 'microsoft_error' }, word)
 })
 
+t.test(
+  'an unlisted word is trouble of our registration, and a code without usable tokens is tried later',
+  async (t) => {
+    t.match(refresh(json(400, errorBody(999_999, 'something_new'))), { reason: 'app_registration' })
+    t.match(code(json(200, '{}')), { kind: 'try_later', reason: 'microsoft_bad_answer' })
+    t.notOk('claims' in code(json(400, errorBody(53003, grant))))
+    const text = 'The scope requested is unauthorized.'
+    t.match(refresh(json(400, errorBody(70000, grant, {}, text))), { reason: 'consent_required' })
+  },
+)
+
 t.test('only status 200 brings the tokens of a code', async (t) => {
   t.match(code(json(200, tokenBody())), { kind: 'answer' })
   for (const status of [201, 202, 302])

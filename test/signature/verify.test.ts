@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import t from 'tap'
 import { parseCallers } from '../../src/signature/callers.ts'
 import { contentDigest, verifyBody } from '../../src/signature/content-digest.ts'
+import { MAX_TARGET } from '../../src/signature/profile.ts'
 import { verifyRequest } from '../../src/signature/verify.ts'
 import { BODY, CALLERS_FILE, ED25519, get, HMAC, message, NONCE, NOW, NOW_S, OPTIONS } from './support.ts'
 import { params, post, sign, verdict } from './support.ts'
@@ -110,6 +111,12 @@ t.test('a key counts from not_before up to not_after, and outside of it like an 
   t.equal(at('2026-11-01T00:00:00.000Z').kind, 'verified')
   t.equal(at('2027-04-30T23:59:59.999Z').kind, 'verified')
   t.match(at('2027-05-01T00:00:00.000Z'), { code: 'invalid_signature', detail: 'key_not_valid_now' })
+})
+
+t.test('a method is capital letters only, and a target may have exactly its greatest length', async (t) => {
+  for (const method of ['xGET', 'GETx', '1GET']) t.equal(verdict(message(get({ method }))), 'bad_method', method)
+  t.equal(verdict(message(get({ target: `/${'a'.repeat(MAX_TARGET - 1)}` }))), 'verified')
+  t.equal(verdict(message(get({ target: `/${'a'.repeat(MAX_TARGET)}` }))), 'bad_target')
 })
 
 t.test('a wrong signature says nothing about the validity of the key', async (t) => {
