@@ -1,5 +1,6 @@
 import { isSameAccount, type Account } from './integration.ts'
 import type { Clock } from './ports.ts'
+import { USER_ID } from './user-id.ts'
 
 // Connections that a caller held itself are taken over with their refresh tokens (issue 7): which rows are of the right form, and which
 // of those may be stored. Reasons name fields and expectations, never values.
@@ -90,7 +91,6 @@ export function createImport({
   }
 }
 
-const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** RFC 6749 A.12, A.17: visible ASCII. */
 const TOKEN = /^[\x21-\x7e]{20,16384}$/
