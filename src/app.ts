@@ -51,7 +51,7 @@ export const LISTENER_LIMITS = {
   requestTimeout: 15_000,
   connectionTimeout: 45_000,
   keepAliveTimeout: 75_000,
-} as const
+} as const satisfies FastifyHttpOptions<Server>
 
 type Listener = 'public' | 'internal' | 'operations'
 
