@@ -46,12 +46,12 @@ export const MAX_HEADER_BYTES = 32_768
  * Bytes of a body; milliseconds until a whole request has arrived, without any traffic on a connection, and between two
  * requests of a connection.
  */
-export const LIMITS = {
+export const LISTENER_LIMITS = {
   bodyLimit: 65_536,
   requestTimeout: 15_000,
   connectionTimeout: 45_000,
   keepAliveTimeout: 75_000,
-} as const
+} as const satisfies FastifyHttpOptions<Server>
 
 type Listener = 'public' | 'internal' | 'operations'
 
@@ -92,7 +92,7 @@ async function buildApp(
     rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : '/'),
     clientErrorHandler: (error, socket) => answerUnparsable(error, socket, errors, loggerInstance),
     trustProxy,
-    ...LIMITS,
+    ...LISTENER_LIMITS,
   } satisfies FastifyHttpOptions<Server>
   const limits = { maxHeaderSize: MAX_HEADER_BYTES }
   const app: FastifyInstance =

@@ -1,7 +1,6 @@
 import { reportOfChecks, examine, examinePublicSide, examineFleet, examineUser, type Report } from '../doctor.ts'
+import { USER_ID } from '../core/user-id.ts'
 import { Misuse, type Arguments, type Command } from './command.ts'
-
-const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 
 export const doctorCommand: Command = {
   name: 'doctor',
