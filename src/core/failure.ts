@@ -225,7 +225,77 @@ export const REASONS = {
     advice: "The app registration or the broker's configuration does not fit. Ops must look at the AADSTS code.",
   },
 } as const satisfies Record<string, { whoActs: Actor; curable: boolean; advice: string }>
+/** A reason that this release writes. */
 export type Reason = keyof typeof REASONS
+/** A reason that was read: a newer release may have stored one that this release does not know. */
+export type AnyReason = Reason | (string & {})
+
+/** What a stored refusal of Microsoft means (docs/design.md#verdicts). */
+export const STORED_VERDICTS = ['try_later', 'reconnect', 'misconfigured'] as const
+export type StoredVerdict = (typeof STORED_VERDICTS)[number]
+
+/** A reason with what follows from it. `known`: it is in the list of this release. */
+export interface Explained {
+  reason: string
+  whoActs: Actor
+  curable: boolean
+  advice: string
+  known: boolean
+}
+
+const UNKNOWN_REASONS = {
+  reconnect: {
+    whoActs: 'user',
+    curable: true,
+    advice: 'Microsoft no longer accepts the stored authorization. Connect again.',
+  },
+  try_later: {
+    whoActs: 'nobody',
+    curable: false,
+    advice: 'No new token can be had at the moment. The broker retries automatically.',
+  },
+  misconfigured: {
+    whoActs: 'ops',
+    curable: false,
+    advice: "The broker or its app registration does not fit. Ops must look at the broker's log.",
+  },
+  none: {
+    whoActs: 'ops',
+    curable: true,
+    advice: 'This version of the broker does not know the reason. Connecting again may help; ops find more in the log.',
+  },
+} as const satisfies Record<StoredVerdict | 'none', { whoActs: Actor; curable: boolean; advice: string }>
+
+export function isReason(reason: string): reason is Reason {
+  return Object.hasOwn(REASONS, reason)
+}
+
+/**
+ * Who acts, whether reconnecting can help, and the advice for a reason. A reason that this release does not know is explained by
+ * its verdict, and without one as a matter for ops. Never fails. The only reader of REASONS for reasons that were stored.
+ */
+export function explainReason(reason: string, verdict?: StoredVerdict): Explained {
+  if (isReason(reason)) return { reason, ...REASONS[reason], known: true }
+  return { reason, ...UNKNOWN_REASONS[verdict ?? 'none'], known: false }
+}
+
+/** The verdict behind a failure code, for reasons that come with a code only (problems, outcomes of connect sessions). */
+export function verdictOfCode(code: FailureCode | (string & {}) | undefined): StoredVerdict | undefined {
+  switch (code) {
+    case 'reconnect_required':
+    case 'connect_refused':
+    case 'account_mismatch':
+    case 'connect_session_expired':
+      return 'reconnect'
+    case 'microsoft_unavailable':
+    case 'database_unavailable':
+      return 'try_later'
+    case 'broker_misconfigured':
+      return 'misconfigured'
+    default:
+      return undefined
+  }
+}
 
 /** What Microsoft's support asks for. Never the description: it can hold e-mail addresses (entra.md 4.1). */
 export interface MicrosoftError {
