@@ -12,7 +12,7 @@ import { eventRoutes } from './http/events.ts'
 import { importRoutes } from './http/import.ts'
 import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
-import { operationsRoutes, type Readiness } from './http/operations.ts'
+import { operationsRoutes } from './http/operations.ts'
 import { asFailure, sendProblem } from './http/problem.ts'
 import { referencePage } from './http/reference-page.ts'
 import { answerArrivalReports } from './http/arrival-report.ts'
@@ -21,7 +21,9 @@ import { browserSessions } from './http/session.ts'
 import { requireSignatures } from './http/signed.ts'
 import { tokenRoutes } from './http/tokens.ts'
 import { traceParent } from './http/trace-context.ts'
+import { readiness } from './readiness.ts'
 import type { Services } from './services.ts'
+import { replicaStatus } from './status.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The three listeners: options and registrations in order, a table of contents. Tests build them by the same functions.
@@ -244,14 +246,12 @@ export async function openApiDocument(): Promise<object> {
 }
 
 /** For Kubernetes and Prometheus. */
-export async function buildOperationsApp(
-  services: Services,
-  readiness: () => Promise<Readiness>,
-): Promise<FastifyInstance> {
+export async function buildOperationsApp(services: Services): Promise<FastifyInstance> {
   const { registry } = services.metrics
   const app = newApp('operations', services)
   await app.register(operationsRoutes, {
-    readiness,
+    readiness: () => readiness(services),
+    status: () => replicaStatus(services),
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   })
   return app as unknown as FastifyInstance

@@ -6,7 +6,6 @@ import { Failure } from './core/failure.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { deleteExpiredRows } from './db/retention.ts'
-import { readiness } from './readiness.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger } from './telemetry.ts'
@@ -27,7 +26,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const traces = await startTraces(env, log)
   const services = createServices(config, log, { traces })
   const { lifecycle } = services
-  const operations = await buildOperationsApp(services, () => readiness(services))
+  const operations = await buildOperationsApp(services)
   await listen(operations, 'operations', config.listen.operations, services)
 
   await checkDatabase(services)

@@ -115,4 +115,4 @@ export function describeError(error: unknown): Record<string, unknown> {
   }
 }
 
-export { createMetrics, type Metrics } from './telemetry/metrics.ts'
+export { createMetrics, type Metrics, type ReplicaCounts } from './telemetry/metrics.ts'

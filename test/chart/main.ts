@@ -328,7 +328,7 @@ t.test('alerts and dashboard ask for metrics that the service has, in queries th
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
-    census: async () => [],
+    integrationCounts: async () => [],
   })
   const names = new Set(
     registry.getMetricsAsArray().flatMap(({ name }) => [name, `${name}_bucket`, `${name}_count`, `${name}_sum`]),
