@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { runCommandLine } from '../../src/cli.ts'
+import { runCommandLine } from '../../src/cli/commands.ts'
 import { systemClock } from '../../src/services.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import type { Sweep } from '../../src/core/keep-alive.ts'
@@ -306,7 +306,7 @@ t.test(
     await untouched(world, ['u0', 'u1'], 50)
     world.entra.control.hold()
     const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
-    const child = spawn(process.execPath, [cli, 'keep-alive'], { env: world.env })
+    const child = spawn(process.execPath, [cli, 'keep-alive', '--apply'], { env: world.env })
     t.teardown(() => child.kill('SIGKILL'))
     let [out, err] = ['', '']
     child.stdout.on('data', (chunk) => (out += chunk))
@@ -318,7 +318,7 @@ t.test(
     while (!err.includes('"signal":"SIGTERM"') && !isOver()) await new Promise((resolve) => setImmediate(resolve))
     world.entra.control.release()
     t.equal(await ended, 1)
-    t.equal(out, 'renewed 1, failed 0, left to others 0, let go 0; ended: stopped\n')
+    t.equal(out, 'refreshed 1, failed 0, skipped 0, deleted 0; ended: stopped\n')
     t.equal(world.entra.control.tokenRequests().total, 1)
     const [fresh] =
       await world.sql`select count(*)::int as count from oauth2_integration where refreshed_at > now() - interval '1 minute'`
@@ -327,7 +327,7 @@ t.test(
 )
 
 t.test(
-  'token-broker keep-alive: --dry-run tells what is due and would die and changes nothing; without it, one sweep',
+  'token-broker keep-alive reports what is due and what expires, and changes nothing; with --apply, it makes one sweep',
   async (t) => {
     const world = await startWorld(t)
     await connectMany(world, 6)
@@ -351,15 +351,16 @@ t.test(
         audit: log.flatMap((line) => (JSON.parse(line) as { audit?: string }).audit ?? []),
       }
     }
-    t.same(await run('--dry-run'), {
+    t.same(await run(), {
       code: 0,
       lines: [
         'integrations 6',
         'due: not refreshed for 45 days 3',
-        'to be let go: not read for 365 days 1',
-        'would die within 7 days without a refresh 1',
-        'would die within 30 days without a refresh 2',
-        'would die within 90 days without a refresh 5',
+        'to be deleted: not read for 365 days 1',
+        'expire within 7 days without a refresh 1',
+        'expire within 30 days without a refresh 2',
+        'expire within 90 days without a refresh 5',
+        'Dry run: nothing was changed. Use --apply to refresh and delete.',
       ],
       audit: [],
     })
@@ -367,8 +368,8 @@ t.test(
     t.ok(await world.row('u4'))
     await world.sql`update oauth2_integration set refreshed_at = now() where user_id in ('u2', 'u3')`
     t.same(
-      await run(),
-      { code: 0, lines: ['renewed 1, failed 0, left to others 0, let go 1; ended: done'], audit: ['let_go'] },
+      await run('--apply'),
+      { code: 0, lines: ['refreshed 1, failed 0, skipped 0, deleted 1; ended: done'], audit: ['let_go'] },
       'who was let go stands in the log',
     )
   },

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { runCommandLine } from '../../src/cli.ts'
+import { runCommandLine } from '../../src/cli/commands.ts'
 import { generateSealingKey } from '../../src/crypto/keyring.ts'
 import { sealedByKey } from '../../src/db/diagnostics-fleet.ts'
 import { diagnoseFleet } from '../../src/doctor.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { runCommandLine } from '../../src/cli.ts'
+import { runCommandLine } from '../../src/cli/commands.ts'
 import { generateSealingKey } from '../../src/crypto/keyring.ts'
 import { diagnoseUser } from '../../src/doctor.ts'
 import type { Conclusion } from '../../src/doctor/check.ts'

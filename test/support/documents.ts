@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { commandsTable } from '../../src/cli.ts'
+import { commandsTable } from '../../src/cli/commands.ts'
 import { configurationTable } from '../../src/config.ts'
 import { FAILURE_CODES, REASONS } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
