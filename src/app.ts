@@ -21,7 +21,7 @@ import { eventRoutes } from './http/events.ts'
 import { importRoutes } from './http/import.ts'
 import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
-import { operationsRoutes, type Readiness } from './http/operations.ts'
+import { operationsRoutes } from './http/operations.ts'
 import { problemCodeOf } from './http/problem.ts'
 import { queryValidator } from './http/query.ts'
 import { referencePage } from './http/reference-page.ts'
@@ -31,7 +31,9 @@ import { requireSignatures } from './http/signed.ts'
 import type { TlsTexts } from './http/tls-files.ts'
 import { tokenRoutes } from './http/tokens.ts'
 import { traceParent } from './http/trace-context.ts'
+import { readiness } from './readiness.ts'
 import type { Services } from './services.ts'
+import { replicaStatus } from './status.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The three listeners, a table of contents: their options, hooks and routes in order. Tests build them by the same
@@ -264,7 +266,7 @@ export async function openApiDocument(): Promise<object> {
 }
 
 /** For Kubernetes and Prometheus. */
-export function buildOperationsApp(services: Services, readiness: () => Promise<Readiness>): Promise<FastifyInstance> {
+export function buildOperationsApp(services: Services): Promise<FastifyInstance> {
   const { registry } = services.metrics
   return buildApp('operations', services, {
     errors: problemErrors,
@@ -272,7 +274,8 @@ export function buildOperationsApp(services: Services, readiness: () => Promise<
       scope.setNotFoundHandler(notFound)
       forbidCaching(scope)
       await scope.register(operationsRoutes, {
-        readiness,
+        readiness: () => readiness(services),
+        status: () => replicaStatus(services),
         metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       })
     },

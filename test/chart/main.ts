@@ -328,7 +328,7 @@ t.test('alerts and dashboard ask for metrics that the service has, in queries th
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
-    census: async () => [],
+    integrationCounts: async () => [],
   })
   const names = new Set(
     registry.getMetricsAsArray().flatMap(({ name }) => [name, `${name}_bucket`, `${name}_count`, `${name}_sum`]),
@@ -365,7 +365,7 @@ t.test('every panel of the dashboard shows something of a broker at work', async
     panels: { title: string; targets: { expr: string }[] }[]
   }
   // What a young and healthy broker has nothing of.
-  const mayBeEmpty = /token_broker_keep_alive_total|token_broker_certificate_expiry/
+  const mayBeEmpty = /token_broker_keep_alive_integrations_total|token_broker_certificate_expiry/
   for (const { title, targets } of panels) {
     for (const { expr } of targets) {
       const query = expr.replaceAll('$namespace', 'megdocs').replaceAll('$job', '.*')
