@@ -13,7 +13,9 @@ export type Verdict =
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
   /** `final`: no more tries. Otherwise a policy, a consent or an account state that may be cured elsewhere. */
   | { kind: 'reconnect'; reason: Reason; final: boolean; microsoft: MicrosoftError; claims?: string }
-  /** `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else this integration backs off. */
+  /**
+   * `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else this integration backs off.
+   */
   | { kind: 'misconfigured'; reason: Reason; everybody: boolean; microsoft: MicrosoftError }
 
 /** What an answer to a code exchange means for us. Tokens always come with a proven account and a refresh token. */
@@ -38,7 +40,9 @@ export interface RefreshRequest {
   refreshToken: string
   /** What the row was granted (docs/microsoft.md#scopes). */
   scopes: readonly string[]
-  /** Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted. */
+  /**
+   * Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted.
+   */
   account?: Account
   /** Becomes Microsoft's `client-request-id`. */
   requestId: string
@@ -62,7 +66,9 @@ export interface CodeRequest {
   requestId: string
 }
 
-/** What a browser brought from Microsoft to the callback, as it came: each parameter at most once, nothing believed yet. */
+/**
+ * What a browser brought from Microsoft to the callback, as it came: each parameter at most once, nothing believed yet.
+ */
 export interface CallbackParameters {
   error?: string
   errorSubcode?: string
@@ -79,13 +85,18 @@ export interface CallbackRefusal {
   microsoft: MicrosoftError
 }
 
-/** How an administrator's visit to Microsoft's approval page ended. `whoActs`: the reason's, or the administrator who is looking. */
+/**
+ * How an administrator's visit to Microsoft's approval page ended. `whoActs`: the reason's, or the administrator who is
+ * looking.
+ */
 export type AdminConsentResult =
   { approved: true } | { approved: false; reason: Reason; whoActs: Actor; microsoft: MicrosoftError }
 
 export interface Microsoft {
   authorizeUrl(request: AuthorizeRequest): string
-  /** Microsoft's page where an administrator approves for a whole organisation. `tenantId`: theirs, where it is known. */
+  /**
+   * Microsoft's page where an administrator approves for a whole organisation. `tenantId`: theirs, where it is known.
+   */
   adminConsentUrl(request: { state: string; tenantId?: string }): string
   /** Pure. */
   judgeCallback(parameters: CallbackParameters & { error: string }): CallbackRefusal
@@ -93,9 +104,11 @@ export interface Microsoft {
   judgeAdminConsent(parameters: CallbackParameters): AdminConsentResult
   /** Asks the breaker. Cheap, no I/O. */
   admit(): Permit | Pause
-  /** Sends one refresh and judges the answer. Never throws for anything Microsoft or the network does; ends within 5 s. */
+  /**
+   * Sends one refresh and judges the answer. Never throws for anything Microsoft or the network does; ends within 5 s.
+   */
   refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
-  /** Exchanges a code once. Never throws for anything Microsoft or the network does; never trips the breaker. */
+  /** Exchanges a code. Never throws for anything Microsoft or the network does; never opens the breaker. */
   redeem(request: CodeRequest): Promise<CodeVerdict>
 }
 
@@ -140,25 +153,29 @@ export interface Progress {
 
 export interface IntegrationStore {
   /**
-   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `timeoutMs`: how long the caller waits,
-   * where that is less than a statement may take.
+   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `timeoutMs`: how
+   * long the caller waits, where that is less than a statement may take.
    */
   read(userId: string, timeoutMs?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
-   * Compare-and-set on generation, status, lease and retry_at; never of what is refused for good, nor of a row that somebody is writing now. `leaseSeconds` from
-   * now. `used`: a caller's read asked for it. Throws Failure `token_unreadable`, with the lease given back, when there is nothing to send.
+   * Compare-and-set on generation, status, lease and retry_at; never of what is refused for good, nor of a row that
+   * somebody is writing now. `leaseSeconds` from now. `used`: a caller's read asked for it. Throws Failure
+   * `token_unreadable`, with the lease given back, when there is nothing to send.
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
-   * Saves tokens `WHERE generation = $read`, whoever holds the lease; takes a new generation. `recovered`: the row was marked
-   * reconnect_required until now. Undefined: the row has moved on or is gone.
+   * Saves tokens `WHERE generation = $read`, whoever holds the lease; takes a new generation. `recovered`: the row was
+   * marked reconnect_required until now. Undefined: the row has moved on or is gone.
    */
   saveTokens(
     integration: Integration,
     tokens: TokenSet,
   ): Promise<{ integration: Integration; recovered: boolean } | undefined>
-  /** Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. `retryInSeconds` seconds; absent: no further tries. */
+  /**
+   * Marks a failure only while generation and lease are still ours; releases the lease. False: discarded.
+   * `retryInSeconds` seconds; absent: no further tries.
+   */
   saveFailure(
     integration: Integration,
     owner: string,
@@ -166,23 +183,31 @@ export interface IntegrationStore {
     retryInSeconds?: number,
   ): Promise<boolean>
   /**
-   * Gives the lease back without a mark (the breaker's kind of failure), so that nobody tries again for `retryInSeconds` seconds. Then
-   * nothing is stored that would say why, a passing failure of an earlier try included; a refusal that stands does.
+   * Gives the lease back without a mark (the breaker's kind of failure), so that nobody tries again for
+   * `retryInSeconds` seconds. Then nothing is stored that would say why, a passing failure of an earlier try included;
+   * a refusal that stands does.
    */
   releaseLease(integration: Integration, owner: string, retryInSeconds: number): Promise<void>
-  /** Says that a caller asked for a refresh that was claimed without one. Writes only where that was last said over an hour ago. */
+  /**
+   * Says that a caller asked for a refresh that was claimed without one. Writes only where that was last said over an
+   * hour ago.
+   */
   recordUse(integration: Integration): Promise<void>
   progress(id: string): Promise<Progress | undefined>
   /**
-   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks the account
-   * pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt. `ended`: the session was
-   * ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is stored and no switch was allowed.
+   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks
+   * the account pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt.
+   * `ended`: the session was ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is
+   * stored and no switch was allowed.
    */
   connect(input: {
     session: ConnectSession
     tokens: TokenSet & { refreshToken: string; account: Account }
   }): Promise<ConnectOutcome | 'ended'>
-  /** Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False: there was none. */
+  /**
+   * Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False:
+   * there was none.
+   */
   disconnect(userId: string, caller: string): Promise<boolean>
   /** A page of all integrations, ordered by user id, from the one after `after` on. */
   list(input: { after?: string; limit: number }): Promise<IntegrationSummary[]>
@@ -205,24 +230,33 @@ export interface KeepAliveDays {
   letGoAfterDays: number
 }
 
-/** How many integrations. Those that Microsoft has refused for good count in `all` and `unused` only: nothing keeps them alive. */
+/**
+ * How many integrations. Those that Microsoft has refused for good count in `all` and `unused` only: nothing keeps them
+ * alive.
+ */
 export interface KeepAliveForecast {
   all: number
   due: number
   unused: number
-  /** Would die within so many days if nobody refreshed them: a refresh token dies 90 days after its last use (entra.md 3). */
+  /**
+   * Would die within so many days if nobody refreshed them: a refresh token dies 90 days after its last use (entra.md
+   * 3).
+   */
   diesWithin: { days: 7 | 30 | 90; count: number }[]
 }
 
 export interface KeepAliveStore {
   /**
-   * A page of what is due, oldest first, from `from` on. Left out: refused for good, unused, being refreshed, backing off, and what
-   * has failed within the last day.
+   * A page of what is due, oldest first, from `from` on. Left out: refused for good, unused, being refreshed, backing
+   * off, and what has failed within the last day.
    */
   due(input: KeepAliveDays & { limit: number; from?: Due }): Promise<Due[]>
   /** User ids of integrations that no caller has read for `letGoAfterDays`. */
   unused(input: KeepAliveDays & { limit: number }): Promise<string[]>
-  /** Deletes one that is still unused and writes the event, in one transaction. False: a caller has read it meanwhile, or it is gone. */
+  /**
+   * Deletes one that is still unused and writes the event, in one transaction. False: a caller has read it meanwhile,
+   * or it is gone.
+   */
   letGo(userId: string, days: KeepAliveDays): Promise<boolean>
   forecast(days: KeepAliveDays): Promise<KeepAliveForecast>
 }
@@ -230,8 +264,8 @@ export interface KeepAliveStore {
 export type ConnectIntent = 'connect' | 'manage'
 
 /**
- * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being redeemed ·
- * connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
+ * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being
+ * redeemed · connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
  */
 export type ConnectSessionStatus =
   'created' | 'opened' | 'authorizing' | 'received' | 'completing' | 'connected' | 'refused' | 'expired'
@@ -281,8 +315,8 @@ export interface ConnectSessionStore {
   /** ISO 8601: since when the user's newest attempt is at Microsoft; undefined when none is. */
   pendingSince(userId: string): Promise<string | undefined>
   /**
-   * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined: it is spent
-   * elsewhere, over or expired. `ttlSeconds` seconds.
+   * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined:
+   * it is spent elsewhere, over or expired. `ttlSeconds` seconds.
    */
   authorize(input: {
     ticketHash: Buffer
@@ -294,7 +328,10 @@ export interface ConnectSessionStore {
   }): Promise<ConnectSession | undefined>
   /** A manage ticket: spent once by one browser session. */
   open(input: { ticketHash: Buffer; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
-  /** One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late. Seals the code. */
+  /**
+   * One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late.
+   * Seals the code.
+   */
   receiveCode(input: {
     stateHash: Buffer
     browserSession: Buffer
@@ -308,8 +345,8 @@ export interface ConnectSessionStore {
     outcome: ConnectOutcome
   }): Promise<ConnectSession | undefined>
   /**
-   * received → completing, once. Undefined: not in that state any more. A process that dies in it leaves it to run out within a minute.
-   * `reveal` opens what was sealed; throws Failure `token_unreadable`.
+   * received → completing, once. Undefined: not in that state any more. A process that dies in it leaves it to run out
+   * within a minute. `reveal` opens what was sealed; throws Failure `token_unreadable`.
    */
   beginCompletion(
     id: string,
@@ -369,16 +406,25 @@ export interface WireRequest {
 export interface SignedRequest {
   caller: { name: string; permissions: ReadonlySet<CallerPermission>; strictReplay: boolean }
   keyId: string
-  /** Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no room is left. */
+  /**
+   * Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no
+   * room is left.
+   */
   remember(): RefusedRequest | undefined
   /** For the table shared by all replicas, and the seconds it has to be remembered. */
   replayKey(): Buffer
   replayTtlSeconds: number
-  /** Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of them right. */
+  /**
+   * Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of
+   * them right.
+   */
   bodyMatches(body: Buffer): boolean
   /** Header fields of an answer that its signature covers where they are there; lower case. */
   answerFields: readonly string[]
-  /** Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of `answerFields`. */
+  /**
+   * Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of
+   * `answerFields`.
+   */
   signAnswer(answer: { status: number; headers: Record<string, string>; body: string | Buffer }): Record<string, string>
 }
 
