@@ -1,4 +1,7 @@
-/** A self-signed X.509 certificate in plain DER, because JWKS carry x5c and certificate credentials are thumbprints of one. */
+/**
+ * A self-signed X.509 certificate in plain DER, because JWKS carry x5c and certificate credentials are thumbprints of
+ * one.
+ */
 import { createHash, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 

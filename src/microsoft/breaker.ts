@@ -2,9 +2,10 @@ import type { Reason } from '../core/failure.ts'
 import type { Pause, Permit } from '../core/ports.ts'
 
 /**
- * Whether refreshes are sent at all: one for each process, for trouble that is everybody's (docs/design.md#breaker). A pure
- * state machine; time and chance come in. closed → open on a credential failure, throttling or an outage → half_open: one probe
- * at a time → ramping: a few at a time, one more with each success, so that healing is not a stampede → closed.
+ * Whether refreshes are sent at all: one for each process, for trouble that is everybody's (docs/design.md#breaker). A
+ * pure state machine; time and chance come in. closed → open on a credential failure, throttling or an outage →
+ * half_open: one probe at a time → ramping: a few at a time, one more with each success, so that healing is not a
+ * stampede → closed.
  */
 
 export type BreakerMode = 'closed' | 'open' | 'half_open' | 'ramping'
@@ -47,7 +48,9 @@ export interface BreakerOptions {
   onChange?(state: BreakerState, from: BreakerMode): void
 }
 
-/** Different integrations that must fail in a row, with no healthy answer between, before trouble counts as everybody's. */
+/**
+ * Different integrations that must fail in a row, with no healthy answer between, before trouble counts as everybody's.
+ */
 export const FAILURES_TO_OPEN = 5
 /** A row of failures is forgotten after this time without a further one. */
 export const FAILURE_WINDOW_MS = 60_000
@@ -180,7 +183,8 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     if (now() - chain.at > FAILURE_WINDOW_MS) chain = emptyChain()
     chain.at = now()
     chain.retryAfterSeconds = Math.max(chain.retryAfterSeconds, outcome.retryAfterSeconds ?? 0)
-    // Whoever did not answer, or answered in Microsoft's place, is no tenant's trouble: such a row stands for a tenant of its own.
+    // Whoever did not answer, or answered in Microsoft's place, is no tenant's trouble: such a row stands for a tenant
+    // of its own.
     const tenant = NETWORK.has(outcome.reason) ? outcome.row : outcome.tenant
     chain.rows.set(outcome.row, tenant)
     if (chain.rows.size >= FAILURES_TO_OPEN && isEverybodys(chain)) open(outcome.reason, chain.retryAfterSeconds)
