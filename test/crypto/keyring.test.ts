@@ -68,7 +68,7 @@ t.test('lists every problem at once, each with its place', async (t) => {
     'entry 6 (short): expected 32 bytes in base64, found 5',
     'entry 7 (hex): expected 32 bytes in base64, found 48',
     'entry 8 (symbols): a placeholder, not a key; make one with: token-broker keygen',
-    'good: this key id stands twice in the list',
+    'good: this key id is in the list twice',
     'twin: the same key as good',
   ])
   for (const nothing of ['', ' \n,, ', '# only a comment']) {

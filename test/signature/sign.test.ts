@@ -35,7 +35,7 @@ t.test('a request is signed byte for byte the same for the same nonce and time',
       'nonce="rX9v0p1yUO1Z3v0m8bq3Xw";keyid="megdocs-2026-11";tag="token-broker/1"',
     signature: 'sig1=:0aLvXST9Uudp5kw2/8atF5c5tbLnhSLe5qvyIPzm/Ms=:',
   })
-  t.same(signRequest(get, ED25519, { now: NOW, nonce: NONCE, expiresIn: 60 }), {
+  t.same(signRequest(get, ED25519, { now: NOW, nonce: NONCE, expiresInSeconds: 60 }), {
     'signature-input':
       'sig1=("@method" "@authority" "@path" "@query");created=1795341600;expires=1795341660;' +
       'nonce="rX9v0p1yUO1Z3v0m8bq3Xw";keyid="reports-2026-11";tag="token-broker/1"',
