@@ -65,8 +65,7 @@ async function againstBare(world: BenchWorld): Promise<Record<string, string>> {
   const speed = ({ ours, theirs }: Pair) => ours.perSecond / theirs.perSecond
   return {
     'warm read, requests per second': `${of(perSecond.ours).toFixed(0)} against ${of(perSecond.theirs).toFixed(0)}`,
-    'ratio (at least 0.70)':
-      `${of(speed).toFixed(2)}   rounds ${rounds.map((pair) => speed(pair).toFixed(2)).join(' ')}`,
+    'ratio (at least 0.70)': `${of(speed).toFixed(2)}   rounds ${rounds.map((pair) => speed(pair).toFixed(2)).join(' ')}`,
     'CPU time of the process per request (no target)':
       `${of(({ ours }) => ours.microseconds).toFixed(0)} µs against ` +
       `${of(({ theirs }) => theirs.microseconds).toFixed(0)} µs: ` +
