@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { generateSealingKey, parseSealingKeys, SealingKeysError } from '../../src/crypto/keyring.ts'
 
-// Not random on purpose, and different enough to pass for it.
+// On purpose not random, but varied enough to be accepted.
 const bytes = (seed: number) =>
   Buffer.from(Array.from({ length: 32 }, (_, i) => (i * i * 7 + seed * 31 + i * seed) % 251))
 const base64url = (seed: number) => bytes(seed).toString('base64url')
@@ -18,7 +18,7 @@ function problemsOf(text: string): readonly string[] {
   return []
 }
 
-t.test('reads a list newest first, however it is separated and in both alphabets', async (t) => {
+t.test('a list is read newest first, with any separator and in both base64 alphabets', async (t) => {
   const standard = bytes(9).toString('base64')
   t.match(standard, /[+/].*=$/, 'the padded standard alphabet is really in this test')
   for (const text of [
@@ -37,7 +37,7 @@ t.test('reads a list newest first, however it is separated and in both alphabets
   }
 })
 
-t.test('a generated key is accepted and is 32 bytes from the given source', async (t) => {
+t.test('a generated key is accepted and has 32 bytes from the given source', async (t) => {
   t.equal(
     generateSealingKey('2026-11', (size) => bytes(3).subarray(0, size)),
     `2026-11:${base64url(3)}`,
@@ -47,7 +47,7 @@ t.test('a generated key is accepted and is 32 bytes from the given source', asyn
   t.throws(() => generateSealingKey(''), RangeError)
 })
 
-t.test('lists every problem at once, each with its place', async (t) => {
+t.test('all problems are listed at once, each with its position', async (t) => {
   const text = [
     `good:${base64url(1)}`,
     'nocolon',
@@ -76,7 +76,7 @@ t.test('lists every problem at once, each with its place', async (t) => {
   }
 })
 
-t.test('refuses what is no random key', async (t) => {
+t.test('keys that are not random are refused', async (t) => {
   const ascending = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
   const descending = Buffer.from(Array.from({ length: 32 }, (_, i) => 255 - 3 * i))
   const passphrase = Buffer.from('Correct horse battery staple, 1!')
@@ -98,7 +98,7 @@ t.test('refuses what is no random key', async (t) => {
   }
 })
 
-t.test('no error and no key shows the value', async (t) => {
+t.test('neither errors nor keys show the value', async (t) => {
   const secret = base64url(6)
   for (const text of [
     secret,

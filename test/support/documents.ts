@@ -7,7 +7,8 @@ import { workedCall } from '../../src/http/signing-guide.ts'
 import { dependenciesTable } from './dependencies.ts'
 import { limitsTable } from './limits.ts'
 
-// What the README repeats of the code, between `<!-- name:begin -->` and `<!-- name:end -->`. write-documents.ts writes it, a test compares.
+// What the README repeats of the code, between `<!-- name:begin -->` and `<!-- name:end -->`. write-documents.ts writes
+// it, a test compares.
 
 export const README = new URL('../../README.md', import.meta.url)
 
