@@ -97,7 +97,7 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     }
     const env = find(objects, 'ConfigMap', /-config$/)['data'] as Record<string, string>
     const config = readConfig(env, files, NOW)
-    t.strictSame(config.warnings, [], `${set}: no variable that nobody reads`)
+    t.strictSame(config.warnings, [], `${set}: no unused variable`)
     t.equal(config.publicBaseUrl, bases[set])
     t.equal(
       config.operationsReplicas[0]?.host,

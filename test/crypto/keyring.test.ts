@@ -20,7 +20,7 @@ function problemsOf(text: string): readonly string[] {
 
 t.test('a list is read newest first, with any separator and in both base64 alphabets', async (t) => {
   const standard = bytes(9).toString('base64')
-  t.match(standard, /[+/].*=$/, 'the padded standard alphabet is really in this test')
+  t.match(standard, /[+/].*=$/, 'this test contains the padded standard alphabet')
   for (const text of [
     `new:${base64url(1)},old:${standard}`,
     `  new:${base64url(1)}\n\told:${standard}\r\n`,
@@ -111,7 +111,7 @@ t.test('neither errors nor keys show the value', async (t) => {
     const error = t.throws(() => parseSealingKeys(text)) as Error
     const shown = `${inspect(error, { depth: 9, showHidden: true })} ${error.stack} ${JSON.stringify(error)}`
     for (let at = 0; at + 8 <= secret.length; at++)
-      t.notOk(shown.includes(secret.slice(at, at + 8)), 'no 8 characters of it')
+      t.notOk(shown.includes(secret.slice(at, at + 8)), 'no 8 characters of the secret are shown')
   }
   const [key] = parseSealingKeys(`k:${secret}`)
   t.notOk(`${inspect(key, { depth: 9, showHidden: true })}${JSON.stringify(key)}`.includes(secret))

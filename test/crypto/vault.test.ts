@@ -88,7 +88,7 @@ t.test('the same text sealed twice has only the header in common', async (t) => 
   t.notSame(one.subarray(header, header + 16), two.subarray(header, header + 16), 'salt')
   t.notSame(one.subarray(header + 16, header + 28), two.subarray(header + 16, header + 28), 'iv')
   t.notSame(one.subarray(header + 28, -16), two.subarray(header + 28, -16), 'ciphertext')
-  t.notOk(one.includes('canary'), 'the text does not stand in it')
+  t.notOk(one.includes('canary'), 'the sealed value does not contain the text')
   t.equal(one.length, header + 16 + 12 + TOKEN.length + 16)
 })
 
@@ -115,7 +115,7 @@ t.test('no value opens after any pairwise swap over 200 rows and both columns', 
   t.equal(opened, 0)
   t.ok(
     places.every((place, i) => vault.open(place, values[i]!) === TOKEN),
-    'each opens where it belongs',
+    'each value opens in its own row and column',
   )
 })
 
@@ -177,10 +177,10 @@ t.test('the old key in second place still opens and the new one seals', async (t
   t.equal(keyIdOf(during.seal(CONTEXT, TOKEN)), '2026-11')
   // During a rolling update, some replicas know the new key but still seal with the old one.
   t.equal(readersFirst.open(CONTEXT, during.seal(CONTEXT, TOKEN)), TOKEN)
-  t.equal(openingOf(CONTEXT, sealed), 'unknown_key', 'after the old key was taken away')
+  t.equal(openingOf(CONTEXT, sealed), 'unknown_key', 'after the old key was removed')
   t.same(during.keyIds, ['2026-11', '2025-11'])
   const impostor = createVault(parseSealingKeys(generateSealingKey('2025-11')))
-  t.equal(openingOf(CONTEXT, sealed, impostor), 'authentication', 'the id alone opens nothing')
+  t.equal(openingOf(CONTEXT, sealed, impostor), 'authentication', 'another key with the same id does not open')
 })
 
 t.test('keyIdOf returns the key id of a sealed value, and undefined for other bytes', async (t) => {
@@ -226,5 +226,5 @@ t.test('a failure does not show the value, the key or the context', async (t) =>
     t.notOk(shown.includes(sealed.toString(encoding).slice(60, 70)))
   for (const secret of ['canary', 'eyJ0', NEW.slice(8)]) t.notOk(shown.includes(secret))
   const whole = `${inspect(vault, { depth: 9, showHidden: true })}${JSON.stringify(vault)}`
-  t.notOk(whole.includes(NEW.slice(8)), 'nor does the vault show its key')
+  t.notOk(whole.includes(NEW.slice(8)), 'the vault does not show its key either')
 })

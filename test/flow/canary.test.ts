@@ -310,13 +310,13 @@ t.test('no secret is in logs, errors, pages, metrics, or in plain text in the da
     database: await dump(world.sql),
   }
   const secrets = course.secrets()
-  t.match(places.log, 'refreshed tokens could not be saved', 'a save was refused by the database')
+  t.match(places.log, 'refreshed tokens could not be saved', 'the database refused a save')
   t.ok(secrets.length > 150, `${secrets.length} secrets were collected`)
   for (const [place, text] of Object.entries(places)) {
-    t.ok(text.length > 1000, `${place}: there is something to search (${text.length} characters)`)
+    t.ok(text.length > 1000, `${place}: is not empty (${text.length} characters)`)
     t.same(search(text, secrets), [], place)
   }
-  t.strictSame(unlistedLogFields(places.log), [], 'every field of these lines is in docs/data-inventory.md')
+  t.strictSame(unlistedLogFields(places.log), [], 'all fields of these lines are in docs/data-inventory.md')
   const levels = new Set(
     places.log
       .trim()
@@ -347,11 +347,17 @@ t.test('no secret is in logs, errors, pages, metrics, or in plain text in the da
   // one.
   t.ok(
     search(world.replica.logged(), secrets).includes(`${token.slice(0, 6)}… (${token.length})`),
-    'planted in the log',
+    'the planted secret is found in the log',
   )
   await world.sql`update oauth2_integration set access_token = ${Buffer.from(token)},
     display_name = ${Buffer.from(secrets[0]!).toString('base64')}`
-  t.ok(search(await dump(world.sql), secrets).length >= 2, 'planted in the database: as bytes, and as base64')
+  t.ok(
+    search(await dump(world.sql), secrets).length >= 2,
+    'the planted secrets are found in the database, as bytes and as base64',
+  )
   world.replica.services.metrics.unreadable(PLANTED)
-  t.ok(search(await world.replica.services.metrics.registry.metrics(), secrets).length >= 1, 'planted in the metrics')
+  t.ok(
+    search(await world.replica.services.metrics.registry.metrics(), secrets).length >= 1,
+    'the planted secret is found in the metrics',
+  )
 })

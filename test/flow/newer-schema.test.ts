@@ -22,7 +22,7 @@ async function allFlows(t: Test, world: World, { caller, services }: Replica, us
   await world.setRemaining(user, 10)
   const second = await caller.token(user)
   t.ok(second.generation > first.generation && second.access_token !== first.access_token, 'refreshed')
-  t.ok((await caller.refresh(user, second.generation)).generation > second.generation, 'refreshed by force')
+  t.ok((await caller.refresh(user, second.generation)).generation > second.generation, 'a forced refresh works')
   world.entra.control.misbehave('aadsts', 50173, { times: 1 })
   await world.setRemaining(user, -1)
   t.match(await caller.send('GET', `/tokens/${user}`), { status: 409, body: { code: 'reconnect_required' } })

@@ -150,7 +150,7 @@ t.test(
       'calls that need no token still work',
     )
     t.same((await world.row('42'))!['access_token'], broken)
-    t.equal(world.entra.control.tokenRequests().total, calls, 'Microsoft is not asked')
+    t.equal(world.entra.control.tokenRequests().total, calls, 'no call to Microsoft')
     const alerts = world.replica
       .logged()
       .split('\n')

@@ -94,16 +94,16 @@ t.test(
     await browser.open(`${ours}/set`)
     const foreign = await browser.open(`${theirs}/link`)
     t.match((await browser.click(foreign, 'to ours')).text, '[lax=1; __Host-x=1]', 'a link')
-    t.match((await browser.press(foreign, 'post')).text, '[]', 'a form: not even Lax')
+    t.match((await browser.press(foreign, 'post')).text, '[]', 'a form of another site: no Lax cookie either')
     t.match(
       (await browser.press(foreign, 'bounce')).text,
       'GET / [lax=1; __Host-x=1]',
-      'a redirect, and one of ours after it',
+      'a redirect of the other site, and then one of our site',
     )
     t.match(
       (await browser.open(`${theirs}/to-interstitial`)).text,
       'GET /?a=1&b=2 [strict=1; lax=1; __Host-x=1]',
-      'a page of ours in between',
+      'a page of our site in between',
     )
   },
 )

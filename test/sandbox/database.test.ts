@@ -37,7 +37,7 @@ t.test('a database that is created from a template has the content of the templa
   t.equal(
     await database.createDatabase('copy'),
     Object.assign(new URL(database.url), { pathname: '/copy' }).href,
-    'asking again changes nothing',
+    'creating it again changes nothing',
   )
 })
 
@@ -60,7 +60,11 @@ t.test('a second server on the same data says why it cannot start', async (t) =>
   const first = await startDatabase({ dir })
   t.teardown(() => first.close().then(() => forgetDatabase(dir)))
   await t.rejects(startDatabase({ dir }), { message: /postmaster\.pid.* already exists/ })
-  t.throws(() => forgetDatabase(dir), { message: /a server is running/ }, 'nor is the data deleted under the first one')
+  t.throws(
+    () => forgetDatabase(dir),
+    { message: /a server is running/ },
+    'the data of the running server is not deleted',
+  )
 })
 
 t.test('a server whose parent is killed leaves nothing behind', async (t) => {
@@ -97,14 +101,14 @@ t.test(
     for (const name of ['bin', 'lib', 'share/postgresql']) mkdirSync(join(native, name), { recursive: true })
     writeFileSync(join(native, 'share', 'postgresql', 'postgres.bki'), 'x', { mode: 0o600 })
     chmodSync(join(folder, 'closed'), 0o700)
-    const somebody = { uid: 65534, gid: 65534 }
+    const otherUser = { uid: 65534, gid: 65534 }
     const version = `test-${process.pid}-${process.hrtime.bigint()}`
-    const copy = readablePostgres(native, version, somebody)
+    const copy = readablePostgres(native, version, otherUser)
     t.teardown(() => import('node:fs').then((fs) => fs.rmSync(copy, { recursive: true, force: true })))
     t.not(copy, native)
     t.ok(existsSync(join(copy, 'share', 'postgresql', 'postgres.bki')))
-    t.equal(readablePostgres(native, version, somebody), copy)
-    t.equal(readablePostgres(native, version, undefined), native, 'no other user, no copy')
+    t.equal(readablePostgres(native, version, otherUser), copy)
+    t.equal(readablePostgres(native, version, undefined), native, 'without another user there is no copy')
   },
 )
 

@@ -110,7 +110,7 @@ t.test('each of these problems alone is refused', async (t) => {
     'a secret that counts': [secret(counted), 'callers[0].keys[0].secret'],
     'a placeholder': [secret(`changeme-${SECRET.slice(0, 55)}`), 'callers[0].keys[0].secret'],
     'a public key of 31 bytes': [pub(RFC_PUBLIC.slice(0, 41)), 'callers[0].keys[0].public_key'],
-    'a public key of zeros, under which anybody can sign': [pub(zeros), 'callers[0].keys[0].public_key'],
+    'a public key of zeros, for which everyone can make signatures': [pub(zeros), 'callers[0].keys[0].public_key'],
     'a private key where the public one belongs': [pub(privatePem), 'callers[0].keys[0].public_key'],
     'a public key of another kind': [pub(ecPem), 'callers[0].keys[0].public_key'],
     'a key id with a space': [file({ keys: [{ ...hmacKey, key_id: 'a b' }] }), 'callers[0].keys[0].key_id'],
@@ -169,7 +169,11 @@ t.test("the two halves of a generated key match: the broker's half verifies, the
       not_after: '2027-05-21T10:00:00Z',
     })
     t.equal(broker.secret, caller.secret)
-    t.notMatch(JSON.stringify(broker), caller.private_key ?? 'private_key', 'the private key stays with the caller')
+    t.notMatch(
+      JSON.stringify(broker),
+      caller.private_key ?? 'private_key',
+      'the private key is only in the half of the caller',
+    )
     const callers = parseCallers(file({ keys: [broker] }), NOW)
     const key = signingKey(caller.key_id, algorithm, (caller.secret ?? caller.private_key) as string)
     const request = { method: 'GET', url: 'http://localhost:8080/tokens/42' }

@@ -197,7 +197,7 @@ const probes: Record<string, readonly Probe[]> = {
     ],
     ['method in lower case', altered({ method: 'get' }), 'bad_method'],
     ['a lower-case method, signed so', message(get({ method: 'get' })), 'bad_method'],
-    ['another authority of ours', altered({ hosts: ['other.internal'] }), 'wrong_signature'],
+    ['another authority of the broker', altered({ hosts: ['other.internal'] }), 'wrong_signature'],
     ['an authority that is not ours', message(get({ hosts: ['evil.example'] })), 'unknown_authority'],
     ['a port that is not ours', message(get({ hosts: [`${AUTHORITY}:8443`] })), 'unknown_authority'],
     ['the default port of the other scheme', message(get({ hosts: [`${AUTHORITY}:80`] })), 'unknown_authority'],
