@@ -62,10 +62,11 @@ export const outage: Drill = {
         const reading = Promise.all(
           users.map(async (userId, i) => {
             try {
-              const { degraded } = await replicas[i % REPLICAS]!.refresh.tokenFor({
+              const { refresh, clock } = replicas[i % REPLICAS]!
+              const { degraded } = await refresh.tokenFor({
                 userId,
                 minTtlSeconds: 300,
-                deadlineMs: 60_000,
+                deadlineAt: clock.elapsed() + 60_000,
                 requestId: 'drill',
               })
               seen[degraded === undefined ? 'fresh' : 'degraded'] += 1

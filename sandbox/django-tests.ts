@@ -1,7 +1,8 @@
 /**
- * npm run test:python: walks the sandbox's check through the Django example, then runs the tests of clients/python on two Django versions
- * against a real broker and the sandbox's Microsoft. Ends with 1 when anything failed or was skipped or fewer than two versions
- * were run, with 2 when this machine lacks something. PYTHONS may name interpreters (a list, by commas).
+ * npm run test:python: runs the sandbox's check with the Django example, then the tests of clients/python on two
+ * Django versions with a real broker and the simulated Microsoft. Exit code 1: a test failed or was skipped, or there
+ * were fewer than two Django versions. Exit code 2: this machine lacks something. PYTHONS may list interpreters,
+ * separated by commas.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
@@ -21,17 +22,16 @@ import { createWorld } from './world.ts'
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const TOOLS = ['pytest~=8.3', 'cryptography>=41', 'requests>=2.28', 'httpx>=0.27']
 
-/** The same steps as `npm run sandbox -- --check`, told only where they did not hold. */
+/** The same steps as `npm run sandbox -- --check`. Prints only the steps that failed. */
 async function walkExample(): Promise<boolean> {
   const lines: string[] = []
   const held = await check((line) => void lines.push(line), { startMegdocs: startDjango })
-  say(
-    `Django example in the sandbox: ${held ? lines.at(-1)?.trim() : lines.filter((line) => !line.startsWith('✓')).join('\n')}`,
-  )
+  const shown = held ? lines.at(-1)?.trim() : lines.filter((line) => !line.startsWith('✓')).join('\n')
+  say(`Django example in the sandbox: ${shown}`)
   return held
 }
 
-/** What each Django version runs on: the LTS on any Python that it takes, the newest where there is a Python for it. */
+/** One environment for each Django version: the LTS, and the newest version that a Python of this machine can run. */
 async function environments(): Promise<{ name: string; interpreter: string }[]> {
   const named = process.env['PYTHONS']?.split(',') ?? []
   const any = await findPython([...named, 'python3'], (minor) => minor >= 10)
@@ -44,14 +44,15 @@ async function environments(): Promise<{ name: string; interpreter: string }[]> 
     (minor) => minor >= 12,
   )
   const second = newer === undefined ? { python: any, django: 'Django~=5.1.0' } : { python: newer, django: 'Django>=6' }
-  if (newer === undefined) say('No Python 3.12 or later on PATH: Django 5.1 instead of the newest one, which needs it.')
+  if (newer === undefined)
+    say('No Python 3.12 or later on PATH, which the newest Django needs: Django 5.1 is tested instead.')
   return [
     { name: 'lts', interpreter: await ensureVenv(any, 'lts', ['Django~=5.2.0', ...TOOLS], say) },
     { name: 'newest', interpreter: await ensureVenv(second.python, 'newest', [second.django, ...TOOLS], say) },
   ]
 }
 
-/** Callers of the tests: one for each algorithm, and one that may do little. */
+/** Callers of the tests: one for each algorithm, and one with a single permission. */
 function makeCallers() {
   const day = 86_400_000
   const make = (algorithm: 'hmac-sha256' | 'ed25519', name: string) =>
@@ -129,7 +130,7 @@ async function main(): Promise<number> {
     if (failed) say(`The broker's last log lines:\n${world.broker().log().split('\n').slice(-10).join('\n')}`)
     const django = new Set(ran.map((line) => /(\d+\.\d+)[^ ]*$/.exec(line)?.[1]))
     const enough = django.size >= 2 && !django.has(undefined)
-    say(`${failed ? 'Failed' : enough ? 'Held' : 'Not shown: two Django versions are needed'}: ${ran.join(', ')}.`)
+    say(`${failed ? 'Failed' : enough ? 'Passed' : 'Not enough: two Django versions are needed'}: ${ran.join(', ')}.`)
     return failed || !enough ? 1 : 0
   } finally {
     await controls.close()

@@ -5,7 +5,8 @@ import { signingKey } from '../src/signature/keys.ts'
 import { type OutgoingRequest, signRequest, signResponse, toMessage } from '../src/signature/sign.ts'
 import { verifyRequest } from '../src/signature/verify.ts'
 
-// Signed requests and answers made by src/signature, for the Python client to make and to believe byte for byte.
+// Requests and answers signed by src/signature. The Python client must sign the requests to the same bytes, and accept
+// the answers.
 
 const AUTHORITY = 'token-broker.internal'
 const NOW = Date.parse('2026-11-22T10:00:00Z')
@@ -35,7 +36,7 @@ const ANSWERS: { status: number; headers: Record<string, string>; body: string }
   },
 ]
 
-/** Keys are made for this call alone. */
+/** Each call makes new keys. */
 export function vectors() {
   const later = NOW + 86_400_000
   const halves = [generateKey('hmac-sha256', 'vectors', later, NOW), generateKey('ed25519', 'vectors-ed', later, NOW)]

@@ -4,11 +4,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// Virtual environments for the Python client, its Django app and the example, made on first use in clients/python/.venv-*.
+// Virtual environments for the Python client, its Django app and the example. They are made when first needed, in
+// clients/python/.venv-*.
 
 export const CLIENT = fileURLToPath(new URL('../clients/python', import.meta.url))
 
-/** Something that this machine lacks; the message is one line that says what. */
+/** This machine lacks something. The message says in one line what. */
 export class MissingPython extends Error {}
 
 export interface Interpreter {
@@ -17,7 +18,7 @@ export interface Interpreter {
   version: string
 }
 
-/** Runs to its end; standard output and what it ended with. Rejects when there is no such command. */
+/** Runs a command to its end. Rejects if there is no such command. */
 export function run(
   command: string,
   args: readonly string[],
@@ -40,12 +41,12 @@ export function run(
   })
 }
 
-/** The first of these commands that is a Python and can make virtual environments; each is looked for in every folder of PATH. */
+/** The first of these commands that is an accepted Python with venv. Searches all folders of PATH. */
 export async function findPython(
   commands: readonly string[],
-  accepts: (minor: number) => boolean = (minor) => minor >= 9,
+  accepts: (minor: number) => boolean = (minor) => minor >= 10,
 ): Promise<Interpreter | undefined> {
-  // The first in PATH may be a launcher without that version behind it.
+  // The first one in PATH may be a launcher without that version installed.
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
   const found = commands.flatMap((command) =>
     command.includes('/')
@@ -61,7 +62,10 @@ export async function findPython(
   return undefined
 }
 
-/** The interpreter of an environment with the client (editable) and these packages; made or brought up to date where needed. */
+/**
+ * The interpreter of an environment with the client (editable) and these packages. Makes the environment, or makes it
+ * again if the packages, the Python or pyproject.toml have changed. Throws MissingPython.
+ */
 export async function ensureVenv(
   python: Interpreter,
   name: string,
@@ -75,7 +79,7 @@ export async function ensureVenv(
     .digest('hex')
   const interpreter = join(folder, 'bin', 'python')
   if (existsSync(made) && readFileSync(made, 'utf8') === wanted) return interpreter
-  say(`Python ${python.version} environment clients/python/.venv-${name} (first use takes a moment)`)
+  say(`Python ${python.version} environment clients/python/.venv-${name} (the first use takes a moment)`)
   const steps: [string, string[]][] = [
     [python.command, ['-m', 'venv', '--clear', folder]],
     [
@@ -86,7 +90,7 @@ export async function ensureVenv(
   for (const [command, args] of steps) {
     const { code, err } = await run(command, args)
     if (code !== 0)
-      throw new MissingPython(`The Python environment cannot be made: ${err.trim().split('\n').at(-1) ?? command}`)
+      throw new MissingPython(`The Python environment cannot be made. ${err.trim().split('\n').at(-1) ?? command}`)
   }
   writeFileSync(made, wanted)
   return interpreter

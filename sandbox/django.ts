@@ -9,12 +9,13 @@ import type { Megdocs, MegdocsOptions, SandboxControls } from './megdocs/main.ts
 import { supervise } from './supervise.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-// The example of clients/python in the place of the TypeScript MEGDocs: the same pages, the same broker, Django's own sessions.
+// Starts the Django example of clients/python in place of the TypeScript MEGDocs: the same pages, the same broker,
+// Django's sessions.
 
-/** Starts the Django example; its database is temporary. Throws MissingPython in one line. */
+/** Starts the Django example with a temporary database. Throws MissingPython. */
 export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions): Promise<Megdocs> {
   const python = await findPython(['python3'])
-  if (python === undefined) throw new MissingPython('The Django example needs python3 (3.9 or later) with venv.')
+  if (python === undefined) throw new MissingPython('The Django example needs python3 (3.10 or later) with venv.')
   const interpreter = await ensureVenv(
     python,
     'example',
@@ -22,9 +23,9 @@ export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions
     (line) => void process.stdout.write(`  ${line}\n`),
   )
   const folder = temporaryFolder('token-broker-django')
-  const switches = await serveControls(controls)
-  // The broker starts after MEGDocs and may be replaced: what forwards to it has one address.
-  const door = await forward(() => broker.address())
+  const controlServer = await serveControls(controls)
+  // The broker starts after MEGDocs, and its address may change. This server forwards to it from a fixed address.
+  const forwarder = await forward(() => broker.address())
   const lines: string[] = []
   let url: string | undefined
   const child = await supervise([interpreter, 'serve.py'], {
@@ -33,12 +34,12 @@ export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions
       PATH: '/usr/bin:/bin',
       MEGDOCS_DATABASE: join(folder, 'megdocs.sqlite3'),
       MEGDOCS_SECRET_KEY: randomBytes(32).toString('base64url'),
-      BROKER_URL: door.url,
-      BROKER_AUTHORITY: broker.authority,
-      BROKER_KEY_ID: broker.key.key_id,
-      BROKER_SECRET: broker.key.secret ?? '',
+      TOKEN_BROKER_URL: forwarder.url,
+      TOKEN_BROKER_AUTHORITY: broker.authority,
+      TOKEN_BROKER_KEY_ID: broker.key.key_id,
+      TOKEN_BROKER_SECRET: broker.key.secret ?? '',
       GRAPH_URL: graphUrl,
-      SANDBOX_CONTROLS_URL: switches.url,
+      SANDBOX_CONTROLS_URL: controlServer.url,
     },
     lastSignal: 'TERM',
     temporaryFolder: folder,
@@ -51,7 +52,7 @@ export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions
   async function close(): Promise<void> {
     child.kill('SIGTERM')
     await child.ended
-    for (const server of [switches, door]) await server.close()
+    for (const server of [controlServer, forwarder]) await server.close()
     rmSync(folder, { recursive: true, force: true })
   }
   while (url === undefined) {
@@ -87,7 +88,7 @@ async function read(message: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** GET lists the sandbox's switches, POST {action, userId} presses one. */
+/** GET lists the controls of the sandbox. POST {action, userId} uses one. */
 export function serveControls(controls: SandboxControls | undefined): Promise<Listening> {
   return listen(
     createServer((asked, response) => {
@@ -103,7 +104,7 @@ export function serveControls(controls: SandboxControls | undefined): Promise<Li
   )
 }
 
-/** Passes requests on as they are: the signature covers the Host header, not the address. */
+/** Forwards requests unchanged: the signature covers the Host header, not the address. */
 function forward(address: () => string): Promise<Listening> {
   return listen(
     createServer((incoming, outgoing) => {

@@ -1,34 +1,51 @@
 import { randomUUID } from 'node:crypto'
-import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Server } from 'node:http'
+import type { Server as TlsServer } from 'node:https'
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyHttpOptions,
+  type FastifyHttpsOptions,
+  type FastifyInstance,
+} from 'fastify'
 import { Failure } from './core/failure.ts'
 import { accountRoutes } from './http/account.ts'
 import { adminConsentRoutes } from './http/admin-consent.ts'
+import { answerArrivalReports } from './http/arrival-report.ts'
 import { auditOf } from './http/audit.ts'
 import { browserErrors } from './http/browser.ts'
 import { connectSessionRoutes } from './http/connect-sessions.ts'
 import { connectRoutes } from './http/connect.ts'
+import { answerUnparsable, handleErrors, problemErrors, type ListenerErrors } from './http/errors.ts'
 import { eventRoutes } from './http/events.ts'
 import { importRoutes } from './http/import.ts'
 import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
 import { operationsRoutes, type Readiness } from './http/operations.ts'
-import { asFailure, sendProblem } from './http/problem.ts'
+import { problemCodeOf } from './http/problem.ts'
+import { queryValidator } from './http/query.ts'
 import { referencePage } from './http/reference-page.ts'
-import { answerArrivalReports } from './http/arrival-report.ts'
 import { limitVisitors, publicSecurity } from './http/security.ts'
 import { browserSessions } from './http/session.ts'
 import { requireSignatures } from './http/signed.ts'
+import type { TlsTexts } from './http/tls-files.ts'
 import { tokenRoutes } from './http/tokens.ts'
 import { traceParent } from './http/trace-context.ts'
 import type { Services } from './services.ts'
 import type { Traces } from './telemetry/traces.ts'
 
-// The three listeners: options and registrations in order, a table of contents. Tests build them by the same functions.
+// The three listeners, a table of contents: their options, hooks and routes in order. Tests build them by the same
+// functions.
 
-/** Bytes of request line and headers: Microsoft's codes make callback URLs of 2 kB and more, MEGDocs' cookies come on top (entra.md 10). */
+/**
+ * Bytes of request line and headers. Microsoft's codes make callback URLs of 2 kB and more, and the cookies of MEGDocs,
+ * which has the same host, come on top.
+ */
 export const MAX_HEADER_BYTES = 32_768
-/** Bytes of a body, and milliseconds: for a whole request to arrive, without any traffic, between two requests of a connection. */
+/**
+ * Bytes of a body; milliseconds until a whole request has arrived, without any traffic on a connection, and between two
+ * requests of a connection.
+ */
 export const LIMITS = {
   bodyLimit: 65_536,
   requestTimeout: 15_000,
@@ -38,34 +55,54 @@ export const LIMITS = {
 
 type Listener = 'public' | 'internal' | 'operations'
 
-function newApp(listener: Listener, { log, metrics, lifecycle, traces }: Services, more: FastifyServerOptions = {}) {
+interface ListenerOptions {
+  errors: ListenerErrors
+  routes(scope: FastifyInstance): Promise<void>
+  trustProxy?: string[] | false
+  /** Absent: plain HTTP. */
+  tls?: TlsTexts | undefined
+}
+
+async function buildApp(
+  listener: Listener,
+  { log, metrics, lifecycle, traces }: Services,
+  { errors, routes, trustProxy = false, tls }: ListenerOptions,
+): Promise<FastifyInstance> {
   // Probes and scrapes would be most of all traces.
   const traced = listener === 'operations' ? undefined : traces
-  const app = Fastify({
-    loggerInstance: log.child({ listener }),
-    // Its lines hold URLs, and ours hold tickets and codes.
+  const loggerInstance: FastifyBaseLogger = log.child({ listener })
+  const options = {
+    loggerInstance,
+    // Fastify's request lines hold URLs, and ours hold tickets and codes.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => randomUUID(),
     childLoggerFactory(logger, bindings, _options, raw) {
-      // Callers' traces go on here. Strangers decide neither which trace a request belongs to nor whether it is sampled.
+      // A caller's trace is continued. A stranger decides neither which trace a request belongs to nor whether it is
+      // sampled.
       const parent = listener === 'internal' ? traceParent(raw.headers.traceparent) : undefined
       const trace = traced?.begin(raw, raw.method ?? '', parent) ?? parent?.traceId
-      // Without the options, of which no route has any: pino then takes its short way.
+      // Without the options, which no route has: pino's faster path.
       return logger.child(trace === undefined ? bindings : { ...bindings, trace_id: trace })
     },
     exposeHeadRoutes: false,
-    // Requests on keep-alive connections are answered, not refused, while the listener closes (design 4).
+    // While the listener closes, requests on keep-alive connections are answered, not refused.
     return503OnClosing: false,
-    http: { maxHeaderSize: MAX_HEADER_BYTES },
     // A user id has up to 128 characters, and Fastify's limit is 100. The header limit bounds everything.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES },
-    rewriteUrl: ({ url = '/' }) => (isReadable(url) ? url : '/'),
+    rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : '/'),
+    clientErrorHandler: (error, socket) => answerUnparsable(error, socket, errors, loggerInstance),
+    trustProxy,
     ...LIMITS,
-    ...more,
-  } as FastifyServerOptions) as unknown as FastifyInstance
-  app.setValidatorCompiler(validatorCompiler)
+  } satisfies FastifyHttpOptions<Server>
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES }
+  const app: FastifyInstance =
+    tls === undefined
+      ? Fastify({ ...options, http: limits })
+      : Fastify<TlsServer>({ ...options, https: { ...tls, ...limits } } satisfies FastifyHttpsOptions<TlsServer>)
+  app.setValidatorCompiler(queryValidator)
   if (traced !== undefined) traceRequests(app, traced)
-  // Callers take their next request to another replica; and a connection that is busy when the listener closes does not outlive it.
+  // Callers send their next request to another replica, and a connection that is busy when the listener closes does not
+  // outlive it.
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (lifecycle.draining) reply.header('connection', 'close')
     done(null, payload)
@@ -82,51 +119,33 @@ function newApp(listener: Listener, { log, metrics, lifecycle, traces }: Service
     }
     done()
   })
-  return app.withTypeProvider<TypeBoxTypeProvider>()
+  await app.register(async (scope) => {
+    handleErrors(app, scope, errors)
+    await routes(scope)
+  })
+  return app
 }
 
-/** Each request goes on within its span, which ends when the connection has the answer, or is gone. */
+/** Each request runs within its span, which ends when the connection has the answer or is gone. */
 function traceRequests(app: FastifyInstance, traces: Traces): void {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.raw.once('close', () =>
+    reply.raw.once('close', () => {
+      const code = problemCodeOf(request)
+      if (code !== undefined) traces.failed(request.raw, code)
       traces.answered(request.raw, {
         method: request.method,
         route: request.routeOptions.url,
         status: reply.statusCode,
         requestId: request.id,
         whole: reply.raw.writableFinished,
-      }),
-    )
+      })
+    })
     traces.within(request.raw, done)
   })
-  app.addHook('onError', (request, _reply, error, done) => {
-    traces.failed(request.raw, asFailure(error).code)
-    done()
-  })
-  // Not every problem is thrown: some come with a page to go on to.
-  app.addHook('onSend', (request, reply, payload, done) => {
-    if (typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('application/problem+json')) {
-      traces.failed(request.raw, (JSON.parse(payload) as { code: string }).code)
-    }
-    done(null, payload)
-  })
 }
 
-/** TypeBox's own, without its conversion where that has nothing to do: it costs more than the check. A path holds text, and most queries hold nothing. */
-const validatorCompiler: typeof TypeBoxValidatorCompiler = (route) => {
-  const checking = TypeBoxValidatorCompiler({ ...route, httpPart: 'body' })
-  if (route.httpPart !== 'querystring') return checking
-  const converting = TypeBoxValidatorCompiler(route)
-  return (value) => (isEmpty(value) ? checking(value) : converting(value))
-}
-
-function isEmpty(value: unknown): boolean {
-  for (const _ in value as object) return false
-  return true
-}
-
-/** What is not goes where every unknown address goes: Fastify would answer by itself, quoting it and without our headers. */
-function isReadable(url: string): boolean {
+/** Undecodable paths become `/` (404). Fastify would answer itself, quoting the URL, without our headers. */
+function isDecodable(url: string): boolean {
   if (!url.includes('%')) return true
   try {
     decodeURIComponent(url.split('?', 1)[0]!)
@@ -136,64 +155,56 @@ function isReadable(url: string): boolean {
   }
 }
 
+const notFound = () => {
+  throw new Failure('not_found')
+}
+
 /** For browsers, behind the ingress: connect, callback, result, account page. */
-export async function buildPublicApp(services: Services): Promise<FastifyInstance> {
-  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, adminConsentUrl } =
+export function buildPublicApp(services: Services): Promise<FastifyInstance> {
+  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, microsoft } =
     services
   const https = config.publicBaseUrl.startsWith('https:')
-  const app = newApp('public', services, {
+  const now = () => clock.now()
+  return buildApp('public', services, {
+    errors: browserErrors(site, { https }),
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    async routes(scope) {
+      scope.setNotFoundHandler(notFound)
+      answerArrivalReports(scope, { secrets: config.sessionSecrets, now })
+      await publicSecurity(scope, { https })
+      await browserSessions(scope, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
+      await limitVisitors(scope)
+      await scope.register(connectRoutes, { connect, links, site, microsoft, completionUrl: config.completionUrl })
+      await scope.register(accountRoutes, { integrations, connectSessions, site, missingScopes, random, now })
+      await scope.register(adminConsentRoutes, { site, links, random, microsoft })
+    },
   })
-  app.setErrorHandler(browserErrors(site))
-  app.setNotFoundHandler((request, reply) => browserErrors(site)(new Failure('not_found'), request, reply))
-  answerArrivalReports(app, { secrets: config.sessionSecrets, now: () => clock.now() })
-  await publicSecurity(app, { https })
-  await browserSessions(app, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
-  await limitVisitors(app)
-  await app.register(connectRoutes, { connect, links, site, completionUrl: config.completionUrl })
-  await app.register(accountRoutes, {
-    integrations,
-    connectSessions,
-    site,
-    missingScopes,
-    random,
-    now: () => clock.now(),
-  })
-  await app.register(adminConsentRoutes, { site, links, random, adminConsentUrl })
-  return app as unknown as FastifyInstance
 }
 
 /** For callers: the signed API and its OpenAPI document. */
-export async function buildInternalApp(services: Services): Promise<FastifyInstance> {
+export function buildInternalApp(services: Services): Promise<FastifyInstance> {
   const tls = services.internalTls?.current()
-  const app = newApp('internal', services, tls === undefined ? {} : ({ https: tls } as FastifyServerOptions))
-  app.setErrorHandler((error, request, reply) => {
-    const failure = asFailure(error)
-    const level = failure.code === 'internal_error' || failure.code === 'token_unreadable' ? 'error' : 'info'
-    request.log[level](
-      {
-        code: failure.code,
-        reason: failure.facts.reason,
-        detail: failure.facts.detail,
-        ...(level === 'error' ? { err: error } : {}),
-      },
-      'request failed',
-    )
-    return sendProblem(request, reply, failure)
+  const serverUrl = `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}`
+  return buildApp('internal', services, {
+    errors: problemErrors,
+    tls,
+    async routes(scope) {
+      forbidCaching(scope)
+      await scope.register(openApi, { serverUrl })
+      await scope.register(referencePage)
+      await scope.register((signed) => signedRoutes(signed, services))
+    },
   })
-  app.addHook('onRequest', (_request, reply, done) => {
+}
+
+function forbidCaching(scope: FastifyInstance): void {
+  scope.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
     done()
   })
-  await app.register(openApi, {
-    serverUrl: `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}`,
-  })
-  await app.register(referencePage)
-  await app.register((scope) => signedRoutes(scope, services))
-  return app as unknown as FastifyInstance
 }
 
-/** Everything a caller may ask for, and that it is signed. */
+/** The routes for callers. Every request is signed. */
 async function signedRoutes(scope: FastifyInstance, services: Services): Promise<void> {
   const {
     signatures,
@@ -217,10 +228,8 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     onRefused: ({ detail, keyId }) => metrics.requestRefused(detail, keyId),
     onForbidden: (caller, permission) => metrics.callerForbidden(caller, permission),
   })
-  scope.setNotFoundHandler(() => {
-    throw new Failure('not_found')
-  })
-  await scope.register(tokenRoutes, { refresh, missingScopes })
+  scope.setNotFoundHandler(notFound)
+  await scope.register(tokenRoutes, { refresh, clock, missingScopes })
   await scope.register(integrationRoutes, { integrations, missingScopes })
   await scope.register(eventRoutes, {
     events,
@@ -233,26 +242,39 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
   await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links })
 }
 
-/** The OpenAPI document of the signed API. Needs no configuration and no database: the routes are declared, and none is called. */
+/**
+ * For listing the routes, none of which is called: every service is a function that throws. The one cast of the
+ * listeners; otherwise every route would have to declare its schema apart from its handler, which would lose the types
+ * of its request.
+ */
+const SERVICES_FOR_LISTING = new Proxy({} as Services, {
+  get: (_target, name) => () => {
+    throw new TypeError(`the OpenAPI document is made without services, but asked for ${String(name)}`)
+  },
+})
+
+/** The OpenAPI document of the signed API. It needs no configuration and no database. */
 export async function openApiDocument(): Promise<object> {
   const app = Fastify()
-  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.setValidatorCompiler(queryValidator)
   await app.register(openApi)
-  await app.register((scope) => signedRoutes(scope, {} as Services))
+  await app.register((scope) => signedRoutes(scope, SERVICES_FOR_LISTING))
   await app.ready()
   return app.swagger()
 }
 
 /** For Kubernetes and Prometheus. */
-export async function buildOperationsApp(
-  services: Services,
-  readiness: () => Promise<Readiness>,
-): Promise<FastifyInstance> {
+export function buildOperationsApp(services: Services, readiness: () => Promise<Readiness>): Promise<FastifyInstance> {
   const { registry } = services.metrics
-  const app = newApp('operations', services)
-  await app.register(operationsRoutes, {
-    readiness,
-    metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  return buildApp('operations', services, {
+    errors: problemErrors,
+    async routes(scope) {
+      scope.setNotFoundHandler(notFound)
+      forbidCaching(scope)
+      await scope.register(operationsRoutes, {
+        readiness,
+        metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+      })
+    },
   })
-  return app as unknown as FastifyInstance
 }

@@ -1,4 +1,4 @@
-import { randomBytes, X509Certificate } from 'node:crypto'
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
@@ -17,6 +17,7 @@ import type {
   RequestSignatures,
 } from './core/ports.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
+import type { OnMalformed, StoredColumn } from './core/stored.ts'
 import { createVault, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
@@ -70,7 +71,6 @@ export interface Services {
   /** Undefined: not switched on, and nothing pays for them. */
   traces: Traces | undefined
   missingScopes(granted: readonly string[]): string[]
-  adminConsentUrl(state: string): string
   /** Finishes every refresh that has begun, then lets go of Microsoft and Postgres, and exports the last traces. */
   close(): Promise<void>
 }
@@ -103,6 +103,7 @@ export const systemClock: Clock = {
 
 export const systemRandom: Random = {
   bytes: (size) => randomBytes(size),
+  uuid: () => randomUUID(),
   fraction: () => Math.random(),
 }
 
@@ -133,7 +134,7 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
   const clientCertificates = config.microsoft.credentials.flatMap((credential) =>
     credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
   )
-  const database = openDatabase(config.database)
+  const database = openDatabase({ ...config.database, elapsed: () => clock.elapsed() })
   const vault = watched(
     createVault(config.sealingKeys, (size) => random.bytes(size)),
     ({ table, column, recordId }, detail) => {
@@ -144,9 +145,16 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
       )
     },
   )
-  const integrations = stored('oauth2_integration', createIntegrationStore(database, vault))
-  const connectSessions = stored('connect_session', createConnectSessionStore(database, vault))
-  const browserSessions = stored('browser_session', createBrowserSessionStore(database))
+  // One line for each column: a value that is read again and again must not fill the log.
+  const reported = new Set<StoredColumn>()
+  const onMalformed: OnMalformed = (column) => {
+    if (reported.has(column)) return
+    reported.add(column)
+    log.warn({ column }, 'a stored value has a form that no release writes; a safe default is used')
+  }
+  const integrations = stored('oauth2_integration', createIntegrationStore(database, vault, onMalformed))
+  const connectSessions = stored('connect_session', createConnectSessionStore(database, vault, onMalformed))
+  const browserSessions = stored('browser_session', createBrowserSessionStore(database, onMalformed))
   const called = createMicrosoft({
     ...config.microsoft,
     redirectUri: config.redirectUri,
@@ -215,7 +223,7 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
   })
   const { publicBaseUrl, redirectUri, entryUrls } = config
   const scheme = config.listen.internal.tls === undefined ? 'http' : 'https'
-  const { loginUrl, tenant, clientId } = config.microsoft
+  const { clientId } = config.microsoft
   return {
     config,
     lifecycle: { started: false, draining: false },
@@ -236,7 +244,7 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
     }),
     nonces: stored('request_nonce', createNonceStore(database)),
     integrations,
-    events: stored('event', createEventStore(database)),
+    events: stored('event', createEventStore(database, onMalformed)),
     imports: createImport({
       store: createImportStore(database, vault),
       clock,
@@ -265,15 +273,6 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
     metrics,
     traces,
     missingScopes: (granted) => missingScopes(granted),
-    adminConsentUrl(state) {
-      // Microsoft knows no admin consent for `common` (entra.md 1).
-      const url = new URL(
-        `${loginUrl}/${['common', 'consumers'].includes(tenant) ? 'organizations' : tenant}/v2.0/adminconsent`,
-      )
-      const scope = NEEDED_SCOPES.map((name) => `https://graph.microsoft.com/${name}`).join(' ')
-      url.search = new URLSearchParams({ client_id: clientId, redirect_uri: redirectUri, state, scope }).toString()
-      return url.href
-    },
     async close() {
       await refresh.drain()
       await microsoft.close()

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { configurationTable, ConfigError, maskedConfig, readConfig } from '../src/config.ts'
@@ -309,7 +310,17 @@ t.test('the configuration is frozen to the bottom', async (t) => {
   t.same(thawed(config, 'config'), [])
 })
 
-t.test('the README table has a row for every variable, and its plain examples are right', async (t) => {
+t.test('every variable is used: config or its checks read it', async (t) => {
+  const code = ['config.ts', 'config/checks.ts'].map((file) =>
+    readFileSync(new URL(`../src/${file}`, import.meta.url), 'utf8'),
+  )
+  t.strictSame(
+    NAMES.filter((name) => !new RegExp(`\\b${name}\\b`).test(code.join(''))),
+    [],
+  )
+})
+
+t.test('the reference has a row for every variable, and its plain examples are right', async (t) => {
   const rows = configurationTable().split('\n')
   t.equal(rows.length, NAMES.length + 2)
   for (const [index, name] of NAMES.entries()) {

@@ -1,32 +1,43 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { FAILURE_CODES, REASONS } from '../src/core/failure.ts'
 import { PROBLEMS } from '../src/http/problem.ts'
 import { texts } from '../src/http/pages/texts.ts'
+import { PERMISSIONS } from '../src/microsoft/scopes.ts'
 import { openApiText } from '../src/cli/openapi.ts'
 import { unexplained } from './support/dependencies.ts'
-import { PART_NAMES, README, writtenAnew } from './support/documents.ts'
+import { generatedReference, REFERENCE_PATHS, storedReference } from './support/documents.ts'
 
-const readme = readFileSync(README, 'utf8')
+const ROOT = new URL('../', import.meta.url)
+const failures = storedReference('docs/reference/failures.md')
 
-t.test('what the README repeats of the code is what the code says (npm run documents writes it)', async (t) => {
-  const lines = (text: string, name: string) =>
-    text.slice(text.indexOf(`<!-- ${name}:begin -->`), text.indexOf(`<!-- ${name}:end -->`)).split('\n')
-  const anew = writtenAnew(readme)
-  for (const name of PART_NAMES) t.strictSame(lines(readme, name), lines(anew, name), name)
+t.test('docs/reference says what the code says (npm run documents writes it)', async (t) => {
+  for (const path of REFERENCE_PATHS)
+    t.strictSame(storedReference(path).split('\n'), generatedReference(path).split('\n'), path)
+})
+
+t.test('docs/reference holds generated documents only, and the README leads to each', async (t) => {
+  const stored = readdirSync(new URL('docs/reference/', ROOT)).map((name) => `docs/reference/${name}`)
+  t.strictSame(stored.sort(), [...REFERENCE_PATHS].sort())
+  const readme = readFileSync(new URL('README.md', ROOT), 'utf8')
+  for (const path of REFERENCE_PATHS) t.ok(readme.includes(`(${path})`), path)
+})
+
+t.test('the README has at most 200 lines', async (t) => {
+  t.ok(readFileSync(new URL('README.md', ROOT), 'utf8').trimEnd().split('\n').length <= 200)
 })
 
 t.test('every dependency has a reason, and every reason a dependency', async (t) => {
   t.strictSame(unexplained(), [])
 })
 
-t.test('every failure code has a status, words, and its place in OpenAPI and README', async (t) => {
+t.test('every failure code has a status, words, and its place in OpenAPI and docs/reference', async (t) => {
   const document = await openApiText()
   for (const code of FAILURE_CODES) {
     const { status, title, meaning } = PROBLEMS[code]
     t.ok(status >= 400 && status < 600 && title !== '' && meaning !== '', code)
     t.ok(document.includes(`"${code}"`), `${code} is in the OpenAPI document`)
-    t.ok(readme.includes(`| \`${code}\` | ${status} |`), `${code} is in the README`)
+    t.ok(failures.includes(`| \`${code}\` | ${status} |`), `${code} is in docs/reference/failures.md`)
   }
 })
 
@@ -46,7 +57,7 @@ t.test('the runbook for users who cannot edit names every failure code that a re
   )
 })
 
-t.test('every reason has words in every language, and its place in OpenAPI and README', async (t) => {
+t.test('every reason has words in every language, and its place in OpenAPI and docs/reference', async (t) => {
   const document = await openApiText()
   for (const [reason, { whoActs, advice }] of Object.entries(REASONS)) {
     for (const [language, { reasons }] of Object.entries(texts)) {
@@ -57,7 +68,12 @@ t.test('every reason has words in every language, and its place in OpenAPI and R
       )
     }
     t.ok(document.includes(`"${reason}"`), `${reason} is in the OpenAPI document`)
-    t.ok(readme.includes(`| \`${reason}\` | ${whoActs} | ${advice} |`), `${reason} is in the README`)
+    t.ok(failures.includes(`| \`${reason}\` | ${whoActs} | ${advice} |`), `${reason} is in docs/reference/failures.md`)
   }
   t.strictSame(Object.keys(texts.de.reasons).sort(), Object.keys(texts.en.reasons).sort())
+})
+
+t.test('every permission at Microsoft Graph has words in German', async (t) => {
+  const words: Record<string, string | undefined> = texts.de.permission.words
+  for (const { scope } of PERMISSIONS) t.ok(words[scope], scope)
 })

@@ -1,40 +1,55 @@
-import { Failure, type FailureCode, type Reason } from './failure.ts'
+import { Failure, type AnyReason, type FailureCode } from './failure.ts'
 import { isStillValid, type Integration, type StoredFailure } from './integration.ts'
 import type { Random, Verdict } from './ports.ts'
-import type { TokenAnswer } from './refresh.ts'
 
-// What follows where no fresh token can be had: what is stored, when it is tried again, and what the caller is told. Pure.
+// What follows if no fresh token can be had: what is stored, when the broker tries again, and what the caller gets.
+// Pure.
 
-/** Seconds before a refusal that may be cured elsewhere is tried again by a caller's read (design 2.3). */
+/** Seconds before a caller's read tries again after a refusal that may be cured elsewhere (docs/design.md#verdicts). */
 const CURABLE_RETRY_SECONDS = 900
 /** Seconds of the first back-off and of the longest, before jitter. */
 const BACK_OFF_SECONDS = { try_later: [2, 30], misconfigured: [60, 900] } as const
-/** Seconds named to callers after our credential was refused: by then the breaker has probed once or twice. */
+/**
+ * Seconds that callers are asked to wait after our credential was refused: by then the breaker has probed once or
+ * twice.
+ */
 const CREDENTIAL_RETRY_SECONDS = 30
-/** Seconds a row is left alone after that: enough for those who wait for it, less than the breaker's first pause. */
+/**
+ * Seconds during which nobody claims a row after our credential was refused: enough for its waiters, less than the
+ * breaker's first pause.
+ */
 export const CREDENTIAL_RELEASE_SECONDS = 5
-/** Seconds for which a token counts as later than one of a generation that is not known. */
+/** Seconds during which a token counts as later than one of an unknown generation. */
 const RECENTLY_ISSUED_SECONDS = 60
 
 export type RefusedVerdict = Exclude<Verdict, { kind: 'tokens' }>
 
+export interface TokenAnswer {
+  integration: Integration
+  /** Present: the token still works but could not be refreshed. */
+  degraded?: { reason: AnyReason; retryAfterSeconds?: number }
+}
+
 /** Why no fresh token can be had now. */
 export interface Blocked {
   verdict: StoredFailure['verdict']
-  reason: Reason
+  reason: AnyReason
   /** Seconds. */
   retryAfterSeconds?: number
   microsoft?: StoredFailure['microsoft']
 }
 
-/** Somebody is refreshing, and it takes longer than this caller waits. */
+/** A refresh is running, and it takes longer than this caller waits. */
 export const REFRESH_IN_PROGRESS: Blocked = {
   verdict: 'try_later',
   reason: 'refresh_in_progress',
   retryAfterSeconds: 1,
 }
 
-/** A refresh failed lately, or for good: nothing is sent. Only what is everybody's trouble leaves a row alone and no failure in it. */
+/**
+ * A refresh failed recently or finally, so nothing is sent. A row that backs off without a stored failure is one for
+ * which our credential was refused: that concerns all users, and is stored in no row.
+ */
 export function blockedByRow({ failure, retryInSeconds }: Integration): Blocked | undefined {
   if (failure?.final) return blockedBy(failure)
   if (retryInSeconds === undefined || retryInSeconds <= 0) return undefined
@@ -43,7 +58,9 @@ export function blockedByRow({ failure, retryInSeconds }: Integration): Blocked 
     : blockedBy(failure, retryInSeconds)
 }
 
-/** What is stored of a refusal that concerns this integration. `retryInSeconds` seconds; absent: never tried again by itself. */
+/**
+ * What is stored of a refusal that concerns this integration. `retryInSeconds` absent: the broker does not try again.
+ */
 export function failureToStore(
   integration: Integration,
   refusal: RefusedVerdict,
@@ -52,7 +69,7 @@ export function failureToStore(
 ): { failure: StoredFailure; retryInSeconds?: number } {
   const retryInSeconds = retryAfterSeconds(refusal, failures, random)
   const standing = standingRefusal(integration)
-  // A passing trouble says nothing about a refusal that already stands: it stays, and so does its pace.
+  // A temporary failure says nothing about an earlier refusal: the refusal stays, and so does its slower pace.
   if (standing !== undefined && refusal.kind !== 'reconnect')
     return { failure: standing, retryInSeconds: Math.max(retryInSeconds ?? 0, CURABLE_RETRY_SECONDS) }
   return {
@@ -76,7 +93,7 @@ export function blockedBy({ verdict, reason, microsoft }: StoredFailure, retryIn
   }
 }
 
-/** Our credential was refused: everybody's trouble, written down in nobody's row. */
+/** Our credential was refused: that concerns all users, and is stored in no row. */
 export const blockedByCredential = ({ reason, microsoft }: Pick<Blocked, 'reason' | 'microsoft'>): Blocked => ({
   verdict: 'misconfigured',
   reason,
@@ -91,32 +108,33 @@ const CODE_OF: Record<Blocked['verdict'], FailureCode> = {
 }
 
 /**
- * A token that is still valid is never an error, whatever state the integration is in (design 2.2); but with `after`, only one of a
- * later generation will do. Throws the Failure that the stop amounts to. `stop` as a Failure: trouble of our own, such as Postgres.
+ * Returns the stored token if it is still valid, whatever state the integration is in (docs/design.md#freshness); with
+ * `after`, only if it is of a later generation. Else throws the Failure that belongs to `blocked`. A Failure as
+ * `blocked`: an error of our own, such as an unreachable Postgres.
  */
 export function answerOrThrow(
   integration: Integration,
   after: number | undefined,
-  stop: Blocked | Failure,
+  blocked: Blocked | Failure,
 ): TokenAnswer {
   const valid = isStillValid(integration) && isLaterThan(integration, after)
-  if (stop instanceof Failure) {
+  if (blocked instanceof Failure) {
     if (valid) return { integration, degraded: { reason: 'broker_trouble' } }
-    throw stop
+    throw blocked
   }
-  // While Microsoft cannot be asked, a refusal that stands is what is known.
-  const standing = stop.verdict === 'reconnect' ? undefined : standingRefusal(integration)
+  // While Microsoft cannot be asked, an earlier refusal is the best explanation.
+  const standing = blocked.verdict === 'reconnect' ? undefined : standingRefusal(integration)
   const { verdict, reason, retryAfterSeconds, microsoft } =
-    standing === undefined ? stop : blockedBy(standing, stop.retryAfterSeconds)
+    standing === undefined ? blocked : blockedBy(standing, blocked.retryAfterSeconds)
   const facts = { reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }
   if (valid) return { integration, degraded: facts }
   throw new Failure(CODE_OF[verdict], { ...facts, ...(microsoft === undefined ? {} : { microsoft }) })
 }
 
 /**
- * Whether this is a token of a later generation than `after`. A generation above the stored one was never issued here: it is from
- * before a backup was restored, and cannot be compared. Then a token that has just been issued will do, so that such a caller gets
- * another one than it had, and causes a call a minute at most.
+ * Whether this token is of a later generation than `after`. If `after` is above the stored generation, it dates from
+ * before a backup was restored, and the numbers cannot be compared. Then a token that was issued in the last minute
+ * counts as later: the caller gets another token than it had, and causes at most one refresh a minute.
  */
 export function isLaterThan(
   { generation, lifetimeSeconds, remainingSeconds }: Integration,
@@ -130,7 +148,7 @@ function standingRefusal({ status, failure }: Integration): StoredFailure | unde
   return status === 'reconnect_required' ? failure : undefined
 }
 
-/** Seconds until the next try is allowed; undefined: never by itself. `failures` counts those before this one. */
+/** Seconds until the broker may try again; undefined: it does not. `failures`: how many came before this one. */
 function retryAfterSeconds(refusal: RefusedVerdict, failures: number, random: Random): number | undefined {
   if (refusal.kind === 'reconnect') return refusal.final ? undefined : CURABLE_RETRY_SECONDS
   if (refusal.kind === 'try_later' && refusal.retryAfterSeconds !== undefined) return refusal.retryAfterSeconds
@@ -138,7 +156,7 @@ function retryAfterSeconds(refusal: RefusedVerdict, failures: number, random: Ra
   return jittered(Math.min(first * 2 ** failures, last), random)
 }
 
-/** Up to a quarter more or less: replicas and rows must not come back in step. */
+/** Up to a quarter more or less, so that replicas and rows do not try again at the same moment. */
 export function jittered(value: number, random: Random): number {
   return value * (0.75 + random.fraction() / 2)
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { Failure, type Reason } from './failure.ts'
+import { Failure } from './failure.ts'
 import type { Account } from './integration.ts'
 import type {
+  CallbackParameters,
   Clock,
   CodeRequest,
   CodeVerdict,
@@ -9,33 +10,34 @@ import type {
   ConnectOutcome,
   ConnectSession,
   ConnectSessionStore,
+  EndedConnectSession,
   IntegrationStore,
   Microsoft,
   Random,
 } from './ports.ts'
 
-// One connect session from begin to outcome (design 2.1): begin · open the ticket · receive Microsoft's answer · complete.
-// Knows no cookies, pages or URLs of ours; a browser session is a hash to it.
+// One connect session from begin to outcome (docs/design.md#connect): begin · open the ticket · receive Microsoft's
+// answer · complete. This file knows no cookies, pages or URLs of ours; for it a browser session is a hash.
 
-/** Seconds each step may take (design 2.1). */
+/** How long each step may take (docs/design.md#connect). */
 const STEP_SECONDS = { ticket: 600, atMicrosoft: 1800, completion: 300, manage: 1800 }
 
-/** Milliseconds before tokens that could not be saved are tried to be saved once more. */
+/** Pause before tokens that could not be saved are saved once more. */
 const SAVE_RETRY_MS = 250
 
-/** Milliseconds a second completion waits for the one that is under way: less than a caller waits for an answer. */
+/** How long a second completion waits for the running one: less than a caller waits for an answer. */
 const COMPLETION_WAIT_MS = 5_000
 
-/** Milliseconds after which a stumbled code exchange is not tried again: the caller waits for both. */
+/** A failed code exchange that took longer is not repeated, because the caller waits for both. */
 const REDEEM_RETRY_WITHIN_MS = 2_500
 
 export type TicketOutcome =
   | { kind: 'authorize'; url: string; session: ConnectSession; stateHash: Buffer }
   | { kind: 'manage'; session: ConnectSession }
-  | { kind: 'over'; session?: ConnectSession }
+  | { kind: 'over'; session: ConnectSession }
 
 /** What Microsoft sent to the callback, each parameter at most once. */
-export type CallbackAnswer = { state: string; code: string } | { state: string; error: string; errorSubcode?: string }
+export type CallbackAnswer = { state: string; code: string } | ({ state: string; error: string } & CallbackParameters)
 
 export type CallbackOutcome =
   | { kind: 'received'; session: ConnectSession }
@@ -61,28 +63,27 @@ export interface Connect {
     intent: ConnectIntent
     allowSwitch: boolean
   }): Promise<{ session: ConnectSession; ticket: string }>
-  /** Looks at a ticket without spending it. */
+  /** Finds the session of a ticket without spending it. */
   peek(ticket: string): Promise<ConnectSession | undefined>
-  /** Spends the ticket for this browser session; the same browser may come back (reload, back button) until Microsoft has answered. */
-  openTicket(input: { ticket: string; browserSession: Buffer; requestId: string }): Promise<TicketOutcome>
-  /** Consumes the state once. A code is kept sealed and not redeemed: only MEGDocs knows who is logged in. */
+  /**
+   * Spends the ticket of a session that `peek` returned, for this browser session. The same browser may come back
+   * (reload, back button) until Microsoft has answered.
+   */
+  openTicket(input: { known: ConnectSession; browserSession: Buffer; requestId: string }): Promise<TicketOutcome>
+  /** Consumes the state once. The code is kept sealed and not redeemed, because only MEGDocs knows who is logged in. */
   receive(answer: CallbackAnswer, browserSession: Buffer | undefined): Promise<CallbackOutcome>
   /**
-   * Redeems the code and stores the integration, for the caller and the user that began (design 2.1). Repeating it gives the stored
-   * outcome. For another user the attempt ends, its code unredeemed. Throws Failure `not_found` (unknown id, another caller's),
-   * `connect_refused` with `not_the_same_user` (an attempt that is over or not back yet), `connect_session_expired`.
+   * Redeems the code and stores the integration, for the caller and the user that began (docs/design.md#completion).
+   * Repeating it gives the stored outcome. For another user the attempt ends and its code is not redeemed. Throws
+   * Failure `not_found` (unknown id, another caller's), `connect_refused` with `not_the_same_user` (an attempt that is
+   * over or not back yet), `connect_session_expired`.
    */
-  complete(input: {
-    id: string
-    caller: string
-    userId: string
-    requestId: string
-  }): Promise<ConnectSession & { outcome: ConnectOutcome }>
+  complete(input: { id: string; caller: string; userId: string; requestId: string }): Promise<EndedConnectSession>
   /** For `GET /connect-sessions/:id`. Throws Failure `not_found`. */
   status(id: string, caller: string): Promise<ConnectSession>
-  /** Without a caller: for a page whose address is the proof. */
+  /** Without a caller: for a page whose address proves that the visitor may see it. */
   find(id: string): Promise<ConnectSession | undefined>
-  /** How a state is known everywhere but in the browser and at Microsoft. */
+  /** The form of a state everywhere except in the browser and at Microsoft. */
   stateHash(state: string): Buffer
 }
 
@@ -95,7 +96,10 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
     return session
   }
 
-  /** Sends the code, once more when Microsoft only stumbled: a code that was not answered is mostly still good. */
+  /**
+   * Sends the code, and once more after a passing failure of Microsoft: a code that was not answered is usually still
+   * valid.
+   */
   async function redeem(request: CodeRequest): Promise<CodeVerdict> {
     const began = clock.elapsed()
     const verdict = await microsoft.redeem(request)
@@ -105,60 +109,59 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       clock.elapsed() - began < REDEEM_RETRY_WITHIN_MS
     if (!worthAnother) return verdict
     const second = await microsoft.redeem(request)
-    // The first try has spent the code after all. That is Microsoft's stumble too, and nothing the user did.
+    // The first try has spent the code after all. That is Microsoft's failure too; the user did nothing wrong.
     return second.kind === 'refused' && second.reason === 'code_rejected' ? verdict : second
   }
 
-  async function conclude(session: ConnectSession, verdict: CodeVerdict): Promise<ConnectOutcome | 'ended'> {
-    switch (verdict.kind) {
-      case 'refused':
-        return { result: 'refused', code: 'connect_refused', reason: verdict.reason, microsoft: verdict.microsoft }
-      case 'try_later':
-        return {
-          result: 'refused',
-          code: 'microsoft_unavailable',
-          reason: verdict.reason,
-          microsoft: verdict.microsoft,
-        }
-      case 'misconfigured':
-        return { result: 'refused', code: 'broker_misconfigured', reason: verdict.reason, microsoft: verdict.microsoft }
-      case 'tokens':
-        return save(session, verdict.tokens)
-    }
+  async function conclude(session: ConnectSession, verdict: CodeVerdict): Promise<EndedConnectSession | 'ended'> {
+    if (verdict.kind === 'tokens') return save(session, verdict.tokens)
+    const { reason, microsoft } = verdict
+    const outcome: ConnectOutcome = { result: 'refused', code: CODE_OF_REFUSAL[verdict.kind], reason, microsoft }
+    // As it is stored: the answer to a repeated completion is the same to the byte.
+    const stored = (await sessions.refuse(session.id, outcome)) ?? (await sessions.find(session.id)) ?? session
+    return { ...stored, outcome }
   }
 
-  /** Once more where the database stumbled: the code is spent, and the user has approved. */
+  /** Saves once more if the database failed: the code is spent, and the user has approved. */
   async function save(
     session: ConnectSession,
     tokens: Extract<CodeVerdict, { kind: 'tokens' }>['tokens'],
-  ): Promise<ConnectOutcome | 'ended'> {
+  ): Promise<EndedConnectSession | 'ended'> {
     try {
       return await integrations.connect({ session, tokens })
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'database_unavailable') throw error
       await clock.sleep(SAVE_RETRY_MS)
-      const outcome = await integrations.connect({ session, tokens })
-      // What was not answered in time may have been done all the same.
-      return outcome === 'ended' ? ((await sessions.find(session.id))?.outcome ?? 'ended') : outcome
+      const ended = await integrations.connect({ session, tokens })
+      if (ended !== 'ended') return ended
+      // A write that was not answered in time may have succeeded.
+      const stored = await sessions.find(session.id)
+      return stored?.outcome === undefined ? 'ended' : { ...stored, outcome: stored.outcome }
     }
   }
 
   /**
-   * The browser came back with another user than the one who began (design 2.1): somebody was lured into approving for somebody else.
-   * The attempt ends here, so that whoever began it cannot complete it afterwards; its code dies at Microsoft.
+   * The browser came back with another user than the one who began (docs/security.md#connect-flow): somebody was made
+   * to approve for somebody else. The attempt ends here, so that the user who began it cannot complete it afterwards.
+   * Its code expires at Microsoft.
    */
-  async function refuseStranger(known: ConnectSession): Promise<ConnectSession & { outcome: ConnectOutcome }> {
+  async function refuseStranger(known: ConnectSession): Promise<EndedConnectSession> {
     if (known.outcome?.reason === 'not_the_same_user') return { ...known, outcome: known.outcome }
     const outcome: ConnectOutcome = { result: 'refused', code: 'connect_refused', reason: 'not_the_same_user' }
     const ended =
       (await sessions.beginCompletion(known.id)) === undefined ? undefined : await sessions.refuse(known.id, outcome)
-    // Of an attempt that is over, or not back yet, a stranger learns nothing and changes nothing.
+    // If the attempt is over or not back yet, a stranger learns nothing and changes nothing.
     if (ended === undefined)
       throw new Failure('connect_refused', { reason: 'not_the_same_user', detail: 'completed by another user' })
     return { ...ended, outcome }
   }
 
-  /** Another completion of the same session is under way: its outcome is this one's too. */
+  /** The session as it stands now: another tab may have changed what `known` says. */
+  async function over(known: ConnectSession): Promise<TicketOutcome> {
+    return { kind: 'over', session: (await sessions.find(known.id)) ?? known }
+  }
+
+  /** Waits for another completion of the same session: both have the same outcome. */
   async function outcomeOfOther(id: string): Promise<ConnectSession | undefined> {
     const deadline = clock.elapsed() + COMPLETION_WAIT_MS
     for (;;) {
@@ -184,25 +187,22 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
 
     peek: (ticket) => sessions.findByTicket(sha256(ticket)),
 
-    async openTicket({ ticket, browserSession, requestId }) {
-      const ticketHash = sha256(ticket)
-      const known = await sessions.findByTicket(ticketHash)
-      if (known === undefined) return { kind: 'over' }
+    async openTicket({ known, browserSession, requestId }) {
       if (known.intent === 'manage') {
-        const session = await sessions.open({ ticketHash, browserSession, ttlSeconds: STEP_SECONDS.manage })
-        return session === undefined ? { kind: 'over', session: known } : { kind: 'manage', session }
+        const session = await sessions.open({ id: known.id, browserSession, ttlSeconds: STEP_SECONDS.manage })
+        return session === undefined ? over(known) : { kind: 'manage', session }
       }
       const [state, nonce, codeVerifier] = [secret(), secret(), secret()]
       const stateHash = sha256(state)
       const session = await sessions.authorize({
-        ticketHash,
+        session: known,
         browserSession,
         stateHash,
         nonce,
         codeVerifier,
         ttlSeconds: STEP_SECONDS.atMicrosoft,
       })
-      if (session === undefined) return { kind: 'over', session: known }
+      if (session === undefined) return over(known)
       const stored = await integrations.summary(session.userId)
       const url = microsoft.authorizeUrl({
         state,
@@ -226,7 +226,11 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
                 code: answer.code,
                 ttlSeconds: STEP_SECONDS.completion,
               })
-            : await sessions.receiveRefusal({ stateHash, browserSession, outcome: refusalOf(answer) })
+            : await sessions.receiveRefusal({
+                stateHash,
+                browserSession,
+                outcome: { result: 'refused', ...microsoft.judgeCallback(answer) },
+              })
         if (session !== undefined) return { kind: 'code' in answer ? 'received' : 'refused', session }
       }
       const known = await sessions.findByState(stateHash)
@@ -247,24 +251,22 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         if (session?.outcome !== undefined) return { ...session, outcome: session.outcome }
         if (session?.status === 'completing' && !session.expired)
           throw new Failure('microsoft_unavailable', { reason: 'connect_in_progress', retryAfterSeconds: 2 })
-        // Not back from Microsoft yet is no outcome: the attempt goes on.
+        // A session that is not back from Microsoft has no outcome yet: the attempt goes on.
         throw new Failure('connect_session_expired', session?.expired === false ? {} : { reason: 'abandoned' })
       }
       const { session, reveal } = begun
-      let outcome: ConnectOutcome | 'ended'
+      let ended: EndedConnectSession | 'ended'
       try {
-        outcome = await conclude(session, await redeem({ ...reveal(), requestId }))
+        ended = await conclude(session, await redeem({ ...reveal(), requestId }))
       } catch (error) {
-        // The code is spent or cannot be read, so the attempt is over; whoever asks again is told so at once.
+        // The code is spent or cannot be read, so the attempt is over. A repeated request gets this outcome at once.
         const code = error instanceof Failure ? error.code : 'internal_error'
         await sessions.refuse(id, { result: 'refused', code, reason: 'broker_trouble' }).catch(() => {})
         throw error
       }
-      if (outcome === 'ended')
+      if (ended === 'ended')
         throw new Failure('connect_session_expired', { reason: 'abandoned', detail: 'ended during completion' })
-      // As it is stored now: the answer to a repeated completion is the same to the byte.
-      const stored = outcome.result === 'refused' ? await sessions.refuse(id, outcome) : undefined
-      return { ...(stored ?? (await sessions.find(id)) ?? session), outcome }
+      return ended
     },
 
     status,
@@ -273,48 +275,21 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
   }
 }
 
+const CODE_OF_REFUSAL = {
+  refused: 'connect_refused',
+  try_later: 'microsoft_unavailable',
+  misconfigured: 'broker_misconfigured',
+} as const
+
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /**
- * First connect: an account picker, because a shared computer must not sign in a colleague silently. Reconnect: straight to the stored
- * account. Microsoft does not want both at once (entra.md 1.2).
+ * First connect: an account picker, because a shared computer must not sign in a colleague silently. Reconnect:
+ * directly to the stored account. Microsoft does not accept both at once (docs/microsoft.md#prompt-and-login-hint).
  */
 function signInHints(
   account: Account | undefined,
   allowSwitch: boolean,
 ): { prompt?: 'select_account'; loginHint?: string } {
   return account?.username === undefined || allowSwitch ? { prompt: 'select_account' } : { loginHint: account.username }
-}
-
-/** `error` values of an authorize answer (RFC 6749 4.1.2.1 and entra.md 4.2). `access_denied` is also how "needs admin approval" looks. */
-const CALLBACK_REASONS: Record<string, Reason> = {
-  access_denied: 'not_approved',
-  consent_required: 'consent_required',
-  interaction_required: 'sign_in_required',
-  login_required: 'sign_in_required',
-  temporarily_unavailable: 'microsoft_error',
-  server_error: 'microsoft_error',
-}
-
-function refusalOf(answer: { error: string; errorSubcode?: string }): ConnectOutcome {
-  const reason = Object.hasOwn(CALLBACK_REASONS, answer.error) ? CALLBACK_REASONS[answer.error]! : 'app_registration'
-  const code =
-    reason === 'microsoft_error'
-      ? 'microsoft_unavailable'
-      : reason === 'app_registration'
-        ? 'broker_misconfigured'
-        : 'connect_refused'
-  // The words of the list are kept, anything else is Microsoft's free text by way of a browser: not kept.
-  const known = /^[a-z_]{1,40}$/
-  return {
-    result: 'refused',
-    code,
-    reason,
-    microsoft: {
-      ...(known.test(answer.error) ? { error: answer.error } : {}),
-      ...(answer.errorSubcode !== undefined && known.test(answer.errorSubcode)
-        ? { suberror: answer.errorSubcode }
-        : {}),
-    },
-  }
 }

@@ -1,6 +1,6 @@
-import type { Reason } from './failure.ts'
+import type { AnyReason, MicrosoftError } from './failure.ts'
 
-// Events: what became true of a user's integration, for callers that want to know before they ask for a token (design 2.5).
+// Events tell callers what changed in a user's integration, before they ask for a token (docs/design.md#events).
 
 export const BROKER_EVENT_TYPES = [
   'connected',
@@ -10,27 +10,38 @@ export const BROKER_EVENT_TYPES = [
   'disconnected',
   'imported',
 ] as const
+/** A type that this release writes. */
 export type BrokerEventType = (typeof BROKER_EVENT_TYPES)[number]
 
-export interface BrokerEvent {
+/** What is stored beside the type of an event. */
+export interface EventDetail {
+  reason?: AnyReason
+  /** `unused`: disconnected by the broker, because no caller has read it for as long as is configured. */
+  cause?: 'unused' | (string & {})
+  /** Of the tokens that came with it. */
+  generation?: number
+  microsoft?: MicrosoftError
+}
+
+export type BrokerEvent = {
   id: number
   /** ISO 8601. */
   at: string
   userId: string
-  type: BrokerEventType
-  reason?: Reason
-  /** `disconnected` by the broker itself: no caller has read it for as long as is configured. */
-  cause?: 'unused'
-  /** Of the tokens that came with it. */
-  generation?: number
-}
+  /** A newer release may have written a type that this release does not know. */
+  type: BrokerEventType | (string & {})
+} & Omit<EventDetail, 'microsoft'>
 
 export interface EventStore {
-  /** The cursor behind everything that is visible now. Whoever lists integrations afterwards and reads from here on misses nothing. */
+  /**
+   * The cursor behind everything that is visible now. A caller that lists integrations afterwards and reads from here
+   * misses nothing.
+   */
   newest(): Promise<string>
   /**
-   * Events after the cursor, in the order in which they became true; without one, from the oldest that is kept. `more`: the page is full.
-   * `expired`: the cursor is of another database, or events behind it may have been purged.
+   * Events after the cursor, in the order in which they became true; without a cursor, from the oldest that is kept.
+   * `more`: the page is full. `expired`: the cursor belongs to another database, or events behind it may have been
+   * deleted.
    */
   read(input: {
     after?: string

@@ -2,10 +2,14 @@
  * core owns the decisions: when to refresh, what an answer means for an integration, who may complete a connect
  * session. It must not know Fastify, SQL, undici, the environment or the clock: those come in through ports.ts.
  *
- * This file: the closed lists of failures and reasons. HTTP statuses stand in http/problem.ts, words in http/pages/texts.ts.
+ * This file: the closed lists of failures and reasons. HTTP statuses are in http/problem.ts, texts of pages in
+ * http/pages/texts.ts.
  */
 
-/** Everything a caller can be told went wrong (design 2.2). Callers treat an unknown code by its status. */
+/**
+ * All codes of failures that a caller can get (docs/design.md#failures). Callers treat an unknown code by its HTTP
+ * status.
+ */
 export const FAILURE_CODES = [
   'invalid_signature',
   'clock_skew',
@@ -27,16 +31,16 @@ export const FAILURE_CODES = [
 ] as const
 export type FailureCode = (typeof FAILURE_CODES)[number]
 
-/** Who has to do something before it works again. `nobody`: it heals by itself. */
+/** Who has to do something before it works again. `nobody`: it recovers without anybody's help. */
 export const ACTORS = ['user', 'tenant_admin', 'ops', 'nobody'] as const
 export type Actor = (typeof ACTORS)[number]
 
 /**
- * Why: one closed list for every `reason` the broker shows, with who acts and one sentence of advice in plain words.
+ * The closed list of every `reason` that the broker writes, with who has to act and one sentence of advice.
  * `curable`: reconnecting can help (pages offer it only then).
  */
 export const REASONS = {
-  // The stored authorization is over: only the user can give a new one.
+  // The stored authorization has ended: only the user can give a new one.
   access_revoked: {
     whoActs: 'user',
     curable: true,
@@ -45,7 +49,7 @@ export const REASONS = {
   refresh_token_expired: {
     whoActs: 'user',
     curable: true,
-    advice: 'The connection was not used for too long and has expired. Connect again.',
+    advice: 'The connection was not used for a long time and has expired. Connect again.',
   },
   sign_in_frequency: {
     whoActs: 'user',
@@ -60,7 +64,7 @@ export const REASONS = {
   token_invalid: {
     whoActs: 'user',
     curable: true,
-    advice: 'The stored authorization is no longer accepted by Microsoft. Connect again.',
+    advice: 'Microsoft no longer accepts the stored authorization. Connect again.',
   },
   sign_in_required: {
     whoActs: 'user',
@@ -77,7 +81,7 @@ export const REASONS = {
     curable: true,
     advice: 'The permissions were not approved or were withdrawn. Connect again and approve them.',
   },
-  // Policy, consent or account state: somebody else may cure it, so it is tried again (design 2.3).
+  // Policy, consent or account state: somebody else may change it, so the broker tries again (docs/design.md#verdicts).
   admin_consent_required: {
     whoActs: 'tenant_admin',
     curable: true,
@@ -101,7 +105,7 @@ export const REASONS = {
   account_not_found: {
     whoActs: 'tenant_admin',
     curable: true,
-    advice: 'The account does not exist in this organisation any more. Use another account, or contact its IT.',
+    advice: 'The account does not exist in this organisation. Use another account, or contact its IT.',
   },
   account_locked: {
     whoActs: 'tenant_admin',
@@ -118,12 +122,18 @@ export const REASONS = {
     curable: false,
     advice: 'The application is disabled or missing in this organisation. Its administrator must enable it.',
   },
+  tenant_unavailable: {
+    whoActs: 'tenant_admin',
+    curable: false,
+    advice:
+      'Microsoft has blocked or deleted this organisation, or its sign-in is not set up correctly. Its administrator must act, if need be with Microsoft support.',
+  },
   tenant_restricted: {
     whoActs: 'tenant_admin',
     curable: false,
     advice: "Cross-organisation access is blocked. The organisation's administrator must allow it.",
   },
-  // A connect that was refused.
+  // A connect was refused.
   not_approved: {
     whoActs: 'user',
     curable: true,
@@ -157,7 +167,7 @@ export const REASONS = {
   identity_unproven: {
     whoActs: 'ops',
     curable: true,
-    advice: "Microsoft's proof of identity did not hold. Try again; if it repeats, ask ops to look at the reference.",
+    advice: "Microsoft's proof of identity was not valid. Try again; if it repeats, give ops the reference.",
   },
   code_rejected: {
     whoActs: 'user',
@@ -167,51 +177,56 @@ export const REASONS = {
   not_the_same_user: {
     whoActs: 'user',
     curable: true,
-    advice: 'This attempt was begun by somebody else. Start again from your own session.',
+    advice: 'Another user began this connect. Start again from your own session.',
   },
   abandoned: { whoActs: 'user', curable: true, advice: 'The sign-in was not finished in time. Start again.' },
-  // Nothing is wrong with the authorization: it heals by itself.
+  // Nothing is wrong with the authorization: it works again without anybody's help.
   microsoft_unreachable: {
     whoActs: 'nobody',
     curable: false,
-    advice: 'Microsoft cannot be reached. It is tried again by itself.',
+    advice: 'Microsoft cannot be reached. The broker retries automatically.',
   },
   microsoft_timeout: {
     whoActs: 'nobody',
     curable: false,
-    advice: 'Microsoft did not answer in time. It is tried again by itself.',
+    advice: 'Microsoft did not answer in time. The broker retries automatically.',
   },
-  microsoft_error: { whoActs: 'nobody', curable: false, advice: 'Microsoft has trouble. It is tried again by itself.' },
-  microsoft_bad_answer: {
+  microsoft_error: {
     whoActs: 'nobody',
     curable: false,
-    advice: "Microsoft's answer could not be used. It is tried again by itself.",
+    advice: 'Microsoft reports an error of its own. The broker retries automatically.',
+  },
+  microsoft_bad_answer: {
+    whoActs: 'ops',
+    curable: false,
+    advice:
+      'An answer came that is not from Microsoft or cannot be used. The broker tries again. If it repeats, ops must look at the proxy or filter on the way to Microsoft.',
   },
   throttled: {
     whoActs: 'nobody',
     curable: false,
-    advice: 'Microsoft asked to slow down. It is tried again by itself.',
+    advice: 'Microsoft asks for fewer requests. The broker retries automatically.',
   },
   loop_detected: {
     whoActs: 'ops',
     curable: false,
     advice:
-      'Microsoft saw too many identical requests and paused this one. It is tried again by itself; ops should look at the log.',
+      'Microsoft saw too many identical requests and paused this one. The broker retries automatically; ops should look at the log.',
   },
   connect_in_progress: {
     whoActs: 'nobody',
     curable: false,
-    advice: 'This connect is being completed right now. Ask again in a moment.',
+    advice: 'This connect is being completed. Ask again in a moment.',
   },
   refresh_in_progress: {
     whoActs: 'nobody',
     curable: false,
-    advice: "A refresh is under way and did not finish within the caller's deadline. Try again shortly.",
+    advice: "A refresh is running and did not finish within the caller's deadline. Try again in a moment.",
   },
   broker_trouble: {
     whoActs: 'ops',
     curable: false,
-    advice: 'The broker could not refresh the token because of trouble of its own. Ops see why in its log.',
+    advice: 'The broker could not refresh the token because of a failure of its own. Ops find the reason in its log.',
   },
   // Our own side.
   client_credential: {
@@ -222,12 +237,87 @@ export const REASONS = {
   app_registration: {
     whoActs: 'ops',
     curable: false,
-    advice: "The app registration or the broker's configuration does not fit. Ops must look at the AADSTS code.",
+    advice: "The app registration or the broker's configuration is wrong. Ops must look at the AADSTS code.",
   },
 } as const satisfies Record<string, { whoActs: Actor; curable: boolean; advice: string }>
+/** A reason that this release writes. */
 export type Reason = keyof typeof REASONS
+/** A reason that was read: a newer release may have stored one that this release does not know. */
+export type AnyReason = Reason | (string & {})
 
-/** What Microsoft's support asks for. Never the description: it can hold e-mail addresses (entra.md 4.1). */
+/** What a stored refusal of Microsoft means (docs/design.md#verdicts). */
+export const STORED_VERDICTS = ['try_later', 'reconnect', 'misconfigured'] as const
+export type StoredVerdict = (typeof STORED_VERDICTS)[number]
+
+/** A reason with what follows from it. `known`: it is in the list of this release. */
+export interface Explained {
+  reason: string
+  whoActs: Actor
+  curable: boolean
+  advice: string
+  known: boolean
+}
+
+const UNKNOWN_REASONS = {
+  reconnect: {
+    whoActs: 'user',
+    curable: true,
+    advice: 'Microsoft no longer accepts the stored authorization. Connect again.',
+  },
+  try_later: {
+    whoActs: 'nobody',
+    curable: false,
+    advice: 'No new token can be had at the moment. The broker retries automatically.',
+  },
+  misconfigured: {
+    whoActs: 'ops',
+    curable: false,
+    advice: "The broker or its app registration does not fit. Ops must look at the broker's log.",
+  },
+  none: {
+    whoActs: 'ops',
+    curable: true,
+    advice: 'This version of the broker does not know the reason. Connecting again may help; ops find more in the log.',
+  },
+} as const satisfies Record<StoredVerdict | 'none', { whoActs: Actor; curable: boolean; advice: string }>
+
+export function isReason(reason: string): reason is Reason {
+  return Object.hasOwn(REASONS, reason)
+}
+
+/**
+ * Who acts, whether reconnecting can help, and the advice for a reason. A reason that this release does not know is
+ * explained by its verdict, and without one as a matter for ops. Never fails. The only reader of REASONS for reasons
+ * that were stored.
+ */
+export function explainReason(reason: string, verdict?: StoredVerdict): Explained {
+  if (isReason(reason)) return { reason, ...REASONS[reason], known: true }
+  return { reason, ...UNKNOWN_REASONS[verdict ?? 'none'], known: false }
+}
+
+/**
+ * The verdict behind a failure code, for reasons that come with a code only (problems, outcomes of connect sessions).
+ */
+export function verdictOfCode(code: FailureCode | (string & {}) | undefined): StoredVerdict | undefined {
+  switch (code) {
+    case 'reconnect_required':
+    case 'connect_refused':
+    case 'account_mismatch':
+    case 'connect_session_expired':
+      return 'reconnect'
+    case 'microsoft_unavailable':
+    case 'database_unavailable':
+      return 'try_later'
+    case 'broker_misconfigured':
+      return 'misconfigured'
+    default:
+      return undefined
+  }
+}
+
+/**
+ * What Microsoft's support asks for. Never the description: it can hold e-mail addresses (docs/microsoft.md#errors).
+ */
 export interface MicrosoftError {
   status?: number
   error?: string
@@ -241,17 +331,17 @@ export interface MicrosoftError {
 }
 
 export interface FailureFacts {
-  reason?: Reason
+  reason?: AnyReason
   microsoft?: MicrosoftError
-  /** Seconds after which trying again makes sense. */
+  /** After so many seconds a retry may succeed. */
   retryAfterSeconds?: number
-  /** For the log only: a short word from a closed list or a fixed text, never input, never a secret. */
+  /** For the log only: a word from a closed list or a fixed text, never input, never a secret. */
   detail?: string
   /** For `invalid_request`: which fields and what was expected, never what was sent. */
   invalid?: { field: string; expected: string }[]
 }
 
-/** The one error class of the broker. Its message is the code: nothing secret can be in it. */
+/** The only error class of the broker. Its message is the code, so nothing secret can be in it. */
 export class Failure extends Error {
   readonly code: FailureCode
   readonly facts: FailureFacts

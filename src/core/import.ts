@@ -1,10 +1,11 @@
 import { isSameAccount, type Account } from './integration.ts'
 import type { Clock } from './ports.ts'
 
-// Connections that a caller held itself are taken over with their refresh tokens (issue 7): which rows are of the right form, and which
-// of those may be stored. Reasons name fields and expectations, never values.
+// An import takes over connections that a caller held itself, with their refresh tokens (docs/design.md#import). This
+// file decides which rows are valid, and which valid rows may be stored. Reasons name fields and expectations, never
+// values.
 
-/** One row, judged to be of the right form. Times are ISO 8601. */
+/** One valid row. Times are ISO 8601. */
 export interface ImportRow {
   userId: string
   refreshToken: string
@@ -20,39 +21,51 @@ export interface ImportRow {
   updatedAt: string
 }
 
-/** What stands in the way of a row that has nothing wrong: it is not written. */
+/** Why a valid row is not stored. */
 export const IMPORT_SKIPS = [
   'newer_stored',
   'disconnected_since',
   'refresh_token_too_old',
   'other_account',
+  'connected_through_broker',
   'stored_unreadable',
+  'no_refresh_token',
+  'no_needed_scope',
 ] as const
 export type ImportSkip = (typeof IMPORT_SKIPS)[number]
 
-/** `imported` in a dry run: it would be, and has no generation. */
+/** In a dry run, `imported` means that the row would be stored; it has no generation. */
 export type StoredResult =
   | { result: 'imported'; generation?: number }
   | { result: 'unchanged'; generation: number }
   | { result: 'skipped'; reason: ImportSkip }
-export type ImportResult =
-  ({ userId: string } & StoredResult) | { userId?: string; result: 'invalid'; reasons: string[] }
+interface Invalid {
+  userId?: string
+  result: 'invalid'
+  reasons: string[]
+}
+export type ImportResult = ({ userId: string } & StoredResult) | Invalid
+/** A result that needs no look into the database. */
+type DecidedResult = Invalid | { userId: string; result: 'skipped'; reason: ImportSkip }
 
 export interface ImportStore {
   /**
-   * Stores rows of different users, each under its user's lock (the one connect takes) and with an `imported` event. All of them or,
-   * when it throws, none. Doing it again changes nothing. Results in the order of the rows.
+   * Stores rows of different users, each under its user's lock (connect takes the same one), with an `imported` event.
+   * It stores all rows, or none if it throws. A repetition changes nothing. Results are in the order of the rows.
    */
   import(rows: readonly ImportRow[], input: { caller: string; dryRun: boolean }): Promise<StoredResult[]>
 }
 
 export interface Import {
-  /** Judges and stores rows as they came. One result for each, in their order. Throws Failure `database_unavailable`: some may be stored. */
+  /**
+   * Validates, judges and stores rows. Gives one result for each row, in their order.
+   * Throws Failure `database_unavailable`: some rows may be stored then.
+   */
   run(rows: readonly unknown[], input: { caller: string; dryRun: boolean }): Promise<ImportResult[]>
 }
 
-/** Rows of one transaction: short enough for a query's deadline, long enough to be quick. */
-const CHUNK = 50
+/** Rows of one transaction: few enough for the timeout of a query, enough to be fast. */
+const CHUNK_ROWS = 50
 
 export function createImport({
   store,
@@ -63,43 +76,51 @@ export function createImport({
   store: ImportStore
   clock: Pick<Clock, 'now'>
   canonicalScopes(scopes: string | readonly string[]): string[]
-  /** What a row without scopes is taken to have: the first refresh tells the truth. */
+  /** A row without scopes is assumed to have these; the first refresh stores the real ones. */
   neededScopes: readonly string[]
 }): Import {
+  /** A row that may be stored, or its result if that is decided without the database. */
+  function read(value: unknown): ImportRow | DecidedResult {
+    const row = readRow(value, clock.now())
+    if ('result' in row) return row
+    const scopes = canonicalScopes(row.scopes ?? neededScopes)
+    // Usually a row of another provider. Its token would be sent to Microsoft and would be of no use.
+    if (!neededScopes.some((scope) => scopes.includes(scope)))
+      return { userId: row.userId, result: 'skipped', reason: 'no_needed_scope' }
+    return { ...row, scopes }
+  }
+
   return {
     async run(rows, input) {
       const seen = new Set<string>()
-      const read = rows.map((row) => {
-        const judged = readRow(row, clock.now())
-        if ('reasons' in judged || !seen.has(judged.userId)) {
-          if ('userId' in judged && judged.userId !== undefined) seen.add(judged.userId)
-          return judged
-        }
-        return { userId: judged.userId, reasons: ['user_id: once in a request'] }
+      const judged = rows.map((value): ImportRow | DecidedResult => {
+        const row = read(value)
+        if (row.userId === undefined || ('result' in row && row.result === 'skipped')) return row
+        const isRepeated = seen.has(row.userId)
+        seen.add(row.userId)
+        if ('result' in row || !isRepeated) return row
+        return { userId: row.userId, result: 'invalid', reasons: ['user_id: once in a request'] }
       })
-      const good = read.flatMap((row) =>
-        'reasons' in row ? [] : [{ ...row, scopes: canonicalScopes(row.scopes ?? neededScopes) }],
-      )
+      const storable = judged.flatMap((row) => ('result' in row ? [] : [row]))
       const stored: StoredResult[] = []
-      for (let i = 0; i < good.length; i += CHUNK) stored.push(...(await store.import(good.slice(i, i + CHUNK), input)))
+      for (let i = 0; i < storable.length; i += CHUNK_ROWS)
+        stored.push(...(await store.import(storable.slice(i, i + CHUNK_ROWS), input)))
       let next = 0
-      return read.map((row): ImportResult =>
-        'reasons' in row ? { ...row, result: 'invalid' } : { userId: row.userId, ...stored[next++]! },
-      )
+      return judged.map((row): ImportResult => ('result' in row ? row : { userId: row.userId, ...stored[next++]! }))
     },
   }
 }
 
 const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-/** RFC 6749 A.12, A.17: visible ASCII. */
+/** Visible ASCII (RFC 6749 sections A.12 and A.17). */
 const TOKEN = /^[\x21-\x7e]{20,16384}$/
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})$/
-const DAY = 86_400_000
-/** Milliseconds a caller's clock may be ahead. */
-const AHEAD = 300_000
-/** Milliseconds an access token of Microsoft lives at most (entra.md 3.2: 28 hours with continuous access evaluation). */
-const LONGEST_LIFE = 28 * 3_600_000
+const DAY_MS = 86_400_000
+/** A caller's clock may be ahead by this much. */
+const MAX_CLOCK_AHEAD_MS = 300_000
+/** Longest lifetime of an access token: 28 hours, with continuous access evaluation (docs/microsoft.md#lifetimes). */
+const MAX_LIFETIME_MS = 28 * 3_600_000
 const FIELDS = [
   'user_id',
   'refresh_token',
@@ -115,13 +136,19 @@ const FIELDS = [
 
 type ReadRow = Omit<ImportRow, 'scopes'> & { scopes?: string | string[] }
 
-/** Reads one row; `now` in ms. Null counts as absent. Every reason that is wrong with it, at once. */
-function readRow(value: unknown, now: number): ReadRow | { userId?: string; reasons: string[] } {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { reasons: ['row: an object'] }
-  const row = Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null)) as Record<
-    string,
-    unknown
-  >
+/** Null, blank text and an empty list: how tables store "nothing". */
+const isAbsent = (member: unknown): boolean =>
+  member === null ||
+  (typeof member === 'string' && member.trim() === '') ||
+  (Array.isArray(member) && member.length === 0)
+
+/** Validates one row, and names everything that is wrong with it at once. `now` in ms. */
+function readRow(value: unknown, now: number): ReadRow | DecidedResult {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { result: 'invalid', reasons: ['row: an object'] }
+  const row: Record<string, unknown> = Object.fromEntries(
+    Object.entries(value).filter(([, member]) => !isAbsent(member)),
+  )
   const reasons: string[] = []
   const wrong = (field: string, expected: string) => void reasons.push(`${field}: ${expected}`)
   const text = (field: string, pattern: RegExp, expected: string): string | undefined => {
@@ -138,6 +165,9 @@ function readRow(value: unknown, now: number): ReadRow | { userId?: string; reas
     return undefined
   }
   const userId = text('user_id', USER_ID, '1 to 128 characters of A-Z a-z 0-9 . _ ~ -')
+  // This user has nothing to import. What else the row holds does not matter.
+  if (userId !== undefined && 'refresh_token' in value && row['refresh_token'] === undefined)
+    return { userId, result: 'skipped', reason: 'no_refresh_token' }
   const refreshToken = text('refresh_token', TOKEN, '20 to 16384 visible ASCII characters')
   const accessToken = text('access_token', TOKEN, '20 to 16384 visible ASCII characters')
   const [expiresAt, connectedAt, updatedAt] = [instant('expires_at'), instant('connected_at'), instant('updated_at')]
@@ -154,19 +184,21 @@ function readRow(value: unknown, now: number): ReadRow | { userId?: string; reas
     wrong('access_token, expires_at', 'both or neither')
   if ((row['tenant_id'] === undefined) !== (row['object_id'] === undefined))
     wrong('tenant_id, object_id', 'both or neither')
-  if (updatedAt !== undefined && Date.parse(updatedAt) > now + AHEAD) wrong('updated_at', 'not in the future')
-  if (connectedAt !== undefined && Date.parse(connectedAt) > now + AHEAD) wrong('connected_at', 'not in the future')
+  if (updatedAt !== undefined && Date.parse(updatedAt) > now + MAX_CLOCK_AHEAD_MS)
+    wrong('updated_at', 'not in the future')
+  if (connectedAt !== undefined && Date.parse(connectedAt) > now + MAX_CLOCK_AHEAD_MS)
+    wrong('connected_at', 'not in the future')
   if (
     updatedAt !== undefined &&
     expiresAt !== undefined &&
-    Date.parse(expiresAt) > Date.parse(updatedAt) + LONGEST_LIFE
+    Date.parse(expiresAt) > Date.parse(updatedAt) + MAX_LIFETIME_MS
   ) {
     wrong('expires_at', 'at most 28 hours after updated_at')
   }
-  // Names of other fields may be secrets in the wrong place: they are not repeated.
+  // The names of other fields are not repeated: one may be a secret in the wrong place.
   if (Object.keys(row).some((field) => !FIELDS.includes(field)))
     wrong('row', `no other fields than ${FIELDS.join(', ')}`)
-  if (reasons.length > 0) return { ...(userId === undefined ? {} : { userId }), reasons }
+  if (reasons.length > 0) return { ...(userId === undefined ? {} : { userId }), result: 'invalid', reasons }
   return {
     userId: userId!,
     refreshToken: refreshToken!,
@@ -187,19 +219,23 @@ function readRow(value: unknown, now: number): ReadRow | { userId?: string; reas
   }
 }
 
-/** What is stored for the row's user; times in ISO 8601, by Postgres' clock. */
+/** What is stored for the row's user. Times are ISO 8601, by Postgres' clock. */
 export interface StoredForImport {
   generation: number
   account?: Account
-  /** Undefined: it does not open. */
+  /** Undefined: it cannot be opened. */
   refreshToken: string | undefined
+  /** False: the user connected through the broker. */
+  imported: boolean
   connectedAt: string
   refreshedAt: string
 }
 
 /**
- * Whether a row may be stored. `now`: Postgres' clock, ms. `disconnectedAt`: the user's last disconnect that is still remembered. A
- * refresh token dies after 90 days without use (entra.md 3.3), and older disconnects are not remembered: so such rows are left.
+ * Decides whether a row may be stored. `now`: Postgres' clock, in ms. `disconnectedAt`: the user's last disconnect that
+ * is still stored. Rows older than 89 days are skipped: a refresh token dies after 90 days without use
+ * (docs/microsoft.md#lifetimes), and older disconnects are not stored any longer. A connection that was made through
+ * the broker is only replaced by a row of the same tenant and object id.
  */
 export function judge(
   row: ImportRow,
@@ -213,11 +249,14 @@ export function judge(
   if (stored !== undefined && Math.max(Date.parse(stored.connectedAt), Date.parse(stored.refreshedAt)) > updatedAt)
     return skipped('newer_stored')
   if (disconnectedAt !== undefined && Date.parse(disconnectedAt) > updatedAt) return skipped('disconnected_since')
-  if (updatedAt < now - 89 * DAY) return skipped('refresh_token_too_old')
+  if (updatedAt < now - 89 * DAY_MS) return skipped('refresh_token_too_old')
   if (stored === undefined) return { result: 'imported' }
   if (stored.refreshToken === undefined) return skipped('stored_unreadable')
-  if (row.account !== undefined && stored.account !== undefined && !isSameAccount(row.account, stored.account))
-    return skipped('other_account')
+  const sameAccount =
+    row.account !== undefined && stored.account !== undefined && isSameAccount(row.account, stored.account)
+  if (row.account !== undefined && stored.account !== undefined && !sameAccount) return skipped('other_account')
+  // The row may be of another account, or of another provider whose tokens Microsoft does not know.
+  if (!stored.imported && !sameAccount) return skipped('connected_through_broker')
   return { result: 'imported' }
 }
 

@@ -1,6 +1,6 @@
-import type { MicrosoftError, Reason } from './failure.ts'
+import type { AnyReason, MicrosoftError, StoredVerdict } from './failure.ts'
 
-/** A Microsoft account. `tenantId` + `objectId` is the identity; names are only shown (entra.md 0.12). */
+/** A Microsoft account. `tenantId` + `objectId` is the identity; names are only shown (docs/microsoft.md#accounts). */
 export interface Account {
   tenantId: string
   objectId: string
@@ -8,47 +8,47 @@ export interface Account {
   displayName?: string
 }
 
-/** What a token answer of Microsoft holds, judged and typed. */
+/** A token answer of Microsoft, validated. */
 export interface TokenSet {
   accessToken: string
-  /** Absent: the answer held none, the stored one stays valid (design 2.3). */
+  /** Absent: the answer held none, and the stored one stays valid (docs/microsoft.md#refresh-tokens). */
   refreshToken?: string
-  /** Seconds of life counted from the moment the request was sent. */
+  /** Counted from the moment the request was sent. */
   expiresInSeconds: number
-  /** Milliseconds between sending the request and this answer; Postgres subtracts them (design 2.3). */
+  /** Between sending the request and this answer; subtracted when the expiry is stored (docs/design.md#time). */
   elapsedMs: number
   /** Canonical names, OpenID Connect scopes left out (microsoft/scopes.ts). */
   scopes: string[]
   account?: Account
 }
 
-/** Why the last refresh brought no tokens. Kept as JSON in the row. */
+/** Why the last refresh brought no tokens. Kept as JSON in the row; read by core/stored.ts. */
 export interface StoredFailure {
-  verdict: 'try_later' | 'reconnect' | 'misconfigured'
-  reason: Reason
-  /** `reconnect` only: no further tries, the refresh token is dead. */
+  verdict: StoredVerdict
+  reason: AnyReason
+  /** `reconnect` only: no further tries, because the refresh token is no longer valid. */
   final: boolean
   microsoft: MicrosoftError
-  /** Microsoft's claims challenge: sent along on the next authorize (entra.md 4.1). */
+  /** Microsoft's claims challenge, sent with the next authorize request (docs/microsoft.md#claims-challenges). */
   claims?: string
-  /** ISO 8601, Postgres' clock: this try, and the first in a row that ended for the same reason. */
+  /** ISO 8601, by Postgres' clock: this try, and the first try in a row that failed for the same reason. */
   at?: string
   since?: string
 }
 
 export type IntegrationStatus = 'active' | 'reconnect_required'
 
-/** A row of `oauth2_integration` as a reader needs it: no refresh token. All remaining times are computed by Postgres. */
+/** A row of `oauth2_integration` without its refresh token. Postgres computes all remaining times. */
 export interface Integration {
   id: string
   userId: string
   status: IntegrationStatus
   generation: number
-  /** Empty where it has expired. */
+  /** Empty if it has expired. */
   accessToken: string
-  /** Seconds the access token still lives; negative when it is over. */
+  /** How long the access token still lives; negative if it has expired. */
   remainingSeconds: number
-  /** Seconds the access token lived when it was issued. */
+  /** The lifetime of the access token when it was issued. */
   lifetimeSeconds: number
   /** ISO 8601. */
   expiresAt: string
@@ -56,13 +56,13 @@ export interface Integration {
   /** Missing until the first refresh of an imported row. */
   account?: Account
   failure?: StoredFailure
-  /** Seconds until a new try is allowed; absent or ≤ 0: now. */
+  /** Time until a new try is allowed; absent or ≤ 0: now. */
   retryInSeconds?: number
-  /** Seconds the lease of a running refresh still holds; absent or ≤ 0: nobody holds one. */
+  /** How long the lease of a running refresh still holds; absent or ≤ 0: nobody holds one. */
   leaseInSeconds?: number
 }
 
-/** What the account page and `GET /integrations/:userId` show. No token in it. */
+/** What the account page and `GET /integrations/:userId` show. It holds no token. */
 export interface IntegrationSummary {
   id: string
   userId: string
@@ -79,14 +79,14 @@ export interface IntegrationSummary {
   failure?: StoredFailure
 }
 
-/** Seconds before its end at which a token counts as used up (design 1: the five-minute buffer). */
+/** A token with less life left is refreshed before it is handed out (docs/design.md#freshness). */
 export const DEFAULT_MIN_TTL_SECONDS = 300
-/** Longest `min_ttl` a caller may ask for, seconds (design 2.2). */
+/** The longest `min_ttl` that a caller may ask for (docs/design.md#freshness). */
 export const MAX_MIN_TTL_SECONDS = 1800
 
 /**
- * Whether the token can be handed out as it is. A `minTtlSeconds` (seconds) above half the token's lifetime is cut to that half:
- * otherwise a tenant with ten-minute tokens would cause a refresh on every read (design 2.2).
+ * Whether the token can be handed out as it is. A `minTtlSeconds` above half of the token's lifetime is cut to that
+ * half: otherwise a tenant with ten-minute tokens would cause a refresh on every read (docs/design.md#freshness).
  */
 export function isUsable(
   integration: Pick<Integration, 'remainingSeconds' | 'lifetimeSeconds'>,

@@ -2,21 +2,27 @@ import { Failure } from './failure.ts'
 import type { Clock, Due, IntegrationStore, KeepAliveDays, KeepAliveStore, Random } from './ports.ts'
 import type { Refresh } from './refresh.ts'
 
-// Keeps integrations alive that nobody uses for a while (design 2.3): Microsoft's refresh tokens die after 90 days without use. Every
-// replica may run it: what is renewed goes through the ordinary claim, so nothing is refreshed twice.
+// Keeps integrations alive that nobody uses for a while (docs/design.md#keep-alive): Microsoft's refresh tokens die
+// after 90 days without use. Every replica may run it: a renewal uses the ordinary claim, so nothing is refreshed
+// twice.
 
 /**
- * Renewals that one replica begins in a minute at most. The pause is PACE × 1.0 to 1.5, and the exchange comes on top: about 50,000 a day where
- * Microsoft answers in half a second, so one replica keeps two million integrations alive.
+ * Most renewals that one replica begins in a minute. The pause is RENEWAL_PAUSE_MS × 1.0 to 1.5, and the exchange comes
+ * on top: about 50,000 a day if Microsoft answers in half a second, so one replica keeps two million integrations
+ * alive.
  */
-const PER_MINUTE = 60
-/** Milliseconds between two renewals, before jitter: the budget, spread out. */
-const PACE = 60_000 / PER_MINUTE
+const RENEWALS_PER_MINUTE = 60
+/** Milliseconds between two renewals, before jitter. */
+const RENEWAL_PAUSE_MS = 60_000 / RENEWALS_PER_MINUTE
 /** Milliseconds between two sweeps, before jitter. What is due has weeks left. */
-const PAUSE = 3_600_000
-const PAGE = 60
+const SWEEP_PAUSE_MS = 3_600_000
+/** Milliseconds before the first sweep (at most), and between two sweeps if the last one did not finish. */
+const SHORT_SWEEP_PAUSE_MS = 60_000
+const PAGE_SIZE = 60
 
-/** What became of one integration. `skipped`: somebody else refreshed it, is at it, or it is gone. */
+/**
+ * The result for one integration. `skipped`: another process has refreshed it or is refreshing it, or it is deleted.
+ */
 export type RenewalResult = 'renewed' | 'failed' | 'skipped' | 'let_go'
 
 export interface Sweep {
@@ -24,7 +30,7 @@ export interface Sweep {
   failed: number
   skipped: number
   letGo: number
-  /** Why it ended: all done, nothing is sent to Microsoft now, it was told to stop, or our own database failed. */
+  /** Why it ended: all done, the breaker is open, its signal aborted, or our own database failed. */
   ended: 'done' | 'breaker' | 'stopped' | 'broken'
 }
 
@@ -37,7 +43,7 @@ export interface KeepAlivePorts {
   clock: Clock
   random: Random
   days: KeepAliveDays
-  /** `err`: what broke the sweep. */
+  /** `err`: the error that ended the sweep. */
   observe(
     event: { kind: 'renewal'; result: RenewalResult; userId: string } | ({ kind: 'sweep'; err?: unknown } & Sweep),
   ): void
@@ -45,8 +51,9 @@ export interface KeepAlivePorts {
 
 export interface KeepAlive {
   /**
-   * Goes once over everything that is due, oldest first, at most PER_MINUTE renewals a minute; before that, lets unused ones go. With the
-   * breaker open it tries one and stops: that one is sent only as the breaker's own probe. Never throws.
+   * Goes once over everything that is due, oldest first, with at most RENEWALS_PER_MINUTE; before that, lets unused
+   * integrations go. If the breaker is open it tries one and stops: that one is sent only as the breaker's own probe.
+   * Never throws.
    */
   sweep(signal: AbortSignal): Promise<Sweep>
   /** Sweeps until the signal aborts; a renewal that has begun is finished. */
@@ -63,27 +70,27 @@ export function createKeepAlive({
   days,
   observe,
 }: KeepAlivePorts): KeepAlive {
-  const jittered = (ms: number): number => ms * (1 + random.fraction() / 2)
+  const lengthened = (ms: number): number => ms * (1 + random.fraction() / 2)
 
-  /** Only where it still stands as it did: another replica reads the same list. */
-  async function renew(due: Due): Promise<{ result: RenewalResult; stopped: boolean }> {
+  /** Renews only what has not changed since it was found: another replica reads the same list. */
+  async function renew(due: Due): Promise<{ result: Exclude<RenewalResult, 'let_go'>; blocked: boolean }> {
     try {
       const integration = await integrations.read(due.userId)
       if (integration === undefined || integration.generation !== due.generation) return skipped
       if (integration.failure?.final === true || (integration.leaseInSeconds ?? 0) > 0) return skipped
-      const outcome = await refresh.renew(integration, uuid(random))
+      const outcome = await refresh.renew(integration, random.uuid())
       if (outcome === 'moved') return skipped
-      return { result: outcome === 'tokens' ? 'renewed' : 'failed', stopped: outcome === 'stopped' }
+      return { result: outcome === 'tokens' ? 'renewed' : 'failed', blocked: outcome === 'blocked' }
     } catch (error) {
-      // One row that does not open must not keep the others waiting.
-      if (error instanceof Failure && error.code === 'token_unreadable') return { result: 'failed', stopped: false }
+      // One row that does not open must not stop the sweep.
+      if (error instanceof Failure && error.code === 'token_unreadable') return { result: 'failed', blocked: false }
       throw error
     }
   }
 
   async function letUnusedGo(sweep: Sweep, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const users = await store.unused({ ...days, limit: PAGE })
+      const users = await store.unused({ ...days, limit: PAGE_SIZE })
       let gone = 0
       for (const userId of users) {
         if (signal.aborted) return
@@ -92,23 +99,23 @@ export function createKeepAlive({
         observe({ kind: 'renewal', result: 'let_go', userId })
       }
       sweep.letGo += gone
-      if (users.length < PAGE || gone === 0) return
+      if (users.length < PAGE_SIZE || gone === 0) return
     }
   }
 
   async function renewAll(sweep: Sweep, signal: AbortSignal): Promise<Sweep['ended']> {
     let from: Due | undefined
     for (;;) {
-      const page = await store.due({ ...days, limit: PAGE, ...(from === undefined ? {} : { from }) })
+      const page = await store.due({ ...days, limit: PAGE_SIZE, ...(from === undefined ? {} : { from }) })
       for (const due of shuffled(page, random)) {
         if (signal.aborted) return 'stopped'
-        const { result, stopped } = await renew(due)
-        sweep[result as 'renewed' | 'failed' | 'skipped']++
+        const { result, blocked } = await renew(due)
+        sweep[result]++
         observe({ kind: 'renewal', result, userId: due.userId })
-        if (stopped && !breakerClosed()) return 'breaker'
-        if (result !== 'skipped') await clock.sleep(jittered(PACE), signal)
+        if (blocked && !breakerClosed()) return 'breaker'
+        if (result !== 'skipped') await clock.sleep(lengthened(RENEWAL_PAUSE_MS), signal)
       }
-      if (page.length < PAGE) return 'done'
+      if (page.length < PAGE_SIZE) return 'done'
       from = page.at(-1)
     }
   }
@@ -120,7 +127,7 @@ export function createKeepAlive({
       await letUnusedGo(report, signal)
       report.ended = signal.aborted ? 'stopped' : await renewAll(report, signal)
     } catch (err) {
-      // The database is away or refuses a statement: the next sweep begins anew.
+      // The database is away or refuses a statement: the next sweep starts from the beginning.
       broken = { err }
     }
     observe({ kind: 'sweep', ...report, ...broken })
@@ -130,29 +137,21 @@ export function createKeepAlive({
   return {
     sweep,
     async run(signal) {
-      // Replicas that start together do not sweep together.
-      let pause = (PAUSE / 60) * random.fraction()
+      // A random pause first, so that replicas that start together do not sweep together.
+      let pauseMs = SHORT_SWEEP_PAUSE_MS * random.fraction()
       while (!signal.aborted) {
-        await clock.sleep(pause, signal)
+        await clock.sleep(pauseMs, signal)
         if (signal.aborted) return
         const { ended } = await sweep(signal)
-        pause = jittered(ended === 'done' ? PAUSE : PAUSE / 60)
+        pauseMs = lengthened(ended === 'done' ? SWEEP_PAUSE_MS : SHORT_SWEEP_PAUSE_MS)
       }
     },
   }
 }
 
-const skipped = { result: 'skipped', stopped: false } as const
+const skipped = { result: 'skipped', blocked: false } as const
 
-/** A random UUID (RFC 9562 5.4): Microsoft takes nothing else as `client-request-id`. */
-function uuid(random: Random): string {
-  const bytes = random.bytes(16)
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-}
-
-/** Two replicas with the same page begin at different ends of it. */
+/** Two replicas with the same page take its integrations in different orders. */
 function shuffled<T>(items: readonly T[], random: Random): T[] {
   return items
     .map((item) => ({ item, at: random.fraction() }))

@@ -1,33 +1,43 @@
+import type { KeyObject } from 'node:crypto'
 import type { CallerPermission } from './caller-permissions.ts'
-import type { FailureCode, MicrosoftError, Reason } from './failure.ts'
+import type { Actor, AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
-// What core asks of the world. Types only, each with its contract in words; joined to implementations in services.ts.
+// What core needs from outside. Types only, each with its contract in words. services.ts joins them to implementations.
 
 // ---- Microsoft -----------------------------------------------------------------------------------------------------
 
-/** What an answer from Microsoft to a refresh means for us (design 2.3). */
+/** What an answer from Microsoft to a refresh means for us (docs/design.md#verdicts). */
 export type Verdict =
   | { kind: 'tokens'; tokens: TokenSet }
-  /** Nothing is wrong with the authorization. `retryAfterSeconds` in seconds when Microsoft named it. */
+  /** Nothing is wrong with the authorization. `retryAfterSeconds`: Microsoft's Retry-After, if it sent one. */
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
-  /** `final`: no more tries. Otherwise a policy, a consent or an account state that may be cured elsewhere. */
+  /**
+   * `final`: the broker does not try again. Otherwise a policy, a consent or an account state that may be cured
+   * elsewhere.
+   */
   | { kind: 'reconnect'; reason: Reason; final: boolean; microsoft: MicrosoftError; claims?: string }
-  /** `everybody`: our credential, which concerns all (opens the breaker, marks nobody); else only this integration backs off. */
+  /**
+   * `everybody`: our credential, which concerns all users (opens the breaker, marks no row); else only this integration
+   * backs off.
+   */
   | { kind: 'misconfigured'; reason: Reason; everybody: boolean; microsoft: MicrosoftError }
 
-/** What an answer to a code exchange means for us. Tokens always come with a proven account and a refresh token. */
+/**
+ * What Microsoft's answer to a code exchange means for us. Tokens always come with a verified account and a refresh
+ * token.
+ */
 export type CodeVerdict =
   | { kind: 'tokens'; tokens: TokenSet & { refreshToken: string; account: Account } }
   | { kind: 'refused'; reason: Reason; microsoft: MicrosoftError; claims?: string }
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
   | { kind: 'misconfigured'; reason: Reason; microsoft: MicrosoftError }
 
-/** Leave to send one refresh. Given back unused with `release` when the row could not be claimed. */
+/** Permission to send one refresh. `release` gives it back unused if the row could not be claimed. */
 export interface Permit {
   release(): void
 }
-/** The breaker's word that nothing is to be sent now. `retryAfterSeconds` in seconds. */
+/** The breaker lets nothing through now. */
 export interface Pause {
   verdict: 'try_later' | 'misconfigured'
   reason: Reason
@@ -36,20 +46,18 @@ export interface Pause {
 
 export interface RefreshRequest {
   refreshToken: string
-  /** What the row was granted (design 2.1, Scopes). */
+  /** What the row was granted (docs/microsoft.md#scopes). */
   scopes: readonly string[]
-  /** Tenant of the stored account, if known: the token path to use. */
-  tenantId?: string
-  /** Stored account, if known: an id token for another one is not accepted. */
+  /** Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted. */
   account?: Account
-  /** Becomes Microsoft's `client-request-id`. */
+  /** Sent to Microsoft as `client-request-id`. */
   requestId: string
 }
 
 export interface AuthorizeRequest {
   state: string
   nonce: string
-  /** PKCE S256 challenge (RFC 7636 4.2). */
+  /** PKCE S256 challenge (RFC 7636 section 4.2). */
   codeChallenge: string
   prompt?: 'select_account'
   loginHint?: string
@@ -64,19 +72,46 @@ export interface CodeRequest {
   requestId: string
 }
 
+/** What a browser brought from Microsoft to the callback, as it came: each parameter at most once, nothing believed yet. */
+export interface CallbackParameters {
+  error?: string
+  errorSubcode?: string
+  /** Read for the AADSTS number, the ids and the time in it. Never kept: it can hold e-mail addresses. */
+  errorDescription?: string
+  errorUri?: string
+  adminConsent?: string
+}
+
+/** What an error in the callback means. */
+export interface CallbackRefusal {
+  reason: Reason
+  code: Extract<FailureCode, 'connect_refused' | 'microsoft_unavailable' | 'broker_misconfigured'>
+  microsoft: MicrosoftError
+}
+
+/** How an administrator's visit to Microsoft's approval page ended. `whoActs`: the reason's, or the administrator who is looking. */
+export type AdminConsentResult =
+  { approved: true } | { approved: false; reason: Reason; whoActs: Actor; microsoft: MicrosoftError }
+
 export interface Microsoft {
   authorizeUrl(request: AuthorizeRequest): string
+  /** Microsoft's page where an administrator approves for a whole organisation. `tenantId`: theirs, where it is known. */
+  adminConsentUrl(request: { state: string; tenantId?: string }): string
+  /** Pure. */
+  judgeCallback(parameters: CallbackParameters & { error: string }): CallbackRefusal
+  /** Pure. What comes back proves nothing: it decides what a page says. */
+  judgeAdminConsent(parameters: CallbackParameters): AdminConsentResult
   /** Asks the breaker. Cheap, no I/O. */
   admit(): Permit | Pause
-  /** Sends one refresh and judges the answer. Never throws for anything Microsoft or the network does; ends within 5 s. */
+  /** Sends one refresh and judges the answer. Never throws because of Microsoft or the network; ends within 5 s. */
   refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
-  /** Exchanges a code once. Never throws for anything Microsoft or the network does; never trips the breaker. */
+  /** Exchanges a code once. Never throws because of Microsoft or the network; never opens the breaker. */
   redeem(request: CodeRequest): Promise<CodeVerdict>
 }
 
 // ---- Vault ---------------------------------------------------------------------------------------------------------
 
-/** Which value of which row: bound into the sealed value, so that it opens nowhere else (design 4). */
+/** Names one value of one row. Bound into the sealed value, so that it opens nowhere else (docs/design.md#sealing). */
 export interface SealContext {
   table: 'oauth2_integration' | 'connect_session' | 'sealing_key'
   column: 'access_token' | 'refresh_token' | 'pkce_verifier' | 'code' | 'canary'
@@ -87,53 +122,62 @@ export interface SealContext {
 
 export interface Vault {
   seal(context: SealContext, plaintext: string): Buffer
-  /** Throws Failure `token_unreadable` when the value does not open here. */
+  /** Throws Failure `token_unreadable` if the value does not open with this context. */
   open(context: SealContext, sealed: Uint8Array): string
 }
 
 // ---- Stores --------------------------------------------------------------------------------------------------------
 
-/** A claimed row: this process alone may mark a failure for this generation until the lease ends (design 2.3). */
+/**
+ * A claimed row: until the lease ends, only this process may store a failure for this generation
+ * (docs/design.md#refresh).
+ */
 export interface Claim {
   refreshToken: string
   scopes: string[]
   account?: Account
   failures: number
-  /** Whether an earlier holder's lease had run out. */
+  /** An earlier holder's lease had expired. */
   takenOver: boolean
 }
 
-/** What a waiter needs to see change. All in seconds, by Postgres' clock. */
+/** What a waiter watches for changes. Seconds are by Postgres' clock. */
 export interface Progress {
   generation: number
   status: 'active' | 'reconnect_required'
   retryInSeconds?: number
   leaseInSeconds?: number
-  /** A refusal for good stands: there is nothing to wait for. */
+  /** A final refusal is stored: there is nothing to wait for. */
   final: boolean
 }
 
 export interface IntegrationStore {
   /**
-   * One statement; two where what is remembered of the user is no longer so. Undefined: not connected. `timeoutMs`: how long the caller waits,
-   * where that is less than a statement may take.
+   * One statement; two if the kept token set of the user is outdated. Undefined: not connected. `deadlineAt`: when the
+   * caller stops waiting, milliseconds of Clock.elapsed; then it fails with `database_unavailable`. Absent: the longest
+   * time of a statement.
    */
-  read(userId: string, timeoutMs?: number): Promise<Integration | undefined>
+  read(userId: string, deadlineAt?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
-   * Compare-and-set on generation, status, lease and retry_at; never of what is refused for good, nor of a row that somebody is writing now. `leaseSeconds` from
-   * now. `used`: a caller's read asked for it. Throws Failure `token_unreadable`, with the lease given back, when there is nothing to send.
+   * Compare-and-set on generation, status, lease and retry_at. Undefined: not claimed; so is a row that is finally
+   * refused or locked by another transaction. `leaseSeconds` from now. `used`: a caller's read needs it. Throws Failure
+   * `token_unreadable`, with the lease given back, if the refresh token does not open.
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
-   * Saves tokens `WHERE generation = $read`, whoever holds the lease; takes a new generation. `recovered`: the row was marked
-   * reconnect_required until now. Undefined: the row has moved on or is gone.
+   * Saves tokens if the row still has the generation that was read, even if the lease is lost; takes a new generation.
+   * `recovered`: the row was marked reconnect_required until now. Undefined: the row has another generation or is
+   * deleted.
    */
   saveTokens(
     integration: Integration,
     tokens: TokenSet,
   ): Promise<{ integration: Integration; recovered: boolean } | undefined>
-  /** Marks a failure only while generation and lease are still ours; releases the lease. False: discarded. `retryInSeconds` seconds; absent: no further tries. */
+  /**
+   * Stores a failure while generation and lease are still ours, and gives the lease back. False: discarded.
+   * `retryInSeconds` absent: no further tries.
+   */
   saveFailure(
     integration: Integration,
     owner: string,
@@ -141,34 +185,41 @@ export interface IntegrationStore {
     retryInSeconds?: number,
   ): Promise<boolean>
   /**
-   * Gives the lease back without a mark (the breaker's kind of failure), so that nobody tries again for `retryInSeconds` seconds. Then
-   * nothing is stored that would say why, a passing failure of an earlier try included; a refusal that stands does.
+   * Gives the lease back without storing a failure (our credential was refused), and lets nobody claim the row for
+   * `retryInSeconds`. A temporary failure of an earlier try is removed; an earlier refusal stays.
    */
   releaseLease(integration: Integration, owner: string, retryInSeconds: number): Promise<void>
-  /** Says that a caller asked for a refresh that was claimed without one. Writes only where that was last said over an hour ago. */
+  /**
+   * Records that a caller used the integration, for a refresh that was claimed without one. Writes at most once an
+   * hour.
+   */
   recordUse(integration: Integration): Promise<void>
   progress(id: string): Promise<Progress | undefined>
   /**
-   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks the account
-   * pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt. `ended`: the session was
-   * ended meanwhile (a disconnect), nothing is stored. `account_mismatch`: another account is stored and no switch was allowed.
+   * Ends a completing connect session by storing its tokens, all in one transaction: locks or creates the row, checks
+   * the account pin, takes a new generation, writes the event, ends the browser sessions that have no other attempt.
+   * `ended`: the session was ended meanwhile (a disconnect), nothing is stored. What is written is decided by
+   * `judgeConnect` (connect-decision.ts). Resolves with the connect session as it was ended.
    */
   connect(input: {
     session: ConnectSession
     tokens: TokenSet & { refreshToken: string; account: Account }
-  }): Promise<ConnectOutcome | 'ended'>
-  /** Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False: there was none. */
+  }): Promise<EndedConnectSession | 'ended'>
+  /**
+   * Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False:
+   * there was none.
+   */
   disconnect(userId: string, caller: string): Promise<boolean>
   /** A page of all integrations, ordered by user id, from the one after `after` on. */
   list(input: { after?: string; limit: number }): Promise<IntegrationSummary[]>
 }
 
-/** An integration whose refresh token must be used before it dies, as it stood when it was looked for. */
+/** An integration whose refresh token must be used before it expires, as it was when it was selected. */
 export interface Due {
   id: string
   userId: string
   generation: number
-  /** As Postgres wrote it. With the id it says how far a reader has come. */
+  /** ISO 8601 with microseconds. With the id it is the position of a reader. */
   refreshedAt: string
 }
 
@@ -176,28 +227,37 @@ export interface Due {
 export interface KeepAliveDays {
   /** Since the last refresh: due. */
   afterDays: number
-  /** Since a caller's last read: not refreshed any more, let go. */
+  /** Since a caller's last read: unused; it is no longer refreshed, and deleted. */
   letGoAfterDays: number
 }
 
-/** How many integrations. Those that Microsoft has refused for good count in `all` and `unused` only: nothing keeps them alive. */
+/**
+ * Numbers of integrations. Those that Microsoft has refused for good count only in `all` and `unused`: nothing keeps
+ * them alive.
+ */
 export interface KeepAliveForecast {
   all: number
   due: number
   unused: number
-  /** Would die within so many days if nobody refreshed them: a refresh token dies 90 days after its last use (entra.md 3). */
+  /**
+   * Would die within so many days if nobody refreshed them: a refresh token expires 90 days after its last use
+   * (docs/microsoft.md#lifetimes).
+   */
   diesWithin: { days: 7 | 30 | 90; count: number }[]
 }
 
 export interface KeepAliveStore {
   /**
-   * A page of what is due, oldest first, from `from` on. Left out: refused for good, unused, being refreshed, backing off, and what
-   * has failed within the last day.
+   * A page of integrations that are due, oldest first, after `from`. Left out: those that are refused for good, unused,
+   * being refreshed or backing off, and those that failed within the last day.
    */
   due(input: KeepAliveDays & { limit: number; from?: Due }): Promise<Due[]>
   /** User ids of integrations that no caller has read for `letGoAfterDays`. */
   unused(input: KeepAliveDays & { limit: number }): Promise<string[]>
-  /** Deletes one that is still unused and writes the event, in one transaction. False: a caller has read it meanwhile, or it is gone. */
+  /**
+   * Deletes an integration that is still unused and writes the event, in one transaction. False: it was read meanwhile,
+   * or is gone.
+   */
   letGo(userId: string, days: KeepAliveDays): Promise<boolean>
   forecast(days: KeepAliveDays): Promise<KeepAliveForecast>
 }
@@ -205,15 +265,15 @@ export interface KeepAliveStore {
 export type ConnectIntent = 'connect' | 'manage'
 
 /**
- * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being redeemed ·
- * connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
+ * created: ticket not opened · authorizing: sent to Microsoft · received: code sealed, not redeemed · completing: being
+ * redeemed · connected | refused | expired: over, outcome stored. A manage session goes from created to opened.
  */
 export type ConnectSessionStatus =
   'created' | 'opened' | 'authorizing' | 'received' | 'completing' | 'connected' | 'refused' | 'expired'
 
 export interface ConnectOutcome {
   result: 'connected' | 'reconnected' | 'refused'
-  reason?: Reason
+  reason?: AnyReason
   /** The caller-facing failure code when refused. */
   code?: FailureCode
   /** The account that was chosen at Microsoft. */
@@ -235,11 +295,13 @@ export interface ConnectSession {
   browserSession?: Buffer
   /** ISO 8601. */
   createdAt: string
-  /** ISO 8601: when the present step runs out. */
+  /** ISO 8601: when the current step runs out. */
   expiresAt: string
   /** By Postgres' clock. */
   expired: boolean
 }
+
+export type EndedConnectSession = ConnectSession & { outcome: ConnectOutcome }
 
 export interface ConnectSessionStore {
   create(input: {
@@ -256,20 +318,23 @@ export interface ConnectSessionStore {
   /** ISO 8601: since when the user's newest attempt is at Microsoft; undefined when none is. */
   pendingSince(userId: string): Promise<string | undefined>
   /**
-   * Spends the ticket once, or restarts an attempt of the same browser session that has not come back yet. Undefined: it is spent
-   * elsewhere, over or expired. `ttlSeconds` seconds.
+   * Spends the ticket of this session once, or restarts an attempt of the same browser session that has not come back
+   * yet. One UPDATE. Undefined: the ticket was spent elsewhere, or the session is over or expired.
    */
   authorize(input: {
-    ticketHash: Buffer
+    session: Pick<ConnectSession, 'id' | 'userId'>
     browserSession: Buffer
     stateHash: Buffer
     nonce: string
     codeVerifier: string
     ttlSeconds: number
   }): Promise<ConnectSession | undefined>
-  /** A manage ticket: spent once by one browser session. */
-  open(input: { ticketHash: Buffer; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
-  /** One UPDATE consumes the state (design 2.1): undefined when it was used, is foreign to this browser or too late. Seals the code. */
+  /** Spends the manage ticket of this session once, for one browser session. One UPDATE. */
+  open(input: { id: string; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
+  /**
+   * One UPDATE consumes the state (docs/security.md#one-time-values). Undefined: used, of another browser, or too late.
+   * Seals the code.
+   */
   receiveCode(input: {
     stateHash: Buffer
     browserSession: Buffer
@@ -283,55 +348,57 @@ export interface ConnectSessionStore {
     outcome: ConnectOutcome
   }): Promise<ConnectSession | undefined>
   /**
-   * received → completing, once. Undefined: not in that state any more. A process that dies in it leaves it to run out within a minute.
-   * `reveal` opens what was sealed; throws Failure `token_unreadable`.
+   * received → completing, once. Undefined: no longer in that state. If the process dies meanwhile, the session runs
+   * out within a minute. `reveal` opens what was sealed; throws Failure `token_unreadable`.
    */
   beginCompletion(
     id: string,
   ): Promise<{ session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string } } | undefined>
-  /** Ends a completing session that brought nothing. A connected one is ended by IntegrationStore.connect. */
+  /** Ends a completing session without tokens. IntegrationStore.connect ends one with tokens. */
   refuse(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
 }
 
-/** What @fastify/session keeps, named by a hash of its id: a copy of the table opens no session. */
+/** What @fastify/session keeps, under a hash of its id: a copy of the table opens no session. */
 export interface BrowserSessionStore {
   get(idHash: Buffer): Promise<Record<string, unknown> | undefined>
-  /** `ttlSeconds` seconds from now. Of an id that is there it adds or replaces members, as `update` does. */
+  /** If the id exists, it adds or replaces members, as `update` does. */
   create(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttlSeconds: number): Promise<void>
-  /** Adds members to what is there, or replaces them; none is removed. One that was ended meanwhile stays ended. */
+  /** Adds or replaces members; removes none. A session that was ended meanwhile stays ended. */
   update(idHash: Buffer, data: Record<string, unknown>, userId: string | undefined, ttlSeconds: number): Promise<void>
-  /** Ends a session that knows a user; another one runs out by itself. */
+  /** Ends a session that knows a user. An anonymous session stays until it expires. */
   destroy(idHash: Buffer): Promise<void>
-  /** Everything browsers of this user still hold. */
+  /** Ends all browser sessions and connect sessions of this user. */
   endAllOf(userId: string): Promise<void>
 }
 
 export interface NonceStore {
-  /** Inserts; false when it was there: a replay. `ttlSeconds` seconds. */
+  /** Inserts the key. False: it was there already (a replay). */
   consume(replayKey: Buffer, ttlSeconds: number): Promise<boolean>
 }
 
-// ---- The rest of the world -----------------------------------------------------------------------------------------
+// ---- Time and chance -----------------------------------------------------------------------------------------------
 
 export interface Clock {
-  /** Milliseconds since the epoch: for signatures and log lines, never for stored times. */
+  /** Milliseconds since the epoch: for signatures and log lines, never for stored times (docs/design.md#time). */
   now(): number
-  /** Milliseconds, monotonic. */
+  /** Milliseconds, monotonic. Deadlines (`deadlineAt`) are points of this time. */
   elapsed(): number
-  /** Resolves after `ms` milliseconds, or at once when the signal aborts. */
+  /** Resolves after `ms`, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
 export interface Random {
-  /** Bytes from a CSPRNG. */
+  /** Bytes from a cryptographically secure generator. */
   bytes(size: number): Buffer
+  /** A random UUID (RFC 9562 section 5.4): Microsoft takes nothing else as `client-request-id`. */
+  uuid(): string
   /** Uniform in [0, 1). For jitter only. */
   fraction(): number
 }
 
 // ---- Signed requests -----------------------------------------------------------------------------------------------
 
-/** A request as it came over the wire. */
+/** A request as it arrived. */
 export interface WireRequest {
   method: string
   /** Raw request target. */
@@ -340,21 +407,25 @@ export interface WireRequest {
   rawHeaders: readonly string[]
 }
 
-/** A request whose signature holds. */
+/** A request whose signature is valid: plain data. `RequestSignatures` has the functions that use it. */
 export interface SignedRequest {
-  caller: { name: string; permissions: ReadonlySet<CallerPermission>; strictReplay: boolean }
-  keyId: string
-  /** Notes the nonce at this replica, once nothing else stands against the request. Refused: it was noted before, or no room is left. */
-  remember(): RefusedRequest | undefined
-  /** For the table shared by all replicas, and the seconds it has to be remembered. */
-  replayKey(): Buffer
-  replayTtlSeconds: number
-  /** Whether these raw bytes are the body that was signed (RFC 9530): at least one sha-256 or sha-512, and every one of them right. */
-  bodyMatches(body: Buffer): boolean
-  /** Header fields of an answer that its signature covers where they are there; lower case. */
-  answerFields: readonly string[]
-  /** Header fields that sign an answer to this very request; none where the caller wants none. `headers`: those of `answerFields`. */
-  signAnswer(answer: { status: number; headers: Record<string, string>; body: string | Buffer }): Record<string, string>
+  readonly caller: {
+    readonly name: string
+    readonly permissions: ReadonlySet<CallerPermission>
+    /** The nonces of its GETs too are checked against all replicas. */
+    readonly strictReplay: boolean
+    readonly signResponses: boolean
+  }
+  readonly key: { readonly keyId: string; readonly algorithm: 'hmac-sha256' | 'ed25519'; readonly key: KeyObject }
+  readonly nonce: string
+  /** Seconds since the epoch. */
+  readonly expires: number
+  /** The time that `expires` was compared with, in milliseconds since the epoch. */
+  readonly checkedAtMs: number
+  /** The whole value of its Signature-Input field. */
+  readonly signatureInput: string
+  /** The covered components with their values. */
+  readonly covered: readonly (readonly [component: string, value: string])[]
 }
 
 export interface RefusedRequest {
@@ -362,11 +433,26 @@ export interface RefusedRequest {
   /** For the log only. */
   detail: string
   keyId?: string
-  /** The signature held, so the answer can be signed. Never where a nonce was seen before. */
+  /** The signature is valid, so the answer can be signed. Never set for a nonce that was seen before. */
   answerable?: SignedRequest
 }
 
+/** Signatures of requests and answers (docs/design.md#signed-requests). Every function is synchronous and does not throw. */
 export interface RequestSignatures {
-  /** Design 3. Synchronous, does not throw. */
+  /** The header fields that the signature of an answer covers where the answer has them; lower case. */
+  readonly answerFields: readonly string[]
   check(request: WireRequest): { signed: SignedRequest } | { refused: RefusedRequest }
+  /** Remembers the nonce at this replica. Returns the refusal if it was seen before, or if the memory is full. */
+  rememberNonce(signed: SignedRequest): RefusedRequest | undefined
+  /** The key of the nonce in the table that all replicas share. */
+  replayKey(signed: SignedRequest): Buffer
+  /** Seconds that the table must keep it: until the request can no longer be accepted. */
+  replayTtlSeconds(signed: SignedRequest): number
+  /** Whether these raw bytes have the signed digest (RFC 9530): at least one sha-256 or sha-512, and every one of them matches. */
+  bodyMatches(signed: SignedRequest, body: Buffer): boolean
+  /** The header fields that sign an answer to this request; none if the caller wants none. `headers`: those of `answerFields`. */
+  signAnswer(
+    signed: SignedRequest,
+    answer: { status: number; headers: Record<string, string>; body: string | Buffer },
+  ): Record<string, string>
 }

@@ -2,50 +2,52 @@ import { Failure, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
 import {
+  answerOrThrow,
+  blockedBy,
+  blockedByCredential,
   blockedByRow,
   CREDENTIAL_RELEASE_SECONDS,
-  blockedByCredential,
-  REFRESH_IN_PROGRESS,
+  failureToStore,
   isLaterThan,
   jittered,
-  answerOrThrow,
-  failureToStore,
-  blockedBy,
-  type RefusedVerdict,
+  REFRESH_IN_PROGRESS,
   type Blocked,
+  type RefusedVerdict,
+  type TokenAnswer,
 } from './blocked.ts'
 
-// The product in one file (design 2.3): usable → back-off → join → claim → send → judge → save or yield. At most one lease
-// holder per generation, and a loser can never hurt a winner, because every write names the generation it read.
+// The product in one file (docs/design.md#refresh): usable? → back-off? → join → claim → send → judge → save or record
+// the refusal. At most one process holds the lease of a generation. One that lost its lease cannot harm the new holder,
+// because every write names the generation that was read.
 
-/** Seconds a claim holds: longer than Microsoft's 5 s time-out, shorter than a caller's default patience of 8 s. */
+/**
+ * Seconds a claim holds: longer than the 5 s that an exchange with Microsoft may take, shorter than a caller's default
+ * deadline of 8 s.
+ */
 export const LEASE_SECONDS = 7
-/** Milliseconds between two looks at a row that somebody else is refreshing: 50 to 250 with jitter. */
+/** Milliseconds between two looks at a row that another process is refreshing: 50 to 250 with jitter. */
 const POLL_MS = { first: 65, last: 200 }
-/** Looks at a row that nobody holds and that cannot be claimed all the same, because somebody is writing it: about as long as a query may take. */
+/**
+ * Tries to claim a row that has no lease and still cannot be claimed, because another transaction has locked it:
+ * together about as long as a statement may take.
+ */
 const MAX_CLAIM_ATTEMPTS = 40
-/** Milliseconds between two tries to save what could not be saved at once. */
+/** Milliseconds between two tries to save tokens that could not be saved at once. */
 const SAVE_RETRY_MS = { first: 250, last: 1_000 }
-/** Milliseconds a shutdown waits for such saves; then the stored refresh token has to do. */
+/** Milliseconds that a shutdown waits for such a save. After that, the refresh token in the row has to do. */
 const SAVE_AT_SHUTDOWN_MS = 20_000
-/** Milliseconds the row may take to be read at least, however little patience is left. */
+/** Milliseconds that reading the row may take, even if the deadline is nearer. */
 const MIN_READ_MS = 100
 
 export interface TokenRequest {
   userId: string
-  /** Seconds of life the token must at least have. */
+  /** Seconds that the token must still live. */
   minTtlSeconds: number
-  /** Milliseconds the caller waits. */
-  deadlineMs: number
-  /** The generation that failed for the caller: only a later one will do. */
+  /** When the caller stops waiting: milliseconds of Clock.elapsed. */
+  deadlineAt: number
+  /** The generation that failed for the caller: only a later one is an answer. */
   after?: number
   requestId: string
-}
-
-export interface TokenAnswer {
-  integration: Integration
-  /** The token still works but could not be refreshed. `retryAfterSeconds` in seconds. */
-  degraded?: { reason: Reason; retryAfterSeconds?: number }
 }
 
 /** What happened, for metrics and the log. Never holds a token. */
@@ -61,15 +63,18 @@ export type RefreshEvent =
       correlationId?: string
     }
   | { kind: 'joined' | 'waited' | 'lease_taken_over'; integrationId: string }
-  /** Microsoft's answer came after the row had moved on or gone: nothing of it was written. */
+  /** Microsoft's answer came after the row had changed or was deleted: nothing of it was written. */
   | { kind: 'discarded'; integrationId: string; what: 'tokens' | 'refusal' }
-  /** A refusal was cured elsewhere: the integration works again without a reconnect. */
+  /** The integration was refused before and works again without a reconnect. */
   | { kind: 'recovered'; integrationId: string; userId: string }
-  /** The row was marked while this process held its new tokens: the user was told to reconnect by our mistake. Must never happen. */
+  /**
+   * Another process marked the row while this one held its new tokens: the user was asked to reconnect by mistake. Must
+   * never happen.
+   */
   | { kind: 'false_reconnect'; integrationId: string; userId: string }
-  /** Tokens of Microsoft could not be saved; it is tried again. */
+  /** New tokens could not be saved; the broker tries again. */
   | { kind: 'save_failed'; integrationId: string; userId: string; code: FailureCode }
-  /** They never were (a lost rotation): the process ended first. Must never happen. */
+  /** New tokens were never saved, because the process ended first: a rotation is lost. Must never happen. */
   | { kind: 'save_given_up'; integrationId: string; userId: string; code: FailureCode }
 
 export interface RefreshPorts {
@@ -78,34 +83,40 @@ export interface RefreshPorts {
   clock: Clock
   random: Random
   observe(event: RefreshEvent): void
-  /** Goes around each flight, for traces; absent: nothing does. */
-  traced?<T extends { kind: string }>(fly: () => Promise<T>): Promise<T>
+  /** Wraps each flight in a trace. Absent: no traces. */
+  traced?<T extends { kind: string }>(refreshOnce: () => Promise<T>): Promise<T>
 }
 
 type RefreshOutcome =
-  /** `at`: the clock's milliseconds when `remaining` was true. `saving`: ends when they are saved, where that did not work at once. */
+  /**
+   * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `saving`: ends when tokens that could not be
+   * saved at once are.
+   */
   | { kind: 'tokens'; integration: Integration; at: number; saving?: Promise<void> }
-  | { kind: 'stopped'; stop: Blocked }
+  | { kind: 'blocked'; blocked: Blocked }
   | { kind: 'broken'; failure: Failure }
-  /** The row changed under us: read it again. */
+  /** The row has changed: read it again. */
   | { kind: 'moved' }
 
+/** One refresh that is running in this process. */
 interface Flight {
-  /** A caller's read takes part: it has been said that the integration is used. */
+  /** A caller waits for it, and the use of the integration has been recorded. */
   used: boolean
   outcome: Promise<RefreshOutcome>
-  /** Resolves when nothing is left to do, the saving included. */
+  /** Resolves when nothing is left to do, saving included. */
   settled: Promise<void>
 }
 
 export interface Refresh {
   /**
-   * The best token that can be had within the deadline: fresh, else the still valid one marked `degraded`.
+   * The best token that can be had before the deadline: a fresh one, else the still valid one marked `degraded`.
    * Throws Failure `not_connected`, `reconnect_required`, `microsoft_unavailable`, `broker_misconfigured`,
-   * `database_unavailable` or `token_unreadable` only when there is no valid token (with `after`: no valid later one).
+   * `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`: no valid later one).
    */
   tokenFor(request: TokenRequest): Promise<TokenAnswer>
-  /** Refreshes without a caller (keep-alive), by the same claim. Resolves with what came of it; never throws. */
+  /**
+   * Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws.
+   */
   renew(integration: Integration, requestId: string): Promise<RefreshOutcome['kind']>
   /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
   drain(): Promise<void>
@@ -117,39 +128,41 @@ export function createRefresh({
   clock,
   random,
   observe,
-  traced = (fly) => fly(),
+  traced = (refreshOnce) => refreshOnce(),
 }: RefreshPorts): Refresh {
   const flights = new Map<string, Flight>()
   let drainingSince = Infinity
 
-  async function tokenFor({ userId, minTtlSeconds, deadlineMs, after, requestId }: TokenRequest): Promise<TokenAnswer> {
-    const deadline = clock.elapsed() + deadlineMs
+  async function tokenFor({ userId, minTtlSeconds, deadlineAt, after, requestId }: TokenRequest): Promise<TokenAnswer> {
     for (;;) {
-      const integration = await integrations.read(userId, Math.max(MIN_READ_MS, deadline - clock.elapsed()))
+      const integration = await integrations.read(userId, Math.max(deadlineAt, clock.elapsed() + MIN_READ_MS))
       if (integration === undefined) throw new Failure('not_connected')
       if (isLaterThan(integration, after) && isUsable(integration, minTtlSeconds)) return { integration }
 
       const readAt = clock.elapsed()
       const stored = () => aged(integration, readAt)
-      const stop = blockedByRow(integration)
-      if (stop !== undefined) return answerOrThrow(stored(), after, stop)
+      const blocked = blockedByRow(integration)
+      if (blocked !== undefined) return answerOrThrow(stored(), after, blocked)
 
-      const outcome = await within(deadline, join(integration, true, requestId))
+      const outcome = await before(deadlineAt, join(integration, true, requestId))
       switch (outcome?.kind) {
         case 'tokens':
           return handOut(outcome)
-        case 'stopped':
-          return answerOrThrow(stored(), after, outcome.stop)
+        case 'blocked':
+          return answerOrThrow(stored(), after, outcome.blocked)
         case 'broken':
           return answerOrThrow(stored(), after, outcome.failure)
         case 'moved':
-          if (clock.elapsed() < deadline) continue
+          if (clock.elapsed() < deadlineAt) continue
       }
       return answerOrThrow(stored(), after, REFRESH_IN_PROGRESS)
     }
   }
 
-  /** One flight per integration and generation in this process: a forced refresh can join a plain one and still get a later token. */
+  /**
+   * One flight per integration and generation in this process: a forced refresh can join a plain one and still get a
+   * later token.
+   */
   function join(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
     const key = `${integration.id}:${integration.generation}`
     const running = flights.get(key)
@@ -171,10 +184,10 @@ export function createRefresh({
   }
 
   async function refreshOnce(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
-    for (let looks = 0; looks < MAX_CLAIM_ATTEMPTS; looks++) {
+    for (let attempts = 0; attempts < MAX_CLAIM_ATTEMPTS; attempts++) {
       const permit = microsoft.admit()
-      if (isPause(permit)) return { kind: 'stopped', stop: permit }
-      // A new name for every claim: a flight that outlived its lease must not pass for the next holder.
+      if (isPause(permit)) return { kind: 'blocked', blocked: permit }
+      // A new owner for every claim: a flight that outlived its lease must not be taken for the next holder.
       const owner = random.bytes(12).toString('base64url')
       let claim: Claim | undefined
       try {
@@ -185,19 +198,19 @@ export function createRefresh({
       }
       if (claim !== undefined) return send(integration, claim, owner, permit, requestId)
       permit.release()
-      // Whoever holds the lease may be keeping it alive, and does not know of this caller.
+      // The holder of the lease may be a keep-alive, which does not know that a caller waits.
       if (used) await recordUse(integration)
       if (await waitForChange(integration)) return { kind: 'moved' }
     }
     throw new Failure('database_unavailable', { detail: 'row locked' })
   }
 
-  /** No read fails for this: while it lasts, further ones will say so again. */
+  /** A read never fails because of this: a later read will record it. */
   async function recordUse(integration: Integration): Promise<void> {
     await integrations.recordUse(integration).catch(() => {})
   }
 
-  /** From here on nothing stops the refresh: it is finished and saved even when every caller has left. */
+  /** From here on nothing stops the refresh: it is finished and saved even if every caller has left. */
   async function send(
     integration: Integration,
     claim: Claim,
@@ -206,18 +219,18 @@ export function createRefresh({
     requestId: string,
   ): Promise<RefreshOutcome> {
     if (claim.takenOver) observe({ kind: 'lease_taken_over', integrationId: integration.id })
-    const began = clock.elapsed()
+    const sentAt = clock.elapsed()
     const { refreshToken, scopes, account } = claim
     const verdict = await microsoft.refresh(
-      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account, tenantId: account.tenantId }) },
+      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account }) },
       permit,
     )
-    observe(sentEvent(integration, verdict, (clock.elapsed() - began) / 1000))
+    observe(sentEvent(integration, verdict, (clock.elapsed() - sentAt) / 1000))
     if (verdict.kind === 'tokens') return save(integration, verdict.tokens)
     return recordRefusal(integration, owner, verdict, claim.failures)
   }
 
-  /** Saves whoever holds the lease by now. Where Postgres does not take them, the waiters get what Microsoft gave all the same. */
+  /** Saves even if the lease is lost. If Postgres does not take the tokens, the waiters still get them. */
   async function save(integration: Integration, tokens: TokenSet): Promise<RefreshOutcome> {
     const answeredAt = clock.elapsed()
     try {
@@ -241,17 +254,20 @@ export function createRefresh({
       observe({ kind: 'discarded', integrationId: id, what: 'tokens' })
       return { kind: 'moved' }
     }
-    // Whoever marked a row that was active when we claimed it did so while its new tokens were on their way to us.
+    // A row that was active when it was claimed was marked while its new tokens were on their way.
     if (saved.recovered)
       observe({ kind: integration.status === 'active' ? 'false_reconnect' : 'recovered', integrationId: id, userId })
     return { kind: 'tokens', integration: saved.integration, at: clock.elapsed() }
   }
 
-  /** Tries until the row is saved or has moved on. Meanwhile the flight stays joinable: who reads here gets these tokens. */
+  /**
+   * Tries until the row is saved or has changed. The flight stays joinable meanwhile: callers who read here get these
+   * tokens.
+   */
   async function saveLater(integration: Integration, tokens: TokenSet, answeredAt: number): Promise<void> {
     const { id, userId } = integration
-    for (let pause = SAVE_RETRY_MS.first; ; pause = Math.min(pause * 2, SAVE_RETRY_MS.last)) {
-      await clock.sleep(jittered(pause, random))
+    for (let pauseMs = SAVE_RETRY_MS.first; ; pauseMs = Math.min(pauseMs * 2, SAVE_RETRY_MS.last)) {
+      await clock.sleep(jittered(pauseMs, random))
       try {
         await saveOnce(integration, { ...tokens, elapsedMs: tokens.elapsedMs + (clock.elapsed() - answeredAt) })
         return
@@ -262,7 +278,7 @@ export function createRefresh({
     }
   }
 
-  /** Marks what the refusal means, but only while the lease is still ours; then gives the lease back. */
+  /** Stores what the refusal means, but only while the lease is still ours; then gives the lease back. */
   async function recordRefusal(
     integration: Integration,
     owner: string,
@@ -271,19 +287,22 @@ export function createRefresh({
   ): Promise<RefreshOutcome> {
     if (refusal.kind === 'misconfigured' && refusal.everybody) {
       await integrations.releaseLease(integration, owner, CREDENTIAL_RELEASE_SECONDS)
-      return { kind: 'stopped', stop: blockedByCredential(refusal) }
+      return { kind: 'blocked', blocked: blockedByCredential(refusal) }
     }
     const { failure, retryInSeconds } = failureToStore(integration, refusal, failures, random)
     if (await integrations.saveFailure(integration, owner, failure, retryInSeconds))
-      return { kind: 'stopped', stop: blockedBy(failure, retryInSeconds) }
+      return { kind: 'blocked', blocked: blockedBy(failure, retryInSeconds) }
     observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
     return { kind: 'moved' }
   }
 
-  /** One poller per process and integration. True: there is something new to read. False: nobody holds the lease any more. */
+  /**
+   * One poller per process and integration. True: the row has changed, read it. False: the lease has ended, claim
+   * again.
+   */
   async function waitForChange({ id, generation, status }: Integration): Promise<boolean> {
     observe({ kind: 'waited', integrationId: id })
-    for (let pause = POLL_MS.first; ; pause = Math.min(pause * 1.5, POLL_MS.last)) {
+    for (let pauseMs = POLL_MS.first; ; pauseMs = Math.min(pauseMs * 1.5, POLL_MS.last)) {
       const now = await integrations.progress(id)
       if (
         now === undefined ||
@@ -293,26 +312,26 @@ export function createRefresh({
         isAhead(now.retryInSeconds)
       )
         return true
-      await clock.sleep(jittered(pause, random))
+      await clock.sleep(jittered(pauseMs, random))
       if (!isAhead(now.leaseInSeconds)) return false
     }
   }
 
-  /** Undefined: the deadline (the clock's milliseconds) came first. The work goes on. */
-  async function within<T>(deadline: number, work: Promise<T>): Promise<T | undefined> {
+  /** Undefined: the deadline came first. The work goes on. */
+  async function before<T>(deadlineAt: number, work: Promise<T>): Promise<T | undefined> {
     const done = new AbortController()
     try {
       return await Promise.race([
         work,
-        clock.sleep(Math.max(0, deadline - clock.elapsed()), done.signal).then(() => undefined),
+        clock.sleep(Math.max(0, deadlineAt - clock.elapsed()), done.signal).then(() => undefined),
       ])
     } finally {
-      // With a reason: without one an error with its stack is made.
+      // With a reason, because without one an Error with its stack is made.
       done.abort('done')
     }
   }
 
-  /** Those that were saved are fresh; those that could not be for a long time may have run out. */
+  /** Saved tokens are fresh. Tokens that could not be saved for a long time may have expired. */
   function handOut({ integration, at }: Extract<RefreshOutcome, { kind: 'tokens' }>): TokenAnswer {
     const answer = { integration: aged(integration, at) }
     if (!isStillValid(answer.integration))
@@ -320,6 +339,7 @@ export function createRefresh({
     return answer
   }
 
+  /** The same integration now. `since`: when its `remainingSeconds` was right. */
   function aged(integration: Integration, since: number): Integration {
     return { ...integration, remainingSeconds: integration.remainingSeconds - (clock.elapsed() - since) / 1000 }
   }
@@ -341,7 +361,10 @@ const isAhead = (seconds: number | undefined): boolean => seconds !== undefined 
 const asFailure = (error: unknown): Failure =>
   error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
 
-/** Tokens without a row: their generation is not known yet, so they keep the number of the set they replace; Postgres' clock is the row's. */
+/**
+ * An integration with tokens that are not saved yet. Their generation is not known, so it keeps the number of the set
+ * that they replace. `expiresAt` is moved from the row's, so that it stays by Postgres' clock (docs/design.md#time).
+ */
 function unsaved(
   integration: Integration,
   { accessToken, scopes, expiresInSeconds, elapsedMs }: TokenSet,

@@ -1,28 +1,34 @@
 import { Failure } from '../core/failure.ts'
 import type { Database, Parameter, RawRow } from './client.ts'
 
-/** Most questions of one statement; a power of two. */
+/** Most queries in one statement; a power of two. */
 export const MAX_BATCH = 32
-/** Statements under way at once. Two: while Postgres works on one, the answers of the other are worked on here. */
+/**
+ * Statements sent and not yet answered. Two: while Postgres works on one, this process works on the answer of the
+ * other.
+ */
 const MAX_CONCURRENT = 2
 
 export interface BatchOptions<Ask, Row> {
   database: Database
-  /** How it is sent. */
+  /** Which method of Database sends it. */
   via: 'query' | 'read'
-  /** The SQL for so many questions, whose parameters stand one after the other. A question may be in it several times. */
-  statement(questions: number): string
+  /** The SQL for so many queries, whose parameters follow one another. The same query may be in it several times. */
+  statement(queries: number): string
   parameters(ask: Ask): readonly Parameter[]
-  /** By which question and row find each other. Questions of the same name are asked once. */
+  /** The key by which a query and its row find each other. Queries with the same key are sent once. */
   keyOf(ask: Ask): string
   keyOfRow(row: Row): string
 }
 
 /**
- * What is asked of Postgres at the same time goes there as one statement: what a statement costs on both sides is most of what a quick one
- * costs (bench/README.md). While AT_ONCE are under way, more gather. Resolves with the row that answers a question, or undefined; fails as
- * the statement does, and not later than a statement may take. A question is never answered by a statement that was sent before it was
- * asked. Only for statements that wait for no lock: one that does would hold up what is asked after it.
+ * Sends queries that are asked at the same time as one statement, because most of the cost of a quick statement is the
+ * same for one row and for many (docs/decisions/0002-shared-statements.md). While MAX_CONCURRENT statements are
+ * running, further queries are collected for the next one.
+ *
+ * Resolves with the row that answers the query, or undefined. Fails as the statement does, at `deadlineAt`, or after
+ * `database.timeoutMs`. A query is never answered by a statement that was sent before it was asked. Use it only for
+ * statements that wait for no lock: one that waits would hold up the queries after it.
  */
 export function batched<Ask, Row extends RawRow>({
   database,
@@ -31,35 +37,35 @@ export function batched<Ask, Row extends RawRow>({
   parameters,
   keyOf,
   keyOfRow,
-}: BatchOptions<Ask, Row>): (ask: Ask) => Promise<Row | undefined> {
-  interface Question extends PromiseWithResolvers<Row | undefined> {
+}: BatchOptions<Ask, Row>): (ask: Ask, deadlineAt?: number) => Promise<Row | undefined> {
+  interface Query extends PromiseWithResolvers<Row | undefined> {
     readonly ask: Ask
-    /** Milliseconds of `performance.now()`. */
-    readonly since: number
+    /** When the first who asked it must have an answer, unless `deadlineAt` said earlier. */
+    readonly endsAt: number
   }
-  // The driver knows a prepared statement by its text. Few sizes, so that few are prepared.
+  // The driver recognizes a prepared statement by its text. Few sizes, so that few statements are prepared.
   const texts = Array.from({ length: Math.log2(MAX_BATCH) + 1 }, (_, exponent) => statement(2 ** exponent))
-  const gathering = new Map<string, Question>()
-  let underWay = 0
+  const collected = new Map<string, Query>()
+  let running = 0
 
   function send(): void {
-    while (gathering.size > 0 && underWay < MAX_CONCURRENT) {
-      const batch = new Map([...gathering].slice(0, MAX_BATCH))
-      for (const name of batch.keys()) gathering.delete(name)
-      underWay++
+    while (collected.size > 0 && running < MAX_CONCURRENT) {
+      const batch = new Map([...collected].slice(0, MAX_BATCH))
+      for (const key of batch.keys()) collected.delete(key)
+      running++
       void run(batch).finally(() => {
-        underWay--
+        running--
         send()
       })
     }
   }
 
-  /** Never fails; the questions do. */
-  async function run(batch: Map<string, Question>): Promise<void> {
+  /** Never fails; its queries do. */
+  async function run(batch: Map<string, Query>): Promise<void> {
     const exponent = Math.ceil(Math.log2(batch.size))
     const all = Array.from(batch.values(), ({ ask }) => parameters(ask))
     while (all.length < 2 ** exponent) all.push(all[0]!)
-    const ends = Array.from(batch.values(), endInTime)
+    const timers = Array.from(batch.values(), failInTime)
     try {
       for (const row of await database[via]<Row>(texts[exponent]!, all.flat())) {
         batch.get(keyOfRow(row))?.resolve(row)
@@ -67,59 +73,61 @@ export function batched<Ask, Row extends RawRow>({
       }
       for (const { resolve } of batch.values()) resolve(undefined)
     } catch (error) {
-      // What Postgres does not take fails alone.
+      // If Postgres rejects one of several queries, each is sent alone: only the rejected one fails.
       if (batch.size > 1 && error instanceof Failure && error.code === 'internal_error') {
         await Promise.all(Array.from(batch, (one) => run(new Map([one]))))
       } else for (const { reject } of batch.values()) reject(error)
     } finally {
-      for (const end of ends) clearTimeout(end)
+      for (const timer of timers) clearTimeout(timer)
     }
   }
 
-  /** A statement may take its whole time, for those who asked last. Who had to wait for it to be sent does not wait that much longer. */
-  function endInTime({ since, reject }: Question): NodeJS.Timeout | undefined {
-    const waited = performance.now() - since
-    if (waited < database.deadlineMs / 10) return undefined
-    return setTimeout(
-      reject,
-      Math.max(0, database.deadlineMs - waited),
-      new Failure('database_unavailable', { detail: 'deadline' }),
-    )
+  /**
+   * A query that waited long before it was sent ends before its statement does. The others need no timer of their own.
+   */
+  function failInTime({ endsAt, reject }: Query): NodeJS.Timeout | undefined {
+    return database.endsAt() - endsAt < database.timeoutMs / 10 ? undefined : failAt(endsAt, reject)
   }
 
-  return (ask) => {
-    const name = keyOf(ask)
-    let question = gathering.get(name)
-    if (question === undefined) {
-      question = { ...Promise.withResolvers<Row | undefined>(), ask, since: performance.now() }
-      // By the end of this turn all sockets that have something to say have been read.
-      if (gathering.size === 0) setImmediate(send)
-      gathering.set(name, question)
+  function failAt(deadlineAt: number, reject: (failure: Failure) => void): NodeJS.Timeout {
+    const failure = new Failure('database_unavailable', { detail: 'deadline' })
+    return setTimeout(reject, Math.max(0, deadlineAt - database.elapsed()), failure)
+  }
+
+  /** One caller may wait less long than others who share its query. */
+  function endingAt<T>(deadlineAt: number, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = failAt(deadlineAt, reject)
+      work.finally(() => clearTimeout(timer)).then(resolve, reject)
+    })
+  }
+
+  return (ask, deadlineAt = Infinity) => {
+    const endsAt = database.endsAt()
+    const key = keyOf(ask)
+    let query = collected.get(key)
+    if (query === undefined) {
+      query = { ...Promise.withResolvers<Row | undefined>(), ask, endsAt }
+      // By the end of this turn of the event loop, all sockets that have data have been read.
+      if (collected.size === 0) setImmediate(send)
+      collected.set(key, query)
     }
-    return question.promise
+    // Less than a millisecond earlier is a deadline that was computed from the same time-out a moment ago.
+    return deadlineAt < endsAt - 1 ? endingAt(deadlineAt, query.promise) : query.promise
   }
 }
 
-/** The same by user id, for quick reads. `columns` name `user_id`. At the latest after `timeoutMs`: the others of a statement may have more. */
+/** Batches quick reads by user id. The rows have a column `user_id`. */
 export function batchedByUser<Row extends RawRow & { user_id: string }>(
   database: Database,
   statement: (users: number) => string,
-): (userId: string, timeoutMs?: number) => Promise<Row | undefined> {
-  const read = batched<string, Row>({
+): (userId: string, deadlineAt?: number) => Promise<Row | undefined> {
+  return batched<string, Row>({
     database,
     via: 'read',
     statement,
     parameters: (userId) => [userId],
     keyOf: (userId) => userId,
     keyOfRow: (row) => row.user_id,
-  })
-  return (userId, timeoutMs = Infinity) =>
-    timeoutMs < database.deadlineMs ? within(timeoutMs, read(userId)) : read(userId)
-}
-
-function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Failure('database_unavailable', { detail: 'deadline' })), ms)
-    work.finally(() => clearTimeout(timer)).then(resolve, reject)
   })
 }

@@ -1,17 +1,18 @@
 import { and, eq, gt, inArray, notInArray, sql } from './drizzle.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
+import { readSessionData, type OnMalformed } from '../core/stored.ts'
 import type { Database, Drizzle, Transaction } from './client.ts'
 import { endConnectSessions } from './connect-sessions.ts'
 import { browserSessions, connectSessions } from './schema.ts'
 
-/** One user's browser sessions end: disconnect, or a logout of MEGDocs. */
+/** Ends one user's browser sessions: after a disconnect, or a logout from MEGDocs. */
 export async function endBrowserSessions(db: Drizzle | Transaction, userId: string): Promise<void> {
   await db.delete(browserSessions).where(eq(browserSessions.userId, userId))
 }
 
 /**
- * A completed connect ends the user's browser sessions (design 2.1). One that still has an attempt at Microsoft only loses
- * its hold on the account page: two tabs do not disturb each other.
+ * A completed connect ends the user's browser sessions (docs/security.md#browser-sessions). A session with another
+ * attempt at Microsoft only loses its access to the account page, so that two tabs do not disturb each other.
  */
 export async function endBrowserSessionsButPending(tx: Transaction, userId: string): Promise<void> {
   const pending = tx
@@ -40,7 +41,7 @@ const columns = (userId: string | undefined, ttlSeconds: number) => ({
 })
 
 /** The rows behind @fastify/session. */
-export function createBrowserSessionStore(database: Database): BrowserSessionStore {
+export function createBrowserSessionStore(database: Database, onMalformed?: OnMalformed): BrowserSessionStore {
   return {
     async get(idHash) {
       const [row] = await database.run((db) =>
@@ -49,12 +50,12 @@ export function createBrowserSessionStore(database: Database): BrowserSessionSto
           .from(browserSessions)
           .where(and(eq(browserSessions.idHash, idHash), gt(browserSessions.expiresAt, sql`clock_timestamp()`))),
       )
-      return row?.data
+      return row === undefined ? undefined : readSessionData(row.data, onMalformed)
     },
 
     async create(idHash, data, userId, ttlSeconds) {
       const values = columns(userId, ttlSeconds)
-      // @fastify/session saves a new one twice where it was regenerated.
+      // @fastify/session saves a new session twice if it was regenerated.
       await database.run((db) =>
         db
           .insert(browserSessions)
@@ -67,7 +68,8 @@ export function createBrowserSessionStore(database: Database): BrowserSessionSto
     },
 
     async update(idHash, data, userId, ttlSeconds) {
-      // Merged, not replaced: of two requests that read the same session, the later save would lose what the earlier one added (measured).
+      // Merged, not replaced: if two requests read the same session, the later save would lose what the earlier one
+      // added (measured).
       await database.run((db) =>
         db
           .update(browserSessions)
@@ -77,8 +79,8 @@ export function createBrowserSessionStore(database: Database): BrowserSessionSto
     },
 
     async destroy(idHash) {
-      // One that knows no user holds nothing, and a second tab of the same browser may be on its way with it: without it, that tab
-      // would be given a new cookie, which takes the first one's away.
+      // Keep anonymous sessions: they hold nothing, and a second tab may still use this cookie. A new cookie for that
+      // tab would replace the cookie of the first one.
       await database.run((db) =>
         db
           .delete(browserSessions)

@@ -1,83 +1,107 @@
 /**
- * db owns Postgres: schema, migrations, every SQL statement, and the translation of the driver's errors. It must not know
- * Fastify, Microsoft or the environment. Nothing of the driver's errors but SQLSTATE and names leaves this folder: drizzle
- * writes parameters into message and stack.
+ * db owns Postgres: schema, migrations, every SQL statement, and the translation of the driver's errors. It must not
+ * know Fastify, Microsoft or the environment. Only SQLSTATE and names of the driver's errors leave this folder, because
+ * drizzle writes parameters into message and stack.
  *
- * The service needs nothing of a database session (design 4), so PgBouncer in transaction mode works.
+ * The service uses nothing that belongs to a database session (docs/design.md#database), so PgBouncer in transaction
+ * mode works.
  */
 import { createConnection, isIP } from 'node:net'
 import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
 import { createPools } from './connections.ts'
-import { isLost } from './driver-errors.ts'
+import { DRIVER_TYPES } from './driver-types.ts'
+import { isConnectionLost } from './driver-errors.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
 export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0]
 
 export interface DatabaseOptions {
   url: string
-  /** `false` behind PgBouncer older than 1.21 or without `max_prepared_statements` (design 4). */
+  /** `false` behind PgBouncer older than 1.21 or without `max_prepared_statements` (docs/design.md#database). */
   prepare: boolean
-  /** Connections, all in all. */
+  /** Connections in total. */
   poolSize: number
-  /** Milliseconds a query may take before it ends in `database_unavailable`. */
+  /** Milliseconds that a statement may take before it fails with `database_unavailable` (`DATABASE_DEADLINE_MS`). */
   deadlineMs: number
   /** PEM of the authority that signed the server's certificate. */
   ca?: string | undefined
+  /** Clock.elapsed. Default: the machine's. */
+  elapsed?: () => number
 }
 
-/** A row as the driver gives it: text and numbers parsed, `bytea` as Buffer, what it does not know as text. */
+/** A row as the driver gives it: text and numbers parsed, `bytea` as Buffer, every other type as text. */
 export type RawRow = Record<string, unknown>
 
+/**
+ * `deadlineAt` in all of them: when the caller stops waiting, milliseconds of Clock.elapsed. Absent: after `timeoutMs`.
+ */
 export interface Database {
-  /** Milliseconds after which every statement has ended for who waits for it. */
-  readonly deadlineMs: number
+  /** Milliseconds that a statement may take, waiting for a connection included, however long its caller waits. */
+  readonly timeoutMs: number
+  /** Milliseconds, monotonic: Clock.elapsed. */
+  elapsed(): number
+  /** When work that begins now has to end: at `deadlineAt`, but at most `timeoutMs` from now. */
+  endsAt(deadlineAt?: number): number
   /**
-   * Runs statements with a client-side deadline. Throws Failure `database_unavailable` when Postgres cannot be reached, is
-   * too slow or refuses, and `internal_error` when the statement itself was wrong. `timeoutMs`: where the caller waits less long
-   * than the deadline.
+   * Runs statements. Throws Failure `database_unavailable` when Postgres cannot be reached, is too slow or refuses, and
+   * `internal_error` when the statement itself was wrong.
    */
-  run<T>(work: (db: Drizzle) => PromiseLike<T>, timeoutMs?: number): Promise<T>
-  /** One statement as it stands, for the paths that every token takes: drizzle would build and map it anew each time. Fails as `run` does. */
-  query<Row extends RawRow>(text: string, parameters: readonly Parameter[], timeoutMs?: number): Promise<Row[]>
+  run<T>(work: (db: Drizzle) => PromiseLike<T>, deadlineAt?: number): Promise<T>
   /**
-   * The same for a quick read that waits for no lock. In a pool of READS_APART_FROM such reads have connections of their own, which nobody
-   * who does wait for one keeps busy. Tried a second time when its connection is lost.
+   * Sends one statement as it stands, for the paths that every token takes: drizzle would build and map the statement
+   * each time. Fails as `run` does.
    */
-  read<Row extends RawRow>(text: string, parameters: readonly Parameter[], timeoutMs?: number): Promise<Row[]>
+  query<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
+  /**
+   * As `query`, for a quick read that waits for no lock. In a pool of at least MIN_POOL_WITH_READS, such reads have
+   * connections of their own, so that statements that do wait for a lock never hold them up. It is sent a second time
+   * if its connection is lost.
+   */
+  read<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
 export type Parameter = string | number | boolean | Buffer | null
 
-/** Connections for quick reads, out of the pool's. Two: while one answers, what is asked meanwhile can go on the other (bench/README.md). */
+/**
+ * Connections for quick reads, taken from the pool's. Two: while one is busy, the next batch can use the other
+ * (bench/README.md).
+ */
 const READ_CONNECTIONS = 2
 /** A smaller pool cannot spare them. */
-const READS_APART_FROM = 6
+const MIN_POOL_WITH_READS = 6
 
 export function openDatabase(options: DatabaseOptions): Database {
-  const { poolSize, prepare, deadlineMs } = options
-  const openPool = createPools(deadlineMs, () => {
-    const { sql, retire } = connect(options)
-    return { sql, retire, db: drizzle(sql) }
+  const { poolSize, prepare, deadlineMs: timeoutMs, elapsed = () => performance.now() } = options
+  const openPool = createPools({
+    timeoutMs,
+    elapsed,
+    open() {
+      const { sql, retire } = connect(options)
+      return { sql, retire, db: drizzle(sql) }
+    },
   })
-  const apart = poolSize >= READS_APART_FROM ? READ_CONNECTIONS : 0
-  const pool = openPool(poolSize - apart)
-  const reading = apart === 0 ? pool : openPool(apart)
+  const readConnections = poolSize >= MIN_POOL_WITH_READS ? READ_CONNECTIONS : 0
+  const pool = openPool(poolSize - readConnections)
+  const readPool = readConnections === 0 ? pool : openPool(readConnections)
+  const endsAt = (deadlineAt = Infinity): number => Math.min(deadlineAt, elapsed() + timeoutMs)
   const send =
     <Row extends RawRow>(text: string, parameters: readonly Parameter[]) =>
     ({ sql }: { sql: postgres.Sql }) =>
       sql.unsafe<Row[]>(text, parameters as Parameter[], { prepare })
 
   return {
-    deadlineMs,
-    run: (work, timeoutMs) => pool.run(({ db }) => work(db), { timeoutMs }),
-    query: (text, parameters, timeoutMs) => pool.run(send(text, parameters), { timeoutMs }),
-    read: (text, parameters, timeoutMs) => reading.run(send(text, parameters), { timeoutMs, again: true }),
-    transaction: (work) => pool.run(({ db }) => db.transaction((tx) => neverIfLost(work(tx)))),
+    timeoutMs,
+    elapsed,
+    endsAt,
+    run: (work, deadlineAt) => pool.run(({ db }) => work(db), endsAt(deadlineAt)),
+    query: (text, parameters, deadlineAt) => pool.run(send(text, parameters), endsAt(deadlineAt)),
+    read: (text, parameters, deadlineAt) => readPool.run(send(text, parameters), endsAt(deadlineAt), { again: true }),
+    transaction: (work) => pool.run(({ db }) => db.transaction((tx) => pendingIfLost(work(tx))), endsAt()),
     async close() {
-      await Promise.all([pool.close(), reading.close()])
+      await Promise.all([pool.close(), readPool.close()])
     },
   }
 }
@@ -85,8 +109,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void } {
   let retired = false
   const sql = postgres(options.url, {
-    // One that is retired must not come back to life: postgres.js 3.4.9 opens a connection anew for what still waits in it, ended or not,
-    // and keeps it beside those of its successor.
+    // A retired client must stay closed: postgres.js 3.4.9 opens a new connection for statements that still wait in it,
+    // even after `end`, and keeps that connection (docs/decisions/0001-postgres-js.md).
     socket({ host: [host], port: [port] }: { host: string[]; port: number[] }) {
       if (retired) throw Object.assign(new Error(), { code: 'CONNECTION_DESTROYED' })
       return Object.assign(createConnection(port!, host), { host, port })
@@ -94,9 +118,10 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
     max: 1,
     prepare: options.prepare,
     fetch_types: false,
+    types: DRIVER_TYPES,
     connect_timeout: Math.max(1, Math.ceil(options.deadlineMs / 1000)),
     idle_timeout: 300,
-    // Seconds. By itself postgres.js waits up to 20 s between tries, long after Postgres is back.
+    // Seconds. The default of postgres.js is up to 20 s between tries, which is long after Postgres is back.
     backoff: (tries: number) => Math.min(3 ** tries / 100, 0.5),
     onnotice: () => {},
     ...tlsOf(options),
@@ -105,19 +130,26 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
 }
 
 /**
- * Of a transaction whose connection is lost, postgres.js 3.4 sends ROLLBACK to a socket that is no more, and that ends the process
- * (porsager/postgres#1208). It does so only when the work fails; by itself it notices the loss all the same.
+ * When the work of a transaction fails because its connection is lost, postgres.js 3.4 sends ROLLBACK to the closed
+ * socket, and that ends the process (porsager/postgres#1208). So such work stays pending: postgres.js notices the loss
+ * and fails the transaction.
  */
-function neverIfLost<T>(work: Promise<T>): Promise<T> {
-  return work.catch((error: unknown) => (isLost(error) ? new Promise<never>(() => {}) : Promise.reject(error)))
+function pendingIfLost<T>(work: Promise<T>): Promise<T> {
+  return work.catch((error: unknown) =>
+    isConnectionLost(error) ? new Promise<never>(() => {}) : Promise.reject(error),
+  )
 }
 
-/** With `ca` the server's certificate is always verified, its name included (sslmode verify-full). For the driver. */
+/**
+ * TLS options for the driver. With `ca` the server's certificate and its name are always verified (sslmode
+ * verify-full).
+ */
 export function tlsOf({ url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>): {
   ssl?: { ca: string; rejectUnauthorized: true; host?: string }
 } {
   if (ca === undefined) return {}
-  // postgres.js names no server where the host is an address: Node would then look for "localhost" in the certificate.
+  // If the host is an address, postgres.js passes no server name, and Node would look for "localhost" in the
+  // certificate.
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
   return { ssl: { ca, rejectUnauthorized: true, ...(isIP(host) === 0 ? {} : { host }) } }
 }

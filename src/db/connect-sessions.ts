@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, inArray, or, sql } from './drizzle.ts'
 import type { ConnectOutcome, ConnectSession, ConnectSessionStore, SealContext, Vault } from '../core/ports.ts'
+import { readIntent, readOutcome, readSessionStatus, type OnMalformed } from '../core/stored.ts'
 import type { Database, Drizzle, Transaction } from './client.ts'
-import { iso } from './instants.ts'
+import { epochOf, isoOfEpoch } from './instants.ts'
 import { connectSessions } from './schema.ts'
 
-/** Seconds a finished attempt's outcome can still be shown on the result page. */
-const RESULT_TTL = 600
-/** Seconds a completion may take: more than its exchanges can. */
-const COMPLETING_TTL = 60
+/** How long the result page can still show the outcome of an attempt that is over. */
+const RESULT_TTL_SECONDS = 600
+/** How long a completion may take: longer than its exchanges with Microsoft can. */
+const COMPLETING_TTL_SECONDS = 60
 
 const inSeconds = (seconds: number) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
 const notExpired = gt(connectSessions.expiresAt, sql`clock_timestamp()`)
@@ -22,35 +23,39 @@ const columns = {
   status: connectSessions.status,
   outcome: connectSessions.outcome,
   browserSession: connectSessions.browserSession,
-  createdAt: connectSessions.createdAt,
-  expiresAt: connectSessions.expiresAt,
+  createdAt: epochOf(connectSessions.createdAt),
+  expiresAt: epochOf(connectSessions.expiresAt),
   expired: sql<boolean>`${connectSessions.expiresAt} <= clock_timestamp()`,
 }
-type Row = {
-  [K in keyof typeof columns]: K extends 'expired'
-    ? boolean
-    : (typeof connectSessions.$inferSelect)[K & keyof typeof connectSessions.$inferSelect]
+type Row = Omit<Pick<typeof connectSessions.$inferSelect, Exclude<keyof typeof columns, 'expired'>>, `${string}At`> & {
+  createdAt: number
+  expiresAt: number
+  expired: boolean
 }
 
-function toConnectSession(row: Row): ConnectSession {
-  const { outcome, browserSession, createdAt, expiresAt, ...rest } = row
+function toConnectSession(row: Row, onMalformed?: OnMalformed): ConnectSession {
+  const { id, caller, userId, allowSwitch, browserSession, createdAt, expiresAt, expired } = row
+  const outcome = readOutcome(row.outcome, row.status, onMalformed)
   return {
-    ...rest,
-    createdAt: iso(createdAt),
-    expiresAt: iso(expiresAt),
-    ...(outcome === null ? {} : { outcome }),
+    id,
+    caller,
+    userId,
+    allowSwitch,
+    expired,
+    intent: readIntent(row.intent),
+    status: readSessionStatus(row.status, { outcome, expired }),
+    createdAt: isoOfEpoch(createdAt),
+    expiresAt: isoOfEpoch(expiresAt),
+    ...(outcome === undefined ? {} : { outcome }),
     ...(browserSession === null ? {} : { browserSession }),
   }
 }
-
-const first = (rows: Row[]): ConnectSession | undefined =>
-  rows[0] === undefined ? undefined : toConnectSession(rows[0])
 
 function sealContext(row: { id: string; userId: string }, column: 'pkce_verifier' | 'code'): SealContext {
   return { table: 'connect_session', column, provider: 'microsoft', userId: row.userId, recordId: row.id }
 }
 
-/** Attempts that are not over end as expired; what they held is forgotten (disconnect). */
+/** Ends the user's attempts that are not over as expired, and deletes what they held (disconnect). */
 export async function endConnectSessions(db: Drizzle | Transaction, userId: string): Promise<void> {
   await db
     .update(connectSessions)
@@ -63,22 +68,35 @@ export async function endConnectSessions(db: Drizzle | Transaction, userId: stri
     )
 }
 
-/** completing → connected or refused, once; code and verifier are forgotten. No row: it was ended meanwhile. */
-export function endCompleting(db: Drizzle | Transaction, id: string, outcome: ConnectOutcome) {
-  return db
+/** completing → connected or refused, once; deletes code and verifier. Undefined: the session was ended meanwhile. */
+export async function endCompleting(
+  db: Drizzle | Transaction,
+  id: string,
+  outcome: ConnectOutcome,
+): Promise<ConnectSession | undefined> {
+  const [row] = await db
     .update(connectSessions)
     .set({
       status: outcome.result === 'refused' ? 'refused' : 'connected',
       outcome,
       code: null,
       pkceVerifier: null,
-      expiresAt: inSeconds(RESULT_TTL),
+      expiresAt: inSeconds(RESULT_TTL_SECONDS),
     })
     .where(and(eq(connectSessions.id, id), eq(connectSessions.status, 'completing')))
     .returning(columns)
+  return row === undefined ? undefined : toConnectSession(row)
 }
 
-export function createConnectSessionStore(database: Database, vault: Vault): ConnectSessionStore {
+/** `onMalformed` is called for stored JSON whose form no release writes. */
+export function createConnectSessionStore(
+  database: Database,
+  vault: Vault,
+  onMalformed?: OnMalformed,
+): ConnectSessionStore {
+  const first = ([row]: Row[]): ConnectSession | undefined =>
+    row === undefined ? undefined : toConnectSession(row, onMalformed)
+
   return {
     async create({ ticketHash, caller, userId, intent, allowSwitch, ttlSeconds }) {
       const rows = await database.run((db) =>
@@ -126,7 +144,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
     async pendingSince(userId) {
       const [row] = await database.run((db) =>
         db
-          .select({ createdAt: connectSessions.createdAt })
+          .select({ createdAt: epochOf(connectSessions.createdAt) })
           .from(connectSessions)
           .where(
             and(
@@ -138,19 +156,10 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
           .orderBy(desc(connectSessions.createdAt))
           .limit(1),
       )
-      return row === undefined ? undefined : iso(row.createdAt)
+      return row === undefined ? undefined : isoOfEpoch(row.createdAt)
     },
 
-    async authorize({ ticketHash, browserSession, stateHash, nonce, codeVerifier, ttlSeconds }) {
-      // The verifier is sealed for its row, so the row's id is read first; the UPDATE alone decides who spends the ticket.
-      const known = await database.run((db) =>
-        db
-          .select({ id: connectSessions.id, userId: connectSessions.userId })
-          .from(connectSessions)
-          .where(eq(connectSessions.ticketHash, ticketHash)),
-      )
-      const row = known[0]
-      if (row === undefined) return undefined
+    async authorize({ session, browserSession, stateHash, nonce, codeVerifier, ttlSeconds }) {
       return first(
         await database.run((db) =>
           db
@@ -160,12 +169,12 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
               browserSession,
               stateHash,
               nonce,
-              pkceVerifier: vault.seal(sealContext(row, 'pkce_verifier'), codeVerifier),
+              pkceVerifier: vault.seal(sealContext(session, 'pkce_verifier'), codeVerifier),
               expiresAt: inSeconds(ttlSeconds),
             })
             .where(
               and(
-                eq(connectSessions.ticketHash, ticketHash),
+                eq(connectSessions.id, session.id),
                 eq(connectSessions.intent, 'connect'),
                 notExpired,
                 or(
@@ -179,7 +188,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
       )
     },
 
-    async open({ ticketHash, browserSession, ttlSeconds }) {
+    async open({ id, browserSession, ttlSeconds }) {
       return first(
         await database.run((db) =>
           db
@@ -187,7 +196,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
             .set({ status: 'opened', browserSession, expiresAt: inSeconds(ttlSeconds) })
             .where(
               and(
-                eq(connectSessions.ticketHash, ticketHash),
+                eq(connectSessions.id, id),
                 eq(connectSessions.intent, 'manage'),
                 notExpired,
                 or(
@@ -237,7 +246,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
         await database.run((db) =>
           db
             .update(connectSessions)
-            .set({ status: 'refused', outcome, pkceVerifier: null, expiresAt: inSeconds(RESULT_TTL) })
+            .set({ status: 'refused', outcome, pkceVerifier: null, expiresAt: inSeconds(RESULT_TTL_SECONDS) })
             .where(
               and(
                 eq(connectSessions.stateHash, stateHash),
@@ -255,7 +264,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
       const rows = await database.run((db) =>
         db
           .update(connectSessions)
-          .set({ status: 'completing', expiresAt: inSeconds(COMPLETING_TTL) })
+          .set({ status: 'completing', expiresAt: inSeconds(COMPLETING_TTL_SECONDS) })
           .where(and(eq(connectSessions.id, id), eq(connectSessions.status, 'received'), notExpired))
           .returning({
             ...columns,
@@ -270,7 +279,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
       if (code === null || pkceVerifier === null || nonce === null)
         throw new TypeError('a received connect session lacks its code')
       return {
-        session: toConnectSession(rest),
+        session: toConnectSession(rest, onMalformed),
         reveal: () => ({
           code: vault.open(sealContext(row, 'code'), code),
           codeVerifier: vault.open(sealContext(row, 'pkce_verifier'), pkceVerifier),
@@ -280,7 +289,7 @@ export function createConnectSessionStore(database: Database, vault: Vault): Con
     },
 
     async refuse(id, outcome) {
-      return first(await database.run((db) => endCompleting(db, id, outcome)))
+      return database.run((db) => endCompleting(db, id, outcome))
     },
   }
 }

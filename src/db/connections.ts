@@ -1,20 +1,27 @@
 import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
-import { isLost, isRefusal, translate } from './driver-errors.ts'
+import { isConnectionLost, isStatementError, translate } from './driver-errors.ts'
 
-// Connections to Postgres, each a postgres.js of its own, and who uses which. Its own pool is not used: the list of open connections that
-// it keeps grows by one entry per query and is searched by each, until all connections happen to be busy at once (postgres.js 3.4.9,
-// measured: 31 µs of CPU for a query at first, 105 µs after 300,000).
+// Connections to Postgres, each a postgres.js client of its own, and who uses which. The pool of postgres.js is not
+// used: it gets slower with every query (31 µs of CPU for a query at first, 105 µs after 300,000; postgres.js 3.4.9,
+// measured). This and the other work-arounds for postgres.js in this file are listed in
+// docs/decisions/0001-postgres-js.md.
+//
+// Every point in time here is milliseconds of Clock.elapsed.
 
 /** One connection. */
 interface Connection<C> {
   /**
-   * Runs statements. Fails as Database.run does, at the latest after `timeoutMs`. `ended`: nothing of it occupies the connection any more,
-   * or that is replaced by one that has still to be made (`fresh`).
+   * Runs statements and fails as Database.run does, at `deadlineAt` or after `timeoutMs`, whichever comes first.
+   * `onEnded` is called once, when the work no longer occupies the connection, or when the connection has been replaced
+   * (`fresh`: not opened yet).
    */
-  run<T>(work: (connection: C) => PromiseLike<T>, timeoutMs: number, ended: (fresh: boolean) => void): Promise<T>
-  /** A connection made before that moment is taken for dead, and what runs on it fails at once. Nothing where nothing runs. */
-  failOlderThan(before: number): void
+  run<T>(work: (connection: C) => PromiseLike<T>, deadlineAt: number, onEnded: (fresh: boolean) => void): Promise<T>
+  /**
+   * Treats a connection that was made before `time` as dead: what runs on it fails at once. Does nothing if nothing
+   * runs on it.
+   */
+  failOlderThan(time: number): void
   close(): Promise<void>
 }
 
@@ -24,15 +31,29 @@ interface Open {
   retire(): void
 }
 
-/**
- * A connection that is replaced when it is found dead: `deadlineMs` after something was sent, without any answer since. `watch` hears of
- * answers, and of that with the moment when it was sent; both in milliseconds of `performance.now()`.
- */
-function openConnection<C extends Open>(deadlineMs: number, open: () => C, watch: Watch): Connection<C> {
+export interface PoolsOptions<C extends Open> {
+  /**
+   * Milliseconds that a statement may take. A connection that is silent for so long after a statement was sent is dead.
+   */
+  timeoutMs: number
+  /** Clock.elapsed. */
+  elapsed(): number
+  open(): C
+}
+
+/** Learns from all connections of all pools whether Postgres answers. */
+interface Watch {
+  answered(at: number): void
+  /** A connection was found dead. `sentAt`: when its unanswered statement was sent. */
+  silent(sentAt: number): void
+}
+
+/** A connection that is replaced when it is found dead. */
+function openConnection<C extends Open>({ timeoutMs, elapsed, open }: PoolsOptions<C>, watch: Watch): Connection<C> {
   const begin = () => ({
     connection: open(),
-    made: performance.now(),
-    lastAnswer: 0,
+    madeAt: elapsed(),
+    answeredAt: 0,
     onEnded: new Set<(fresh: boolean) => void>(),
   })
   let present = begin()
@@ -42,44 +63,46 @@ function openConnection<C extends Open>(deadlineMs: number, open: () => C, watch
   function replace(dead: typeof present): void {
     if (present !== dead || closing !== undefined) return
     present = begin()
-    // What waits in it would open connections of its own, beyond the pool's size, and keep them (postgres.js 3.4.9).
+    // Statements that wait in the dead client would open connections beyond the pool's size and keep them (postgres.js
+    // 3.4.9).
     dead.connection.retire()
     const ending = dead.connection.sql
       .end({ timeout: 0 })
       .catch(() => {})
       .finally(() => retired.delete(ending))
     retired.add(ending)
-    for (const ended of dead.onEnded) ended(true)
+    for (const onEnded of dead.onEnded) onEnded(true)
     dead.onEnded.clear()
   }
 
-  // postgres.js has no query time-out: a connection that silently died would hold its queries for ever.
-  function replaceIfSilent(used: typeof present, since: number): void {
-    if (used !== present || used.lastAnswer > since) return
+  // postgres.js has no time-out for a query: a connection that died silently would hold its queries for ever.
+  function replaceIfSilent(used: typeof present, sentAt: number): void {
+    if (used !== present || used.answeredAt > sentAt) return
     replace(used)
-    watch.silent(since)
+    watch.silent(sentAt)
   }
   function answered(used: typeof present): void {
-    used.lastAnswer = performance.now()
-    watch.answered(used.lastAnswer)
+    used.answeredAt = elapsed()
+    watch.answered(used.answeredAt)
   }
 
-  const run: Connection<C>['run'] = (work, patience, ended) => {
-    const timeoutMs = Math.min(deadlineMs, patience)
+  const run: Connection<C>['run'] = (work, deadlineAt, onEnded) => {
     const used = present
-    const began = performance.now()
-    used.onEnded.add(ended)
+    const sentAt = elapsed()
+    // Rounded up, so that a deadline that was computed from `timeoutMs` a moment ago still means the whole time-out.
+    const waitMs = Math.min(timeoutMs, Math.max(1, Math.ceil(deadlineAt - sentAt)))
+    used.onEnded.add(onEnded)
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        // An impatient caller's haste says nothing about the connection yet.
-        const rest = deadlineMs - timeoutMs
-        if (rest > 0) setTimeout(replaceIfSilent, rest, used, began).unref()
-        else replaceIfSilent(used, began)
+        // The deadline of an impatient caller says nothing about the connection yet.
+        const restMs = timeoutMs - waitMs
+        if (restMs > 0) setTimeout(replaceIfSilent, restMs, used, sentAt).unref()
+        else replaceIfSilent(used, sentAt)
         reject(new Failure('database_unavailable', { detail: 'deadline' }))
-      }, timeoutMs)
+      }, waitMs)
       const settle = () => {
         clearTimeout(timer)
-        if (used.onEnded.delete(ended)) ended(false)
+        if (used.onEnded.delete(onEnded)) onEnded(false)
       }
       attempt(work, used.connection).then(
         (value) => {
@@ -90,9 +113,10 @@ function openConnection<C extends Open>(deadlineMs: number, open: () => C, watch
         (error: unknown) => {
           const failure = translate(error)
           if (failure.code !== 'database_unavailable') answered(used)
-          // postgres.js 3.4.9 can be left with half a message on a connection that closed, and then never opens it again. And of a statement that
-          // failed it counts the rows that came before into the answer of the next one, whose own rows then seem not to be there.
-          if (isLost(error) || isRefusal(error)) replace(used)
+          // postgres.js 3.4.9 can keep half a message of a connection that closed, and then never opens it again. It
+          // also counts rows that came before a statement failed into the answer of the next statement, whose own rows
+          // are then missing.
+          if (isConnectionLost(error) || isStatementError(error)) replace(used)
           settle()
           reject(failure)
         },
@@ -102,8 +126,8 @@ function openConnection<C extends Open>(deadlineMs: number, open: () => C, watch
 
   return {
     run,
-    failOlderThan(before) {
-      if (present.made < before && present.onEnded.size > 0) replace(present)
+    failOlderThan(time) {
+      if (present.madeAt < time && present.onEnded.size > 0) replace(present)
     },
     close: () =>
       (closing ??= present.connection.sql
@@ -121,91 +145,82 @@ function attempt<C, T>(work: (connection: C) => PromiseLike<T>, connection: C): 
   }
 }
 
-interface Watch {
-  answered(at: number): void
-  silent(since: number): void
-}
-
 export interface Pool<C> {
-  /** `again`: the work may be done twice, and is when its connection was lost or given up. */
-  run<T>(
-    work: (connection: C) => PromiseLike<T>,
-    options?: { timeoutMs?: number | undefined; again?: boolean },
-  ): Promise<T>
+  /** `again`: the work is done a second time if its connection was lost or replaced, so it must be safe to repeat. */
+  run<T>(work: (connection: C) => PromiseLike<T>, deadlineAt: number, options?: { again?: boolean }): Promise<T>
   close(): Promise<void>
 }
 
 /**
- * Opens pools, each of so many connections. A connection does one thing at a time; who comes when none is free waits in turn. The one used
- * last is taken first. Where one was silent for as long as any may be, and no other of any pool had an answer meanwhile, Postgres is gone,
- * and none is waited for any longer.
+ * Opens pools of so many connections each. A connection does one thing at a time; further work waits in a queue. The
+ * connection that was used last is taken first. If a connection was silent for `timeoutMs` and no other connection of
+ * any pool had an answer in that time, Postgres is gone, and all work that is as old fails at once.
  */
-export function createPools<C extends Open>(deadlineMs: number, open: () => C): (size: number) => Pool<C> {
-  let lastAnswer = 0
+export function createPools<C extends Open>(options: PoolsOptions<C>): (size: number) => Pool<C> {
+  let answeredAt = 0
   const all: Connection<C>[] = []
   const watch: Watch = {
     answered(at) {
-      lastAnswer = at
+      answeredAt = at
     },
-    silent(since) {
-      if (lastAnswer <= since) for (const lane of all) lane.failOlderThan(since)
+    silent(sentAt) {
+      if (answeredAt <= sentAt) for (const connection of all) connection.failOlderThan(sentAt)
     },
   }
   return (size) => {
-    const lanes = Array.from({ length: size }, () => openConnection(deadlineMs, open, watch))
-    all.push(...lanes)
-    return poolOf(lanes, deadlineMs)
+    const connections = Array.from({ length: size }, () => openConnection(options, watch))
+    all.push(...connections)
+    return poolOf(connections, options.elapsed)
   }
 }
 
-function poolOf<C>(lanes: readonly Connection<C>[], deadlineMs: number): Pool<C> {
-  const free = [...lanes]
-  const waiting = new Set<(lane: Connection<C>) => void>()
+function poolOf<C>(connections: readonly Connection<C>[], elapsed: () => number): Pool<C> {
+  const free = [...connections]
+  const waiting = new Set<(connection: Connection<C>) => void>()
 
-  function release(lane: Connection<C>, fresh: boolean): void {
+  function release(connection: Connection<C>, fresh: boolean): void {
     const [next] = waiting
-    if (next === undefined) return void (fresh ? free.unshift(lane) : free.push(lane))
+    if (next === undefined) return void (fresh ? free.unshift(connection) : free.push(connection))
     waiting.delete(next)
-    next(lane)
+    next(connection)
   }
 
-  function freeLane(timeoutMs: number): Promise<Connection<C>> {
+  function freeConnection(deadlineAt: number): Promise<Connection<C>> {
     return new Promise((resolve, reject) => {
-      const begin = (lane: Connection<C>) => {
+      const take = (connection: Connection<C>) => {
         clearTimeout(timer)
-        resolve(lane)
+        resolve(connection)
       }
-      const timer = setTimeout(() => {
-        waiting.delete(begin)
-        reject(new Failure('database_unavailable', { detail: 'no free connection' }))
-      }, timeoutMs)
-      waiting.add(begin)
+      const timer = setTimeout(
+        () => {
+          waiting.delete(take)
+          reject(new Failure('database_unavailable', { detail: 'no free connection' }))
+        },
+        Math.ceil(deadlineAt - elapsed()),
+      )
+      waiting.add(take)
     })
   }
 
-  async function run<T>(work: (connection: C) => PromiseLike<T>, timeoutMs: number, again: boolean): Promise<T> {
-    const began = performance.now()
-    const left = () => timeoutMs - (performance.now() - began)
-    const idle = free.pop()
-    const lane = idle ?? (await freeLane(timeoutMs))
+  async function run<T>(work: (connection: C) => PromiseLike<T>, deadlineAt: number, again: boolean): Promise<T> {
+    const connection = free.pop() ?? (await freeConnection(deadlineAt))
     let replaced = false
     try {
-      // Whole where nothing was waited for: a haste of microseconds would pass for an impatient caller's.
-      return await lane.run(work, idle === undefined ? Math.max(1, left()) : timeoutMs, (fresh) => {
+      return await connection.run(work, deadlineAt, (fresh) => {
         replaced = fresh
-        release(lane, fresh)
+        release(connection, fresh)
       })
     } catch (failure) {
       const lost = replaced && failure instanceof Failure && failure.code === 'database_unavailable'
-      if (!again || !lost || left() <= 0) throw failure
-      return run(work, left(), false)
+      if (!again || !lost || elapsed() >= deadlineAt) throw failure
+      return run(work, deadlineAt, false)
     }
   }
 
   return {
-    run: (work, { timeoutMs = deadlineMs, again = false } = {}) => run(work, Math.min(timeoutMs, deadlineMs), again),
+    run: (work, deadlineAt, { again = false } = {}) => run(work, deadlineAt, again),
     async close() {
-      await Promise.all(lanes.map((lane) => lane.close()))
+      await Promise.all(connections.map((connection) => connection.close()))
     },
   }
 }

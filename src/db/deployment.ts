@@ -11,7 +11,7 @@ export interface Canaries {
   checkCanary(keyId: string, sealed: Uint8Array): void
 }
 
-/** What stands in the database about the deployment it belongs to; nothing is written. */
+/** The deployment that is recorded in the database; writes nothing. */
 export async function recordedDeployment(
   database: Database,
 ): Promise<{ publicBaseUrl: string; epoch: string } | undefined> {
@@ -22,8 +22,9 @@ export async function recordedDeployment(
 }
 
 /**
- * The first start writes its public base URL down, every later one is compared: user 42 of another deployment is another person
- * (design 1). Throws Failure `broker_misconfigured` when the database belongs to another.
+ * The first start records its public base URL, and every later start compares its own with it: user 42 of another
+ * deployment is another person (docs/design.md#database). Throws Failure `broker_misconfigured` if the database belongs
+ * to another deployment.
  */
 export async function claimDeployment(database: Database, publicBaseUrl: string): Promise<{ epoch: string }> {
   await database.run((db) => db.insert(deployment).values({ publicBaseUrl }).onConflictDoNothing())
@@ -45,8 +46,8 @@ export async function recordedSealingKeys(database: Database): Promise<Map<strin
 }
 
 /**
- * Every configured key whose id this database knows must be the one that bears it there; nothing is written. Throws Failure
- * `token_unreadable`, its detail the sentence for ops.
+ * Every configured key whose id is recorded in this database must be the recorded key; writes nothing. Throws Failure
+ * `token_unreadable` with a sentence for ops as its detail.
  */
 export async function checkCanaries(database: Database, vault: Canaries): Promise<{ recorded: string[] }> {
   const recorded = await recordedSealingKeys(database)
@@ -64,9 +65,10 @@ export async function checkCanaries(database: Database, vault: Canaries): Promis
 }
 
 /**
- * Before serving: the canaries hold, and no key is missing that may have sealed something here. A key is written down when a
- * replica begins to seal with it, not while it only reads (a key that only reads may be taken away again), and struck out by
- * `reseal` when nothing is left under it. Throws Failure `token_unreadable`, its detail the sentence for ops.
+ * Before serving: the canaries open, and no key is missing that may have sealed a value here. A key is recorded when a
+ * replica begins to seal with it, not while replicas only read with it (such a key may be removed again), and `reseal`
+ * deletes the record when no value is left under it. Throws Failure `token_unreadable` with a sentence for ops as its
+ * detail.
  */
 export async function proveSealingKeys(database: Database, vault: Canaries): Promise<void> {
   const { recorded } = await checkCanaries(database, vault)
@@ -85,13 +87,13 @@ export async function proveSealingKeys(database: Database, vault: Canaries): Pro
       .values({ keyId: newest, canary: vault.sealCanary(newest) })
       .onConflictDoNothing(),
   )
-  // Two replicas may begin at once, each with a key of its own under this id: the one that is too late finds out here.
+  // Two replicas may start at once with different keys under this id: the later one fails here.
   await checkCanaries(database, vault)
 }
 
 const refused = (detail: string) => new Failure('token_unreadable', { detail })
 
-/** Strikes a key out of those that may have sealed something here. False: it was not among them. */
+/** Deletes the record of a key. False: there was none. */
 export async function forgetSealingKey(database: Database, keyId: string): Promise<boolean> {
   const rows = await database.run((db) =>
     db.delete(sealingKeys).where(eq(sealingKeys.keyId, keyId)).returning({ keyId: sealingKeys.keyId }),
@@ -103,7 +105,7 @@ export async function forgetSealingKey(database: Database, keyId: string): Promi
 export async function clockDifference(database: Database, now: () => number): Promise<number> {
   const before = now()
   const [row] = await database.run((db) =>
-    db.execute<{ at: number }>(sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`),
+    db.execute<{ at: number }>(sql`select extract(epoch from clock_timestamp()) * 1000 as at`),
   )
   return (row?.at ?? Number.NaN) - (before + now()) / 2
 }

@@ -1,67 +1,102 @@
 import type { Database } from './client.ts'
 import { sql } from './drizzle.ts'
-import { iso } from './instants.ts'
+import type { IntegrationStatus } from '../core/integration.ts'
+import { readEventType, readReason } from '../core/stored.ts'
+import { epochOf, isoOfEpoch } from './instants.ts'
+import { statusOf } from './integration-statements.ts'
 import { keyIdIn, type KeyCounts } from './reseal.ts'
 import { connectSessions, events, integrations } from './schema.ts'
 
-// All users, as doctor looks at them. Reads only; each statement goes over a whole table once, so nothing here is for every minute.
+// What doctor reports about all users. Reads only; each statement reads a whole table once, so do not run them every
+// minute.
 
 /** Integrations whose last refresh failed in the same way. */
 export interface FailureGroup {
-  status: 'active' | 'reconnect_required'
-  /** As it is stored: a newer release may have written one that this one does not know. */
+  status: IntegrationStatus
+  /**
+   * As it is stored: a newer release may have written one that this release does not know. `unknown` if it is no word.
+   */
   reason: string
   tenantId: string | null
   aadsts: number | null
   count: number
   /** Of them, those whose last failure is at most a day old. */
   lastDay: number
-  /** ISO 8601. Since when the first of them fails for this reason, and the last try; null where a row does not say. */
+  /**
+   * ISO 8601. When the first of them began to fail for this reason, and the last try; null if the rows do not say it.
+   */
   firstAt: string | null
   lastAt: string | null
 }
 
 const yesterday = sql`to_char((now() - interval '1 day') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
 
-/** Those of the last day first, then the largest; `limit` of them; `groups` is how many there are. */
+type FailureRow = {
+  status: IntegrationStatus
+  reason: string | null
+  tenant: string | null
+  aadsts: string | null
+  count: number
+  last_day: number
+  first_at: string | null
+  last_at: string | null
+  groups: number
+}
+
+/** A time in `failure`, or null if it does not have the form in which times are written there. */
+const instantIn = (member: 'at' | 'since') => {
+  const value = sql`${integrations.failure}->>${sql.raw(`'${member}'`)}`
+  return sql`case when ${value} ~ '^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z$' then ${value} end`
+}
+
+/**
+ * Groups with failures of the last day first, then the largest; at most `limit`. `groups`: how many there are in all.
+ */
 export async function failureGroups(
   database: Database,
   limit: number,
 ): Promise<{ list: FailureGroup[]; groups: number }> {
-  const { status, failure, tenantId } = integrations
-  // The times are compared as the texts they are: all are written in one form (design 4), and one that is not must not stop the look.
+  const { failure, tenantId } = integrations
+  const at = instantIn('at')
+  // Times are compared as text, because all are written in one form, and a row with another form must not break the
+  // report.
   const rows = await database.run((db) =>
-    db.execute<Record<string, unknown>>(sql`
-    select ${status} as status, coalesce(${failure}->>'reason', '') as reason, ${tenantId} as tenant, ${failure}->'microsoft'->>'aadsts' as aadsts,
-      count(*)::int as count, (count(*) filter (where ${failure}->>'at' >= ${yesterday}))::int as last_day, min(coalesce(${failure}->>'since', ${failure}->>'at')) as first_at, max(${failure}->>'at') as last_at, (count(*) over ())::int as groups
+    db.execute<FailureRow>(sql`
+    select ${sql.raw(statusOf())} as status, left(${failure}->>'reason', 100) as reason, ${tenantId} as tenant,
+      left(${failure}->'microsoft'->>'aadsts', 100) as aadsts, count(*)::int as count,
+      (count(*) filter (where ${at} >= ${yesterday}))::int as last_day,
+      min(coalesce(${instantIn('since')}, ${at})) as first_at, max(${at}) as last_at, (count(*) over ())::int as groups
     from ${integrations} where ${failure} is not null group by 1, 2, 3, 4 order by 6 desc, 5 desc limit ${limit}`),
   )
   const list = rows.map((row) => ({
-    status: row['status'] as FailureGroup['status'],
-    reason: String(row['reason']),
-    tenantId: row['tenant'] as string | null,
-    aadsts: /^\d{1,9}$/.test(String(row['aadsts'])) ? Number(row['aadsts']) : null,
-    count: Number(row['count']),
-    lastDay: Number(row['last_day']),
-    firstAt: row['first_at'] as string | null,
-    lastAt: row['last_at'] as string | null,
+    status: row.status,
+    reason: readReason(row.reason),
+    tenantId: row.tenant,
+    aadsts: /^\d{1,9}$/.test(row.aadsts ?? '') ? Number(row.aadsts) : null,
+    count: row.count,
+    lastDay: row.last_day,
+    firstAt: row.first_at,
+    lastAt: row.last_at,
   }))
-  return { list, groups: Number(rows[0]?.['groups'] ?? 0) }
+  return { list, groups: rows[0]?.groups ?? 0 }
 }
 
-/** ISO 8601; null: none that is known. Tokens that came by a connect (both times of one statement) or an import (its event) are no refresh. */
+/**
+ * ISO 8601; null: none is known. Tokens from a connect (both times of one statement) or an import (its event) are no
+ * refresh.
+ */
 export async function lastRefresh(database: Database): Promise<string | null> {
   const { refreshedAt, connectedAt, userId, generation } = integrations
   const [row] = await database.run((db) =>
-    db.select({ at: sql<string | null>`max(${refreshedAt})` }).from(integrations)
+    db.select({ at: sql<number | null>`extract(epoch from max(${refreshedAt}))` }).from(integrations)
       .where(sql`${refreshedAt} > ${connectedAt} + interval '1 second' and not exists (select from ${events}
       where ${events.type} = 'imported' and ${events.userId} = ${userId} and ${events.detail}->>'generation' = ${generation}::text)`),
   )
-  return row?.at == null ? null : iso(row.at)
+  return row?.at == null ? null : isoOfEpoch(row.at)
 }
 
 export interface ConnectGroup {
-  /** `connected`, `refused`, or the step at which the attempt ran out. */
+  /** `connected`, `refused`, `expired`, `open`, or the step at which the attempt ran out of time. */
   ended: string
   reason: string | null
   count: number
@@ -69,21 +104,26 @@ export interface ConnectGroup {
   lastAt: string
 }
 
-/** How the attempts of the last day ended, and how many are under way (`open`). */
+/** How the attempts of the last day ended, and how many are not over (`open`). */
 export async function connectGroups(database: Database): Promise<ConnectGroup[]> {
   const { status, outcome, createdAt, expiresAt, intent } = connectSessions
   const rows = await database.run((db) =>
-    db.execute<{ ended: string; reason: string | null; count: number; last_at: string }>(sql`
+    db.execute<{ ended: string; reason: string | null; count: number; last_at: number }>(sql`
     select case when ${status} in ('connected', 'refused', 'expired') then ${status} when ${expiresAt} > now() then 'open' else ${status} end as ended,
-      ${outcome}->>'reason' as reason, count(*)::int as count, max(${createdAt}) as last_at
+      left(${outcome}->>'reason', 100) as reason, count(*)::int as count, ${epochOf(sql`max(${createdAt})`)} as last_at
     from ${connectSessions} where ${intent} = 'connect' and ${createdAt} > now() - interval '1 day' group by 1, 2 order by 3 desc`),
   )
-  return rows.map(({ ended, reason, count, last_at: at }) => ({ ended, reason, count, lastAt: iso(at) }))
+  return rows.map(({ ended, reason, count, last_at: at }) => ({
+    ended: readReason(ended),
+    reason: reason === null ? null : readReason(reason),
+    count,
+    lastAt: isoOfEpoch(at),
+  }))
 }
 
 /** Events of the last hour and of the last day, by type. */
 export async function eventCounts(database: Database): Promise<{ type: string; lastHour: number; lastDay: number }[]> {
-  return database.run((db) =>
+  const rows = await database.run((db) =>
     db
       .select({
         type: events.type,
@@ -95,19 +135,20 @@ export async function eventCounts(database: Database): Promise<{ type: string; l
       .groupBy(events.type)
       .orderBy(events.type),
   )
+  return rows.map((row) => ({ ...row, type: readEventType(row.type) }))
 }
 
-/** Rows looked at by one statement: each ends within the deadline of a query, however large the table is. */
-const WINDOW = 10_000
+/** Rows that one statement reads: each ends within the time-out of a query, however large the table is. */
+const WINDOW_ROWS = 10_000
 
 /**
- * Stored values by the key that sealed them (empty: no sealed value), without opening one. `complete` is false where `mayGoOn` said no
- * before the end.
+ * Counts stored values by the key that sealed them (empty: no sealed value), without opening one. `complete` is false
+ * if `mayGoOn` returned false before the end.
  */
 export async function sealedByKey(
   database: Database,
   mayGoOn: () => boolean,
-  window = WINDOW,
+  window = WINDOW_ROWS,
 ): Promise<{ counts: KeyCounts; rows: number; complete: boolean }> {
   const counts: KeyCounts = {}
   let rows = 0

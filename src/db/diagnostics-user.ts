@@ -1,19 +1,29 @@
-import type { StoredFailure } from '../core/integration.ts'
+import type { EventDetail } from '../core/events.ts'
+import type { IntegrationStatus, StoredFailure } from '../core/integration.ts'
 import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from '../core/ports.ts'
+import {
+  readEventDetail,
+  readEventType,
+  readFailure,
+  readIntent,
+  readOutcome,
+  readSessionStatus,
+} from '../core/stored.ts'
 import type { Database } from './client.ts'
 import { and, desc, eq, sql, type Column } from './drizzle.ts'
 import { INACTIVITY_DAYS } from './keep-alive.ts'
-import { iso } from './instants.ts'
-import { connectSessions, events, integrations, type EventDetail } from './schema.ts'
+import { epochOf, epochOrNull, isoOfEpoch } from './instants.ts'
+import { statusOf } from './integration-statements.ts'
+import { connectSessions, events, integrations } from './schema.ts'
 
-// One user, as doctor looks at them. Reads only.
+// What doctor reports about one user. Reads only.
 
 const PROVIDER = 'microsoft'
-const secondsUntil = (column: Column) => sql<number | null>`extract(epoch from ${column} - clock_timestamp())::float8`
+const secondsUntil = (column: Column) => sql<number | null>`extract(epoch from ${column} - clock_timestamp())`
 
 export interface UserDiagnostics {
   id: string
-  status: 'active' | 'reconnect_required'
+  status: IntegrationStatus
   generation: number
   tenantId: string | null
   objectId: string | null
@@ -25,15 +35,15 @@ export interface UserDiagnostics {
   lastUsedAt: string
   expiresAt: string
   retryAt: string | null
-  /** Seconds by Postgres' clock; negative when it is over. */
+  /** Seconds that the access token still lives, by Postgres' clock; negative if it has expired. */
   remaining: number
   retryInSeconds: number | null
   leaseInSeconds: number | null
-  /** Seconds until Microsoft lets the refresh token die, unless it is used. */
+  /** Seconds until Microsoft invalidates the refresh token, unless it is used. */
   diesIn: number
   failure: StoredFailure | null
   failures: number
-  /** As they lie in the row. */
+  /** Sealed. */
   accessToken: Uint8Array
   refreshToken: Uint8Array
 }
@@ -42,7 +52,6 @@ export interface UserDiagnostics {
 export async function userDiagnostics(database: Database, userId: string): Promise<UserDiagnostics | undefined> {
   const {
     id,
-    status,
     generation,
     tenantId,
     objectId,
@@ -59,23 +68,23 @@ export async function userDiagnostics(database: Database, userId: string): Promi
     db
       .select({
         id,
-        status,
+        status: sql<IntegrationStatus>`${sql.raw(statusOf())}`,
         generation,
         tenantId,
         objectId,
         username,
         scopes,
-        connectedAt,
-        refreshedAt,
-        lastUsedAt,
+        connectedAt: epochOf(connectedAt),
+        refreshedAt: epochOf(refreshedAt),
+        lastUsedAt: epochOf(lastUsedAt),
         failure,
         failures,
-        retryAt,
-        expiresAt: integrations.accessTokenExpiresAt,
+        retryAt: epochOrNull(retryAt),
+        expiresAt: epochOf(integrations.accessTokenExpiresAt),
         remaining: secondsUntil(integrations.accessTokenExpiresAt),
         retryInSeconds: secondsUntil(retryAt),
         leaseInSeconds: secondsUntil(integrations.leaseUntil),
-        diesIn: sql<number>`extract(epoch from ${refreshedAt} + make_interval(days => ${INACTIVITY_DAYS}) - clock_timestamp())::float8`,
+        diesIn: sql<number>`extract(epoch from ${refreshedAt} + make_interval(days => ${INACTIVITY_DAYS}) - clock_timestamp())`,
         accessToken: integrations.accessToken,
         refreshToken: integrations.refreshToken,
       })
@@ -85,12 +94,13 @@ export async function userDiagnostics(database: Database, userId: string): Promi
   if (row === undefined) return undefined
   return {
     ...row,
-    connectedAt: iso(row.connectedAt),
-    refreshedAt: iso(row.refreshedAt),
-    lastUsedAt: iso(row.lastUsedAt),
-    expiresAt: iso(row.expiresAt),
-    retryAt: row.retryAt === null ? null : iso(row.retryAt),
+    connectedAt: isoOfEpoch(row.connectedAt),
+    refreshedAt: isoOfEpoch(row.refreshedAt),
+    lastUsedAt: isoOfEpoch(row.lastUsedAt),
+    expiresAt: isoOfEpoch(row.expiresAt),
+    retryAt: row.retryAt === null ? null : isoOfEpoch(row.retryAt),
     remaining: row.remaining ?? 0,
+    failure: readFailure(row.failure, row.status) ?? null,
   }
 }
 
@@ -118,8 +128,8 @@ export async function lastConnects(database: Database, userId: string, limit: nu
         intent,
         status,
         outcome,
-        createdAt,
-        expiresAt,
+        createdAt: epochOf(createdAt),
+        expiresAt: epochOf(expiresAt),
         expired: sql<boolean>`${expiresAt} <= clock_timestamp()`,
       })
       .from(connectSessions)
@@ -127,13 +137,24 @@ export async function lastConnects(database: Database, userId: string, limit: nu
       .orderBy(desc(createdAt))
       .limit(limit),
   )
-  return rows.map((row) => ({ ...row, createdAt: iso(row.createdAt), expiresAt: iso(row.expiresAt) }))
+  return rows.map((row) => {
+    const outcome = readOutcome(row.outcome, row.status)
+    return {
+      ...row,
+      intent: readIntent(row.intent),
+      status: readSessionStatus(row.status, { outcome, expired: row.expired }),
+      outcome: outcome ?? null,
+      createdAt: isoOfEpoch(row.createdAt),
+      expiresAt: isoOfEpoch(row.expiresAt),
+    }
+  })
 }
 
 export interface EventDiagnostics {
   /** ISO 8601. */
   at: string
-  type: (typeof events.$inferSelect)['type']
+  /** As it is stored: a newer release may have written one that this release does not know. */
+  type: string
   caller: string
   detail: EventDetail
 }
@@ -143,11 +164,16 @@ export async function lastEvents(database: Database, userId: string, limit: numb
   const { at, type, caller, detail } = events
   const rows = await database.run((db) =>
     db
-      .select({ at, type, caller, detail })
+      .select({ at: epochOf(at), type, caller, detail })
       .from(events)
       .where(eq(events.userId, userId))
       .orderBy(desc(events.id))
       .limit(limit),
   )
-  return rows.map((row) => ({ ...row, at: iso(row.at) }))
+  return rows.map((row) => ({
+    caller: row.caller,
+    at: isoOfEpoch(row.at),
+    type: readEventType(row.type),
+    detail: readEventDetail(row.detail),
+  }))
 }

@@ -3,15 +3,15 @@ import type { Database } from './client.ts'
 import { asc, desc, sql } from './drizzle.ts'
 import { integrations } from './schema.ts'
 
-// What doctor looks at and the service does not. Reads only.
+// What only doctor reads, not the service. Reads only.
 
-/** As Postgres names its own version. */
+/** The version that Postgres reports. */
 export async function serverVersion(database: Database): Promise<string> {
   const [row] = await database.run((db) => db.execute<{ server_version: string }>(sql`show server_version`))
-  return row?.server_version ?? 'of no known version'
+  return row?.server_version ?? 'of unknown version'
 }
 
-/** The sealed refresh tokens that were written first and last, with what opening them needs. Two index reads. */
+/** The sealed refresh tokens that were written first and last, with what is needed to open them. Two index reads. */
 export async function sealedSamples(database: Database): Promise<{ context: SealContext; sealed: Uint8Array }[]> {
   const { id, userId, provider, refreshToken, refreshedAt } = integrations
   const rows = await Promise.all(

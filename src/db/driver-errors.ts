@@ -1,9 +1,9 @@
 import { Failure } from '../core/failure.ts'
 
-// What the driver's errors mean. Nothing of them but SQLSTATE and names leaves this folder.
+// What the driver's errors mean. Only their SQLSTATE and names leave this folder.
 
-/** The connection broke under a statement, as opposed to: the statement failed, or there was no connection to be had. */
-export function isLost(error: unknown): boolean {
+/** The connection broke while a statement ran. False: the statement failed, or no connection could be made. */
+export function isConnectionLost(error: unknown): boolean {
   const { code } = causeOf(error)
   return (
     typeof code === 'string' &&
@@ -11,25 +11,33 @@ export function isLost(error: unknown): boolean {
   )
 }
 
-/** Of those that a server says instead of letting one in: starting up, too many, not this one (SQLSTATE). */
-const NOT_LET_IN = /^(?:57P03|53300|55000|28|3D)/
+/**
+ * SQLSTATEs with which a server refuses a connection: it is starting, has too many connections, or refuses this user or
+ * database.
+ */
+const CONNECTION_REFUSED = /^(?:57P03|53300|55000|28|3D)/
 
-/** Postgres said that a statement failed, perhaps after some of its rows. */
-export function isRefusal(error: unknown): boolean {
+/** Postgres answered that a statement failed, perhaps after some of its rows. */
+export function isStatementError(error: unknown): boolean {
   const { name, code } = causeOf(error) as { name?: unknown; code?: unknown }
-  return name === 'PostgresError' && typeof code === 'string' && !NOT_LET_IN.test(code)
+  return name === 'PostgresError' && typeof code === 'string' && !CONNECTION_REFUSED.test(code)
 }
 
-/** SQLSTATE classes that say the statement was wrong, not the database: data, constraint, syntax or access. */
-const OUR_FAULT = /^(22|23|42)/
+/**
+ * SQLSTATE classes of a wrong statement: data, constraint, syntax or access. All others mean that the database cannot
+ * serve us.
+ */
+const STATEMENT_WRONG = /^(22|23|42)/
 
-/** By named fields only: message, stack and `params` of these errors carry values (style.md, drizzle-orm). */
+/**
+ * Uses named fields only: message, stack and `params` of the errors of postgres.js and drizzle hold values of users.
+ */
 export function translate(error: unknown): Failure {
   if (error instanceof Failure) return error
   const { code, constraint_name: constraint } = causeOf(error)
   const state = typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? code : 'unknown'
   const where = typeof constraint === 'string' && /^[a-z0-9_]{1,63}$/.test(constraint) ? ` ${constraint}` : ''
-  return OUR_FAULT.test(state)
+  return STATEMENT_WRONG.test(state)
     ? new Failure('internal_error', { detail: `database ${state}${where}` })
     : new Failure('database_unavailable', { detail: state === 'unknown' ? programmingError(error) : state })
 }

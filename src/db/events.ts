@@ -1,12 +1,16 @@
 import { gt, sql } from './drizzle.ts'
-import type { BrokerEvent, BrokerEventType, EventStore } from '../core/events.ts'
+import type { BrokerEvent, BrokerEventType, EventDetail, EventStore } from '../core/events.ts'
+import { Failure } from '../core/failure.ts'
+import { readEventDetail, readEventType, type OnMalformed } from '../core/stored.ts'
 import type { Database, Transaction } from './client.ts'
-import { iso } from './instants.ts'
-import { deployment, type EventDetail, events } from './schema.ts'
+import { epochOf, isoOfEpoch } from './instants.ts'
+import { deployment, events } from './schema.ts'
 
-/** Any fixed number, the same in every release: it names the lock all event writers queue on. */
+/** Any fixed number, the same in every release: the advisory lock that all writers of events take in turn. */
 const EVENT_LOCK = 7_290_421
-/** Days after which a cursor is no longer good: one fewer than events are kept (purge.ts), for transactions that took long. */
+/**
+ * Days after which a cursor is refused: one fewer than events are kept (retention.ts), for transactions that took long.
+ */
 const CURSOR_DAYS = 89
 
 export interface NewEvent {
@@ -17,8 +21,9 @@ export interface NewEvent {
 }
 
 /**
- * Writes an event in the transaction that makes it true. The lock is taken before the id, so ids become visible in order and
- * a reader's cursor never passes one that commits later (design 2.5). Take it late in the transaction: it serialises writers.
+ * Writes an event in the transaction that makes it true. The lock is taken before the id, so ids become visible in
+ * order and a reader's cursor never passes an event that commits later (docs/design.md#events). Call it late in the
+ * transaction, because it makes all writers wait for each other.
  */
 export const appendEvent = (tx: Transaction, event: NewEvent): Promise<void> => appendEvents(tx, [event])
 
@@ -32,8 +37,8 @@ export async function appendEvents(tx: Transaction, list: readonly NewEvent[]): 
 }
 
 /**
- * A place in the events: after this id. `at` (s since the epoch, Postgres' clock) is when nothing was missing up to it, so that its age
- * alone tells whether a purge can have taken something behind it.
+ * A position in the events: after this id. `at` (seconds since the epoch, Postgres' clock) is a moment at which no
+ * event up to this id was missing. So its age alone tells whether events behind it may have been deleted.
  */
 interface Cursor {
   epoch: string
@@ -48,19 +53,24 @@ function parse(text: string): Cursor | undefined {
   return epoch === undefined ? undefined : { epoch, id: Number(id), at: Number(at) }
 }
 
-export function createEventStore(database: Database): EventStore {
-  /** One statement, so that everything in it is of one snapshot. */
+/** `onMalformed` is called for stored values whose form no release writes. */
+export function createEventStore(database: Database, onMalformed?: OnMalformed): EventStore {
+  /**
+   * One statement, so that all of it is from one snapshot. Throws Failure `broker_misconfigured` if no deployment is
+   * recorded.
+   */
   async function standing(): Promise<{ epoch: string; newest: number; now: number }> {
     const [row] = await database.run((db) =>
       db
         .select({
           epoch: deployment.epoch,
-          newest: sql<number>`(select coalesce(max(${events.id}), 0)::float8 from ${events})`,
-          now: sql<number>`floor(extract(epoch from now()))::float8`,
+          newest: sql<number>`(select coalesce(max(${events.id}), 0)::numeric from ${events})`,
+          now: sql<number>`floor(extract(epoch from now()))`,
         })
         .from(deployment),
     )
-    return row!
+    if (row === undefined) throw new Failure('broker_misconfigured', { detail: 'no deployment is recorded' })
+    return row
   }
 
   return {
@@ -72,31 +82,46 @@ export function createEventStore(database: Database): EventStore {
     async read({ after, limit }) {
       const { epoch, newest, now } = await standing()
       const from = after === undefined ? { epoch, id: 0, at: now } : parse(after)
-      // Ids that went backwards: the database was put back to an earlier state under the same epoch.
+      // If ids went backwards, the database was restored to an earlier state with the same epoch.
       const isForeign = from === undefined || from.epoch !== epoch || (newest !== 0 && from.id > newest)
       if (isForeign || from.at < now - CURSOR_DAYS * 86_400) return 'expired'
       const rows = await database.run((db) =>
-        db.select().from(events).where(gt(events.id, from.id)).orderBy(events.id).limit(limit),
+        db.select(COLUMNS).from(events).where(gt(events.id, from.id)).orderBy(events.id).limit(limit),
       )
       const last = rows.at(-1)
       const cursor = write({
         epoch,
         id: last?.id ?? from.id,
-        // `now` was taken before the rows were read: what it says is true of them.
-        at: last !== undefined && rows.length === limit ? Math.floor(Date.parse(last.at) / 1000) : now,
+        // `now` was taken before the rows were read, so no event up to the last of them was missing then.
+        at: last !== undefined && rows.length === limit ? Math.floor(last.at) : now,
       })
-      return { events: rows.map(toEvent), cursor, more: rows.length === limit }
+      return { events: rows.map((row) => toEvent(row, onMalformed)), cursor, more: rows.length === limit }
     },
   }
 }
 
-function toEvent({ id, at, userId, type, detail }: typeof events.$inferSelect): BrokerEvent {
-  const { reason, cause, generation } = detail
+const COLUMNS = {
+  id: events.id,
+  at: epochOf(events.at),
+  userId: events.userId,
+  type: events.type,
+  detail: events.detail,
+}
+interface Row {
+  id: number
+  at: number
+  userId: string
+  type: string
+  detail: unknown
+}
+
+function toEvent({ id, at, userId, type, detail }: Row, onMalformed?: OnMalformed): BrokerEvent {
+  const { reason, cause, generation } = readEventDetail(detail, onMalformed)
   return {
     id,
-    at: iso(at),
+    at: isoOfEpoch(at),
     userId,
-    type,
+    type: readEventType(type, onMalformed),
     ...(reason === undefined ? {} : { reason }),
     ...(cause === undefined ? {} : { cause }),
     ...(generation === undefined ? {} : { generation }),

@@ -5,14 +5,29 @@ import { judge, type ImportRow, type ImportStore, type StoredForImport } from '.
 import type { Vault } from '../core/ports.ts'
 import type { Database, Transaction } from './client.ts'
 import { appendEvents } from './events.ts'
+import { exactly } from './instants.ts'
 import { lockUsers, nextGeneration, PROVIDER, sealContext } from './integration-rows.ts'
 import { events, integrations } from './schema.ts'
 
-// Import in few statements for many rows: lock the users, read what is known of them, write what may be written, then the events.
+// Imports many rows in few statements: lock the users, read what is stored, write the rows that may be stored, write
+// the events (docs/design.md#import).
 
 const EPOCH = new Date(0).toISOString()
 
-type StoredRow = typeof integrations.$inferSelect
+const STORED = {
+  id: integrations.id,
+  userId: integrations.userId,
+  generation: integrations.generation,
+  refreshToken: integrations.refreshToken,
+  tenantId: integrations.tenantId,
+  objectId: integrations.objectId,
+  username: integrations.username,
+  displayName: integrations.displayName,
+  imported: integrations.imported,
+  connectedAt: exactly(integrations.connectedAt),
+  refreshedAt: exactly(integrations.refreshedAt),
+}
+type StoredRow = Pick<typeof integrations.$inferSelect, keyof typeof STORED>
 
 export function createImportStore(database: Database, vault: Vault): ImportStore {
   const opened = (row: StoredRow): string | undefined => {
@@ -24,10 +39,10 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
     }
   }
 
-  /** Every write of tokens takes a new generation and clears lease, failure and retry_at (design 2.3). */
+  /** Every write of tokens takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh). */
   function columns(id: string, row: ImportRow, stored: StoredRow | undefined) {
     const context = { id, userId: row.userId }
-    // What the row does not know stays; of a new one the first refresh fills it.
+    // A row without account keeps the stored one. For a new user the first refresh fills it.
     const { tenantId, objectId } = row.account ?? {
       tenantId: stored?.tenantId ?? null,
       objectId: stored?.objectId ?? null,
@@ -39,16 +54,18 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
       generation: nextGeneration,
       accessToken: vault.seal(sealContext(context, 'access_token'), row.accessToken ?? ''),
       refreshToken: vault.seal(sealContext(context, 'refresh_token'), row.refreshToken),
-      // Without an access token: one that is surely over, whatever the caller's clock said, so that the first read refreshes.
+      // Without an access token: a time long ago. So the first read refreshes, also if the caller's clock is wrong.
       accessTokenExpiresAt: row.expiresAt ?? EPOCH,
       scopes: row.scopes,
       tenantId,
       objectId,
       username: row.username ?? stored?.username ?? null,
       displayName: stored?.displayName ?? null,
+      // A user who connected through the broker stays protected by `judge`, also after a newer row of the same account.
+      imported: stored?.imported ?? true,
       connectedAt: row.connectedAt ?? stored?.connectedAt ?? row.updatedAt,
-      // When Microsoft gave the tokens: their 90 days began then, and a row updated later is newer.
-      // A caller's clock may be ahead; what is stored never lies ahead of Postgres' clock.
+      // When Microsoft issued the tokens: their 90 days began then, and a later row is newer.
+      // A caller's clock may be ahead, but no stored time may be later than Postgres' clock.
       refreshedAt: sql`least(${row.updatedAt}::timestamptz, now())`,
       failure: null,
       failures: 0,
@@ -58,21 +75,19 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
     }
   }
 
-  async function known(tx: Transaction, userIds: string[]) {
+  async function readStored(tx: Transaction, userIds: string[]) {
     const stored = await tx
-      .select()
+      .select(STORED)
       .from(integrations)
       .where(and(eq(integrations.provider, PROVIDER), inArray(integrations.userId, userIds)))
       .orderBy(integrations.id)
       .for('update')
     const disconnects = await tx
-      .select({ userId: events.userId, at: sql<string>`max(${events.at})` })
+      .select({ userId: events.userId, at: exactly(sql`max(${events.at})`) })
       .from(events)
       .where(and(eq(events.type, 'disconnected'), inArray(events.userId, userIds)))
       .groupBy(events.userId)
-    const [clock] = await tx.execute<{ now: number }>(
-      sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`,
-    )
+    const [clock] = await tx.execute<{ now: number }>(sql`select extract(epoch from clock_timestamp()) * 1000 as now`)
     return {
       stored: new Map(stored.map((row) => [row.userId, row])),
       disconnectedAt: new Map(disconnects.map(({ userId, at }) => [userId, at])),
@@ -86,7 +101,7 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
       return database.transaction(async (tx) => {
         const userIds = rows.map(({ userId }) => userId)
         if (!dryRun) await lockUsers(tx, userIds)
-        const { stored, disconnectedAt, now } = await known(tx, userIds)
+        const { stored, disconnectedAt, now } = await readStored(tx, userIds)
         const results = rows.map((row) =>
           judge(row, toStored(stored.get(row.userId), opened), disconnectedAt.get(row.userId), now),
         )
@@ -116,7 +131,7 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
   }
 }
 
-/** All that `columns` sets but what a row is found by. */
+/** Every column that `columns` sets, except the keys. */
 const REPLACED = Object.fromEntries(
   (
     [
@@ -131,6 +146,7 @@ const REPLACED = Object.fromEntries(
       'username',
       'displayName',
       'connectedAt',
+      'imported',
       'refreshedAt',
       'failure',
       'failures',
@@ -146,10 +162,11 @@ function toStored(
   opened: (row: StoredRow) => string | undefined,
 ): StoredForImport | undefined {
   if (row === undefined) return undefined
-  const { generation, connectedAt, refreshedAt, tenantId, objectId } = row
+  const { generation, imported, connectedAt, refreshedAt, tenantId, objectId } = row
   return {
     generation,
     refreshToken: opened(row),
+    imported,
     connectedAt,
     refreshedAt,
     ...(tenantId === null || objectId === null ? {} : { account: { tenantId, objectId } }),

@@ -1,4 +1,6 @@
 import type { Account, Integration, TokenSet } from '../core/integration.ts'
+import { CLEARED_BY_TOKENS } from '../core/refresh-decision.ts'
+import { readFailure, type OnMalformed } from '../core/stored.ts'
 import type { SealContext, Vault } from '../core/ports.ts'
 import type { Transaction } from './client.ts'
 import { sql } from './drizzle.ts'
@@ -6,37 +8,34 @@ import { isoOfEpoch } from './instants.ts'
 import type { AccountColumns, IntegrationColumns, StateColumns } from './integration-statements.ts'
 import { generations } from './schema.ts'
 
-// What all who write or read rows of `oauth2_integration` share: columns, remaining times, sealing, the lock per user.
+// Shared by everything that reads or writes rows of `oauth2_integration`: columns, remaining times, sealing, the lock
+// per user.
 
 export const PROVIDER = 'microsoft'
 
-/** By Postgres' clock (design 2.3: the only clock for stored times). */
+/** By Postgres' clock (docs/design.md#time). */
 export const inSeconds = (seconds: number) => sql<string>`clock_timestamp() + make_interval(secs => ${seconds})`
 export const nextGeneration = sql<number>`nextval(${generations.seqName!}::regclass)`
 
-/** Connect and disconnect of one user happen one after the other, also where there is no row to lock yet. */
+/** Connect and disconnect of one user happen one after the other, even if there is no row to lock yet. */
 export async function lockUser(tx: Transaction, userId: string): Promise<void> {
   await lockUsers(tx, [userId])
 }
 
-/** The same for several, in one order everywhere: two that lock some of the same users do not wait for each other for ever. */
+/** Locks several users, always in the same order: two transactions that lock some of the same users cannot deadlock. */
 export async function lockUsers(tx: Transaction, userIds: readonly string[]): Promise<void> {
   const names = JSON.stringify(userIds.map((userId) => `${PROVIDER}:${userId}`))
   await tx.execute(sql`select pg_advisory_xact_lock(key) from (
     select hashtextextended(name, 0) as key from jsonb_array_elements_text(${names}::jsonb) as name order by 1) as keys`)
 }
 
-/** What every write of tokens sets (design 2.3): a new generation, and lease, failure and retry_at cleared. */
+/** Every write of tokens takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh). */
 export function tokenColumns(sealed: SealedTokens, tokens: TokenSet) {
   return {
     status: 'active' as const,
     generation: nextGeneration,
     refreshedAt: sql`clock_timestamp()`,
-    failure: null,
-    failures: 0,
-    retryAt: null,
-    leaseOwner: null,
-    leaseUntil: null,
+    ...CLEARED_BY_TOKENS,
     ...sealed,
     accessTokenExpiresAt: inSeconds(secondsLeft(tokens)),
     scopes: tokens.scopes,
@@ -60,7 +59,7 @@ export function sealedTokens(context: { id: string; userId: string }, tokens: To
   }
 }
 
-/** Microsoft's seconds count from the moment we asked. */
+/** The seconds that Microsoft names count from the moment of our request. */
 export const secondsLeft = ({ expiresInSeconds, elapsedMs }: TokenSet): number => expiresInSeconds - elapsedMs / 1000
 
 function accountColumns(account: Account) {
@@ -91,7 +90,7 @@ export const accountOf = (row: AccountColumns): Account | undefined =>
   toAccount({ tenantId: row.tenant_id, objectId: row.object_id, username: row.username, displayName: row.display_name })
 export const scopesOf = ({ scopes }: { scopes: string }): string[] => (scopes === '' ? [] : scopes.split(' '))
 
-/** What stays of an integration until its next set of tokens. */
+/** The part of an integration that stays the same until its next set of tokens. */
 export type Tokens = Omit<Integration, 'status' | 'remainingSeconds' | 'failure' | 'retryInSeconds' | 'leaseInSeconds'>
 
 export function toTokens(row: IntegrationColumns, accessToken: string): Tokens {
@@ -108,19 +107,20 @@ export function toTokens(row: IntegrationColumns, accessToken: string): Tokens {
   }
 }
 
-export function withState(tokens: Tokens, row: StateColumns): Integration {
+export function withState(tokens: Tokens, row: StateColumns, onMalformed?: OnMalformed): Integration {
+  const failure = readFailure(row.failure, row.status, onMalformed)
   return {
     ...tokens,
     status: row.status,
     remainingSeconds: row.expires - row.now,
-    ...(row.failure === null ? {} : { failure: row.failure }),
+    ...(failure === undefined ? {} : { failure }),
     ...(row.retry_at === null ? {} : { retryInSeconds: row.retry_at - row.now }),
     ...(row.lease_until === null ? {} : { leaseInSeconds: row.lease_until - row.now }),
   }
 }
 
-export const toIntegration = (row: IntegrationColumns, accessToken: string): Integration =>
-  withState(toTokens(row, accessToken), row)
+export const toIntegration = (row: IntegrationColumns, accessToken: string, onMalformed?: OnMalformed): Integration =>
+  withState(toTokens(row, accessToken), row, onMalformed)
 
 export function sealContext(
   row: { id: string; userId: string },

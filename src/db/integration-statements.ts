@@ -1,19 +1,33 @@
-import type { IntegrationStatus, StoredFailure } from '../core/integration.ts'
+import type { IntegrationStatus } from '../core/integration.ts'
 import { generations } from './schema.ts'
 
-// The statements that every token takes, as they go over the wire. Written out, because building and mapping them by drizzle costs as
-// much as unsealing does (bench/).
+// The statements that every token needs, as they go over the wire. They are written out, because building and mapping
+// them with drizzle costs as much as unsealing (bench/README.md).
 
-/** Seconds since the epoch. */
-const epoch = (instant: string): string => `date_part('epoch', ${instant})`
-/** Seconds from now, by Postgres' clock (design 2.3: the only clock for stored times). */
+/** Seconds since the epoch (instants.ts). */
+const epoch = (instant: string): string => `extract(epoch from ${instant})`
+/** Seconds from now, by Postgres' clock (docs/design.md#time). */
 const until = (column: string): string => epoch(`${column} - clock_timestamp()`)
 
-/** What may change while a set of tokens stays, and by what that is known: `generation`, `refreshed`, `expires`. */
-const STATE = `user_id, generation, ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires, status, failure,
+/** A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
+const isFinal = (row = ''): string => `coalesce(${row}failure->>'final' = 'true', false)`
+
+/**
+ * The status of a row. A status of a newer release is replaced by what the stored failure means: `reconnect_required`
+ * if the verdict is reconnect, else `active`. Such a row is read and refreshed like any other, and a refresh keeps the
+ * stored word. `row`: empty, or a table name and a dot.
+ */
+export const statusOf = (
+  row = '',
+): string => `case when ${row}status in ('active', 'reconnect_required') then ${row}status
+  when ${isFinal(row)} or ${row}failure->>'verdict' = 'reconnect' then 'reconnect_required' else 'active' end`
+
+/** What may change while a set of tokens stays. `generation`, `refreshed` and `expires` identify that set. */
+const STATE = `user_id, generation, ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires,
+  ${statusOf()} as status, failure,
   ${epoch('clock_timestamp()')} as now, ${epoch('retry_at')} as retry_at, ${epoch('lease_until')} as lease_until`
 
-/** What comes with a set of tokens, but for the token. */
+/** What comes with a set of tokens, except the tokens. */
 const SET = "id, array_to_string(scopes, ' ') as scopes, tenant_id, object_id, username, display_name"
 
 /** What `toIntegration` reads. */
@@ -26,15 +40,16 @@ export type AccountColumns = {
   display_name: string | null
 }
 
-/** Times in seconds since the epoch, `now` among them. */
+/** All times in seconds since the epoch. */
 export type StateColumns = {
   user_id: string
-  /** Text: the driver does not trust its numbers with 64 bits. */
+  /** As text: the driver does not turn 64-bit numbers into JavaScript numbers. */
   generation: string
   refreshed: number
   expires: number
   status: IntegrationStatus
-  failure: StoredFailure | null
+  /** As it is stored: core/stored.ts reads it. */
+  failure: unknown
   now: number
   retry_at: number | null
   lease_until: number | null
@@ -43,7 +58,7 @@ export type StateColumns = {
 export type IntegrationColumns = StateColumns &
   AccountColumns & {
     id: string
-    /** Separated by spaces: no scope-token has one in it (RFC 6749 3.3). */
+    /** Separated by spaces: no scope contains one (RFC 6749 section 3.3). */
     scopes: string
   }
 
@@ -51,8 +66,9 @@ export type IntegrationColumns = StateColumns &
 export type TokenColumns = IntegrationColumns & { access_token: Buffer | null }
 
 /**
- * Of so many users at once. A parameter for each and not one array for all: how long an array is Postgres knows only from its value, so a plan
- * for any array seems dearer to it than one for this array, and it may plan the statement anew each time.
+ * For so many users at once. One parameter for each user instead of one array for all: Postgres knows the length of an
+ * array only from its value, so a generic plan looks more expensive to it than a plan for this array, and it may plan
+ * the statement each time.
  */
 const ofUsers =
   (columns: string) =>
@@ -63,9 +79,8 @@ export const READ_TOKENS = ofUsers(
   `${INTEGRATION}, case when access_token_expires_at > clock_timestamp() then access_token end as access_token`,
 )
 
-/** $1 id. A refusal for good leaves no retry_at: status, generation and lease do not tell it from one that may be cured. */
-const isFinal = (failure: string): string => `coalesce(${failure}->>'final' = 'true', false)`
-export const PROGRESS = `select generation, status, ${isFinal('failure')} as final, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
+/** $1: id. */
+export const PROGRESS = `select generation, ${statusOf()} as status, ${isFinal()} as final, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
   from oauth2_integration where id = $1`
 
 export type ProgressColumns = Pick<StateColumns, 'generation' | 'status'> & {
@@ -74,7 +89,7 @@ export type ProgressColumns = Pick<StateColumns, 'generation' | 'status'> & {
   final: boolean
 }
 
-/** A row of VALUES for each of so many, with a parameter for each of these types. */
+/** So many rows of VALUES, each with one parameter of each type. */
 const values = (types: readonly string[], rows: number): string =>
   Array.from(
     { length: rows },
@@ -82,15 +97,16 @@ const values = (types: readonly string[], rows: number): string =>
   ).join(', ')
 
 /**
- * For each claim: id, generation and status as they were read, owner, seconds of the lease, whether a caller's read asks: noted once an
- * hour, because the column has an index and all others of this statement have none (a heap-only update). A row that somebody else is
- * writing right now is passed over, so that no claim waits for it: it is one that was not won.
+ * For each claim: id, generation and status as they were read, owner, seconds of the lease, and whether a caller's read
+ * asks for it. The last is noted once an hour only, because its column has an index and the others of this statement
+ * have none (a heap-only update). A row that somebody else is writing at the moment is skipped, so that no claim waits:
+ * such a claim is not won.
  */
 export const CLAIM = (claims: number): string => `
   with wanted (id, generation, status, owner, seconds, used) as (values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'boolean'], claims)}),
   free as (
     select row.id, row.lease_owner as prior_owner, wanted.owner, wanted.seconds, wanted.used from wanted join oauth2_integration as row on row.id = wanted.id
-    where row.generation = wanted.generation and row.status = wanted.status and not ${isFinal('row.failure')}
+    where row.generation = wanted.generation and ${statusOf('row.')} = wanted.status and not ${isFinal('row.')}
       and (row.lease_until is null or row.lease_until <= clock_timestamp()) and (row.retry_at is null or row.retry_at <= clock_timestamp())
     order by row.id for update of row skip locked)
   update oauth2_integration as row set lease_owner = free.owner, lease_until = clock_timestamp() + make_interval(secs => free.seconds),
@@ -108,24 +124,25 @@ export type ClaimColumns = AccountColumns &
   }
 
 /**
- * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life, scopes, four of the account;
- * null where nothing new was told. Every write of tokens takes a new generation and clears lease, failure and retry_at (design 2.3).
+ * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life,
+ * scopes, and four values of the account; null where Microsoft sent nothing new. Every write of tokens takes a new
+ * generation and clears lease, failure and retry_at (docs/design.md#refresh).
  */
 const save = (sets: number, lock: string): string => `
   with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes, new_tenant, new_object, new_username, new_name) as (
     values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'text', 'text', 'text', 'text', 'text'], sets)}),
   present as (
     select fresh.* from fresh join oauth2_integration as row on row.id = of_id and row.generation = generation_before
-    where row.status = 'active' order by row.id for update of row${lock})
+    where ${statusOf('row.')} = 'active' order by row.id for update of row${lock})
   update oauth2_integration set generation = nextval('${generations.seqName!}'), refreshed_at = clock_timestamp(),
     failure = null, failures = 0, retry_at = null, lease_owner = null, lease_until = null,
     access_token = decode(new_access, 'base64'), refresh_token = coalesce(decode(new_refresh, 'base64'), refresh_token), access_token_expires_at = clock_timestamp() + make_interval(secs => seconds),
     scopes = string_to_array(new_scopes, ' '), tenant_id = coalesce(new_tenant, tenant_id), object_id = coalesce(new_object, object_id),
     username = coalesce(new_username, username), display_name = coalesce(new_name, display_name)
   from present where id = of_id returning generation_before, ${INTEGRATION}`
-/** A row that somebody else is writing right now is passed over: one must not hold up all. */
+/** A row that somebody else is writing at the moment is skipped: one row must not hold up the others. */
 export const SAVE = (sets: number): string => save(sets, ' skip locked')
-/** Waits for it. */
+/** Waits for the row. */
 export const SAVE_ONE = save(1, '')
 
 export type SavedColumns = IntegrationColumns & { generation_before: string }

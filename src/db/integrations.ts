@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { and, eq, gt, sql, type SQL } from './drizzle.ts'
+import { judgeConnect } from '../core/connect-decision.ts'
 import { Failure } from '../core/failure.ts'
-import { isSameAccount, type Integration, type IntegrationSummary } from '../core/integration.ts'
-import type { ConnectOutcome, IntegrationStore, Vault } from '../core/ports.ts'
+import type { Integration, IntegrationStatus, IntegrationSummary } from '../core/integration.ts'
+import type { IntegrationStore, Vault } from '../core/ports.ts'
+import { judgeFailure, judgeTokens } from '../core/refresh-decision.ts'
+import { readFailure, type OnMalformed } from '../core/stored.ts'
 import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sessions.ts'
 import type { Database, Parameter } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
 import { batched } from './batch.ts'
-import { iso } from './instants.ts'
+import { epochOf, isoOfEpoch } from './instants.ts'
 import {
   accountOf,
   inSeconds,
@@ -28,6 +31,7 @@ import {
   PROGRESS,
   SAVE,
   SAVE_ONE,
+  statusOf,
   type ClaimColumns,
   type IntegrationColumns,
   type ProgressColumns,
@@ -36,13 +40,16 @@ import {
 import { integrations } from './schema.ts'
 import { createTokenReads } from './token-reads.ts'
 
-/** Rolls a connect back whose session was ended meanwhile. A Failure, so that it passes the translation of driver errors. */
+/**
+ * Rolls back a connect whose session was ended meanwhile. A Failure, so that it passes the translation of driver
+ * errors.
+ */
 class Ended extends Failure {
   constructor() {
     super('connect_session_expired')
   }
 }
-async function endedIsNothing(work: Promise<ConnectOutcome>): Promise<ConnectOutcome | 'ended'> {
+async function endedIsNothing<T>(work: Promise<T>): Promise<T | 'ended'> {
   try {
     return await work
   } catch (error) {
@@ -51,11 +58,36 @@ async function endedIsNothing(work: Promise<ConnectOutcome>): Promise<ConnectOut
   }
 }
 
-/** As rows keep times in JSON. */
+/** As times are written in JSON. */
 const NOW = sql`to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
-export function createIntegrationStore(database: Database, vault: Vault): IntegrationStore {
-  function toSummary(row: typeof integrations.$inferSelect): IntegrationSummary {
+
+const SUMMARY = {
+  id: integrations.id,
+  userId: integrations.userId,
+  status: sql<IntegrationStatus>`${sql.raw(statusOf())}`,
+  generation: integrations.generation,
+  scopes: integrations.scopes,
+  tenantId: integrations.tenantId,
+  objectId: integrations.objectId,
+  username: integrations.username,
+  displayName: integrations.displayName,
+  connectedAt: epochOf(integrations.connectedAt),
+  refreshedAt: epochOf(integrations.refreshedAt),
+  accessTokenExpiresAt: epochOf(integrations.accessTokenExpiresAt),
+  failure: integrations.failure,
+}
+type SummaryRow = Omit<Pick<typeof integrations.$inferSelect, keyof typeof SUMMARY>, `${string}At` | 'status'> & {
+  status: IntegrationStatus
+  connectedAt: number
+  refreshedAt: number
+  accessTokenExpiresAt: number
+}
+
+/** `onMalformed` is called for stored JSON whose form no release writes. */
+export function createIntegrationStore(database: Database, vault: Vault, onMalformed?: OnMalformed): IntegrationStore {
+  function toSummary(row: SummaryRow): IntegrationSummary {
     const account = toAccount(row)
+    const failure = readFailure(row.failure, row.status, onMalformed)
     return {
       id: row.id,
       userId: row.userId,
@@ -63,14 +95,14 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       generation: row.generation,
       scopes: row.scopes,
       ...(account === undefined ? {} : { account }),
-      connectedAt: iso(row.connectedAt),
-      refreshedAt: iso(row.refreshedAt),
-      accessTokenExpiresAt: iso(row.accessTokenExpiresAt),
-      ...(row.failure === null ? {} : { failure: row.failure }),
+      connectedAt: isoOfEpoch(row.connectedAt),
+      refreshedAt: isoOfEpoch(row.refreshedAt),
+      accessTokenExpiresAt: isoOfEpoch(row.accessTokenExpiresAt),
+      ...(failure === undefined ? {} : { failure }),
     }
   }
 
-  /** `more`: what else is set. */
+  /** `more`: further columns to set. */
   async function endLease(
     integration: Integration,
     owner: string,
@@ -111,12 +143,12 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
   })
 
   return {
-    read: createTokenReads(database, vault),
+    read: createTokenReads(database, vault, onMalformed),
 
     async summary(userId) {
       const [row] = await database.run((db) =>
         db
-          .select()
+          .select(SUMMARY)
           .from(integrations)
           .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))),
       )
@@ -132,7 +164,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       try {
         refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refresh_token)
       } catch (error) {
-        // Nothing can be sent, so nobody is to wait for this lease. The row itself stays as it is (design 4).
+        // Nothing can be sent, so nobody must wait for this lease. The row itself stays as it is
+        // (docs/design.md#sealing).
         await endLease(integration, owner)
         throw error
       }
@@ -146,12 +179,13 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     },
 
     async saveTokens(integration, tokens) {
-      // Together with others in the ordinary case. A row that is marked (perhaps since it was read) also gets an event, in its transaction.
+      // In the ordinary case in one statement with others. A row that is marked (perhaps since it was read) also gets
+      // an event, in a transaction.
       const { id, generation } = integration
       const sealed = sealedTokens(integration, tokens, vault)
       const { accessToken, refreshToken = null } = sealed
       const { tenantId = null, objectId = null, username = null, displayName = null } = tokens.account ?? {}
-      // As base64: the driver would write bytes as twice as many hexadecimal digits.
+      // As base64: the driver would write two hexadecimal digits for each byte.
       const columns = [
         id,
         generation,
@@ -165,43 +199,41 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
         displayName,
       ] as const
       const saved = (await saves(columns)) ?? (await database.query<SavedColumns>(SAVE_ONE, columns))[0]
-      if (saved !== undefined) return { integration: toIntegration(saved, tokens.accessToken), recovered: false }
-      const row = await database.transaction(async (tx) => {
-        const marked = await tx
-          .update(integrations)
-          .set(tokenColumns(sealed, tokens))
-          .where(and(eq(integrations.id, id), eq(integrations.generation, generation)))
-          .returning({ generation: integrations.generation })
-        if (marked[0] === undefined) return undefined
-        await appendEvent(tx, {
-          userId: integration.userId,
-          type: 'recovered',
-          caller: 'broker',
-          detail: { generation: marked[0].generation },
-        })
-        const [recovered] = await tx.execute<IntegrationColumns>(
+      if (saved !== undefined)
+        return { integration: toIntegration(saved, tokens.accessToken, onMalformed), recovered: false }
+      return database.transaction(async (tx) => {
+        const here = and(eq(integrations.id, id), eq(integrations.generation, generation))
+        const [was] = await tx.select({ status: SUMMARY.status }).from(integrations).where(here).for('update')
+        if (was === undefined) return undefined
+        await tx.update(integrations).set(tokenColumns(sealed, tokens)).where(here)
+        const [row] = await tx.execute<IntegrationColumns>(
           sql`select ${sql.raw(INTEGRATION)} from ${integrations} where id = ${id}`,
         )
-        return recovered
+        if (row === undefined) return undefined
+        const fresh = toIntegration(row, tokens.accessToken, onMalformed)
+        const { recovered, event } = judgeTokens(was.status, fresh.generation)
+        if (event !== undefined) await appendEvent(tx, { userId: integration.userId, caller: 'broker', ...event })
+        return { integration: fresh, recovered }
       })
-      return row === undefined ? undefined : { integration: toIntegration(row, tokens.accessToken), recovered: true }
     },
 
     async saveFailure(integration, owner, failure, retryInSeconds) {
       const stored = integrations.failure
-      const turnsOver = failure.verdict === 'reconnect' && integration.status === 'active'
+      // The claim has compared the status, and the lease keeps others from changing it.
+      const { status, event } = judgeFailure(integration.status, failure)
       return database.transaction(async (tx) => {
         const rows = await tx
           .update(integrations)
           .set({
-            // A refusal that stands keeps the time it was made; the first of a reason, the time since when.
+            // `at` stays the time of a refusal that already stands. `since` is the time of the first failure in a row
+            // with this reason.
             failure: sql`jsonb_build_object('at', ${NOW}) || ${JSON.stringify(failure)}::jsonb || jsonb_build_object('since', coalesce(
               case when ${stored}->>'reason' = ${failure.reason} then coalesce(${stored}->>'since', ${stored}->>'at') end, ${NOW}))`,
             failures: sql`${integrations.failures} + 1`,
             retryAt: retryInSeconds === undefined ? null : inSeconds(retryInSeconds),
             leaseOwner: null,
             leaseUntil: null,
-            ...(failure.verdict === 'reconnect' ? { status: 'reconnect_required' as const } : {}),
+            ...(event === undefined ? {} : { status }),
           })
           .where(
             and(
@@ -211,14 +243,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
             ),
           )
           .returning({ id: integrations.id })
-        if (rows.length > 0 && turnsOver) {
-          await appendEvent(tx, {
-            userId: integration.userId,
-            type: 'reconnect_required',
-            caller: 'broker',
-            detail: { reason: failure.reason, microsoft: failure.microsoft },
-          })
-        }
+        if (rows.length > 0 && event !== undefined)
+          await appendEvent(tx, { userId: integration.userId, caller: 'broker', ...event })
         return rows.length > 0
       })
     },
@@ -226,7 +252,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     releaseLease: (integration, owner, retryInSeconds) =>
       endLease(integration, owner, {
         retryAt: inSeconds(retryInSeconds),
-        failure: sql`case when ${integrations.status} = 'reconnect_required' then ${integrations.failure} end`,
+        failure: sql`case when ${sql.raw(statusOf())} = 'reconnect_required' then ${integrations.failure} end`,
       }),
 
     async recordUse({ id }) {
@@ -255,29 +281,27 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
       return endedIsNothing(
         database.transaction(async (tx) => {
           await lockUser(tx, userId)
+          const { id: storedId, tenantId, objectId, username, displayName } = integrations
           const [stored] = await tx
-            .select()
+            .select({ id: storedId, tenantId, objectId, username, displayName })
             .from(integrations)
             .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId)))
             .for('update')
           const pinned = stored === undefined ? undefined : toAccount(stored)
-          if (pinned !== undefined && !session.allowSwitch && !isSameAccount(pinned, tokens.account)) {
-            const refusal: ConnectOutcome = {
-              result: 'refused',
-              code: 'account_mismatch',
-              reason: 'other_account',
-              account: tokens.account,
-              expectedAccount: pinned,
-            }
-            if ((await endCompleting(tx, session.id, refusal)).length === 0) throw new Ended()
-            return refusal
-          }
+          const decision = judgeConnect(
+            stored === undefined ? undefined : pinned === undefined ? {} : { account: pinned },
+            session,
+            tokens,
+          )
+          const ended = await endCompleting(tx, session.id, decision.outcome)
+          if (ended === undefined) throw new Ended()
+          if (decision.kind === 'refuse') return { ...ended, outcome: decision.outcome }
           // The id is part of what seals the values, so it is known before sealing.
           const id = stored?.id ?? randomUUID()
           const columns = {
-            username: null,
-            displayName: null,
             ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens),
+            ...decision.account,
+            imported: false,
           }
           const [row] =
             stored === undefined
@@ -295,19 +319,9 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
                   .set({ ...columns, connectedAt: sql`clock_timestamp()`, lastUsedAt: sql`clock_timestamp()` })
                   .where(eq(integrations.id, id))
                   .returning({ generation: integrations.generation })
-          const outcome: ConnectOutcome = {
-            result: stored === undefined ? 'connected' : 'reconnected',
-            account: tokens.account,
-          }
-          if ((await endCompleting(tx, session.id, outcome)).length === 0) throw new Ended()
           await endBrowserSessionsButPending(tx, userId)
-          await appendEvent(tx, {
-            userId,
-            type: outcome.result as 'connected' | 'reconnected',
-            caller,
-            detail: { generation: row!.generation },
-          })
-          return outcome
+          await appendEvent(tx, { userId, type: decision.event, caller, detail: { generation: row!.generation } })
+          return { ...ended, outcome: decision.outcome }
         }),
       )
     },
@@ -321,7 +335,8 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
           .returning({ id: integrations.id })
         await endConnectSessions(tx, userId)
         await endBrowserSessions(tx, userId)
-        // Also where there was no row: an import under way may still bring this user, and finds by this event that they left (import.ts).
+        // Also if there was no row: a running import may still bring this user, and finds by this event that they left
+        // (import.ts).
         await appendEvent(tx, { userId, type: 'disconnected', caller })
         return rows.length > 0
       })
@@ -330,7 +345,7 @@ export function createIntegrationStore(database: Database, vault: Vault): Integr
     async list({ after, limit }) {
       const rows = await database.run((db) =>
         db
-          .select()
+          .select(SUMMARY)
           .from(integrations)
           .where(
             and(eq(integrations.provider, PROVIDER), after === undefined ? undefined : gt(integrations.userId, after)),

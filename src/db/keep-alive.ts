@@ -1,28 +1,35 @@
 import { and, eq, gt, isNull, lt, lte, not, or, sql, type SQL } from './drizzle.ts'
+import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAliveDays, KeepAliveForecast, KeepAliveStore } from '../core/ports.ts'
 import type { Database } from './client.ts'
 import { appendEvent } from './events.ts'
+import { exactly } from './instants.ts'
 import { lockUser } from './integration-rows.ts'
+import { statusOf } from './integration-statements.ts'
 import { integrations } from './schema.ts'
 
-// All integrations seen from above: which need a refresh to stay alive, which nobody uses, how many there are of each kind.
+// Statements over all integrations: which need a refresh to stay alive, which nobody uses, how many there are of each
+// kind.
 
-/** Days after which Microsoft lets an unused refresh token die (entra.md 3). */
+/** Days after which Microsoft invalidates an unused refresh token (docs/microsoft.md#lifetimes). */
 export const INACTIVITY_DAYS = 90
 
 // now(), not clock_timestamp(): only a stable expression can use the index.
 const daysAgo = (days: number): SQL => sql`now() - make_interval(days => ${days})`
-// What is in `failure` is compared as text and never cast: one row that holds something else must not break a query over all of them.
-const refusedForGood = sql`(${integrations.status} = 'reconnect_required' and ${integrations.failure}->>'final' is distinct from 'false')`
-/** Whether the failure was stored in the last so many days. One whose time cannot be read, or has not come yet, was not. */
+const status = sql<IntegrationStatus>`${sql.raw(statusOf())}`
+// What is in `failure` is compared as text and never cast: one row with another value must not break a query over all
+// of them.
+const refusedForGood = sql`(${status} = 'reconnect_required' and ${integrations.failure}->>'final' is distinct from 'false')`
+/** Whether the failure was stored in the last so many days. False if its time cannot be read or is in the future. */
 const failedWithin = (days: number): SQL =>
   sql`coalesce((${integrations.failure}->>'at') collate "C" between ${asStored(-days)} and ${asStored(1)}, false)`
-/** So many days from now as `failure.at` is written (integrations.ts): its order is that of its text. */
+/** A time so many days from now in the form of `failure.at` (integrations.ts), in which times sort as text. */
 const asStored = (days: number): SQL =>
   sql`to_char((now() + make_interval(days => ${days})) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
 /**
- * No caller's read has asked for a refresh. Of what is refused for good none does, and reads write nothing: whether it is used is not
- * known, so the refusal itself has to be as old. By then its refresh token has been dead for as long, and a connect is all that helps.
+ * No caller's read has asked for a refresh for so long. An integration that is refused for good is never refreshed, and
+ * reads write nothing, so it is not known whether it is used: then the refusal itself must be that old. Its refresh
+ * token has been invalid for as long, and only a connect helps.
  */
 const isUnused = ({ letGoAfterDays }: KeepAliveDays): SQL =>
   and(
@@ -43,13 +50,14 @@ export function createKeepAliveStore(database: Database): KeepAliveStore {
             id: integrations.id,
             userId: integrations.userId,
             generation: integrations.generation,
-            refreshedAt: integrations.refreshedAt,
+            refreshedAt: exactly(integrations.refreshedAt),
           })
           .from(integrations)
           .where(
             and(
               isDue(days),
-              // What fails does so once a day here, not with each sweep: a blocked account must not look like an attack.
+              // A failing integration is tried once a day, not with each sweep: a blocked account must not look like an
+              // attack.
               not(failedWithin(1)),
               or(isNull(integrations.retryAt), lte(integrations.retryAt, sql`now()`)),
               or(isNull(integrations.leaseUntil), lte(integrations.leaseUntil, sql`now()`)),
@@ -114,9 +122,12 @@ export function createKeepAliveStore(database: Database): KeepAliveStore {
 }
 
 export interface IntegrationCounts {
-  status: 'active' | 'reconnect_required'
+  status: IntegrationStatus
   count: number
-  /** Seconds since the oldest refresh among them; of those that are refused for good it says nothing, so they are left out. */
+  /**
+   * Seconds since the oldest refresh among them. Integrations that are refused for good are left out: nothing refreshes
+   * them.
+   */
   oldestRefresh: number | null
 }
 
@@ -125,13 +136,13 @@ export async function integrationCounts(database: Database): Promise<Integration
   return database.run((db) =>
     db
       .select({
-        status: integrations.status,
+        status,
         count: count(),
         oldestRefresh: sql<
           number | null
-        >`extract(epoch from now() - min(${integrations.refreshedAt}) filter (where not ${refusedForGood}))::float8`,
+        >`extract(epoch from now() - min(${integrations.refreshedAt}) filter (where not ${refusedForGood}))`,
       })
       .from(integrations)
-      .groupBy(integrations.status),
+      .groupBy(sql`1`),
   )
 }

@@ -7,11 +7,11 @@ import { drizzle, migrate as applyMigrations, sql } from './drizzle.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url))
 
-/** Any fixed number, the same in every release: drizzle's migrate() takes no lock of its own (design 6). */
+/** Any fixed number, the same in every release: drizzle's migrate() takes no lock of its own. */
 const MIGRATION_LOCK = 7_290_420
 
 /** Milliseconds another migration may hold the lock before this one gives up. */
-const LOCK_TIMEOUT = 60_000
+const LOCK_TIMEOUT_MS = 60_000
 
 interface Journal {
   entries: { when: number; tag: string }[]
@@ -19,9 +19,9 @@ interface Journal {
 const journal = (): Journal => JSON.parse(readFileSync(`${MIGRATIONS}/meta/_journal.json`, 'utf8')) as Journal
 
 /**
- * Brings the database to this release, holding a session lock, so that jobs and people may call it at once. Yields the tags
- * of the migrations it applied. Throws Failure `database_unavailable`, its detail naming a pooler where there is one: a
- * session lock taken through a pooler protects nothing.
+ * Migrates the database to this release under a session lock, so that several jobs may call it at once. Resolves with
+ * the tags of the migrations that it applied. Throws Failure `database_unavailable`, its detail naming a pooler where
+ * there is one: a session lock taken through a pooler protects nothing.
  */
 export async function migrate(url: string, options: { ca?: string | undefined } = {}): Promise<{ applied: string[] }> {
   const client = postgres(url, {
@@ -30,13 +30,14 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
     prepare: false,
     onnotice: () => {},
     connect_timeout: 10,
-    // A start-up parameter: Postgres takes it, a pooler in transaction mode refuses or drops it. Also bounds the lock below.
-    connection: { lock_timeout: LOCK_TIMEOUT },
+    // A start-up parameter: Postgres takes it, a pooler in transaction mode refuses or drops it. Also bounds the lock
+    // below.
+    connection: { lock_timeout: LOCK_TIMEOUT_MS },
     ...tlsOf({ url, ca: options.ca }),
   })
   try {
     const [setting] = await client`select setting from pg_settings where name = 'lock_timeout'`
-    if (setting?.['setting'] !== String(LOCK_TIMEOUT)) throw throughPooler()
+    if (setting?.['setting'] !== String(LOCK_TIMEOUT_MS)) throw throughPooler()
     await client`select pg_advisory_lock(${MIGRATION_LOCK})`
     const db = drizzle(client)
     const before = await appliedAt(db)
@@ -56,7 +57,10 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
 const throughPooler = () =>
   new Failure('database_unavailable', { detail: 'migrate needs a direct connection, this one leads through a pooler' })
 
-/** Only the SQLSTATE: the driver's message holds statements and values. 08P01 is what PgBouncer answers to unknown parameters. */
+/**
+ * Only the SQLSTATE: the driver's message holds statements and values. 08P01 is what PgBouncer answers to unknown
+ * parameters.
+ */
 function migrationFailure(error: unknown): Failure {
   const { code } = ((error as { cause?: unknown }).cause ?? error) as { code?: unknown }
   if (code === '08P01') return throughPooler()
@@ -71,10 +75,10 @@ async function appliedAt(db: Drizzle): Promise<number> {
     sql`select to_regclass('drizzle.__drizzle_migrations')::text as name`,
   )
   if (table?.name == null) return 0
-  const [row] = await db.execute<{ at: number }>(
-    sql`select coalesce(max(created_at), 0)::float8 as at from drizzle.__drizzle_migrations`,
+  const [row] = await db.execute<{ at: string }>(
+    sql`select coalesce(max(created_at), 0) as at from drizzle.__drizzle_migrations`,
   )
-  return row?.at ?? 0
+  return Number(row?.at ?? 0)
 }
 
 /** `behind`: this release has migrations that the database lacks. `ahead`: a newer release migrated it. */

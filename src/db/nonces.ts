@@ -3,7 +3,7 @@ import type { NonceStore } from '../core/ports.ts'
 import type { Database } from './client.ts'
 import { requestNonces } from './schema.ts'
 
-/** The replay table all replicas share. Ordinary (logged): a promoted standby remembers (design 3). */
+/** The replay table of all replicas (docs/design.md#replay). A logged table, so that a promoted standby has it. */
 export function createNonceStore(database: Database): NonceStore {
   return {
     async consume(replayKey, ttlSeconds) {

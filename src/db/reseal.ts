@@ -4,9 +4,10 @@ import type { SealContext, Vault } from '../core/ports.ts'
 import type { Database } from './client.ts'
 import { checkCanaries, forgetSealingKey, type Canaries } from './deployment.ts'
 
-// Every sealed value under the newest key (design 4, security.md 6), while the service runs. A sealed value is never the same
-// twice, so `WHERE column = what was read` is the whole compare-and-swap: a refresh, connect or disconnect that comes first wins,
-// and neither generation nor lease is touched. Nothing is remembered between runs: what is done shows in the values themselves.
+// Reseal rewrites every sealed value under the newest key (docs/security.md#sealing), while the service runs. A sealed
+// value is never the same twice, so `WHERE column = what was read` is the whole compare-and-swap: a refresh, connect or
+// disconnect that comes first wins, and neither generation nor lease changes. Nothing is stored between runs: the
+// values themselves show what is done.
 
 interface Sealed {
   table: SealContext['table']
@@ -18,17 +19,20 @@ const SEALED: readonly Sealed[] = [
   { table: 'connect_session', columns: ['pkce_verifier', 'code'], provider: sql`'microsoft'` },
 ]
 
-/** Rows looked at by one statement, so that each is short however large the table is. */
-const WINDOW = 200
-/** A pass that moved something is followed by another. So many without coming to rest: somebody still seals with an older key. */
+/** Rows that one statement reads, so that each is short, however large the table is. */
+const WINDOW_ROWS = 200
+/**
+ * A pass that changed something is followed by another. If so many passes all changed something, a replica still seals
+ * with an older key.
+ */
 const MAX_PASSES = 5
 
-/** A value that no configured key opens, named but not quoted. It is left as it is. */
+/** A value that no configured key opens. It is named, not quoted, and stays as it is. */
 export interface UnreadableValue {
   table: string
   id: string
   column: string
-  /** As it stands in the value; empty: this is no sealed value. */
+  /** The key id in the value; empty: this is no sealed value. */
   keyId: string
   /** `detail` of the vault's failure. */
   why: string
@@ -44,13 +48,13 @@ export interface ResealReport {
   /** Values rewritten by this run. */
   resealed: number
   unreadable: UnreadableValue[]
-  /** False: values were still being sealed with another key when this run gave up. */
+  /** False: values were still sealed with another key when this run stopped. */
   settled: boolean
-  /** Keys that may be taken away from now on. */
+  /** Keys that may be removed from now on. */
   retired: string[]
 }
 
-/** Within one pass: rows of the table looked at, and values rewritten. */
+/** Within one pass: rows that were read, and values that were rewritten. */
 export interface ResealProgress {
   pass: number
   table: string
@@ -61,7 +65,7 @@ export interface ResealProgress {
 interface Pass {
   counts: KeyCounts
   resealed: number
-  /** Values that somebody else wrote between our look and our write. */
+  /** Values that somebody else wrote between our read and our write. */
   moved: number
   unreadable: UnreadableValue[]
 }
@@ -73,15 +77,15 @@ interface Row extends Record<string, unknown> {
   /** Null: the column is empty. */
   key_0: string | null
   key_1: string | null
-  /** Only where they are not under the newest key. */
+  /** Only if they are not sealed under the newest key. */
   value_0: Buffer | null
   value_1: Buffer | null
 }
 
 /**
- * Rewrites every value that is not sealed under the newest key. Safe to run twice at once, to interrupt and to repeat. `onProgress`
- * hears of every window. Throws Failure `token_unreadable` when a key is not the one this database knows, `broker_misconfigured`
- * when no replica seals with the newest key yet, `database_unavailable`.
+ * Rewrites every value that is not sealed under the newest key. Safe to run twice at once, to interrupt and to repeat.
+ * `onProgress` is called after each window of rows. Throws Failure `token_unreadable` when a key is not the one this
+ * database knows, `broker_misconfigured` when no replica seals with the newest key yet, `database_unavailable`.
  */
 export async function reseal(
   database: Database,
@@ -119,7 +123,7 @@ async function walk(
   for (const sealed of SEALED) {
     let rows = 0
     for (let after = NIL; ;) {
-      const window = await look(database, sealed, newest, after)
+      const window = await readWindow(database, sealed, newest, after)
       await Promise.all(window.map((row) => resealRow(database, vault, sealed, row, pass)))
       rows += window.length
       const last = window.at(-1)
@@ -133,7 +137,7 @@ async function walk(
 
 const NIL = '00000000-0000-0000-0000-000000000000'
 
-/** Key ids as crypto/vault.ts writes them: version 1, length, id. From a slice, so that a long value is not fetched for it. */
+/** Key ids as crypto/vault.ts writes them: version 1, length, id. From a slice, so that a long value is not fetched. */
 export const keyIdIn = (column: string) => {
   const head = sql`substring(${sql.identifier(column)} from 1 for 34)`
   return sql`case
@@ -143,7 +147,7 @@ export const keyIdIn = (column: string) => {
   end`
 }
 
-function look(
+function readWindow(
   database: Database,
   { table, columns: [first, second], provider }: Sealed,
   newest: string,
@@ -157,7 +161,7 @@ function look(
     from (
       select id, user_id, ${provider} as provider, ${keyIdIn(first)} as key_0, ${keyIdIn(second)} as key_1,
         ${sql.identifier(first)} as v0, ${sql.identifier(second)} as v1
-      from ${sql.identifier(table)} where id > ${after}::uuid order by id limit ${WINDOW}
+      from ${sql.identifier(table)} where id > ${after}::uuid order by id limit ${WINDOW_ROWS}
     ) as w order by id`),
   )
 }

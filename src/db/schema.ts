@@ -1,7 +1,3 @@
-import type { BrokerEventType } from '../core/events.ts'
-import type { MicrosoftError, Reason } from '../core/failure.ts'
-import type { IntegrationStatus, StoredFailure } from '../core/integration.ts'
-import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from '../core/ports.ts'
 import {
   bigint,
   boolean,
@@ -20,12 +16,15 @@ import {
   uuid,
 } from './drizzle.ts'
 
-// The tables (design 4). The only file drizzle-kit reads. Values called sealed are written and read through the vault alone.
+// The tables (docs/design.md#tables). The only file drizzle-kit reads. Sealed values are written and read only through
+// the vault. Words and JSON have no type here: what a row holds is only known after core/stored.ts has read it.
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' })
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'string' })
 
-/** One sequence for all integrations: a number is never used twice, so a generation names one set of tokens for good. */
+/**
+ * One sequence for all integrations: a number is never used twice, so a generation always names the same set of tokens.
+ */
 export const generations = pgSequence('integration_generation')
 
 export const integrations = pgTable(
@@ -34,7 +33,7 @@ export const integrations = pgTable(
     id: uuid('id').primaryKey(),
     userId: text('user_id').notNull(),
     provider: text('provider').notNull().default('microsoft'),
-    status: text('status').$type<IntegrationStatus>().notNull(),
+    status: text('status').notNull(),
     generation: bigint('generation', { mode: 'number' }).notNull(),
     accessToken: bytea('access_token').notNull(),
     refreshToken: bytea('refresh_token').notNull(),
@@ -45,9 +44,11 @@ export const integrations = pgTable(
     username: text('username'),
     displayName: text('display_name'),
     connectedAt: instant('connected_at').notNull().defaultNow(),
+    /** Stored by an import, and the user has not connected through the broker since. False is the safe value for unknown. */
+    imported: boolean('imported').notNull().default(false),
     refreshedAt: instant('refreshed_at').notNull().defaultNow(),
     lastUsedAt: instant('last_used_at').notNull().defaultNow(),
-    failure: jsonb('failure').$type<StoredFailure>(),
+    failure: jsonb('failure'),
     failures: integer('failures').notNull().default(0),
     retryAt: instant('retry_at'),
     leaseOwner: text('lease_owner'),
@@ -68,15 +69,15 @@ export const connectSessions = pgTable(
     ticketHash: bytea('ticket_hash').notNull(),
     caller: text('caller').notNull(),
     userId: text('user_id').notNull(),
-    intent: text('intent').$type<ConnectIntent>().notNull(),
+    intent: text('intent').notNull(),
     allowSwitch: boolean('allow_switch').notNull(),
     stateHash: bytea('state_hash'),
     browserSession: bytea('browser_session'),
     pkceVerifier: bytea('pkce_verifier'),
     code: bytea('code'),
     nonce: text('nonce'),
-    status: text('status').$type<ConnectSessionStatus>().notNull(),
-    outcome: jsonb('outcome').$type<ConnectOutcome>(),
+    status: text('status').notNull(),
+    outcome: jsonb('outcome'),
     createdAt: instant('created_at').notNull().defaultNow(),
     expiresAt: instant('expires_at').notNull(),
   },
@@ -89,13 +90,13 @@ export const connectSessions = pgTable(
   ],
 )
 
-/** Rows of @fastify/session. The id is stored hashed: a copy of the table opens no session. */
+/** Rows of @fastify/session. The id is stored as a hash: a copy of the table opens no session. */
 export const browserSessions = pgTable(
   'browser_session',
   {
     idHash: bytea('id_hash').primaryKey(),
     userId: text('user_id'),
-    data: jsonb('data').$type<Record<string, unknown>>().notNull(),
+    data: jsonb('data').notNull(),
     expiresAt: instant('expires_at').notNull(),
   },
   (table) => [
@@ -113,42 +114,37 @@ export const requestNonces = pgTable(
   (table) => [index('request_nonce_expires_at').on(table.expiresAt)],
 )
 
-export interface EventDetail {
-  reason?: Reason
-  /** `disconnected` by the broker itself: no caller has read it for as long as is configured. */
-  cause?: 'unused'
-  generation?: number
-  microsoft?: MicrosoftError
-}
-
 export const events = pgTable(
   'event',
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     at: instant('at').notNull().defaultNow(),
     userId: text('user_id').notNull(),
-    type: text('type').$type<BrokerEventType>().notNull(),
-    /** Who caused it: a caller's name, `account-page`, `broker`. */
+    type: text('type').notNull(),
+    /** Who caused it: the name of a caller, `account-page` or `broker`. */
     caller: text('caller').notNull(),
-    detail: jsonb('detail').$type<EventDetail>().notNull(),
+    detail: jsonb('detail').notNull(),
   },
   (table) => [
     index('event_at').on(table.at),
-    // Import asks who has disconnected since.
+    // For import, which asks who has disconnected since.
     index('event_disconnected')
       .on(table.userId)
       .where(sql`${table.type} = 'disconnected'`),
   ],
 )
 
-/** One row per sealing key ever used: proof at start that the configured key is the one that sealed this database. */
+/**
+ * One row for each sealing key that was used: it proves at start that the configured key is the one that sealed this
+ * database.
+ */
 export const sealingKeys = pgTable('sealing_key', {
   keyId: text('key_id').primaryKey(),
   canary: bytea('canary').notNull(),
   createdAt: instant('created_at').notNull().defaultNow(),
 })
 
-/** One row: which deployment this database belongs to (design 1), and the epoch that event cursors carry. */
+/** One row: the deployment that this database belongs to (docs/design.md#database), and the epoch of event cursors. */
 export const deployment = pgTable(
   'deployment',
   {

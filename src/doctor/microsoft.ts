@@ -22,7 +22,7 @@ export async function examineMicrosoft({ microsoft, config, clock }: Services): 
   }
   return {
     microsoft: compareEndpoints(metadata, microsoft.endpoints, config.microsoft.tenant),
-    clock: compareClocks(metadata.clockOffset),
+    clock: compareClocks(metadata.clockOffsetMs),
     client_credential: credentials(await microsoft.probeCredentials(), clock.now()),
   }
 }

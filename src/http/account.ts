@@ -25,10 +25,10 @@ export interface AccountRoutesOptions {
   now(): number
 }
 
-/** Who pressed the button, in events and audit lines. */
-const ON_THE_PAGE = 'account-page'
+/** The caller in events and audit lines, for what a user does on the account page. */
+const CALLER = 'account-page'
 
-/** What a user sees and does about their own integration (design 2.1, 2.4). Only for a session that a manage ticket opened. */
+/** The account page of a user (docs/design.md#pages). Only for a session that a manage ticket opened. */
 export async function accountRoutes(scope: FastifyInstance, options: AccountRoutesOptions): Promise<void> {
   const { integrations, connectSessions, site, missingScopes, random, now } = options
   await scope.register(formbody, { bodyLimit: 4_096 })
@@ -73,7 +73,7 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
   scope.post<{ Body: Record<string, unknown> | null }>(
     DISCONNECT_PATH,
     {
-      // A body that cannot be read: it is no form of ours, and nothing was carried out.
+      // A body that cannot be read is no form of ours. Nothing was executed.
       errorHandler: (error, request, reply) => {
         if (asFailure(error).code !== 'invalid_request') throw error
         return sendProblemPage(site, request, reply, 'form_expired')
@@ -85,9 +85,9 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
       if (!isSame(request.session.csrfToken, request.body?.[CSRF_FIELD]))
         return sendProblemPage(site, request, reply, 'form_expired')
       const tenantId = (await integrations.summary(userId))?.account?.tenantId
-      const was = await integrations.disconnect(userId, ON_THE_PAGE)
+      const wasConnected = await integrations.disconnect(userId, CALLER)
       request.log.info(
-        { audit: 'disconnected', caller: ON_THE_PAGE, user_id: userId, was_connected: was },
+        { audit: 'disconnected', caller: CALLER, user_id: userId, was_connected: wasConnected },
         'disconnected',
       )
       await request.session.destroy()

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Random } from '../core/ports.ts'
+import type { Microsoft, Random } from '../core/ports.ts'
 import { pageContext, sendPage } from './browser.ts'
 import { ADMIN_CONSENT_PATH, type Links } from './links.ts'
 import { adminConsentPage, type Site } from './pages/pages.ts'
@@ -8,20 +8,25 @@ export interface AdminConsentRoutesOptions {
   site: Site
   links: Links
   random: Random
-  /** Microsoft's page for administrators, which answers to the ordinary redirect URI with this state. */
-  adminConsentUrl(state: string): string
+  /** Names Microsoft's page for administrators, which answers to the ordinary redirect URI. */
+  microsoft: Pick<Microsoft, 'adminConsentUrl'>
 }
 
-/** What an administrator is asked for, before they are sent to Microsoft (design 1). Public, and changes nothing here. */
+/**
+ * What an administrator is asked for, before they are sent to Microsoft (docs/microsoft.md#admin-consent). Public, and changes
+ * nothing here. `tenant` in the query: the id of their organisation, where whoever sent the link knew it.
+ */
 export async function adminConsentRoutes(
   scope: FastifyInstance,
-  { site, links, random, adminConsentUrl }: AdminConsentRoutesOptions,
+  { site, links, random, microsoft }: AdminConsentRoutesOptions,
 ): Promise<void> {
   scope.get(ADMIN_CONSENT_PATH, show)
   scope.get(`${ADMIN_CONSENT_PATH}/`, show)
 
-  async function show(request: FastifyRequest, reply: FastifyReply) {
+  async function show(request: FastifyRequest<{ Querystring: Record<string, unknown> }>, reply: FastifyReply) {
+    const { tenant } = request.query
     const state = links.adminConsentState(random.bytes(16).toString('base64url'))
-    return sendPage(reply, adminConsentPage(pageContext(site, request), { startUrl: adminConsentUrl(state) }))
+    const startUrl = microsoft.adminConsentUrl({ state, ...(typeof tenant === 'string' ? { tenantId: tenant } : {}) })
+    return sendPage(reply, adminConsentPage(pageContext(site, request), { startUrl }))
   }
 }

@@ -1,34 +1,34 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
-// `doctor --public` asks at our own addresses how a request arrives here. Only who holds the deployment's session secret gets an answer;
-// for everybody else the address is what it always is: a page of ours, or none.
+// `doctor --public` requests our own addresses to see how a request arrives here. Only a requester that holds the
+// deployment's session secret gets this report. Everybody else gets what the address always gives.
 
 /** The query parameter that carries the proof. */
 export const ARRIVAL_REPORT_PARAMETER = 'doctor'
-/** Seconds that a proof is good for, and that the prover's clock may be ahead. */
-const LIFE = 60
-const AHEAD = 5
+/** How long a proof is valid, and how far the clock of its maker may be ahead. */
+const PROOF_SECONDS = 60
+const MAX_SKEW_SECONDS = 5
 const LABEL = 'token-broker/probe'
 const PROOF = /^(\d{10})\.([A-Za-z0-9_-]{43})$/
 
-/** A request as it came to the broker. Addresses and header fields are what the last proxy made of them. */
+/** A request as it arrived at the broker. The last proxy has set the addresses and header fields. */
 export interface ArrivalReport {
   answered_by: 'token-broker'
-  /** After TRUSTED_PROXIES had their say. */
+  /** As read with TRUSTED_PROXIES. */
   scheme: string
   client: string
-  /** Who opened the connection: the ingress, if there is one. */
+  /** The other end of the connection: the ingress, if there is one. */
   peer: string
   forwarded_proto: string | null
   forwarded_for: string | null
   host: string | null
-  /** The request target, as long as it was and hashed: whether it came whole and unchanged. */
+  /** Length and hash of the request target: whether it arrived whole and unchanged. */
   target_length: number
   target_sha256: string
 }
 
-/** A key of its own (RFC 5869): what is proven here proves nothing elsewhere. */
+/** A key for this purpose only (RFC 5869): the proof is worth nothing elsewhere. */
 const keyOf = (secret: string): Buffer => Buffer.from(hkdfSync('sha256', secret, '', LABEL, 32))
 const macOf = (secret: string, seconds: string): Buffer => createHmac('sha256', keyOf(secret)).update(seconds).digest()
 
@@ -41,8 +41,8 @@ export function arrivalReportProof(secret: string, now: number): string {
 export const targetHash = (target: string): string => createHash('sha256').update(target).digest('base64url')
 
 /**
- * Before everything else on the listener: what keeps ordinary requests out, such as plain HTTP, is what doctor wants to hear about. `secrets`
- * newest first, all count; `now` in milliseconds.
+ * Runs before all other hooks: doctor wants to know about what stops ordinary requests, such as plain HTTP. `secrets`
+ * newest first, all are accepted; `now` in milliseconds.
  */
 export function answerArrivalReports(
   scope: FastifyInstance,
@@ -50,15 +50,15 @@ export function answerArrivalReports(
 ): void {
   scope.addHook('onRequest', async (request, reply) => {
     const proof = (request.query as Record<string, unknown> | undefined)?.[ARRIVAL_REPORT_PARAMETER]
-    if (request.method !== 'GET' || typeof proof !== 'string' || !holds(proof, secrets, now())) return
+    if (request.method !== 'GET' || typeof proof !== 'string' || !isValidProof(proof, secrets, now())) return
     return reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }).send(arrivalOf(request))
   })
 }
 
-function holds(proof: string, secrets: readonly string[], now: number): boolean {
+function isValidProof(proof: string, secrets: readonly string[], now: number): boolean {
   const [, seconds = '', mac = ''] = PROOF.exec(proof) ?? []
   const age = now / 1000 - Number(seconds)
-  if (mac === '' || age > LIFE || age < -AHEAD) return false
+  if (mac === '' || age > PROOF_SECONDS || age < -MAX_SKEW_SECONDS) return false
   const given = Buffer.from(mac, 'base64url')
   return secrets.some((secret) => timingSafeEqual(macOf(secret, seconds), given))
 }
@@ -82,5 +82,5 @@ function arrivalOf(request: FastifyRequest): ArrivalReport {
   }
 }
 
-/** IPv4 as it is written, also where the listener speaks IPv6. */
+/** IPv4 in its usual form, also on an IPv6 listener. */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '').slice(0, 200)

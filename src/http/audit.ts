@@ -2,7 +2,10 @@ import type { FastifyRequest } from 'fastify'
 
 const facts = new WeakMap<FastifyRequest, Record<string, unknown>>()
 
-/** What the line that ends this request says beside route and status: who, for whom, which. One line, because the warm read pays for each. */
+/**
+ * Adds members to the line that ends this request: who, for whom, which. Not a line of its own, because every warm read
+ * would pay for it.
+ */
 export function audit(request: FastifyRequest, what: Record<string, unknown>): void {
   facts.set(request, what)
 }

@@ -1,21 +1,24 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { asFailure } from './problem.ts'
+import type { ListenerErrors } from './errors.ts'
 import {
   PAGE_PROBLEMS,
   pickLanguage,
-  PROBLEM_OF_FAILURE,
+  problemOfFailure,
   problemPage,
+  type Language,
   type PageContext,
   type PageProblem,
   type Site,
 } from './pages/pages.ts'
+import { noteProblem } from './problem.ts'
+import { plainSecurityHeaders } from './security.ts'
 
-/** What one request's pages need. The reference on the page is the request id of the log. */
+/** What the pages of one request need. The reference on the page is the request id of the log. */
 export function pageContext(site: Site, request: FastifyRequest): PageContext {
   return { ...site, language: pickLanguage(request.headers['accept-language']), referenceId: request.id }
 }
 
-/** `html` in the language of pageContext, of the same request. */
+/** `html` must be in the language that `pageContext` gives for the same request. */
 export function sendPage(reply: FastifyReply, html: string, status = 200): FastifyReply {
   const language = pickLanguage(reply.request.headers['accept-language'])
   return reply
@@ -25,28 +28,56 @@ export function sendPage(reply: FastifyReply, html: string, status = 200): Fasti
     .send(html)
 }
 
-/** Seconds after which a page that says "try again" may be asked for again. */
-const RETRY_AFTER = 30
+/** Seconds after which a page that says "try again" may be requested again. */
+const RETRY_AFTER_SECONDS = 30
 
 export function sendProblemPage(
   site: Site,
   request: FastifyRequest,
   reply: FastifyReply,
   problem: PageProblem,
-  retryAfterSeconds = RETRY_AFTER,
+  retryAfterSeconds = RETRY_AFTER_SECONDS,
 ): FastifyReply {
   const { status } = PAGE_PROBLEMS[problem]
+  const page = problemPage(pageContext(site, request), problem)
   if (status === 429 || status === 503) reply.header('retry-after', String(retryAfterSeconds))
-  return sendPage(reply, problemPage(pageContext(site, request), problem), status)
+  return sendPage(reply, page, status)
 }
 
-/** The error handler of the public listener: nothing of the error is on the page but its place in a closed list. */
-export function browserErrors(site: Site) {
-  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const failure = asFailure(error)
-    const problem = failure.facts.detail === 'plain_http' ? 'plain_http' : PROBLEM_OF_FAILURE[failure.code]
-    const { status } = PAGE_PROBLEMS[problem]
-    request.log[status >= 500 ? 'error' : 'info']({ code: failure.code, detail: failure.facts.detail }, 'page failed')
-    return sendProblemPage(site, request, reply, problem, failure.facts.retryAfterSeconds)
+/** Stands for the reference in pages that are made when the process starts. */
+const REFERENCE = '00000000-0000-0000-0000-000000000000'
+
+/** Answers failures as pages: the public listener. A page shows nothing of the error but its place in a closed list. */
+export function browserErrors(site: Site, { https }: { https: boolean }): ListenerErrors {
+  const headers = {
+    ...plainSecurityHeaders(https),
+    'content-type': 'text/html; charset=utf-8',
+    vary: 'Accept-Language',
+  }
+  const page = (language: Language, problem: PageProblem) =>
+    problemPage({ ...site, language, referenceId: REFERENCE }, problem)
+  const pages = (problem: PageProblem): Record<Language, string> => ({
+    en: page('en', problem),
+    de: page('de', problem),
+  })
+  const internalError = pages('internal_error')
+  const invalidRequest = pages('invalid_request')
+  return {
+    answer(failure, request, reply) {
+      const { detail, retryAfterSeconds } = failure.facts
+      const problem = detail === 'plain_http' ? 'plain_http' : problemOfFailure(failure.code)
+      noteProblem(request, failure.code)
+      sendProblemPage(site, request, reply, problem, retryAfterSeconds)
+      const level = PAGE_PROBLEMS[problem].status >= 500 ? 'error' : 'info'
+      request.log[level]({ code: failure.code, detail }, 'page failed')
+    },
+    plain(code, _status, requestId, acceptLanguage) {
+      const language = pickLanguage(acceptLanguage)
+      const made = code === 'internal_error' ? internalError : invalidRequest
+      return {
+        headers: { ...headers, 'content-language': language },
+        body: made[language].replaceAll(REFERENCE, requestId),
+      }
+    },
   }
 }

@@ -5,7 +5,7 @@ import { Failure } from '../core/failure.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
 import { BEGUN, CONNECT_SESSION, NEXT } from './examples.ts'
 import type { Links } from './links.ts'
-import { sendProblem } from './problem.ts'
+import { isFailureCode, sendProblem, toProblem } from './problem.ts'
 import { answer, ConnectSession, NoContent, problemResponses, UserId, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { connectSessionView } from './views.ts'
@@ -32,10 +32,10 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       schema: {
         operationId: 'beginConnectSession',
         tags: ['connect'],
-        summary: 'Begin an attempt to connect, or open the account page',
+        summary: 'Begin a connect session, or open the account page',
         description:
-          "Keep `id` in the user's own session and redirect the browser to `url`, which works once and for ten minutes. The browser comes back to the " +
-          'configured completion URL with `?connect_session=<id>`.',
+          "Keep `id` in the user's own session and redirect the browser to `url`, which works once, for ten " +
+          'minutes. The browser returns to the configured completion URL with `?connect_session=<id>`.',
         body: Type.Object(
           {
             user_id: UserId,
@@ -45,7 +45,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
             allow_account_switch: Type.Optional(
               Type.Boolean({
                 default: false,
-                description: 'Whether another Microsoft account may take the place of the stored one.',
+                description: 'Whether another Microsoft account may replace the stored one.',
               }),
             ),
           },
@@ -56,7 +56,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
             Type.Object({
               id: Type.String({ format: 'uuid' }),
               url: Type.String({ format: 'uri', description: 'Where to send the browser. A secret until it is used.' }),
-              expires_at: Type.String({ format: 'date-time', description: 'Until when it must have been opened.' }),
+              expires_at: Type.String({ format: 'date-time', description: 'The link must be opened before.' }),
             }),
             'Begun.',
             BEGUN,
@@ -84,7 +84,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       schema: {
         operationId: 'getConnectSession',
         tags: ['connect'],
-        summary: 'How an attempt went',
+        summary: 'How a connect session ended, or where it stands',
         description: 'Also for one that was declined at Microsoft or never came back. Kept for a day.',
         params: IdParams,
         response: {
@@ -103,11 +103,12 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       schema: {
         operationId: 'completeConnectSession',
         tags: ['connect'],
-        summary: 'Confirm who came back, and finish the connect',
+        summary: 'Confirm which user came back, and finish the connect',
         description:
-          "Call it only when the `connect_session` that came with the browser is the one in this logged-in user's own session. Only then is Microsoft's " +
-          'code redeemed; for another `user_id` than the one it was begun for, the attempt ends. Repeating it gives the same outcome. Send the user to `next`, which ' +
-          'a refusal carries too.',
+          'Call it only if the `connect_session` that came with the browser is the one in the session of this ' +
+          "logged-in user. Microsoft's code is redeemed only then. For another `user_id` than at the beginning, " +
+          'the connect session ends. Repeating the call gives the same outcome. Send the user to `next`, which a ' +
+          'problem of this operation has too.',
         params: IdParams,
         body: Type.Object({ user_id: UserId }, { additionalProperties: false, examples: [{ user_id: '42' }] }),
         response: {
@@ -143,7 +144,10 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         .catch((error: unknown) =>
           error instanceof Failure && error.code === 'connect_session_expired' ? error : Promise.reject(error),
         )
-      if (session instanceof Failure) return sendProblem(request, reply, session, { next }) as never
+      if (session instanceof Failure) {
+        sendProblem(request, reply, { ...toProblem(session, request.id), next })
+        return reply
+      }
       const { outcome } = session
       request.log.info(
         {
@@ -160,11 +164,13 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       )
       if (outcome.code === undefined) return { session: connectSessionView(session), next }
       const { reason, microsoft } = outcome
-      const failure = new Failure(outcome.code, {
+      // A code of a newer release is answered as what it is for the caller: the connect failed.
+      const failure = new Failure(isFailureCode(outcome.code) ? outcome.code : 'connect_refused', {
         ...(reason === undefined ? {} : { reason }),
         ...(microsoft === undefined ? {} : { microsoft }),
       })
-      return sendProblem(request, reply, failure, { next }) as never
+      sendProblem(request, reply, { ...toProblem(failure, request.id), next })
+      return reply
     },
   )
 
@@ -175,8 +181,8 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       schema: {
         operationId: 'endBrowserSessions',
         tags: ['connect'],
-        summary: "End what a user's browsers still hold here",
-        description: 'For the moment when the user logs out of MEGDocs. Attempts that are at Microsoft end with it.',
+        summary: 'End the browser sessions of a user',
+        description: 'Call it when the user logs out of MEGDocs. It also ends connect sessions that are at Microsoft.',
         params: UserParams,
         response: { 204: NoContent('Ended.'), ...problemResponses() },
       },

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CallbackAnswer, Connect } from '../core/connect.ts'
-import type { ConnectSession } from '../core/ports.ts'
+import type { CallbackParameters, ConnectSession, Microsoft } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
 import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, type Links } from './links.ts'
 import {
@@ -17,6 +17,7 @@ export interface ConnectRoutesOptions {
   connect: Connect
   links: Links
   site: Site
+  microsoft: Pick<Microsoft, 'judgeAdminConsent'>
   /** MEGDocs' page that completes; the connect session's id is added to its query. */
   completionUrl: string
 }
@@ -28,10 +29,13 @@ const MAX_CODE = 8_192
 
 type Query = Record<string, string | string[] | undefined>
 
-/** The browser's side of a connect (design 2.1): ticket, Microsoft's answer, result. None of them begins a connect. */
+/**
+ * The browser's side of a connect (docs/design.md#connect): ticket, Microsoft's answer, result. No page begins a
+ * connect.
+ */
 export async function connectRoutes(
   scope: FastifyInstance,
-  { connect, links, site, completionUrl }: ConnectRoutesOptions,
+  { connect, links, site, microsoft, completionUrl }: ConnectRoutesOptions,
 ): Promise<void> {
   const problem = (
     request: FastifyRequest,
@@ -46,11 +50,11 @@ export async function connectRoutes(
   scope.get<{ Params: { ticket: string }; Querystring: Query }>(`${CONNECT_PATH}/:ticket`, async (request, reply) => {
     const { ticket } = request.params
     if (!TICKET.test(ticket)) return problem(request, reply, 'link_expired')
-    // A browser that looks ahead must not spend the ticket (issue 5, item 6).
+    // A browser that prefetches must not spend the ticket.
     if (isPrefetch(request)) return reply.code(503).header('retry-after', '1').send()
     const known = await connect.peek(ticket)
     if (known === undefined || known.expired) return problem(request, reply, 'link_expired')
-    // A cookie round trip first: a ticket spent in a browser without cookies could never come back.
+    // A cookie round trip first: a browser without cookies could not finish the connect with the spent ticket.
     if (request.session.seen !== true) {
       if (request.query['cookies'] !== undefined) return problem(request, reply, 'cookies_blocked')
       request.session.seen = true
@@ -58,7 +62,7 @@ export async function connectRoutes(
     }
     const isNew = known.status === 'created' && (await bindSession(request, known.userId))
     const opened = await connect.openTicket({
-      ticket,
+      known,
       browserSession: browserSessionOf(request),
       requestId: request.id,
     })
@@ -72,7 +76,8 @@ export async function connectRoutes(
         return reply.redirect(ACCOUNT_PATH, 303)
       case 'over': {
         const page = isOver(opened.session) || isThisBrowsers(request, opened.session) ? 'link_used' : 'link_foreign'
-        // Another tab was faster by a moment: the session made for this one is nobody's, and its cookie would take that tab's away.
+        // Another tab was a moment faster. Nobody needs the session of this one, and its cookie would replace the
+        // cookie of that tab.
         if (isNew) await request.session.destroy()
         return problem(request, reply, page)
       }
@@ -86,10 +91,14 @@ export async function connectRoutes(
     const { state } = request.query
     if (typeof state === 'string' && links.isAdminConsentState(state)) {
       // Whoever comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
-      return sendPage(
-        reply,
-        adminConsentResultPage(pageContext(site, request), { approved: isApproval(request.query) }),
+      const result = microsoft.judgeAdminConsent(callbackParameters(request.query))
+      request.log.info(
+        result.approved
+          ? { admin_consent: 'approved' }
+          : { admin_consent: 'refused', reason: result.reason, who_acts: result.whoActs, microsoft: result.microsoft },
+        'admin consent answered',
       )
+      return sendPage(reply, adminConsentResultPage(pageContext(site, request), { approved: result.approved }))
     }
     const answer = readAnswer(request.query)
     if (answer === undefined) return problem(request, reply, 'sign_in_unmatched', { why: 'malformed_callback' })
@@ -107,10 +116,10 @@ export async function connectRoutes(
       },
       'callback received',
     )
-    // Also for a second hit of the same answer: it leads where the first one did and disturbs nothing.
+    // A second visit with the same answer gets the same page and changes nothing.
     return session.status === 'refused' || session.status === 'connected'
       ? showResult(request, reply, session)
-      : goOn(request, reply, session)
+      : returnToMegdocs(request, reply, session)
   }
 
   scope.get<{ Params: { id: string; proof: string } }>(`${RESULT_PATH}/:id/:proof`, async (request, reply) => {
@@ -122,8 +131,8 @@ export async function connectRoutes(
     return showResult(request, reply, session)
   })
 
-  /** A 200 page, not a redirect: MEGDocs' session cookie travels with it even where it is SameSite=Strict (design 2.1). */
-  function goOn(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
+  /** A page, not a redirect: the browser then sends MEGDocs' session cookie even if it is SameSite=Strict. */
+  function returnToMegdocs(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
     const url = new URL(completionUrl)
     url.searchParams.set('connect_session', session.id)
     return sendPage(reply, continuePage(pageContext(site, request), url.href))
@@ -132,7 +141,7 @@ export async function connectRoutes(
   function showResult(request: FastifyRequest, reply: FastifyReply, { id, userId, outcome }: ConnectSession) {
     if (outcome === undefined) return problem(request, reply, 'link_expired', { connect_session: id, user_id: userId })
     const { result, reason, microsoft } = outcome
-    // What the reference on this page leads to: Microsoft was called under another request's id.
+    // The reference on this page leads to this line: Microsoft was called under the id of another request.
     request.log.info(
       {
         connect_session: id,
@@ -141,6 +150,8 @@ export async function connectRoutes(
         reason,
         aadsts: microsoft?.aadsts,
         correlation_id: microsoft?.correlationId,
+        trace_id: microsoft?.traceId,
+        microsoft_time: microsoft?.timestamp,
       },
       'result shown',
     )
@@ -156,14 +167,9 @@ export async function connectRoutes(
   }
 }
 
-/** Whose browser it was matters no more, and is not known any more: a completed connect ends its browser session. */
+/** A completed connect has ended its browser session: whose browser it was is no longer known, and does not matter. */
 function isOver(session: ConnectSession | undefined): boolean {
   return session?.outcome !== undefined || session?.status === 'connected' || session?.status === 'refused'
-}
-
-/** Microsoft sends `admin_consent=True`, also beside an error (entra.md 2). */
-function isApproval(query: Query): boolean {
-  return query['error'] === undefined && String(query['admin_consent']).toLowerCase() === 'true'
 }
 
 function isPrefetch(request: FastifyRequest): boolean {
@@ -172,14 +178,29 @@ function isPrefetch(request: FastifyRequest): boolean {
   )
 }
 
-/** Each parameter at most once, and either a code or an error (security.md 5.2). Free text is not even read. */
+/** Each parameter at most once, and either a code or an error (docs/security.md#connect-flow). */
 function readAnswer(query: Query): CallbackAnswer | undefined {
-  const { state, code, error, error_subcode: errorSubcode } = query
+  const { state, code, error } = query
   if (typeof state !== 'string' || !STATE.test(state)) return undefined
   if (Object.values(query).some(Array.isArray)) return undefined
   if (typeof code === 'string' && error === undefined)
     return code !== '' && code.length <= MAX_CODE ? { state, code } : undefined
-  if (typeof error === 'string' && code === undefined)
-    return { state, error, ...(typeof errorSubcode === 'string' ? { errorSubcode } : {}) }
+  if (typeof error === 'string' && code === undefined) return { state, ...callbackParameters(query), error }
   return undefined
+}
+
+/** As they came. Free text goes no further than to microsoft/callback.ts, which takes numbers and ids from it. */
+function callbackParameters(query: Query): CallbackParameters {
+  const one = (name: string): string | undefined => {
+    const value = query[name]
+    return typeof value === 'string' ? value : undefined
+  }
+  const found = {
+    error: one('error'),
+    errorSubcode: one('error_subcode'),
+    errorDescription: one('error_description'),
+    errorUri: one('error_uri'),
+    adminConsent: one('admin_consent'),
+  }
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined))
 }

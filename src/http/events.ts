@@ -4,7 +4,8 @@ import { BROKER_EVENT_TYPES, type BrokerEvent, type EventStore } from '../core/e
 import { Failure } from '../core/failure.ts'
 import type { Clock, IntegrationStore } from '../core/ports.ts'
 import { EVENTS, LISTED } from './examples.ts'
-import { answer, Integration, VALUES_MAY_BE_ADDED, problemResponses, Reason, UserId } from './schemas.ts'
+import { openList, Reason } from './problem-schema.ts'
+import { answer, Integration, problemResponses, UserId } from './schemas.ts'
 import { integrationView, type MissingScopes } from './views.ts'
 
 export interface EventRoutesOptions {
@@ -12,16 +13,16 @@ export interface EventRoutesOptions {
   integrations: IntegrationStore
   clock: Clock
   missingScopes: MissingScopes
-  /** Whoever waits is answered at once when the process ends. */
+  /** Callers that wait are answered at once when the process ends. */
   isDraining(): boolean
 }
 
-/** Seconds a caller may be kept waiting: less than any proxy's patience. */
-const MAX_WAIT = 25
-/** Milliseconds between two looks for a caller who waits. No database connection is held meanwhile. */
-const LOOK_EVERY = 500
+/** Less than the timeout of any usual proxy. */
+const MAX_WAIT_SECONDS = 25
+/** Between two reads for a caller that waits. It holds no database connection in between. */
+const POLL_MS = 500
 
-const Cursor = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', description: 'Opaque: as an answer gave it.' })
+const Cursor = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', description: 'Opaque: as the last answer had it.' })
 const Limit = (fallback: number) =>
   Type.Integer({ minimum: 1, maximum: 500, default: fallback, description: 'Entries of one answer.' })
 
@@ -32,14 +33,11 @@ const Event = Type.Object(
     }),
     at: Type.String({ format: 'date-time', description: 'When it became true.' }),
     user_id: Type.String(),
-    type: Type.Enum([...BROKER_EVENT_TYPES], {
-      [VALUES_MAY_BE_ADDED]: true,
-      description: 'More may come: leave those that you do not know.',
-    }),
+    type: openList(BROKER_EVENT_TYPES, { description: 'More may come: ignore those that you do not know.' }),
     reason: Type.Optional(Reason),
     cause: Type.Optional(
-      Type.Enum(['unused'], {
-        description: '`disconnected` by the broker itself: nobody has read it for a long time.',
+      openList(['unused'], {
+        description: '`disconnected` by the broker itself: no caller has read it for a long time.',
       }),
     ),
     generation: Type.Optional(Type.Integer({ description: 'Of the tokens that came with it.' })),
@@ -47,7 +45,7 @@ const Event = Type.Object(
   { title: 'Event' },
 )
 
-/** What became true, and what is (design 2.5): so that MEGDocs can tell a user before they click Edit. */
+/** Events and the list of integrations (docs/design.md#events): MEGDocs can inform a user before they click Edit. */
 export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async (scope, options) => {
   const { events, integrations, clock, missingScopes, isDraining } = options
 
@@ -58,15 +56,18 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
       schema: {
         operationId: 'readEvents',
         tags: ['events'],
-        summary: 'What happened to integrations since',
+        summary: 'Events of integrations since a cursor',
         description:
-          'Events in the order in which they became true, none left out. Keep `cursor` when you have dealt with them and send it as `after`; what you ' +
-          'had not kept is delivered again. With `wait`, an answer without events comes only after that time. Events are kept for 90 days.',
+          'Events in the order in which they became true, without gaps. Store `cursor` when you have processed ' +
+          'them, and send it as `after`; events after the cursor that you send are delivered again. With `wait`, ' +
+          'an answer without events comes after that time. Events are kept for 90 days.',
         querystring: Type.Object(
           {
             after: Type.Optional(Cursor),
             limit: Type.Optional(Limit(100)),
-            wait: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_WAIT, default: 0, description: 'Seconds.' })),
+            wait: Type.Optional(
+              Type.Integer({ minimum: 0, maximum: MAX_WAIT_SECONDS, default: 0, description: 'Seconds.' }),
+            ),
           },
           { additionalProperties: false },
         ),
@@ -74,10 +75,10 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
           200: answer(
             Type.Object({
               events: Type.Array(Event),
-              cursor: Type.String({ description: 'Behind the last of them.' }),
-              more: Type.Boolean({ description: 'There may be more: ask again at once.' }),
+              cursor: Type.String({ description: 'After the last of them.' }),
+              more: Type.Boolean({ description: 'There may be more: read again at once.' }),
             }),
-            'What happened.',
+            'Events.',
             EVENTS,
           ),
           ...problemResponses(['cursor_expired']),
@@ -86,16 +87,16 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
     },
     async (request, reply) => {
       const { after, limit = 100, wait = 0 } = request.query
-      const until = clock.elapsed() + wait * 1000
+      const deadlineAt = clock.elapsed() + wait * 1000
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
       for (;;) {
         const page = await events.read({ limit, ...(after === undefined ? {} : { after }) })
         if (page === 'expired') throw new Failure('cursor_expired')
-        const left = until - clock.elapsed()
-        if (page.events.length > 0 || left <= 0 || gone.signal.aborted || isDraining())
+        const leftMs = deadlineAt - clock.elapsed()
+        if (page.events.length > 0 || leftMs <= 0 || gone.signal.aborted || isDraining())
           return { ...page, events: page.events.map(eventView) }
-        await clock.sleep(Math.min(left, LOOK_EVERY), gone.signal)
+        await clock.sleep(Math.min(leftMs, POLL_MS), gone.signal)
       }
     },
   )
@@ -107,10 +108,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
       schema: {
         operationId: 'listIntegrations',
         tags: ['integrations'],
-        summary: 'Everything that is connected, page by page',
+        summary: 'All integrations, page by page',
         description:
-          'To begin with events, or again after `cursor_expired`: keep `events_cursor` of the first page, read all pages, then read events from it. Pages are ordered ' +
-          'by user id: what was there all the time is listed exactly once.',
+          'Before the first read of events, and after `cursor_expired`: store `events_cursor` of the first page, ' +
+          'read all pages, then read events from it. Pages are ordered by user id. An integration that exists all ' +
+          'the time is listed exactly once.',
         querystring: Type.Object(
           { after: Type.Optional(UserId), limit: Type.Optional(Limit(100)) },
           { additionalProperties: false },
@@ -122,7 +124,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
               next: Type.Optional(
                 Type.String({ description: 'Send it as `after` for the next page; absent on the last.' }),
               ),
-              events_cursor: Type.String({ description: 'For `GET /events`, from before this page was read.' }),
+              events_cursor: Type.String({ description: 'For `GET /events`. Older than this page.' }),
             }),
             'One page.',
             LISTED,
@@ -133,7 +135,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
     },
     async (request) => {
       const { after, limit = 100 } = request.query
-      // Before the page: what happens while it is read is an event behind the cursor.
+      // Before the page: a change while the page is read is an event after the cursor.
       const cursor = await events.newest()
       const page = await integrations.list({ limit, ...(after === undefined ? {} : { after }) })
       return {

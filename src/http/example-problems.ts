@@ -12,7 +12,7 @@ const MICROSOFT = {
 }
 const because = (reason: Reason, more: FailureFacts = {}): FailureFacts => ({ reason, ...more })
 
-/** What comes with a code, where there is more than its title. */
+/** Facts of the examples that have more than a code. */
 const FACTS: Partial<Record<FailureCode, FailureFacts>> = {
   reconnect_required: because('access_revoked', { microsoft: MICROSOFT }),
   connect_refused: because('not_approved'),

@@ -1,4 +1,4 @@
-// Answers as a caller sees them, for the OpenAPI document; test/http/openapi.test.ts holds each against its schema.
+// Answers as a caller sees them, for the OpenAPI document. test/http/openapi.test.ts checks each against its schema.
 
 const ACCOUNT = {
   tenant_id: '9d2f1a44-58c6-4a0b-8f3a-6b1c2d3e4f50',

@@ -22,7 +22,7 @@ export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptio
       schema: {
         operationId: 'getIntegration',
         tags: ['integrations'],
-        summary: 'What is connected for a user, and whether it works',
+        summary: 'The integration of a user, and whether it works',
         description: 'Status, account, permissions and the last failure. Never a token.',
         params: UserParams,
         response: {
@@ -47,17 +47,18 @@ export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptio
         tags: ['integrations'],
         summary: 'Disconnect a user',
         description:
-          "Deletes the integration with its tokens at once and ends the user's connect and browser sessions. Also 204 when there was none; the event is written either way. " +
-          'The consent at Microsoft stays: only the user or an administrator can withdraw it there.',
+          "Deletes the integration with its tokens at once and ends the user's connect and browser sessions. Also " +
+          '204 if there was none; the event is written either way. The consent at Microsoft remains: only the user ' +
+          'or an administrator can withdraw it there.',
         params: UserParams,
         response: { 204: NoContent('Disconnected.'), ...problemResponses() },
       },
     },
     async (request, reply) => {
       const { caller } = callerOf(request)
-      const was = await integrations.disconnect(request.params.userId, caller.name)
+      const wasConnected = await integrations.disconnect(request.params.userId, caller.name)
       request.log.info(
-        { audit: 'disconnected', caller: caller.name, user_id: request.params.userId, was_connected: was },
+        { audit: 'disconnected', caller: caller.name, user_id: request.params.userId, was_connected: wasConnected },
         'disconnected',
       )
       return reply.code(204).send()

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
-// Our own addresses that carry a proof. Path constants of the pages stand in pages/paths.ts.
+// Addresses of ours, most of them with a proof. The paths of the account page are in pages/account.ts.
 
 export const CONNECT_PATH = '/auth/oauth2/microsoft/connect'
 export const CALLBACK_PATH = '/auth/oauth2/microsoft/callback'
@@ -9,17 +9,17 @@ export const ADMIN_CONSENT_PATH = '/auth/oauth2/microsoft/admin-consent'
 
 export interface Links {
   ticket(ticket: string): string
-  /** The page that shows how a connect session ended: only who was told the address may see it. The same for the same id. */
+  /** The page that shows how a connect session ended. Its address is the proof, and always the same for one id. */
   result(connectSessionId: string): string
   checkResult(connectSessionId: string, proof: string): boolean
-  /** State of a request for admin consent; tells it apart from a user's sign-in. It grants nothing. */
+  /** The `state` of a request for admin consent, to distinguish it from a sign-in. It grants nothing. */
   adminConsentState(nonce: string): string
   isAdminConsentState(state: string): boolean
 }
 
 const ADMIN = 'admin'
 
-/** `secrets` newest first: the first proves, all of them check. */
+/** `secrets` newest first: the first makes proofs, all of them are accepted. */
 export function createLinks(publicBaseUrl: string, secrets: readonly string[]): Links {
   const proofs = (purpose: string, value: string) =>
     secrets.map((secret) => createHmac('sha256', secret).update(`token-broker/${purpose}\0${value}`).digest())

@@ -2,11 +2,11 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FAILURE_CODES } from '../core/failure.ts'
+import { VALUES_MAY_BE_ADDED } from './problem-schema.ts'
 import { PROBLEMS } from './problem.ts'
-import { VALUES_MAY_BE_ADDED } from './schemas.ts'
 import { signingGuide } from './signing-guide.ts'
 
-/** In the committed document, which is of no deployment. */
+/** In the committed document, which belongs to no deployment. */
 const ANY_SERVER = {
   url: 'https://{authority}',
   variables: {
@@ -17,15 +17,15 @@ const ANY_SERVER = {
   },
 }
 
-const DESCRIPTION = `The internal API: what MEGDocs and other callers ask the token broker. Every request is signed; how, is described in full, with worked examples, under the security scheme \`signature\`.
+const DESCRIPTION = `The internal API of the token broker, for MEGDocs and other callers. Every request is signed. The security scheme \`signature\` describes how, with worked examples.
 
-Failures are RFC 9457 problem details (\`application/problem+json\`) with one of these values of \`code\`. Treat one you do not know by its status.
+Failures are RFC 9457 problem details (\`application/problem+json\`) with one of these values of \`code\`. Treat one that you do not know by its status.
 
 ${FAILURE_CODES.map((code) => `* \`${code}\` (${PROBLEMS[code].status}): ${PROBLEMS[code].title}. ${PROBLEMS[code].meaning}`).join('\n')}
 
-Be ready for more: answers gain members, operations gain failures, and lists marked \`${VALUES_MAY_BE_ADDED}\` gain values, in any release. Nothing else changes in a way that breaks a caller.`
+Expect more in any release: answers gain members, operations gain failures, and lists marked \`${VALUES_MAY_BE_ADDED}\` gain values. Nothing else changes in a way that breaks a caller.`
 
-/** Registered before the routes it describes. Serves the document, unsigned: it holds no secret. */
+/** Register it before the routes that it describes. Serves the document unsigned, because it contains no secret. */
 async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: string }): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -39,8 +39,8 @@ async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: 
       servers: [serverUrl === undefined ? ANY_SERVER : { url: serverUrl }],
       tags: [
         { name: 'tokens', description: 'Access tokens for users.' },
-        { name: 'integrations', description: 'What is connected.' },
-        { name: 'events', description: 'What happened.' },
+        { name: 'integrations', description: 'Stored authorizations of users.' },
+        { name: 'events', description: 'Changes of integrations.' },
         { name: 'connect', description: 'Connecting an account.' },
       ],
       components: {
@@ -59,7 +59,9 @@ async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: 
 }
 export const openApi = Object.assign(openApiPlugin, { [Symbol.for('skip-override')]: true })
 
-/** What a caller needs besides a signature, as OpenAPI 3.1 names it (4.8.30: roles of a security requirement), and in words. */
+/**
+ * The permission that a caller needs, as a role of the security requirement (OpenAPI 3.1, section 4.8.30) and in words.
+ */
 function withPermission(schema: FastifySchema, permission: CallerPermission | undefined): FastifySchema {
   if (permission === undefined) return schema
   return {
@@ -69,7 +71,7 @@ function withPermission(schema: FastifySchema, permission: CallerPermission | un
   }
 }
 
-/** Every schema that has a title stands once, under `components`: the document is read by people too. */
+/** Puts every schema that has a title under `components`, once: people read the document too. */
 function withComponents<T extends { components?: { schemas?: object } | undefined }>(document: T): T {
   const schemas: Record<string, unknown> = {}
   function hoist(node: unknown): unknown {
@@ -77,7 +79,7 @@ function withComponents<T extends { components?: { schemas?: object } | undefine
     if (typeof node !== 'object' || node === null) return node
     const copy = Object.fromEntries(Object.entries(node).map(([name, value]) => [name, hoist(value)]))
     const { title } = copy
-    // Titles of problems in examples are sentences.
+    // The titles of problems in examples are sentences, not names.
     if (typeof title !== 'string' || !/^[A-Z]\w+$/.test(title)) return copy
     schemas[title] ??= copy
     return { $ref: `#/components/schemas/${title}` }

@@ -1,9 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 
 export interface Readiness {
-  /** Whether to send traffic here: false only before the first complete start and while draining (design 4). */
+  /**
+   * Whether to send traffic here: false only before the first complete start and while draining
+   * (docs/design.md#readiness-and-shutdown).
+   */
   ready: boolean
-  /** What else is wrong; it does not take the replica out. */
+  /** Other problems. They do not take the replica out of the service. */
   notes: Record<string, unknown>
 }
 

@@ -2,10 +2,20 @@
  * http owns what goes over the wire: routes, pages, sessions, signatures on requests, problems. It must not know SQL,
  * Microsoft's answers or keys; it asks core and the ports.
  *
- * This file: Failure → problem details (RFC 9457). The one table of statuses and titles; OpenAPI and the README are made from it.
+ * This file: Failure → problem details (RFC 9457). The only table of statuses and titles: OpenAPI and docs/reference
+ * are made from it.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Failure, REASONS, type FailureCode } from '../core/failure.ts'
+import type { Static } from 'typebox'
+import {
+  explainReason,
+  Failure,
+  verdictOfCode,
+  type AnyReason,
+  type FailureCode,
+  type StoredVerdict,
+} from '../core/failure.ts'
+import type { MicrosoftFacts, Problem } from './problem-schema.ts'
 
 export interface ProblemKind {
   status: number
@@ -17,17 +27,19 @@ export interface ProblemKind {
 export const PROBLEMS: Record<FailureCode, ProblemKind> = {
   invalid_signature: {
     status: 401,
-    title: 'The request is not signed as it must be',
-    meaning: 'Check key id, secret, covered components, clock and that each attempt has a new nonce. The log says why.',
+    title: 'Invalid request signature',
+    meaning:
+      'Check the key id, the secret, the covered components, the clock, and that each attempt has a new nonce. ' +
+      "The broker's log says why.",
   },
   clock_skew: {
     status: 401,
-    title: 'The signature is right but not of this time',
-    meaning: 'Correct the clock by the signed `Date` of this answer and sign anew.',
+    title: 'Timestamp outside the allowed window',
+    meaning: 'Correct the clock by the signed `Date` of this answer, then sign again.',
   },
   caller_forbidden: {
     status: 403,
-    title: 'The caller may not do this',
+    title: 'The caller lacks the permission',
     meaning: 'Ops must give the caller the permission.',
   },
   not_connected: {
@@ -37,18 +49,18 @@ export const PROBLEMS: Record<FailureCode, ProblemKind> = {
   },
   not_found: {
     status: 404,
-    title: 'There is nothing here',
+    title: 'Not found',
     meaning: 'No such route, or no such connect session of this caller.',
   },
   reconnect_required: {
     status: 409,
-    title: 'Microsoft accepts this authorization no more',
-    meaning: 'See `who_acts` and `advice`; where the user acts, send them through connect.',
+    title: 'Microsoft no longer accepts the stored authorization',
+    meaning: 'See `who_acts` and `advice`. If the user must act, send them through connect.',
   },
   connect_refused: {
     status: 409,
-    title: 'The connect brought no authorization',
-    meaning: 'Send the user to `next`: it says what happened and what to do.',
+    title: 'Connecting failed',
+    meaning: 'Send the user to `next`: that page says what happened and what to do.',
   },
   account_mismatch: {
     status: 409,
@@ -58,24 +70,24 @@ export const PROBLEMS: Record<FailureCode, ProblemKind> = {
   connect_session_expired: { status: 410, title: 'The connect session is over', meaning: 'Begin a new one.' },
   cursor_expired: {
     status: 410,
-    title: 'The cursor is too old or of another database',
-    meaning: 'List all integrations and begin from the newest cursor.',
+    title: 'The cursor is too old, or belongs to another database',
+    meaning: 'List all integrations, then read events from the newest cursor.',
   },
   invalid_request: {
     status: 422,
-    title: 'The request is not of the form it must have',
-    meaning: 'See `invalid`; do not repeat it unchanged.',
+    title: 'Invalid request',
+    meaning: 'See `invalid`. Do not repeat the request unchanged.',
   },
   rate_limited: { status: 429, title: 'Too many requests', meaning: 'Wait `Retry-After` seconds.' },
   microsoft_unavailable: {
     status: 503,
-    title: 'No valid token is left and Microsoft gives no new one now',
-    meaning: 'Wait `Retry-After` seconds; the user need not do anything.',
+    title: 'No valid token is left, and Microsoft issues none at the moment',
+    meaning: 'Wait `Retry-After` seconds. The user does not have to act.',
   },
   broker_misconfigured: {
     status: 503,
-    title: 'The broker or its registration at Microsoft is not set up right',
-    meaning: 'Ops must act; the user cannot.',
+    title: 'The broker or its app registration is misconfigured',
+    meaning: 'Ops must act. The user cannot.',
   },
   database_unavailable: {
     status: 503,
@@ -85,65 +97,51 @@ export const PROBLEMS: Record<FailureCode, ProblemKind> = {
   token_unreadable: {
     status: 500,
     title: 'A stored value cannot be opened',
-    meaning: 'Ops must act: a sealing key is missing or a row was altered. The user need not reconnect.',
+    meaning: 'Ops must act: a sealing key is missing, or a row was altered. The user does not have to reconnect.',
   },
   internal_error: {
     status: 500,
-    title: 'The broker failed',
+    title: 'Internal error',
     meaning: 'Ops find the reason in the log by `request_id`.',
   },
 }
 
-/** Seconds named where a 503 or 429 has no better number. */
-const DEFAULT_RETRY_AFTER = 5
+/** Seconds to wait if a 503 or 429 has no better number. */
+const DEFAULT_RETRY_AFTER_SECONDS = 5
 
-export interface ProblemBody {
-  type: string
-  title: string
-  status: number
-  code: FailureCode
-  request_id: string
-  reason?: string
-  who_acts?: string
-  advice?: string
-  retry_after?: number
-  invalid?: { field: string; expected: string }[]
-  microsoft?: {
-    error?: string
-    suberror?: string
-    aadsts?: number
-    trace_id?: string
-    correlation_id?: string
-    timestamp?: string
-  }
-  next?: string
+export type ProblemBody = Static<typeof Problem>
+
+/** Whether this release knows the code: an outcome may hold one of a newer release. */
+export const isFailureCode = (code: string): code is FailureCode => Object.hasOwn(PROBLEMS, code)
+
+/** `status`: only for requests that Node could not parse, whose status is not that of the code. */
+export function plainProblem(code: FailureCode, requestId: string, status = PROBLEMS[code].status): ProblemBody {
+  const { title } = PROBLEMS[code]
+  return { type: `urn:token-broker:problem:${code}`, title, status, code, request_id: requestId }
 }
 
 export function toProblem(failure: Failure, requestId: string): ProblemBody {
-  const { status, title } = PROBLEMS[failure.code]
+  const problem = plainProblem(failure.code, requestId)
   const { reason, retryAfterSeconds, invalid, microsoft } = failure.facts
-  const waits = status === 503 || status === 429
+  const mustWait = problem.status === 503 || problem.status === 429
+  const retryAfter = retryAfterSeconds ?? (mustWait ? DEFAULT_RETRY_AFTER_SECONDS : undefined)
   return {
-    type: `urn:token-broker:problem:${failure.code}`,
-    title,
-    status,
-    code: failure.code,
-    request_id: requestId,
-    ...(reason === undefined ? {} : { reason, who_acts: REASONS[reason].whoActs, advice: REASONS[reason].advice }),
-    ...(waits
-      ? { retry_after: retryAfterSeconds ?? DEFAULT_RETRY_AFTER }
-      : retryAfterSeconds === undefined
-        ? {}
-        : { retry_after: retryAfterSeconds }),
+    ...problem,
+    ...(reason === undefined ? {} : reasonFacts(reason, verdictOfCode(failure.code))),
+    ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
     ...(invalid === undefined ? {} : { invalid }),
     ...(microsoft === undefined ? {} : { microsoft: microsoftFacts(microsoft) }),
   }
 }
 
-/** What Microsoft's support asks for, in the names they use. */
-export function microsoftFacts(
-  error: NonNullable<Failure['facts']['microsoft']>,
-): NonNullable<ProblemBody['microsoft']> {
+/** A reason with who acts and the advice. The verdict explains a reason of a newer release. */
+export function reasonFacts(reason: AnyReason, verdict?: StoredVerdict) {
+  const { whoActs, advice } = explainReason(reason, verdict)
+  return { reason, who_acts: whoActs, advice }
+}
+
+/** What Microsoft's support asks for, in Microsoft's names. */
+export function microsoftFacts(error: NonNullable<Failure['facts']['microsoft']>): Static<typeof MicrosoftFacts> {
   const { error: code, suberror, aadsts, traceId, correlationId, timestamp } = error
   return {
     ...(code === undefined ? {} : { error: code }),
@@ -155,21 +153,25 @@ export function microsoftFacts(
   }
 }
 
-export function sendProblem(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  failure: Failure,
-  extra: { next?: string } = {},
-): FastifyReply {
-  const problem = { ...toProblem(failure, request.id), ...extra }
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: ProblemBody): FastifyReply {
+  noteProblem(request, problem.code)
   if (problem.retry_after !== undefined) reply.header('retry-after', String(problem.retry_after))
   return reply.code(problem.status).type('application/problem+json').send(problem)
 }
 
-/** Anything thrown → Failure. Texts of foreign errors are dropped: they may quote the request. */
+const codes = new WeakMap<FastifyRequest, string>()
+
+/** Remembers the code of the problem that answers this request, for its trace. */
+export function noteProblem(request: FastifyRequest, code: string): void {
+  codes.set(request, code)
+}
+
+export const problemCodeOf = (request: FastifyRequest): string | undefined => codes.get(request)
+
+/** Turns anything that was thrown into a Failure. Drops the texts of foreign errors: they may quote the request. */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error
-  const { code, statusCode, validation, validationContext } = error as {
+  const { code, statusCode, validation, validationContext } = (error ?? {}) as {
     code?: unknown
     statusCode?: unknown
     validation?: ValidationError[]
@@ -196,7 +198,10 @@ interface ValidationError {
   params?: Record<string, unknown>
 }
 
-/** Our schema's words only: where, and what was expected. `boolean` errors repeat `additionalProperties` with a name that was sent. */
+/**
+ * Where, and what was expected, in the words of our schema only. Leaves out `boolean` errors: they repeat those of
+ * `additionalProperties` and quote the name that was sent.
+ */
 function describeAll(errors: ValidationError[], context = 'request'): { field: string; expected: string }[] {
   return errors
     .filter(({ keyword }) => keyword !== 'boolean')

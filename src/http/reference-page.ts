@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { Failure } from '../core/failure.ts'
 import { signingGuide } from './signing-guide.ts'
 
-/** All comes from this origin, nothing runs that is not a file of the package, and nothing can be sent anywhere. */
+/** Everything comes from this origin, only files of the package run, and nothing can be sent anywhere. */
 const POLICY = {
   useDefaults: false,
   directives: {
@@ -19,21 +19,26 @@ const POLICY = {
   },
 }
 
-/** The package has dark colours, and follows the browser only with its top bar, which here would offer to load other documents. */
+/**
+ * The package has dark colours, but follows the browser only with its top bar, which offers to load other documents.
+ */
 const COLOURS =
   "document.documentElement.classList.toggle('dark-mode', matchMedia('(prefers-color-scheme: dark)').matches)\n"
 /**
- * Not shown: the link under the title, which leads to the document as this page is given it (words below it link to the document itself), and
- * the buttons that open a dialog which asks for a signature.
+ * Hides the link under the title, which leads to the copy of the document for this page (the text below links to the
+ * document itself), and the buttons that open a dialog which asks for a signature.
  */
 const STYLES =
   '.swagger-ui .info hgroup.main a, .swagger-ui .auth-wrapper, .swagger-ui .authorization__btn { display: none }\n'
 
-/** The OpenAPI document as a page to read, at /docs: unsigned, as the document is. Nothing can be tried on it, because a page cannot sign. */
+/**
+ * The OpenAPI document as a page, at /docs: unsigned, like the document. It has no "Try it", because a page cannot
+ * sign.
+ */
 export async function referencePage(scope: FastifyInstance): Promise<void> {
   await scope.register(helmet, {
     contentSecurityPolicy: POLICY,
-    // Somebody looks at it through a forwarded port: that must not bind their localhost to https.
+    // People open it through a forwarded port: that must not force their localhost to https.
     strictTransportSecurity: false,
     frameguard: { action: 'deny' },
   })
@@ -46,7 +51,7 @@ export async function referencePage(scope: FastifyInstance): Promise<void> {
       js: [{ filename: 'colours.js', content: COLOURS }],
     },
     uiHooks: {
-      // The document is served once, as /openapi.json; the page itself needs its JSON alone.
+      // The document is served once, as /openapi.json. The page needs only the JSON.
       onRequest(request, _reply, done) {
         done(request.routeOptions.url === '/docs/yaml' ? new Failure('not_found') : undefined)
       },
@@ -59,7 +64,7 @@ interface ReadableDocument {
   info: { description: string }
 }
 
-/** Adds to the copy that the page is given: it would show the signing guide only in that dialog, so it stands at the top too. */
+/** Adds the signing guide at the top of the page's copy: the page would show it only in the hidden dialog. */
 function forReading(document: ReadableDocument): object {
   document.info.description +=
     '\n\n<details><summary>The security scheme <code>signature</code>: how to sign a request and verify an answer</summary>\n\n' +

@@ -1,10 +1,12 @@
 import { Type, type Static, type TSchema } from 'typebox'
-import { ACTORS, FAILURE_CODES, REASONS, type FailureCode } from '../core/failure.ts'
+import type { FailureCode } from '../core/failure.ts'
 import { DEFAULT_MIN_TTL_SECONDS, MAX_MIN_TTL_SECONDS } from '../core/integration.ts'
 import { exampleProblem } from './example-problems.ts'
+import { Actor, closedList, Code, MicrosoftFacts, openList, Problem, Reason } from './problem-schema.ts'
 import { PROBLEMS } from './problem.ts'
 
-// TypeBox shapes that more than one route uses: one object is type, validation and OpenAPI. Those with a title become components.
+// TypeBox shapes that several routes use: one object is type, validation and OpenAPI. Those with a title become
+// components.
 
 export const UserId = Type.String({
   pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._~-]{1,128}$',
@@ -13,46 +15,21 @@ export const UserId = Type.String({
 })
 export const UserParams = Type.Object({ userId: UserId }, { additionalProperties: false })
 
-/** Milliseconds a caller may ask us to take. */
+/** How long a caller may let us take. */
 export const DEADLINE_MS = { default: 8_000, minimum: 100, maximum: 30_000 }
 export const DeadlineMs = Type.Integer({
   ...DEADLINE_MS,
-  description: 'Milliseconds the caller waits. Within them the best answer is given.',
+  description: 'Milliseconds that the caller waits. The best answer within this time is given.',
 })
 export const MinTtl = Type.Integer({
   minimum: 0,
   maximum: MAX_MIN_TTL_SECONDS,
   default: DEFAULT_MIN_TTL_SECONDS,
-  description: 'Seconds of life the token must at least have; never more than half of its lifetime counts.',
+  description: 'Seconds that the token must still be valid for; at most half of its lifetime counts.',
 })
 
 const Instant = (description: string) =>
   Type.String({ format: 'date-time', description, examples: ['2026-11-22T10:00:00Z'] })
-/** Marks a list of which callers must expect more values: those are no breaking change (test/support/breaking-changes.ts). */
-export const VALUES_MAY_BE_ADDED = 'x-more-may-come'
-const literals = <T extends string>(
-  values: readonly T[],
-  options: { title?: string; description?: string; [VALUES_MAY_BE_ADDED]?: true } = {},
-) => Type.Enum([...values], options)
-
-export const Reason = literals(Object.keys(REASONS) as (keyof typeof REASONS)[], {
-  title: 'Reason',
-  [VALUES_MAY_BE_ADDED]: true,
-  description: `Why. More may come: treat one you do not know as its \`who_acts\`.\n\n| reason | who acts | advice |\n|---|---|---|\n${Object.entries(
-    REASONS,
-  )
-    .map(([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`)
-    .join('\n')}`,
-})
-const Actor = literals(ACTORS, {
-  title: 'Actor',
-  description: 'Who has to do something before it works again. `nobody`: it heals by itself.',
-})
-const Code = literals(FAILURE_CODES, {
-  title: 'Code',
-  [VALUES_MAY_BE_ADDED]: true,
-  description: 'What went wrong. Treat one you do not know by the status.',
-})
 
 export const Account = Type.Object(
   {
@@ -65,7 +42,7 @@ export const Account = Type.Object(
 
 export const Token = Type.Object(
   {
-    user_id: Type.String({ description: 'As it was asked for.' }),
+    user_id: Type.String({ description: 'As in the request.' }),
     access_token: Type.String({ description: 'For Microsoft Graph. Never log or store it.' }),
     token_type: Type.Literal('Bearer'),
     expires_at: Instant("By the broker's database clock."),
@@ -75,8 +52,7 @@ export const Token = Type.Object(
       description: 'Permissions configured today that this integration was not granted.',
     }),
     generation: Type.Integer({
-      description:
-        'Number of this set of tokens. Send it to `POST /tokens/{userId}/refresh` when Graph refuses the token.',
+      description: 'Number of this token set. Send it to `POST /tokens/{userId}/refresh` when Graph refuses the token.',
     }),
     account: Type.Optional(Account),
     degraded: Type.Optional(
@@ -85,45 +61,11 @@ export const Token = Type.Object(
           reason: Reason,
           retry_after: Type.Optional(Type.Integer({ description: 'Seconds.' })),
         },
-        { description: 'The token still works, but has less life than asked for and could not be refreshed.' },
+        { description: 'The token is valid, but for a shorter time than requested, and could not be refreshed.' },
       ),
     ),
   },
   { title: 'Token' },
-)
-
-export const MicrosoftFacts = Type.Object(
-  {
-    error: Type.Optional(Type.String({ description: 'OAuth 2.0 error (RFC 6749 5.2).' })),
-    suberror: Type.Optional(Type.String({ description: "Microsoft's finer word for it." })),
-    aadsts: Type.Optional(Type.Integer({ description: 'The AADSTS number.' })),
-    trace_id: Type.Optional(Type.String()),
-    correlation_id: Type.Optional(Type.String()),
-    timestamp: Type.Optional(Type.String({ description: 'As Microsoft wrote it.' })),
-  },
-  { title: 'MicrosoftFacts', description: "What Microsoft's support asks for." },
-)
-
-export const Problem = Type.Object(
-  {
-    type: Type.String({ description: '`urn:token-broker:problem:` and the code.' }),
-    title: Type.String({ description: 'The code in words.' }),
-    status: Type.Integer({ description: 'The HTTP status.' }),
-    code: Code,
-    request_id: Type.String({ description: 'Ops find the reason in the log by it.' }),
-    reason: Type.Optional(Reason),
-    who_acts: Type.Optional(Actor),
-    advice: Type.Optional(Type.String({ description: 'One sentence in plain words.' })),
-    retry_after: Type.Optional(Type.Integer({ description: 'Seconds, as in `Retry-After`.' })),
-    invalid: Type.Optional(
-      Type.Array(Type.Object({ field: Type.String(), expected: Type.String() }), {
-        description: 'With `invalid_request`: which fields, and what was expected.',
-      }),
-    ),
-    microsoft: Type.Optional(MicrosoftFacts),
-    next: Type.Optional(Type.String({ description: 'Completion only: the page to send the user to.' })),
-  },
-  { title: 'Problem', description: 'RFC 9457 problem details.' },
 )
 
 const ALWAYS: FailureCode[] = [
@@ -136,9 +78,9 @@ const ALWAYS: FailureCode[] = [
   'internal_error',
 ]
 
-const RETRY_AFTER = { 'Retry-After': { type: 'integer', description: 'Seconds after which trying again makes sense.' } }
+const RETRY_AFTER = { 'Retry-After': { type: 'integer', description: 'Seconds after which a retry makes sense.' } }
 
-/** The failure responses of a signed route, by status, each naming its codes and showing one of each. */
+/** The problem responses of a signed route, by status, each with its codes and an example of each code. */
 export function problemResponses(codes: readonly FailureCode[] = []): Record<number, unknown> {
   const byStatus = Map.groupBy(new Set([...ALWAYS, ...codes]), (code) => PROBLEMS[code].status)
   return Object.fromEntries(
@@ -160,7 +102,7 @@ export function problemResponses(codes: readonly FailureCode[] = []): Record<num
   )
 }
 
-/** A successful answer: what it means, and one that could come. */
+/** A successful answer: what it means, and an example. */
 export function answer<T extends TSchema>(schema: T, description: string, example: Static<T>): T {
   return { ...schema, 'x-response-description': description, examples: [example] }
 }
@@ -169,31 +111,32 @@ export const NoContent = (description: string) => Type.Unsafe<undefined>({ type:
 
 export const Integration = Type.Object(
   {
-    user_id: Type.String({ description: 'As it was asked for.' }),
-    status: literals(['active', 'reconnect_required'], {
+    user_id: Type.String({ description: 'As in the request.' }),
+    status: openList(['active', 'reconnect_required'], {
       description:
-        '`reconnect_required`: no token can be refreshed; see `failure`. One that is still valid is handed out.',
+        '`reconnect_required`: the tokens cannot be refreshed; see `failure`. A token that is still valid is ' +
+        'handed out.',
     }),
-    generation: Type.Integer({ description: 'Number of the present set of tokens.' }),
+    generation: Type.Integer({ description: 'Number of the present token set.' }),
     account: Type.Optional(Account),
     scope: Type.String({ description: 'Granted permissions, separated by spaces.' }),
     missing_scopes: Type.Array(Type.String(), {
       description: 'Permissions configured today that this integration was not granted.',
     }),
-    connected_at: Instant('When the user connected or reconnected last.'),
-    refreshed_at: Instant('When Microsoft gave the present tokens.'),
-    access_token_expires_at: Instant('When the present access token ends; it is refreshed on demand.'),
+    connected_at: Instant('When the user last connected or reconnected.'),
+    refreshed_at: Instant('When Microsoft issued the present tokens.'),
+    access_token_expires_at: Instant('When the present access token expires. It is refreshed on demand.'),
     failure: Type.Optional(
       Type.Object(
         {
           reason: Reason,
           who_acts: Actor,
           advice: Type.String({ description: 'One sentence in plain words.' }),
-          final: Type.Boolean({ description: 'No further tries: only a reconnect helps.' }),
+          final: Type.Boolean({ description: 'The broker does not retry: only a reconnect helps.' }),
           at: Type.Optional(Instant('When the last refresh failed.')),
           microsoft: MicrosoftFacts,
         },
-        { description: 'Why the last refresh brought no token.' },
+        { description: 'Why the last refresh failed.' },
       ),
     ),
   },
@@ -203,21 +146,22 @@ export const Integration = Type.Object(
 export const ConnectSession = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),
-    user_id: Type.String({ description: 'Who began it.' }),
-    intent: literals(['connect', 'manage']),
-    status: literals(
+    user_id: Type.String({ description: 'The user that it was begun for.' }),
+    intent: closedList(['connect', 'manage']),
+    status: openList(
       ['created', 'opened', 'authorizing', 'received', 'completing', 'connected', 'refused', 'expired'],
       {
         description:
-          '`created` until the link is opened, `authorizing` at Microsoft, `received` until you complete it; then `connected`, `refused` or `expired`.',
+          '`created` until the link is opened, `authorizing` at Microsoft, `received` until you complete it; then ' +
+          '`connected`, `refused` or `expired`.',
       },
     ),
     created_at: Instant('When it was begun.'),
-    expires_at: Instant('When its present step runs out.'),
+    expires_at: Instant('When its present step expires.'),
     outcome: Type.Optional(
       Type.Object(
         {
-          result: literals(['connected', 'reconnected', 'refused']),
+          result: openList(['connected', 'reconnected', 'refused']),
           code: Type.Optional(Code),
           reason: Type.Optional(Reason),
           who_acts: Type.Optional(Actor),

@@ -8,31 +8,34 @@ declare module 'fastify' {
   interface Session {
     /** A cookie came back: this browser takes them. */
     seen?: boolean
-    /** The one user this session knows (design 2.1). */
+    /** The one user of this session. */
     userId?: string
-    /** Opened by a manage ticket: the account page is theirs. */
+    /** Opened by a manage ticket: it may use the account page. */
     manages?: boolean
-    /** Read from the store in this request, so saving must find it there. Never stored. */
+    /** Was read from the store in this request, so saving it must find it there. Never stored. */
     known?: boolean
-    /** Of the account page's forms. */
+    /** For the forms of the account page. */
     csrfToken?: string
-    /** By the hash of a state that was sent to Microsoft, one per attempt, so that two tabs do not disturb each other. */
+    /**
+     * By the hash of a state that was sent to Microsoft: one for each connect session, so that two tabs do not disturb
+     * each other.
+     */
     [attempt: `attempt:${string}`]: true
   }
 }
 
-/** Milliseconds a browser session lives (design 2.1). */
+/** How long a browser session lives (docs/security.md#browser-sessions). */
 export const BROWSER_SESSION_MS = 30 * 60_000
 
 export interface SessionOptions {
   store: BrowserSessionStore
   /** Newest first. */
   secrets: readonly string[]
-  /** Whether browsers reach us by https: without it, no `Secure` and no `__Host-` (only on localhost). */
+  /** Whether browsers reach us by https. Without it (on localhost only) the cookie has no `Secure` and no `__Host-`. */
   secure: boolean
 }
 
-/** How core and the database know a browser session: never by its id. */
+/** The hash by which core and the database know a browser session. They never get its id. */
 export function browserSessionOf(request: FastifyRequest): Buffer {
   return hashOf(request.session.sessionId)
 }
@@ -40,8 +43,8 @@ export function browserSessionOf(request: FastifyRequest): Buffer {
 const hashOf = (sessionId: string): Buffer => createHash('sha256').update(sessionId).digest()
 
 /**
- * The session belongs to this user from now on; under a new id where it did not before, so that nobody can have planted it. Whether
- * it is a new one.
+ * Binds the session to this user. A session that was not theirs gets a new id, so that nobody can have planted it.
+ * Returns whether it got one.
  */
 export async function bindSession(request: FastifyRequest, userId: string): Promise<boolean> {
   const isNew = request.session.userId !== userId
@@ -52,7 +55,7 @@ export async function bindSession(request: FastifyRequest, userId: string): Prom
   return isNew
 }
 
-/** Cookies and sessions for the scope. Nothing is stored for a visitor who got no page that needs it. */
+/** Cookies and sessions for the scope. Nothing is stored for a visitor whose page needs no session. */
 export async function browserSessions(
   scope: FastifyInstance,
   { store, secrets, secure }: SessionOptions,
@@ -80,12 +83,13 @@ export async function browserSessions(
     },
   }
   const attributes = { secure, httpOnly: true, sameSite: 'lax', path: '/' } as const
-  // Also for the line that takes a cookie away: a browser ignores a `__Host-` name without them (RFC 6265bis 4.1.3.2).
+  // Also for the line that removes a cookie: a browser ignores a `__Host-` name without them (RFC 6265bis section
+  // 4.1.3.2).
   await scope.register(cookie, { parseOptions: attributes })
   await scope.register(session, {
     secret: [...secrets],
     store: adapter,
-    // The host is MEGDocs' own: a name that is ours alone (design 2.1).
+    // MEGDocs has the same host, so the name must be ours alone.
     cookieName: secure ? '__Host-token_broker' : 'token_broker',
     cookie: { ...attributes, maxAge: BROWSER_SESSION_MS },
     saveUninitialized: false,

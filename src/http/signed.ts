@@ -14,13 +14,13 @@ declare module 'fastify' {
 export interface SignedOptions {
   signatures: RequestSignatures
   nonces: NonceStore
-  /** Of one caller at this replica. */
+  /** Limit for one caller at this replica. */
   requestsPerMinute(): number
   /** Milliseconds since the epoch, for the `Date` of answers. */
   now(): number
-  /** Every refusal, for metrics. */
+  /** Called for every refused request, for metrics. */
   onRefused(refused: RefusedRequest): void
-  /** Every caller that lacks a permission, for metrics. */
+  /** Called for every request whose caller lacks the permission, for metrics. */
   onForbidden(caller: string, permission: CallerPermission): void
 }
 
@@ -31,21 +31,22 @@ const wireOf = (request: FastifyRequest): WireRequest => ({
   rawHeaders: request.raw.rawHeaders,
 })
 
-/** The caller of a request in a signed scope. */
+/** The signed request that a route in a signed scope answers. */
 export function callerOf(request: FastifyRequest): SignedRequest {
   return request.getDecorator<SignedRequest>(SIGNED)
 }
 
 /**
- * Everything in the scope that this is called on is signed (design 3): verified before anything else, its body against the digest before
- * parsing, its nonce once, the caller's share of requests and permission, and the answer signed. Routes never call it.
+ * Protects every route of the scope (docs/design.md#signed-requests). In this order (docs/security.md#order-of-checks):
+ * the signature, the caller's rate limit, the nonce at this replica, the digest of the body before it is parsed, the
+ * caller's permission, the nonce at all replicas. Answers are signed. Routes need no code for any of this.
  */
 export async function requireSignatures(scope: FastifyInstance, options: SignedOptions): Promise<void> {
   const { signatures, nonces, requestsPerMinute, now, onRefused, onForbidden } = options
-  // Only who is authenticated is counted: a stranger cannot use up a caller's share.
-  const share = createCallerLimit(requestsPerMinute, now)
+  // Counts authenticated requests only: a stranger cannot use up the limit of a caller.
+  const limit = createCallerLimit(requestsPerMinute, now)
   scope.decorateRequest(SIGNED, null)
-  // A refused request is not authenticated: its answer is signed only where its signature held.
+  // A refused request is not authenticated: its answer is signed only if its signature was valid.
   const refusals = new WeakMap<FastifyRequest, SignedRequest>()
 
   function refuse(request: FastifyRequest, refused: RefusedRequest): Failure {
@@ -63,26 +64,26 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
       throw new TypeError(`${String(route.method)} ${route.url} names no permission`)
   })
 
-  // These hooks are on the way of every warm read: none of them waits without need.
+  // Every warm read runs these hooks: none of them waits for a promise unless it must.
   scope.addHook('onRequest', (request, _reply, done) => {
-    // Only browsers send it, and a browser has no business here (security.md 5.5).
+    // Only browsers send this header, and no browser may call this API.
     if (request.headers['sec-fetch-site'] !== undefined)
       return done(refuse(request, { code: 'invalid_signature', detail: 'sent_by_a_browser' }))
     const checked = signatures.check(wireOf(request))
     if ('refused' in checked) return done(refuse(request, checked.refused))
     const { signed } = checked
     const { name } = signed.caller
-    // Before its nonce is noted: what a caller sends beyond its limit takes no room in the memory of all.
-    const retryAfterSeconds = share.retryAfterSeconds(name)
+    // Before the nonce is remembered: requests beyond the limit take no room in the memory that all callers share.
+    const retryAfterSeconds = limit.retryAfterSeconds(name)
     if (retryAfterSeconds !== undefined) {
-      request.log.warn({ caller: name, key_id: signed.keyId }, 'caller sends too many requests')
+      request.log.warn({ caller: name, key_id: signed.key.keyId }, 'caller sends too many requests')
       refusals.set(request, signed)
       return done(new Failure('rate_limited', { retryAfterSeconds }))
     }
-    const refused = signed.remember()
+    const refused = signatures.rememberNonce(signed)
     if (refused !== undefined) return done(refuse(request, refused))
-    // After it: what somebody sends again uses up nothing of the caller's share.
-    share.record(name)
+    // After the nonce: a stranger who repeats a request does not use up the limit of the caller.
+    limit.record(name)
     request.setDecorator<SignedRequest>(SIGNED, signed)
     done()
   })
@@ -90,51 +91,58 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
   const parseJson = scope.getDefaultJsonParser('error', 'error')
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    // A signature without its body's digest protects nothing (RFC 9421 7.2.8).
-    const { bodyMatches, keyId } = callerOf(request)
-    if (!bodyMatches(body as Buffer))
-      return done(refuse(request, { code: 'invalid_signature', detail: 'digest_mismatch', keyId }))
+    // The digest is checked in two places, and both are needed. Here: the bytes of a body that arrived (RFC 9421
+    // section 7.2.8). In signature/verify.ts: a request without a body must not be signed for one, because this parser
+    // does not run for it.
+    const signed = callerOf(request)
+    if (!Buffer.isBuffer(body) || !signatures.bodyMatches(signed, body))
+      return done(refuse(request, { code: 'invalid_signature', detail: 'digest_mismatch', keyId: signed.key.keyId }))
     parseJson(request, body.toString('utf8'), done)
   })
 
-  function checkPermission(request: FastifyRequest, { caller, keyId }: SignedRequest): Failure | undefined {
+  function checkPermission(request: FastifyRequest, { caller, key }: SignedRequest): Failure | undefined {
     const { permission } = request.routeOptions.config
     if (permission === undefined || caller.permissions.has(permission)) return undefined
     onForbidden(caller.name, permission)
-    request.log.warn({ caller: caller.name, key_id: keyId, permission }, 'caller lacks a permission')
+    request.log.warn({ caller: caller.name, key_id: key.keyId, permission }, 'caller lacks a permission')
     return new Failure('caller_forbidden', { detail: permission })
   }
 
   scope.addHook('preValidation', (request, _reply, done) => {
     const signed = callerOf(request)
-    if (request.method === 'GET' && !signed.caller.strictReplay) return done(checkPermission(request, signed))
+    // The permission first: it costs nothing, and a caller without it writes no row. Nothing is executed for a replay
+    // either way, and its answer repeats the one that the original got.
+    const forbidden = checkPermission(request, signed)
+    if (forbidden !== undefined) return done(forbidden)
+    if (request.method === 'GET' && !signed.caller.strictReplay) return done()
     nonces
-      .consume(signed.replayKey(), signed.replayTtlSeconds)
+      .consume(signatures.replayKey(signed), signatures.replayTtlSeconds(signed))
       .then(
         (isNew) =>
           done(
             isNew
-              ? checkPermission(request, signed)
-              : refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId: signed.keyId }),
+              ? undefined
+              : refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId: signed.key.keyId }),
           ),
         done,
       )
   })
 
   scope.addHook('onSend', (request, reply, payload, done) => {
-    const signedRequest = request.getDecorator<SignedRequest | null>(SIGNED) ?? refusals.get(request)
-    if (signedRequest === undefined) return done(null, payload)
+    const signed = request.getDecorator<SignedRequest | null>(SIGNED) ?? refusals.get(request)
+    if (signed === undefined) return done(null, payload)
     const body = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : ''
-    // Fresh and covered where the caller's clock is off, so that it can correct it by this answer. Proxies may replace it elsewhere.
+    // Covered only if the caller's clock may be wrong, so that it can correct it. Proxies may replace it in other
+    // answers.
     if (refusals.has(request)) reply.header('date', new Date(now()).toUTCString())
-    // Without a body Fastify takes the content type away after this hook.
+    // For an answer without a body, Fastify removes the content type after this hook.
     if (body === '') reply.removeHeader('content-type')
     const headers: Record<string, string> = {}
-    for (const name of signedRequest.answerFields) {
+    for (const name of signatures.answerFields) {
       const value = reply.getHeader(name)
       if (value !== undefined) headers[name] = String(value)
     }
-    reply.headers(signedRequest.signAnswer({ status: reply.statusCode, headers, body }))
+    reply.headers(signatures.signAnswer(signed, { status: reply.statusCode, headers, body }))
     done(null, payload)
   })
 }

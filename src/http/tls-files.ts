@@ -8,21 +8,23 @@ export interface TlsTexts {
   readonly key: string
 }
 
-/** Whoever serves with it: node:tls' Server. New connections get the new certificate, those that are open stay. */
-interface Holder {
+/** A server of node:tls. New connections get the new certificate, open ones stay. */
+interface SecureServer {
   setSecureContext(texts: TlsTexts): void
 }
 
 export interface TlsFilesOptions {
-  /** Changed files were taken over. */
+  /** Changed files are now used. */
   readonly onChange?: (notAfter: Date) => void
-  /** Changed files cannot be used, by OpenSSL's or the system's code; what was there before stays. Told once per content. */
+  /**
+   * Changed files cannot be used; the old ones stay. `code`: of OpenSSL or the system. Called once for each content.
+   */
   readonly onProblem?: (code: string) => void
 }
 
 /**
- * The certificate of a listener in mounted files, which change under a running process (cert-manager renews them). Contents are compared,
- * not times. No timer here: whoever owns the process calls reload() every few seconds.
+ * The certificate of a listener in mounted files, which change while the process runs (cert-manager renews them).
+ * Compares contents, not times. Has no timer: main.ts calls reload() every few seconds.
  */
 export class TlsFiles {
   readonly #paths: { readonly certFile: string; readonly keyFile: string }
@@ -30,7 +32,7 @@ export class TlsFiles {
   #seen: string
   #current: TlsTexts
 
-  /** Throws when the files cannot be read or do not belong together. */
+  /** Throws if the files cannot be read or do not belong together. */
   constructor(paths: { readonly certFile: string; readonly keyFile: string }, on: TlsFilesOptions = {}) {
     this.#paths = paths
     this.#on = on
@@ -43,13 +45,16 @@ export class TlsFiles {
     return this.#current
   }
 
-  /** When the certificate that is served ends. */
+  /** When the present certificate expires. */
   notAfter(): Date {
     return new X509Certificate(this.#current.cert).validToDate
   }
 
-  /** Takes changed files over. Never throws: halves that do not belong together (one of them not written yet) leave the old ones in place. */
-  reload(holder: Holder): void {
+  /**
+   * Uses changed files. Never throws: a pair that does not belong together (one file is not written yet) leaves the old
+   * one in use.
+   */
+  reload(server: SecureServer): void {
     const before = this.#seen
     try {
       this.#seen = 'unreadable'
@@ -57,7 +62,7 @@ export class TlsFiles {
       this.#seen = fingerprint(texts)
       if (this.#seen === before) return
       createSecureContext(texts)
-      holder.setSecureContext(texts)
+      server.setSecureContext(texts)
       this.#current = texts
     } catch (error) {
       const { code } = error as { code?: unknown }

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { DEFAULT_MIN_TTL_SECONDS } from '../core/integration.ts'
-import type { Refresh, TokenAnswer, TokenRequest } from '../core/refresh.ts'
+import type { TokenAnswer } from '../core/blocked.ts'
+import type { Clock } from '../core/ports.ts'
+import type { Refresh, TokenRequest } from '../core/refresh.ts'
 import { audit } from './audit.ts'
 import { TOKEN } from './examples.ts'
 import { answer, DEADLINE_MS, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
@@ -17,11 +19,18 @@ const CODES = [
   'token_unreadable',
 ] as const
 
-export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingScopes: MissingScopes }> = async (
-  scope,
-  { refresh, missingScopes },
-) => {
-  /** Every token that is handed out leaves an audit line: who, for whom, which (design 4). The token itself is in none. */
+export const tokenRoutes: FastifyPluginAsyncTypebox<{
+  refresh: Refresh
+  clock: Pick<Clock, 'elapsed'>
+  missingScopes: MissingScopes
+}> = async (scope, { refresh, clock, missingScopes }) => {
+  /** When the caller of a request that begins now stops waiting. */
+  const deadlineAt = (deadlineMs: number = DEADLINE_MS.default): number => clock.elapsed() + deadlineMs
+
+  /**
+   * Every token that is handed out leaves an audit line (docs/design.md#audit): who got the token of whom, which one.
+   * Never the token.
+   */
   async function handOut(request: FastifyRequest, wanted: TokenRequest) {
     const answer: TokenAnswer = await refresh.tokenFor(wanted)
     audit(request, {
@@ -43,8 +52,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
         tags: ['tokens'],
         summary: 'A usable access token for a user',
         description:
-          'Answers the stored token when it has more than `min_ttl` seconds left, refreshes it first otherwise. A token that is still valid is ' +
-          'never an error: where it could not be refreshed, it comes with `degraded`.',
+          'Answers the stored token if it has more than `min_ttl` seconds left, else refreshes it first. A token ' +
+          'that is still valid is never an error: if it could not be refreshed, it comes with `degraded`.',
         params: UserParams,
         querystring: Type.Object(
           { min_ttl: Type.Optional(MinTtl), deadline_ms: Type.Optional(DeadlineMs) },
@@ -57,7 +66,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
       handOut(request, {
         userId: request.params.userId,
         minTtlSeconds: request.query.min_ttl ?? DEFAULT_MIN_TTL_SECONDS,
-        deadlineMs: request.query.deadline_ms ?? DEADLINE_MS.default,
+        deadlineAt: deadlineAt(request.query.deadline_ms),
         requestId: request.id,
       }),
   )
@@ -71,9 +80,10 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
         tags: ['tokens'],
         summary: 'A token of a later generation than the one that failed',
         description:
-          'For the moment when Graph answers 401 although the token has not expired. The stored token if it is later than `generation`, else one ' +
-          'refresh, however many ask at once. The token that failed is never the answer: where no later one can be had, it is a failure. A `generation` ' +
-          'above the stored one was never issued here (a restored backup): then a token refreshed less than a minute ago counts as later.',
+          'For the moment when Graph answers 401 although the token has not expired. The stored token if it is ' +
+          'later than `generation`, else one refresh, however many ask at once. The token that failed is never ' +
+          'the answer: where no later one can be had, it is a failure. A `generation` above the stored one was ' +
+          'never issued here (a restored backup): then a token refreshed less than a minute ago counts as later.',
         params: UserParams,
         querystring: Type.Object({ deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
         body: Type.Object(
@@ -93,7 +103,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{ refresh: Refresh; missingS
       handOut(request, {
         userId: request.params.userId,
         minTtlSeconds: DEFAULT_MIN_TTL_SECONDS,
-        deadlineMs: request.query.deadline_ms ?? DEADLINE_MS.default,
+        deadlineAt: deadlineAt(request.query.deadline_ms),
         after: request.body.generation,
         requestId: request.id,
       }),

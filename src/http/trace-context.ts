@@ -1,4 +1,4 @@
-/** The caller's span, as a `traceparent` header names it. */
+/** The span of the caller in a `traceparent` header. */
 export interface TraceParent {
   traceId: string
   spanId: string
@@ -6,8 +6,9 @@ export interface TraceParent {
 }
 
 /**
- * A `traceparent` header (W3C Trace Context, 3.2), so that our log lines are found by the caller's trace and our spans go on from it;
- * undefined when there is none or it is not valid, which is not an error (3.2.2.3, 4.3). Later versions may go on after the flags.
+ * Reads a `traceparent` header (W3C Trace Context, section 3.2): our log lines then have the caller's trace id, and our
+ * spans continue its trace. Undefined if there is none or it is not valid, which is no error (sections 3.2.2.3 and
+ * 4.3). Later versions may have more after the flags.
  */
 export function traceParent(header: string | string[] | undefined): TraceParent | undefined {
   const [, version, traceId, spanId, flags] =

@@ -1,10 +1,11 @@
-import { REASONS } from '../core/failure.ts'
-import type { Account, IntegrationSummary } from '../core/integration.ts'
+import { verdictOfCode } from '../core/failure.ts'
+import type { Account, IntegrationSummary, StoredFailure } from '../core/integration.ts'
 import type { ConnectOutcome, ConnectSession } from '../core/ports.ts'
-import type { TokenAnswer } from '../core/refresh.ts'
-import { microsoftFacts } from './problem.ts'
+import type { TokenAnswer } from '../core/blocked.ts'
+import { microsoftFacts, reasonFacts } from './problem.ts'
 
-// Core's types as the JSON of the internal API (schemas.ts). Only named fields are copied: nothing can slip out with them.
+// Core's types as the JSON of the internal API (schemas.ts). Members are copied one by one, so that nothing else goes
+// out with them.
 
 export type MissingScopes = (granted: readonly string[]) => string[]
 
@@ -37,7 +38,6 @@ export function tokenView({ integration, degraded }: TokenAnswer, missing: Missi
 }
 
 export function integrationView(summary: IntegrationSummary, missing: MissingScopes) {
-  const { failure } = summary
   return {
     user_id: summary.userId,
     status: summary.status,
@@ -48,18 +48,16 @@ export function integrationView(summary: IntegrationSummary, missing: MissingSco
     connected_at: summary.connectedAt,
     refreshed_at: summary.refreshedAt,
     access_token_expires_at: summary.accessTokenExpiresAt,
-    ...(failure === undefined
-      ? {}
-      : {
-          failure: {
-            reason: failure.reason,
-            who_acts: REASONS[failure.reason].whoActs,
-            advice: REASONS[failure.reason].advice,
-            final: failure.final,
-            ...(failure.at === undefined ? {} : { at: failure.at }),
-            microsoft: microsoftFacts(failure.microsoft),
-          },
-        }),
+    ...(summary.failure === undefined ? {} : { failure: failureView(summary.failure) }),
+  }
+}
+
+function failureView({ reason, verdict, final, at, microsoft }: StoredFailure) {
+  return {
+    ...reasonFacts(reason, verdict),
+    final,
+    ...(at === undefined ? {} : { at }),
+    microsoft: microsoftFacts(microsoft),
   }
 }
 
@@ -68,20 +66,20 @@ function outcomeView(outcome: ConnectOutcome) {
   return {
     result,
     ...(code === undefined ? {} : { code }),
-    ...(reason === undefined ? {} : { reason, who_acts: REASONS[reason].whoActs, advice: REASONS[reason].advice }),
+    ...(reason === undefined ? {} : reasonFacts(reason, verdictOfCode(code))),
     ...(outcome.account === undefined ? {} : { account: account(outcome.account) }),
     ...(microsoft === undefined ? {} : { microsoft: microsoftFacts(microsoft) }),
   }
 }
 
-/** An attempt that ran out of time is shown as expired, whatever step it was in. */
+/** A connect session that ran out of time is shown as expired, in whichever step it was. */
 export function connectSessionView(session: ConnectSession) {
-  const over = session.outcome === undefined && session.expired
+  const isOver = session.outcome === undefined && session.expired
   return {
     id: session.id,
     user_id: session.userId,
     intent: session.intent,
-    status: over ? ('expired' as const) : session.status,
+    status: isOver ? 'expired' : session.status,
     created_at: session.createdAt,
     expires_at: session.expiresAt,
     ...(session.outcome === undefined ? {} : { outcome: outcomeView(session.outcome) }),

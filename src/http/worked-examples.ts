@@ -1,10 +1,11 @@
-// Signed messages to the last byte, for whoever implements a caller from the OpenAPI document alone. Literals, because http does not
-// know keys; test/http/openapi.test.ts recomputes every one of them with src/signature. The keys are published here: never use them.
+// Signed messages to the last byte, for implementers of a caller who have only the OpenAPI document. Literals, because
+// http does not know keys; test/http/openapi.test.ts recomputes each of them with src/signature. The keys are published
+// here: never use them.
 
 export interface WorkedRequest {
   readonly title: string
   readonly key: { readonly keyId: string; readonly algorithm: 'hmac-sha256' | 'ed25519'; readonly material: string }
-  /** How `material` is to be read. */
+  /** How to read `material`. */
   readonly materialIs: string
   readonly method: string
   readonly url: string

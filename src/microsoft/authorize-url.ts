@@ -1,9 +1,10 @@
 import type { AuthorizeRequest } from '../core/ports.ts'
 import { isGuid } from './answer.ts'
+import { graphUrl } from './scopes.ts'
 
 /**
- * Where the browser is sent to sign in (RFC 6749 4.1.1, RFC 7636 4.3, entra.md 1.2). `response_mode=query` because a form_post
- * comes cross-site and would arrive without our SameSite=Lax cookie.
+ * Where the browser is sent to sign in (RFC 6749 section 4.1.1, RFC 7636 section 4.3, docs/microsoft.md#authorize-request).
+ * `response_mode=query` because a form_post comes cross-site and would arrive without our SameSite=Lax cookie.
  */
 export function authorizeUrl(
   endpoint: string,
@@ -27,5 +28,31 @@ export function authorizeUrl(
   else if (prompt !== undefined) parameters.set('prompt', prompt)
   if (claims !== undefined) parameters.set('claims', claims)
   if (requestId !== undefined && isGuid(requestId)) parameters.set('client-request-id', requestId)
+  return withQuery(endpoint, parameters)
+}
+
+/**
+ * Where an administrator approves for a whole organisation (docs/microsoft.md#admin-consent). `tenantId`: theirs, where it is
+ * known; Microsoft asks to name it. It has no such page for `common` and `consumers`.
+ */
+export function adminConsentUrl(
+  { loginUrl, tenant }: { loginUrl: string; tenant: string },
+  application: { clientId: string; redirectUri: string; permissions: readonly string[] },
+  { state, tenantId }: { state: string; tenantId?: string },
+): string {
+  const configured = tenant === 'common' || tenant === 'consumers' ? 'organizations' : tenant
+  const segment = tenantId !== undefined && isGuid(tenantId) ? tenantId : configured
+  const graph = graphUrl(loginUrl)
+  const parameters = new URLSearchParams({
+    client_id: application.clientId,
+    redirect_uri: application.redirectUri,
+    state,
+    scope: application.permissions.map((name) => `${graph}/${name}`).join(' '),
+  })
+  return withQuery(`${loginUrl}/${segment}/v2.0/adminconsent`, parameters)
+}
+
+/** A plus sign for a blank is right in a form only; Microsoft's pages show it in some places. */
+function withQuery(endpoint: string, parameters: URLSearchParams): string {
   return `${endpoint}?${parameters.toString().replaceAll('+', '%20')}`
 }

@@ -1,7 +1,7 @@
 /**
- * microsoft owns the conversation with Microsoft's sign-in service: what is sent, what an answer means, whom an id token names,
- * which scopes exist, and when nothing is sent at all. It must not know the database, HTTP routes, the environment or callers;
- * Microsoft's address is an option, and nothing here is made for a simulator. It logs nothing: tokens never leave but as results.
+ * This folder talks to Microsoft's sign-in service: what is sent, what an answer means, which account an id token names, which
+ * scopes exist, and when nothing is sent at all. It does not know the database, HTTP routes, the environment or callers.
+ * Microsoft's address is an option, and nothing here is made for the simulator. It logs nothing; tokens leave it only as results.
  */
 import { createHash } from 'node:crypto'
 import type { Dispatcher } from 'undici'
@@ -9,10 +9,11 @@ import type { Reason } from '../core/failure.ts'
 import { isSameAccount } from '../core/integration.ts'
 import type { Clock, CodeRequest, CodeVerdict, Microsoft, Random, RefreshRequest, Verdict } from '../core/ports.ts'
 import { isGuid } from './answer.ts'
-import type { TokenResponse } from './answer.ts'
-import { authorizeUrl } from './authorize-url.ts'
+import type { Answer, TokenResponse } from './answer.ts'
+import { adminConsentUrl, authorizeUrl } from './authorize-url.ts'
 import { createBreaker } from './breaker.ts'
 import type { BreakerMode, BreakerState, BreakerEvidence } from './breaker.ts'
+import { judgeAdminConsent, judgeCallback } from './callback.ts'
 import { createAuthenticator } from './credential.ts'
 import type { Credential } from './credential.ts'
 import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from './exchange.ts'
@@ -20,20 +21,22 @@ import { keyIdOf, readIdToken, verifyIdToken } from './id-token.ts'
 import type { IdTokenProblem, IdTokenResult, IdTokenRules } from './id-token.ts'
 import { createMetadataSource } from './metadata.ts'
 import type { Metadata } from './metadata.ts'
-import { canonicalScopes, missingScopes, requestedScope } from './scopes.ts'
+import { createOrganisationFaults } from './organisation-faults.ts'
+import { canonicalScopes, missingScopes, NEEDED_SCOPES, requestedScope } from './scopes.ts'
 import { createTokenEndpoint } from './token-endpoint.ts'
 import type { CredentialCheck } from './token-endpoint.ts'
-import { judgeCode, judgeRefresh } from './verdict.ts'
+import { isAboutOrganisation, judgeCode, judgeRefresh } from './verdict.ts'
+import type { Judgement } from './verdict.ts'
 
 export interface MicrosoftOptions {
-  /** `https://login.microsoftonline.com` or another cloud's (entra.md 1). */
+  /** `https://login.microsoftonline.com` or another cloud's (docs/microsoft.md#clouds). */
   loginUrl: string
   /** `organizations`, `common`, `consumers`, a GUID or a domain. */
   tenant: string
   /** Tenant ids; empty: any. */
   allowedTenants: readonly string[]
   clientId: string
-  /** Exactly as registered (entra.md 9). */
+  /** Exactly as registered (docs/microsoft.md#redirect-uris). */
   redirectUri: string
   /** Newest first, at least one. */
   credentials: readonly Credential[]
@@ -51,12 +54,12 @@ export interface MicrosoftOptions {
   onIdTokenProblem?: (problem: IdTokenProblem, requestId: string) => void
 }
 
-/** The port, and what doctor, readyz and metrics need. */
+/** The port, and what doctor, readyz and metrics need besides. */
 export interface MicrosoftClient extends Microsoft {
   breaker(): BreakerState
   /** Where users and codes are sent; to compare with `metadata()`. */
   endpoints: { authorize: string; token: string }
-  /** Fetches discovery and keys anew. Undefined: not to be had, or naming another origin than the configured one. */
+  /** Always fetches discovery and keys. Undefined: Microsoft gave none, or they name another origin than the configured one. */
   metadata(): Promise<Metadata | undefined>
   /** Tries each credential, newest first, without touching anybody's integration. */
   probeCredentials(): Promise<CredentialCheck[]>
@@ -77,6 +80,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     random: () => random.fraction(),
     ...(options.onBreakerChange && { onChange: options.onBreakerChange }),
   })
+  const faults = createOrganisationFaults(() => clock.elapsed())
   const authenticators = options.credentials.map((credential) =>
     createAuthenticator(credential, clientId, clock, random),
   )
@@ -92,14 +96,22 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     now: clock.now(),
   })
 
-  const refresh = async (request: RefreshRequest): Promise<Verdict> => {
+  /** A tenant or an application that is not there: the organisation's trouble, or ours if several say so. */
+  const judgeOnPath = (answer: Answer, tenantId: string | undefined): Judgement<Verdict> => {
+    if (tenantId === undefined || tenantId === tenant.toLowerCase())
+      return judgeRefresh(answer, clock.now(), 'configuration')
+    const judged = judgeRefresh(answer, clock.now(), 'organisation')
+    if (judged.kind === 'answer') faults.succeeded()
+    else if (isAboutOrganisation(judged.microsoft) && faults.report(tenantId))
+      return judgeRefresh(answer, clock.now(), 'everybody')
+    return judged
+  }
+
+  const sendRefresh = async (request: RefreshRequest, tenantId: string | undefined): Promise<Verdict> => {
     const { refreshToken, account, requestId } = request
-    const tenantId = request.tenantId ?? account?.tenantId
-    const url = tokenUrl(tenantId !== undefined && isGuid(tenantId) ? tenantId : tenant)
     const form = { grant_type: 'refresh_token', refresh_token: refreshToken, scope: requestedScope(request.scopes) }
-    const { judged, began } = await tokenEndpoint.exchange(url, form, requestId, (answer) =>
-      judgeRefresh(answer, clock.now()),
-    )
+    const judge = (answer: Answer) => judgeOnPath(answer, tenantId)
+    const { judged, beganAt } = await tokenEndpoint.exchange(tokenUrl(tenantId ?? tenant), form, requestId, judge)
     if (judged.kind !== 'answer') return judged
 
     const { answer } = judged
@@ -117,7 +129,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
       return { kind: 'try_later', reason: 'identity_unproven', microsoft: {} }
     }
     const scopes = canonicalScopes(answer.scope ?? request.scopes)
-    return { kind: 'tokens', tokens: { ...tokenSet(answer, scopes, clock.elapsed() - began), ...named } }
+    return { kind: 'tokens', tokens: { ...tokenSet(answer, scopes, clock.elapsed() - beganAt), ...named } }
   }
 
   const redeem = async (request: CodeRequest): Promise<CodeVerdict> => {
@@ -130,8 +142,8 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
       code_verifier: request.codeVerifier,
       scope: requestedScope(),
     }
-    const judge = (answer: Parameters<typeof judgeCode>[0]) => judgeCode(answer, clock.now())
-    const { judged, began } = await tokenEndpoint.exchange(endpoints.token, form, request.requestId, judge)
+    const judge = (answer: Answer) => judgeCode(answer, clock.now())
+    const { judged, beganAt } = await tokenEndpoint.exchange(endpoints.token, form, request.requestId, judge)
     if (judged.kind !== 'answer') return judged
 
     const { answer } = judged
@@ -145,7 +157,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     const scopes = canonicalScopes(answer.scope ?? requestedScope())
     if (missingScopes(scopes).length > 0) return refused('missing_scopes')
     if (answer.refreshToken === undefined) return refused('no_refresh_token')
-    const tokens = tokenSet(answer, scopes, clock.elapsed() - began)
+    const tokens = tokenSet(answer, scopes, clock.elapsed() - beganAt)
     return { kind: 'tokens', tokens: { ...tokens, refreshToken: answer.refreshToken, account: named.account } }
   }
 
@@ -158,13 +170,18 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   return {
     authorizeUrl: (request) =>
       authorizeUrl(endpoints.authorize, { clientId, redirectUri, scope: requestedScope() }, request),
+    adminConsentUrl: (request) =>
+      adminConsentUrl({ loginUrl, tenant }, { clientId, redirectUri, permissions: NEEDED_SCOPES }, request),
+    judgeCallback,
+    judgeAdminConsent,
     admit: () => breaker.admit(),
     async refresh(request, permit) {
-      const tenantId = (request.tenantId ?? request.account?.tenantId)?.toLowerCase()
+      const stored = request.account?.tenantId.toLowerCase()
+      const tenantId = stored !== undefined && isGuid(stored) ? stored : undefined
       if (tenantId !== undefined) breaker.sawTenant(tenantId)
       let outcome: BreakerEvidence = { kind: 'neutral' }
       try {
-        const verdict = await refresh(request)
+        const verdict = await sendRefresh(request, tenantId)
         outcome = evidence(verdict, request.refreshToken, tenantId)
         return verdict
       } finally {

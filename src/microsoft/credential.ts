@@ -1,9 +1,8 @@
-import { constants, createHash, createPrivateKey, sign, X509Certificate } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
+import { SignJWT } from 'jose'
 import type { Clock, Random } from '../core/ports.ts'
 
-/** What proves to Microsoft that we are the application (entra.md 1.4). PEM texts. */
+/** What proves to Microsoft that we are the application (docs/microsoft.md#client-credentials). PEM texts. */
 export type Credential =
   { kind: 'secret'; secret: string } | { kind: 'certificate'; certificate: string; privateKey: string }
 
@@ -15,11 +14,9 @@ export interface Authenticator {
   fields(endpoint: string): Promise<Record<string, string>>
 }
 
-/** Seconds an assertion lives, and how far it is dated back so that a clock slightly ahead does no harm. */
-const ASSERTION_LIFETIME = 600
-const BACKDATED = 60
-
-const signAsync = promisify(sign)
+/** How long an assertion lives, and how far it is dated back so that a clock slightly ahead does no harm. */
+const ASSERTION_LIFETIME_SECONDS = 600
+const BACKDATED_SECONDS = 60
 
 /** Throws where the PEM cannot be read (config.ts has checked it before). */
 export function createAuthenticator(
@@ -34,32 +31,32 @@ export function createAuthenticator(
   }
   const certificate = new X509Certificate(credential.certificate)
   const key = createPrivateKey(credential.privateKey)
-  const thumbprint = createHash('sha256').update(certificate.raw).digest('base64url')
+  // The header Microsoft asks for: PS256 and the certificate's SHA-256 thumbprint (docs/microsoft.md#client-credentials).
+  const header = {
+    alg: 'PS256',
+    typ: 'JWT',
+    'x5t#S256': createHash('sha256').update(certificate.raw).digest('base64url'),
+  }
+  // RFC 7523 section 2.2.
+  const assertion = (audience: string): Promise<string> => {
+    const now = Math.floor(clock.now() / 1000)
+    return new SignJWT()
+      .setProtectedHeader(header)
+      .setAudience(audience)
+      .setIssuer(clientId)
+      .setSubject(clientId)
+      .setJti(random.bytes(16).toString('hex'))
+      .setIssuedAt(now)
+      .setNotBefore(now - BACKDATED_SECONDS)
+      .setExpirationTime(now + ASSERTION_LIFETIME_SECONDS)
+      .sign(key)
+  }
   return {
     kind: 'certificate',
     expiresAt: certificate.validToDate.toISOString(),
     fields: async (endpoint) => ({
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: await assertion(key, thumbprint, {
-        aud: endpoint,
-        iss: clientId,
-        sub: clientId,
-        jti: random.bytes(16).toString('hex'),
-        ...times(clock),
-      }),
+      client_assertion: await assertion(endpoint),
     }),
   }
-}
-
-function times(clock: Clock): { iat: number; nbf: number; exp: number } {
-  const now = Math.floor(clock.now() / 1000)
-  return { iat: now, nbf: now - BACKDATED, exp: now + ASSERTION_LIFETIME }
-}
-
-// RFC 7523 2.2 with the header Microsoft asks for: PS256, x5t#S256 (entra.md 1.4).
-async function assertion(key: KeyObject, thumbprint: string, claims: Record<string, unknown>): Promise<string> {
-  const header = { alg: 'PS256', typ: 'JWT', 'x5t#S256': thumbprint }
-  const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
-  const pss = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-  return `${input}.${(await signAsync('sha256', Buffer.from(input), pss)).toString('base64url')}`
 }

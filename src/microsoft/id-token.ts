@@ -1,10 +1,11 @@
-import { createPublicKey, verify } from 'node:crypto'
-import type { JsonWebKey, KeyObject } from 'node:crypto'
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
+import type { JWK } from 'jose'
 import type { Account } from '../core/integration.ts'
-import { isGuid, readObject } from './answer.ts'
+import { isGuid } from './answer.ts'
 
 /**
- * Who signed in: checks of Microsoft's id token (OpenID Connect Core 3.1.3.7, entra.md 7). Pure; keys and time come in.
+ * Who signed in: checks of Microsoft's id token (OpenID Connect Core section 3.1.3.7, docs/microsoft.md#id-token). jose checks
+ * the signature and the times; the tenant rules are ours. Pure; keys and time come in.
  */
 
 /** Every way an id token can fail. The last two are about the account, the others about the proof. */
@@ -27,14 +28,17 @@ export const ID_TOKEN_PROBLEMS = [
 ] as const
 export type IdTokenProblem = (typeof ID_TOKEN_PROBLEMS)[number]
 
-export interface SigningKey {
-  key: KeyObject
-  /** The JWKS entry's own issuer, a template or one tenant's; Microsoft gives it with every key. */
-  issuer?: string
+/** Microsoft's signing keys by key id. */
+export interface SigningKeys {
+  has(keyId: string): boolean
+  size: number
+  /** The entry's own issuer, a template or one tenant's; Microsoft gives it with every key. */
+  issuerOf(keyId: string): string | undefined
+  find: ReturnType<typeof createLocalJWKSet>
 }
 
 export interface IdTokenRules {
-  /** `https://login…/{tenantid}/v2.0`, or one tenant's issuer (entra.md 1.1). */
+  /** `https://login…/{tenantid}/v2.0`, or one tenant's issuer (docs/microsoft.md#id-token). */
   issuer: string
   clientId: string
   /** The configured tenant segment: `organizations`, `consumers`, `common`, a GUID or a domain. */
@@ -47,75 +51,117 @@ export interface IdTokenRules {
 
 export type IdTokenResult = { account: Account } | { problem: IdTokenProblem }
 
-/** The tenant of personal Microsoft accounts (entra.md 1). */
+/** The tenant of personal Microsoft accounts (docs/microsoft.md#accounts). */
 export const PERSONAL_TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'
-/** Seconds our clock and Microsoft's may differ. */
-const SKEW = 300
-const MIN_RSA_BITS = 2048
-const BASE64URL = /^[A-Za-z0-9_-]+$/
+/** How far our clock and Microsoft's may differ. */
+const SKEW_SECONDS = 300
+/** Microsoft signs with this one only (discovery, `id_token_signing_alg_values_supported`). */
+const ALGORITHM = 'RS256'
+/** Base64url characters of a modulus of 2048 bits. jose refuses shorter keys only when it verifies with one. */
+const MIN_MODULUS_LENGTH = 342
+const MAX_KEYS = 100
+const MAX_KEY_ID_LENGTH = 200
 
-/** Microsoft's answer is signed with RS256 only (discovery, `id_token_signing_alg_values_supported`). Undefined: not such a key. */
-export function importSigningKey(jwk: Record<string, unknown>): SigningKey | undefined {
-  if (jwk['kty'] !== 'RSA' || (jwk['use'] !== undefined && jwk['use'] !== 'sig')) return undefined
+/** The RSA signing keys in the `keys` of a JWKS (RFC 7517 section 5). Undefined: there is none. */
+export function readSigningKeys(list: unknown): SigningKeys | undefined {
+  const keys = new Map<string, JWK & { kid: string; issuer?: unknown }>()
+  for (const jwk of Array.isArray(list) ? list.slice(0, MAX_KEYS) : []) {
+    if (isSigningKey(jwk)) keys.set(jwk.kid, jwk)
+  }
+  if (keys.size === 0) return undefined
+  return {
+    has: (keyId) => keys.has(keyId),
+    size: keys.size,
+    issuerOf: (keyId) => {
+      const issuer = keys.get(keyId)?.issuer
+      return typeof issuer === 'string' ? issuer : undefined
+    },
+    find: createLocalJWKSet({ keys: [...keys.values()] }),
+  }
+}
+
+function isSigningKey(jwk: unknown): jwk is JWK & { kid: string } {
+  if (typeof jwk !== 'object' || jwk === null) return false
+  const { kty, use, kid, n, e } = jwk as Record<string, unknown>
+  if (kty !== 'RSA' || (use !== undefined && use !== 'sig') || typeof kid !== 'string') return false
+  return typeof n === 'string' && n.length >= MIN_MODULUS_LENGTH && typeof e === 'string'
+}
+
+/** The `kid` the token names; undefined where its header cannot be read. */
+export function keyIdOf(idToken: string): string | undefined {
   try {
-    const key = createPublicKey({ key: { kty: 'RSA', n: jwk['n'], e: jwk['e'] } as JsonWebKey, format: 'jwk' })
-    if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < MIN_RSA_BITS) return undefined
-    return { key, ...(typeof jwk['issuer'] === 'string' && { issuer: jwk['issuer'] }) }
+    const { kid } = decodeProtectedHeader(idToken)
+    return typeof kid === 'string' && kid.length <= MAX_KEY_ID_LENGTH ? kid : undefined
   } catch {
     return undefined
   }
 }
 
-/** The `kid` the token names; undefined where its header cannot be read. */
-export function keyIdOf(idToken: string): string | undefined {
-  const kid = decode(idToken.split('.', 1)[0])?.['kid']
-  return typeof kid === 'string' && kid.length <= 200 ? kid : undefined
-}
-
 /**
  * Verifies the id token of a code exchange: signature, issuer, audience, times, nonce, tenant, object. The signature would be
- * optional, since the token comes straight from Microsoft over TLS (3.1.3.7 item 6); checking it costs 50 µs once per connect.
+ * optional, since the token comes straight from Microsoft over TLS (section 3.1.3.7 item 6); checking it costs little, and only
+ * once for each connect.
  */
-export function verifyIdToken(
+export async function verifyIdToken(
   idToken: string,
   rules: IdTokenRules & { nonce: string },
-  keys: ReadonlyMap<string, SigningKey>,
-): IdTokenResult {
-  const parts = idToken.split('.')
-  const [header, payload, signature] = parts
-  const head = decode(header)
-  if (parts.length !== 3 || !head || !signature || !BASE64URL.test(signature)) return { problem: 'malformed' }
-  if (head['alg'] !== 'RS256' || head['crit'] !== undefined) return { problem: 'algorithm' }
-  const key = typeof head['kid'] === 'string' ? keys.get(head['kid']) : undefined
-  if (!key) return { problem: 'unknown_key' }
-  if (!verify('sha256', Buffer.from(`${header}.${payload}`), key.key, Buffer.from(signature, 'base64url')))
-    return { problem: 'signature' }
-
-  const claims = decode(payload)
-  if (!claims) return { problem: 'malformed' }
+  keys: SigningKeys,
+): Promise<IdTokenResult> {
+  const keyId = keyIdOf(idToken)
+  let claims: Record<string, unknown>
+  try {
+    const verified = await jwtVerify(
+      idToken,
+      // A token that names no key is not tried with whatever key there is.
+      (header, token) =>
+        typeof header.kid === 'string' ? keys.find(header, token) : Promise.reject(new errors.JWKSNoMatchingKey()),
+      {
+        algorithms: [ALGORITHM],
+        clockTolerance: SKEW_SECONDS,
+        currentDate: new Date(rules.now),
+        requiredClaims: ['exp'],
+      },
+    )
+    claims = verified.payload
+  } catch (error) {
+    // Whose token it is matters more than its times: they are looked at last.
+    if (!(error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed))
+      return { problem: problemOf(error) }
+    const result = checkClaims(error.payload, rules)
+    return 'problem' in result ? result : { problem: problemOf(error) }
+  }
   const result = checkClaims(claims, rules)
   if ('problem' in result) return result
-  const { exp, nbf } = claims
-  const now = rules.now / 1000
-  if (typeof exp !== 'number' || !(exp > now - SKEW)) return { problem: 'expired' }
-  if (nbf !== undefined && !(typeof nbf === 'number' && nbf < now + SKEW)) return { problem: 'not_yet_valid' }
-  // A key of the personal accounts' issuer must not vouch for a work account (entra.md 7).
-  if (key.issuer !== undefined && forTenant(key.issuer, result.account.tenantId) !== claims['iss'])
+  // A key of the personal accounts' issuer must not vouch for a work account (docs/microsoft.md#id-token).
+  const issuer = keyId === undefined ? undefined : keys.issuerOf(keyId)
+  if (issuer !== undefined && forTenant(issuer, result.account.tenantId) !== claims['iss'])
     return { problem: 'key_issuer' }
   if (claims['nonce'] !== rules.nonce) return { problem: 'nonce' }
   return result
 }
 
+/** jose's error as one of ours. */
+function problemOf(error: unknown): IdTokenProblem {
+  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) return 'algorithm'
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
+    return 'unknown_key'
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature'
+  if (error instanceof errors.JWTExpired) return 'expired'
+  if (error instanceof errors.JWTClaimValidationFailed) return error.claim === 'nbf' ? 'not_yet_valid' : 'expired'
+  return 'malformed'
+}
+
 /**
  * Reads the account from a refresh's id token. Whom it names is checked; its signature, nonce and times are not: it comes straight
- * from Microsoft over TLS (OpenID Connect Core 3.1.3.7 item 6), has no nonce guarantee (12.2), and a refresh must depend neither on
- * JWKS nor on this machine's clock.
+ * from Microsoft over TLS (OpenID Connect Core section 3.1.3.7 item 6), has no nonce guarantee (section 12.2), and a refresh must
+ * depend neither on JWKS nor on this machine's clock.
  */
 export function readIdToken(idToken: string, rules: Omit<IdTokenRules, 'now'>): IdTokenResult {
-  const parts = idToken.split('.')
-  const claims = decode(parts[1])
-  if (parts.length !== 3 || !claims) return { problem: 'malformed' }
-  return checkClaims(claims, rules)
+  try {
+    return checkClaims(decodeJwt(idToken), rules)
+  } catch {
+    return { problem: 'malformed' }
+  }
 }
 
 function checkClaims(claims: Record<string, unknown>, rules: Omit<IdTokenRules, 'now'>): IdTokenResult {
@@ -152,7 +198,7 @@ function forTenant(template: string, tenantId: string): string {
   return template.replace('{tenantid}', tenantId)
 }
 
-// Names are only shown: shortened, without control and bidirectional formatting characters.
+// Names are only shown: shortened, without control characters and bidirectional formatting.
 function readName(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
   const name = value
@@ -160,10 +206,4 @@ function readName(value: unknown): string | undefined {
     .trim()
     .slice(0, 256)
   return name === '' ? undefined : name
-}
-
-function decode(part: string | undefined): Record<string, unknown> | undefined {
-  return part !== undefined && BASE64URL.test(part)
-    ? readObject(Buffer.from(part, 'base64url').toString('utf8'))
-    : undefined
 }

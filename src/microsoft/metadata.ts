@@ -2,23 +2,22 @@ import type { Clock } from '../core/ports.ts'
 import type { Answer } from './answer.ts'
 import { isGuid, readObject } from './answer.ts'
 import type { Sent } from './exchange.ts'
-import { importSigningKey } from './id-token.ts'
-import type { SigningKey } from './id-token.ts'
+import { readSigningKeys } from './id-token.ts'
+import type { SigningKeys } from './id-token.ts'
 
-/** Microsoft's own word on issuer and keys (OpenID Connect Discovery 1.0, entra.md 1.1). */
+/** Microsoft's published issuer and keys (OpenID Connect Discovery 1.0, docs/microsoft.md#endpoints). */
 export interface Metadata {
   /** May hold the literal `{tenantid}`. */
   issuer: string
   authorizationEndpoint: string
   tokenEndpoint: string
-  /** By key id. */
-  keys: ReadonlyMap<string, SigningKey>
-  /** Microsoft's clock minus ours, in milliseconds, as the answer's Date says (whole seconds). */
-  clockOffset?: number
+  keys: SigningKeys
+  /** Microsoft's clock minus ours, as the answer's Date says (whole seconds). */
+  clockOffsetMs?: number
 }
 
 export interface MetadataSource {
-  /** The cached metadata if there is any younger than a day, else a fresh one. Undefined: none to be had now. */
+  /** The cached metadata if it is younger than a day, else a fresh one. Undefined: Microsoft did not give any. */
   get(): Promise<Metadata | undefined>
   /** As `get`, but newer when it does not know this key and the last fetch is long enough ago. */
   withKey(keyId: string): Promise<Metadata | undefined>
@@ -26,12 +25,15 @@ export interface MetadataSource {
   fetch(): Promise<Metadata | undefined>
 }
 
-/** Milliseconds: Microsoft rolls keys without notice and asks to look at least daily (entra.md 1.1). */
-const MAX_AGE = 86_400_000
-/** Milliseconds between fetches for unknown keys, so that forged key ids cannot make us hammer Microsoft. */
-const MIN_INTERVAL = 60_000
+/** Microsoft rolls keys without notice and asks to look at least daily (docs/microsoft.md#id-token). */
+const MAX_AGE_MS = 86_400_000
+/** Between fetches for unknown keys, so that forged key ids cannot make us send many requests to Microsoft. */
+const MIN_INTERVAL_MS = 60_000
 
-/** `fetchOne` GETs one URL; `loginUrl` without a trailing slash. One fetch at a time, shared by all who wait. */
+/**
+ * `fetchOne` GETs one URL; `loginUrl` without a trailing slash. One fetch at a time, shared by all who wait. jose's own remote key
+ * set is not used: it keeps time by `Date`, and its requests would have neither our size limit nor our proxy.
+ */
 export function createMetadataSource(options: {
   loginUrl: string
   tenant: string
@@ -53,20 +55,20 @@ export function createMetadataSource(options: {
       authorization_endpoint: authorizationEndpoint,
       token_endpoint: tokenEndpoint,
     } = discovery.fields
-    // Metadata that names another origin would let it choose whose signatures we believe (ASVS 10.5.3).
+    // Metadata that names another origin would let that origin choose whose signatures we believe (OWASP ASVS 5.0, 10.5.3).
     if (!isOurs(issuer) || !isOurs(jwksUri) || !isOurs(authorizationEndpoint) || !isOurs(tokenEndpoint))
       return undefined
     if (!isIssuer(issuer)) return undefined
     const jwks = await fetchObject(jwksUri)
-    const keys = jwks && readKeys(jwks.fields['keys'])
-    if (!keys?.size) return undefined
+    const keys = jwks && readSigningKeys(jwks.fields['keys'])
+    if (!keys) return undefined
     const date = Date.parse(String(discovery.answer.headers['date']))
     const metadata = {
       issuer,
       authorizationEndpoint,
       tokenEndpoint,
       keys,
-      ...(!Number.isNaN(date) && { clockOffset: date - clock.now() }),
+      ...(!Number.isNaN(date) && { clockOffsetMs: date - clock.now() }),
     }
     cached = { metadata, at: clock.elapsed() }
     return metadata
@@ -88,27 +90,18 @@ export function createMetadataSource(options: {
   }
 
   const fetch = (): Promise<Metadata | undefined> => (flight ??= load().finally(() => (flight = undefined)))
-  // An old word of Microsoft is better than none: its keys stay good for days.
+  // Old metadata is better than none: Microsoft's keys stay good for days.
   const fetchOrOld = async (): Promise<Metadata | undefined> => (await fetch()) ?? cached?.metadata
 
   return {
     fetch,
     async get() {
-      return cached && clock.elapsed() - cached.at < MAX_AGE ? cached.metadata : fetchOrOld()
+      return cached && clock.elapsed() - cached.at < MAX_AGE_MS ? cached.metadata : fetchOrOld()
     },
     async withKey(keyId) {
       const metadata = await this.get()
-      if (!metadata || metadata.keys.has(keyId) || clock.elapsed() - triedAt < MIN_INTERVAL) return metadata
+      if (!metadata || metadata.keys.has(keyId) || clock.elapsed() - triedAt < MIN_INTERVAL_MS) return metadata
       return fetchOrOld()
     },
   }
-}
-
-function readKeys(list: unknown): Map<string, SigningKey> {
-  const keys = new Map<string, SigningKey>()
-  for (const jwk of Array.isArray(list) ? list.slice(0, 100) : []) {
-    const key = typeof jwk === 'object' && jwk !== null ? importSigningKey(jwk) : undefined
-    if (key && typeof jwk.kid === 'string') keys.set(jwk.kid, key)
-  }
-  return keys
 }

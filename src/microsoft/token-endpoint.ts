@@ -6,9 +6,9 @@ import type { Authenticator, Credential } from './credential.ts'
 import { EXCHANGE_TIMEOUT_MS, send } from './exchange.ts'
 import { judgeRefresh } from './verdict.ts'
 
-/** Requests to the token endpoint, authenticated with the credential that works (RFC 6749 2.3, 3.2). */
+/** Requests to the token endpoint, authenticated with the credential that works (RFC 6749 sections 2.3 and 3.2). */
 export interface TokenEndpoint {
-  /** One exchange and its judgement; `began` as `clock.elapsed()`, milliseconds. At most EXCHANGE_TIMEOUT in all. */
+  /** One exchange and its judgement; `beganAt` as `clock.elapsed()`, milliseconds. At most EXCHANGE_TIMEOUT_MS in all. */
   exchange<J extends Judged>(
     url: string,
     form: Record<string, string>,
@@ -27,7 +27,7 @@ type Judge<J> = (answer: Answer) => J
 type NotSent = { kind: 'try_later'; reason: Reason; microsoft: MicrosoftError }
 interface Exchanged<J> {
   judged: J | NotSent
-  began: number
+  beganAt: number
 }
 
 export interface CredentialCheck {
@@ -48,7 +48,7 @@ export function createTokenEndpoint(options: {
   clock: Clock
 }): TokenEndpoint {
   const { clientId, authenticators, dispatcher, deadline, clock } = options
-  /** The one that worked last goes first: a secret not yet valid everywhere must not cost two requests each time. */
+  /** The one that worked last goes first: a secret that is not valid everywhere yet must not cost two requests each time. */
   let preferred = authenticators[0]
 
   async function attempt<J extends Judged>(
@@ -56,7 +56,11 @@ export function createTokenEndpoint(options: {
     request: { url: string; form: Record<string, string>; requestId?: string; signal: AbortSignal },
     judge: Judge<J>,
   ): Promise<J | NotSent> {
-    const form = { client_id: clientId, ...request.form, ...(await authenticator.fields(request.url)) }
+    const form = async () => ({
+      client_id: clientId,
+      ...request.form,
+      ...(await authenticator.fields(request.url)),
+    })
     const sent = await send(dispatcher, { ...request, form })
     return 'answer' in sent ? judge(sent.answer) : { kind: 'try_later', reason: sent.failed, microsoft: {} }
   }
@@ -68,19 +72,19 @@ export function createTokenEndpoint(options: {
     judge: Judge<J>,
   ): Promise<Exchanged<J>> {
     const signal = deadline(EXCHANGE_TIMEOUT_MS)
-    const began = clock.elapsed()
+    const beganAt = clock.elapsed()
     const inOrder = authenticators.toSorted((a, b) => Number(b === preferred) - Number(a === preferred))
     let refused: J | NotSent | undefined
     for (const authenticator of inOrder) {
       const judged = await attempt(authenticator, { url, form, requestId, signal }, judge)
       if (!isCredentialRefusal(judged)) {
         if (judged.kind !== 'try_later') preferred = authenticator
-        return { judged, began }
+        return { judged, beganAt }
       }
       refused ??= judged
     }
     if (!refused) throw new TypeError('no client credential')
-    return { judged: refused, began }
+    return { judged: refused, beganAt }
   }
 
   return {
@@ -90,7 +94,9 @@ export function createTokenEndpoint(options: {
       for (const authenticator of authenticators) {
         const form = { grant_type: 'refresh_token', refresh_token: 'credential-check', scope: 'openid' }
         const request = { url, form, signal: deadline(EXCHANGE_TIMEOUT_MS) }
-        const judged = await attempt(authenticator, request, (answer) => judgeRefresh(answer, clock.now()))
+        const judged = await attempt(authenticator, request, (answer) =>
+          judgeRefresh(answer, clock.now(), 'configuration'),
+        )
         const microsoft = judged.kind === 'answer' ? {} : judged.microsoft
         // Microsoft looks at the credential first: only behind it is the refresh token found to be none.
         const accepted = judged.kind === 'reconnect' && microsoft.error === 'invalid_grant'

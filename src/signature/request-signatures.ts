@@ -8,11 +8,11 @@ import { responseKey, signResponse } from './sign.ts'
 import { verifyRequest, type VerifiedRequest } from './verify.ts'
 
 export interface RequestSignaturesOptions {
-  /** The callers of now: the file may change while we run. */
+  /** The present callers: the file may change while the process runs. */
   callers(): Callers
-  /** In the form normalizeAuthority gives. */
+  /** As `normalizeAuthority` returns them. */
   authorities: ReadonlySet<string>
-  /** Of the internal listener as callers reach it; never taken from the socket (security.md 1.2). */
+  /** Of the internal listener as callers reach it. Configured, never read from the socket: a proxy may end TLS. */
   scheme: 'http' | 'https'
   nonces: NonceMemory
   /** Signs answers to Ed25519 callers. */
@@ -21,43 +21,42 @@ export interface RequestSignaturesOptions {
   now(): number
 }
 
-/** Joins verifier, nonces and answers into the port that the HTTP side asks. */
+/** The port for HTTP: verifier, nonce memory and signer of answers. */
 export function createRequestSignatures(options: RequestSignaturesOptions): RequestSignatures {
-  function toSigned(request: VerifiedRequest, now: number): SignedRequest {
-    const key = responseKey(request, options.brokerKey)
-    const signed: SignedRequest = {
-      caller: request.caller,
-      keyId: request.key.keyId,
-      remember() {
-        const seen = options.nonces.remember(request.key.keyId, request.nonce, now)
-        if (seen === 'full')
-          return { code: 'rate_limited', detail: 'nonce_memory_full', keyId: request.key.keyId, answerable: signed }
-        return seen === 'replayed' ? replayed(request.key.keyId) : undefined
-      },
-      replayKey: () => replayKey(request.key.keyId, request.nonce),
-      replayTtlSeconds: Math.max(1, Math.ceil(request.expires - now / 1000) + MAX_SKEW_SECONDS),
-      bodyMatches: (body) => verifyBody(request.covered, body) === 'matches',
-      answerFields: RESPONSE_FIELDS,
-      signAnswer: (answer) => (key === undefined ? {} : signResponse(answer, request, key, { now: options.now() })),
-    }
-    return signed
-  }
-
+  const { scheme, authorities, nonces, brokerKey } = options
   return {
+    answerFields: RESPONSE_FIELDS,
     check(wire: WireRequest) {
       const now = options.now()
-      const { scheme, authorities } = options
       const verdict = verifyRequest({ ...wire, scheme }, { callers: options.callers(), authorities, now })
-      if (verdict.kind === 'refused') {
-        const { code, detail, keyId } = verdict
-        const refused: RefusedRequest = { code, detail, ...(keyId === undefined ? {} : { keyId }) }
-        return {
-          refused: verdict.code === 'clock_skew' ? { ...refused, answerable: toSigned(verdict.request, now) } : refused,
-        }
+      if (verdict.kind === 'verified') return { signed: toSigned(verdict, now) }
+      const { code, detail, keyId } = verdict
+      const refused: RefusedRequest = { code, detail, ...(keyId === undefined ? {} : { keyId }) }
+      return {
+        refused: verdict.code === 'clock_skew' ? { ...refused, answerable: toSigned(verdict.request, now) } : refused,
       }
-      return { signed: toSigned(verdict, now) }
+    },
+    rememberNonce(signed) {
+      const { keyId } = signed.key
+      // The time of the freshness check: both agree on the window, even if the clock was set back in between.
+      const seen = nonces.remember(keyId, signed.nonce, signed.checkedAtMs)
+      if (seen === 'full') return { code: 'rate_limited', detail: 'nonce_memory_full', keyId, answerable: signed }
+      return seen === 'replayed' ? { code: 'invalid_signature', detail: 'replayed', keyId } : undefined
+    },
+    replayKey: ({ key, nonce }) => replayKey(key.keyId, nonce),
+    replayTtlSeconds: ({ expires, checkedAtMs }) =>
+      Math.max(1, Math.ceil(expires - checkedAtMs / 1000) + MAX_SKEW_SECONDS),
+    bodyMatches: ({ covered }, body) => verifyBody(covered, body) === 'matches',
+    signAnswer(signed, answer) {
+      const key = responseKey(signed, brokerKey)
+      return key === undefined ? {} : signResponse(answer, signed, key, { now: options.now() })
     },
   }
 }
 
-const replayed = (keyId: string): RefusedRequest => ({ code: 'invalid_signature', detail: 'replayed', keyId })
+function toSigned(
+  { caller, key, nonce, expires, signatureInput, covered }: VerifiedRequest,
+  now: number,
+): SignedRequest {
+  return { caller, key, nonce, expires, checkedAtMs: now, signatureInput, covered }
+}

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { fieldsOf, normalizeAuthority, requestComponent, signatureBase } from './base.ts'
 import type { BaseLine, RequestMessage } from './base.ts'
+import type { Caller } from './callers.ts'
 import { contentDigest } from './content-digest.ts'
 import { createSignature } from './keys.ts'
 import type { SigningKey } from './keys.ts'
@@ -75,7 +76,7 @@ export function signRequest(
  */
 export function signResponse(
   response: OutgoingResponse,
-  request: VerifiedRequest,
+  request: Pick<VerifiedRequest, 'covered' | 'signatureInput'>,
   key: SigningKey,
   options: { readonly now: number },
 ): Record<string, string> {
@@ -98,7 +99,10 @@ export function signResponse(
  * The key for answers to this request (docs/design.md#answers-are-signed): the caller's own for HMAC, the broker's for
  * Ed25519. Undefined: do not sign, because the caller does not want it or the broker has no key of its own.
  */
-export function responseKey(request: VerifiedRequest, brokerKey: SigningKey | undefined): SigningKey | undefined {
+export function responseKey(
+  request: { readonly caller: Pick<Caller, 'signResponses'>; readonly key: SigningKey },
+  brokerKey: SigningKey | undefined,
+): SigningKey | undefined {
   if (!request.caller.signResponses) return undefined
   return request.key.algorithm === 'hmac-sha256' ? request.key : brokerKey
 }

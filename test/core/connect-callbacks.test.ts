@@ -369,7 +369,7 @@ t.test('a result that is not kept any more is not called a link that has expired
     )
 })
 
-t.test('an administrator who comes back is told apart by the state, and connects nobody', async (t) => {
+t.test('the state identifies an administrator who comes back, and nobody gets connected', async (t) => {
   const page = await world.browser().open(`${world.baseUrl}/auth/oauth2/microsoft/admin-consent`)
   t.equal((await world.browser().open(`${page.url}/`)).title, page.title, 'with a slash at the end too')
   const start = page.links.map(({ href }) => href).find((href) => href.startsWith(entra.url))!

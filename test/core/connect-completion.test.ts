@@ -8,7 +8,7 @@ import { systemClock } from '../../src/services.ts'
 import { generateKey } from '../../src/signature/keygen.ts'
 import { JANE, startWorld } from '../support/world.ts'
 
-// MEGDocs says who came back; only then is the code redeemed (design 2.1). What Microsoft may answer to it, and who else may try.
+// MEGDocs says who came back; only then is the code redeemed (docs/design.md#completion): what Microsoft may answer, and who else may try.
 
 const world = await startWorld(t)
 const { entra, caller, sql } = world
@@ -38,7 +38,7 @@ t.test('for another user than the one who began, the attempt ends and its code i
   t.match(
     await complete(id, 'mallory'),
     { status: 409, body: { reason: 'not_the_same_user' } },
-    'whoever began it cannot have it afterwards',
+    'the user who began it cannot complete it afterwards',
   )
   t.match(await complete(id, 'victim'), { status: 409, body: { reason: 'not_the_same_user' } })
   t.match(await statusOf(id), { status: 'refused', outcome: { reason: 'not_the_same_user' } })

@@ -28,7 +28,7 @@ async function withCookie() {
   return browser
 }
 
-t.test('a link works for ten minutes, and MEGDocs is told until when', async (t) => {
+t.test('a link works for ten minutes, and the answer says until when', async (t) => {
   const begun = await caller.send('POST', '/connect-sessions', { user_id: 'ttl' })
   t.equal(begun.status, 201)
   const { id, url, expires_at: expiresAt } = begun.body as { id: string; url: string; expires_at: string }
@@ -182,7 +182,7 @@ t.test('neither a HEAD, nor a mail scanner without cookies, nor a POST spends th
   t.match(await statusOf(id), { status: 'created' })
 })
 
-t.test('a browser that takes no cookies is told so, and the link is not spent', async (t) => {
+t.test('a browser without cookies gets a page that says so, and the link is not spent', async (t) => {
   const { id, url } = await caller.beginConnect('cookieless')
   const page = await world.browser({ blockCookies: true }).open(url)
   t.match(page, { status: 400, title: /cookies/ })

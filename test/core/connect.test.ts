@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { CALLBACK, JANE, startWorld } from '../support/world.ts'
 
-// The way of a browser that means well (design 2.1).
+// A connect without obstacles, from the link to the result page (docs/design.md#connect).
 
 const world = await startWorld(t)
 const { entra, caller } = world

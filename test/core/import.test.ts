@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import t from 'tap'
 import { JANE, startWorld, type World } from '../support/world.ts'
 
-// Taking over connections that MEGDocs held itself (issue 7, item 4).
+// Taking over connections that MEGDocs held itself (docs/design.md#import).
 
 const ago = (seconds: number): string => new Date(Date.now() - seconds * 1000).toISOString()
 const issue = (world: World): string => world.entra.control.issueRefreshToken({ account: JANE })
@@ -85,8 +85,9 @@ t.test('the same rows twice change nothing', async (t) => {
 
 t.test('a newer integration is never overwritten, an older one is', async (t) => {
   const world = await startWorld(t)
-  const old = { user_id: '42', refresh_token: issue(world), updated_at: ago(3600) }
   await world.connect('42')
+  const { tenant_id, object_id } = (await world.row('42'))!
+  const old = { user_id: '42', refresh_token: issue(world), updated_at: ago(3600), tenant_id, object_id }
   const connected = await world.stored('42')
   t.match(await send(world, [old]), [{ result: 'skipped', reason: 'newer_stored' }])
   t.strictSame(await world.stored('42'), connected)
@@ -146,32 +147,106 @@ t.test('another account than the stored one is left out', async (t) => {
   ])
 })
 
-t.test(
-  'every row is judged by itself, all that is wrong with it is named, and nothing of it is repeated',
-  async (t) => {
-    const world = await startWorld(t)
-    const secret = 'canary-token-in-the-wrong-place-8d1f0f3e'
-    const good = { refresh_token: issue(world), updated_at: ago(60) }
-    const results = await send(world, [
-      7,
-      { user_id: 'no spaces', refresh_token: 'short', updated_at: '2026-11-22 10:00:00' },
-      { user_id: '1', ...good, [secret]: secret },
-      { user_id: '2', ...good, access_token: secret, tenant_id: secret },
-      { user_id: '3', ...good, access_token: secret, expires_at: '2099-01-01T00:00:00Z' },
-      { user_id: '4', ...good, updated_at: ago(-3600) },
-      { user_id: '5', ...good },
-      { user_id: '5', ...good },
-    ])
-    t.strictSame(
-      results.map(({ result }) => result),
-      ['invalid', 'invalid', 'invalid', 'invalid', 'invalid', 'invalid', 'imported', 'invalid'],
-    )
-    t.equal(results[1]?.reasons?.length, 3)
-    t.notMatch(JSON.stringify(results), secret)
-    t.notMatch(world.replica.logged(), secret)
-    t.notMatch(world.replica.logged(), good.refresh_token)
-  },
-)
+t.test('a connection made through the broker is only replaced by a row of the same account', async (t) => {
+  const world = await startWorld(t)
+  await world.connect('42')
+  const row = await world.row('42')
+  const account = { tenant_id: row?.['tenant_id'], object_id: row?.['object_id'] }
+  await world.sql`update oauth2_integration set refreshed_at = now() - interval '2 hours', connected_at = now() - interval '2 hours'`
+  const connected = await world.stored('42')
+  const newer = { user_id: '42', refresh_token: issue(world), updated_at: ago(600) }
+  t.match(await send(world, [newer]), [{ result: 'skipped', reason: 'connected_through_broker' }])
+  t.strictSame(await world.stored('42'), connected)
+  t.match(await send(world, [{ ...newer, ...account }]), [{ result: 'imported' }])
+  t.match(await world.stored('42'), { refreshToken: newer.refresh_token })
+  const newest = { user_id: '42', refresh_token: issue(world), updated_at: ago(60) }
+  t.match(
+    await send(world, [newest]),
+    [{ result: 'skipped', reason: 'connected_through_broker' }],
+    'an imported row of the same account does not end the protection',
+  )
+})
+
+t.test('an imported connection is replaced by a newer row without account, until the user reconnects', async (t) => {
+  const world = await startWorld(t)
+  const row = (seconds: number) => ({ user_id: '42', refresh_token: issue(world), updated_at: ago(seconds) })
+  t.match(await send(world, [row(7200)]), [{ result: 'imported' }])
+  await world.caller.token('42')
+  await world.sql`update oauth2_integration set refreshed_at = now() - interval '2 hours'`
+  t.match(await send(world, [row(600)]), [{ result: 'imported' }], 'the broker knows the account by now')
+  await world.connect('42')
+  await world.sql`update oauth2_integration set refreshed_at = now() - interval '2 hours', connected_at = now() - interval '2 hours'`
+  t.match(await send(world, [row(60)]), [{ result: 'skipped', reason: 'connected_through_broker' }])
+})
+
+t.test('a row with none of the needed permissions is skipped, and its token never reaches Microsoft', async (t) => {
+  const world = await startWorld(t)
+  const row = (user: string) => ({ user_id: user, refresh_token: issue(world), updated_at: ago(60) })
+  t.match(
+    await send(world, [
+      { ...row('1'), scopes: 'https://www.googleapis.com/auth/drive openid' },
+      { ...row('2'), scopes: ['https://graph.microsoft.com/User.Read'] },
+      { ...row('3'), scopes: ' ' },
+      { ...row('4'), scopes: [] },
+      { ...row('5'), scopes: 'drive' },
+      row('5'),
+    ]),
+    [
+      { user_id: '1', result: 'skipped', reason: 'no_needed_scope' },
+      { user_id: '2', result: 'imported' },
+      { user_id: '3', result: 'imported' },
+      { user_id: '4', result: 'imported' },
+      { user_id: '5', result: 'skipped', reason: 'no_needed_scope' },
+      { user_id: '5', result: 'imported' },
+    ],
+  )
+  t.equal(await world.row('1'), undefined)
+})
+
+t.test('blank strings are absent, and a user without a refresh token has nothing to import', async (t) => {
+  const world = await startWorld(t)
+  const blank = { access_token: '', expires_at: '', tenant_id: ' ', object_id: '', username: '', connected_at: '' }
+  t.match(
+    await send(world, [
+      { user_id: '1', refresh_token: issue(world), updated_at: ago(60), ...blank },
+      { user_id: '2', refresh_token: '', updated_at: '', ...blank },
+      { user_id: '3', refresh_token: null, updated_at: ago(60) },
+      { user_id: '4', updated_at: ago(60) },
+      { user_id: ' ', refresh_token: '', updated_at: ago(60) },
+    ]),
+    [
+      { user_id: '1', result: 'imported' },
+      { user_id: '2', result: 'skipped', reason: 'no_refresh_token' },
+      { user_id: '3', result: 'skipped', reason: 'no_refresh_token' },
+      { user_id: '4', result: 'invalid', reasons: ['refresh_token: present'] },
+      { result: 'invalid', reasons: ['user_id: present', 'refresh_token: present'] },
+    ],
+  )
+})
+
+t.test('each row is judged on its own; every fault is named, and no value is repeated', async (t) => {
+  const world = await startWorld(t)
+  const secret = 'canary-token-in-the-wrong-place-8d1f0f3e'
+  const good = { refresh_token: issue(world), updated_at: ago(60) }
+  const results = await send(world, [
+    7,
+    { user_id: 'no spaces', refresh_token: 'short', updated_at: '2026-11-22 10:00:00' },
+    { user_id: '1', ...good, [secret]: secret },
+    { user_id: '2', ...good, access_token: secret, tenant_id: secret },
+    { user_id: '3', ...good, access_token: secret, expires_at: '2099-01-01T00:00:00Z' },
+    { user_id: '4', ...good, updated_at: ago(-3600) },
+    { user_id: '5', ...good },
+    { user_id: '5', ...good },
+  ])
+  t.strictSame(
+    results.map(({ result }) => result),
+    ['invalid', 'invalid', 'invalid', 'invalid', 'invalid', 'invalid', 'imported', 'invalid'],
+  )
+  t.equal(results[1]?.reasons?.length, 3)
+  t.notMatch(JSON.stringify(results), secret)
+  t.notMatch(world.replica.logged(), secret)
+  t.notMatch(world.replica.logged(), good.refresh_token)
+})
 
 t.test("500 rows with tokens of Microsoft's largest size fit into one request, one more row does not", async (t) => {
   const world = await startWorld(t)
@@ -196,7 +271,7 @@ t.test('a dry run says the same and stores nothing', async (t) => {
   t.strictSame(await types(world), [])
 })
 
-t.test('an import and a connect of the same user do not cross: the connect wins whoever comes first', async (t) => {
+t.test('an import and a connect of the same user do not cross: the connect wins in either order', async (t) => {
   const world = await startWorld(t)
   const row = { user_id: '42', refresh_token: issue(world), updated_at: ago(3600) }
   await Promise.all([world.connect('42'), send(world, [row]), send(world, [row]), send(world, [row])])

@@ -7,7 +7,8 @@ import type { Clock } from '../../src/core/ports.ts'
 import type { Sweep } from '../../src/core/keep-alive.ts'
 import { startWorld, type World } from '../support/world.ts'
 
-// Keep-alive against real Postgres and the simulator. Time is moved by SQL; the pauses between renewals are counted, not waited for.
+// Keep-alive with real Postgres and the simulator. SQL moves the time; the pauses between renewals are added up and
+// pass at once.
 
 const never = () => new AbortController().signal
 
@@ -44,7 +45,7 @@ async function connectMany(world: World, count: number): Promise<string[]> {
 
 const generationOf = async (world: World, userId: string) => Number((await world.row(userId))?.['generation'])
 
-t.test('what is untouched for 45 days is refreshed, what is younger is left alone', async (t) => {
+t.test('an integration that was not refreshed for 45 days is refreshed, a younger one is not', async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
   await connectMany(world, 3)
   await untouched(world, ['u0'], 46)
@@ -116,7 +117,7 @@ t.test('a stale list refreshes nothing that another replica has refreshed since'
   t.equal(world.entra.control.tokenRequests().total, 3)
 })
 
-t.test('no more than 60 are begun in a minute', async (t) => {
+t.test('at most 60 renewals begin in a minute', async (t) => {
   const { clock, slept } = hurried()
   const world = await startWorld(t, { surroundings: { clock } })
   const userIds = await connectMany(world, 5)
@@ -127,7 +128,7 @@ t.test('no more than 60 are begun in a minute', async (t) => {
 })
 
 t.test(
-  'an open breaker ends the sweep: one refresh is tried, none with each further sweep until the pause is over',
+  'an open breaker ends the sweep: one refresh is tried, and none in further sweeps until the pause is over',
   async (t) => {
     const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
     const userIds = await connectMany(world, 4)
@@ -144,7 +145,7 @@ t.test(
   },
 )
 
-t.test('what Microsoft refused for good is not tried, what may be cured is tried once a day', async (t) => {
+t.test('a finally refused integration is not tried, one that may be cured is tried once a day', async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
   await connectMany(world, 2)
   const failure = (final: boolean, daysAgo: number) =>
@@ -169,7 +170,7 @@ t.test('what Microsoft refused for good is not tried, what may be cured is tried
 })
 
 t.test(
-  'an integration that does not open does not keep the others waiting, and is not marked; of an access token long expired nobody needs to know',
+  'a refresh token that does not open does not stop the sweep and marks no row; an expired access token is not even opened',
   async (t) => {
     const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
     await connectMany(world, 3)
@@ -227,41 +228,38 @@ t.test("a caller's read between finding and letting go keeps the integration", a
   t.ok(await world.row('u0'))
 })
 
-t.test(
-  'the loop sweeps again and again, and ends at once when it is told to, with what has begun finished',
-  async (t) => {
-    const sweeps = Promise.withResolvers<void>()
-    const pauses: number[] = []
-    const stop = new AbortController()
-    const clock: Clock = {
-      ...systemClock,
-      async sleep(ms, signal) {
-        if (signal !== stop.signal) return systemClock.sleep(ms, signal)
-        pauses.push(ms)
-        if (pauses.length === 4) {
-          sweeps.resolve()
-          await systemClock.sleep(86_400_000, signal)
-        }
-      },
-    }
-    const world = await startWorld(t, { surroundings: { clock } })
-    await connectMany(world, 1)
-    await untouched(world, ['u0'], 50)
-    const running = world.replica.services.keepAlive.run(stop.signal)
-    await sweeps.promise
-    stop.abort()
-    await running
-    t.equal(world.entra.control.tokenRequests().total, 1)
-    t.ok(pauses[0]! <= 60_000, 'the first sweep comes within a minute of the start')
-    t.ok(pauses[1]! >= 1_000 && pauses[1]! <= 1_500, 'the budget')
-    t.ok(
-      pauses.slice(2).every((ms) => ms >= 3_600_000 && ms <= 5_400_000),
-      'then hourly',
-    )
-  },
-)
+t.test('the loop sweeps until its signal aborts, then ends at once', async (t) => {
+  const sweeps = Promise.withResolvers<void>()
+  const pauses: number[] = []
+  const stop = new AbortController()
+  const clock: Clock = {
+    ...systemClock,
+    async sleep(ms, signal) {
+      if (signal !== stop.signal) return systemClock.sleep(ms, signal)
+      pauses.push(ms)
+      if (pauses.length === 4) {
+        sweeps.resolve()
+        await systemClock.sleep(86_400_000, signal)
+      }
+    },
+  }
+  const world = await startWorld(t, { surroundings: { clock } })
+  await connectMany(world, 1)
+  await untouched(world, ['u0'], 50)
+  const running = world.replica.services.keepAlive.run(stop.signal)
+  await sweeps.promise
+  stop.abort()
+  await running
+  t.equal(world.entra.control.tokenRequests().total, 1)
+  t.ok(pauses[0]! <= 60_000, 'the first sweep comes within a minute of the start')
+  t.ok(pauses[1]! >= 1_000 && pauses[1]! <= 1_500, 'the budget')
+  t.ok(
+    pauses.slice(2).every((ms) => ms >= 3_600_000 && ms <= 5_400_000),
+    'then hourly',
+  )
+})
 
-t.test('a sweep that is told to stop finishes the refresh that has begun and begins no other', async (t) => {
+t.test('a sweep whose signal aborts finishes the refresh that has begun and begins no other', async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
   await connectMany(world, 3)
   await untouched(world, ['u0', 'u1', 'u2'], 50)
@@ -275,7 +273,7 @@ t.test('a sweep that is told to stop finishes the refresh that has begun and beg
   t.equal(world.entra.control.tokenRequests().total, 1)
 })
 
-t.test('a sweep that breaks says why, in its event and in the log', async (t) => {
+t.test('a sweep that fails names the error, in its event and in the log', async (t) => {
   const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
   await connectMany(world, 2)
   await untouched(world, ['u0', 'u1'], 50)
@@ -298,36 +296,33 @@ t.test('Microsoft gets a new GUID with every refresh, so that its support can fi
   for (const id of ids) t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
 })
 
-t.test(
-  'token-broker keep-alive: SIGTERM, as from Kubernetes, lets the refresh that has begun be saved, and no other begins',
-  async (t) => {
-    const world = await startWorld(t)
-    await connectMany(world, 2)
-    await untouched(world, ['u0', 'u1'], 50)
-    world.entra.control.hold()
-    const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
-    const child = spawn(process.execPath, [cli, 'keep-alive'], { env: world.env })
-    t.teardown(() => child.kill('SIGKILL'))
-    let [out, err] = ['', '']
-    child.stdout.on('data', (chunk) => (out += chunk))
-    child.stderr.on('data', (chunk) => (err += chunk))
-    const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)))
-    const isOver = () => child.exitCode !== null || child.signalCode !== null
-    await world.entra.control.held()
-    child.kill('SIGTERM')
-    while (!err.includes('"signal":"SIGTERM"') && !isOver()) await new Promise((resolve) => setImmediate(resolve))
-    world.entra.control.release()
-    t.equal(await ended, 1)
-    t.equal(out, 'renewed 1, failed 0, left to others 0, let go 0; ended: stopped\n')
-    t.equal(world.entra.control.tokenRequests().total, 1)
-    const [fresh] =
-      await world.sql`select count(*)::int as count from oauth2_integration where refreshed_at > now() - interval '1 minute'`
-    t.equal(fresh?.['count'], 1, 'it is saved')
-  },
-)
+t.test('token-broker keep-alive: after SIGTERM the refresh that has begun is saved, and no other begins', async (t) => {
+  const world = await startWorld(t)
+  await connectMany(world, 2)
+  await untouched(world, ['u0', 'u1'], 50)
+  world.entra.control.hold()
+  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+  const child = spawn(process.execPath, [cli, 'keep-alive'], { env: world.env })
+  t.teardown(() => child.kill('SIGKILL'))
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk) => (out += chunk))
+  child.stderr.on('data', (chunk) => (err += chunk))
+  const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)))
+  const isOver = () => child.exitCode !== null || child.signalCode !== null
+  await world.entra.control.held()
+  child.kill('SIGTERM')
+  while (!err.includes('"signal":"SIGTERM"') && !isOver()) await new Promise((resolve) => setImmediate(resolve))
+  world.entra.control.release()
+  t.equal(await ended, 1)
+  t.equal(out, 'renewed 1, failed 0, left to others 0, let go 0; ended: stopped\n')
+  t.equal(world.entra.control.tokenRequests().total, 1)
+  const [fresh] =
+    await world.sql`select count(*)::int as count from oauth2_integration where refreshed_at > now() - interval '1 minute'`
+  t.equal(fresh?.['count'], 1, 'it is saved')
+})
 
 t.test(
-  'token-broker keep-alive: --dry-run tells what is due and would die and changes nothing; without it, one sweep',
+  'token-broker keep-alive: --dry-run prints what is due and what would die, and changes nothing; without it, one sweep',
   async (t) => {
     const world = await startWorld(t)
     await connectMany(world, 6)

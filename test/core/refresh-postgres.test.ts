@@ -5,7 +5,7 @@ import { systemClock } from '../../src/services.ts'
 import { openWire } from '../support/wire.ts'
 import { startWorld, type Replica, type World } from '../support/world.ts'
 
-// Refreshes while Postgres goes away, hangs or comes back, and while the broker is told to end.
+// Refreshes while Postgres goes away, hangs or comes back, and while the broker shuts down.
 
 const calls = ({ entra }: World) => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0
 const read = async ({ caller }: Pick<Replica, 'caller'>, query = '') =>
@@ -21,7 +21,10 @@ async function start(t: Parameters<typeof startWorld>[0]) {
   return { world, wire, replica }
 }
 
-/** Looks until it holds: for what a process does by itself, such as saving later. The test's own time-out is the limit. */
+/**
+ * Waits for something that the broker does in the background, such as a late save. The test's own time-out is the
+ * limit.
+ */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
@@ -57,7 +60,7 @@ t.test(
   },
 )
 
-t.test('whoever reads before the late save is done gets the unsaved token: Microsoft is not asked again', async (t) => {
+t.test('a read before the late save is done gets the unsaved token: Microsoft is not asked again', async (t) => {
   const { world, replica } = await start(t)
   world.entra.control.configure({ rotation: 'strict' })
   await world.setRemaining('42', -1)
@@ -95,12 +98,12 @@ t.test(
 )
 
 t.test(
-  'an impatient caller does not wait for a hanging database, and the dead pool is thrown away all the same',
+  'a caller with a short deadline does not wait for a hanging database, and the dead connections are still replaced',
   async (t) => {
     const { wire, replica } = await start(t)
     t.match(await read(replica), { status: 200 })
     wire.swallow()
-    // Each gives up long before the three seconds after which a silent pool is known to be dead.
+    // Each ends long before the three seconds after which a silent connection is known to be dead.
     for (let i = 0; i < 3; i++)
       t.match(await read(replica, '?deadline_ms=200'), { status: 503, body: { code: 'database_unavailable' } })
     wire.mend()
@@ -152,7 +155,7 @@ t.test(
   },
 )
 
-t.test('a shutdown waits for a refresh that nobody waits for any more', async (t) => {
+t.test('a shutdown waits for a refresh without a caller', async (t) => {
   const { world, replica } = await start(t)
   await world.setRemaining('42', -1)
   const before = await generationOf(world)
@@ -167,7 +170,7 @@ t.test('a shutdown waits for a refresh that nobody waits for any more', async (t
 })
 
 t.test(
-  'a shutdown without Postgres gives the save up after a while and says so; the stored refresh token still serves the user',
+  'a shutdown without Postgres gives the save up after a while and logs it; the stored refresh token still works',
   async (t) => {
     const world = await startWorld(t)
     await world.connect('42')
@@ -180,7 +183,7 @@ t.test(
         clock: {
           ...systemClock,
           elapsed: () => systemClock.elapsed() + shift,
-          // Pauses of the broker's own pass at once; callers' deadlines, which can be ended, are real.
+          // The broker's pauses pass at once; callers' deadlines (with a signal) are real.
           async sleep(ms, signal) {
             if (signal !== undefined) return systemClock.sleep(ms, signal)
             shift += ms
@@ -205,7 +208,7 @@ t.test(
 )
 
 t.test(
-  'a row that somebody else keeps locked is looked at now and then, not without a pause, and no shutdown waits for it',
+  'a row that another transaction keeps locked is tried again after pauses, and no shutdown waits for it',
   async (t) => {
     const world = await startWorld(t)
     await world.connect('locked')

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/services.ts'
 import { openWire } from '../support/wire.ts'
 import { startWorld, type World } from '../support/world.ts'
 
-// When a read refreshes, when it does not, and how long a caller waits (design 2.2, 2.3).
+// When a read refreshes, when it does not, and how long a caller waits (docs/design.md#get-a-token).
 
 const calls = ({ entra }: World) => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0
 const read = async (world: World, query = '') =>
@@ -78,31 +78,32 @@ t.test('a refresh is recorded as use, and a refresh answer without a refresh tok
 })
 
 t.test(
-  'within its deadline a caller gets the best there is: degraded while valid, else 503 with Retry-After; the refresh goes on',
+  'at its deadline a caller gets the valid token as degraded, else 503 with Retry-After; the refresh goes on',
   async (t) => {
-    // What ends by a signal is a caller's patience: it is over when the test says so. Exchanges with Microsoft never time out.
-    let patient: (() => void)[] = []
+    // A sleep with a signal is a caller's deadline: it comes when the test says so. Exchanges with Microsoft never time
+    // out.
+    let deadlines: (() => void)[] = []
     const sleep = (ms: number, signal?: AbortSignal) =>
-      signal === undefined ? systemClock.sleep(ms) : new Promise<void>((resolve) => void patient.push(resolve))
+      signal === undefined ? systemClock.sleep(ms) : new Promise<void>((resolve) => void deadlines.push(resolve))
     const world = await startWorld(t, {
       surroundings: { clock: { ...systemClock, sleep }, deadline: () => new AbortController().signal },
     })
-    const outOfPatience = async (reading: ReturnType<typeof read>) => {
-      while (patient.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
-      for (const leave of patient.splice(0)) leave()
+    const atDeadline = async (reading: ReturnType<typeof read>) => {
+      while (deadlines.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+      for (const end of deadlines.splice(0)) end()
       return reading
     }
     await world.connect('42')
     const { generation } = await world.caller.token('42')
-    patient = []
+    deadlines = []
     world.entra.control.hold()
     await world.setRemaining('42', 120)
-    t.match(await outOfPatience(read(world)), {
+    t.match(await atDeadline(read(world)), {
       status: 200,
       body: { generation, degraded: { reason: 'refresh_in_progress', retry_after: 1 } },
     })
     await world.setRemaining('42', -1)
-    t.match(await outOfPatience(read(world)), {
+    t.match(await atDeadline(read(world)), {
       status: 503,
       body: { code: 'microsoft_unavailable', reason: 'refresh_in_progress', retry_after: 1 },
     })
@@ -128,7 +129,7 @@ t.test('an imported row without account gets the one of its first refresh', asyn
 })
 
 t.test(
-  'a refresh token that does not open: degraded while the access token lives, then token_unreadable, and nothing is overwritten or held',
+  'a refresh token that does not open: degraded while the access token is valid, then token_unreadable; the row stays as it is, without a lease',
   async (t) => {
     const world = await startWorld(t)
     await world.connect('42')

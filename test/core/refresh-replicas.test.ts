@@ -4,7 +4,8 @@ import { systemClock } from '../../src/services.ts'
 import { openWire } from '../support/wire.ts'
 import { JANE, startWorld, type Replica, type World } from '../support/world.ts'
 
-// Three replicas on one Postgres: one call per generation, and a loser never hurts a winner (design 2.3).
+// Three replicas on one Postgres: one call per generation, and a process that lost its lease cannot harm the next
+// (docs/design.md#refresh).
 
 const calls = ({ entra }: World) => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0
 
@@ -28,7 +29,10 @@ async function three(
 const spread = <T>(count: number, replicas: readonly Replica[], work: (replica: Replica) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_, i) => work(replicas[i % replicas.length]!)))
 const generationsOf = (answers: { body: Token }[]) => new Set(answers.map(({ body }) => body.generation))
-/** Until one flight is held at Microsoft, with a lease that lasts as long as the test needs, and readers of the other replicas wait for it. */
+/**
+ * Waits until one flight is held at Microsoft and readers of the other replicas wait for it. Its lease lasts as long as
+ * the test needs.
+ */
 async function oneFlies(world: World, replicas: readonly Replica[]): Promise<void> {
   await world.entra.control.held()
   await world.sql`update oauth2_integration set lease_until = now() + interval '1 hour' where lease_until is not null`
@@ -99,11 +103,11 @@ t.test('a forced refresh that joins a plain one returns the later token too', as
 })
 
 t.test(
-  'a forced refresh that fails is a failure, never the token that failed; a plain read still gets that one',
+  'a forced refresh that fails is an error, never the token that failed; a plain read still gets that token',
   async (t) => {
     const { world, replicas } = await three(t)
     const { generation } = await world.caller.token('42')
-    // For ten minutes: whoever comes late finds the same.
+    // For ten minutes, so that a late caller finds the same.
     world.entra.control.misbehave('throttle', 600)
     for (const { status, body } of await spread(4, replicas, (replica) => force(replica, generation))) {
       t.match({ status, body }, { status: 503, body: { code: 'microsoft_unavailable', reason: 'throttled' } })
@@ -116,7 +120,7 @@ t.test(
 )
 
 t.test(
-  'waiters behind a failing flight learn its outcome at once, here and in other replicas, and nobody tries again',
+  'waiters of a failing flight get its outcome at once, here and in other replicas, and none tries again',
   async (t) => {
     const { world, replicas } = await three(t)
     await world.setRemaining('42', -1)
@@ -155,7 +159,7 @@ t.test('a curable refusal that turns final costs one call over all replicas', as
 })
 
 t.test(
-  'a refused client secret costs one call over all replicas: the waiters are told so, and nobody is marked',
+  'a refused client secret costs one call over all replicas: the waiters get the reason, and no row is marked',
   async (t) => {
     const { world, replicas } = await three(t)
     await world.setRemaining('42', -1)
@@ -183,7 +187,7 @@ t.test(
     const healed = await Promise.all(replicas.map((replica) => read(replica)))
     t.ok(
       healed.some(({ status }) => status === 200),
-      'those that sent nothing themselves go on at once',
+      'the replicas that sent nothing themselves go on at once',
     )
   },
 )
@@ -212,13 +216,13 @@ t.test(
     t.match(
       await force(replicas[0], unknown),
       { status: 503, body: { reason: 'throttled' } },
-      'the token that may have failed is no answer',
+      'the token that may have failed is not the answer',
     )
   },
 )
 
 t.test(
-  'a row that is marked while its new tokens are under way works again, and that is counted as a false reconnect',
+  'a row that is marked while its new tokens are on their way works again, and is counted as a false reconnect',
   async (t) => {
     const {
       world,
@@ -244,7 +248,7 @@ t.test(
 )
 
 t.test(
-  "a caller who waits for a keep-alive's refresh has used the integration: written once, here and from another replica",
+  "a caller who waits for a keep-alive's refresh uses the integration: recorded once, here and from another replica",
   async (t) => {
     const { world } = await three(t)
     const wire = await openWire(world.env['DATABASE_URL']!)
@@ -294,7 +298,7 @@ t.test('a final refusal costs one call and one event, however many read at once'
 })
 
 t.test(
-  'a winner held past its lease still saves although the one who took over is refused by strict rotation',
+  'a process that lost its lease still saves its tokens, although the next holder is refused by strict rotation',
   async (t) => {
     const { world, replicas } = await three(t)
     world.entra.control.configure({ rotation: 'strict' })
@@ -313,7 +317,7 @@ t.test(
     const row = await world.row('42')
     t.equal(calls(world), 2)
     t.equal(logged(replicas, 'lease_taken_over'), 1)
-    // Whichever answer came first, the user ends connected, with the one set of tokens that was issued.
+    // In any order of the answers, the user stays connected, with the one token set that was issued.
     t.match(row, { status: 'active', failure: null, lease_owner: null })
     const after = await read(replicas[2])
     t.match(after, { status: 200 })
@@ -322,25 +326,28 @@ t.test(
   },
 )
 
-t.test('two answers with tokens for one generation: the first one saved stands, the other is discarded', async (t) => {
-  const { world, replicas } = await three(t)
-  await world.setRemaining('42', -1)
-  world.entra.control.holdAfter()
-  const first = read(replicas[0])
-  await world.entra.control.held(1)
-  await endLease(world)
-  const second = read(replicas[1])
-  await world.entra.control.held(2)
-  world.entra.control.release()
-  const answers = await Promise.all([first, second])
-  t.strictSame(
-    answers.map(({ status }) => status),
-    [200, 200],
-  )
-  t.equal(generationsOf(answers).size, 1)
-  t.equal(answers[0].body.access_token, answers[1].body.access_token)
-  t.equal(logged(replicas, '"discarded"'), 1)
-})
+t.test(
+  'two answers with tokens for one generation: the first that is saved stays, the other is discarded',
+  async (t) => {
+    const { world, replicas } = await three(t)
+    await world.setRemaining('42', -1)
+    world.entra.control.holdAfter()
+    const first = read(replicas[0])
+    await world.entra.control.held(1)
+    await endLease(world)
+    const second = read(replicas[1])
+    await world.entra.control.held(2)
+    world.entra.control.release()
+    const answers = await Promise.all([first, second])
+    t.strictSame(
+      answers.map(({ status }) => status),
+      [200, 200],
+    )
+    t.equal(generationsOf(answers).size, 1)
+    t.equal(answers[0].body.access_token, answers[1].body.access_token)
+    t.equal(logged(replicas, '"discarded"'), 1)
+  },
+)
 
 t.test('strict rotation with a lost answer: reconnect_required on the next read, no loop', async (t) => {
   const { world, replicas } = await three(t)
@@ -384,7 +391,8 @@ t.test("a reconnect as another account during a refresh: nobody gets the first a
   await world.entra.control.held(2)
   world.entra.control.release()
   await switching
-  // Those whose refresh was saved before the reconnect committed got the old account's token while it was the user's account.
+  // Those whose refresh was saved before the reconnect committed got the old account's token while it was the user's
+  // account.
   const [connected] = await world.sql`select detail->>'generation' as generation from event where type = 'reconnected'`
   for (const { status, body } of await Promise.all(reading)) {
     t.equal(status, 200)
@@ -420,24 +428,31 @@ t.test("replicas whose clocks are an hour off refresh and agree: stored times ar
   const shifted = (seconds: number) => ({ clock: { ...systemClock, now: () => systemClock.now() + seconds * 1000 } })
   // Signatures are judged by the process' clock, so these are asked at the core, not over HTTP.
   const apart = [await world.startReplica({}, shifted(3600)), await world.startReplica({}, shifted(-3600))]
-  const request = { userId: '42', minTtlSeconds: 300, deadlineMs: 8_000, requestId: 'clocks' }
+  const tokenFrom = ({ services: { refresh, clock } }: Replica, after?: number) =>
+    refresh.tokenFor({
+      userId: '42',
+      minTtlSeconds: 300,
+      deadlineAt: clock.elapsed() + 8_000,
+      requestId: 'clocks',
+      ...(after === undefined ? {} : { after }),
+    })
   await world.setRemaining('42', 301)
-  for (const { services } of apart) t.notOk((await services.refresh.tokenFor(request)).degraded)
+  for (const replica of apart) t.notOk((await tokenFrom(replica)).degraded)
   t.equal(calls(world), 0)
   await world.setRemaining('42', 299)
-  const answers = await Promise.all(apart.map(({ services }) => services.refresh.tokenFor(request)))
+  const answers = await Promise.all(apart.map((replica) => tokenFrom(replica)))
   t.equal(calls(world), 1)
   t.equal(new Set(answers.map(({ integration }) => integration.expiresAt)).size, 1)
   const [row] =
     await world.sql`select extract(epoch from access_token_expires_at - now()) as left from oauth2_integration`
   for (const { integration } of answers) t.ok(Math.abs(integration.remainingSeconds - Number(row!['left'])) < 60)
   // Each in turn has to take what Microsoft gives it.
-  for (const { services } of apart) {
+  for (const replica of apart) {
     const sent = calls(world)
     const {
       integration: { generation },
-    } = await services.refresh.tokenFor(request)
-    const { integration, degraded } = await services.refresh.tokenFor({ ...request, after: generation })
+    } = await tokenFrom(replica)
+    const { integration, degraded } = await tokenFrom(replica, generation)
     t.notOk(degraded)
     t.ok(integration.generation > generation)
     t.equal(calls(world), sent + 1)

@@ -6,7 +6,8 @@ import { AADSTS, findRow } from '../../src/microsoft/aadsts.ts'
 import { systemClock } from '../../src/services.ts'
 import { JANE, startWorld, type World } from '../support/world.ts'
 
-// What each answer of Microsoft does to the row and to the caller, end to end (design 2.3 Verdicts, entra.md 4).
+// What each answer of Microsoft does to the row and to the caller, end to end (docs/design.md#verdicts,
+// docs/microsoft.md#errors).
 
 const calls = ({ entra }: World) => entra.control.tokenRequests().byGrant['refresh_token'] ?? 0
 const read = async ({ caller }: World, user = '42') =>
@@ -27,7 +28,8 @@ async function start(t: Parameters<typeof startWorld>[0]) {
       await world.sql`update oauth2_integration set retry_at = retry_at - make_interval(secs => ${seconds})`
     },
     async state() {
-      // Both times were written by one statement, the failure's in whole seconds: what lies between them does not depend on when it is read.
+      // Both times were written by one statement, the failure's in whole seconds: what lies between them does not
+      // depend on when it is read.
       const [row] = await world.sql`select status, failure, failures, generation, lease_owner,
         extract(epoch from retry_at - (failure->>'at')::timestamptz)::float8 as delay from oauth2_integration where user_id = '42'`
       return row as {
@@ -39,7 +41,7 @@ async function start(t: Parameters<typeof startWorld>[0]) {
         delay: number | null
       }
     },
-    /** What backs off goes on doing so however slow the machine is. */
+    /** Lengthens the back-off, so that it lasts on a slow machine. */
     async prolong() {
       await world.sql`update oauth2_integration set retry_at = retry_at + interval '1 hour'`
     },
@@ -58,7 +60,7 @@ t.test('every AADSTS case ends in the state that the table says, with its reason
     await world.reset()
     const { error, suberror } = { ...aadstsCases[row.code]!, ...(row.error && { error: row.error }) }
     world.entra.control.misbehave('aadsts', row.error === undefined ? row.code : { code: row.code, error: row.error })
-    // The simulator tells 70002 as the wrapper that it is.
+    // The simulator sends 70002 as what it is, a wrapper of other codes.
     const meant = findRow(aadstsCases[row.code]?.codes ?? [row.code], error)!
     const final =
       meant.kind === 'reconnect' && (meant.final === true || ['bad_token', 'token_expired'].includes(suberror ?? ''))
@@ -111,7 +113,7 @@ t.test('every AADSTS case ends in the state that the table says, with its reason
 })
 
 t.test(
-  '503 from Microsoft with ten minutes, two minutes and nothing left: 200, 200 degraded, 503; and 200 for all once it heals',
+  '503 from Microsoft with ten minutes, two minutes and no time left: 200, 200 degraded, 503; after it heals, 200 for all',
   async (t) => {
     const world = await start(t)
     for (const [user, left] of [
@@ -135,7 +137,7 @@ t.test(
     const sent = calls(world)
     await world.prolong()
     for (const user of ['a', 'b', 'c', 'b', 'c']) await read(world, user)
-    t.equal(calls(world), sent, 'what failed a moment ago is not tried on every read')
+    t.equal(calls(world), sent, 'a refresh that has just failed is not tried on every read')
     world.entra.control.behave()
     await world.pass(3_660)
     for (const user of ['a', 'b', 'c']) {
@@ -148,7 +150,7 @@ t.test(
 )
 
 t.test(
-  'the back-off grows while Microsoft fails, to half a minute, and Retry-After is kept up to an hour',
+  'the back-off grows to half a minute while Microsoft fails, and Retry-After is honoured up to an hour',
   async (t) => {
     const world = await start(t)
     await world.reset()
@@ -168,7 +170,7 @@ t.test(
 )
 
 t.test(
-  'a refusal that is cured elsewhere heals by itself after 15 minutes, with an event; before, nothing is sent',
+  'a refusal that is cured elsewhere is tried again after 15 minutes and recovers, with an event; before, nothing is sent',
   async (t) => {
     const world = await start(t)
     await world.reset()
@@ -189,7 +191,7 @@ t.test(
 )
 
 t.test(
-  'while a refusal stands and the token is valid it is served degraded; outages change neither the refusal nor its pace',
+  'a refused but valid token is answered as degraded; an outage changes neither the refusal nor its pace',
   async (t) => {
     const world = await start(t)
     await world.reset()
@@ -204,12 +206,12 @@ t.test(
     t.match(await read(world), { status: 409, body: { code: 'reconnect_required', reason: 'blocked_by_policy' } })
     const state = await world.state()
     t.strictSame(state.failure, failure)
-    t.ok(state.delay! >= 900, 'counted anew, not from the refusal on')
+    t.ok(state.delay! >= 900, 'counted from now, not from the refusal')
     t.strictSame(await events(world), ['connected', 'reconnect_required'])
   },
 )
 
-t.test('a final refusal is never tried again; a reconnect heals it', async (t) => {
+t.test('a final refusal is never tried again; a reconnect ends it', async (t) => {
   const world = await start(t)
   await world.reset()
   world.entra.control.revokeSessions({ account: JANE })
@@ -228,7 +230,7 @@ t.test('a final refusal is never tried again; a reconnect heals it', async (t) =
 })
 
 t.test(
-  'a refused client secret marks nobody: degraded or 503, one call, then the breaker; with the right one all work again',
+  'a refused client secret marks no row: degraded or 503, one call, then the breaker; with the right one all work again',
   async (t) => {
     const world = await start(t)
     await world.connect('43')

@@ -7,7 +7,8 @@ import { batchedByUser, MAX_BATCH } from '../../src/db/batch.ts'
 import { testDatabase } from '../support/database.ts'
 import { openWire } from '../support/wire.ts'
 
-// Reads that come together, on a table of their own: who gets which answer, by how many statements, and when they do not wait for each other.
+// Batched reads, on a table of their own: who gets which answer, with how many statements, and when queries do not wait
+// for each other.
 
 type Row = { user_id: string; value: string }
 const inList = (users: number) => Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')
@@ -28,7 +29,7 @@ async function start(
     database,
     (users) => `select ${columns} from shelf where user_id in (${inList(users)})`,
   )
-  /** Both connections for reads, for so many seconds. */
+  /** Keeps both read connections busy for so many seconds. */
   const busy = (seconds: number) => [1, 2].map(() => database.read('select pg_sleep($1)', [seconds]))
   wire.statements()
   return {
@@ -41,7 +42,7 @@ async function start(
 }
 const failed = (work: Promise<unknown>) => work.catch((error: unknown) => error)
 
-t.test('each gets the row asked for, or none, and those that come together cost few statements', async (t) => {
+t.test('each query gets its row, or none, and queries asked at the same time need few statements', async (t) => {
   const { read, sent } = await start(t)
   const answers = await Promise.all(
     Array.from({ length: 3 * MAX_BATCH + 5 }, (_, i) => read(`u${i % 2 === 0 ? i : i + 1_000}`)),
@@ -55,14 +56,14 @@ t.test('each gets the row asked for, or none, and those that come together cost 
   )
 })
 
-t.test('one user, however often at once, is one parameter', async (t) => {
+t.test('many reads of one user at the same time are one parameter', async (t) => {
   const { read, sent } = await start(t)
   const answers = await Promise.all(Array.from({ length: 50 }, () => read('u7')))
   t.same(answers, Array(50).fill({ user_id: 'u7', value: 'v7' }))
   t.same(sent(), ['select user_id, value from shelf where user_id in ($1)'])
 })
 
-t.test('while two statements are under way they gather, whenever they come', async (t) => {
+t.test('while two statements are running, further queries are collected into one', async (t) => {
   const { read, busy, sent } = await start(t)
   const both = busy(0.3)
   const answers = []
@@ -83,7 +84,7 @@ t.test('while two statements are under way they gather, whenever they come', asy
   await Promise.all(both)
 })
 
-t.test('who asks after a change sees it, also while an earlier answer is under way', async (t) => {
+t.test('a query that is asked after a change sees it, although an earlier statement is still running', async (t) => {
   const { database, read } = await start(t, { columns: 'user_id, value, pg_sleep(0.3)' })
   const early = read('u1')
   const asleep = sql`select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
@@ -93,7 +94,7 @@ t.test('who asks after a change sees it, also while an earlier answer is under w
   t.match(await early, { value: 'v1' })
 })
 
-t.test('what fails fails for all who asked, and the next are served', async (t) => {
+t.test('a statement that fails fails for all its queries, and later queries are answered', async (t) => {
   const { wire, database, read, busy } = await start(t, { deadlineMs: 1_000 })
   const wrong = batchedByUser<Row>(
     database,
@@ -110,7 +111,7 @@ t.test('what fails fails for all who asked, and the next are served', async (t) 
   t.match(
     await Promise.all(['u1', 'u2', 'u3'].map((user) => failed(divided(user)))),
     [{ value: 'v1' }, { code: 'internal_error' }, { value: 'v3' }],
-    'what Postgres does not take fails alone',
+    'only the query that Postgres rejects fails',
   )
   const both = busy(3).map(failed)
   t.match(
@@ -134,17 +135,20 @@ t.test('what fails fails for all who asked, and the next are served', async (t) 
   }
 })
 
-t.test('an impatient caller is told so, and those with more patience get their answers', async (t) => {
+t.test('a query fails at its own deadline, and others with later deadlines get their answers', async (t) => {
   const { read, busy } = await start(t)
   const both = busy(0.4)
-  const patient = read('u1')
-  t.match(await failed(read('u1', 50)), { code: 'database_unavailable', facts: { detail: 'deadline' } })
-  t.match(await patient, { value: 'v1' })
-  t.match(await read('u2', 2_000), { value: 'v2' }, 'in time')
+  const later = read('u1')
+  t.match(await failed(read('u1', performance.now() + 50)), {
+    code: 'database_unavailable',
+    facts: { detail: 'deadline' },
+  })
+  t.match(await later, { value: 'v1' })
+  t.match(await read('u2', performance.now() + 2_000), { value: 'v2' }, 'in time')
   await Promise.all(both)
 })
 
-t.test('who asks late has a whole deadline, and who asked early is not kept much longer than one', async (t) => {
+t.test('a query that was collected early ends in time, and a later one has the whole time-out', async (t) => {
   const { read, busy } = await start(t, {
     deadlineMs: 3_000,
     columns: "user_id, value, pg_sleep(case when user_id = 'u9' then 1.5 else 0 end)",
@@ -162,7 +166,7 @@ t.test('who asks late has a whole deadline, and who asked early is not kept much
   await Promise.all([...both, ...first])
 })
 
-t.test('a connection that is lost under many reads: each is answered all the same', async (t) => {
+t.test('reads are answered although their connection is lost', async (t) => {
   const { database, read } = await start(t, { columns: 'user_id, value, pg_sleep(0.2)' })
   const answers = Array.from({ length: 4 }, (_, i) => read(`u${i}`))
   const end = sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`

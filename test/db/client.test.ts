@@ -26,7 +26,7 @@ async function failureOf(work: Promise<unknown>): Promise<Failure> {
   throw new Error('nothing was thrown')
 }
 
-t.test('errors of the driver become Failures that carry no statement and no parameter', async (t) => {
+t.test('errors of the driver become Failures that hold no statement and no parameter', async (t) => {
   const { database } = await open(t)
   const cases: [work: ReturnType<typeof sql>, code: string, detail: string][] = [
     [sql`select ${CANARY}::int`, 'internal_error', 'database 22P02'],
@@ -85,7 +85,7 @@ t.test(
   },
 )
 
-t.test('an unreachable server is database_unavailable, with a name instead of an address', async (t) => {
+t.test('an unreachable server is database_unavailable; the detail is a code, not an address', async (t) => {
   const { wire, database } = await open(t, 1_000)
   wire.cut()
   const failure = await failureOf(database.run((db) => db.execute(sql`select 1`)))
@@ -94,7 +94,7 @@ t.test('an unreachable server is database_unavailable, with a name instead of an
 })
 
 t.test(
-  'a silent server: the deadline ends the query, the pool is thrown away, its other queries end too, and the next one works',
+  'if the server is silent, the time-out ends the query and all others of the pool, and the next one works',
   async (t) => {
     const { wire, database } = await open(t, 1_500)
     await database.run((db) => db.execute(sql`select 1`))
@@ -113,7 +113,7 @@ t.test(
   },
 )
 
-t.test('a slow query ends at the deadline without taking the pool from the others', async (t) => {
+t.test('a slow query ends at the time-out, and the others keep their connections', async (t) => {
   const { wire, database } = await open(t, 1_000)
   await database.run((db) => db.execute(sql`select 1`))
   const slow = failureOf(database.run((db) => db.execute(sql`select pg_sleep(3)`)))
@@ -126,7 +126,7 @@ t.test('a slow query ends at the deadline without taking the pool from the other
   t.equal(wire.opened(), opened, 'on a connection that was there')
 })
 
-t.test("a caller's patience ends its own query only", async (t) => {
+t.test("a caller's deadline ends its own query only", async (t) => {
   const { database } = await open(t, 30_000)
   t.match(await failureOf(database.run((db) => db.execute(sql`select pg_sleep(1)`), 100)), {
     code: 'database_unavailable',

@@ -9,7 +9,7 @@ import { insertIntegrations } from '../support/sealed-rows.ts'
 import { openWire } from '../support/wire.ts'
 import postgres from 'postgres'
 
-// The statements of design 2.3 one by one: who may claim, who may save, who may mark.
+// The statements of a refresh (docs/design.md#refresh) one by one: who may claim, who may save, who may mark.
 
 const tokens = (n: number): TokenSet => ({
   accessToken: `access-${n}`,
@@ -92,14 +92,14 @@ t.test(
     t.equal(await store.claim(row, 'a', 7, true), undefined)
     await sql`update oauth2_integration set lease_owner = null, lease_until = null, retry_at = now() + interval '1 minute'`
     t.equal(await store.claim(row, 'a', 7, true), undefined)
-    await sql`update oauth2_integration set retry_at = null, status = 'reconnect_required', failure = ${sql.json(refusal({ final: true }) as never)}`
+    await sql`update oauth2_integration set retry_at = null, status = 'reconnect_required', failure = ${JSON.stringify(refusal({ final: true }))}::text::jsonb`
     t.equal(await store.claim(row, 'a', 7, true), undefined, 'a final mark leaves no retry_at')
     t.equal(
       await store.claim(await read(), 'a', 7, true),
       undefined,
       'nor by one who saw a refusal that could be cured',
     )
-    await sql`update oauth2_integration set failure = ${sql.json(refusal() as never)}`
+    await sql`update oauth2_integration set failure = ${JSON.stringify(refusal())}::text::jsonb`
     t.equal(await store.claim(row, 'a', 7, true), undefined, 'one that can be cured, by one who saw it active')
     t.ok(await store.claim(await read(), 'a', 7, true))
     await sql`delete from oauth2_integration`
@@ -185,7 +185,7 @@ t.test('a lease that ran out is taken over, by one', async (t) => {
 })
 
 t.test(
-  'tokens are saved whoever holds the lease by now, under a new generation, with lease, failure and retry_at cleared',
+  'tokens are saved no matter who holds the lease, under a new generation, with lease, failure and retry_at cleared',
   async (t) => {
     const { store, sql, read } = await start(t)
     const row = await read()
@@ -271,7 +271,7 @@ t.test(
       return (await read()).failure!
     }
     const change = (member: object) =>
-      sql`update oauth2_integration set failure = failure || ${sql.json(member as never)}`
+      sql`update oauth2_integration set failure = failure || ${JSON.stringify(member)}::text::jsonb`
     const early = '2026-01-01T00:00:00Z'
     const passing = refusal({ verdict: 'try_later', reason: 'microsoft_error' })
     const { at, since } = await fail(passing)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
-// What a migration may do while replicas of the last release still serve on the same database: a closed list. Read with the README's
-// "Change the database".
+// What a migration may do while replicas of the last release still serve on the same database: a closed list. See
+// CONTRIBUTING.md#add-a-migration.
 
 export interface Migration {
   tag: string
@@ -16,7 +16,7 @@ export interface Released {
 
 const FOLDER = new URL('../../src/db/migrations/', import.meta.url)
 
-/** Written anew with each release, which a test compares with the changelog. */
+/** Updated with each release; a test compares it with the changelog. */
 export const released = (): Released =>
   JSON.parse(readFileSync(new URL('released.json', import.meta.url), 'utf8')) as Released
 
@@ -30,7 +30,7 @@ export function migrations(): Migration[] {
 
 const TYPE =
   '(?:smallint|integer|bigint|boolean|double precision|numeric|text|uuid|jsonb|date|timestamp with time zone|"?bytea"?)(?:\\[\\])?'
-/** Anything but a constant makes Postgres write every row anew while nobody can read; now() is one for the length of a statement. */
+/** Anything but a constant makes Postgres rewrite every row while nobody can read; now() is a constant within a statement. */
 const CONSTANT = `(?:-?\\d+(?:\\.\\d+)?|true|false|now\\(\\)|'[^']*'(?:::${TYPE})?)`
 const NEW_COLUMN = new RegExp(`^${TYPE}(?: DEFAULT ${CONSTANT}(?: NOT NULL)?)?;?$`, 'i')
 const CONTRACT =

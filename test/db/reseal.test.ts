@@ -82,7 +82,7 @@ t.test(
       settled: true,
       retired: ['old'],
     })
-    t.same(seen, [200, 400, 450, 2], 'progress is told for each window')
+    t.same(seen, [200, 400, 450, 2], 'progress is reported after each window')
     t.same(await openIntegrations(sql, fresh), rows)
     const [stored] = await sql`select code, pkce_verifier from connect_session where id = ${attempt.id}`
     t.equal(fresh.open(contextOf(attempt, 'code'), stored!['code'] as Buffer), 'the code')

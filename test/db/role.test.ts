@@ -9,17 +9,16 @@ import { deleteExpiredRows } from '../../src/db/retention.ts'
 import { reseal } from '../../src/db/reseal.ts'
 import { startWorld } from '../support/world.ts'
 
-/** The README's statements as ops paste them, with a password in place. */
+/** The statements of docs/reference/database-role.md as ops paste them, with a password in place. */
 function documentedGrants(password: string): string {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const [, block = ''] =
-    /<!-- database-role:begin -->[\s\S]*?```sql\n([\s\S]*?)```[\s\S]*?<!-- database-role:end -->/.exec(readme) ?? []
-  if (!block.includes(`'<password>'`)) throw new Error('the README names no place for the password')
+  const document = readFileSync(new URL('../../docs/reference/database-role.md', import.meta.url), 'utf8')
+  const [, block = ''] = /```sql\n([\s\S]*?)```/.exec(document) ?? []
+  if (!block.includes(`'<password>'`)) throw new Error('the document names no place for the password')
   return block.replace(`'<password>'`, `'${password}'`)
 }
 
 t.test('under the documented role, which has no DDL, the service does all it does', async (t) => {
-  // Roles belong to a whole server: one of its own, so that the name in the README can be used.
+  // Roles belong to a whole server: one of its own, so that the name in the document can be used.
   const server = await startDatabase()
   t.teardown(() => server.close())
   const password = randomBytes(16).toString('hex')

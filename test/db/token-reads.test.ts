@@ -11,7 +11,7 @@ import { testDatabase } from '../support/database.ts'
 import { contextOf, insertIntegrations } from '../support/sealed-rows.ts'
 import { openWire } from '../support/wire.ts'
 
-// What a read fetches and opens, and what it remembers: never another set of tokens than the one Postgres names.
+// What a read fetches and opens, and what it keeps: only ever the token set that Postgres names.
 
 async function start(t: { teardown(end: () => Promise<void>): unknown }, users: number) {
   const wire = await openWire(await testDatabase(t))
@@ -51,7 +51,7 @@ async function start(t: { teardown(end: () => Promise<void>): unknown }, users: 
   }
 }
 
-t.test('a second read fetches no token and opens none, and yet tells what has changed', async (t) => {
+t.test('a second read fetches and opens no token, but still sees what has changed', async (t) => {
   const { wire, sql, read, opened } = await start(t, 1)
   const first = await read()
   t.match(first, { accessToken: 'access-0', status: 'active' })
@@ -80,7 +80,7 @@ t.test('a second read fetches no token and opens none, and yet tells what has ch
   t.equal(opened(), 0)
 })
 
-t.test('another set of tokens is never answered by the one before', async (t) => {
+t.test('a kept token set is never the answer for another one', async (t) => {
   const { sql, store, read, replace } = await start(t, 1)
   const seen = async () => (await read())!.accessToken
   t.equal(await seen(), 'access-0')
@@ -103,7 +103,7 @@ t.test('another set of tokens is never answered by the one before', async (t) =>
   t.equal(await read(), undefined)
 })
 
-t.test('a token that has expired is neither fetched nor opened, and never passes for one that lives', async (t) => {
+t.test('an expired token is neither fetched nor opened, and is never taken for a valid one', async (t) => {
   const { sql, read, opened, replace } = await start(t, 1)
   await sql`update oauth2_integration set access_token_expires_at = now() - interval '1 second'`
   for (let i = 0; i < 2; i++) {
@@ -119,7 +119,7 @@ t.test('a token that has expired is neither fetched nor opened, and never passes
   t.match(await read(), { accessToken: 'fresh' })
 })
 
-t.test('one whose value does not open fails alone', async (t) => {
+t.test('a token that does not open fails only the read of its own user', async (t) => {
   const { sql, rows, store } = await start(t, 5)
   await sql`update oauth2_integration set access_token = set_byte(access_token, 40, get_byte(access_token, 40) # 1) where user_id = ${rows[2]!.userId}`
   const answers = await Promise.allSettled(rows.map(({ userId }) => store.read(userId)))
@@ -129,7 +129,7 @@ t.test('one whose value does not open fails alone', async (t) => {
   }
 })
 
-t.test('many users at once, known and not: each gets their own', async (t) => {
+t.test('many users at once, kept or not: each gets their own token', async (t) => {
   const { sql, rows, store } = await start(t, 300)
   for (const round of [0, 1, 2]) {
     if (round === 1)
@@ -139,7 +139,7 @@ t.test('many users at once, known and not: each gets their own', async (t) => {
   }
 })
 
-t.test('what nobody asks for is forgotten within a minute, what is asked for is kept', async (t) => {
+t.test('an unused token set is dropped within a minute, a used one is kept', async (t) => {
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const { rows, read, opened } = await start(t, MAX_KEPT + 2)
@@ -147,7 +147,7 @@ t.test('what nobody asks for is forgotten within a minute, what is asked for is 
   mock.timers.tick(KEPT_FOR_MS - 1)
   await read(idle)
   await read(busy)
-  // So many others that the halves take turns a moment before time does.
+  // So many others that the halves change places a moment before their time.
   await Promise.all(others.map((userId) => read(userId)))
   await read(idle)
   await read(busy)
@@ -161,10 +161,10 @@ t.test('what nobody asks for is forgotten within a minute, what is asked for is 
   t.equal(opened(), 1)
 })
 
-t.test('it holds a bounded number', async (t) => {
+t.test('it keeps a limited number of token sets', async (t) => {
   const { rows, read, opened } = await start(t, 3 * MAX_KEPT)
   for (const { userId } of rows) await read(userId)
   opened()
   for (const { userId } of rows.slice(0, MAX_KEPT)) await read(userId)
-  t.equal(opened(), MAX_KEPT, 'the first ones have made room')
+  t.equal(opened(), MAX_KEPT, 'the first ones have been dropped')
 })

@@ -3,7 +3,7 @@ import { request } from 'undici'
 import type { Browser, Page } from '../../sandbox/browser.ts'
 import { JANE, startWorld } from '../support/world.ts'
 
-// The account page (design 2.1, 2.4): whose it is, and that nothing happens by looking at it.
+// The account page (docs/design.md#pages): who may see it, and that a visit changes nothing.
 
 const world = await startWorld(t)
 const { caller, sql, entra } = world

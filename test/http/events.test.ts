@@ -4,7 +4,7 @@ import { createBrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import { appendEvent } from '../../src/db/events.ts'
 import { startWorld, type World } from '../support/world.ts'
 
-// Events and the list of integrations (design 2.5).
+// Events and the list of integrations (docs/design.md#events).
 
 interface Page {
   events: { id: number; user_id: string; type: string; reason?: string; generation?: number }[]

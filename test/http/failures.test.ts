@@ -8,7 +8,8 @@ import { signingKey } from '../../src/signature/keys.ts'
 import { JANE, startWorld } from '../support/world.ts'
 import { call, type Answer, type Call } from './signed-call.ts'
 
-// Every failure code of design 2.2, produced through the real API by what produces it in life, and verified as a caller does.
+// Every failure code (docs/design.md#failures), produced through the real API by its real cause, and verified as a
+// caller does.
 
 const world = await startWorld(t)
 const { entra, sql } = world
@@ -49,7 +50,7 @@ t.test('invalid_signature', async (t) => {
   t.same(
     Object.keys(answer.body).sort(),
     ['code', 'request_id', 'status', 'title', 'type'],
-    'nothing else is said to a stranger',
+    'a stranger learns nothing else',
   )
 })
 
@@ -196,7 +197,7 @@ t.test('invalid_request', async (t) => {
   ] as const
   for (const [answer, facts] of answers) {
     holds(t, answer, 'invalid_request', facts)
-    t.notMatch(answer.text, canary, 'what was sent is not repeated')
+    t.notMatch(answer.text, canary, 'the answer does not quote the request')
   }
 })
 

@@ -7,12 +7,12 @@ import { signingKey } from '../../src/signature/keys.ts'
 import { startWorld } from '../support/world.ts'
 import { call } from './signed-call.ts'
 
-// How much one person, one address and one caller may ask for in a minute (issue 4, item 6).
+// How many requests one person, one address and one caller may send in a minute.
 
 const ACCOUNT = '/accounts/account/microsoft/'
 
 t.test(
-  'a caller that sends too much is told when to go on, signed; others are served, and strangers use up nothing',
+  'a caller over its limit gets a signed Retry-After; other callers are served, and strangers use up nothing',
   async (t) => {
     const world = await startWorld(t)
     const file = world.env['CALLERS_FILE']!
@@ -60,7 +60,7 @@ t.test(
   },
 )
 
-t.test('one person who reloads without end is stopped, and the others behind the same address are not', async (t) => {
+t.test('a person who reloads endlessly is limited, and others behind the same address are not', async (t) => {
   const world = await startWorld(t)
   const open = async () => {
     const browser = world.stoppingBrowser()
@@ -84,7 +84,7 @@ t.test('one person who reloads without end is stopped, and the others behind the
   t.equal((await calm.open(world.baseUrl + ACCOUNT)).status, 200)
 })
 
-t.test('a link that is tried without end is stopped by itself', async (t) => {
+t.test('a link that is opened endlessly is limited on its own', async (t) => {
   const world = await startWorld(t)
   const { url } = await world.caller.beginConnect('scanned')
   let status = 0
@@ -97,7 +97,7 @@ t.test('a link that is tried without end is stopped by itself', async (t) => {
   t.equal((await request((await world.caller.beginConnect('scanned')).url)).statusCode, 303)
 })
 
-t.test('an address that sends more than a hospital does is stopped, also at pages that do not exist', async (t) => {
+t.test('an address that sends more than a hospital does is limited, also at pages that do not exist', async (t) => {
   const world = await startWorld(t)
   const pool = new Pool(world.replica.publicUrl, { connections: 8 })
   t.teardown(() => pool.close())

@@ -3,7 +3,7 @@ import t from 'tap'
 import { request } from 'undici'
 import { JANE, startWorld, type Replica } from '../support/world.ts'
 
-// The public listener as it stands behind an ingress that ends TLS (design 4, security.md 5.5).
+// The public listener behind an ingress that ends TLS (docs/design.md#listeners, docs/security.md#headers-of-pages).
 
 const BASE = 'https://audits.example'
 const HTTPS = {

@@ -9,8 +9,8 @@ import { signingKey, verificationKey } from '../../src/signature/keys.ts'
 import { startWorld } from '../support/world.ts'
 import { call, megdocsKey, type Answer, type Call } from './signed-call.ts'
 
-// The signed API over the wire (design 3): what is refused before any work is done, and what an answer proves. The verifier's own
-// reject list is tested in test/signature.
+// The signed API over the wire (docs/design.md#signed-requests): what is refused before any work is done, and what an
+// answer proves. The verifier's own reject list is tested in test/signature.
 
 const world = await startWorld(t)
 const second = await world.startReplica()

@@ -5,8 +5,8 @@ import { signRequest, type OutgoingRequest } from '../../src/signature/sign.ts'
 import { verifyResponse } from '../../src/signature/verify-response.ts'
 import type { Replica, World } from '../support/world.ts'
 
-// One signed call with everything in reach that a hostile or clumsy caller would get wrong. What a good caller does is in
-// sandbox/megdocs/broker-client.ts.
+// One signed call with everything in reach that a hostile or clumsy caller would get wrong. What a good caller does is
+// in sandbox/megdocs/broker-client.ts.
 
 export interface Call {
   method: string

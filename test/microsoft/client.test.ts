@@ -83,9 +83,9 @@ t.test("a refresh sends the form of RFC 6749 6 on the account's own path, and no
 
 t.test('without a known tenant, or with one that is none, the configured path is used', async (t) => {
   const { microsoft, tokenRequests } = await setUp(t)
-  const { tenantId: _, account: __, ...unknown } = refreshRequest
+  const { account: _, ...unknown } = refreshRequest
   await microsoft.refresh(unknown, noPermit)
-  await microsoft.refresh({ ...unknown, tenantId: '../evil' }, noPermit)
+  await microsoft.refresh({ ...unknown, account: { tenantId: '../evil', objectId: OBJECT } }, noPermit)
   for (const { path } of tokenRequests()) t.equal(path, '/organizations/oauth2/v2.0/token')
 })
 
@@ -100,8 +100,8 @@ t.test('refreshed tokens come typed, with the time they took', async (t) => {
     tokens: {
       accessToken: 'access-token-canary',
       refreshToken: 'refresh-token-canary',
-      expiresIn: 4372,
-      elapsed: 1234,
+      expiresInSeconds: 4372,
+      elapsedMs: 1234,
       scopes: ['Files.ReadWrite.All', 'User.Read'],
       account: { tenantId: TENANT, objectId: OBJECT, username: 'jane@contoso.com', displayName: 'Jane Doe' },
     },
@@ -109,7 +109,7 @@ t.test('refreshed tokens come typed, with the time they took', async (t) => {
   far.token = json(tokenBody({ refresh_token: undefined, scope: undefined }))
   t.strictSame(await microsoft.refresh({ ...refreshRequest, scopes: ['User.Read'] }, noPermit), {
     kind: 'tokens',
-    tokens: { accessToken: 'access-token-canary', expiresIn: 4372, elapsed: 0, scopes: ['User.Read'] },
+    tokens: { accessToken: 'access-token-canary', expiresInSeconds: 4372, elapsedMs: 0, scopes: ['User.Read'] },
   })
 })
 
@@ -151,8 +151,9 @@ t.test('a stored account of a tenant that is no longer accepted is told so', asy
 
 t.test('whatever the network does is a verdict', async (t) => {
   const reset: Reply = (response) => (response.socket as Socket).resetAndDestroy()
-  const cases: [name: string, reply: Reply, reason: string][] = [
-    ['reset before the answer', reset, 'microsoft_unreachable'],
+  const cases: [name: string, reply: Reply, reason: string, sent?: number][] = [
+    // The code goes out on the connection that fetched the keys, and once more on a new one.
+    ['reset before the answer', reset, 'microsoft_unreachable', 3],
     [
       'closed in the middle of the body',
       (response) => {
@@ -185,11 +186,11 @@ t.test('whatever the network does is a verdict', async (t) => {
       'throttled',
     ],
   ]
-  for (const [name, reply, reason] of cases) {
+  for (const [name, reply, reason, sent = 2] of cases) {
     const { microsoft, tokenRequests } = await setUp(t, {}, { token: reply })
     t.match(await microsoft.refresh(refreshRequest, noPermit), { kind: 'try_later', reason }, name)
     t.match(await microsoft.redeem(codeRequest), { kind: 'try_later', reason }, `${name} (code)`)
-    t.equal(tokenRequests().length, 2, 'sent once each')
+    t.equal(tokenRequests().length, sent, `${name}: how often it was sent`)
   }
 })
 
@@ -247,7 +248,7 @@ t.test('a code is exchanged once, with verifier and redirect URI, and proves the
     kind: 'tokens',
     tokens: {
       refreshToken: 'refresh-token-canary',
-      expiresIn: 4372,
+      expiresInSeconds: 4372,
       account: { tenantId: TENANT, objectId: OBJECT, username: 'jane@contoso.com' },
     },
   })
@@ -305,7 +306,10 @@ t.test(
     const send = async (microsoft: Awaited<ReturnType<typeof setUp>>['microsoft'], row: string, tenantId = TENANT) => {
       const permit = microsoft.admit()
       if ('verdict' in permit) return permit
-      return microsoft.refresh({ refreshToken: `token of ${row}`, scopes: [], tenantId, requestId: REQUEST_ID }, permit)
+      return microsoft.refresh(
+        { refreshToken: `token of ${row}`, scopes: [], account: { tenantId, objectId: OBJECT }, requestId: REQUEST_ID },
+        permit,
+      )
     }
     const five = ['a', 'b', 'c', 'd', 'e']
 

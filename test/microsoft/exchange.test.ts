@@ -38,7 +38,7 @@ t.test('what was given up while it waited for a connection is never sent', async
   const first = send(agent, { url: `${url}/hold`, signal: patient() })
   await until(() => held.length === 1)
   const deadline = new AbortController()
-  const queued = send(agent, { url: `${url}/queued`, form: { a: 'b' }, signal: deadline.signal })
+  const queued = send(agent, { url: `${url}/queued`, form: async () => ({ a: 'b' }), signal: deadline.signal })
   deadline.abort()
   t.same(await queued, { failed: 'microsoft_timeout' })
   held[0]!()

@@ -52,11 +52,11 @@ t.test('metadata is fetched once, shared, kept for a day, and newer when the key
       }),
     )(response, seen)
   t.equal(await redeem(), 'tokens')
-  t.equal(metadataRequests(), 6, 'a day later it is fetched anew')
+  t.equal(metadataRequests(), 6, 'a day later it is fetched again')
 
   far.keys = []
   clock.advance(86_400_000)
-  t.equal(await redeem(), 'tokens', 'old keys serve while new ones are not to be had')
+  t.equal(await redeem(), 'tokens', 'old keys serve while Microsoft gives no new ones')
 })
 
 t.test('doctor sees metadata, endpoints and how far the clocks differ', async (t) => {
@@ -68,5 +68,5 @@ t.test('doctor sees metadata, endpoints and how far the clocks differ', async (t
     authorizationEndpoint: microsoft.endpoints.authorize,
   })
   t.equal(metadata?.keys.size, 1)
-  t.type(metadata?.clockOffset, 'number')
+  t.type(metadata?.clockOffsetMs, 'number')
 })

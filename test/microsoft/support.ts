@@ -37,6 +37,7 @@ export function fixedRandom(fraction = 0): Random {
   let count = 0
   return {
     bytes: (size) => createHash('shake256', { outputLength: size }).update(String(count++)).digest(),
+    uuid: () => '00000000-0000-4000-8000-000000000000',
     fraction: () => fraction,
   }
 }

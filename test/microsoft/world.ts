@@ -21,7 +21,6 @@ export const REQUEST_ID = '99999999-0000-4000-8000-000000000003'
 export const refreshRequest: RefreshRequest = {
   refreshToken: 'stored-refresh-token-canary',
   scopes: ['User.Read', 'Files.ReadWrite.All'],
-  tenantId: TENANT,
   account: { tenantId: TENANT, objectId: OBJECT },
   requestId: REQUEST_ID,
 }

@@ -1,41 +1,55 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import { requireSignatures } from '../../src/http/signed.ts'
-import { asFailure, sendProblem } from '../../src/http/problem.ts'
+import { asFailure, sendProblem, toProblem } from '../../src/http/problem.ts'
 import { createRequestSignatures } from '../../src/signature/request-signatures.ts'
 import { NonceMemory } from '../../src/signature/nonces.ts'
 import { signRequest } from '../../src/signature/sign.ts'
 import { AUTHORITY, CALLERS, HMAC, NOW } from './support.ts'
 
-// Gate and rate limit together: what a caller sends beyond its share, and what somebody else sends again in its name.
+// Signatures, nonces, the limit of a caller and its permissions together, on a small app.
 
 const LIMIT = 3
 
 async function start(capacity = 1000) {
   const nonces = new NonceMemory({ secret: 'test', capacity })
   const refused: string[] = []
+  const consumed: Buffer[] = []
+  const signatures = createRequestSignatures({
+    callers: () => CALLERS,
+    authorities: new Set([AUTHORITY]),
+    scheme: 'http',
+    nonces,
+    now: () => NOW,
+  })
   const app = Fastify()
-  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, asFailure(error)))
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, toProblem(asFailure(error), request.id)))
   await app.register(async (scope) => {
     await requireSignatures(scope, {
-      signatures: createRequestSignatures({
-        callers: () => CALLERS,
-        authorities: new Set([AUTHORITY]),
-        scheme: 'http',
-        nonces,
-        now: () => NOW,
-      }),
-      nonces: { consume: async () => true },
+      signatures,
+      nonces: { consume: async (key) => consumed.push(key) > 0 },
       requestsPerMinute: () => LIMIT,
       now: () => NOW,
       onRefused: ({ detail }) => void refused.push(detail),
       onForbidden: () => {},
     })
     scope.get('/tokens/42', { config: { permission: 'tokens:read' } }, async () => ({}))
+    scope.post('/tokens/42', { config: { permission: 'tokens:read' } }, async () => ({}))
+    scope.post('/import', { config: { permission: 'integrations:import' } }, async () => ({}))
   })
   const signed = () => signRequest({ method: 'GET', url: `http://${AUTHORITY}/tokens/42` }, HMAC, { now: NOW })
   const send = async (headers = signed()) => app.inject({ url: '/tokens/42', headers: { host: AUTHORITY, ...headers } })
-  return { nonces, refused, signed, send }
+  const post = async (path: string, body: string, sentBody = body) => {
+    const outgoing = {
+      method: 'POST',
+      url: `http://${AUTHORITY}${path}`,
+      headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(sentBody)) },
+      body,
+    }
+    const headers = { host: AUTHORITY, ...outgoing.headers, ...signRequest(outgoing, HMAC, { now: NOW }) }
+    return app.inject({ method: 'POST', url: path, headers, payload: sentBody })
+  }
+  return { nonces, refused, consumed, signatures, signed, send, post }
 }
 
 t.test('what a caller sends beyond its limit takes no room in the memory that all callers share', async (t) => {
@@ -68,4 +82,28 @@ t.test('a full memory refuses with a signed answer that says when to come again'
   t.equal(answer.statusCode, 429)
   t.ok(answer.headers['signature'])
   t.same(refused, ['nonce_memory_full'])
+})
+
+t.test('a checked request is plain data', async (t) => {
+  const { signatures, signed } = await start()
+  const rawHeaders = Object.entries({ host: AUTHORITY, ...signed() }).flat()
+  const checked = signatures.check({ method: 'GET', target: '/tokens/42', rawHeaders })
+  if (!('signed' in checked)) throw new Error('refused')
+  t.match(checked.signed, { caller: { name: String }, nonce: String, checkedAtMs: NOW })
+  for (const [name, value] of Object.entries(checked.signed)) t.not(typeof value, 'function', name)
+})
+
+t.test('a write writes its nonce for all replicas; a caller without the permission writes none', async (t) => {
+  const { consumed, post } = await start()
+  t.equal((await post('/tokens/42', '{}')).statusCode, 200)
+  t.equal(consumed.length, 1)
+  t.equal((await post('/import', '{}')).statusCode, 403)
+  t.equal(consumed.length, 1)
+})
+
+t.test('a body that was changed or removed on the way is refused', async (t) => {
+  const { refused, post } = await start()
+  t.equal((await post('/tokens/42', '{"a":1}', '{"a":2}')).statusCode, 401)
+  t.equal((await post('/tokens/42', '{"a":1}', '')).statusCode, 401)
+  t.same(refused, ['digest_mismatch', 'body_missing'])
 })

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import t from 'tap'
 import { parseCallers } from '../../src/signature/callers.ts'
 import { contentDigest, verifyBody } from '../../src/signature/content-digest.ts'
+import { MAX_TARGET } from '../../src/signature/profile.ts'
 import { verifyRequest } from '../../src/signature/verify.ts'
 import { BODY, CALLERS_FILE, ED25519, get, HMAC, message, NONCE, NOW, NOW_S, OPTIONS } from './support.ts'
 import { params, post, sign, verdict } from './support.ts'
@@ -114,6 +115,53 @@ t.test(
     t.match(at('2027-05-01T00:00:00.000Z'), { code: 'invalid_signature', detail: 'key_not_valid_now' })
   },
 )
+
+t.test('a method is capital letters only, and a target may have exactly its greatest length', async (t) => {
+  for (const method of ['xGET', 'GETx', '1GET']) t.equal(verdict(message(get({ method }))), 'bad_method', method)
+  t.equal(verdict(message(get({ target: `/${'a'.repeat(MAX_TARGET - 1)}` }))), 'verified')
+  t.equal(verdict(message(get({ target: `/${'a'.repeat(MAX_TARGET)}` }))), 'bad_target')
+})
+
+t.test('a wrong signature says nothing about the validity of the key', async (t) => {
+  const now = Date.parse('2027-06-01T00:00:00Z')
+  const created = now / 1000
+  const draft = get({ params: params({ created: `${created}`, expires: `${created + 30}` }) })
+  const options = { ...OPTIONS, now }
+  t.equal(verdict(message(draft), options), 'key_not_valid_now')
+  t.equal(verdict(message(draft, undefined, { target: '/tokens/43' }), options), 'wrong_signature')
+})
+
+t.test('a Content-Length of more than 15 digits is refused: it is no safe integer', async (t) => {
+  const withLength = (length: string) =>
+    verdict(
+      message(
+        post({ headers: post().headers.map(([name, value]) => [name, name === 'Content-Length' ? length : value]) }),
+      ),
+    )
+  t.equal(withLength('9'.repeat(15)), 'verified')
+  t.equal(withLength('9'.repeat(16)), 'ambiguous_length')
+})
+
+t.test('a refusal names the presented key from the moment that its parameters are read', async (t) => {
+  const refusals: [draft: Parameters<typeof message>[0], detail: string, keyId: string | undefined][] = [
+    [get({ params: params({ tag: '"another"' }) }), 'wrong_tag', undefined],
+    [get({ components: [...get().components, '"signature"'] }), 'component_not_allowed', HMAC.keyId],
+    [get({ components: ['"@method"'] }), 'component_missing', HMAC.keyId],
+    [
+      get({ components: [...get().components, '"content-digest"'], headers: [['Content-Digest', contentDigest('x')]] }),
+      'body_missing',
+      HMAC.keyId,
+    ],
+    [get({ params: params({ keyid: '"nobody"' }) }), 'unknown_key', 'nobody'],
+  ]
+  for (const [draft, detail, keyId] of refusals)
+    t.strictSame(verifyRequest(message(draft), OPTIONS), {
+      kind: 'refused',
+      code: 'invalid_signature',
+      detail,
+      ...(keyId === undefined ? {} : { keyId }),
+    })
+})
 
 t.test('during a rotation both keys of a caller are valid', async (t) => {
   const [megdocs] = CALLERS_FILE.callers

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { VALUES_MAY_BE_ADDED } from '../../src/http/schemas.ts'
+import { VALUES_MAY_BE_ADDED } from '../../src/http/problem-schema.ts'
 
 // `npm run check` runs this: it finds changes of the OpenAPI document that would break a caller of the last release.
 // The rules are in openapi/redocly.yaml, and @redocly/cli compares the documents.

@@ -1,20 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { commandsTable } from '../../src/cli.ts'
 import { configurationTable } from '../../src/config.ts'
+import { CALLER_PERMISSIONS } from '../../src/core/caller-permissions.ts'
 import { FAILURE_CODES, REASONS } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
 import { workedCall } from '../../src/http/signing-guide.ts'
+import { PERMISSIONS } from '../../src/microsoft/scopes.ts'
+import { createMetrics } from '../../src/telemetry.ts'
 import { dependenciesTable } from './dependencies.ts'
 import { limitsTable } from './limits.ts'
 
-// What the README repeats of the code, between `<!-- name:begin -->` and `<!-- name:end -->`. write-documents.ts writes
-// it, a test compares.
+// The documents of docs/reference/, which are generated from the code. write-documents.ts writes them, and
+// documents.test.ts compares them.
 
-export const README = new URL('../../README.md', import.meta.url)
-
-/** What the role that serves needs, and no more; test/db/role.test.ts runs a broker with it. */
+/** Rights of the role that serves, and no others; test/db/role.test.ts runs a broker with exactly these statements. */
 const DATABASE_ROLE = `create role token_broker login password '<password>';
--- What a replica has given up on, Postgres gives up on too: otherwise a lock held elsewhere gathers its abandoned queries.
+-- Postgres ends what a replica no longer waits for. Otherwise a lock held elsewhere collects its abandoned queries.
 alter role token_broker set statement_timeout = '10s';
 alter role token_broker set idle_in_transaction_session_timeout = '30s';
 grant usage on schema public, drizzle to token_broker;
@@ -24,26 +25,105 @@ grant usage on all sequences in schema public to token_broker;
 alter default privileges in schema public grant select, insert, update, delete on tables to token_broker;
 alter default privileges in schema public grant usage on sequences to token_broker;`
 
-const PARTS: Record<string, () => string> = {
-  commands: commandsTable,
-  configuration: configurationTable,
-  limits: limitsTable,
-  'database-role': () =>
-    `As the owner (who needs \`createrole\` for the first line), once, after the first \`migrate\`, with a generated password in place of \`<password>\`:\n\n\`\`\`sql\n${DATABASE_ROLE}\n\`\`\``,
-  'signed-call': workedCall,
-  failures: failuresTables,
-  dependencies: dependenciesTable,
+interface ReferenceDocument {
+  title: string
+  /** One or two sentences before the generated part. */
+  about: string
+  /** Where to change what the document says. */
+  source: string
+  body(): string
 }
-export const PART_NAMES = Object.keys(PARTS)
 
-/** The README as the code has it. Throws when a marker is missing. */
-export function writtenAnew(readme: string = readFileSync(README, 'utf8')): string {
-  return Object.entries(PARTS).reduce((text, [name, part]) => {
-    const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`]
-    const [from, to] = [text.indexOf(begin), text.indexOf(end)]
-    if (from < 0 || to < from) throw new Error(`README.md lacks ${begin} … ${end}`)
-    return `${text.slice(0, from + begin.length)}\n${part()}\n${text.slice(to)}`
-  }, readme)
+const DOCUMENTS: Record<string, ReferenceDocument> = {
+  'docs/reference/commands.md': {
+    title: 'Commands',
+    about:
+      'Run a command with `node dist/cli.js <command>` after `npm run build`, or with `npm run token-broker -- <command>` from the source.',
+    source: '`src/cli.ts` and `src/cli/`',
+    body: commandsTable,
+  },
+  'docs/reference/configuration.md': {
+    title: 'Configuration',
+    about:
+      'Configuration comes from environment variables. Every variable may be given as a file instead: `NAME_FILE` with a path. All problems are listed at once, and the process ends before it listens. Lists have the newest entry first.',
+    source: '`src/config/variables.ts`',
+    body: configurationTable,
+  },
+  'docs/reference/limits.md': {
+    title: 'Limits',
+    about: 'Sizes, rates and times that limit requests, stored data and waiting, and what happens beyond each limit.',
+    source: '`test/support/limits.ts`, which reads the constants that are in force',
+    body: limitsTable,
+  },
+  'docs/reference/database-role.md': {
+    title: 'Rights of the database role',
+    about:
+      'Run these statements once, after the first `migrate`, as the owner of the database. The owner needs `createrole` for the first line. Put a generated password in place of `<password>`.',
+    source: '`test/support/documents.ts`',
+    body: () => ['```sql', DATABASE_ROLE, '```'].join('\n'),
+  },
+  'docs/reference/signed-call.md': {
+    title: 'A signed call, byte by byte',
+    about:
+      'One request with its signature base, and one signed answer. The rules are in the OpenAPI document ([openapi/openapi.json](../../openapi/openapi.json)), which has more examples. The keys are published here: never use them.',
+    source: '`src/http/signing-guide.ts`',
+    body: workedCall,
+  },
+  'docs/reference/failures.md': {
+    title: 'Failures and reasons',
+    about:
+      'Failures are problem details (RFC 9457) with a `code` from the first list. Treat a code that you do not know by its HTTP status, and a reason that you do not know by its `who_acts`.',
+    source: '`src/core/failure.ts` and `src/http/problem.ts`',
+    body: failuresTables,
+  },
+  'docs/reference/permissions.md': {
+    title: 'Permissions',
+    about:
+      'Two lists that must not be confused: what a *caller* may ask of the broker, and what *MEGDocs* may do at Microsoft Graph for a user.',
+    source: '`src/core/caller-permissions.ts` and `src/microsoft/scopes.ts` (Microsoft Graph)',
+    body: permissionsTables,
+  },
+  'docs/reference/metrics.md': {
+    title: 'Metrics',
+    about:
+      'What `GET /metrics` of the operations listener shows, beside the process metrics of prom-client. No metric has a user id, an account or an address of a person in a label.',
+    source: '`src/telemetry/metrics.ts`',
+    body: metricsTable,
+  },
+  'docs/reference/dependencies.md': {
+    title: 'Dependencies',
+    about: 'Every package has a reason. A test fails for a package without one.',
+    source: '`test/support/dependencies.ts`',
+    body: dependenciesTable,
+  },
+}
+
+const ROOT = new URL('../../', import.meta.url)
+
+/** Paths from the root of the repository. */
+export const REFERENCE_PATHS = Object.keys(DOCUMENTS)
+
+/** The file of a reference document. */
+export const referenceFile = (path: string): URL => new URL(path, ROOT)
+
+/** A reference document as it is stored. Throws when the file is missing. */
+export const storedReference = (path: string): string => readFileSync(referenceFile(path), 'utf8')
+
+/** A reference document as the code has it now. Throws RangeError for an unknown path. */
+export function generatedReference(path: string): string {
+  const document = DOCUMENTS[path]
+  if (document === undefined) throw new RangeError(`no reference document ${path}`)
+  const { title, about, source, body } = document
+  return [
+    `# ${title}`,
+    '',
+    `_Generated by \`npm run documents\` from ${source}. Do not edit this file._`,
+    '',
+    about,
+    '',
+    body(),
+    '',
+  ].join('\n')
 }
 
 function failuresTables(): string {
@@ -54,14 +134,57 @@ function failuresTables(): string {
     ([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`,
   )
   return [
+    '## Codes',
+    '',
     '| code | status | what it means | what to do |',
     '|---|---|---|---|',
     ...codes,
     '',
-    '`reason` says why. `who_acts` says who has to do something before it works again; `nobody`: it heals by itself.',
+    '## Reasons',
+    '',
+    '`reason` says why. `who_acts` says who must do something before it works again. `nobody`: the broker recovers without help.',
     '',
     '| reason | who acts | advice |',
     '|---|---|---|',
     ...reasons,
   ].join('\n')
+}
+
+function permissionsTables(): string {
+  return [
+    '## Of callers',
+    '',
+    'Each caller has a list of these in the callers file. Each operation of the OpenAPI document names the one that it needs.',
+    '',
+    ...CALLER_PERMISSIONS.map((permission) => `* \`${permission}\``),
+    '',
+    '## At Microsoft Graph',
+    '',
+    'Delegated permissions that a connect asks for, with the words that users see.',
+    '',
+    '| permission | words |',
+    '|---|---|',
+    ...PERMISSIONS.map(({ scope, words }) => `| \`${scope}\` | ${words} |`),
+  ].join('\n')
+}
+
+function metricsTable(): string {
+  const { registry } = createMetrics({
+    elapsed: () => 0,
+    breaker: () => ({ mode: 'closed' }),
+    callerKeys: () => [],
+    noncesRemembered: () => 0,
+    sealingKeyIds: [],
+    certificates: () => [],
+    census: async () => [],
+  })
+  const rows = registry
+    .getMetricsAsArray()
+    .filter(({ name }) => name.startsWith('token_broker_'))
+    .map((metric) => {
+      const { name, help, type } = metric as typeof metric & { type: string }
+      const { labelNames = [] } = registry.getSingleMetric(name) as { labelNames?: readonly string[] }
+      return `| \`${name}\` | ${type} | ${labelNames.map((label) => `\`${label}\``).join(', ')} | ${help} |`
+    })
+  return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows.sort()].join('\n')
 }

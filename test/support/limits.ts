@@ -13,7 +13,7 @@ import { MAX_DIGEST_FIELD } from '../../src/signature/content-digest.ts'
 import { NONCES_REMEMBERED } from '../../src/signature/nonces.ts'
 import { MAX_LIFETIME_SECONDS, MAX_SIGNATURE_FIELD, MAX_SKEW_SECONDS, MAX_TARGET } from '../../src/signature/profile.ts'
 
-// The README's table of limits, each from the constant that is in force.
+// The table of docs/reference/limits.md: each limit from the constant that is in force.
 
 const number = (value: number): string => value.toLocaleString('en')
 const kB = (bytes: number): string => (bytes % 1024 === 0 ? `${number(bytes / 1024)} KiB` : `${number(bytes)} bytes`)

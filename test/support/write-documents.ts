@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { README, writtenAnew } from './documents.ts'
+import { generatedReference, REFERENCE_PATHS, referenceFile } from './documents.ts'
 
-// npm run documents: rewrites what the README repeats of the code.
-writeFileSync(README, writtenAnew())
+// npm run documents: writes docs/reference/ from the code.
+for (const path of REFERENCE_PATHS) writeFileSync(referenceFile(path), generatedReference(path))

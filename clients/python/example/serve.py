@@ -1,4 +1,4 @@
-"""Migrates, then serves on a free port of 127.0.0.1 and prints the address. For the sandbox; a real MEGDocs has its own server."""
+"""Migrates, serves on a free port of 127.0.0.1, and prints the address. Only for the sandbox."""
 
 import os
 import socketserver
@@ -18,7 +18,7 @@ class Server(socketserver.ThreadingMixIn, WSGIServer):
 
 class Handler(WSGIRequestHandler):
     def log_message(self, *args):
-        """Request lines hold nothing secret here, but nobody reads them either."""
+        """Nobody reads the request lines."""
 
 
 application = get_wsgi_application()

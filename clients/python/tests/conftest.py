@@ -1,4 +1,5 @@
-"""The tests run against a real broker and simulated Microsoft, which `npm run test:python` starts and describes in TOKEN_BROKER_TESTS."""
+"""The tests use a real broker and a simulated Microsoft. `npm run test:python` starts both, and describes them in
+the file TOKEN_BROKER_TESTS."""
 
 import http.cookiejar
 import importlib.util
@@ -23,8 +24,12 @@ with open(os.environ["TOKEN_BROKER_TESTS"], encoding="utf-8") as described:
 
 HMAC = WORLD["callers"]["hmac"]
 os.environ.update(
-    DJANGO_SETTINGS_MODULE="megdocs.settings", BROKER_URL=WORLD["broker"], BROKER_AUTHORITY=WORLD["authority"], BROKER_KEY_ID=HMAC["key_id"],
-    BROKER_SECRET=HMAC["secret"], GRAPH_URL=WORLD["graph"],
+    DJANGO_SETTINGS_MODULE="megdocs.settings",
+    TOKEN_BROKER_URL=WORLD["broker"],
+    TOKEN_BROKER_AUTHORITY=WORLD["authority"],
+    TOKEN_BROKER_KEY_ID=HMAC["key_id"],
+    TOKEN_BROKER_SECRET=HMAC["secret"],
+    GRAPH_URL=WORLD["graph"],
 )
 
 from token_broker_client import Client, Ed25519Key, Ed25519PublicKey, HmacKey  # noqa: E402
@@ -39,10 +44,12 @@ def post(url, body):
 
 
 class Browser:
-    """Follows redirects and keeps cookies on the public side, as far as a connect needs it."""
+    """Follows redirects and keeps cookies, as a connect needs it."""
 
     def __init__(self):
-        self._jar = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(strict_ns_domain=http.cookiejar.DefaultCookiePolicy.DomainLiberal))
+        self._jar = http.cookiejar.CookieJar(
+            http.cookiejar.DefaultCookiePolicy(strict_ns_domain=http.cookiejar.DefaultCookiePolicy.DomainLiberal)
+        )
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar), _StopAtMicrosoft())
 
     def open(self, url):
@@ -67,13 +74,15 @@ class _StopAtMicrosoft(urllib.request.HTTPRedirectHandler):
 
 
 def through_microsoft(url, account="jane@contoso.com"):
-    """From a connect session's url to the id that comes back to the completion view."""
+    """Signs in at Microsoft. Returns the id of the connect session that comes back to the completion view."""
     browser = Browser()
     there = browser.open(url)
     assert isinstance(there, _AtMicrosoft), there
     back = post(WORLD["entra"] + "/control/sign-in", {"account": account, "authorizeUrl": there.url})
     page = browser.open(back["callbackUrl"])
-    return re.search(r"connect_session=([0-9a-f-]{36})", page).group(1)
+    found = re.search(r"connect_session=([0-9a-f-]{36})", page)
+    assert found is not None, page
+    return found.group(1)
 
 
 def refresh_token(account="jane@contoso.com"):
@@ -81,7 +90,7 @@ def refresh_token(account="jane@contoso.com"):
 
 
 def new_user():
-    """Nobody has this id yet, in this run of the tests or the one before on the same broker."""
+    """An id that no earlier test has used, also not in an earlier run with the same broker."""
     return f"{WORLD['prefix']}-{next(_numbers)}"
 
 
@@ -107,7 +116,7 @@ def world():
 def connect(client, user_id, account="jane@contoso.com"):
     session = client.begin_connect(user_id)
     assert through_microsoft(session.url, account) == session.id
-    return client.complete(session.id, user_id)
+    return client.complete_connect(session.id, user_id)
 
 
 @pytest.fixture()
@@ -118,6 +127,6 @@ def connected(client):
 
 
 if importlib.util.find_spec("django") is not None:
-    # The session's database is made once, however many modules use it.
+    # The database of the test session is made once for all modules.
     sys.modules.setdefault("conftest", sys.modules[__name__])
-    from django_world import browser, database, fake, user  # noqa: E402, F401
+    from django_world import browser, database, fake, user  # noqa: F401

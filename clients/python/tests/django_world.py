@@ -1,11 +1,10 @@
-"""What tests of the Django app need; conftest.py takes it in where Django is installed."""
+"""Fixtures for tests of the Django app. conftest.py imports them if Django is installed."""
 
 import django
 import pytest
 
 django.setup()
 
-from conftest import new_user  # noqa: E402
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client as Browser  # noqa: E402
@@ -13,6 +12,8 @@ from django.test.utils import setup_test_environment  # noqa: E402
 
 from token_broker_client.django import conf  # noqa: E402
 from token_broker_client.testing import FakeBroker  # noqa: E402
+
+from conftest import new_user  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,5 +39,5 @@ def browser(user):
 @pytest.fixture()
 def fake():
     broker = FakeBroker()
-    with conf.using(broker.client()):
+    with conf.use_client(broker.client()):
         yield broker

@@ -1,17 +1,18 @@
 """The client against the real broker."""
 
+import json
 import time
 import urllib.request
-import json
 
 import pytest
-from conftest import WORLD, connect, make_client, new_user, post, refresh_token, through_microsoft
 
 import token_broker_client as tb
 from token_broker_client.errors import BY_CODE
 from token_broker_client.messages import Request, Response
 from token_broker_client.signing import sign_request
 from token_broker_client.transports import HttpxTransport, RequestsTransport, StandardTransport
+
+from conftest import WORLD, connect, make_client, new_user, post, refresh_token, through_microsoft
 
 
 @pytest.mark.parametrize("transport", [StandardTransport, RequestsTransport, HttpxTransport])
@@ -25,12 +26,12 @@ def test_connect_token_refresh_disconnect(caller, transport):
     assert done.result == "connected" and done.account["username"] == "jane@contoso.com" and "/result/" in done.next
     token = client.get_token(user_id)
     assert token.access_token not in repr(token)
-    assert client.integration(user_id)["status"] == "active"
+    assert client.get_integration(user_id)["status"] == "active"
     later = client.refresh(token)
     assert later.generation > token.generation and later.access_token != token.access_token
     client.end_browser_sessions(user_id)
     client.disconnect(user_id)
-    assert client.integration(user_id) is None
+    assert client.get_integration(user_id) is None
 
 
 def test_every_failure_code_of_the_broker_has_its_class():
@@ -42,12 +43,12 @@ def test_every_failure_code_of_the_broker_has_its_class():
     assert set(codes["enum"]) == set(BY_CODE)
 
 
-def test_a_clock_that_is_off_is_corrected_by_the_brokers(connected):
+def test_a_wrong_clock_is_corrected_by_the_clock_of_the_broker(connected):
     for wrong in (-3600, -20, 20, 3600):
         assert make_client(clock=lambda wrong=wrong: time.time() + wrong).get_token(connected).access_token
 
 
-def test_a_clock_that_cannot_be_corrected_is_told(connected):
+def test_a_clock_that_cannot_be_corrected_raises_clock_skew(connected):
     times = iter([time.time() + 1000 * n for n in range(1, 100)])
     with pytest.raises(tb.ClockSkew):
         make_client(clock=lambda: next(times)).get_token(connected)
@@ -59,32 +60,36 @@ def test_a_wrong_secret_is_an_invalid_signature():
         client.get_token("42")
 
 
-def test_a_permission_that_is_missing_is_told():
+def test_a_missing_permission_raises_caller_forbidden():
     with pytest.raises(tb.CallerForbidden):
         make_client("reader").disconnect("42")
 
 
 class Recording:
-    """Lets through; keeps what was sent and what came."""
+    """Keeps the requests and the answers."""
 
     def __init__(self):
-        self.sent, self.came, self._wire = [], [], StandardTransport()
+        self.requests, self.answers, self._transport = [], [], StandardTransport()
 
     def send(self, request, timeout):
-        self.sent.append(request)
-        self.came.append(self._wire.send(request, timeout))
-        return self.came[-1]
+        self.requests.append(request)
+        self.answers.append(self._transport.send(request, timeout))
+        return self.answers[-1]
 
 
 def test_mutated_and_repeated_requests_are_refused_by_the_broker(connected):
-    wire = Recording()
-    make_client(transport=wire).get_token(connected)
-    original = wire.sent[0]
+    transport = Recording()
+    make_client(transport=transport).get_token(connected)
+    original = transport.requests[0]
     key = tb.HmacKey(WORLD["callers"]["hmac"]["key_id"], WORLD["callers"]["hmac"]["secret"])
 
     def status(**changes):
-        # Signed freshly, so that only the change can be the reason.
-        signed = sign_request(Request(original.method, original.address, original.authority, original.scheme, original.target), key, time.time())
+        # Signed again, so that the change is the only possible reason for a refusal.
+        signed = sign_request(
+            Request(original.method, original.address, original.authority, original.scheme, original.target),
+            key,
+            time.time(),
+        )
         fields = {**signed.__dict__, **{name: value for name, value in changes.items() if name != "header"}}
         if "header" in changes:
             name, change = changes["header"]
@@ -92,26 +97,31 @@ def test_mutated_and_repeated_requests_are_refused_by_the_broker(connected):
         return StandardTransport().send(Request(**fields), 5).status
 
     assert status() == 200
-    assert StandardTransport().send(original, 5).status == 401, "a nonce twice"
+    assert StandardTransport().send(original, 5).status == 401, "the same nonce twice"
     assert status(target=original.target.replace("300", "301")) == 401
     assert status(target=original.target + "&min_ttl=1") == 401
     assert status(method="DELETE") == 401
     assert status(authority="other.internal") == 401
     signed_length = len(dict(original.headers)["signature-input"])
     for at in range(0, signed_length, 5):
-        assert status(header=("signature-input", lambda v, at=at: v[:at] + ("B" if v[at] != "B" else "C") + v[at + 1 :])) == 401
+        assert (
+            status(header=("signature-input", lambda v, at=at: v[:at] + ("B" if v[at] != "B" else "C") + v[at + 1 :]))
+            == 401
+        )
     for at in range(6, 50, 7):
-        assert status(header=("signature", lambda v, at=at: v[:at] + ("B" if v[at] != "B" else "C") + v[at + 1 :])) == 401
+        assert (
+            status(header=("signature", lambda v, at=at: v[:at] + ("B" if v[at] != "B" else "C") + v[at + 1 :])) == 401
+        )
 
 
 class Mixing:
-    """A proxy or cache that answers with what it has: the answer to an earlier request."""
+    """A proxy or cache that returns the answer to an earlier request."""
 
     def __init__(self):
-        self._wire, self.before = StandardTransport(), None
+        self._transport, self.before = StandardTransport(), None
 
     def send(self, request, timeout):
-        answer = self._wire.send(request, timeout)
+        answer = self._transport.send(request, timeout)
         self.before, answer = answer, self.before or answer
         return answer
 
@@ -119,18 +129,21 @@ class Mixing:
 def test_the_answer_to_another_users_request_is_not_used(client, connected):
     other = new_user()
     connect(client, other, "omar@contoso.com")
-    mixed = make_client(transport=Mixing(), keep_tokens_for=0)
+    mixed = make_client(transport=Mixing(), cache_seconds=0)
     assert mixed.get_token(connected).user_id == connected
     for user_id in (other, connected):
         with pytest.raises(tb.UntrustedAnswer):
             mixed.get_token(user_id)
 
 
-@pytest.mark.parametrize("change", [
-    lambda r: Response(r.status, r.headers, r.body.replace(b'"generation":', b'"generation":1')),
-    lambda r: Response(r.status, [(n, v) for n, v in r.headers if n.lower() != "signature"], r.body),
-    lambda r: Response(203, r.headers, r.body),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: Response(r.status, r.headers, r.body.replace(b'"generation":', b'"generation":1')),
+        lambda r: Response(r.status, [(n, v) for n, v in r.headers if n.lower() != "signature"], r.body),
+        lambda r: Response(203, r.headers, r.body),
+    ],
+)
 def test_an_altered_answer_is_not_used(connected, change):
     class Altering:
         def send(self, request, timeout):
@@ -153,20 +166,24 @@ def test_reconnect_required_says_why_and_who_acts(client):
     assert refused.value.microsoft["aadsts"] == 50173
 
 
-def test_a_completion_for_another_user_is_refused_and_leads_somewhere(client):
+def test_a_completion_for_another_user_is_refused_and_has_a_next_page(client):
     victim, attacker = new_user(), new_user()
     session = client.begin_connect(attacker)
     through_microsoft(session.url)
     with pytest.raises(tb.ConnectRefused) as refused:
-        client.complete(session.id, victim)
-    assert refused.value.reason == "not_the_same_user" and "/result/" in refused.value.next
-    assert client.integration(victim) is None and client.integration(attacker) is None
+        client.complete_connect(session.id, victim)
+    assert refused.value.reason == "not_the_same_user" and "/result/" in (refused.value.next or "")
+    assert client.get_integration(victim) is None and client.get_integration(attacker) is None
 
 
 def test_rows_are_imported_once(client):
     user_id = new_user()
-    row = {"user_id": user_id, "refresh_token": refresh_token(), "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))}
+    row = {
+        "user_id": user_id,
+        "refresh_token": refresh_token(),
+        "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60)),
+    }
     assert client.import_rows([row], dry_run=True)[0]["result"] == "imported"
-    assert client.integration(user_id) is None
+    assert client.get_integration(user_id) is None
     assert [client.import_rows([row])[0]["result"] for _ in range(2)] == ["imported", "unchanged"]
     assert client.get_token(user_id).account["username"] == "jane@contoso.com"

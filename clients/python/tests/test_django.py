@@ -1,11 +1,11 @@
-"""The Django app in the example project, against the real broker: views, sessions, users, checks."""
+"""The Django app in the example project, with the real broker: views, sessions, users, checks."""
 
 import io
+import os
 import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import WORLD, connect, make_client, new_user, through_microsoft
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -14,17 +14,22 @@ from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.template import Context, Template
-from django.test import Client as Browser, RequestFactory, override_settings
+from django.test import Client as Browser
+from django.test import RequestFactory, override_settings
 
 import token_broker_client as tb
 from token_broker_client.django import checks, conf
 
+from conftest import HERE, WORLD, connect, make_client, new_user, through_microsoft
+
 
 def press_connect(browser, **fields):
-    """The button; the broker's address that the page goes on to."""
+    """Presses the button. Returns the broker's URL that the page continues to."""
     page = browser.post("/microsoft/connect", fields)
     assert page.status_code == 200
-    return re.search(r'url=(\S+?)"', page.content.decode()).group(1)
+    found = re.search(r'url=(\S+?)"', page.content.decode())
+    assert found is not None
+    return found.group(1)
 
 
 def come_back(browser, connect_session):
@@ -45,33 +50,33 @@ def test_a_user_connects_and_comes_back_to_where_they_were(browser, user):
     assert "Connected to Microsoft as jane@contoso.com" in documents and "Hand hygiene audit" in documents
 
 
-def test_without_a_place_to_return_to_the_brokers_page_tells(browser):
+def test_without_next_the_user_ends_at_the_result_page_of_the_broker(browser):
     back = come_back(browser, through_microsoft(press_connect(browser)))
     assert back.status_code == 302 and "/auth/oauth2/microsoft/result/" in back["location"]
 
 
-def test_a_place_elsewhere_is_never_returned_to(browser):
+def test_a_next_url_of_another_site_is_ignored(browser):
     back = come_back(browser, through_microsoft(press_connect(browser, next="https://evil.example/")))
     assert "/auth/oauth2/microsoft/result/" in back["location"]
 
 
-def test_two_tabs_each_come_back_to_their_own_place(browser):
+def test_two_tabs_each_come_back_to_their_own_page(browser):
     one, two = press_connect(browser, next="/documents"), press_connect(browser, next="/")
     assert come_back(browser, through_microsoft(two))["location"] == "/"
     assert come_back(browser, through_microsoft(one))["location"] == "/documents"
 
 
-def test_a_connect_that_another_login_began_is_not_completed(browser, user):
+def test_an_attempt_of_another_login_is_not_completed(browser, user):
     mallory = Browser()
     mallory.force_login(get_user_model().objects.create_user(username=new_user()))
     connect_session = through_microsoft(press_connect(mallory))
     page = come_back(browser, connect_session)
     assert page.status_code == 403
-    assert make_client().integration(user.username) is None
+    assert make_client().get_integration(user.username) is None
 
 
 @override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
-def test_a_session_in_a_cookie_shows_no_connect_session_to_its_user(user):
+def test_a_session_in_a_cookie_does_not_contain_the_id_of_the_connect_session(user):
     browser = Browser()
     browser.force_login(user)
     url = press_connect(browser, next="/documents")
@@ -80,34 +85,40 @@ def test_a_session_in_a_cookie_shows_no_connect_session_to_its_user(user):
     held = signing.loads(cookie, salt="django.contrib.sessions.backends.signed_cookies", serializer=JSONSerializer)
     assert list(held["token_broker_connect"].values()) == ["/documents"]
     assert connect_session not in str(held) and connect_session.replace("-", "") not in str(held)
-    # Neither is what the cookie holds of use to whoever reads it.
+    # The value in the cookie cannot be used in place of the id.
     stolen = next(iter(held["token_broker_connect"]))
     assert come_back(browser, stolen).status_code == 403
     assert come_back(browser, connect_session)["location"] == "/documents"
 
 
-def test_a_connect_that_the_broker_forgot_gets_one_more_click(browser, user, fake):
+def test_an_attempt_that_the_broker_has_deleted_leads_to_a_new_one(browser, user, fake):
     press_connect(browser, next="/documents")
     connect_session = next(iter(fake.sessions))
     fake.sessions.clear()
     page = come_back(browser, connect_session)
-    assert page.status_code == 403 and '<a href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>' in page.content.decode()
+    assert (
+        page.status_code == 403
+        and '<a href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>' in page.content.decode()
+    )
 
 
-def test_a_button_that_failed_leads_back_to_the_button(browser, fake):
+def test_if_the_button_failed_the_page_links_to_the_button(browser, fake):
     fake.stop()
     page = browser.post("/microsoft/connect", {"next": "/documents"})
-    assert page.status_code == 503 and '<a href="/microsoft/connect?next=%2Fdocuments">Try again</a>' in page.content.decode()
+    assert (
+        page.status_code == 503
+        and '<a href="/microsoft/connect?next=%2Fdocuments">Try again</a>' in page.content.decode()
+    )
 
 
-def test_a_login_that_ended_on_the_way_gets_one_more_click(browser, user):
+def test_a_user_who_was_logged_out_meanwhile_is_asked_to_connect_again(browser, user):
     connect_session = through_microsoft(press_connect(browser, next="/documents"))
     browser.logout()
     page = come_back(browser, connect_session)
     text = " ".join(page.content.decode().split())
-    assert page.status_code == 403 and "click once more: Microsoft will not ask for your approval again" in text
+    assert page.status_code == 403 and "connect again: Microsoft will not ask for your approval again" in text
     assert '<a href="/microsoft/connect">' in text
-    assert make_client().integration(user.username) is None
+    assert make_client().get_integration(user.username) is None
 
 
 def test_a_refused_connect_ends_on_the_brokers_page(browser, user):
@@ -121,7 +132,7 @@ def test_manage_opens_the_account_page(browser):
     assert page.status_code == 302 and page["location"].startswith(WORLD["public"] + "/auth/oauth2/microsoft/connect/")
 
 
-def test_nobody_but_a_logged_in_user_may_begin():
+def test_connect_and_manage_need_a_login():
     stranger = Browser(enforce_csrf_checks=True)
     for path in ("/microsoft/connect", "/microsoft/manage"):
         assert stranger.get(path)["location"].startswith("/login?next=")
@@ -136,51 +147,60 @@ def test_the_button_needs_the_csrf_token(user):
 # ---- Users ----
 
 
-def test_logging_out_ends_the_brokers_browser_session(browser, user, fake):
+def test_a_logout_ends_the_browser_session_of_the_broker(browser, user, fake):
     browser.post("/logout")
     assert fake.ended_browser_sessions == [user.username]
 
 
-def test_logging_out_works_while_the_broker_is_away(browser, fake):
+def test_a_logout_succeeds_while_the_broker_cannot_be_reached(browser, fake):
     fake.stop()
     assert browser.post("/logout").status_code == 302
 
 
-def test_logging_out_works_whatever_is_wrong_and_logs_no_text_of_it(browser, user, caplog):
+def test_a_logout_succeeds_with_wrong_settings_and_logs_no_value_of_them(browser, user, caplog):
     def broken(user):
         raise RuntimeError("canary-secret")
 
-    for change in ({"USER_ID": broken}, {"USER_ID": lambda user: "a b"}, {"SECRET": "canary-secret"}):
+    for change in ({"USER_ID_FUNCTION": broken}, {"USER_ID_FUNCTION": lambda user: "a b"}, {"SECRET": "canary-secret"}):
         browser.force_login(user)
         caplog.clear()
-        with override_settings(TOKEN_BROKER={**conf.values(), **change}):
+        with override_settings(TOKEN_BROKER={**conf.get_settings(), **change}):
             assert browser.post("/logout").status_code == 302
             assert "_auth_user_id" not in browser.session
         assert "were not ended" in caplog.text and "canary" not in caplog.text
 
 
-def test_a_logout_and_a_page_wait_only_shortly_for_the_broker(browser, user, fake, monkeypatch):
+def test_a_logout_and_a_page_wait_at_most_two_seconds_for_the_broker(browser, user, fake, monkeypatch):
     waited = []
     answer = fake.send
-    monkeypatch.setattr(fake, "send", lambda request, timeout: waited.append(timeout) or answer(request, timeout))
+
+    def record(request, timeout_seconds):
+        waited.append(timeout_seconds)
+        return answer(request, timeout_seconds)
+
+    monkeypatch.setattr(fake, "send", record)
     browser.get("/")
     browser.post("/logout")
     assert len(waited) == 2 and max(waited) <= 2
 
 
-def test_only_what_the_broker_takes_as_an_id_is_one(user):
+def test_an_id_that_the_broker_does_not_accept_raises(user):
     for given in ("a b", "", ".", "..", "x" * 129, "name\n", None):
-        with override_settings(TOKEN_BROKER={**conf.values(), "USER_ID": lambda user, given=given: given}):
-            with pytest.raises(ImproperlyConfigured, match="USER_ID"):
-                conf.user_id_of(user)
-    with override_settings(TOKEN_BROKER={**conf.values(), "USER_ID": lambda user: 42}):
-        assert conf.user_id_of(user) == "42"
+        with (
+            override_settings(
+                TOKEN_BROKER={**conf.get_settings(), "USER_ID_FUNCTION": lambda user, given=given: given}
+            ),
+            pytest.raises(ImproperlyConfigured, match="USER_ID_FUNCTION"),
+        ):
+            conf.broker_user_id(user)
+    with override_settings(TOKEN_BROKER={**conf.get_settings(), "USER_ID_FUNCTION": lambda user: 42}):
+        assert conf.broker_user_id(user) == "42"
     with pytest.raises(ValueError):
-        conf.user_id_of(AnonymousUser())
+        conf.broker_user_id(AnonymousUser())
 
 
-def test_a_user_deleted_as_a_proxy_of_the_model_is_disconnected_too(user, fake):
-    class Doctor(get_user_model()):
+def test_a_user_who_is_deleted_through_a_proxy_model_is_disconnected(user, fake):
+    class Doctor(get_user_model()):  # type: ignore[misc]
         class Meta:
             proxy = True
             app_label = "megdocs"
@@ -197,7 +217,7 @@ def test_a_user_deleted_as_a_proxy_of_the_model_is_disconnected_too(user, fake):
 def test_deleting_a_user_disconnects_them(user):
     connect(make_client(), user.username)
     user.delete()
-    assert make_client().integration(user.username) is None
+    assert make_client().get_integration(user.username) is None
 
 
 def test_a_user_whose_tokens_cannot_be_deleted_is_not_deleted(user, fake):
@@ -207,17 +227,17 @@ def test_a_user_whose_tokens_cannot_be_deleted_is_not_deleted(user, fake):
     assert get_user_model().objects.filter(username=user.username).exists()
 
 
-# ---- Errors become pages ----
+# ---- Failures in views ----
 
 
-def test_what_an_administrator_must_do_is_said_and_is_no_redirect(browser, user, fake):
+def test_a_failure_that_an_administrator_must_solve_is_shown_without_redirect(browser, user, fake):
     fake.connect(user.username)
     fake.require_reconnect(user.username, "blocked_by_policy", "tenant_admin", "A policy blocks this access.")
     page = browser.get("/documents")
     assert page.status_code == 409 and "A policy blocks this access." in page.content.decode()
 
 
-def test_what_the_user_can_solve_leads_to_connect_and_back(browser, user, fake):
+def test_a_failure_that_the_user_can_solve_redirects_to_connect_and_back(browser, user, fake):
     fake.connect(user.username)
     fake.require_reconnect(user.username)
     page = browser.get("/documents/abc?x=1")
@@ -226,17 +246,20 @@ def test_what_the_user_can_solve_leads_to_connect_and_back(browser, user, fake):
     assert parse_qs(urlsplit(sent["location"]).query)["next"] == ["http://testserver/documents/abc"]
 
 
-def test_a_broker_that_is_away_is_a_503_with_retry_after(browser, fake):
+def test_while_the_broker_cannot_be_reached_the_answer_is_503_with_retry_after(browser, fake):
     fake.stop()
     page = browser.get("/documents")
     assert (page.status_code, page["retry-after"]) == (503, "5")
     assert browser.get("/").status_code == 200, "the template tag never fails"
 
 
-def test_the_tag_says_what_is_connected(user, fake):
+def test_the_template_tag_shows_the_state_of_the_connection(user, fake):
     request = RequestFactory().get("/here")
     request.user = user
-    template = Template("{% load token_broker %}{% microsoft_status as m %}{{ m.state }} {{ m.username }} {{ m.advice }} {{ m.connect_url }}")
+    template = Template(
+        "{% load token_broker %}{% microsoft_status as m %}"
+        "{{ m.state }} {{ m.username }} {{ m.advice }} {{ m.connect_url }}"
+    )
 
     def shown():
         return " ".join(template.render(Context({"request": request})).split())
@@ -258,9 +281,9 @@ def ids(found):
     return [message.id for message in found]
 
 
-def test_checks_pass_with_the_right_settings_and_name_what_is_wrong(user):
+def test_checks_pass_with_correct_settings_and_name_each_problem(user):
     assert checks.check_settings(None) == [] and checks.check_broker(None) == []
-    right = conf.values()
+    right = conf.get_settings()
     reader = WORLD["callers"]["reader"]
     for change, wanted in (
         ({"SECRET": "B" * 42 + "A"}, ["token_broker.E002"]),
@@ -273,8 +296,15 @@ def test_checks_pass_with_the_right_settings_and_name_what_is_wrong(user):
     table = right["IMPORT"]
     mistyped = {**table, "FIELDS": {**table["FIELDS"], "refresh_token": "refresh_tokn"}}
     for change in (
-        {"SECRET": ""}, {"SECRET": "short"}, {"URL": "ftp://x"}, {"TYPO": 1}, {"USER_ID": "no.where"}, {"READ_FROM": "old"},
-        {"IMPORT": mistyped}, {"IMPORT": {**table, "MODEL": "megdocs.Nothing"}},
+        {"SECRET": ""},
+        {"SECRET": "short"},
+        {"URL": "ftp://x"},
+        {"TYPO": 1},
+        {"USER_ID_FUNCTION": "no.where"},
+        {"READ_FROM": "old"},
+        {"IMPORT": mistyped},
+        {"IMPORT": {**table, "MODEL": "megdocs.Nothing"}},
+        {"IMPORT": {}},
     ):
         with override_settings(TOKEN_BROKER={**right, **change}):
             found = checks.check_settings(None)
@@ -284,3 +314,11 @@ def test_checks_pass_with_the_right_settings_and_name_what_is_wrong(user):
     assert checks.check_broker(None) == []
     assert make_client().read_events(newest).events == [], "a check changes nothing"
     call_command("check", "--tag", "token_broker", "--deploy", stdout=io.StringIO())
+
+
+def test_documented_environment_variables_belong_to_this_package_alone():
+    # Celery reads BROKER_URL. Kubernetes sets TOKEN_BROKER_PORT, …_SERVICE_HOST and so on for a service `token-broker`.
+    with open(os.path.join(HERE, "..", "..", "..", "docs", "adopt-django.md"), encoding="utf-8") as file:
+        names = set(re.findall(r'environ\["(\w+)"\]', file.read()))
+    assert names >= {"TOKEN_BROKER_URL", "TOKEN_BROKER_KEY_ID", "TOKEN_BROKER_SECRET"}
+    assert [name for name in names if not re.fullmatch(r"TOKEN_BROKER_(?!PORT|SERVICE)\w+", name)] == []

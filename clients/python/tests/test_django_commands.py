@@ -1,20 +1,22 @@
-"""Cut-over, import and events of the Django app, against the real broker."""
+"""READ_FROM, import and events of the Django app, with the real broker."""
 
 import io
 from datetime import timedelta
 
 import pytest
-from conftest import connect, make_client, new_user, refresh_token
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db.models import OuterRef, Subquery
 from django.test import override_settings
 from django.utils import timezone
-from megdocs.models import Oauth2Integration
 
 import token_broker_client as tb
 from token_broker_client.django import conf, tokens
 from token_broker_client.django.models import EventCursor
 from token_broker_client.django.signals import integration_event
+
+from conftest import connect, make_client, new_user, refresh_token
+from megdocs.models import Oauth2Integration
 
 
 def old_token(user):
@@ -23,15 +25,15 @@ def old_token(user):
 
 def test_one_setting_moves_reads_to_the_broker_and_back(user):
     connect(make_client(), user.username)
-    right = conf.values()
-    with override_settings(TOKEN_BROKER={**right, "READ_FROM": "old", "OLD_TOKEN": old_token}):
-        assert tokens.get_token(user) == f"old-token-of-{user.username}"
-        with override_settings(TOKEN_BROKER={**right, "READ_FROM": "broker", "OLD_TOKEN": old_token}):
-            assert tokens.get_token(user) == make_client().get_token(user.username).access_token
-        assert tokens.get_token(user).startswith("old-token")
+    right = conf.get_settings()
+    with override_settings(TOKEN_BROKER={**right, "READ_FROM": "old", "OLD_TOKEN_FUNCTION": old_token}):
+        assert tokens.get_access_token(user) == f"old-token-of-{user.username}"
+        with override_settings(TOKEN_BROKER={**right, "READ_FROM": "broker", "OLD_TOKEN_FUNCTION": old_token}):
+            assert tokens.get_access_token(user) == make_client().get_token(user.username).access_token
+        assert tokens.get_access_token(user).startswith("old-token")
 
 
-def test_work_is_done_once_more_with_a_later_token(user, fake):
+def test_with_token_calls_again_with_a_later_token_after_401(user, fake):
     fake.connect(user.username)
     seen = []
 
@@ -55,29 +57,36 @@ def run(command, *args):
     return out.getvalue(), err.getvalue(), failed
 
 
-def test_the_old_table_moves_over_and_every_token_is_proved(monkeypatch):
+def test_the_old_table_is_imported_and_each_token_is_verified(monkeypatch):
     Oauth2Integration.objects.all().delete()
-    slept = []
+    slept: list[float] = []
     monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.time.sleep", slept.append)
     users = [get_user_model().objects.create_user(username=new_user()) for _ in range(4)]
     updated = timezone.now() - timedelta(minutes=30)
-    good, bare, dead, broken = users
+    good, bare, dead, empty = users
     for user, fields in (
-        (good, {"refresh_token": refresh_token(), "access_token": "an-access-token-of-the-old-table", "expires_at": updated + timedelta(hours=1)}),
+        (
+            good,
+            {
+                "refresh_token": refresh_token(),
+                "access_token": "an-access-token-of-the-old-table",
+                "expires_at": updated + timedelta(hours=1),
+            },
+        ),
         (bare, {"refresh_token": refresh_token()}),
         (dead, {"refresh_token": "this-refresh-token-is-long-dead"}),
-        (broken, {"refresh_token": ""}),
+        (empty, {"refresh_token": ""}),
     ):
         Oauth2Integration.objects.create(user=user, updated_at=updated, **fields)
 
     out, err, failed = run("token_broker_import")
-    assert "Dry run" in out and "imported 3, unchanged 0, skipped 0, invalid 1" in out and failed
-    assert make_client().integration(good.username) is None
+    assert "Dry run" in out and "imported 3, unchanged 0, skipped 1, invalid 0, duplicate 0" in out and failed is None
+    assert make_client().get_integration(good.username) is None
 
-    out, err, failed = run("token_broker_import", "--apply", "--prove", "120")
-    assert f"user {broken.username}: invalid: refresh_token" in err
+    out, err, failed = run("token_broker_import", "--apply", "--verify", "120")
+    assert f"user {empty.username}: skipped: no_refresh_token" in err
     assert f"user {dead.username}: must reconnect" in err
-    assert "Proved at Microsoft: 2 work, 1 must reconnect, 0 could not be tried" in out
+    assert "Verified at Microsoft: 2 work, 1 must reconnect, 0 could not be tried" in out
     assert slept == [0.5] * 3
     assert make_client().get_token(bare.username).account["username"] == "jane@contoso.com"
 
@@ -88,28 +97,33 @@ def test_the_old_table_moves_over_and_every_token_is_proved(monkeypatch):
         assert "long-dead" not in text and "an-access-token" not in text
 
 
-def test_a_run_that_was_interrupted_before_proving_is_proved_by_the_next(user, monkeypatch):
+def test_a_run_that_was_interrupted_before_verifying_is_verified_by_the_next(user, monkeypatch):
     monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.time.sleep", lambda _: None)
     Oauth2Integration.objects.all().delete()
-    Oauth2Integration.objects.create(user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token())
+    Oauth2Integration.objects.create(
+        user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token()
+    )
     run("token_broker_import", "--apply")
-    out, _, _ = run("token_broker_import", "--apply", "--prove", "120")
-    assert "unchanged 1" in out and "Proved at Microsoft: 1 work" in out
+    out, _, _ = run("token_broker_import", "--apply", "--verify", "120")
+    assert "unchanged 1" in out and "Verified at Microsoft: 1 work" in out
 
 
-def test_who_disconnects_while_the_import_runs_is_left_out(monkeypatch):
+def test_a_user_who_disconnects_during_the_import_is_skipped(monkeypatch):
     Oauth2Integration.objects.all().delete()
     users = [get_user_model().objects.create_user(username=new_user()) for _ in range(4)]
     for user in users:
-        Oauth2Integration.objects.create(user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token())
-    monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.BATCH", 2)
+        Oauth2Integration.objects.create(
+            user=user, updated_at=timezone.now() - timedelta(minutes=30), refresh_token=refresh_token()
+        )
+    monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.BATCH_ROWS", 2)
+    monkeypatch.setattr("token_broker_client.django.old_table.PAGE_ROWS", 2)
     client = make_client()
     whole = client.import_rows
-    sent = []
+    sent: list[str] = []
 
     def import_rows(rows, **options):
         if not sent:
-            # At both, the first in the page under way, the second in one that is still to be read.
+            # At both places. The first user is in the current page, the second one in a page that is not yet read.
             for user in (users[0], users[3]):
                 tokens.disconnect(user)
                 Oauth2Integration.objects.filter(user=user).delete()
@@ -117,28 +131,119 @@ def test_who_disconnects_while_the_import_runs_is_left_out(monkeypatch):
         return whole(rows, **options)
 
     monkeypatch.setattr(client, "import_rows", import_rows)
-    with conf.using(client):
+    with conf.use_client(client):
         out, err, _ = run("token_broker_import", "--apply")
     assert sent == [user.username for user in users[:3]]
     assert "disconnected_since" in err and "imported 2, unchanged 0, skipped 1" in out
-    assert [client.integration(user.username) is None for user in users] == [True, False, False, True]
+    assert [client.get_integration(user.username) is None for user in users] == [True, False, False, True]
 
 
-def test_a_mistyped_column_is_named_before_anything_is_sent(fake):
-    given = conf.values()["IMPORT"]
+def old_row(user, minutes=30, **fields):
+    updated = timezone.now() - timedelta(minutes=minutes)
+    return Oauth2Integration.objects.create(
+        user=user, updated_at=updated, **{"refresh_token": refresh_token(), **fields}
+    )
+
+
+def import_with(**changes):
+    given = {name: value for name, value in {**conf.get_settings()["IMPORT"], **changes}.items() if value is not None}
+    return override_settings(TOKEN_BROKER={**conf.get_settings(), "IMPORT": given})
+
+
+def google_row(user, **fields):
+    # Newer than the connection at the broker.
+    return old_row(
+        user, minutes=-2, **{"provider": "google", "scope": "https://www.googleapis.com/auth/drive", **fields}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "scope", "seen"),
+    [
+        ({}, "drive", None),
+        ({"FILTER": {}}, "drive", "no_needed_scope"),
+        ({"FILTER": {}}, "User.Read", "connected_through_broker"),
+        ({"FILTER": {}}, "", "connected_through_broker"),
+    ],
+)
+def test_a_newer_row_of_another_provider_does_not_replace_a_connection_of_the_broker(
+    user, monkeypatch, change, scope, seen
+):
+    monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.time.sleep", lambda _: None)
+    Oauth2Integration.objects.all().delete()
+    connect(make_client(), user.username)
+    before = make_client().get_integration(user.username)
+    google_row(user, scope=scope, refresh_token="a-refresh-token-of-google")
+    with import_with(**change):
+        for options in ((), ("--apply", "--verify", "600")):
+            out, err, failed = run("token_broker_import", *options)
+            assert failed is None and "imported 0, unchanged 0" in out
+            assert seen is None or f"user {user.username}: skipped: {seen}" in err
+    assert make_client().get_integration(user.username) == before
+
+
+def test_two_rows_of_a_user_are_found_in_the_whole_table_before_anything_is_sent(monkeypatch):
+    Oauth2Integration.objects.all().delete()
+    monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.BATCH_ROWS", 2)
+    monkeypatch.setattr("token_broker_client.django.old_table.PAGE_ROWS", 2)
+    twice, *others = (get_user_model().objects.create_user(username=new_user()) for _ in range(5))
+    old_row(twice)
+    for user in others:
+        old_row(user)
+        old_row(user, refresh_token="")  # nothing to import, so it is no duplicate
+    old_row(twice, minutes=10)
+    out, err, failed = run("token_broker_import", "--apply")
+    assert err.startswith(f"user {twice.username}: duplicate: 2 rows, none is sent.")
+    assert "imported 4, unchanged 0, skipped 4, invalid 0, duplicate 2" in out and "2 rows are duplicates" in failed
+    assert make_client().get_integration(twice.username) is None
+
+
+def newest_rows():
+    newest = Oauth2Integration.objects.filter(user=OuterRef("user")).order_by("-updated_at").values("pk")[:1]
+    return Oauth2Integration.objects.filter(pk=Subquery(newest))
+
+
+def test_queryset_and_filter_select_the_rows_together(user):
+    Oauth2Integration.objects.all().delete()
+    other = get_user_model().objects.create_user(username=new_user())
+    old_row(user)
+    newest = old_row(user, minutes=10)
+    google_row(other)
+    with import_with(QUERYSET=newest_rows):
+        out, _, failed = run("token_broker_import", "--apply")
+    assert failed is None and "imported 1, unchanged 0, skipped 0, invalid 0, duplicate 0" in out
+    with import_with(FILTER={"pk": newest.pk}):
+        assert "unchanged 1" in run("token_broker_import")[0]
+
+
+def test_a_mistake_in_import_is_named_before_anything_is_sent(fake):
+    given = conf.get_settings()["IMPORT"]
     for change, named in (
         ({"MODEL": "megdocs.Nothing"}, ["MODEL megdocs.Nothing"]),
-        ({"FIELDS": {**given["FIELDS"], "refresh_token": "refresh_tokn"}}, ["refresh_token: megdocs.Oauth2Integration has no column refresh_tokn"]),
+        (
+            {"FIELDS": {**given["FIELDS"], "refresh_token": "refresh_tokn"}},
+            ["refresh_token: megdocs.Oauth2Integration has no column refresh_tokn"],
+        ),
+        ({"FILTER": None}, ["megdocs.Oauth2Integration has a column provider", "FILTER or QUERYSET"]),
+        ({"FILTER": "microsoft"}, ["FILTER must be a dictionary"]),
+        ({"FILTER": {"providr": "microsoft"}}, ["IMPORT FILTER: Cannot resolve keyword 'providr'"]),
+        ({"QUERYSET": "no.where"}, ["QUERYSET no.where cannot be imported"]),
+        ({"QUERYSET": lambda: None}, ["do not give a queryset"]),
+        ({"QUERYSET": EventCursor.objects.all, "FILTER": {}}, ["rows of token_broker.EventCursor"]),
+        ({"WHERE": {}}, ["unknown key WHERE"]),
         ({"FIELDS": {**given["FIELDS"], "user_id": "user__nmae"}}, ["user_id: auth.User has no column nmae"]),
-        ({"FIELDS": {"user_id": "user_id", "refresh_token": "no.where", "token": "x"}}, ["know token", "needs updated_at", "no.where cannot"]),
+        (
+            {"FIELDS": {"user_id": "user_id", "refresh_token": "no.where", "token": "x"}},
+            ["unknown field token", "needs updated_at", "no.where cannot"],
+        ),
     ):
-        with override_settings(TOKEN_BROKER={**conf.values(), "IMPORT": {**given, **change}}), conf.using(fake.client()):
+        with import_with(**change), conf.use_client(fake.client()):
             failed = run("token_broker_import", "--apply")[2]
         assert all(name in failed for name in named), failed
     assert fake.requests == []
 
 
-def test_the_events_command_sends_a_signal_for_each_and_goes_on_where_it_was(user):
+def test_the_events_command_sends_a_signal_for_each_event_and_continues_at_its_cursor(user):
     seen = []
 
     def receive(sender, event, **_):
@@ -168,7 +273,7 @@ def test_an_event_whose_receiver_failed_comes_again(user):
 
     def receive(sender, event, **_):
         if failing["now"]:
-            raise RuntimeError("not dealt with")
+            raise RuntimeError("not handled")
         seen.append(event.user_id)
 
     integration_event.connect(receive)
@@ -182,7 +287,5 @@ def test_an_event_whose_receiver_failed_comes_again(user):
     assert seen == [user.username]
 
 
-def test_migrations_are_complete():
+def test_no_migration_is_missing():
     assert run("makemigrations", "--check", "--dry-run")[2] is None
-
-

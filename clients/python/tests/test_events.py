@@ -1,20 +1,20 @@
-"""Events: an iterator that remembers, and loses none whatever dies."""
+"""Events: an iterator that stores its position and loses no event, also if the reader is killed."""
 
 import os
 import subprocess
 import sys
 import time
 
-from conftest import HERE, WORLD, make_client, new_user
-
 import token_broker_client as tb
+
+from conftest import HERE, WORLD, make_client, new_user
 
 READER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import make_client
 from token_broker_client import Event, Events, FileCursor
-for event in Events(make_client(), FileCursor(sys.argv[2]), wait=0, limit=7):
+for event in Events(make_client(), FileCursor(sys.argv[2]), wait_seconds=0, limit=7):
     print(f"{event.id} {event.user_id}" if isinstance(event, Event) else "resync", flush=True)
 """
 
@@ -32,14 +32,19 @@ class Memory:
 
 def import_users(client, users):
     updated = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
-    client.import_rows([{"user_id": user, "refresh_token": f"refresh-token-of-{user}-for-tests", "updated_at": updated} for user in users])
+    client.import_rows(
+        [
+            {"user_id": user, "refresh_token": f"refresh-token-of-{user}-for-tests", "updated_at": updated}
+            for user in users
+        ]
+    )
 
 
-def test_a_reader_without_a_cursor_gets_everything_that_is_and_then_what_happens(client):
+def test_a_reader_without_a_cursor_gets_all_integrations_and_then_the_events(client):
     users = [new_user() for _ in range(3)]
     import_users(client, users)
     store, seen = Memory(), []
-    for event in tb.Events(client, store, wait=0, limit=2):
+    for event in tb.Events(client, store, wait_seconds=0, limit=2):
         if isinstance(event, tb.Resync):
             listed = {integration["user_id"] for integration in event.integrations}
             client.disconnect(users[0])
@@ -47,30 +52,30 @@ def test_a_reader_without_a_cursor_gets_everything_that_is_and_then_what_happens
             seen.append((event.user_id, event.type))
     assert set(users) <= listed
     assert seen == [(users[0], "disconnected")]
-    assert list(tb.Events(client, store, wait=0)) == []
+    assert list(tb.Events(client, store, wait_seconds=0)) == []
 
 
-def test_two_receivers_of_a_resync_each_get_everything(client):
+def test_each_receiver_of_a_resync_gets_all_integrations(client):
     users = [new_user() for _ in range(3)]
     import_users(client, users)
-    resync = next(iter(tb.Events(client, Memory(), wait=0, limit=2)))
+    resync = next(iter(tb.Events(client, Memory(), wait_seconds=0, limit=2)))
+    assert isinstance(resync, tb.Resync)
     for _ in range(2):
         assert set(users) <= {integration["user_id"] for integration in resync.integrations}
 
 
 def test_a_cursor_of_another_database_leads_to_a_resync(client):
     foreign = "MDAwMDAwMDAtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAwLjEuMTc5NTMzNzIwNg"
-    first = next(iter(tb.Events(client, Memory(foreign), wait=0)))
+    first = next(iter(tb.Events(client, Memory(foreign), wait_seconds=0)))
     assert isinstance(first, tb.Resync)
 
 
-def test_what_was_not_dealt_with_comes_again(client):
+def test_an_event_that_was_not_handled_comes_again(client):
     store = Memory(client.list_integrations(limit=1).events_cursor)
     users = [new_user() for _ in range(3)]
     import_users(client, users)
-    for event in tb.Events(client, store, wait=0):
-        break
-    assert [event.user_id for event in tb.Events(client, store, wait=0)] == users
+    next(iter(tb.Events(client, store, wait_seconds=0)))
+    assert [event.user_id for event in tb.Events(client, store, wait_seconds=0) if isinstance(event, tb.Event)] == users
 
 
 def test_a_wait_ends_with_the_first_event(client):
@@ -78,7 +83,7 @@ def test_a_wait_ends_with_the_first_event(client):
     user = new_user()
     import_users(client, [user])
     began = time.monotonic()
-    assert [event["user_id"] for event in client.read_events(cursor, wait=25).events] == [user]
+    assert [event["user_id"] for event in client.read_events(cursor, wait_seconds=25).events] == [user]
     assert time.monotonic() - began < 20
 
 
@@ -89,16 +94,19 @@ def test_a_reader_that_is_killed_at_any_point_loses_no_event(client, tmp_path):
     import_users(client, users)
     seen, kills = [], 0
     for lives in (1, 5, 9, 14, 3, 8, 1000):
-        reader = subprocess.Popen([sys.executable, "-c", READER, HERE, str(cursor)], stdout=subprocess.PIPE, text=True, env=os.environ)
+        reader = subprocess.Popen(
+            [sys.executable, "-c", READER, HERE, str(cursor)], stdout=subprocess.PIPE, text=True, env=os.environ
+        )
+        assert reader.stdout is not None
         for line in reader.stdout:
             seen.append(line.split()[1])
             lives -= 1
             if lives == 0:
-                # What it has printed by now it has dealt with: the rest of that is read too.
+                # The reader has handled all that it has printed. This loop reads the rest of that too.
                 reader.kill()
                 kills += 1
         reader.stdout.close()
         reader.wait()
     assert kills >= 4
-    assert list(dict.fromkeys(seen)) == users, "each at least once, and first in order"
+    assert list(dict.fromkeys(seen)) == users, "each at least once, the first delivery in order"
     assert WORLD["broker"] and make_client().read_events(cursor.read_text()).events == []

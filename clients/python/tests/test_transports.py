@@ -1,4 +1,4 @@
-"""What may come over the wire at most."""
+"""The size limit of answers."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,13 +10,13 @@ from token_broker_client.messages import Request
 
 
 class Answers(BaseHTTPRequestHandler):
-    """As many bytes as the path says, of which the header may promise more, or nothing."""
+    """The path says how many bytes are sent, and which content-length is announced, if any."""
 
     def do_GET(self):
-        sent, promised = self.path.strip("/").split("-")
+        sent, announced = self.path.strip("/").split("-")
         self.send_response(200)
-        if promised:
-            self.send_header("content-length", promised)
+        if announced:
+            self.send_header("content-length", announced)
         self.end_headers()
         self.wfile.write(b"a" * int(sent))
 
@@ -33,14 +33,16 @@ def address():
     server.server_close()
 
 
-@pytest.mark.parametrize("make", [transports.StandardTransport, transports.RequestsTransport, transports.HttpxTransport])
-def test_an_answer_that_is_too_large_or_was_cut_off_is_none(make, address, monkeypatch):
-    monkeypatch.setattr(transports, "MOST", 1000)
+@pytest.mark.parametrize(
+    "make", [transports.StandardTransport, transports.RequestsTransport, transports.HttpxTransport]
+)
+def test_an_answer_that_is_too_large_or_incomplete_raises(make, address, monkeypatch):
+    monkeypatch.setattr(transports, "MAX_ANSWER_BYTES", 1000)
 
     def get(target):
         return make().send(Request("GET", address, address.partition("//")[2], "http", target, (), None), 5).body
 
     assert get("/1000-1000") == get("/1000-") == b"a" * 1000
     for target in ("/1001-1001", "/1001-", "/100-1000", "/0-1000"):
-        with pytest.raises(transports.NoAnswer):
+        with pytest.raises(transports.TransportError):
             get(target)

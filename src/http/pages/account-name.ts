@@ -1,7 +1,10 @@
 import type { Account } from '../../core/integration.ts'
 import { html, type Html } from './html.ts'
 
-/** `jane@contoso.com` as `j•••@contoso.com`: enough for its owner to recognise it, too little for anybody else to collect. */
+/**
+ * `jane@contoso.com` as `j•••@contoso.com`: enough for its owner to recognise it, too little for anybody else to
+ * collect.
+ */
 export function maskUsername(username: string): string {
   const at = username.lastIndexOf('@')
   const [first = ''] = at > 0 ? username : username.slice(at + 1)
@@ -23,7 +26,10 @@ export function fullAccount(account: Account): Html {
     : html`<bdi class="account">${account.displayName}</bdi> <bdi class="quiet">${name}</bdi>`
 }
 
-/** Where its owner sees, and can withdraw, what was approved at Microsoft: personal accounts live in one fixed tenant (entra.md 1). */
+/**
+ * Where its owner sees, and can withdraw, what was approved at Microsoft: personal accounts live in one fixed tenant
+ * (docs/microsoft.md#accounts).
+ */
 export function consentPage(tenantId: string | undefined): { kind: 'work' | 'personal'; url: string }[] {
   const work = { kind: 'work', url: 'https://myapps.microsoft.com' } as const
   const personal = { kind: 'personal', url: 'https://account.live.com/consent/Manage' } as const

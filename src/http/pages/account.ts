@@ -1,14 +1,23 @@
-import { REASONS } from '../../core/failure.ts'
-import type { IntegrationSummary } from '../../core/integration.ts'
+import { explainReason, type Explained } from '../../core/failure.ts'
+import type { Account, IntegrationSummary } from '../../core/integration.ts'
 import { fullAccount } from './account-name.ts'
 import type { PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, consentLinks, facts, furtherActions, list, notice, permissionList, status } from './parts.ts'
-import { CONFIRM_DISCONNECT_URL } from './paths.ts'
-import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.ts'
+import { adminFirst, adminMessageFor, cureOf, offersReconnect, wordsOf } from './reason.ts'
 import { texts } from './texts.ts'
 import { timeAgo } from './time.ts'
+
+// The paths that these pages link to; the routes answer on the same constants.
+
+/** GET: the account page. */
+export const ACCOUNT_PATH = '/accounts/account/microsoft/'
+/** GET: asks before disconnecting. */
+export const CONFIRM_DISCONNECT_URL = `${ACCOUNT_PATH}?confirm=disconnect`
+/** POST: disconnects. Field CSRF_FIELD carries the token. */
+export const DISCONNECT_PATH = `${ACCOUNT_PATH}disconnect`
+export const CSRF_FIELD = 'csrf_token'
 
 export interface AccountState {
   /** Absent: not connected. */
@@ -21,7 +30,9 @@ export interface AccountState {
   now: number
 }
 
-/** What is connected, since when and whether it works, with the way to change it (issue 5, item 1). Never begins a connect. */
+/**
+ * What is connected, since when, whether it works, and how to change it (docs/design.md#pages). Never begins a connect.
+ */
 export function accountPage(context: PageContext, state: AccountState): string {
   const { account } = texts[context.language]
   const content = state.summary === undefined ? notConnected(context, state) : connected(context, state, state.summary)
@@ -82,16 +93,20 @@ function broken(context: PageContext, state: AccountState, summary: IntegrationS
     account: { attention },
     reconnect,
   } = texts[context.language]
-  const reason = summary.failure?.reason
-  const message = adminMessageFor(context, reason, summary.failure?.microsoft)
+  const why = explained(summary)
+  const message = adminMessageFor(context, why, summary.failure?.microsoft)
   const { connect } = context.entryUrls
-  const isAdmins = adminFirst(reason)
-  const again = offersReconnect(reason) && button(reconnect, connect, isAdmins ? 'second' : '')
+  const isAdmins = adminFirst(why)
+  const again = offersReconnect(why) && button(reconnect, connect, isAdmins ? 'second' : '')
   return html`${status('bad', attention.status)}
 ${brokenNotice(context, state, summary)}
 ${pendingNotice(context, state)}
 ${isAdmins ? [message, furtherActions(context, again)] : [actions(context, again), message]}
 <h2>${attention.details}</h2>${details(context, state, summary)}`
+}
+
+function explained({ failure }: IntegrationSummary): Explained | undefined {
+  return failure === undefined ? undefined : explainReason(failure.reason, failure.verdict)
 }
 
 function details(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
@@ -111,13 +126,13 @@ function details(context: PageContext, state: AccountState, summary: Integration
   ])
 }
 
-/** Why it does not work, since when, who must act, and where at Microsoft to look. */
+/** Why it does not work, since when, who must act, and where at Microsoft to see the approval. */
 function brokenNotice(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const t = texts[context.language]
   const { attention } = t.account
-  const reason = summary.failure?.reason
-  const words = reason === undefined ? attention : t.reasons[reason]
-  const cure = reason === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, reason)
+  const why = explained(summary)
+  const words = why === undefined ? attention : wordsOf(context, why)
+  const cure = why === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, why)
   const at = summary.failure?.at
   return notice(
     'bad',
@@ -129,15 +144,51 @@ ${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at,
   )
 }
 
-/** The integration is in order, but its last refresh met a trouble that is not the user's. */
+/** The integration works, but its last refresh failed for a reason that the user did not cause. */
 function passingNotice(context: PageContext, summary: IntegrationSummary): Html | undefined {
   const t = texts[context.language]
-  const reason = summary.failure?.reason
-  if (reason === undefined) return undefined
-  const words = t.reasons[reason]
-  const todo = REASONS[reason].whoActs === 'ops' ? words.todo : t.account.attention.passingTodo
+  const why = explained(summary)
+  if (why === undefined) return undefined
+  const words = wordsOf(context, why)
+  const todo = why.whoActs === 'ops' ? words.todo : t.account.attention.passingTodo
   return notice(
     'info',
     html`<h2>${words.title}</h2><p>${words.happened} ${t.account.attention.passing}</p><p>${todo}</p>`,
+  )
+}
+
+/** Asks before disconnecting; its form POSTs CSRF_FIELD to DISCONNECT_PATH. `account`: absent when not known. */
+export function disconnectConfirmationPage(
+  context: PageContext,
+  input: { account?: Account; csrfToken: string },
+): string {
+  const t = texts[context.language]
+  const { account, csrfToken } = input
+  return layout(
+    context,
+    t.confirm.title,
+    html`<h1>${t.confirm.title}</h1>
+${account && facts([{ term: t.account.connected.account, detail: fullAccount(account) }])}
+<h2>${t.confirm.endsTitle}</h2>${list(t.confirm.ends)}
+<h2>${t.confirm.keepsTitle}</h2>${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, account?.tenantId)]])}
+<div class="actions"><form method="post" action="${DISCONNECT_PATH}"><input type="hidden" name="${CSRF_FIELD}" value="${csrfToken}">
+<button class="button danger" type="submit">${t.confirm.yes}</button></form>${button(t.confirm.no, ACCOUNT_PATH, 'second')}</div>`,
+  )
+}
+
+/**
+ * After disconnecting, also if nothing was connected (docs/design.md#disconnect). `tenantId`: of the account that was
+ * connected.
+ */
+export function disconnectedPage(context: PageContext, { tenantId }: { tenantId?: string } = {}): string {
+  const t = texts[context.language]
+  const { title, text, consent, again } = t.disconnected
+  return layout(
+    context,
+    title,
+    html`${notice('good', html`<h1>${title}</h1><p>${text}</p>`, true)}
+<p>${consent}</p>${consentLinks(context, tenantId)}
+<p>${again}</p>
+${actions(context, button(t.connect, context.entryUrls.connect, 'second'))}`,
   )
 }

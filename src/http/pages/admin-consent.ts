@@ -4,7 +4,9 @@ import { layout } from './layout.ts'
 import { actions, button, facts, list, notice, permissionList } from './parts.ts'
 import { texts } from './texts.ts'
 
-/** For the administrator: who asks, what for, how to limit and revoke it. `startUrl` goes on to Microsoft (issue 5, item 3). */
+/**
+ * For the administrator: who asks, for what, how to limit and revoke it. `startUrl` continues at Microsoft.
+ */
 export function adminConsentPage(context: PageContext, { startUrl }: { startUrl: string }): string {
   const { adminConsent: t } = texts[context.language]
   const { app } = context
@@ -27,7 +29,10 @@ export function adminConsentPage(context: PageContext, { startUrl }: { startUrl:
   )
 }
 
-/** After the administrator came back. What Microsoft says about the tenant decides nothing and is not shown (entra.md 2). */
+/**
+ * After the administrator came back. The tenant in Microsoft's answer decides nothing and is not shown
+ * (docs/microsoft.md#admin-consent).
+ */
 export function adminConsentResultPage(context: PageContext, { approved }: { approved: boolean }): string {
   const { adminConsent: t } = texts[context.language]
   if (approved) {

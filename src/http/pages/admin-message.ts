@@ -6,7 +6,7 @@ import { texts, type AdminReason } from './texts.ts'
 
 const APPROVALS: readonly AdminReason[] = ['not_approved', 'consent_required', 'admin_consent_required']
 
-/** What Microsoft's support and an administrator search their logs for (entra.md 4.1), one line. */
+/** What Microsoft's support and an administrator search their logs for (docs/microsoft.md#errors), one line. */
 function microsoftFacts(microsoft: MicrosoftError): string | undefined {
   const { error, aadsts, correlationId, traceId, timestamp } = microsoft
   const facts = [
@@ -48,13 +48,15 @@ export function adminMessageText(
   return { subject: APPROVALS.includes(reason) ? m.approveSubject : m.helpSubject, text: lines.join('\n') }
 }
 
-/** RFC 6068: line breaks are CRLF, everything percent-encoded; no recipient, because we do not know the administrator. */
+/**
+ * RFC 6068: line breaks are CRLF, everything percent-encoded; no recipient, because we do not know the administrator.
+ */
 export function mailto(subject: string, text: string): string {
   const encode = (value: string): string => encodeURIComponent(value.toWellFormed()).replaceAll("'", '%27')
   return `mailto:?subject=${encode(subject)}&body=${encode(text.replaceAll('\n', '\r\n'))}`
 }
 
-/** The message, ready to send and ready to copy. `meant`: sending it is what the page asks for. */
+/** The message, ready to send and ready to copy. `meant`: the page asks the user to send it. */
 export function adminMessage(
   context: PageContext,
   reason: AdminReason,

@@ -35,7 +35,10 @@ function render(fragment: Fragment): string {
   return escape(String(fragment))
 }
 
-/** The one way to write markup here: everything put in is escaped unless it is Html. Attribute values must stand in double quotes. */
+/**
+ * The one way to write markup here: everything put in is escaped unless it is Html. Attribute values must stand in
+ * double quotes.
+ */
 export function html(strings: TemplateStringsArray, ...values: Fragment[]): Html {
   return new Html(strings.reduce((text, part, index) => text + render(values[index - 1]) + part))
 }
@@ -46,8 +49,9 @@ export function raw(text: string): Html {
 }
 
 /**
- * An address fit for `href`: http, https, mailto, or a path of our own. Addresses come from configuration, which is checked at
- * the start; anything else that gets here (`javascript:`, `//host`) becomes `/`, so that a page always has a way on.
+ * An address fit for `href`: http, https, mailto, or a path of our own. Addresses come from configuration, which is
+ * checked at the start; anything else that gets here (`javascript:`, `//host`) becomes `/`, so that a page always has a
+ * way on.
  */
 export function safeUrl(url: string): string {
   if (/^(?:\/(?![/\\])|\?)/.test(url)) return url

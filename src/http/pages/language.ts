@@ -2,8 +2,8 @@ export const LANGUAGES = ['en', 'de'] as const
 export type Language = (typeof LANGUAGES)[number]
 
 /**
- * The language to answer in, from `Accept-Language` (RFC 9110 12.5.4): highest weight first, a region counts as its language,
- * English where nothing fits. Never fails, whatever the header holds.
+ * The language to answer in, from `Accept-Language` (RFC 9110 12.5.4): highest weight first, a region counts as its
+ * language, English where nothing fits. Never fails, whatever the header holds.
  */
 export function pickLanguage(acceptLanguage: string | undefined): Language {
   const wishes = (acceptLanguage ?? '')

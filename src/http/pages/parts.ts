@@ -23,7 +23,10 @@ export function status(tone: Tone, words: string): Html {
   return html`<p class="${tone}"><span class="status">${icon(tone)} ${words}</span></p>`
 }
 
-/** A box that is announced: as an alert where something went wrong, else as a status (WCAG 2.2, 4.1.3). `first`: opens the page. */
+/**
+ * A box that is announced: as an alert where something went wrong, else as a status (WCAG 2.2, 4.1.3). `first`: opens
+ * the page.
+ */
 export function notice(tone: Tone, content: Fragment, first = false): Html {
   return html`<div class="notice ${tone}${first ? ' first' : ''}" role="${tone === 'bad' ? 'alert' : 'status'}">${content}</div>`
 }
@@ -49,7 +52,9 @@ export function furtherActions(context: PageContext, ...offered: Fragment[]): Ht
   return html`<div class="actions">${offered}<a class="plain" href="${home}">${texts[context.language].backToMegdocs}</a></div>`
 }
 
-/** What is missing is said in words, not by colour or sign alone. Without `missing` nothing is said about being granted. */
+/**
+ * What is missing is said in words, not by colour or sign alone. Without `missing` nothing is said about being granted.
+ */
 export function permissionList(context: PageContext, missing?: readonly string[]): Html {
   const t = texts[context.language].permission
   const absent = new Set(missing?.map((scope) => scope.toLowerCase()))

@@ -8,8 +8,8 @@ export interface ProblemTraits {
 
 /**
  * Why: the closed list of problem pages, with the HTTP status to answer and the ways on the page offers, the meant one
- * first. None: only MEGDocs itself, because starting again would end in the same problem. `calm`: most who see it have done what
- * they wanted, so it is no alert.
+ * first. None: only MEGDocs itself, because starting again would end in the same problem. `calm`: most who see it have
+ * done what they wanted, so it is no alert.
  */
 export const PAGE_PROBLEMS = {
   link_expired: { status: 410, ways: ['connect'] },
@@ -36,23 +36,20 @@ export const PAGE_PROBLEMS = {
 } as const satisfies Record<string, ProblemTraits>
 export type PageProblem = keyof typeof PAGE_PROBLEMS
 
-/** The page for a failure on a browser route. Codes that no browser route can raise are our own error. */
-export const PROBLEM_OF_FAILURE = {
-  connect_session_expired: 'link_expired',
-  microsoft_unavailable: 'microsoft_unavailable',
-  broker_misconfigured: 'broker_misconfigured',
-  database_unavailable: 'service_unavailable',
-  rate_limited: 'too_many_requests',
-  invalid_request: 'invalid_request',
-  not_found: 'not_found',
-  token_unreadable: 'internal_error',
-  internal_error: 'internal_error',
-  invalid_signature: 'internal_error',
-  clock_skew: 'internal_error',
-  caller_forbidden: 'internal_error',
-  cursor_expired: 'internal_error',
-  not_connected: 'internal_error',
-  reconnect_required: 'internal_error',
-  connect_refused: 'internal_error',
-  account_mismatch: 'internal_error',
-} as const satisfies Record<FailureCode, PageProblem>
+const PAGE_OF_CODE: ReadonlyMap<string, PageProblem> = new Map<FailureCode, PageProblem>([
+  ['connect_session_expired', 'link_expired'],
+  ['microsoft_unavailable', 'microsoft_unavailable'],
+  ['broker_misconfigured', 'broker_misconfigured'],
+  ['database_unavailable', 'service_unavailable'],
+  ['rate_limited', 'too_many_requests'],
+  ['invalid_request', 'invalid_request'],
+  ['not_found', 'not_found'],
+])
+
+/**
+ * The page for a failure on a browser route. Codes that no browser route raises, and unknown ones, are an error of
+ * ours.
+ */
+export function problemOfFailure(code: string): PageProblem {
+  return PAGE_OF_CODE.get(code) ?? 'internal_error'
+}

@@ -1,17 +1,18 @@
-import { REASONS, type Reason } from '../../core/failure.ts'
+import { explainReason, verdictOfCode, type Explained } from '../../core/failure.ts'
 import type { ConnectOutcome } from '../../core/ports.ts'
 import { fullAccount, maskedAccount } from './account-name.ts'
 import type { PageContext } from './context.ts'
-import { html, type Fragment, type Html } from './html.ts'
+import { html, safeUrl, type Fragment, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, facts, furtherActions, link, list, notice } from './parts.ts'
-import { PROBLEM_OF_FAILURE } from './problem-list.ts'
-import { adminFirst, adminMessageFor, cureOf, offersReconnect } from './reason.ts'
+import { problemOfFailure } from './problem-list.ts'
+import { adminFirst, adminMessageFor, cureOf, offersReconnect, wordsOf } from './reason.ts'
 import { texts, type ExplainedText } from './texts.ts'
 
-// A connect ends the browser session, so disconnecting leads by MEGDocs, which opens a new one for the account page.
+// A connect ends the browser session. Disconnecting therefore starts at MEGDocs, which opens a new one for the account
+// page.
 
-/** How a connect ended: as whom, or what went wrong and what to do (issue 5, item 2). */
+/** How a connect ended: as which account, or what went wrong and what to do. */
 export function resultPage(context: PageContext, outcome: ConnectOutcome): string {
   return outcome.result === 'refused' ? refusedPage(context, outcome) : connectedPage(context, outcome)
 }
@@ -37,10 +38,11 @@ ${actions(context)}
 function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
   const t = texts[context.language]
   const reason = outcome.code === 'account_mismatch' ? 'other_account' : outcome.reason
-  const words = wordsFor(context, outcome)
-  const passes = reason !== undefined && REASONS[reason].whoActs === 'nobody'
-  const message = adminMessageFor(context, reason, outcome.microsoft)
-  const offered = offers(context, outcome, reason)
+  const why = reason === undefined ? undefined : explainReason(reason, verdictOfCode(outcome.code))
+  const words = wordsFor(context, outcome, why)
+  const passes = why?.whoActs === 'nobody'
+  const message = adminMessageFor(context, why, outcome.microsoft)
+  const offered = offers(context, outcome, why)
   return layout(
     context,
     words.title,
@@ -48,42 +50,45 @@ function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
 ${reason === 'other_account' ? mismatch(context, outcome) : usedAccount(context, outcome)}
 ${reason === 'not_approved' ? readings(context) : html`<h2>${t.whatToDo}</h2><p>${passes ? t.result.tryLater : words.todo}</p>`}
 ${reason === 'other_account' && list([t.result.useFirst, t.result.switchFirst])}
-${reason !== undefined && whoAndCure(context, reason)}
-${adminFirst(reason) ? [message, furtherActions(context, offered)] : [actions(context, offered), message]}`,
+${why !== undefined && whoAndCure(context, why)}
+${adminFirst(why) ? [message, furtherActions(context, offered)] : [actions(context, offered), message]}`,
   )
 }
 
-function wordsFor(context: PageContext, outcome: ConnectOutcome): ExplainedText {
+function wordsFor(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): ExplainedText {
   const t = texts[context.language]
   if (outcome.code === 'account_mismatch') return t.reasons.other_account
-  if (outcome.reason !== undefined) return t.reasons[outcome.reason]
+  if (why !== undefined) return wordsOf(context, why)
   if (outcome.code === undefined || outcome.code === 'connect_refused') return t.result.refused
-  return t.problems[PROBLEM_OF_FAILURE[outcome.code]]
+  return t.problems[problemOfFailure(outcome.code)]
 }
 
-/** Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by itself. */
-function offers(context: PageContext, outcome: ConnectOutcome, reason: Reason | undefined): Fragment[] {
+/**
+ * Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by
+ * itself.
+ */
+function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): Fragment[] {
   const t = texts[context.language]
   const { connect, manage } = context.entryUrls
-  if (reason === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(t.tryAgain, connect)]
-  if (REASONS[reason].whoActs === 'nobody') return [button(t.tryAgain, connect)]
-  const label = REASONS[reason].whoActs === 'user' ? t.connect : t.tryAgain
+  if (why === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(t.tryAgain, connect)]
+  if (why.whoActs === 'nobody') return [button(t.tryAgain, connect)]
+  const label = why.whoActs === 'user' ? t.connect : t.tryAgain
   return [
-    offersReconnect(reason) && button(label, connect, adminFirst(reason) ? 'second' : ''),
-    reason === 'other_account' && button(t.disconnect, manage, 'second'),
+    offersReconnect(why) && button(label, connect, adminFirst(why) ? 'second' : ''),
+    why.reason === 'other_account' && button(t.disconnect, manage, 'second'),
   ]
 }
 
-/** For two reasons the page says both in its own way: in two readings, and in two choices. */
-function whoAndCure(context: PageContext, reason: Reason): Html | undefined {
-  if (reason === 'not_approved' || reason === 'other_account') return undefined
+/** Two reasons have their own words for this: two readings, and two choices. */
+function whoAndCure(context: PageContext, why: Explained): Html | undefined {
+  if (why.reason === 'not_approved' || why.reason === 'other_account') return undefined
   const t = texts[context.language]
-  const { who, cure } = cureOf(context, reason)
-  const passes = REASONS[reason].whoActs === 'nobody'
+  const { who, cure } = cureOf(context, why)
+  const passes = why.whoActs === 'nobody'
   return html`<p>${passes ? t.result.tryLaterCure : cure}</p>${facts([{ term: t.whoActs, detail: who }])}`
 }
 
-/** Microsoft reports both the same way, so both are said (entra.md 0, item 2). */
+/** Microsoft reports both in the same way, so the page names both (docs/microsoft.md#callback-errors). */
 function readings(context: PageContext): Html {
   const { readings: title, declined, adminNeeded } = texts[context.language].result
   return html`<h2>${title}</h2>
@@ -103,4 +108,19 @@ function mismatch(context: PageContext, outcome: ConnectOutcome): Html {
     { term: t.chosen, detail: now },
   ])}
 ${before !== undefined && before.toString() === now?.toString() && html`<p>${t.lookAlike}</p>`}`
+}
+
+/**
+ * A 200 page that sends the browser on to MEGDocs at once, with a link in case it does not: a redirect begun at
+ * Microsoft's site would leave SameSite=Strict cookies behind (docs/design.md#completion).
+ */
+export function continuePage(context: PageContext, url: string): string {
+  const t = texts[context.language].goingOn
+  return layout(
+    context,
+    t.title,
+    html`<h1>${t.title}</h1><p role="status">${t.text}</p>
+<div class="actions">${button(t.go, url)}</div>`,
+    safeUrl(url),
+  )
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 
-// Every pair of colours keeps 4.5:1 for text and 3:1 for borders and focus (WCAG 2.2, 1.4.3 and 1.4.11), light and dark.
+// Every pair of colours keeps 4.5:1 for text and 3:1 for borders and focus (WCAG 2.2, 1.4.3 and 1.4.11), light and
+// dark.
 /** The one stylesheet. No address in it: nothing is fetched. */
 export const stylesheet = `
 :root {
@@ -104,8 +105,8 @@ footer p { margin: .25rem 0 0; }
 const hash = createHash('sha256').update(stylesheet).digest('base64')
 
 /**
- * The `Content-Security-Policy` of every page (security.md 5.5): our one stylesheet by its hash, forms only to ourselves, no
- * script, no frame. `img-src 'self'` is for the favicon that browsers ask for by themselves.
+ * The `Content-Security-Policy` of every page (docs/security.md#headers-of-pages): our stylesheet by its hash, forms
+ * only to ourselves, no script, no frame. `img-src 'self'` is for the favicon that browsers ask for by themselves.
  */
 export const contentSecurityPolicy = [
   "default-src 'none'",

@@ -11,9 +11,9 @@ const UNITS = [
 ] as const
 
 /**
- * "3 minutes ago", and "1 day ago" rather than "yesterday", which the server cannot know: it is by the reader's calendar.
- * `at` ISO 8601, `now` milliseconds since the epoch. A stored time slightly ahead of our clock counts as now: stored times are
- * Postgres', and the two clocks may differ by seconds.
+ * "3 minutes ago", and "1 day ago" rather than "yesterday", which the server cannot know: it is by the reader's
+ * calendar. `at` ISO 8601, `now` milliseconds since the epoch. A stored time slightly ahead of our clock counts as now:
+ * stored times are Postgres', and the two clocks may differ by seconds.
  */
 export function timeInWords(at: string, now: number, language: Language): string {
   const past = Math.max(0, Math.round((now - Date.parse(at)) / 1000))
@@ -30,7 +30,10 @@ export function exactTime(at: string, language: Language): string {
   return `${new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' }).format(Date.parse(at))} UTC`
 }
 
-/** Words first, the exact time beside them: a title alone is out of reach for keyboard and touch. A time that is none is left out. */
+/**
+ * Words first, the exact time beside them: a title alone is out of reach for keyboard and touch. A time that is none is
+ * left out.
+ */
 export function timeAgo(at: string, now: number, language: Language): Html {
   if (Number.isNaN(Date.parse(at))) return html``
   const exact = exactTime(at, language)

@@ -1,5 +1,5 @@
-// A strict reader of the little HTML our pages are made of. What it does not know, it refuses: so a page that reads well is
-// balanced, quoted, free of script and of anything fetched from elsewhere.
+// A strict reader of the little HTML our pages are made of. What it does not know, it refuses: so a page that reads
+// well is balanced, quoted, free of script and of anything fetched from elsewhere.
 
 const VOID = new Set(['meta', 'br', 'input', 'path'])
 const KNOWN = new Set([
@@ -108,7 +108,10 @@ export function read(page: string): Tag[] {
   return tags
 }
 
-/** The page without its content: elements and the names of their attributes. The same for any input, or input became markup. */
+/**
+ * The page without its content: elements and the names of their attributes. The same for any input, or input became
+ * markup.
+ */
 export function skeleton(page: string): string[] {
   return read(page).map(({ name, attributes }) => [name, ...Object.keys(attributes)].join(' '))
 }

@@ -173,7 +173,8 @@ t.test('markup in any value stays text: the elements of every page are the same 
   const hostile = fc.array(piece, { minLength: 1, maxLength: 5 }).map((pieces) => pieces.join(''))
   const keys = Object.keys(values) as (keyof Values)[]
   const bag = fc.record(Object.fromEntries(keys.map((key) => [key, hostile])) as Record<keyof Values, typeof hostile>)
-  // What may rightly change a page is held still: the marked permission is the missing one, the two accounts do not look alike.
+  // What may rightly change a page is held still: the marked permission is the missing one, the two accounts do not
+  // look alike.
   const held = (v: Values): Values => ({
     ...v,
     scope: `s${v.scope}`,

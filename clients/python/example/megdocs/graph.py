@@ -1,4 +1,4 @@
-"""Microsoft Graph as MEGDocs uses it, with a token from the broker."""
+"""The calls of Microsoft Graph that MEGDocs makes, with a token from the broker."""
 
 import json
 import urllib.error
@@ -8,14 +8,14 @@ import urllib.request
 from django.conf import settings
 
 
-class GraphRefused(Exception):
+class GraphError(Exception):
     def __init__(self, status):
         super().__init__(f"Microsoft Graph answered {status}")
         self.status = status
 
 
-def is_refused_token(error):
-    return isinstance(error, GraphRefused) and error.status == 401
+def is_unauthorized(error):
+    return isinstance(error, GraphError) and error.status == 401
 
 
 class Graph:
@@ -45,7 +45,7 @@ class Graph:
                 return answer.read()
         except urllib.error.HTTPError as error:
             error.close()
-            raise GraphRefused(error.code) from None
+            raise GraphError(error.code) from None
 
 
 def _item(item):

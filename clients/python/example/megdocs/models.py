@@ -3,9 +3,10 @@ from django.db import models
 
 
 class Oauth2Integration(models.Model):
-    """The old table: what MEGDocs held itself before it adopted the broker."""
+    """The old table, in which MEGDocs stored tokens before it used the broker."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    provider = models.CharField(max_length=20, default="microsoft")
     access_token = models.TextField(null=True)
     refresh_token = models.TextField()
     expires_at = models.DateTimeField(null=True)

@@ -1,4 +1,4 @@
-"""A small MEGDocs. What adopting the broker adds is marked with (broker)."""
+"""A small MEGDocs. The lines that the broker needs are marked with (broker)."""
 
 import os
 import secrets
@@ -25,7 +25,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "megdocs.urls"
 TEMPLATES = [
     {
-        # megdocs/templates comes first: its token_broker/base.html gives the broker's pages MEGDocs' looks.
+        # megdocs/templates comes first: its token_broker/base.html gives the package's pages the layout of MEGDocs.
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [os.path.join(os.path.dirname(__file__), "templates")],
         "APP_DIRS": True,
@@ -50,16 +50,17 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 LOGIN_URL = "login"
-SESSION_COOKIE_SAMESITE = "Strict"  # the hardest case for coming back from Microsoft
+SESSION_COOKIE_SAMESITE = "Strict"  # the strictest case for the way back from Microsoft
 
 TOKEN_BROKER = {  # (broker)
-    "URL": os.environ.get("BROKER_URL", "http://127.0.0.1:9"),
-    "AUTHORITY": os.environ.get("BROKER_AUTHORITY", "token-broker.internal"),
-    "KEY_ID": os.environ.get("BROKER_KEY_ID", "megdocs"),
-    "SECRET": os.environ.get("BROKER_SECRET", "A" * 43),
-    "USER_ID": "megdocs.views.broker_id_of",
+    "URL": os.environ.get("TOKEN_BROKER_URL", "http://127.0.0.1:9"),
+    "AUTHORITY": os.environ.get("TOKEN_BROKER_AUTHORITY", "token-broker.internal"),
+    "KEY_ID": os.environ.get("TOKEN_BROKER_KEY_ID", "megdocs"),
+    "SECRET": os.environ.get("TOKEN_BROKER_SECRET", "A" * 43),
+    "USER_ID_FUNCTION": "megdocs.views.broker_id_of",
     "IMPORT": {
         "MODEL": "megdocs.Oauth2Integration",
+        "FILTER": {"provider": "microsoft"},
         "FIELDS": {
             "user_id": "user__username",
             "refresh_token": "refresh_token",

@@ -9,6 +9,6 @@ urlpatterns = [
     path("documents", views.documents, name="documents"),
     path("documents/<str:item>", views.document, name="document"),
     path("sandbox/<slug:action>", views.control, name="control"),
-    path("favicon.ico", views.nothing),
+    path("favicon.ico", views.no_content),
     path("microsoft/", include("token_broker_client.django.urls")),  # (broker)
 ]

@@ -10,28 +10,31 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from token_broker_client.django.conf import client
+from token_broker_client.django.conf import get_client
 from token_broker_client.django.decorators import microsoft_required
-from token_broker_client.django.tokens import token_of
+from token_broker_client.django.tokens import get_token
 
-from .graph import Graph, is_refused_token
+from .graph import Graph, is_unauthorized
 
 
 def broker_id_of(user):
-    """MEGDocs' id of a user, as the broker knows it."""
+    """The broker's id of a user."""
     return user.username
 
 
-def work(user, what):
-    """Works with a token; where Graph refuses it, once more with a later one. Returns the token too, for showing."""
-    token = token_of(user)
+def with_graph(user, work):
+    """Calls ``work`` with a Graph client. If Graph answers 401, calls it once more with a later token.
+
+    Returns the token too, because the pages of the sandbox show it. A real project uses ``with_token``.
+    """
+    token = get_token(user)
     try:
-        return token, what(Graph(token.access_token))
+        return token, work(Graph(token.access_token))
     except Exception as error:
-        if not is_refused_token(error):
+        if not is_unauthorized(error):
             raise
-    later = client().refresh(token)
-    return later, what(Graph(later.access_token))
+    later = get_client().refresh(token)
+    return later, work(Graph(later.access_token))
 
 
 @login_required
@@ -42,7 +45,7 @@ def home(request):
 @login_required
 @microsoft_required
 def documents(request):
-    token, (me, files) = work(request.user, lambda graph: (graph.me(), graph.files()))
+    token, (me, files) = with_graph(request.user, lambda graph: (graph.me(), graph.files()))
     return render(request, "documents.html", {"token": token, "me": me, "files": files})
 
 
@@ -52,24 +55,24 @@ def document(request, item):
     if request.method == "POST":
         # Browsers send CR LF for the line ends of a textarea.
         text = request.POST.get("text", "").replace("\r\n", "\n")
-        work(request.user, lambda graph: graph.write(item, text))
+        with_graph(request.user, lambda graph: graph.write(item, text))
         messages.success(request, "Saved to Microsoft 365.")
         return redirect("document", item=item)
-    token, (file, text) = work(request.user, lambda graph: (graph.file(item), graph.read(item)))
+    token, (file, text) = with_graph(request.user, lambda graph: (graph.file(item), graph.read(item)))
     return render(request, "document.html", {"token": token, "file": file, "text": text})
 
 
 def log_in(request):
-    """Invented people, no passwords: this is a sandbox."""
+    """Invented people without passwords: this is a sandbox."""
     people = get_user_model().objects.filter(username__startswith="u-").order_by("username")
-    wanted = request.POST.get("next") or request.GET.get("next") or "/"
-    if not url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}):
-        wanted = "/"
+    next_url = request.POST.get("next") or request.GET.get("next") or "/"
+    if not url_has_allowed_host_and_scheme(next_url, allowed_hosts={request.get_host()}):
+        next_url = "/"
     person = people.filter(username=request.POST.get("user", "")).first() if request.method == "POST" else None
     if person is None:
-        return render(request, "login.html", {"people": people, "next": wanted})
+        return render(request, "login.html", {"people": people, "next": next_url})
     login(request, person, backend="django.contrib.auth.backends.ModelBackend")
-    return redirect(wanted)
+    return redirect(next_url)
 
 
 @require_POST
@@ -78,14 +81,15 @@ def log_out(request):
     return redirect("login")
 
 
-def nothing(request):
+def no_content(request):
     return HttpResponse(status=204)
 
 
-# ---- The sandbox's switches, which no real MEGDocs has ----
+# ---- Controls of the sandbox. A real MEGDocs has none. ----
 
 
 def ask_sandbox(data=None):
+    assert settings.SANDBOX_CONTROLS_URL
     body = None if data is None else json.dumps(data).encode()
     request = urllib.request.Request(settings.SANDBOX_CONTROLS_URL, body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:

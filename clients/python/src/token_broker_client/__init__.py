@@ -1,10 +1,13 @@
 """Client of the token broker: Microsoft access tokens for an application's users.
 
-``Client.get_token(user_id)`` is the call to know, ``Client.refresh(token)`` the one after Microsoft Graph's 401. Every
-failure is a subclass of ``BrokerError``. This package knows the broker's signed API and nothing of Microsoft's protocol.
+``Client.get_token(user_id)`` gives a token. ``Client.refresh(token)`` gives a later one after Microsoft Graph
+answered 401. Every failure is a subclass of ``BrokerError``. This package uses the broker's signed API only; it does
+not contain Microsoft's protocol.
 """
 
-from .client import Client, Completion, ConnectSession
+from importlib.metadata import PackageNotFoundError, version
+
+from .client import Client, Completion, ConnectSession, EventsPage, IntegrationsPage
 from .errors import (
     AccountMismatch,
     BrokerError,
@@ -28,14 +31,50 @@ from .errors import (
     Unavailable,
     UntrustedAnswer,
 )
-from .events import Event, Events, FileCursor, Resync
+from .events import CursorStore, Event, Events, FileCursor, Resync
 from .keys import Ed25519Key, Ed25519PublicKey, HmacKey
 from .tokens import Token
 
 __all__ = [
-    "AccountMismatch", "BrokerError", "BrokerMisconfigured", "BrokerUnreachable", "CallerForbidden", "Client", "ClockSkew",
-    "Completion", "ConnectRefused", "ConnectSession", "ConnectSessionExpired", "CursorExpired", "DatabaseUnavailable",
-    "Ed25519Key", "Ed25519PublicKey", "Event", "Events", "FileCursor", "HmacKey", "InternalError", "InvalidRequest", "InvalidSignature",
-    "MicrosoftUnavailable", "NotConnected", "NotFound", "RateLimited", "ReconnectRequired", "Resync", "Token", "TokenUnreadable",
-    "Unavailable", "UntrustedAnswer",
+    "__version__",
+    "AccountMismatch",
+    "BrokerError",
+    "BrokerMisconfigured",
+    "BrokerUnreachable",
+    "CallerForbidden",
+    "Client",
+    "ClockSkew",
+    "Completion",
+    "ConnectRefused",
+    "ConnectSession",
+    "ConnectSessionExpired",
+    "CursorExpired",
+    "DatabaseUnavailable",
+    "Ed25519Key",
+    "Ed25519PublicKey",
+    "CursorStore",
+    "Event",
+    "Events",
+    "EventsPage",
+    "FileCursor",
+    "HmacKey",
+    "IntegrationsPage",
+    "InternalError",
+    "InvalidRequest",
+    "InvalidSignature",
+    "MicrosoftUnavailable",
+    "NotConnected",
+    "NotFound",
+    "RateLimited",
+    "ReconnectRequired",
+    "Resync",
+    "Token",
+    "TokenUnreadable",
+    "Unavailable",
+    "UntrustedAnswer",
 ]
+
+try:
+    __version__ = version("token-broker-client")
+except PackageNotFoundError:  # used from a checkout that is not installed
+    __version__ = "0+unknown"

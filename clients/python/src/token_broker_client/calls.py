@@ -1,28 +1,49 @@
-"""One call to the broker: signed anew for each attempt, its answer verified, within a deadline."""
+"""One call to the broker. Each attempt gets a new signature, the answer is verified, and all attempts share one
+timeout."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any, Callable, Dict, Optional
+from typing import Any
 
-from .errors import BrokerError, BrokerUnreachable, ClockSkew, InvalidSignature, RateLimited, Unavailable, UntrustedAnswer, error_for
+from .errors import (
+    BrokerError,
+    BrokerUnreachable,
+    ClockSkew,
+    InvalidSignature,
+    RateLimited,
+    Unavailable,
+    UntrustedAnswer,
+    error_for,
+)
 from .keys import SigningKey, VerificationKey
-from .messages import Request, Response, check_target, fields_of, normalize_authority, split_origin
-from .signing import Refused, sign_request, verify_response
-from .transports import NoAnswer, Transport
+from .messages import Request, Response, check_target, headers_by_name, normalize_authority, split_origin
+from .signing import VerificationFailed, sign_request, verify_response
+from .transports import Transport, TransportError
 
-LONGEST_PAUSE = 2.0
-"""Seconds that a call itself waits for a Retry-After; who has to wait longer is told."""
+MAX_PAUSE_SECONDS = 2.0
+"""A call waits at most this long for a Retry-After. For a longer one it raises at once."""
 
 
-class Calls:
-    """Everything between a call and the wire. Safe to share between threads."""
+class SignedCalls:
+    """Everything between the client and the transport. Safe to share between threads.
+
+    ``clock``: seconds since the epoch. ``monotonic``: seconds of a clock that never jumps.
+    """
 
     def __init__(
-        self, address: str, authority: Optional[str], key: SigningKey, response_key: Optional[VerificationKey], transport: Transport,
-        clock: Callable[[], float], monotonic: Callable[[], float], sleep: Callable[[float], None],
+        self,
+        address: str,
+        authority: str | None,
+        key: SigningKey,
+        response_key: VerificationKey | None,
+        transport: Transport,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
         self._scheme, host = split_origin(address)
         self._address = address.rstrip("/")
@@ -30,74 +51,82 @@ class Calls:
         self._key, self._response_key, self._transport = key, response_key, transport
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._lock = threading.Lock()
-        self._offset = 0.0
-        """Seconds the broker's clock is ahead of ours."""
-        self._not_before = 0.0
-        """The broker asked this caller to slow down until then (monotonic)."""
+        self._clock_offset = 0.0
+        """How many seconds the broker's clock is ahead of ours."""
+        self._paused_until = 0.0
+        """The broker asked this caller to send nothing before this time (monotonic)."""
 
-    def call(self, method: str, target: str, body: Optional[Dict[str, Any]] = None, deadline: float = 9.0) -> Any:
-        """The JSON of a good answer; raises BrokerError. ``deadline`` in seconds, for all attempts together, but each
-        read of an answer that has begun may take what is left of it. Every call of the
-        broker may be repeated, so one that was not answered is tried once more."""
-        until = self._monotonic() + deadline
-        self._wait_for_leave(until)
-        corrected, again = False, True
+    def call(self, method: str, target: str, body: dict[str, Any] | None, timeout_seconds: float) -> Any:
+        """The JSON of a successful answer. Raises BrokerError.
+
+        ``timeout_seconds`` is for all attempts together. The transport applies what is left of it to each read, so an
+        answer that arrives slowly may take longer. A call that failed with 503 or without an answer is tried once more:
+        every call of the broker can be repeated.
+        """
+        deadline = self._monotonic() + timeout_seconds
+        self._wait_while_rate_limited(deadline)
+        clock_corrected, may_retry = False, True
         while True:
             try:
-                return self._attempt(method, target, body, max(0.1, until - self._monotonic()))
+                return self._attempt(method, target, body, max(0.1, deadline - self._monotonic()))
             except _WrongClock as wrong:
-                if corrected:
+                if clock_corrected:
                     raise ClockSkew(status=401) from None
-                corrected = True
+                clock_corrected = True
                 with self._lock:
-                    self._offset = wrong.broker_time - self._clock()
+                    self._clock_offset = wrong.broker_time - self._clock()
             except Unavailable as failure:
                 if isinstance(failure, RateLimited):
                     with self._lock:
-                        self._not_before = self._monotonic() + (failure.retry_after or 1)
+                        self._paused_until = self._monotonic() + (failure.retry_after or 1)
                 pause = failure.retry_after or 0.0
-                if not again or pause > LONGEST_PAUSE or self._monotonic() + pause >= until:
+                if not may_retry or pause > MAX_PAUSE_SECONDS or self._monotonic() + pause >= deadline:
                     raise
-                again = False
+                may_retry = False
                 self._sleep(pause)
 
-    def _wait_for_leave(self, until: float) -> None:
-        pause = self._not_before - self._monotonic()
+    def _wait_while_rate_limited(self, deadline: float) -> None:
+        pause = self._paused_until - self._monotonic()
         if pause <= 0:
             return
-        if pause > LONGEST_PAUSE or self._monotonic() + pause >= until:
+        if pause > MAX_PAUSE_SECONDS or self._monotonic() + pause >= deadline:
             raise RateLimited({"code": "rate_limited", "retry_after": pause}, 429)
         self._sleep(pause)
 
-    def _attempt(self, method: str, target: str, body: Optional[Dict[str, Any]], timeout: float) -> Any:
-        content = () if body is None else (("content-type", "application/json"),)
+    def _attempt(self, method: str, target: str, body: dict[str, Any] | None, timeout_seconds: float) -> Any:
+        content_type = () if body is None else (("content-type", "application/json"),)
         request = Request(
-            method, self._address, self._authority, self._scheme, check_target(target),
-            (("accept", "application/json"), *content), None if body is None else json.dumps(body).encode(),
+            method,
+            self._address,
+            self._authority,
+            self._scheme,
+            check_target(target),
+            (("accept", "application/json"), *content_type),
+            None if body is None else json.dumps(body).encode(),
         )
-        signed = sign_request(request, self._key, self._clock() + self._offset)
+        signed = sign_request(request, self._key, self._clock() + self._clock_offset)
         try:
-            response = self._transport.send(signed, timeout)
-        except NoAnswer as failure:
+            response = self._transport.send(signed, timeout_seconds)
+        except TransportError as failure:
             raise BrokerUnreachable({"detail": str(failure)}) from None
-        self._believe(response, signed)
+        self._verify(response, signed)
         return _read(response)
 
-    def _believe(self, response: Response, request: Request) -> None:
+    def _verify(self, response: Response, request: Request) -> None:
         if self._response_key is None:
             self._check_clock_unverified(response)
             return
-        verdict = verify_response(response, request, self._response_key, self._clock() + self._offset)
-        if isinstance(verdict, Refused):
-            if verdict.created is not None:
-                raise _WrongClock(verdict.created)
-            raise _unproven(response, verdict.why)
-        if response.status == 401 and _problem(response).get("code") == "clock_skew":
-            raise _WrongClock(verdict.created)
+        result = verify_response(response, request, self._response_key, self._clock() + self._clock_offset)
+        if isinstance(result, VerificationFailed):
+            if result.created is not None:
+                raise _WrongClock(result.created)
+            raise _verification_error(response, result.reason)
+        if response.status == 401 and _problem_of(response).get("code") == "clock_skew":
+            raise _WrongClock(result.created)
 
     def _check_clock_unverified(self, response: Response) -> None:
-        if response.status == 401 and _problem(response).get("code") == "clock_skew":
-            dates = fields_of(response.headers).get("date", [])
+        if response.status == 401 and _problem_of(response).get("code") == "clock_skew":
+            dates = headers_by_name(response.headers).get("date", [])
             if len(dates) == 1:
                 raise _WrongClock(parsedate_to_datetime(dates[0]).timestamp())
 
@@ -107,16 +136,16 @@ class _WrongClock(Exception):
         self.broker_time = broker_time
 
 
-def _unproven(response: Response, why: str) -> BrokerError:
-    """The broker signs only for callers it knows, and a proxy in front of it does not sign at all."""
-    if why == "unsigned" and response.status == 401:
+def _verification_error(response: Response, reason: str) -> BrokerError:
+    """The broker signs only for callers that it knows. A proxy in front of it does not sign at all."""
+    if reason == "unsigned" and response.status == 401:
         return InvalidSignature(status=401)
-    if why == "unsigned" and response.status in (502, 503, 504):
+    if reason == "unsigned" and response.status in (502, 503, 504):
         return BrokerUnreachable({"detail": f"a proxy answered {response.status}"}, response.status)
-    return UntrustedAnswer({"detail": why}, response.status)
+    return UntrustedAnswer({"detail": reason}, response.status)
 
 
-def _problem(response: Response) -> Dict[str, Any]:
+def _problem_of(response: Response) -> dict[str, Any]:
     try:
         body = json.loads(response.body)
     except ValueError:
@@ -127,4 +156,4 @@ def _problem(response: Response) -> Dict[str, Any]:
 def _read(response: Response) -> Any:
     if response.status < 300:
         return json.loads(response.body) if response.body else None
-    raise error_for(response.status, _problem(response))
+    raise error_for(response.status, _problem_of(response))

@@ -1,73 +1,80 @@
-"""The client: what an application asks of the broker. It holds no state but a short memory for tokens."""
+"""The client of the broker's signed API. Its only state is a cache of tokens."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import Any
 
-from .calls import Calls
+from .calls import SignedCalls
 from .errors import BrokerUnreachable, DatabaseUnavailable, NotConnected, RateLimited, ReconnectRequired
 from .keys import Ed25519Key, HmacKey, VerificationKey
-from .tokens import KEEP_FOR, Token, TokenMemory
+from .tokens import CACHE_SECONDS, Token, TokenCache
 from .transports import StandardTransport, Transport
 
 _USER_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-_SESSION_ID = re.compile(r"[0-9a-f-]{36}")
+_CONNECT_SESSION_ID = re.compile(r"[0-9a-f-]{36}")
 
 
 @dataclass(frozen=True)
 class ConnectSession:
     id: str
-    """Only the user's own session may complete it. Keep a keyed digest of it there: a session in a signed cookie is readable by its user,
-    and with the id they could complete what somebody else approved."""
+    """Store a keyed digest of it in the session of the user who began. Only that session may complete it. Do not store
+    the id: the user can read a session in a signed cookie, and could use the id to complete what another person
+    approved."""
     url: str
-    """Where to send the browser. A secret until it is used."""
+    """Where to send the browser. Secret until it is used."""
     expires_at: str
+    """RFC 3339."""
 
 
 @dataclass(frozen=True)
 class Completion:
     result: str
     """``connected`` or ``reconnected``."""
-    account: Dict[str, str]
+    account: dict[str, str]
     next: str
-    """The broker's page that tells the user."""
+    """The broker's page that shows the result to the user."""
 
 
 @dataclass(frozen=True)
 class IntegrationsPage:
-    integrations: List[Dict[str, Any]]
-    next: Optional[str]
+    integrations: list[dict[str, Any]]
+    next: str | None
+    """The ``after`` of the next page. None: this is the last page."""
     events_cursor: str
 
 
 @dataclass(frozen=True)
 class EventsPage:
-    events: List[Dict[str, Any]]
+    events: list[dict[str, Any]]
     cursor: str
     more: bool
 
 
 class Client:
-    """``url``: origin of the broker's internal listener. ``authority``: one of its INTERNAL_AUTHORITIES, where that is not the URL's host.
+    """``url``: origin of the broker's internal listener. ``authority``: one of its INTERNAL_AUTHORITIES; the default
+    is the host of ``url``.
 
-    ``response_key``: the broker's public key, needed with an ``Ed25519Key``; ``verify=False`` takes answers unproven. ``deadline``: seconds
-    that a call takes at most, all its attempts together, counted for each read of an answer. All methods raise ``BrokerError``; the client may be shared between threads.
+    ``response_key``: the broker's public key, needed with an ``Ed25519Key``. ``verify=False`` uses answers without
+    verification. ``timeout_seconds``: limit for a call with all its attempts; it counts for each read of an answer.
+    ``cache_seconds``: how long a token is handed out again, at most 60. All methods raise ``BrokerError``. Threads may
+    share a client.
     """
 
     def __init__(
         self,
         url: str,
-        key: Union[HmacKey, Ed25519Key],
+        key: HmacKey | Ed25519Key,
         *,
-        authority: Optional[str] = None,
-        response_key: Optional[VerificationKey] = None,
+        authority: str | None = None,
+        response_key: VerificationKey | None = None,
         verify: bool = True,
-        transport: Optional[Transport] = None,
-        deadline: float = 9.0,
-        keep_tokens_for: float = KEEP_FOR,
+        transport: Transport | None = None,
+        timeout_seconds: float = 9.0,
+        cache_seconds: float = CACHE_SECONDS,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -75,123 +82,157 @@ class Client:
         if response_key is None and isinstance(key, HmacKey):
             response_key = key
         if verify and response_key is None:
-            raise ValueError("answers to an Ed25519 key are verified with the broker's public key: give it as response_key")
-        self._deadline, self._monotonic = deadline, monotonic
-        self._calls = Calls(url, authority, key, response_key if verify else None, transport or StandardTransport(), clock, monotonic, sleep)
-        self._memory = TokenMemory(monotonic, min(keep_tokens_for, KEEP_FOR))
+            raise ValueError("an Ed25519 key needs response_key, the broker's public key, to verify answers")
+        self._timeout_seconds, self._monotonic = timeout_seconds, monotonic
+        self._calls = SignedCalls(
+            url,
+            authority,
+            key,
+            response_key if verify else None,
+            transport or StandardTransport(),
+            clock,
+            monotonic,
+            sleep,
+        )
+        self._cache = TokenCache(monotonic, min(cache_seconds, CACHE_SECONDS))
 
     # ---- Tokens ----
 
-    def get_token(self, user_id: str, *, min_ttl: int = 300, deadline: Optional[float] = None) -> Token:
-        """A usable token with more than ``min_ttl`` seconds left where that can be had. One that was fetched less than a minute ago is
-        handed out again; one that is still valid also when the broker cannot be reached (then ``degraded`` says so)."""
-        kept = self._memory.fresh(user_id, min_ttl)
-        if kept is not None:
-            return kept
-        limit = deadline or self._deadline
+    def get_token(self, user_id: str, *, min_ttl: int = 300, timeout_seconds: float | None = None) -> Token:
+        """A usable token, with more than ``min_ttl`` seconds left if Microsoft allows it.
+
+        A token that was fetched less than a minute ago comes from the cache. So does a token that is still valid if the
+        broker cannot be reached; ``degraded`` is set then.
+        """
+        cached = self._cache.get_fresh(user_id, min_ttl)
+        if cached is not None:
+            return cached
+        limit = timeout_seconds or self._timeout_seconds
+        target = f"{_tokens_path(user_id)}?min_ttl={min_ttl}&{_deadline_query(limit)}"
         try:
-            return self._fetch("GET", f"{_tokens(user_id)}?min_ttl={min_ttl}&{_patience(limit)}", None, user_id, limit)
+            return self._fetch("GET", target, None, user_id, limit)
         except (BrokerUnreachable, DatabaseUnavailable, RateLimited) as failure:
-            left = self._memory.still_good(user_id)
-            if left is None:
+            valid = self._cache.get_valid(user_id)
+            if valid is None:
                 raise
-            return replace(left, degraded={"reason": failure.code})
+            return replace(valid, degraded={"reason": failure.code})
 
-    def refresh(self, token: Token, *, deadline: Optional[float] = None) -> Token:
-        """After Graph's 401 for this token: one of a later generation. However many ask at once, it costs one refresh."""
-        kept = self._memory.fresh(token.user_id, 0, after=token.generation)
-        if kept is not None:
-            return kept
-        self._memory.forget(token.user_id)
-        limit = deadline or self._deadline
-        return self._fetch("POST", f"{_tokens(token.user_id)}/refresh?{_patience(limit)}", {"generation": token.generation}, token.user_id, limit)
+    def refresh(self, token: Token, *, timeout_seconds: float | None = None) -> Token:
+        """A token of a later generation. Call it after Graph answered 401 to this token.
 
-    def _fetch(self, method: str, target: str, body: Optional[Dict[str, Any]], user_id: str, deadline: float) -> Token:
-        asked_at = self._monotonic()
+        Any number of simultaneous calls cost one refresh at Microsoft.
+        """
+        cached = self._cache.get_fresh(token.user_id, 0, after=token.generation)
+        if cached is not None:
+            return cached
+        self._cache.remove(token.user_id)
+        limit = timeout_seconds or self._timeout_seconds
+        target = f"{_tokens_path(token.user_id)}/refresh?{_deadline_query(limit)}"
+        return self._fetch("POST", target, {"generation": token.generation}, token.user_id, limit)
+
+    def _fetch(
+        self, method: str, target: str, body: dict[str, Any] | None, user_id: str, timeout_seconds: float
+    ) -> Token:
+        requested_at = self._monotonic()
         try:
-            token = Token.of(self._calls.call(method, target, body, deadline))
+            token = Token.from_answer(self._calls.call(method, target, body, timeout_seconds))
         except (NotConnected, ReconnectRequired):
-            self._memory.forget(user_id)
+            self._cache.remove(user_id)
             raise
-        self._memory.keep(token, asked_at)
+        self._cache.put(token, requested_at)
         return token
 
-    # ---- Connecting ----
+    # ---- Connect ----
 
-    def begin_connect(self, user_id: str, *, intent: str = "connect", allow_account_switch: bool = False) -> ConnectSession:
-        """Begins an attempt to connect, or with ``intent="manage"`` opens the account page: send the browser to ``url``."""
+    def begin_connect(
+        self, user_id: str, *, intent: str = "connect", allow_account_switch: bool = False
+    ) -> ConnectSession:
+        """Begins an attempt to connect. With ``intent="manage"`` it opens the account page. Send the browser to
+        ``url``."""
         body = {"user_id": _user(user_id), "intent": intent, "allow_account_switch": allow_account_switch}
         answer = self._call("POST", "/connect-sessions", body)
         return ConnectSession(answer["id"], answer["url"], answer["expires_at"])
 
-    def complete(self, connect_session: str, user_id: str) -> Completion:
-        """The browser came back, and the id is one of this user's own session. A failure's ``next`` is where to send the user."""
-        answer = self._call("POST", f"{_session(connect_session)}/complete", {"user_id": _user(user_id)}, deadline=max(self._deadline, 20))
-        self._memory.forget(user_id)
+    def complete_connect(self, connect_session_id: str, user_id: str) -> Completion:
+        """Completes an attempt. Call it when the browser came back with an id that this user's own session began.
+
+        On failure, send the user to ``next`` of the exception.
+        """
+        target = f"{_connect_session_path(connect_session_id)}/complete"
+        limit = max(self._timeout_seconds, 20)
+        answer = self._call("POST", target, {"user_id": _user(user_id)}, timeout_seconds=limit)
+        self._cache.remove(user_id)
         outcome = answer["session"].get("outcome") or {}
         return Completion(outcome.get("result", "connected"), outcome.get("account") or {}, answer["next"])
 
-    def connect_session(self, connect_session: str) -> Dict[str, Any]:
-        """How an attempt went, also one that never came back."""
-        answer: Dict[str, Any] = self._call("GET", _session(connect_session))
+    def get_connect_session(self, connect_session_id: str) -> dict[str, Any]:
+        """The state of an attempt, also of one from which the browser never came back."""
+        answer: dict[str, Any] = self._call("GET", _connect_session_path(connect_session_id))
         return answer
 
-    # ---- What is connected ----
+    # ---- Integrations ----
 
-    def integration(self, user_id: str, *, deadline: Optional[float] = None) -> Optional[Dict[str, Any]]:
-        """What is connected and whether it works; None: nothing is."""
+    def get_integration(self, user_id: str, *, timeout_seconds: float | None = None) -> dict[str, Any] | None:
+        """The user's stored authorization and whether it works. None: the user is not connected."""
         try:
-            answer: Dict[str, Any] = self._call("GET", f"/integrations/{_user(user_id)}", deadline=deadline)
+            path = f"/integrations/{_user(user_id)}"
+            answer: dict[str, Any] = self._call("GET", path, timeout_seconds=timeout_seconds)
             return answer
         except NotConnected:
             return None
 
     def disconnect(self, user_id: str) -> None:
-        """Deletes what is stored, at once. Also right where nothing is."""
-        self._memory.forget(user_id)
+        """Deletes the user's tokens at once. Succeeds also if the user is not connected."""
+        self._cache.remove(user_id)
         self._call("DELETE", f"/integrations/{_user(user_id)}")
 
-    def end_browser_sessions(self, user_id: str, *, deadline: Optional[float] = None) -> None:
-        """The user has logged out."""
-        self._call("DELETE", f"/browser-sessions/{_user(user_id)}", deadline=deadline)
+    def end_browser_sessions(self, user_id: str, *, timeout_seconds: float | None = None) -> None:
+        """Ends the user's sessions on the broker's pages. Call it when the user logs out."""
+        self._call("DELETE", f"/browser-sessions/{_user(user_id)}", timeout_seconds=timeout_seconds)
 
-    def list_integrations(self, after: Optional[str] = None, limit: int = 100) -> IntegrationsPage:
+    def list_integrations(self, after: str | None = None, limit: int = 100) -> IntegrationsPage:
+        """One page of all integrations, by user id. ``after``: the ``next`` of the page before."""
         answer = self._call("GET", f"/integrations?limit={limit}" + ("" if after is None else f"&after={_user(after)}"))
         return IntegrationsPage(answer["integrations"], answer.get("next"), answer["events_cursor"])
 
-    def read_events(self, after: Optional[str] = None, limit: int = 100, wait: int = 0) -> EventsPage:
-        """One page behind the cursor; ``wait``: seconds (at most 25) for the first event to come. See ``Events`` for an iterator."""
-        target = f"/events?limit={limit}&wait={wait}" + ("" if after is None else f"&after={after}")
-        answer = self._call("GET", target, deadline=self._deadline + wait)
+    def read_events(self, after: str | None = None, limit: int = 100, wait_seconds: int = 0) -> EventsPage:
+        """One page of events after the cursor. ``wait_seconds`` (at most 25): how long to wait for the first event.
+        ``Events`` is an iterator over all pages."""
+        target = f"/events?limit={limit}&wait={wait_seconds}" + ("" if after is None else f"&after={after}")
+        answer = self._call("GET", target, timeout_seconds=self._timeout_seconds + wait_seconds)
         return EventsPage(answer["events"], answer["cursor"], answer["more"])
 
-    def import_rows(self, rows: Sequence[Dict[str, Any]], *, dry_run: bool = False) -> List[Dict[str, Any]]:
-        """Hands up to 500 rows over, one result for each. May be repeated: what is stored already is left."""
-        answer = self._call("POST", "/integrations/import", {"rows": list(rows), "dry_run": dry_run}, deadline=max(self._deadline, 60))
-        results: List[Dict[str, Any]] = answer["results"]
+    def import_rows(self, rows: Sequence[dict[str, Any]], *, dry_run: bool = False) -> list[dict[str, Any]]:
+        """Imports up to 500 rows, and returns one result for each. Repeating it changes nothing."""
+        body = {"rows": list(rows), "dry_run": dry_run}
+        limit = max(self._timeout_seconds, 60)
+        answer = self._call("POST", "/integrations/import", body, timeout_seconds=limit)
+        results: list[dict[str, Any]] = answer["results"]
         return results
 
-    def _call(self, method: str, target: str, body: Optional[Dict[str, Any]] = None, deadline: Optional[float] = None) -> Any:
-        return self._calls.call(method, target, body, deadline or self._deadline)
+    def _call(
+        self, method: str, target: str, body: dict[str, Any] | None = None, timeout_seconds: float | None = None
+    ) -> Any:
+        return self._calls.call(method, target, body, timeout_seconds or self._timeout_seconds)
 
 
 def _user(user_id: str) -> str:
-    # A path segment of dots alone would be folded away by HTTP libraries and proxies.
+    # HTTP libraries and proxies remove a path segment that consists of dots.
     if not _USER_ID.fullmatch(user_id) or user_id in (".", ".."):
-        raise ValueError("a user id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
+        raise ValueError("a user id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and is not . or ..")
     return user_id
 
 
-def _session(connect_session: str) -> str:
-    if not _SESSION_ID.fullmatch(connect_session):
+def _connect_session_path(connect_session_id: str) -> str:
+    if not _CONNECT_SESSION_ID.fullmatch(connect_session_id):
         raise ValueError("this is not the id of a connect session")
-    return f"/connect-sessions/{connect_session}"
+    return f"/connect-sessions/{connect_session_id}"
 
 
-def _tokens(user_id: str) -> str:
+def _tokens_path(user_id: str) -> str:
     return f"/tokens/{_user(user_id)}"
 
 
-def _patience(deadline: float) -> str:
-    """What the broker may take, so that its answer is back within the deadline (s)."""
-    return f"deadline_ms={int(min(max(deadline - 1, 0.1), 30) * 1000)}"
+def _deadline_query(timeout_seconds: float) -> str:
+    """How long the broker may take, so that its answer arrives in time."""
+    return f"deadline_ms={int(min(max(timeout_seconds - 1, 0.1), 30) * 1000)}"

@@ -1,38 +1,48 @@
-"""One exception class for each of the broker's failure codes; a code that is not known is treated by its status.
+"""One exception class for each failure code of the broker. A code that this version does not know gets the class of its
+status.
 
-Messages hold codes and advice from closed lists, never a token.
+Messages contain codes and advice from closed lists, never a token.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Type
+from typing import Any
 
 
 class BrokerError(Exception):
-    """The broker said no, or could not be asked. ``advice`` is one sentence in plain words about what to do."""
+    """The broker refused the call, or could not be reached. ``advice`` says in one sentence what to do.
 
-    code_of_class = "unknown"
-    advice_of_class = "Treat it by its status."
+    Can be pickled and copied, so it passes between processes (Celery, ``ProcessPoolExecutor``).
+    """
 
-    def __init__(self, problem: Optional[Dict[str, Any]] = None, status: int = 0) -> None:
-        problem = problem or {}
+    default_code = "unknown"
+    default_advice = "Handle this failure by its HTTP status."
+
+    def __init__(self, problem: dict[str, Any] | None = None, status: int = 0) -> None:
+        """``problem``: the members of the problem document (RFC 9457). ``status``: HTTP status; 0: there was no
+        answer."""
+        self._problem = dict(problem or {})
         self.status: int = status
-        self.code: str = str(problem.get("code", type(self).code_of_class))
-        self.reason: Optional[str] = problem.get("reason")
-        """Why, from the broker's closed list."""
-        self.who_acts: Optional[str] = problem.get("who_acts")
-        """``user``, ``tenant_admin``, ``ops`` or ``nobody``: it heals by itself."""
-        self.advice: str = problem.get("advice") or type(self).advice_of_class
-        self.retry_after: Optional[float] = problem.get("retry_after")
-        """Seconds after which trying again makes sense."""
-        self.request_id: Optional[str] = problem.get("request_id")
-        """By it, ops find the reason in the broker's log."""
-        self.microsoft: Dict[str, Any] = problem.get("microsoft") or {}
-        self.invalid: List[Dict[str, str]] = problem.get("invalid") or []
-        self.next: Optional[str] = problem.get("next")
-        """Completion only: the broker's page to send the user to."""
-        self.detail: Optional[str] = problem.get("detail")
+        self.code: str = str(self._problem.get("code", type(self).default_code))
+        self.reason: str | None = self._problem.get("reason")
+        """Why, from the broker's closed list of reasons."""
+        self.who_acts: str | None = self._problem.get("who_acts")
+        """Who can solve it: ``user``, ``tenant_admin``, ``ops``, or ``nobody`` if the broker recovers without help."""
+        self.advice: str = self._problem.get("advice") or type(self).default_advice
+        self.retry_after: float | None = self._problem.get("retry_after")
+        """Seconds to wait before a retry makes sense."""
+        self.request_id: str | None = self._problem.get("request_id")
+        """Identifies the request in the broker's log."""
+        self.microsoft: dict[str, Any] = self._problem.get("microsoft") or {}
+        self.invalid: list[dict[str, str]] = self._problem.get("invalid") or []
+        self.next: str | None = self._problem.get("next")
+        """Only for ``complete_connect``: the broker's page to send the user to."""
+        self.detail: str | None = self._problem.get("detail")
         super().__init__(self.code, self.advice)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default would call the class with `args`, which are a code and an advice.
+        return type(self), (self._problem, self.status)
 
     def __str__(self) -> str:
         reason = f", {self.reason}" if self.reason else ""
@@ -58,7 +68,7 @@ class Gone(BrokerError):
 
 
 class Unavailable(BrokerError):
-    """503, or the broker could not be reached: it may work after ``retry_after`` seconds."""
+    """503, or the broker could not be reached. A retry after ``retry_after`` seconds may work."""
 
 
 class ServerError(BrokerError):
@@ -66,118 +76,141 @@ class ServerError(BrokerError):
 
 
 class InvalidSignature(Unauthenticated):
-    code_of_class = "invalid_signature"
-    advice_of_class = "Check key id, secret, authority and clock; the broker's log says which."
+    default_code = "invalid_signature"
+    default_advice = "Check key id, secret, authority and clock. The broker's log names the exact cause."
 
 
 class ClockSkew(Unauthenticated):
-    code_of_class = "clock_skew"
-    advice_of_class = "This machine's clock is off and could not be corrected by the broker's."
+    default_code = "clock_skew"
+    default_advice = "This machine's clock is wrong, and the broker's clock could not correct it."
 
 
 class CallerForbidden(BrokerError):
-    code_of_class = "caller_forbidden"
-    advice_of_class = "Ops must give this caller the permission in the broker's callers file."
+    default_code = "caller_forbidden"
+    default_advice = "Give this caller the permission in the broker's callers file."
 
 
 class NotConnected(Missing):
-    code_of_class = "not_connected"
-    advice_of_class = "Send the user through connect."
+    default_code = "not_connected"
+    default_advice = "Send the user through connect."
 
 
 class NotFound(Missing):
-    code_of_class = "not_found"
-    advice_of_class = "There is no such route, or no such connect session of this caller."
+    default_code = "not_found"
+    default_advice = "This route does not exist, or this caller has no such connect session."
 
 
 class ReconnectRequired(Conflict):
-    code_of_class = "reconnect_required"
-    advice_of_class = "Where the user acts, send them through connect; else show the advice."
+    default_code = "reconnect_required"
+    default_advice = "If the user acts, send them through connect; otherwise show the advice."
 
 
 class ConnectRefused(Conflict):
-    code_of_class = "connect_refused"
-    advice_of_class = "Send the user to `next`: the page says what happened and what to do."
+    default_code = "connect_refused"
+    default_advice = "Send the user to `next`. That page says what happened and what to do."
 
 
 class AccountMismatch(Conflict):
-    code_of_class = "account_mismatch"
-    advice_of_class = "Another Microsoft account is connected: send the user to `next`, or begin with allow_account_switch."
+    default_code = "account_mismatch"
+    default_advice = "Another Microsoft account is connected. Send the user to `next`, or use allow_account_switch."
 
 
 class ConnectSessionExpired(Gone):
-    code_of_class = "connect_session_expired"
-    advice_of_class = "Begin a new connect session."
+    default_code = "connect_session_expired"
+    default_advice = "Begin a new connect session."
 
 
 class CursorExpired(Gone):
-    code_of_class = "cursor_expired"
-    advice_of_class = "List all integrations, then read events from the list's cursor."
+    default_code = "cursor_expired"
+    default_advice = "List all integrations, then read events from the cursor of that list."
 
 
 class InvalidRequest(BrokerError):
-    code_of_class = "invalid_request"
-    advice_of_class = "See `invalid`; do not repeat it unchanged."
+    default_code = "invalid_request"
+    default_advice = "Read `invalid`. Do not repeat the request unchanged."
 
 
 class RateLimited(Unavailable):
-    code_of_class = "rate_limited"
-    advice_of_class = "Wait retry_after seconds."
+    default_code = "rate_limited"
+    default_advice = "Too many requests. Try again after `retry_after` seconds."
 
 
 class MicrosoftUnavailable(Unavailable):
-    code_of_class = "microsoft_unavailable"
-    advice_of_class = "Try again later; the user need not do anything."
+    default_code = "microsoft_unavailable"
+    default_advice = "Microsoft does not answer. Try again later. The user does not need to do anything."
 
 
 class BrokerMisconfigured(Unavailable):
-    code_of_class = "broker_misconfigured"
-    advice_of_class = "Ops must act; the user cannot."
+    default_code = "broker_misconfigured"
+    default_advice = "The broker's configuration must be corrected by its operators. The user cannot help."
 
 
 class DatabaseUnavailable(Unavailable):
-    code_of_class = "database_unavailable"
-    advice_of_class = "Try again later."
+    default_code = "database_unavailable"
+    default_advice = "The broker's database does not answer. Try again later."
 
 
 class TokenUnreadable(ServerError):
-    code_of_class = "token_unreadable"
-    advice_of_class = "Ops must act: a sealing key is missing. The user need not reconnect."
+    default_code = "token_unreadable"
+    default_advice = (
+        "A sealing key is missing at the broker; its operators must act. The user does not need to reconnect."
+    )
 
 
 class InternalError(ServerError):
-    code_of_class = "internal_error"
-    advice_of_class = "Ops find the reason in the broker's log by request_id."
+    default_code = "internal_error"
+    default_advice = "An error in the broker. Search its log for the request id."
 
 
 class BrokerUnreachable(Unavailable):
-    """No answer, or one of a proxy in front of the broker. ``detail`` says which."""
+    """There was no answer, or a proxy in front of the broker answered. ``detail`` says which."""
 
-    code_of_class = "broker_unreachable"
-    advice_of_class = "The token broker does not answer. Try again later."
+    default_code = "broker_unreachable"
+    default_advice = "The token broker does not answer. Try again later."
 
 
 class UntrustedAnswer(BrokerError):
-    """What came as an answer was not signed by the broker for this very request. It was not used."""
+    """The broker did not sign this answer for this request. The answer was not used."""
 
-    code_of_class = "untrusted_answer"
-    advice_of_class = "A proxy or cache may have mixed up answers, or the response key is wrong. Ops must look."
+    default_code = "untrusted_answer"
+    default_advice = "A proxy or cache may mix up answers, or the response key is wrong. An operator must look at it."
 
 
-BY_CODE: Dict[str, Type[BrokerError]] = {
-    cls.code_of_class: cls
+BY_CODE: dict[str, type[BrokerError]] = {
+    cls.default_code: cls
     for cls in (
-        InvalidSignature, ClockSkew, CallerForbidden, NotConnected, NotFound, ReconnectRequired, ConnectRefused, AccountMismatch,
-        ConnectSessionExpired, CursorExpired, InvalidRequest, RateLimited, MicrosoftUnavailable, BrokerMisconfigured,
-        DatabaseUnavailable, TokenUnreadable, InternalError,
+        InvalidSignature,
+        ClockSkew,
+        CallerForbidden,
+        NotConnected,
+        NotFound,
+        ReconnectRequired,
+        ConnectRefused,
+        AccountMismatch,
+        ConnectSessionExpired,
+        CursorExpired,
+        InvalidRequest,
+        RateLimited,
+        MicrosoftUnavailable,
+        BrokerMisconfigured,
+        DatabaseUnavailable,
+        TokenUnreadable,
+        InternalError,
     )
 }
-BY_STATUS: Dict[int, Type[BrokerError]] = {
-    401: Unauthenticated, 403: CallerForbidden, 404: Missing, 409: Conflict, 410: Gone, 422: InvalidRequest, 429: RateLimited, 503: Unavailable,
+BY_STATUS: dict[int, type[BrokerError]] = {
+    401: Unauthenticated,
+    403: CallerForbidden,
+    404: Missing,
+    409: Conflict,
+    410: Gone,
+    422: InvalidRequest,
+    429: RateLimited,
+    503: Unavailable,
 }
 
 
-def error_for(status: int, problem: Dict[str, Any]) -> BrokerError:
+def error_for(status: int, problem: dict[str, Any]) -> BrokerError:
     """The exception for a problem document (RFC 9457)."""
-    cls = BY_CODE.get(str(problem.get("code"))) or BY_STATUS.get(status) or (ServerError if status >= 500 else BrokerError)
-    return cls(problem, status)
+    cls = BY_CODE.get(str(problem.get("code"))) or BY_STATUS.get(status)
+    return (cls or (ServerError if status >= 500 else BrokerError))(problem, status)

@@ -1,12 +1,13 @@
-"""Events as an endless iterator that remembers how far it came. Delivered at least once: an event may come again after a crash, none is
-left out."""
+"""Events as an endless iterator that stores its position. Each event is delivered at least once: it may come again
+after a crash, and none is lost."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Protocol, Union
+from typing import Any, Protocol
 
 from .client import Client
 from .errors import CursorExpired, Unavailable
@@ -18,33 +19,35 @@ class Event:
     at: str
     user_id: str
     type: str
-    """``connected``, ``reconnected``, ``recovered``, ``reconnect_required``, ``disconnected``, ``imported``; more may come."""
-    reason: Optional[str] = None
-    generation: Optional[int] = None
-    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """``connected``, ``reconnected``, ``recovered``, ``reconnect_required``, ``disconnected`` or ``imported``. A later
+    broker may send other types."""
+    reason: str | None = None
+    generation: int | None = None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """All members of the event as the broker sent them."""
 
 
 @dataclass(frozen=True)
 class Resync:
-    """Comes first, and when too much was missed: everything that is connected. Users it does not name have nothing connected.
-    ``integrations`` may be gone through as often as wanted: each time it asks the broker anew."""
+    """All integrations. It comes first, and again if the cursor has expired. Users that it does not contain are not
+    connected. Each iteration over ``integrations`` lists them from the broker again."""
 
-    integrations: Iterable[Dict[str, Any]]
+    integrations: Iterable[dict[str, Any]]
 
 
 class CursorStore(Protocol):
-    def load(self) -> Optional[str]: ...
+    def load(self) -> str | None: ...
 
     def save(self, cursor: str) -> None: ...
 
 
 class FileCursor:
-    """A cursor in a file that is replaced as a whole: a crash leaves the old one or the new one."""
+    """A cursor in a file. The file is replaced as a whole, so a crash leaves either the old or the new cursor."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def load(self) -> Optional[str]:
+    def load(self) -> str | None:
         try:
             with open(self._path, encoding="ascii") as file:
                 return file.read().strip() or None
@@ -60,50 +63,65 @@ class FileCursor:
 
 
 class Events:
-    """``for event in Events(client, store)``: the cursor is saved when the loop asks for what comes after a page, so what was not dealt
-    with comes again. ``wait``: seconds of long polling; 0 ends the iteration when there is nothing left."""
+    """``for event in Events(client, store)``. The cursor is saved when the loop asks for the first event after a
+    page, so events of an unfinished page come again.
 
-    def __init__(self, client: Client, store: CursorStore, *, wait: int = 25, limit: int = 100, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._client, self._store, self._wait, self._limit, self._sleep = client, store, wait, limit, sleep
+    ``wait_seconds``: how long one request waits for an event (long polling). With 0 the iteration ends when no event is
+    left.
+    """
 
-    def __iter__(self) -> Iterator[Union[Event, Resync]]:
+    def __init__(
+        self,
+        client: Client,
+        store: CursorStore,
+        *,
+        wait_seconds: int = 25,
+        limit: int = 100,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client, self._store, self._limit, self._sleep = client, store, limit, sleep
+        self._wait_seconds = wait_seconds
+
+    def __iter__(self) -> Iterator[Event | Resync]:
         cursor = self._store.load()
         pause = 1.0
         while True:
             try:
                 if cursor is None:
                     first = self._client.list_integrations(limit=self._limit)
-                    yield Resync(_Integrations(self._client, self._limit))
+                    yield Resync(_AllIntegrations(self._client, self._limit))
                     cursor = first.events_cursor
                     self._store.save(cursor)
-                page = self._client.read_events(cursor, self._limit, self._wait)
+                page = self._client.read_events(cursor, self._limit, self._wait_seconds)
                 pause = 1.0
             except CursorExpired:
                 cursor = None
                 continue
             except Unavailable as failure:
-                if self._wait == 0:
+                if self._wait_seconds == 0:
                     raise
                 self._sleep(max(failure.retry_after or 0.0, pause))
                 pause = min(pause * 2, 60.0)
                 continue
             for raw in page.events:
-                yield Event(raw["id"], raw["at"], raw["user_id"], raw["type"], raw.get("reason"), raw.get("generation"), raw)
+                yield Event(
+                    raw["id"], raw["at"], raw["user_id"], raw["type"], raw.get("reason"), raw.get("generation"), raw
+                )
             if page.cursor != cursor:
                 cursor = page.cursor
                 self._store.save(cursor)
-            if self._wait == 0 and not page.more:
+            if self._wait_seconds == 0 and not page.more:
                 return
 
 
-class _Integrations:
-    """Everything that is connected, listed anew by each that goes through it: several receivers may."""
+class _AllIntegrations:
+    """Lists all integrations again for each iteration, because several receivers may iterate."""
 
     def __init__(self, client: Client, limit: int) -> None:
         self._client, self._limit = client, limit
 
-    def __iter__(self) -> Iterator[Dict[str, Any]]:
-        after: Optional[str] = None
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        after: str | None = None
         while True:
             page = self._client.list_integrations(after, self._limit)
             yield from page.integrations

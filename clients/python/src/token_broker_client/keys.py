@@ -1,4 +1,4 @@
-"""Key material of the profile ``token-broker/1`` (RFC 9421 3.3.3 and 3.3.6). A key's repr shows its id alone."""
+"""Keys of the profile ``token-broker/1`` (RFC 9421 sections 3.3.3 and 3.3.6). The repr of a key shows only its id."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def _key_id(value: str) -> str:
     return value
 
 
-def _bytes(text: str, what: str) -> bytes:
-    """Canonical base64url without padding. The error does not contain the text."""
+def _decode(text: str, what: str) -> bytes:
+    """Decodes canonical base64url without padding. The error does not contain the text."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
         raw = b""
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != text.encode("utf-8", "replace"):
-        raise ValueError(f"the {what} is not base64url as `token-broker keygen` prints it") from None
+        raise ValueError(f"the {what} is not in the form that `token-broker keygen` prints (base64url)") from None
     return raw
 
 
 class HmacKey:
-    """A secret that only this caller and the broker know; signs requests and verifies answers."""
+    """A secret that only this caller and the broker know. It signs requests and verifies answers."""
 
     def __init__(self, key_id: str, secret: str) -> None:
         self.key_id = _key_id(key_id)
-        self._secret = _bytes(secret, "secret")
+        self._secret = _decode(secret, "secret")
         if len(self._secret) < 32:
             raise ValueError("the secret is shorter than 32 bytes")
 
@@ -63,13 +63,13 @@ class HmacKey:
 
 
 class Ed25519Key:
-    """This caller's private key. The broker's answers are verified with an ``Ed25519PublicKey``. Needs ``cryptography``."""
+    """This caller's private key. An ``Ed25519PublicKey`` verifies the answers. Needs ``cryptography``."""
 
     def __init__(self, key_id: str, private_key: str) -> None:
         from cryptography.hazmat.primitives.asymmetric import ed25519
 
         self.key_id = _key_id(key_id)
-        seed = _bytes(private_key, "private key")
+        seed = _decode(private_key, "private key")
         if len(seed) != 32:
             raise ValueError("the private key is not a 32-byte seed")
         self._key: Any = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
@@ -82,13 +82,13 @@ class Ed25519Key:
 
 
 class Ed25519PublicKey:
-    """The broker's public key: answers to Ed25519 callers are signed with it. Needs ``cryptography``."""
+    """The broker's public key. It verifies the answers to Ed25519 callers. Needs ``cryptography``."""
 
     def __init__(self, key_id: str, public_key: str) -> None:
         from cryptography.hazmat.primitives.asymmetric import ed25519
 
         self.key_id = _key_id(key_id)
-        self._key: Any = ed25519.Ed25519PublicKey.from_public_bytes(_bytes(public_key, "public key"))
+        self._key: Any = ed25519.Ed25519PublicKey.from_public_bytes(_decode(public_key, "public key"))
 
     def verify(self, base: bytes, signature: bytes) -> bool:
         from cryptography.exceptions import InvalidSignature

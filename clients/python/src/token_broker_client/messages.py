@@ -1,4 +1,5 @@
-"""Requests and answers as plain data, their components and the signature base (RFC 9421 2), and Content-Digest (RFC 9530)."""
+"""Requests and answers as plain data, their components and the signature base (RFC 9421 section 2), and Content-Digest
+(RFC 9530)."""
 
 from __future__ import annotations
 
@@ -6,12 +7,12 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
 
-Headers = Sequence[Tuple[str, str]]
-Line = Tuple[str, str]
-"""One line of the base: the component identifier as text, and its value."""
+Headers = Sequence[tuple[str, str]]
+Line = tuple[str, str]
+"""One line of the signature base: the component identifier as text, and its value."""
 
 _URL = re.compile(r"(https?)://([^/?#@\s]+)(/[^#\s]*)?", re.IGNORECASE)
 _TARGET = re.compile(r"/[\x21\x22\x24-\x7e]*")
@@ -19,7 +20,7 @@ _TARGET = re.compile(r"/[\x21\x22\x24-\x7e]*")
 
 @dataclass(frozen=True)
 class Request:
-    """One attempt, exactly as it is sent. ``address`` is where to connect; ``authority`` is what is signed and sent as Host."""
+    """One attempt, exactly as it is sent. ``address``: where to connect. ``authority``: the signed value of Host."""
 
     method: str
     address: str
@@ -27,8 +28,8 @@ class Request:
     authority: str
     scheme: str
     target: str
-    headers: Tuple[Tuple[str, str], ...] = ()
-    body: Optional[bytes] = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
 
     @property
     def url(self) -> str:
@@ -37,15 +38,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """``headers`` as received: one pair for each field line."""
+    """``headers``: one pair for each field line, as received."""
 
     status: int
     headers: Headers
     body: bytes
 
 
-def split_origin(url: str) -> Tuple[str, str]:
-    """Scheme and host of an origin. The URL is cut, not parsed: what is signed is what is sent."""
+def split_origin(url: str) -> tuple[str, str]:
+    """Scheme and host of an origin. The text is split and not normalized, so that the signed value equals the sent
+    value."""
     match = _URL.fullmatch(url.rstrip("/"))
     if match is None or match.group(3):
         raise ValueError("expected an origin like https://token-broker.megdocs.svc:8081")
@@ -53,7 +55,7 @@ def split_origin(url: str) -> Tuple[str, str]:
 
 
 def normalize_authority(host: str, scheme: str) -> str:
-    """Lower case, without the scheme's default port (RFC 9421 2.2.3)."""
+    """Lower case, without the scheme's default port (RFC 9421 section 2.2.3)."""
     lower = host.lower()
     port = ":443" if scheme == "https" else ":80"
     return lower[: -len(port)] if lower.endswith(port) else lower
@@ -65,16 +67,17 @@ def check_target(target: str) -> str:
     return target
 
 
-def fields_of(headers: Headers) -> Dict[str, List[str]]:
-    """Field lines by lower-case name, without the optional white space around them."""
-    fields: Dict[str, List[str]] = {}
+def headers_by_name(headers: Headers) -> dict[str, list[str]]:
+    """Field lines by lower-case name, without surrounding white space."""
+    fields: dict[str, list[str]] = {}
     for name, value in headers:
         fields.setdefault(name.lower(), []).append(value.strip(" \t"))
     return fields
 
 
-def request_component(request: Request, fields: Dict[str, List[str]], name: str) -> Optional[str]:
-    """Value of a request's component; None when there is none. A name with ``@`` is never looked up as a field (7.5.1)."""
+def request_component(request: Request, fields: dict[str, list[str]], name: str) -> str | None:
+    """Value of a component of a request. None: the request has no such component. A name that begins with ``@`` is
+    never looked up as a header field (RFC 9421 section 7.5.1)."""
     path, mark, query = request.target.partition("?")
     if name == "@method":
         return request.method
@@ -92,8 +95,10 @@ def request_component(request: Request, fields: Dict[str, List[str]], name: str)
 
 
 def signature_base(lines: Sequence[Line], params: str) -> bytes:
-    """RFC 9421 2.5: LF between lines, none at the end."""
-    return ("".join(f"{identifier}: {value}\n" for identifier, value in lines) + f'"@signature-params": {params}').encode("latin-1")
+    """RFC 9421 section 2.5: LF between lines, none at the end."""
+    return (
+        "".join(f"{identifier}: {value}\n" for identifier, value in lines) + f'"@signature-params": {params}'
+    ).encode("latin-1")
 
 
 def byte_sequence(value: bytes) -> str:
@@ -105,11 +110,18 @@ def content_digest(body: bytes) -> str:
 
 
 def digest_matches(lines: Sequence[str], body: bytes) -> bool:
-    """One line, at least one sha-256 or sha-512, and each of them right (RFC 9530 5)."""
+    """Whether there is one line with at least one sha-256 or sha-512, and each of them is right (RFC 9530 section
+    5)."""
     from .structured_fields import byte_members
 
     members = byte_members(lines[0]) if len(lines) == 1 and len(lines[0]) <= 1024 else None
     if members is None:
         return False
-    known = [(members[name], algorithm) for name, algorithm in (("sha-256", "sha256"), ("sha-512", "sha512")) if name in members]
-    return bool(known) and all(hmac.compare_digest(digest, hashlib.new(algorithm, body).digest()) for digest, algorithm in known)
+    known = [
+        (members[name], algorithm)
+        for name, algorithm in (("sha-256", "sha256"), ("sha-512", "sha512"))
+        if name in members
+    ]
+    return bool(known) and all(
+        hmac.compare_digest(digest, hashlib.new(algorithm, body).digest()) for digest, algorithm in known
+    )

@@ -1,5 +1,5 @@
-"""Structured fields (RFC 9651), only as much as the profile needs, and only in canonical form: one space between items, no
-escapes, no decimals, no optional white space. So no two texts mean the same thing (RFC 9421 7.5.3)."""
+"""The part of structured fields (RFC 9651) that the profile needs, in canonical form only: one space between items, no
+escapes, no decimals, no optional white space. So two different texts never mean the same (RFC 9421 section 7.5.3)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple, Union
 
-Bare = Union[str, int, bool]
+BareItem = str | int | bool
 
 _KEY = re.compile(r"[a-z*][a-z0-9_.*-]*")
 _STRING = re.compile(r'"([\x20\x21\x23-\x5b\x5d-\x7e]*)"')
@@ -20,7 +19,7 @@ _BYTES = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):")
 @dataclass(frozen=True)
 class Component:
     name: str
-    parameters: Dict[str, Bare]
+    parameters: dict[str, BareItem]
     text: str
 
 
@@ -29,17 +28,17 @@ class SignatureInput:
     label: str
     value: str
     """The member's raw text after ``label=``."""
-    components: List[Component]
-    parameters: Dict[str, Bare]
+    components: list[Component]
+    parameters: dict[str, BareItem]
 
 
-def signature_input(text: str) -> Optional[SignatureInput]:
-    """A whole Signature-Input field with exactly one member; None when it is anything else."""
+def signature_input(text: str) -> SignatureInput | None:
+    """Parses a Signature-Input field with exactly one member. None: it is anything else."""
     key = _KEY.match(text)
     if key is None or not text.startswith("=(", key.end()):
         return None
     at = key.end() + 2
-    components: List[Component] = []
+    components: list[Component] = []
     while not text.startswith(")", at):
         if components:
             if not text.startswith(" ", at):
@@ -59,14 +58,14 @@ def signature_input(text: str) -> Optional[SignatureInput]:
     return SignatureInput(key.group(), text[key.end() + 1 :], components, scanned[0])
 
 
-def _parameters(text: str, at: int) -> Optional[Tuple[Dict[str, Bare], int]]:
-    found: Dict[str, Bare] = {}
+def _parameters(text: str, at: int) -> tuple[dict[str, BareItem], int] | None:
+    found: dict[str, BareItem] = {}
     while text.startswith(";", at):
         key = _KEY.match(text, at + 1)
         if key is None or key.group() in found:
             return None
         at = key.end()
-        value: Bare = True
+        value: BareItem = True
         if text.startswith("=", at):
             string, integer = _STRING.match(text, at + 1), _INTEGER.match(text, at + 1)
             if string is not None:
@@ -79,8 +78,8 @@ def _parameters(text: str, at: int) -> Optional[Tuple[Dict[str, Bare], int]]:
     return found, at
 
 
-def byte_member(text: str) -> Optional[Tuple[str, bytes]]:
-    """``label=:base64:``, canonical base64 only."""
+def byte_member(text: str) -> tuple[str, bytes] | None:
+    """Parses ``label=:base64:``. None: malformed, or the base64 is not canonical."""
     match = _BYTES.fullmatch(text)
     if match is None:
         return None
@@ -91,9 +90,9 @@ def byte_member(text: str) -> Optional[Tuple[str, bytes]]:
     return (match.group(1), raw) if base64.b64encode(raw).decode() == match.group(2) else None
 
 
-def byte_members(text: str) -> Optional[Dict[str, bytes]]:
-    """A dictionary of byte sequences; None when malformed or a key repeats."""
-    members: Dict[str, bytes] = {}
+def byte_members(text: str) -> dict[str, bytes] | None:
+    """Parses a dictionary of byte sequences. None: malformed, or a key is repeated."""
+    members: dict[str, bytes] = {}
     for part in text.split(", "):
         member = byte_member(part)
         if member is None or member[0] in members:

@@ -1,9 +1,10 @@
-"""A broker for an application's own tests: in memory, no network. It verifies nothing and signs its answers as the real one does.
+"""A fake broker for the tests of an application. It runs in memory, needs no network, verifies nothing, and signs its
+answers as the real broker does.
 
-    broker = FakeBroker()
-    broker.connect("42")
-    client = broker.client()
-    client.get_token("42").access_token
+broker = FakeBroker()
+broker.connect("42")
+client = broker.client()
+client.get_token("42").access_token
 """
 
 from __future__ import annotations
@@ -11,33 +12,53 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from typing import Any, Dict, List, Optional
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from .client import Client
 from .keys import HmacKey
-from .messages import Line, Request, Response, byte_sequence, content_digest, fields_of, request_component, signature_base
+from .messages import (
+    Line,
+    Request,
+    Response,
+    byte_sequence,
+    content_digest,
+    headers_by_name,
+    request_component,
+    signature_base,
+)
 from .signing import RESPONSE_TAG
 from .structured_fields import signature_input
-from .transports import NoAnswer
+from .transports import TransportError
 
-_ACCOUNT = {"tenant_id": "9d2f1a44-58c6-4a0b-8f3a-6b1c2d3e4f50", "object_id": "0b6f7c1e-3a5d-4e9b-9c8a-7d6e5f4a3b2c", "username": "jane@contoso.com"}
+_ACCOUNT = {
+    "tenant_id": "9d2f1a44-58c6-4a0b-8f3a-6b1c2d3e4f50",
+    "object_id": "0b6f7c1e-3a5d-4e9b-9c8a-7d6e5f4a3b2c",
+    "username": "jane@contoso.com",
+}
 _SCOPE = "Files.ReadWrite.All User.Read"
-_STATUS = {"not_connected": 404, "not_found": 404, "reconnect_required": 409, "connect_refused": 409, "connect_session_expired": 410}
+_STATUS = {
+    "not_connected": 404,
+    "not_found": 404,
+    "reconnect_required": 409,
+    "connect_refused": 409,
+    "connect_session_expired": 410,
+}
 
 
 class FakeBroker:
-    """``connect``, ``require_reconnect``, ``disconnect``, ``fail`` and ``stop`` set the scene; ``requests`` are the calls that came."""
+    """``connect``, ``require_reconnect``, ``disconnect``, ``fail`` and ``stop`` prepare a test. ``requests`` lists
+    the calls that arrived."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
         self.url = url
-        self.users: Dict[str, Dict[str, Any]] = {}
-        self.sessions: Dict[str, Dict[str, Any]] = {}
-        self.ended_browser_sessions: List[str] = []
-        self.requests: List[str] = []
+        self.users: dict[str, dict[str, Any]] = {}
+        self.sessions: dict[str, dict[str, Any]] = {}
+        self.ended_browser_sessions: list[str] = []
+        self.requests: list[str] = []
         self._generation = 0
-        self._failures: List[Dict[str, Any]] = []
+        self._failures: list[dict[str, Any]] = []
         self._stopped = False
 
     def client(self, **options: Any) -> Client:
@@ -47,32 +68,35 @@ class FakeBroker:
         self._generation += 1
         self.users[user_id] = {"generation": self._generation, "account": {**_ACCOUNT, "username": username}}
 
-    def require_reconnect(self, user_id: str, reason: str = "access_revoked", who_acts: str = "user", advice: str = "Connect again.") -> None:
+    def require_reconnect(
+        self, user_id: str, reason: str = "access_revoked", who_acts: str = "user", advice: str = "Connect again."
+    ) -> None:
         self.users[user_id]["failure"] = {"reason": reason, "who_acts": who_acts, "advice": advice}
 
     def disconnect(self, user_id: str) -> None:
         self.users.pop(user_id, None)
 
-    def fail(self, code: str, status: int, times: int = 1, **facts: Any) -> None:
-        """The next answers are this problem."""
-        self._failures += [{"code": code, "status": status, **facts}] * times
+    def fail(self, code: str, status: int, times: int = 1, **members: Any) -> None:
+        """Answers the next ``times`` requests with this problem. ``members``: further members of the problem
+        document."""
+        self._failures += [{"code": code, "status": status, **members}] * times
 
     def stop(self) -> None:
-        """From now on nothing answers."""
+        """From now on no request gets an answer."""
         self._stopped = True
 
     # ---- Transport ----
 
-    def send(self, request: Request, timeout: float) -> Response:
+    def send(self, request: Request, timeout_seconds: float) -> Response:
         if self._stopped:
-            raise NoAnswer("stopped")
+            raise TransportError("stopped")
         self.requests.append(f"{request.method} {request.target.partition('?')[0]}")
         status, body = self._answer(request)
         kind = "application/json" if status < 400 else "application/problem+json"
         content = b"" if body is None else json.dumps(body).encode()
         return self._signed(request, status, {} if body is None else {"content-type": kind}, content)
 
-    def _answer(self, request: Request) -> "tuple[int, Optional[Dict[str, Any]]]":
+    def _answer(self, request: Request) -> tuple[int, dict[str, Any] | None]:
         if self._failures:
             failure = self._failures.pop(0)
             return int(failure["status"]), failure
@@ -81,7 +105,9 @@ class FakeBroker:
         body = json.loads(request.body) if request.body else {}
         return self._route(request.method, segments, parse_qs(parts.query), body)
 
-    def _route(self, method: str, segments: List[str], query: Dict[str, List[str]], body: Dict[str, Any]) -> "tuple[int, Optional[Dict[str, Any]]]":
+    def _route(
+        self, method: str, segments: list[str], query: dict[str, list[str]], body: dict[str, Any]
+    ) -> tuple[int, dict[str, Any] | None]:
         user = self.users.get(segments[1]) if len(segments) > 1 else None
         if segments[0] == "tokens":
             return self._token(segments[1], user, after=body.get("generation"))
@@ -97,12 +123,15 @@ class FakeBroker:
             return self._connect_session(method, segments[1:], body)
         if segments[0] == "integrations":
             users = sorted(self.users.items())
-            return 200, {"integrations": [_integration(user_id, known) for user_id, known in users], "events_cursor": "fake"}
+            return 200, {
+                "integrations": [_integration(user_id, known) for user_id, known in users],
+                "events_cursor": "fake",
+            }
         if segments[0] == "events":
             return 200, {"events": [], "cursor": "fake", "more": False}
         return _problem("not_found")
 
-    def _token(self, user_id: str, user: Optional[Dict[str, Any]], after: Optional[int]) -> "tuple[int, Optional[Dict[str, Any]]]":
+    def _token(self, user_id: str, user: dict[str, Any] | None, after: int | None) -> tuple[int, dict[str, Any] | None]:
         if user is None:
             return _problem("not_connected")
         if "failure" in user:
@@ -111,15 +140,33 @@ class FakeBroker:
             self._generation += 1
             user["generation"] = self._generation
         return 200, {
-            "user_id": user_id, "access_token": f"fake-token-{user_id}-{user['generation']}", "token_type": "Bearer",
-            "expires_at": "2099-01-01T00:00:00Z", "expires_in": 3600, "scope": _SCOPE, "missing_scopes": [], "generation": user["generation"], "account": user["account"],
+            "user_id": user_id,
+            "access_token": f"fake-token-{user_id}-{user['generation']}",
+            "token_type": "Bearer",
+            "expires_at": "2099-01-01T00:00:00Z",
+            "expires_in": 3600,
+            "scope": _SCOPE,
+            "missing_scopes": [],
+            "generation": user["generation"],
+            "account": user["account"],
         }
 
-    def _connect_session(self, method: str, segments: List[str], body: Dict[str, Any]) -> "tuple[int, Optional[Dict[str, Any]]]":
+    def _connect_session(
+        self, method: str, segments: list[str], body: dict[str, Any]
+    ) -> tuple[int, dict[str, Any] | None]:
         if method == "POST" and not segments:
             session_id = str(uuid.uuid4())
-            self.sessions[session_id] = {"id": session_id, "user_id": body["user_id"], "intent": body.get("intent", "connect"), "status": "created"}
-            return 201, {"id": session_id, "url": f"{self.url}/connect/{session_id}", "expires_at": "2099-01-01T00:00:00Z"}
+            self.sessions[session_id] = {
+                "id": session_id,
+                "user_id": body["user_id"],
+                "intent": body.get("intent", "connect"),
+                "status": "created",
+            }
+            return 201, {
+                "id": session_id,
+                "url": f"{self.url}/connect/{session_id}",
+                "expires_at": "2099-01-01T00:00:00Z",
+            }
         session = self.sessions.get(segments[0])
         if session is None:
             return _problem("not_found")
@@ -128,33 +175,53 @@ class FakeBroker:
             if session["user_id"] != body["user_id"]:
                 return _problem("connect_refused", reason="not_the_same_user", next=page)
             self.connect(session["user_id"])
-            session.update(status="connected", outcome={"result": "connected", "account": self.users[session["user_id"]]["account"]})
+            session.update(
+                status="connected",
+                outcome={"result": "connected", "account": self.users[session["user_id"]]["account"]},
+            )
             return 200, {"session": session, "next": page}
         return 200, session
 
-    def _signed(self, request: Request, status: int, headers: Dict[str, str], body: bytes) -> Response:
-        fields = fields_of(request.headers)
+    def _signed(self, request: Request, status: int, headers: dict[str, str], body: bytes) -> Response:
+        fields = headers_by_name(request.headers)
         given = signature_input(fields["signature-input"][0])
         assert given is not None
         digest = content_digest(body)
-        lines: List[Line] = [('"@status"', str(status)), ('"content-digest"', digest)]
+        lines: list[Line] = [('"@status"', str(status)), ('"content-digest"', digest)]
         lines += [(f'"{name}"', value) for name, value in headers.items()]
-        lines += [(f"{component.text};req", request_component(request, fields, component.name) or "") for component in given.components]
+        lines += [
+            (f"{component.text};req", request_component(request, fields, component.name) or "")
+            for component in given.components
+        ]
         lines.append(('"signature-input";req', fields["signature-input"][0]))
-        params = f"({' '.join(name for name, _ in lines)});created={int(time.time())};keyid=\"{self.key.key_id}\";tag=\"{RESPONSE_TAG}\""
+        components = " ".join(name for name, _ in lines)
+        created, key_id = int(time.time()), self.key.key_id
+        params = f'({components});created={created};keyid="{key_id}";tag="{RESPONSE_TAG}"'
         signature = byte_sequence(self.key.sign(signature_base(lines, params)))
-        signed = {**headers, "content-digest": digest, "signature-input": f"sig1={params}", "signature": f"sig1={signature}"}
+        signed = {
+            **headers,
+            "content-digest": digest,
+            "signature-input": f"sig1={params}",
+            "signature": f"sig1={signature}",
+        }
         return Response(status, list(signed.items()), body)
 
 
-def _problem(code: str, **facts: Any) -> "tuple[int, Dict[str, Any]]":
-    return _STATUS[code], {"code": code, "status": _STATUS[code], **facts}
+def _problem(code: str, **members: Any) -> tuple[int, dict[str, Any]]:
+    return _STATUS[code], {"code": code, "status": _STATUS[code], **members}
 
 
-def _integration(user_id: str, user: Dict[str, Any]) -> Dict[str, Any]:
+def _integration(user_id: str, user: dict[str, Any]) -> dict[str, Any]:
     failure = {} if "failure" not in user else {"failure": {**user["failure"], "final": True, "microsoft": {}}}
     return {
-        "user_id": user_id, "status": "reconnect_required" if failure else "active", "generation": user["generation"], "account": user["account"],
-        "scope": _SCOPE, "missing_scopes": [], "connected_at": "2026-01-01T00:00:00Z", "refreshed_at": "2026-01-01T00:00:00Z",
-        "access_token_expires_at": "2099-01-01T00:00:00Z", **failure,
+        "user_id": user_id,
+        "status": "reconnect_required" if failure else "active",
+        "generation": user["generation"],
+        "account": user["account"],
+        "scope": _SCOPE,
+        "missing_scopes": [],
+        "connected_at": "2026-01-01T00:00:00Z",
+        "refreshed_at": "2026-01-01T00:00:00Z",
+        "access_token_expires_at": "2099-01-01T00:00:00Z",
+        **failure,
     }

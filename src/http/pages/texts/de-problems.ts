@@ -1,4 +1,4 @@
-import type { ProblemTexts } from '../texts.ts'
+import type { ProblemTexts } from './types.ts'
 
 export const problemsDe: ProblemTexts = {
   link_expired: {

@@ -1,4 +1,4 @@
-import type { AdminRequestTexts, ReasonTexts } from '../texts.ts'
+import type { AdminRequestTexts, ReasonTexts, UnknownReasonTexts } from './types.ts'
 
 export const reasonsDe: ReasonTexts = {
   access_revoked: {
@@ -86,6 +86,12 @@ export const reasonsDe: ReasonTexts = {
     happened: 'Bei Microsoft ist MEGDocs in Ihrer Organisation deaktiviert oder fehlt.',
     todo: 'Senden Sie Ihrer Administration die Nachricht unten.',
   },
+  tenant_unavailable: {
+    title: 'Microsoft lässt Ihre Organisation nicht anmelden',
+    happened:
+      'Microsoft hat das Verzeichnis Ihrer Organisation gesperrt oder gelöscht, oder dessen Anmeldung ist nicht richtig eingerichtet.',
+    todo: 'Senden Sie Ihrer Administration die Nachricht unten.',
+  },
   tenant_restricted: {
     title: 'Ihre Organisation verhindert den Zugriff zwischen Organisationen',
     happened: 'Das Konto gehört zu einer anderen Organisation, und Zugriff zwischen beiden ist nicht erlaubt.',
@@ -163,7 +169,7 @@ export const reasonsDe: ReasonTexts = {
     title: 'Die Antwort von Microsoft war nicht zu verwenden',
     happened:
       'Der Anmeldedienst von Microsoft, oder etwas auf dem Weg dorthin, hat eine Antwort geschickt, die wir nicht verstehen.',
-    todo: 'Wir versuchen es von selbst wieder. Sie müssen nichts tun.',
+    todo: 'Wir versuchen es von selbst wieder. Wenn es so bleibt, sagen Sie es dem Betrieb von MEGDocs.',
   },
   throttled: {
     title: 'Microsoft bittet uns, langsamer zu machen',
@@ -202,6 +208,29 @@ export const reasonsDe: ReasonTexts = {
   },
 }
 
+export const unknownReasonDe: UnknownReasonTexts = {
+  user: {
+    title: 'Die Verbindung funktioniert nicht',
+    happened: 'Microsoft gibt MEGDocs keinen Zugriff für Sie.',
+    todo: 'Verbinden Sie neu.',
+  },
+  tenant_admin: {
+    title: 'Ihre Organisation muss zuerst etwas ändern',
+    happened: 'Microsoft gibt MEGDocs keinen Zugriff für Sie.',
+    todo: 'Fragen Sie Ihren Administrator, und nennen Sie ihm die Referenz unten.',
+  },
+  ops: {
+    title: 'Die Verbindung funktioniert zurzeit nicht',
+    happened: 'Bei uns arbeitet etwas nicht, wie es soll. Sie haben nichts falsch gemacht.',
+    todo: 'Wenn es auch später nicht geht, nennen Sie dem Betrieb von MEGDocs die Referenz unten.',
+  },
+  nobody: {
+    title: 'Microsoft gibt zurzeit keinen Zugriff',
+    happened: 'An Ihrem Konto liegt es nicht.',
+    todo: 'Wir versuchen es automatisch wieder. Sie müssen nichts tun.',
+  },
+}
+
 const approve =
   'Microsoft sagt mir, dass zuerst die Administration die Anwendung genehmigen muss. Bitte sehen Sie sich die Anfrage an und genehmigen Sie sie.'
 
@@ -221,6 +250,8 @@ export const adminRequestsDe: AdminRequestTexts = {
     'Ich bin der Anwendung nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra Admin Center, Unternehmensanwendungen, Benutzer und Gruppen).',
   app_unavailable:
     'Die Anwendung ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie sie (Entra Admin Center, Unternehmensanwendungen, Eigenschaften).',
+  tenant_unavailable:
+    'Microsoft verweigert Anmeldungen unseres Mandanten: Er ist gesperrt, gelöscht oder nicht verwaltet, oder die Verbundanmeldung schlägt fehl. Bitte prüfen Sie ihn im Entra Admin Center und wenden Sie sich an den Microsoft-Support, falls er gesperrt ist.',
   tenant_restricted:
     'Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie die Anwendung zu.',
 }

@@ -1,4 +1,4 @@
-import type { CommonTexts } from '../texts.ts'
+import type { CommonTexts } from './en.ts'
 
 /** German, complete: the type asks for every text English has. \u00AD: where a word too long for a phone may be divided. */
 export const de: CommonTexts = {

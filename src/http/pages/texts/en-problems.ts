@@ -1,4 +1,4 @@
-import type { ProblemTexts } from '../texts.ts'
+import type { ProblemTexts } from './types.ts'
 
 export const problemsEn: ProblemTexts = {
   link_expired: {

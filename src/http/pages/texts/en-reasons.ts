@@ -1,4 +1,4 @@
-import type { AdminRequestTexts, ReasonTexts } from '../texts.ts'
+import type { AdminRequestTexts, ReasonTexts, UnknownReasonTexts } from './types.ts'
 
 // Each stands on the account page and on the result page, so it must be true for a stored connection and for a new one.
 
@@ -84,6 +84,11 @@ export const reasonsEn: ReasonTexts = {
     happened: 'At Microsoft, MEGDocs is disabled or missing in your organisation.',
     todo: 'Send your administrator the message below.',
   },
+  tenant_unavailable: {
+    title: 'Microsoft does not let your organisation sign in',
+    happened: 'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
+    todo: 'Send your administrator the message below.',
+  },
   tenant_restricted: {
     title: 'Your organisation blocks access across organisations',
     happened: 'The account belongs to another organisation, and access between the two is not allowed.',
@@ -158,7 +163,7 @@ export const reasonsEn: ReasonTexts = {
   microsoft_bad_answer: {
     title: 'Microsoft’s answer could not be used',
     happened: 'Microsoft’s sign-in service, or something on the way to it, sent an answer we do not understand.',
-    todo: 'We try again by ourselves. You do not have to do anything.',
+    todo: 'We try again by ourselves. If it stays, tell the people who run MEGDocs.',
   },
   throttled: {
     title: 'Microsoft asks us to slow down',
@@ -197,6 +202,30 @@ export const reasonsEn: ReasonTexts = {
   },
 }
 
+/** Neutral: this release does not know more. */
+export const unknownReasonEn: UnknownReasonTexts = {
+  user: {
+    title: 'The connection does not work',
+    happened: 'Microsoft does not give MEGDocs access for you.',
+    todo: 'Connect again.',
+  },
+  tenant_admin: {
+    title: 'Your organisation must change something first',
+    happened: 'Microsoft does not give MEGDocs access for you.',
+    todo: 'Ask your administrator, and give them the reference below.',
+  },
+  ops: {
+    title: 'The connection does not work at the moment',
+    happened: 'Something on our side does not work as it should. You did nothing wrong.',
+    todo: 'If it does not work later either, give the people who run MEGDocs the reference below.',
+  },
+  nobody: {
+    title: 'Microsoft gives no access at the moment',
+    happened: 'Your account is not the cause.',
+    todo: 'We try again automatically. You do not have to do anything.',
+  },
+}
+
 const approve =
   'Microsoft tells me that an administrator has to approve the application first. Please look at the request and approve it.'
 
@@ -216,6 +245,8 @@ export const adminRequestsEn: AdminRequestTexts = {
     'I am not assigned to the application. Please add me (Entra admin center, Enterprise applications, Users and groups).',
   app_unavailable:
     'The application is disabled or missing in our tenant. Please enable it (Entra admin center, Enterprise applications, Properties).',
+  tenant_unavailable:
+    'Microsoft refuses sign-ins of our tenant: it is blocked, deleted or unmanaged, or its federated sign-in fails. Please check it in the Entra admin center, and contact Microsoft support if it is blocked.',
   tenant_restricted:
     'Access across organisations is blocked (cross-tenant access settings). Please allow the application.',
 }

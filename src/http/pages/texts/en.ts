@@ -1,4 +1,4 @@
-import type { ActorTexts } from '../texts.ts'
+import type { ActorTexts } from './types.ts'
 
 const actors: ActorTexts = {
   user: 'You',
@@ -213,3 +213,6 @@ export const en = {
     again: 'Read the request again',
   },
 }
+
+/** The shape that every other language fills. */
+export type CommonTexts = typeof en

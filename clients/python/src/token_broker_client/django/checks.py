@@ -1,66 +1,85 @@
-"""System checks. ``manage.py check`` looks at the settings; ``manage.py check --deploy`` also asks the broker whether they work."""
+"""System checks. ``manage.py check`` reads the settings. ``manage.py check --deploy`` also calls the broker with
+them."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any, Callable, List, Tuple
+from collections.abc import Callable
+from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from ..client import Client
 from ..errors import (
-    BrokerError, BrokerUnreachable, CallerForbidden, ClockSkew, InvalidRequest, InvalidSignature, NotConnected, NotFound, UntrustedAnswer,
+    BrokerError,
+    BrokerUnreachable,
+    CallerForbidden,
+    ClockSkew,
+    InvalidRequest,
+    InvalidSignature,
+    NotConnected,
+    NotFound,
+    UntrustedAnswer,
 )
 from ..tokens import Token
 from . import conf, old_table
 
-PROBE = "token-broker-check"
-"""A user id that nobody has."""
-_NOBODY = "x" * 129
-"""No user id at all: refused as invalid, after the permission was looked at and before anything is changed."""
+UNUSED_USER_ID = "token-broker-check"
+"""A valid user id that no user has."""
+_INVALID_USER_ID = "x" * 129
+"""The broker refuses it after it has checked the permission, and before it changes anything."""
 
 _HINTS = {
     InvalidSignature: "Compare KEY_ID, SECRET and AUTHORITY with the broker's callers file and INTERNAL_AUTHORITIES.",
     ClockSkew: "Set this machine's clock.",
     UntrustedAnswer: "Compare the response key with the broker's, and look for a proxy that changes answers.",
-    BrokerUnreachable: "Compare URL with the broker's internal listener.",
+    BrokerUnreachable: "Compare URL with the address of the broker's internal listener.",
 }
 
 
-def check_settings(app_configs: Any, **_: Any) -> List[CheckMessage]:
-    found = conf.problems()
-    # Only while there is something to move over.
-    if not found and conf.values().get("IMPORT"):
+def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    found = conf.settings_problems()
+    # IMPORT is only there while connections are moved.
+    if not found and "IMPORT" in conf.get_settings():
         found = old_table.problems()
     return [Error(problem, id="token_broker.E001") for problem in found]
 
 
-def check_broker(app_configs: Any, **_: Any) -> List[CheckMessage]:
-    if conf.problems():
+def check_broker(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    if conf.settings_problems():
         return []
-    client = conf.client()
+    client = conf.get_client()
     try:
-        client.get_token(PROBE)
+        client.get_token(UNUSED_USER_ID)
     except NotConnected:
         pass
     except CallerForbidden:
-        return [Error("The token broker gives this key no tokens.", hint="It needs the permission tokens:read.", id="token_broker.E003")]
+        return [
+            Error(
+                "The token broker gives no tokens to this key.",
+                hint="Give it the permission tokens:read in the broker's callers file.",
+                id="token_broker.E003",
+            )
+        ]
     except BrokerError as error:
-        return [Error(f"The token broker cannot be used: {error.code}.", hint=_HINTS.get(type(error), error.advice), id="token_broker.E002")]
+        hint = _HINTS.get(type(error), error.advice)
+        return [Error(f"The token broker cannot be used: {error.code}.", hint=hint, id="token_broker.E002")]
     return _check_permissions(client)
 
 
-def _check_permissions(client: Any) -> List[CheckMessage]:
-    """Each permission that docs/adopt-django.md asks for, by a call that changes nothing."""
-    found: List[CheckMessage] = []
-    probes: Tuple[Tuple[str, Callable[[], Any]], ...] = (
-        ("tokens:refresh", lambda: client.refresh(Token(PROBE, "", "", 0, "", [], 0, {}))),
-        ("connect:write", lambda: client.connect_session(str(uuid.uuid4()))),
-        ("integrations:read", lambda: client.integration(PROBE)),
-        ("integrations:delete", lambda: client._call("DELETE", f"/integrations/{_NOBODY}")),
+def _check_permissions(client: Client) -> list[CheckMessage]:
+    """Tries each permission that docs/adopt-django.md asks for, with a call that changes nothing."""
+    found: list[CheckMessage] = []
+    token = Token(UNUSED_USER_ID, "", "", 0, "", [], 0, {})
+    calls: tuple[tuple[str, Callable[[], Any]], ...] = (
+        ("tokens:refresh", lambda: client.refresh(token)),
+        ("connect:write", lambda: client.get_connect_session(str(uuid.uuid4()))),
+        ("integrations:read", lambda: client.get_integration(UNUSED_USER_ID)),
+        ("integrations:delete", lambda: client._call("DELETE", f"/integrations/{_INVALID_USER_ID}")),
         ("events:read", lambda: client.read_events(limit=1)),
-        ("sessions:delete", lambda: client._call("DELETE", f"/browser-sessions/{_NOBODY}")),
+        ("sessions:delete", lambda: client._call("DELETE", f"/browser-sessions/{_INVALID_USER_ID}")),
     )
-    for permission, call in probes:
+    for permission, call in calls:
         try:
             call()
         except (NotConnected, NotFound, InvalidRequest):

@@ -1,11 +1,12 @@
-"""The setting TOKEN_BROKER, read when it is first needed, and the one client made from it."""
+"""Reads the setting TOKEN_BROKER when it is first needed, and makes the one client of this process from it."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -15,39 +16,57 @@ from django.utils.module_loading import import_string
 from ..client import Client
 from ..keys import Ed25519Key, Ed25519PublicKey, HmacKey
 
-NAMES = {
-    "URL", "AUTHORITY", "KEY_ID", "SECRET", "PRIVATE_KEY", "RESPONSE_KEY_ID", "RESPONSE_PUBLIC_KEY", "TRANSPORT", "DEADLINE", "USER_ID",
-    "READ_FROM", "OLD_TOKEN", "IMPORT", "AFTER_CONNECT",
+SETTINGS = {
+    "URL",
+    "AUTHORITY",
+    "KEY_ID",
+    "SECRET",
+    "PRIVATE_KEY",
+    "RESPONSE_KEY_ID",
+    "RESPONSE_PUBLIC_KEY",
+    "TRANSPORT",
+    "TIMEOUT_SECONDS",
+    "USER_ID_FUNCTION",
+    "READ_FROM",
+    "OLD_TOKEN_FUNCTION",
+    "IMPORT",
+    "AFTER_CONNECT_URL",
 }
-SHORT = 2.0
-"""Seconds for what a page or a logout asks only by the way."""
+SHORT_TIMEOUT_SECONDS = 2.0
+"""For calls that a page or a logout does not depend on."""
 _USER_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")
 _lock = threading.Lock()
-_client: Optional[Client] = None
+_client: Client | None = None
 
 
-def values() -> Dict[str, Any]:
+def get_settings() -> dict[str, Any]:
+    """The setting TOKEN_BROKER. Raises ImproperlyConfigured if it is missing."""
     found = getattr(settings, "TOKEN_BROKER", None)
     if not isinstance(found, dict):
-        raise ImproperlyConfigured("TOKEN_BROKER is missing from the settings: a dictionary with URL, KEY_ID and SECRET")
+        raise ImproperlyConfigured(
+            "TOKEN_BROKER is missing from the settings: a dictionary with URL, KEY_ID and SECRET"
+        )
     return found
 
 
-def problems() -> List[str]:
-    """What is wrong with the setting, in words that hold no value of it."""
+def settings_problems() -> list[str]:
+    """What is wrong with the setting. The texts contain no value of it, except names of functions."""
     try:
-        given = values()
+        given = get_settings()
     except ImproperlyConfigured as error:
         return [str(error)]
     wrong = [f"TOKEN_BROKER has no {name}" for name in ("URL", "KEY_ID") if not given.get(name)]
     if bool(given.get("SECRET")) == bool(given.get("PRIVATE_KEY")):
         wrong.append("TOKEN_BROKER needs either SECRET (HMAC) or PRIVATE_KEY (Ed25519)")
-    wrong += [f"TOKEN_BROKER does not know {name}" for name in sorted(set(given) - NAMES)]
+    wrong += [f"TOKEN_BROKER has an unknown key {name}" for name in sorted(set(given) - SETTINGS)]
     if given.get("READ_FROM", "broker") not in ("broker", "old"):
-        wrong.append('TOKEN_BROKER READ_FROM is "broker" or "old"')
-    if given.get("READ_FROM") == "old" and not given.get("OLD_TOKEN"):
-        wrong.append("TOKEN_BROKER READ_FROM is \"old\": OLD_TOKEN must name the function that reads a token from the old table")
-    for name in ("USER_ID", "OLD_TOKEN", "TRANSPORT"):
+        wrong.append('TOKEN_BROKER READ_FROM must be "broker" or "old"')
+    if given.get("READ_FROM") == "old" and not given.get("OLD_TOKEN_FUNCTION"):
+        wrong.append(
+            'TOKEN_BROKER READ_FROM is "old", so OLD_TOKEN_FUNCTION must name the function '
+            "that reads a token from the old table"
+        )
+    for name in ("USER_ID_FUNCTION", "OLD_TOKEN_FUNCTION", "TRANSPORT"):
         if isinstance(given.get(name), str):
             try:
                 import_string(given[name])
@@ -55,62 +74,70 @@ def problems() -> List[str]:
                 wrong.append(f"TOKEN_BROKER {name} cannot be imported")
     if not wrong:
         try:
-            _make()
+            _make_client()
         except (ValueError, ImportError) as error:
             wrong.append(f"TOKEN_BROKER: {error}")
     return wrong
 
 
-def client() -> Client:
+def get_client() -> Client:
     """The client of this process."""
     global _client
     with _lock:
         if _client is None:
-            _client = _make()
+            _client = _make_client()
         return _client
 
 
-def user_id_of(user: Any) -> str:
-    """MEGDocs' id of a user as the broker knows it: the primary key, unless USER_ID names a function. Raises ImproperlyConfigured where
-    that is no id for the broker, and ValueError for a user that is nobody (AnonymousUser, or not saved)."""
+def broker_user_id(user: Any) -> str:
+    """The broker's id of a user: the primary key, or the result of USER_ID_FUNCTION.
+
+    Raises ImproperlyConfigured if the broker does not accept that id, and ValueError for a user without primary key
+    (AnonymousUser, or not saved).
+    """
     if user is None or user.pk is None:
         raise ValueError("this user has no primary key: nobody is logged in, or the user was not saved")
-    function = _function("USER_ID")
+    function = _function("USER_ID_FUNCTION")
     found = user.pk if function is None else function(user)
     if found is None or not _USER_ID.fullmatch(str(found)):
-        raise ImproperlyConfigured("TOKEN_BROKER USER_ID must give 1 to 128 characters of A-Z a-z 0-9 . _ ~ - (and not . or ..) for each user")
+        raise ImproperlyConfigured(
+            "TOKEN_BROKER USER_ID_FUNCTION must return 1 to 128 characters of A-Z a-z 0-9 . _ ~ - "
+            "(and not . or ..) for each user"
+        )
     return str(found)
 
 
-def old_token_of() -> Callable[[Any], str]:
-    function = _function("OLD_TOKEN")
+def old_token_function() -> Callable[[Any], str]:
+    function = _function("OLD_TOKEN_FUNCTION")
     if function is None:
-        raise ImproperlyConfigured("TOKEN_BROKER OLD_TOKEN is missing")
+        raise ImproperlyConfigured("TOKEN_BROKER OLD_TOKEN_FUNCTION is missing")
     return function
 
 
-def _function(name: str) -> Optional[Callable[..., Any]]:
-    given = values().get(name)
+def _function(name: str) -> Callable[..., Any] | None:
+    given = get_settings().get(name)
     return import_string(given) if isinstance(given, str) else given
 
 
-def _make() -> Client:
-    given = values()
-    options: Dict[str, Any] = {"authority": given.get("AUTHORITY")}
-    if given.get("DEADLINE") is not None:
-        options["deadline"] = given["DEADLINE"]
+def _make_client() -> Client:
+    given = get_settings()
+    options: dict[str, Any] = {"authority": given.get("AUTHORITY")}
+    if given.get("TIMEOUT_SECONDS") is not None:
+        options["timeout_seconds"] = given["TIMEOUT_SECONDS"]
     transport = _function("TRANSPORT")
     if transport is not None:
         options["transport"] = transport()
     if given.get("PRIVATE_KEY"):
-        options["response_key"] = Ed25519PublicKey(given.get("RESPONSE_KEY_ID", ""), given.get("RESPONSE_PUBLIC_KEY", ""))
+        options["response_key"] = Ed25519PublicKey(
+            given.get("RESPONSE_KEY_ID", ""), given.get("RESPONSE_PUBLIC_KEY", "")
+        )
         return Client(given["URL"], Ed25519Key(given["KEY_ID"], given["PRIVATE_KEY"]), **options)
     return Client(given["URL"], HmacKey(given["KEY_ID"], given["SECRET"]), **options)
 
 
 @contextlib.contextmanager
-def using(other: Client) -> Iterator[Client]:
-    """Another client for the time of a test: ``with using(FakeBroker().client())``."""
+def use_client(other: Client) -> Iterator[Client]:
+    """Replaces the client during a test: ``with use_client(FakeBroker().client())``."""
     global _client
     before, _client = _client, other
     try:
@@ -119,10 +146,10 @@ def using(other: Client) -> Iterator[Client]:
         _client = before
 
 
-def _forget(*, setting: str, **_: Any) -> None:
+def _forget_client(*, setting: str, **_: Any) -> None:
     global _client
     if setting == "TOKEN_BROKER":
         _client = None
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_forget_client)

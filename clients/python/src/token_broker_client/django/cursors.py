@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-from typing import Optional
-
 from .models import EventCursor
 
 
 class DatabaseCursor:
-    """A cursor in Django's database, saved after the events before it were dealt with."""
+    """A cursor in Django's database. It is saved after the events before it were handled."""
 
     def __init__(self, name: str = "default") -> None:
         self._name = name
 
-    def load(self) -> Optional[str]:
+    def load(self) -> str | None:
         found = EventCursor.objects.filter(name=self._name).first()
         return None if found is None else found.cursor
 

@@ -1,32 +1,39 @@
-"""For views that need a token: what the user can solve leads to the connect page and back here, the rest becomes a page in words."""
+"""For views that need a token. If the user can solve a failure, they go to the connect page and then back. Any other
+failure becomes a page that explains it."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from ..errors import BrokerError, NotConnected, ReconnectRequired
 from . import views
 
+P = ParamSpec("P")
 
-def microsoft_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Inside, call ``get_token`` and let its errors pass. Put it below ``login_required``."""
+
+def microsoft_required(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Put it below ``login_required``. In the view, get a token and do not catch BrokerError."""
 
     @functools.wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except BrokerError as error:
-            return response_for(request, error)
+            return error_response(request, error)
 
     return wrapped
 
 
-def response_for(request: HttpRequest, error: BrokerError) -> HttpResponse:
+def error_response(request: HttpRequest, error: BrokerError) -> HttpResponse:
+    """A redirect to the connect page if the user can solve the failure, otherwise a page that explains it."""
     if isinstance(error, NotConnected) or (isinstance(error, ReconnectRequired) and error.who_acts in (None, "user")):
-        # A form that was sent cannot be repeated by coming back: then to the page it stood on.
+        # A POST cannot be repeated by a redirect. The user comes back to the page with the form.
         here = request.get_full_path() if request.method in ("GET", "HEAD") else request.META.get("HTTP_REFERER")
-        return HttpResponseRedirect(views.connect_url(views.safe_next(request, here)))
-    return views.problem(request, error)
+        return HttpResponseRedirect(views.connect_url(views.safe_next_url(request, here)))
+    return views.problem_response(request, error)

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class EventCursor(models.Model):
-    """How far the events of the broker have been dealt with. Saved after they were dealt with."""
+    """The position in the broker's events. It is saved after the events before it were handled."""
 
     name = models.CharField(max_length=100, primary_key=True)
     cursor = models.CharField(max_length=200)

@@ -1,34 +1,113 @@
-"""TOKEN_BROKER['IMPORT']: where in the old table the broker's fields are."""
+"""TOKEN_BROKER['IMPORT']: which rows of the old table are imported, and where the values of a row come from."""
 
 from __future__ import annotations
 
-from typing import Any, List
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, FieldError, ObjectDoesNotExist
+from django.db.models import QuerySet
 from django.utils.module_loading import import_string
+from django.utils.timezone import is_naive, make_aware
 
 from . import conf
 
-FIELDS = ("user_id", "refresh_token", "access_token", "expires_at", "scopes", "tenant_id", "object_id", "username", "connected_at", "updated_at")
-_NEEDED = ("user_id", "refresh_token", "updated_at")
+KEYS = ("MODEL", "FIELDS", "FILTER", "QUERYSET")
+FIELDS = (
+    "user_id",
+    "refresh_token",
+    "access_token",
+    "expires_at",
+    "scopes",
+    "tenant_id",
+    "object_id",
+    "username",
+    "connected_at",
+    "updated_at",
+)
+_REQUIRED_FIELDS = ("user_id", "refresh_token", "updated_at")
+PAGE_ROWS = 500
 
 
-def problems() -> List[str]:
-    """What is wrong with it, each by the names that were given: a column that is mistyped would else be empty in every row."""
-    given = conf.values().get("IMPORT") or {}
+def problems() -> list[str]:
+    """What is wrong with IMPORT. It names columns that do not exist: they would be empty in every row."""
+    given = conf.get_settings().get("IMPORT") or {}
     if not isinstance(given, dict) or not given.get("MODEL") or not isinstance(given.get("FIELDS"), dict):
-        return ["TOKEN_BROKER['IMPORT'] must name MODEL ('app.Model') and FIELDS (the broker's name → a column, or a function of the row)"]
-    wrong = [f"IMPORT FIELDS does not know {name}; it knows {', '.join(FIELDS)}" for name in sorted(set(given["FIELDS"]) - set(FIELDS))]
-    wrong += [f"IMPORT FIELDS needs {name}" for name in _NEEDED if name not in given["FIELDS"]]
+        return [
+            "TOKEN_BROKER['IMPORT'] must have MODEL ('app.Model') and FIELDS "
+            "(the broker's field → a column, or a function of the row)"
+        ]
+    fields = given["FIELDS"]
+    wrong = [
+        f"IMPORT has an unknown key {name}; it can have {', '.join(KEYS)}" for name in sorted(set(given) - set(KEYS))
+    ]
+    wrong += [
+        f"IMPORT FIELDS has an unknown field {name}; it can have {', '.join(FIELDS)}"
+        for name in sorted(set(fields) - set(FIELDS))
+    ]
+    wrong += [f"IMPORT FIELDS needs {name}" for name in _REQUIRED_FIELDS if name not in fields]
     try:
         model = apps.get_model(given["MODEL"])
     except (LookupError, ValueError):
         return [*wrong, f"IMPORT MODEL {given['MODEL']} is not a model: 'app.Model'"]
-    return wrong + [f"IMPORT FIELDS {name}: {problem}" for name, source in given["FIELDS"].items() for problem in _problems_of(model, source)]
+    wrong += [
+        f"IMPORT FIELDS {name}: {text}" for name, source in fields.items() for text in _source_problems(model, source)
+    ]
+    return wrong + _selection_problems(model, given)
 
 
-def value_of(row: Any, source: Any) -> Any:
+def rows() -> Iterator[dict[str, Any]]:
+    """The rows to import, in the form of the broker's API.
+
+    Reads one page at a time, each when it is needed. A run with --verify takes long, and a user who disconnects
+    meanwhile is no longer in the table when their page is read.
+    """
+    given = conf.get_settings()["IMPORT"]
+    selected = _queryset(given).order_by("pk")
+    page = list(selected[:PAGE_ROWS])
+    while page:
+        for row in page:
+            yield {name: _plain(_value_of(row, source)) for name, source in given["FIELDS"].items()}
+        page = list(selected.filter(pk__gt=page[-1].pk)[:PAGE_ROWS])
+
+
+def _queryset(given: dict[str, Any]) -> QuerySet[Any]:
+    function = given.get("QUERYSET")
+    if isinstance(function, str):
+        function = import_string(function)
+    queryset: Any = apps.get_model(given["MODEL"])._default_manager.all() if function is None else function()
+    queryset = queryset.filter(**(given.get("FILTER") or {}))
+    if queryset.query.distinct_fields:
+        # DISTINCT ON needs its own order, but pages are read in the order of the primary key.
+        return queryset.model._base_manager.using(queryset.db).filter(pk__in=queryset.values("pk"))  # type: ignore[no-any-return]
+    return queryset  # type: ignore[no-any-return]
+
+
+def _selection_problems(model: Any, given: dict[str, Any]) -> list[str]:
+    if not isinstance(given.get("FILTER", {}), dict):
+        return ["IMPORT FILTER must be a dictionary of field lookups, such as {'provider': 'microsoft'}"]
+    has_provider = any(field.name == "provider" for field in model._meta.get_fields())
+    if has_provider and "FILTER" not in given and "QUERYSET" not in given:
+        return [
+            f"{model._meta.label} has a column provider, so it may contain rows of other providers: "
+            "select Microsoft's rows with IMPORT FILTER or QUERYSET"
+        ]
+    try:
+        queryset = _queryset(given)
+    except ImportError:
+        return [f"IMPORT QUERYSET {given['QUERYSET']} cannot be imported"]
+    except FieldError as error:  # names fields, not values
+        return [f"IMPORT FILTER: {error}"]
+    except (AttributeError, TypeError, ValueError) as error:  # the text may contain a value
+        return [f"IMPORT FILTER and QUERYSET do not give a queryset: {type(error).__name__}"]
+    if queryset.model._meta.concrete_model is not model._meta.concrete_model:
+        return [f"IMPORT QUERYSET gives rows of {queryset.model._meta.label}, but MODEL is {model._meta.label}"]
+    return []
+
+
+def _value_of(row: Any, source: Any) -> Any:
     if callable(source):
         return source(row)
     if _is_function(source):
@@ -36,20 +115,27 @@ def value_of(row: Any, source: Any) -> Any:
     for name in source.split("__"):
         try:
             row = None if row is None else getattr(row, name)
-        except ObjectDoesNotExist:  # nothing at the other end of a relation
+        except ObjectDoesNotExist:  # the relation is empty
             return None
     return row
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can carry it."""
+    if isinstance(value, datetime):
+        return (make_aware(value) if is_naive(value) else value).isoformat()
+    return value if value is None or isinstance(value, (str, list)) else str(value)
 
 
 def _is_function(source: str) -> bool:
     return "." in source
 
 
-def _problems_of(model: Any, source: Any) -> List[str]:
+def _source_problems(model: Any, source: Any) -> list[str]:
     if callable(source):
         return []
     if not isinstance(source, str):
-        return ["a column, a path across relations, or a function"]
+        return ["must be a column, a path across relations, or a function"]
     if _is_function(source):
         try:
             import_string(source)
@@ -60,7 +146,7 @@ def _problems_of(model: Any, source: Any) -> List[str]:
         try:
             field = model._meta.get_field(name)
         except FieldDoesNotExist:
-            # A property, or the column behind a relation (user_id). What lies behind it is known only of a row.
+            # A property, or the column of a relation (user_id). Only a row can tell what it contains.
             return [] if hasattr(model, name) else [f"{model._meta.label} has no column {name}"]
         if not hasattr(model, name):
             return [f"{model._meta.label} has no column {name}"]

@@ -1,4 +1,4 @@
-"""What Django itself tells of users: logging out and being deleted."""
+"""Receivers for two signals of Django: a user logs out, or is deleted."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ log = logging.getLogger("token_broker_client")
 
 
 def end_browser_sessions(sender: Any, user: Any = None, **_: Any) -> None:
-    """The broker's session in this browser must not outlive ours; that it cannot be told is no reason to stay logged in, whatever the
-    reason: also wrong settings, or a USER_ID that raises."""
+    """Ends the user's sessions on the broker's pages. The logout succeeds even if this fails for any reason, including
+    wrong settings or an exception in USER_ID_FUNCTION."""
     if user is None or user.pk is None:
         return
     try:
-        conf.client().end_browser_sessions(conf.user_id_of(user), deadline=conf.SHORT)
-    except Exception as error:  # its text may be anything, so only its kind is logged
-        log.warning("browser sessions of a user who logs out were not ended at the token broker: %s", type(error).__name__)
+        user_id = conf.broker_user_id(user)
+        conf.get_client().end_browser_sessions(user_id, timeout_seconds=conf.SHORT_TIMEOUT_SECONDS)
+    except Exception as error:  # its text may contain a secret, so only its type is logged
+        log.warning("logout: the browser sessions at the token broker were not ended: %s", type(error).__name__)
 
 
 def disconnect(sender: Any, instance: Any, **_: Any) -> None:
-    """Before the user is deleted, and with it: a user whose tokens could not be deleted is not deleted either."""
-    # Connected without a sender: a user is also deleted as a proxy of the user model, which is another sender.
+    """Disconnects a user before they are deleted. If this fails, the user is not deleted, so no tokens stay behind."""
+    # The receiver has no fixed sender: a user may be deleted as a proxy of the user model, which is another sender.
     if not isinstance(instance, get_user_model()):
         return
-    conf.client().disconnect(conf.user_id_of(instance))
+    conf.get_client().disconnect(conf.broker_user_id(instance))
 
 
 def connect() -> None:

@@ -1,4 +1,5 @@
-"""``integration_event(sender, event)``: sent by ``manage.py token_broker_events`` for each ``Event`` and ``Resync`` of the broker."""
+"""``integration_event(sender, event)``: ``manage.py token_broker_events`` sends it for each ``Event`` and ``Resync``
+of the broker."""
 
 from django.dispatch import Signal
 

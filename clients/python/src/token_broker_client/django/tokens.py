@@ -1,8 +1,10 @@
-"""The calls a view makes. READ_FROM decides where tokens come from: flip it to cut over, flip it back to return."""
+"""The calls that a view makes. The setting READ_FROM decides whether tokens come from the broker or from the old
+table."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ..errors import NotConnected
 from ..tokens import Token
@@ -11,34 +13,41 @@ from . import conf
 T = TypeVar("T")
 
 
-def get_token(user: Any, **options: Any) -> str:
-    """An access token for this user, for Microsoft Graph. Raises BrokerError, as the old table's function does what it always did."""
-    if conf.values().get("READ_FROM", "broker") == "old":
-        return conf.old_token_of()(user)
-    return conf.client().get_token(conf.user_id_of(user), **options).access_token
+def get_token(user: Any, **options: Any) -> Token:
+    """A token with its generation, scope and account, always from the broker. ``options``: see ``Client.get_token``.
+    Raises BrokerError."""
+    if not user.is_authenticated:
+        raise NotConnected()
+    return conf.get_client().get_token(conf.broker_user_id(user), **options)
 
 
-def with_token(user: Any, work: Callable[[str], T], is_refused: Callable[[Exception], bool]) -> T:
-    """Works with a token; where Graph refuses it (``is_refused`` says so), once more with one of a later generation."""
-    if conf.values().get("READ_FROM", "broker") == "old":
-        return work(conf.old_token_of()(user))
-    token = token_of(user)
+def get_access_token(user: Any, **options: Any) -> str:
+    """An access token for Microsoft Graph. Raises BrokerError. With READ_FROM "old" it calls OLD_TOKEN_FUNCTION, and
+    raises what that raises."""
+    if _reads_old_table():
+        return conf.old_token_function()(user)
+    return get_token(user, **options).access_token
+
+
+def with_token(user: Any, work: Callable[[str], T], is_unauthorized: Callable[[Exception], bool]) -> T:
+    """Calls ``work`` with an access token. If it raises and ``is_unauthorized`` is true for the exception (Graph
+    answered 401), calls it once more with a token of a later generation."""
+    if _reads_old_table():
+        return work(conf.old_token_function()(user))
+    token = get_token(user)
     try:
         return work(token.access_token)
     except Exception as error:
-        if not is_refused(error):
+        if not is_unauthorized(error):
             raise
-    return work(conf.client().refresh(token).access_token)
-
-
-def token_of(user: Any, **options: Any) -> Token:
-    """The same with generation, scope and account."""
-    if not user.is_authenticated:
-        raise NotConnected()
-    return conf.client().get_token(conf.user_id_of(user), **options)
+    return work(conf.get_client().refresh(token).access_token)
 
 
 def disconnect(user: Any) -> None:
-    """The user disconnects at MEGDocs. Call it after the old table's own way, from before the first import on, also for users who were
-    never imported: an import that runs meanwhile then leaves them out."""
-    conf.client().disconnect(conf.user_id_of(user))
+    """Disconnects the user at the broker. While connections are moved, call it after the user was deleted from the old
+    table, also for users that were never imported: an import that runs at the same time then skips them."""
+    conf.get_client().disconnect(conf.broker_user_id(user))
+
+
+def _reads_old_table() -> bool:
+    return bool(conf.get_settings().get("READ_FROM", "broker") == "old")

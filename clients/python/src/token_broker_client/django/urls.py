@@ -1,5 +1,8 @@
-"""``path("microsoft/", include("token_broker_client.django.urls"))``: the broker's ENTRY_URL_CONNECT is then …/microsoft/connect,
-ENTRY_URL_MANAGE …/microsoft/manage and COMPLETION_URL …/microsoft/connected."""
+"""``path("microsoft/", include("token_broker_client.django.urls"))``
+
+The broker's settings are then ENTRY_URL_CONNECT=…/microsoft/connect, ENTRY_URL_MANAGE=…/microsoft/manage and
+COMPLETION_URL=…/microsoft/connected.
+"""
 
 from django.urls import path
 

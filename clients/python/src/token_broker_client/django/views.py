@@ -1,8 +1,8 @@
-"""Connect, manage and complete, each for the logged-in user and bound to the Django session that began (design of the broker, 2.1)."""
+"""Views for connect, manage and complete. They act for the logged-in user. An attempt is bound to the Django session
+that began it (docs/design.md#completion)."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -21,9 +21,10 @@ from ..errors import BrokerError
 from . import conf
 
 SESSION_KEY = "token_broker_connect"
-"""In the Django session: a keyed digest of a connect session's id → where the user wanted to go. Several tabs have one each. Never the id
-itself: with signed-cookie sessions its user could read it, and complete with it what somebody else approved."""
-_MOST = 10
+"""In the Django session: a keyed digest of each connect session's id → the page the user came from. Several tabs have
+one entry each. The id itself is never stored: with signed-cookie sessions the user could read it, and use it to
+complete what another person approved."""
+_MAX_ATTEMPTS = 10
 
 
 @never_cache
@@ -31,94 +32,103 @@ _MOST = 10
 @require_http_methods(["GET", "POST"])
 @login_required
 def connect(request: HttpRequest) -> HttpResponse:
-    """The page with the button (GET: also where the broker's own pages lead), and the button."""
-    wanted = safe_next(request, request.POST.get("next") or request.GET.get("next"))
+    """GET: the page with the connect button; the broker's pages link to it. POST: the button."""
+    next_url = safe_next_url(request, request.POST.get("next") or request.GET.get("next"))
     if request.method == "GET":
-        return render(request, "token_broker/connect.html", {"next": wanted or ""})
+        return render(request, "token_broker/connect.html", {"next": next_url or ""})
     try:
-        session = conf.client().begin_connect(conf.user_id_of(request.user), allow_account_switch=request.POST.get("allow_switch") == "yes")
+        session = conf.get_client().begin_connect(
+            conf.broker_user_id(request.user), allow_account_switch=request.POST.get("allow_switch") == "yes"
+        )
     except BrokerError as error:
-        return problem(request, error, again=connect_url(wanted))
-    begun = dict(request.session.get(SESSION_KEY, {}))
-    begun[_digest(session.id)] = wanted
-    request.session[SESSION_KEY] = dict(list(begun.items())[-_MOST:])
-    # Not a redirect: with `form-action` in a Content-Security-Policy, Chrome follows none that ends at Microsoft.
-    return render(request, "token_broker/going_on.html", {"url": session.url})
+        return problem_response(request, error, retry_url=connect_url(next_url))
+    attempts = dict(request.session.get(SESSION_KEY, {}))
+    attempts[_digest(session.id)] = next_url
+    request.session[SESSION_KEY] = dict(list(attempts.items())[-_MAX_ATTEMPTS:])
+    # Not a redirect: with `form-action` in a Content-Security-Policy, Chrome blocks redirects that end at Microsoft.
+    return render(request, "token_broker/continue.html", {"url": session.url})
 
 
 @never_cache
 @require_GET
 @login_required
 def manage(request: HttpRequest) -> HttpResponse:
+    """Redirects to the account page of the broker."""
     try:
-        return HttpResponseRedirect(conf.client().begin_connect(conf.user_id_of(request.user), intent="manage").url)
+        session = conf.get_client().begin_connect(conf.broker_user_id(request.user), intent="manage")
     except BrokerError as error:
-        return problem(request, error)
+        return problem_response(request, error)
+    return HttpResponseRedirect(session.url)
 
 
 @never_cache
 @require_GET
 def complete(request: HttpRequest) -> HttpResponse:
-    """Where the browser comes back to. Only a connect session that this very login began is completed: otherwise somebody could have
-    this user approve for somebody else."""
-    connect_session = request.GET.get("connect_session", "")
-    mine = _digest(connect_session)
-    begun = dict(request.session.get(SESSION_KEY, {}))
-    if not request.user.is_authenticated or mine not in begun:
-        return _not_begun_here(request)
+    """The browser comes back here. Only a connect session that this login began is completed. Otherwise an attacker
+    could send a user a link, and get the user's files into the attacker's account."""
+    connect_session_id = request.GET.get("connect_session", "")
+    digest = _digest(connect_session_id)
+    attempts = dict(request.session.get(SESSION_KEY, {}))
+    if not request.user.is_authenticated or digest not in attempts:
+        return _not_started_here(request)
     try:
-        done = conf.client().complete(connect_session, conf.user_id_of(request.user))
+        completion = conf.get_client().complete_connect(connect_session_id, conf.broker_user_id(request.user))
     except BrokerError as error:
         if error.next is not None:
             # The broker's page says what happened and what to do.
             return HttpResponseRedirect(error.next)
         if error.status in (404, 410):
-            # The broker knows it no longer: reloading would never help, one more click does.
-            return _not_begun_here(request, begun[mine])
-        # Not reached: reloading this address tries again.
-        return problem(request, error)
-    wanted = begun.pop(mine)
-    request.session[SESSION_KEY] = begun
-    if wanted is None or not _can_tell(request):
-        return HttpResponseRedirect(done.next)
-    messages.success(request, f"Connected to Microsoft as {done.account.get('username', 'your account')}. Not you? Open \"Microsoft account\".")
-    return HttpResponseRedirect(wanted)
+            # The broker has deleted this attempt. A reload cannot help, a new attempt can.
+            return _not_started_here(request, attempts[digest])
+        # The broker was not reached. A reload of this address tries again.
+        return problem_response(request, error)
+    next_url = attempts.pop(digest)
+    request.session[SESSION_KEY] = attempts
+    if next_url is None or not _has_messages(request):
+        return HttpResponseRedirect(completion.next)
+    username = completion.account.get("username", "your account")
+    messages.success(request, f'Connected to Microsoft as {username}. Not you? Open "Microsoft account".')
+    return HttpResponseRedirect(next_url)
 
 
-def _digest(connect_session: str) -> str:
-    return salted_hmac("token_broker_client.connect", connect_session, algorithm="sha256").hexdigest()
+def _digest(connect_session_id: str) -> str:
+    return salted_hmac("token_broker_client.connect", connect_session_id, algorithm="sha256").hexdigest()
 
 
-def _not_begun_here(request: HttpRequest, wanted: Optional[str] = None) -> HttpResponse:
-    """Logged out on the way, never begun here, or forgotten by the broker: each needs the same click."""
-    shown = {"logged_in": request.user.is_authenticated, "connect_url": connect_url(wanted)}
-    return render(request, "token_broker/not_begun_here.html", shown, status=403)
+def _not_started_here(request: HttpRequest, next_url: str | None = None) -> HttpResponse:
+    """For a user who was logged out meanwhile, an attempt of another login, and an attempt that the broker has deleted.
+    In each case a new attempt helps."""
+    context = {"logged_in": request.user.is_authenticated, "connect_url": connect_url(next_url)}
+    return render(request, "token_broker/not_started_here.html", context, status=403)
 
 
-def problem(request: HttpRequest, error: BrokerError, again: Optional[str] = None) -> HttpResponse:
-    """What stands in the way, who can do something, and the one button that may help: ``again``, by default this address."""
+def problem_response(request: HttpRequest, error: BrokerError, retry_url: str | None = None) -> HttpResponse:
+    """A page with the advice and the one button that may help. ``retry_url``: default is this address, for GET."""
     status = error.status if error.status in (404, 409, 410) else 503
-    # What is being connected for, when connecting again: not the connect page itself.
-    wanted = request.get_full_path() if request.method == "GET" and again is None else None
-    shown = {"error": error, "again": again or wanted, "connect_url": again or connect_url(wanted)}
-    response = render(request, "token_broker/problem.html", shown, status=status)
+    # After connecting, the user comes back to the page that needed a token, not to the connect page.
+    here = request.get_full_path() if request.method == "GET" and retry_url is None else None
+    context = {"error": error, "retry_url": retry_url or here, "connect_url": retry_url or connect_url(here)}
+    response = render(request, "token_broker/problem.html", context, status=status)
     if status == 503:
         response["Retry-After"] = str(int(error.retry_after or 5))
     return response
 
 
-def connect_url(next_url: Optional[str] = None) -> str:
-    """The connect page, coming back to ``next_url`` afterwards."""
+def connect_url(next_url: str | None = None) -> str:
+    """The connect page. After connecting, the user comes back to ``next_url``."""
     url = reverse("token_broker:connect")
     return f"{url}?{urlencode({'next': next_url})}" if next_url else url
 
 
-def safe_next(request: HttpRequest, url: Optional[str]) -> Optional[str]:
-    """A place of ours, or None: nobody can send a user elsewhere."""
-    if not url or not url_has_allowed_host_and_scheme(url, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
-        return resolve_url(conf.values()["AFTER_CONNECT"]) if conf.values().get("AFTER_CONNECT") else None
-    return url
+def safe_next_url(request: HttpRequest, url: str | None) -> str | None:
+    """The URL if it belongs to this site, otherwise AFTER_CONNECT_URL, or None. Prevents redirects to other sites."""
+    if url and url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
+        return url
+    default = conf.get_settings().get("AFTER_CONNECT_URL")
+    return resolve_url(default) if default else None
 
 
-def _can_tell(request: Any) -> bool:
+def _has_messages(request: HttpRequest) -> bool:
     return "django.contrib.messages" in settings.INSTALLED_APPS and hasattr(request, "_messages")

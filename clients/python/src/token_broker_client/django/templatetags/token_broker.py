@@ -1,10 +1,10 @@
-"""``{% load token_broker %}{% microsoft_status as microsoft %}``: whether this user's Microsoft account is connected, for showing it before
-they click."""
+"""``{% load token_broker %}{% microsoft_status as microsoft %}`` shows whether this user's Microsoft account is
+connected."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List
+from typing import Any
 
 from django import template
 
@@ -18,32 +18,34 @@ register = template.Library()
 @dataclass(frozen=True)
 class Status:
     state: str
-    """``connected``, ``not_connected``, ``reconnect_required``, or ``unknown``: the broker could not be asked."""
+    """``connected``, ``not_connected``, ``reconnect_required``, or ``unknown`` if the broker could not be asked."""
     username: str = ""
     advice: str = ""
     who_acts: str = ""
-    missing_scopes: List[str] = field(default_factory=list)
+    missing_scopes: list[str] = field(default_factory=list)
     connect_url: str = ""
 
 
 @register.simple_tag(takes_context=True)
-def microsoft_status(context: Dict[str, Any]) -> Status:
-    """One call to the broker, of at most two seconds. Never raises for what the broker does."""
+def microsoft_status(context: dict[str, Any]) -> Status:
+    """Makes one call to the broker, which takes at most two seconds. Never raises BrokerError."""
     request = context["request"]
     if not request.user.is_authenticated:
         return Status("not_connected")
     url = connect_url(request.get_full_path() if request.method == "GET" else None)
     try:
-        found = conf.client().integration(conf.user_id_of(request.user), deadline=conf.SHORT)
+        user_id = conf.broker_user_id(request.user)
+        found = conf.get_client().get_integration(user_id, timeout_seconds=conf.SHORT_TIMEOUT_SECONDS)
     except BrokerError as error:
         return Status("unknown", advice=error.advice, connect_url=url)
     if found is None:
         return Status("not_connected", connect_url=url)
     failure = found.get("failure") or {}
+    is_active = found["status"] == "active"
     return Status(
-        "connected" if found["status"] == "active" else "reconnect_required",
+        "connected" if is_active else "reconnect_required",
         username=(found.get("account") or {}).get("username", ""),
-        advice=failure.get("advice", "") if found["status"] != "active" else "",
+        advice="" if is_active else failure.get("advice", ""),
         who_acts=failure.get("who_acts", ""),
         missing_scopes=found["missing_scopes"],
         connect_url=url,

@@ -11,14 +11,21 @@ from ...signals import integration_event
 
 
 class Command(BaseCommand):
-    help = "Reads the token broker's events for ever and sends the signal integration_event for each. One process is enough; it may be killed at any time."
+    help = (
+        "Reads the token broker's events until it is stopped, and sends the signal integration_event for each. "
+        "Run one process. It can be killed at any time."
+    )
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--once", action="store_true", help="end when there is nothing left")
-        parser.add_argument("--name", default="default", help="of the cursor, where several readers keep one each")
+        parser.add_argument("--once", action="store_true", help="end when no event is left")
+        parser.add_argument("--name", default="default", help="name of the cursor, if several readers have one each")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # A receiver that raises ends the command before the cursor is saved: the event comes again at the next start.
-        for event in Events(conf.client(), DatabaseCursor(options["name"]), wait=0 if options["once"] else 25):
+        wait_seconds = 0 if options["once"] else 25
+        # If a receiver raises, the command ends before the cursor is saved. The event comes again at the next start.
+        for event in Events(conf.get_client(), DatabaseCursor(options["name"]), wait_seconds=wait_seconds):
             integration_event.send(sender=type(self), event=event)
-            self.stdout.write("resync" if isinstance(event, Resync) else f"{event.at} {event.type} user {event.user_id}")
+            if isinstance(event, Resync):
+                self.stdout.write("resync")
+            else:
+                self.stdout.write(f"{event.at} {event.type} user {event.user_id}")

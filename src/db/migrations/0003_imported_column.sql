@@ -1,0 +1,1 @@
+ALTER TABLE "oauth2_integration" ADD COLUMN "imported" boolean DEFAULT false NOT NULL;

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Failure, FailureCode } from '../core/failure.ts'
+import { asFailure, noteProblem, plainProblem, sendProblem, toProblem } from './problem.ts'
+
+// What a listener answers when something fails. Fastify's own error bodies never go out: they quote messages of errors
+// and lack our headers. Whatever fails while an answer is made, the client gets a complete answer.
+
+/** A complete answer, made of constants, a request id and what the start of the process has made. */
+export interface PlainAnswer {
+  headers: Record<string, string>
+  body: string
+}
+
+export interface ListenerErrors {
+  /** Sends the answer to a failure, then logs it. May throw: then nothing else has logged it. */
+  answer(failure: Failure, request: FastifyRequest, reply: FastifyReply, error: unknown): void
+  /**
+   * The answer if `answer` throws (`internal_error`), and for a request that Node could not parse (`invalid_request`).
+   * Must not throw. `status` is sent beside it.
+   */
+  plain(code: FailureCode, status: number, requestId: string, acceptLanguage?: string): PlainAnswer
+}
+
+/**
+ * Sets the error handlers of a listener: one on `app` and one on `scope`, which has all its routes. Fastify calls that
+ * of the scope, and that of the app for an error in it or in a hook on its answer.
+ */
+export function handleErrors(app: FastifyInstance, scope: FastifyInstance, { answer, plain }: ListenerErrors): void {
+  const plainFor = (request: FastifyRequest): PlainAnswer => {
+    noteProblem(request, 'internal_error')
+    return plain('internal_error', 500, request.id, request.headers['accept-language'])
+  }
+  app.setErrorHandler((error, request, reply) => {
+    logFault(request, error)
+    const { headers, body } = plainFor(request)
+    writeDirectly(reply, headers, body)
+  })
+  scope.setErrorHandler((error, request, reply) => {
+    try {
+      answer(asFailure(error), request, reply, error)
+    } catch (fault) {
+      logFault(request, fault)
+      // Only the line about the failure is missing.
+      if (reply.sent) return
+      const { headers, body } = plainFor(request)
+      // Through the hooks: a caller accepts signed answers only.
+      reply.code(500).removeHeader('retry-after').headers(headers).send(body)
+    }
+  })
+}
+
+/** One line of constants: the logger itself may be what failed. */
+function logFault(request: FastifyRequest, fault: unknown): void {
+  try {
+    request.log.error({ code: 'internal_error', detail: faultDetail(fault) }, 'the answer to a failed request failed')
+  } catch {
+    // Nothing is left to report it to.
+  }
+}
+
+function faultDetail(fault: unknown): string | undefined {
+  try {
+    return asFailure(fault).facts.detail
+  } catch {
+    return undefined
+  }
+}
+
+/** Past all hooks: one of them has failed. */
+function writeDirectly(reply: FastifyReply, headers: Record<string, string>, body: string): void {
+  reply.hijack()
+  const { raw } = reply
+  // The client must not take half an answer for a whole one.
+  if (raw.headersSent) return void raw.destroy()
+  for (const name of raw.getHeaderNames()) raw.removeHeader(name)
+  raw.writeHead(500, { ...headers, 'content-length': String(Buffer.byteLength(body)) })
+  raw.end(body)
+}
+
+/** Node's codes of requests that it could not parse, and their statuses; 400 for all others. */
+const UNPARSABLE: Record<string, { status: number; phrase: string }> = {
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, phrase: 'Request Timeout' },
+  HPE_HEADER_OVERFLOW: { status: 431, phrase: 'Request Header Fields Too Large' },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, phrase: 'Payload Too Large' },
+}
+const BAD_REQUEST = { status: 400, phrase: 'Bad Request' }
+
+/** Answers what Node could not parse, on the socket itself: no route, no hook and no reply exist for it. */
+export function answerUnparsable(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  { plain }: ListenerErrors,
+  log: FastifyBaseLogger,
+): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const { status, phrase } = UNPARSABLE[error.code ?? ''] ?? BAD_REQUEST
+  const requestId = randomUUID()
+  // Not the error itself: it holds the bytes that arrived.
+  log.info(
+    { request_id: requestId, code: 'invalid_request', detail: error.code, status },
+    'request could not be parsed',
+  )
+  if (socket.writable) {
+    const { headers, body } = plain('invalid_request', status, requestId)
+    const fields = { ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' }
+    const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+    socket.write(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join('')}\r\n${body}`)
+  }
+  socket.destroy(error)
+}
+
+/** Codes that ops must look at. */
+const ALARMING: readonly FailureCode[] = ['internal_error', 'token_unreadable']
+
+/** Answers failures as problems (RFC 9457): internal and operations listener. */
+export const problemErrors: ListenerErrors = {
+  answer(failure, request, reply, error) {
+    const { reason, detail } = failure.facts
+    sendProblem(request, reply, toProblem(failure, request.id))
+    const alarming = ALARMING.includes(failure.code)
+    request.log[alarming ? 'error' : 'info'](
+      { code: failure.code, reason, detail, ...(alarming ? { err: error } : {}) },
+      'request failed',
+    )
+  },
+  plain: (code, status, requestId) => ({
+    headers: { 'content-type': 'application/problem+json; charset=utf-8', 'cache-control': 'no-store' },
+    body: JSON.stringify(plainProblem(code, requestId, status)),
+  }),
+}

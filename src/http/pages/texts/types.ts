@@ -1,0 +1,24 @@
+import type { Actor, Reason, REASONS } from '../../../core/failure.ts'
+import type { PageProblem } from '../problem-list.ts'
+
+// What each language must have. A file of their own, so that texts.ts and the texts do not import each other.
+
+/** What happened and what to do, in plain words: for somebody who did not choose this software. */
+export interface ExplainedText {
+  title: string
+  happened: string
+  todo: string
+}
+
+/** Reasons an administrator can cure, and those that may turn out to be one: what to ask of them, one sentence in the user's voice. */
+export type AdminReason =
+  | { [R in Reason]: (typeof REASONS)[R]['whoActs'] extends 'tenant_admin' ? R : never }[Reason]
+  | 'not_approved'
+  | 'consent_required'
+
+export type ReasonTexts = Record<Reason, ExplainedText>
+export type ProblemTexts = Record<PageProblem, ExplainedText>
+export type AdminRequestTexts = Record<AdminReason, string>
+/** For reasons of a newer release. */
+export type UnknownReasonTexts = Record<Actor, ExplainedText>
+export type ActorTexts = Record<Actor, string>

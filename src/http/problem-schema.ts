@@ -1,0 +1,71 @@
+import { Type } from 'typebox'
+import { ACTORS, FAILURE_CODES, REASONS } from '../core/failure.ts'
+
+// The shape of a problem (RFC 9457), and the lists that other answers share with it.
+
+/** Marks a list that may gain values in any release: that breaks no caller (test/support/breaking-changes.ts). */
+export const VALUES_MAY_BE_ADDED = 'x-more-may-come'
+
+type ListOptions = { title?: string; description?: string }
+
+/** A closed list: its values are the only ones. */
+export const closedList = <T extends string>(values: readonly T[], options: ListOptions = {}) =>
+  Type.Enum([...values], options)
+
+/**
+ * A list for answers that may gain values. Values that are not in it are answered as they are: a newer release may have
+ * stored them. Only for answers: a request is checked against the list.
+ */
+export const openList = <T extends string>(values: readonly T[], options: ListOptions = {}) =>
+  Type.Unsafe<T | (string & {})>({ enum: [...values], ...options, [VALUES_MAY_BE_ADDED]: true })
+
+export const Reason = openList(Object.keys(REASONS) as (keyof typeof REASONS)[], {
+  title: 'Reason',
+  description: `Why. More may come: treat one that you do not know by its \`who_acts\`.\n\n| reason | who acts | advice |\n|---|---|---|\n${Object.entries(
+    REASONS,
+  )
+    .map(([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`)
+    .join('\n')}`,
+})
+export const Actor = closedList(ACTORS, {
+  title: 'Actor',
+  description: 'Who must act before it works again. `nobody`: the broker retries automatically.',
+})
+export const Code = openList(FAILURE_CODES, {
+  title: 'Code',
+  description: 'What went wrong. Treat one that you do not know by the status.',
+})
+
+export const MicrosoftFacts = Type.Object(
+  {
+    error: Type.Optional(Type.String({ description: 'OAuth 2.0 error (RFC 6749 section 5.2).' })),
+    suberror: Type.Optional(Type.String({ description: "Microsoft's more precise error." })),
+    aadsts: Type.Optional(Type.Integer({ description: 'The AADSTS number.' })),
+    trace_id: Type.Optional(Type.String()),
+    correlation_id: Type.Optional(Type.String()),
+    timestamp: Type.Optional(Type.String({ description: 'As Microsoft wrote it.' })),
+  },
+  { title: 'MicrosoftFacts', description: "What Microsoft's support asks for." },
+)
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: '`urn:token-broker:problem:` and the code.' }),
+    title: Type.String({ description: 'The code in words.' }),
+    status: Type.Integer({ description: 'The HTTP status.' }),
+    code: Code,
+    request_id: Type.String({ description: 'Ops find the reason in the log by it.' }),
+    reason: Type.Optional(Reason),
+    who_acts: Type.Optional(Actor),
+    advice: Type.Optional(Type.String({ description: 'One sentence in plain words.' })),
+    retry_after: Type.Optional(Type.Integer({ description: 'Seconds, as in `Retry-After`.' })),
+    invalid: Type.Optional(
+      Type.Array(Type.Object({ field: Type.String(), expected: Type.String() }), {
+        description: 'With `invalid_request`: which fields, and what was expected.',
+      }),
+    ),
+    microsoft: Type.Optional(MicrosoftFacts),
+    next: Type.Optional(Type.String({ description: 'Completion only: the page to send the user to.' })),
+  },
+  { title: 'Problem', description: 'RFC 9457 problem details.' },
+)
