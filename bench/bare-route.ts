@@ -1,4 +1,5 @@
-// What the warm read is compared with: a Fastify route that does one prepared select by primary key and sends the bytes it finds.
+// The route that the warm read is compared with: Fastify, one prepared select by primary key, and the bytes are sent as
+// found.
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import postgres from 'postgres'

@@ -1,10 +1,10 @@
-/** The load generator (load.ts) seen from the benchmark: a process that is told which round to run. */
+/** Runs the load generator (load.ts) in a separate process, round by round. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Round, RoundResult } from './load.ts'
 
 export interface Generator {
-  /** Throws where an answer was no 200. */
+  /** Throws if an answer was not 200. */
   run(round: Round): Promise<RoundResult>
   stop(): void
 }
@@ -15,7 +15,7 @@ export function startGenerator(): Generator {
     async run(round) {
       child.send(round)
       const result = await nextMessage<RoundResult>(child)
-      if (result.wrong > 0) throw new Error(`${result.wrong} of ${result.answered} answers were no 200`)
+      if (result.wrong > 0) throw new Error(`${result.wrong} of ${result.answered} answers were not 200`)
       return result
     },
     stop: () => void child.kill('SIGKILL'),

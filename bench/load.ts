@@ -1,5 +1,6 @@
-// The load generator, in a process of its own: signs its requests before a round begins, then keeps each connection busy with one at a
-// time, as raw bytes over sockets, so that as little as possible of what is measured is its own work.
+// The load generator, a separate process. It signs its requests before a round begins. Then it sends one request at a
+// time on each connection, as raw bytes over sockets, so that its own work adds as little as possible to the
+// measurement.
 import { connect, type Socket } from 'node:net'
 import type { CallerHalf } from '../src/signature/keygen.ts'
 import { signingKey } from '../src/signature/keys.ts'
@@ -9,16 +10,16 @@ export interface Round {
   port: number
   connections: number
   milliseconds: number
-  /** Requests made ready; the round ends early when they are used up. */
+  /** Number of prepared requests. The round ends early when all are sent. */
   requests: number
-  /** Users are `${prefix}${from}` to `${prefix}${to}`. `once`: one after the other, a request each; else at random. */
+  /** Users are `${prefix}${from}` to `${prefix}${to}`. `once`: one request for each, in order. Default: at random. */
   users: { prefix: string; from: number; to: number; once?: boolean }
   authority: string
-  /** Absent: plain requests. */
+  /** Absent: the requests are not signed. */
   key?: CallerHalf
 }
 
-/** Milliseconds. `wrong`: answers that were no 200. */
+/** Times in milliseconds. `wrong`: answers that were not 200. */
 export interface RoundResult {
   took: number
   perSecond: number
@@ -38,7 +39,10 @@ function makeRequests({ requests, users, authority, key }: Round): Buffer[] {
     const signed =
       signing === undefined
         ? {}
-        : signRequest({ method: 'GET', url: `http://${authority}${path}` }, signing, { now: Date.now(), expiresIn: 60 })
+        : signRequest({ method: 'GET', url: `http://${authority}${path}` }, signing, {
+            now: Date.now(),
+            expiresInSeconds: 60,
+          })
     const headers = { host: authority, accept: 'application/json', ...signed }
     return Buffer.from(
       `GET ${path} HTTP/1.1\r\n${Object.entries(headers)
@@ -48,7 +52,7 @@ function makeRequests({ requests, users, authority, key }: Round): Buffer[] {
   })
 }
 
-/** One connection's loop: send, read a whole answer, note how long it took, again. */
+/** The loop of one connection: send a request, read the whole answer, record how long it took, repeat. */
 async function keepBusy(
   socket: Socket,
   next: () => Buffer | undefined,

@@ -1,5 +1,5 @@
-// What one signature check costs, in microseconds of one core. Run: node bench/signature.ts
-// The last block is about telling an unknown key from a wrong signature by time: compare the rows of one length.
+// The cost of one signature check, in microseconds of one core. Run: node bench/signature.ts
+// The last rows show whether timing reveals that a key is unknown: compare the rows of one algorithm.
 import { hash } from 'node:crypto'
 import { parseCallers } from '../src/signature/callers.ts'
 import { verifyContentDigest } from '../src/signature/content-digest.ts'
@@ -47,7 +47,7 @@ const garbage = {
 }
 measure('refuse: 1 kB of garbage', 100_000, () => verifyRequest(toMessage(garbage), options))
 
-// Interleaved, so that a machine that slows down slows all of them down.
+// Interleaved, so that a slowdown of the machine affects all cases.
 const wrong = keys.flatMap((key) => {
   const good = signRequest(get, key, { now })
   const tampered = { ...get, url: get.url.replace('42', '43'), headers: { ...get.headers, ...good } }

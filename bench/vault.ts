@@ -1,4 +1,4 @@
-// How long sealing and opening take: `node bench/vault.ts`. Prints, asserts nothing. Target (issue 4): 25 µs each for 2 kB.
+// `node bench/vault.ts`: how long sealing and opening take. Prints and asserts nothing. Target: 25 µs each for 2 kB.
 import { createVault } from '../src/crypto/vault.ts'
 import { generateSealingKey, parseSealingKeys } from '../src/crypto/keyring.ts'
 import type { SealContext } from '../src/core/ports.ts'

@@ -1,6 +1,6 @@
-// The warm read: signed GET /tokens/:userId against a bare Fastify route (design 7, first rows). Run: node bench/warm-read.ts
+// `node bench/warm-read.ts`: a warm signed GET /tokens/:userId against a bare Fastify route (docs/design.md#figures).
 //   --million   also with 1,000,000 integrations (some minutes and 5 GB of temporary disk)
-//   --profile   only loads the broker, under --cpu-prof; the profile is left in the working directory
+//   --profile   only loads the broker, with --cpu-prof; writes the profile to the working directory
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { RoundResult } from './load.ts'
@@ -9,25 +9,28 @@ import { createBenchWorld, type BenchWorld } from './world.ts'
 const { values: flags } = parseArgs({ options: { million: { type: 'boolean' }, profile: { type: 'boolean' } } })
 const USERS = 1_000
 const ROUNDS = 7
-/** Until V8 has compiled what is hot. */
+/** Load until V8 has compiled the hot code. */
 const WARM_UP = { milliseconds: 2_000, requests: 40_000 }
 const users = (count: number) => ({ prefix: 'u', from: 0, to: count - 1 })
 const LOAD = { connections: 16, milliseconds: 3_000, requests: 60_000, users: users(USERS) }
 
 const median = (values: number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-/** Megabytes: now, or the most it has ever been. */
+/** In megabytes: now (VmRSS) or the maximum so far (VmHWM). */
 const memory = (pid: number, what: 'VmRSS' | 'VmHWM'): number =>
   Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
-/** CPU seconds that a process has used, both in user and in kernel mode; in ticks of 10 ms. */
+/** CPU seconds of a process, user and kernel mode, with a resolution of 10 ms. */
 function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** One round, and what it cost the server's process: unlike its speed, that does not depend on who else uses the machine. */
-async function round(
+/**
+ * One round and its CPU cost in the server's process. Unlike speed, the cost does not depend on other load of the
+ * machine.
+ */
+async function measureRound(
   world: BenchWorld,
   server: { pid: number; port: number },
   signed: boolean,
@@ -37,7 +40,7 @@ async function round(
   return { ...result, microseconds: ((cpuSeconds(server.pid) - before) / result.answered) * 1e6 }
 }
 
-/** Alternating rounds within one run, because machines differ and are noisy; the figure is the median of the rounds' ratios. */
+/** Rounds alternate, because machines differ and are noisy. The result is the median of the rounds' ratios. */
 async function againstBare(world: BenchWorld): Promise<Record<string, string>> {
   const broker = await world.startBroker()
   const idle = memory(broker.pid, 'VmRSS')
@@ -45,31 +48,41 @@ async function againstBare(world: BenchWorld): Promise<Record<string, string>> {
   await world.load({ ...LOAD, ...WARM_UP, port: broker.port, signed: true })
   const rounds: Record<'ours' | 'theirs', RoundResult & { microseconds: number }>[] = []
   for (let i = 0; i < ROUNDS; i++) {
-    const ours = await round(world, broker, true)
-    // A new one each time: the driver's own pool, which it uses as anybody would, takes longer with every query (db/connections.ts).
+    const ours = await measureRound(world, broker, true)
+    // A new process for each round: with the driver's own pool, each query takes longer than the one before
+    // (docs/decisions/0001-postgres-js.md).
     const bare = await world.startBare()
     await world.load({ ...LOAD, ...WARM_UP, port: bare.port, signed: false })
-    const theirs = await round(world, bare, false)
+    const theirs = await measureRound(world, bare, false)
     bare.stop()
     rounds.push({ ours, theirs })
   }
   const used = memory(broker.pid, 'VmHWM')
   await broker.stop()
-  const of = (pick: (round: (typeof rounds)[number]) => number) => median(rounds.map(pick))
+  type Pair = (typeof rounds)[number]
+  const of = (pick: (round: Pair) => number) => median(rounds.map(pick))
+  const perSecond = { ours: ({ ours }: Pair) => ours.perSecond, theirs: ({ theirs }: Pair) => theirs.perSecond }
+  const speed = ({ ours, theirs }: Pair) => ours.perSecond / theirs.perSecond
   return {
-    'warm read, requests per second': `${of(({ ours }) => ours.perSecond).toFixed(0)} against ${of(({ theirs }) => theirs.perSecond).toFixed(0)}`,
-    'ratio (at least 0.70)': `${of(({ ours, theirs }) => ours.perSecond / theirs.perSecond).toFixed(2)}   rounds ${rounds.map(({ ours, theirs }) => (ours.perSecond / theirs.perSecond).toFixed(2)).join(' ')}`,
-    'CPU time of the process per request (no target)': `${of(({ ours }) => ours.microseconds).toFixed(0)} µs against ${of(({ theirs }) => theirs.microseconds).toFixed(0)} µs: ${of(({ ours, theirs }) => theirs.microseconds / ours.microseconds).toFixed(2)}`,
-    'p99 ratio (at most 1.5)': `${of(({ ours, theirs }) => ours.p99 / theirs.p99).toFixed(2)}   ${of(({ ours }) => ours.p99).toFixed(2)} ms against ${of(({ theirs }) => theirs.p99).toFixed(2)} ms`,
+    'warm read, requests per second': `${of(perSecond.ours).toFixed(0)} against ${of(perSecond.theirs).toFixed(0)}`,
+    'ratio (at least 0.70)': `${of(speed).toFixed(2)}   rounds ${rounds.map((pair) => speed(pair).toFixed(2)).join(' ')}`,
+    'CPU time of the process per request (no target)':
+      `${of(({ ours }) => ours.microseconds).toFixed(0)} µs against ` +
+      `${of(({ theirs }) => theirs.microseconds).toFixed(0)} µs: ` +
+      of(({ ours, theirs }) => theirs.microseconds / ours.microseconds).toFixed(2),
+    'p99 ratio (at most 1.5)':
+      `${of(({ ours, theirs }) => ours.p99 / theirs.p99).toFixed(2)}   ` +
+      `${of(({ ours }) => ours.p99).toFixed(2)} ms against ${of(({ theirs }) => theirs.p99).toFixed(2)} ms`,
     'resident memory under load (at most 150 MB)': `${used.toFixed(0)} MB at most, ${idle.toFixed(0)} MB idle`,
   }
 }
 
-/** What Postgres counted for one broker's life with so many reads. Its counters are complete when its connections have ended. */
+/** What Postgres counted from start to stop of one broker that served `reads` reads. */
 async function counted(world: BenchWorld, reads: number): Promise<{ statements: number; written: number }> {
   const read = async () => {
     const [row] =
-      await world.sql`select xact_commit::int as statements, (tup_inserted + tup_updated + tup_deleted)::int as written from pg_stat_database where datname = current_database()`
+      await world.sql`select xact_commit::int as statements, (tup_inserted + tup_updated + tup_deleted)::int as written
+        from pg_stat_database where datname = current_database()`
     return row as { statements: number; written: number }
   }
   const before = await read()
@@ -84,7 +97,7 @@ async function counted(world: BenchWorld, reads: number): Promise<{ statements: 
       signed: true,
     })
   await broker.stop()
-  // The counters of backends that have ended arrive a moment later.
+  // A backend reports its counters when it ends, and they arrive a moment later.
   for (let last = -1, now = -2; last !== now;) {
     last = now
     await new Promise((resolve) => setTimeout(resolve, 500))
@@ -104,18 +117,18 @@ async function statementsPerRead(world: BenchWorld): Promise<Record<string, stri
   }
 }
 
-/** From starting the process to a 200 of /readyz. */
+/** From starting the process until /readyz answers 200. */
 async function startTime(world: BenchWorld): Promise<Record<string, string>> {
   const times = []
   for (let i = 0; i < 5; i++) {
     const broker = await world.startBroker()
-    times.push(broker.readyAfter)
+    times.push(broker.readyAfterMs)
     await broker.stop()
   }
   return { 'start to ready (at most 1 s)': `${(median(times) / 1000).toFixed(2)} s` }
 }
 
-/** p50 of two readers: of the same thousand users in a small table and in a large one, and of users all over the large one. */
+/** p50 of two readers: the same 1,000 users in a small and in a large table, and random users of the large table. */
 async function million(world: BenchWorld): Promise<Record<string, string>> {
   const p50 = async (count: number) => {
     await world.sql`vacuum analyze oauth2_integration`
@@ -162,18 +175,24 @@ try {
     }
     for (const [name, figure] of Object.entries(table)) console.log(`${name.padEnd(62)} ${figure}`)
     console.log(
-      `(${answers} bytes of body, ${LOAD.connections} connections, ${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s)`,
+      `(${answers} bytes of body, ${LOAD.connections} connections, ` +
+        `${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s)`,
     )
   }
 } finally {
   await world.close()
 }
 
-/** The very bodies that the broker sends are what the bare route finds in its table. Resolves with how long they are. */
+/**
+ * Fills the table of the bare route with bodies like those of the broker. Resolves with their average length in bytes.
+ */
 async function bodies({ sql }: BenchWorld): Promise<number> {
-  const account = `'{"tenant_id":"' || tenant_id || '","object_id":"' || object_id || '","username":"' || username || '"}'`
-  await sql.unsafe(`insert into bare select user_id, '{"user_id":"' || user_id || '","access_token":"' || translate(encode(sha512(user_id::bytea), 'base64'), E'+/=\\n', '') || repeat('x', 1900)
-    || '","token_type":"Bearer","expires_at":"2026-11-22T10:00:00Z","expires_in":3187,"scope":"Files.ReadWrite.All User.Read","missing_scopes":[],"generation":' || generation
+  const account = `'{"tenant_id":"' || tenant_id || '","object_id":"' || object_id
+    || '","username":"' || username || '"}'`
+  await sql.unsafe(`insert into bare select user_id, '{"user_id":"' || user_id || '","access_token":"'
+    || translate(encode(sha512(user_id::bytea), 'base64'), E'+/=\\n', '') || repeat('x', 1900)
+    || '","token_type":"Bearer","expires_at":"2026-11-22T10:00:00Z","expires_in":3187'
+    || ',"scope":"Files.ReadWrite.All User.Read","missing_scopes":[],"generation":' || generation
     || ',"account":' || ${account} || '}' from oauth2_integration`)
   const [row] = await sql`select avg(length(body))::int as bytes from bare`
   return Number(row?.['bytes'])

@@ -1,4 +1,7 @@
-/** The processes of a benchmark: PostgreSQL with sealed integrations in it, the broker as it is run, the bare route, the load generator. */
+/**
+ * The processes of a benchmark: PostgreSQL with sealed integrations, the compiled broker, the bare route, the load
+ * generator.
+ */
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { closeSync, cpSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,10 +18,10 @@ import { nextMessage, startGenerator } from './generator.ts'
 import type { Round, RoundResult } from './load.ts'
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-/** What Entra's tokens are long: characters. */
+/** Length of Entra's tokens in characters. */
 const TOKEN = { access: 2000, refresh: 1200 }
 const POOL = '10'
-/** What the image gives Node. */
+/** Node's flags of the image. */
 const NODE_FLAGS =
   /^ENTRYPOINT \["\/nodejs\/bin\/node", (.*)"\/app/m
     .exec(readFileSync(file('../Dockerfile'), 'utf8'))?.[1]
@@ -27,14 +30,14 @@ const NODE_FLAGS =
 export interface RunningBroker {
   pid: number
   port: number
-  /** Milliseconds from starting the process to a 200 of /readyz. */
-  readyAfter: number
+  /** From starting the process until /readyz answers 200. */
+  readyAfterMs: number
   stop(): Promise<void>
 }
 
 export interface BenchWorld {
   sql: postgres.Sql
-  /** Adds integrations `u${from}` to `u${to - 1}`, each sealed as its own, and the same bodies for the bare route. */
+  /** Adds integrations `u${from}` to `u${to - 1}`, each sealed for its own row. */
   fill(from: number, to: number): Promise<void>
   startBroker(nodeArguments?: string[]): Promise<RunningBroker>
   startBare(): Promise<{ pid: number; port: number; stop(): void }>
@@ -42,7 +45,7 @@ export interface BenchWorld {
   close(): Promise<void>
 }
 
-/** The broker is measured as the image runs it: compiled. */
+/** Compiles the broker, as in the image. */
 function build(): void {
   execFileSync(process.execPath, [file('../node_modules/typescript/bin/tsc'), '-p', file('../tsconfig.build.json')], {
     cwd: file('..'),
@@ -108,11 +111,14 @@ async function fill(sql: postgres.Sql, { sealingKeys }: BrokerSecrets, from: num
         refresh: sealed('refresh_token', TOKEN.refresh),
       }
     })
-    await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes, tenant_id, object_id, username)
-      select id, user_id, 'active', nextval('integration_generation'), decode(access, 'base64'), decode(refresh, 'base64'), now() + interval '1 day',
+    await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token,
+        access_token_expires_at, scopes, tenant_id, object_id, username)
+      select id, user_id, 'active', nextval('integration_generation'), decode(access, 'base64'),
+        decode(refresh, 'base64'), now() + interval '1 day',
         '{Files.ReadWrite.All,User.Read}', gen_random_uuid(), gen_random_uuid(), 'jane@contoso.com'
       from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ userId }) => userId)}::text[],
-        ${rows.map(({ access }) => access.toString('base64'))}::text[], ${rows.map(({ refresh }) => refresh.toString('base64'))}::text[]) as r (id, user_id, access, refresh)`
+        ${rows.map(({ access }) => access.toString('base64'))}::text[],
+        ${rows.map(({ refresh }) => refresh.toString('base64'))}::text[]) as r (id, user_id, access, refresh)`
   }
 }
 
@@ -124,7 +130,7 @@ async function startBroker(
 ): Promise<RunningBroker & { child: ChildProcess }> {
   const callersFile = join(folder, 'callers.json')
   writeFileSync(callersFile, secrets.callers)
-  // Into a file: nobody has to read along while it is measured.
+  // Log to a file, so that no process has to read the log during the measurement.
   const logFile = join(folder, `broker-${randomUUID()}.log`)
   const log = openSync(logFile, 'w')
   const began = performance.now()
@@ -155,17 +161,17 @@ async function startBroker(
     const ready =
       operations === 0 ? undefined : await fetch(`http://127.0.0.1:${operations}/readyz`).catch(() => undefined)
     await ready?.arrayBuffer()
-    // Log lines are written together, a moment late.
+    // Log lines are buffered and arrive a moment later.
     if (ready?.status === 200 && port('internal') !== 0) break
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
-  const readyAfter = performance.now() - began
+  const readyAfterMs = performance.now() - began
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   return {
     child,
     pid: child.pid!,
     port: port('internal'),
-    readyAfter,
+    readyAfterMs,
     async stop() {
       child.kill('SIGTERM')
       await ended

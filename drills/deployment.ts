@@ -1,6 +1,6 @@
 /**
- * What the drills break: real broker processes on one Postgres beside simulated Microsoft, with integrations that were put there
- * without a browser. Knows nothing of any single drill.
+ * The deployment that the drills break: real broker processes with one Postgres and the simulated Microsoft.
+ * Integrations are inserted without a browser. This file is independent of the single drills.
  */
 import { randomUUID } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
@@ -26,7 +26,7 @@ import type { CallerHalf } from '../src/signature/keygen.ts'
 
 export interface Drill {
   name: string
-  /** Resolves with what was counted; throws with the figure that was missed. `options`: of every deployment it makes. */
+  /** Resolves with the counted results; throws if a target is missed. `options`: for each deployment of the drill. */
   run(options?: DeploymentOptions): Promise<string>
 }
 
@@ -41,25 +41,25 @@ export interface Deployment {
   sql: postgres.Sql
   entra: Entra
   env: Record<string, string>
-  /** A further process; `root`: of another release's files. */
+  /** Starts another broker process. `root`: the files of another release. */
   start(root?: string): Promise<Broker>
-  /** What a caller signs with, and the authority it signs for. */
+  /** The key of a caller, and the authority that it signs for. */
   caller: { authority: string; key: CallerHalf }
-  /** A caller's client; `address` is asked for each request. */
+  /** The client of a caller. `address` is called for each request. */
   client(address: () => string, onCall?: (call: Call) => void): BrokerClient
-  /** Connected users `prefix-1` to `prefix-n`, each with an account of its own, their access tokens just expired. */
+  /** Inserts connected users `prefix-1` to `prefix-n`, each with its own account and an expired access token. */
   users(prefix: string, count: number): Promise<string[]>
-  /** The access token stored for each user, opened. */
+  /** The stored access token of each user, in plain text. */
   stored(): Promise<Map<string, string>>
-  /** Whether this is an access token that Microsoft gave for this user's account, by the token itself. */
+  /** Whether Microsoft issued this access token for the account of this user, by the token's claims. */
   isOf(user: string, accessToken: string): boolean
-  /** Seconds that the access tokens of these users have left, of an hour. */
+  /** Sets how many seconds the access tokens of these users, issued for an hour, are still valid. */
   setRemaining(users: readonly string[], seconds: number): Promise<void>
-  /** Ends all leases, as if their seven seconds had passed. */
+  /** Ends all leases, as if their time had passed. */
   endLeases(): Promise<void>
-  /** Refreshes that reached Microsoft so far. */
+  /** Number of refreshes that have reached Microsoft. */
   calls(): number
-  /** Rows that say "reconnect", and events that ever said so. */
+  /** Number of rows that are not active, plus all events `reconnect_required`. */
   marked(): Promise<number>
   close(): Promise<void>
 }
@@ -68,11 +68,11 @@ export interface DeploymentOptions {
   env?: Record<string, string>
   /** Brokers reach Postgres through PgBouncer. */
   pooled?: boolean
-  /** Makes the schema; default: this release. */
+  /** Creates the schema. Default: this release. */
   migrate?: (databaseUrl: string) => Promise<unknown>
 }
 
-/** More than any drill or benchmark connects. */
+/** More accounts than any drill or benchmark needs. */
 const ACCOUNTS = crowd(500)
 
 export async function deploy({
@@ -185,7 +185,7 @@ export async function deploy({
   }
 }
 
-/** GET /tokens/:user. A broker that cannot be reached is status 0. */
+/** GET /tokens/:user. Status 0 means that the broker cannot be reached. */
 export async function read(client: BrokerClient, user: string, query = ''): Promise<Answer> {
   try {
     return (await client.send('GET', `/tokens/${user}${query}`)) as Answer
@@ -194,7 +194,7 @@ export async function read(client: BrokerClient, user: string, query = ''): Prom
   }
 }
 
-/** Throws when a figure is missed: a drill ends with its first miss. */
+/** Throws if a target is missed: a drill ends with its first miss. */
 export function expect(holds: boolean, missed: string): asserts holds {
   if (!holds) throw new Error(missed)
 }

@@ -4,7 +4,10 @@ import { deploy, type Drill, expect, read, statuses } from './deployment.ts'
 const PROCESSES = 25
 const USERS = 4
 
-/** A process dies after Microsoft gave new tokens and before they are stored: the stored refresh token still works (design 2.3). */
+/**
+ * A process dies after Microsoft issued new tokens and before they are stored: the stored refresh token still works
+ * (docs/microsoft.md#refresh-tokens).
+ */
 export const kill: Drill = {
   name: `SIGKILL between Microsoft's answer and the commit, ${PROCESSES * USERS} times`,
   async run(options) {
@@ -37,14 +40,17 @@ export const kill: Drill = {
       }
       expect(served === PROCESSES * USERS, `${served} served`)
       const marked = await deployment.marked()
-      expect(marked === 0, `${marked} users were told to reconnect`)
+      expect(marked === 0, `${marked} users had to reconnect`)
       await survivor.stop()
       const takenOver = survivor
         .log()
         .split('\n')
         .filter((line) => line.includes('lease_taken_over')).length
       expect(takenOver === served, `${takenOver} leases were taken over`)
-      return `${PROCESSES} processes killed, each with ${USERS} refreshes in that gap: ${served} of ${served} next reads got a fresh token, 0 told to reconnect`
+      return (
+        `${PROCESSES} processes killed, each with ${USERS} refreshes in that gap: ` +
+        `${served} of ${served} next reads got a fresh token, 0 users had to reconnect`
+      )
     } finally {
       await deployment.close()
     }

@@ -2,13 +2,15 @@ import type { BrokerClient } from '../sandbox/megdocs/broker-client.ts'
 import { type Answer, read } from './deployment.ts'
 
 export interface Load {
-  /** Every answer so far, with the milliseconds (performance.now) at which it came. */
-  answers: { at: number; user: string; answer: Answer }[]
-  /** No further requests; resolves when those under way are answered. May be called again, such as where a drill ends with a miss. */
+  /** All answers so far. `atMs`: when it came, by performance.now. */
+  answers: { atMs: number; user: string; answer: Answer }[]
+  /**
+   * Sends no further requests. Resolves when the open ones are answered. May be called again, for example after a miss.
+   */
   stop(): Promise<void>
 }
 
-/** So many callers, each reading one user after the other without a pause. */
+/** Starts callers that read one user after the other without a pause. */
 export function startLoad(callers: number, users: readonly string[], client: (caller: number) => BrokerClient): Load {
   const answers: Load['answers'] = []
   let running = true
@@ -17,8 +19,8 @@ export function startLoad(callers: number, users: readonly string[], client: (ca
     for (let i = caller; running; i += callers) {
       const user = users[i % users.length]!
       const answer = await read(mine, user)
-      answers.push({ at: performance.now(), user, answer })
-      // An answer that costs nothing (no such listener) must not turn the loop into a spin.
+      answers.push({ atMs: performance.now(), user, answer })
+      // If no listener answers, reads fail at once: wait, or the loop would use all of the CPU.
       if (answer.status === 0) await new Promise((resolve) => setTimeout(resolve, 20))
     }
   })

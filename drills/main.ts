@@ -1,4 +1,5 @@
-// npm run drills [name…] [-- --from <git ref>]: breaks what can break, one drill after the other; each says what it did and counted. Exits 1 on any miss.
+// npm run drills [name…] [-- --from <git ref>]: runs the drills one after the other. Each breaks something and prints
+// what it did and counted. Exits 1 if a target is missed.
 import { parseArgs } from 'node:util'
 import { findPooler } from '../sandbox/pooler.ts'
 import type { Drill } from './deployment.ts'
@@ -13,7 +14,7 @@ import { upgradeFrom } from './upgrade.ts'
 
 const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, restart, rolling }
 
-/** All of it again with brokers that reach Postgres through PgBouncer in transaction mode (design 4). */
+/** The same drills with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(
   Object.entries(DIRECT).map(([key, { name, run }]): [string, Drill] => [
     `pgbouncer:${key}`,
@@ -28,7 +29,7 @@ const POOLED = Object.fromEntries(
 )
 
 async function main(argv: string[]): Promise<boolean> {
-  // `--from`: the release that the upgrade begins with.
+  // `--from`: the release that the upgrade drill begins with.
   const {
     positionals: wanted,
     values: { from },

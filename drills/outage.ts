@@ -4,46 +4,57 @@ import { createServices, type Overrides, systemClock } from '../src/services.ts'
 import { createLogger } from '../src/telemetry.ts'
 import { deploy, type Drill, expect, pause } from './deployment.ts'
 
-/** Seconds of the outage, and between two reads of everybody. */
-const OUTAGE = 600
-const STEP = 20
+const OUTAGE_SECONDS = 600
+/** Time between two reads of all users. */
+const STEP_SECONDS = 20
 const USERS = 240
 const REPLICAS = 2
 /**
- * Calls that one replica may have under way at once after Microsoft is back, second by second: the probe; then two at a time and one
- * more with each answer. So it doubles where all those of a second are answered before the next, until the breaker closes at 32.
+ * Calls that one replica may have open at once after Microsoft is back, second by second: first the probe, then two,
+ * and one more with each answer. If all calls of a second are answered before the next second, the number doubles,
+ * until the breaker closes at 32 (docs/design.md#breaker).
  */
 const RAMP = [1, 2, 4, 8, 16]
 
-/** Microsoft answers 503 for ten minutes. Time is moved, not waited for: the processes' clock and the times in the rows. */
+/**
+ * Microsoft answers 503 for ten minutes. The drill does not wait: it moves the processes' clock and the times in the
+ * rows.
+ */
 export const outage: Drill = {
   name: `Microsoft down for 10 minutes, then back, ${REPLICAS} replicas`,
   async run(options) {
     const deployment = await deploy(options)
     const { entra, sql } = deployment
     let shift = 0
-    // Exchanges are held here, however long that takes.
-    const surroundings: Overrides = {
+    // This drill holds exchanges for any length of time, so they must not time out.
+    const overrides: Overrides = {
       clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shift },
       deadline: () => new AbortController().signal,
     }
     const replicas = Array.from({ length: REPLICAS }, () =>
-      createServices(readConfig(deployment.env), createLogger('silent'), surroundings),
+      createServices(readConfig(deployment.env), createLogger('silent'), overrides),
     )
     try {
       const users = await deployment.users('outage', USERS)
-      // From long expired to good for another 20 minutes.
+      // From expired a minute ago to valid for another 21 minutes.
       for (const [i, user] of users.entries()) await deployment.setRemaining([user], -60 + i * (1_320 / USERS))
       const pass = async (seconds: number) => {
         shift += seconds * 1000
-        await sql`update oauth2_integration set retry_at = retry_at - make_interval(secs => ${seconds}), refreshed_at = refreshed_at - make_interval(secs => ${seconds}),
-          access_token_expires_at = access_token_expires_at - make_interval(secs => ${seconds}), lease_until = lease_until - make_interval(secs => ${seconds})`
+        await sql`update oauth2_integration set
+          retry_at = retry_at - make_interval(secs => ${seconds}),
+          refreshed_at = refreshed_at - make_interval(secs => ${seconds}),
+          access_token_expires_at = access_token_expires_at - make_interval(secs => ${seconds}),
+          lease_until = lease_until - make_interval(secs => ${seconds})`
       }
-      /** Everybody reads at once, each at one replica. `held`: so many calls were under way when everybody had an answer or waited for one. */
+      /**
+       * All users read at once, each at one replica. `held`: how many calls to Microsoft were open when each user had
+       * an answer or waited for one.
+       */
       const readAll = async ({ hold = false } = {}) => {
         const valid = new Set(
           (
-            await sql`select user_id from oauth2_integration where access_token_expires_at > now() + interval '10 seconds'`
+            await sql`select user_id from oauth2_integration
+              where access_token_expires_at > now() + interval '10 seconds'`
           ).map((row) => String(row['user_id'])),
         )
         const seen = { fresh: 0, degraded: 0, unavailable: 0 }
@@ -79,13 +90,13 @@ export const outage: Drill = {
 
       entra.control.misbehave('status', 503)
       let served = 0
-      for (let time = 0; time < OUTAGE; time += STEP) {
+      for (let time = 0; time < OUTAGE_SECONDS; time += STEP_SECONDS) {
         const { fresh, degraded } = await readAll()
         served += fresh + degraded
-        await pass(STEP)
+        await pass(STEP_SECONDS)
       }
       const during = deployment.calls()
-      // Microsoft is back; until it is asked again, nobody knows.
+      // Microsoft is back, but the breaker does not know that until its next probe.
       entra.control.behave()
       await pass(61 * 1.2)
       const before = deployment.calls()
@@ -108,10 +119,12 @@ export const outage: Drill = {
       const waiting = Number(row!['n'])
       expect(healing === waiting, `${healing} calls for ${waiting} users that needed one`)
       expect(seconds.length > RAMP.length, `only ${waiting} users needed a token: too few to show a stampede`)
-      expect((await deployment.marked()) === 0, 'somebody was told to reconnect')
+      expect((await deployment.marked()) === 0, 'a user had to reconnect')
       return (
-        `${OUTAGE / STEP + 1} reads of ${USERS} users: ${served} tokens served, every valid one; ${during} calls to Microsoft in those ten minutes; ` +
-        `all ${waiting} that waited were served by ${healing} calls, at once at most ${seconds.join(', ')} second by second; 0 told to reconnect`
+        `${OUTAGE_SECONDS / STEP_SECONDS + 1} reads of ${USERS} users: ${served} tokens served, all valid ones; ` +
+        `${during} calls to Microsoft in those ten minutes; ` +
+        `all ${waiting} waiting users were served by ${healing} calls, ` +
+        `at most ${seconds.join(', ')} at once, second by second; 0 users had to reconnect`
       )
     } finally {
       entra.control.release()

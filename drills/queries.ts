@@ -5,7 +5,10 @@ import { deploy, type Drill, expect, read, statuses } from './deployment.ts'
 const ROUNDS = 5
 const AT_ONCE = 40
 
-/** Reads, claims, saves and transactions all at once, more than there are connections; behind a pooler also a migration that must not run. */
+/**
+ * More reads, claims, saves and transactions at once than there are connections. Behind a pooler, `migrate` must refuse
+ * to run.
+ */
 export const queries: Drill = {
   name: `${ROUNDS} × ${AT_ONCE} refreshes at once in one replica`,
   async run(options) {

@@ -7,7 +7,7 @@ const SIZE = 1_000
 export const readers: Drill = {
   name: `${ROUNDS} rounds of ${SIZE} concurrent readers of one expired token, 3 replicas`,
   async run(options) {
-    // A thousand at once may queue longer than a statement usually takes: what is counted here is calls, not milliseconds.
+    // A thousand reads may queue for longer than the usual deadline. This drill counts calls, not milliseconds.
     const deployment = await deploy({ ...options, env: { DATABASE_DEADLINE_MS: '30000', ...options?.env } })
     try {
       const brokers = await Promise.all([deployment.start(), deployment.start(), deployment.start()])

@@ -1,12 +1,11 @@
 import { deploy, type Drill, expect, pause, read, statuses } from './deployment.ts'
 import { type Load, startLoad } from './load.ts'
 
-/** Milliseconds. */
-const LIMIT = 5_000
+const LIMIT_MS = 5_000
 
-/** Postgres goes away and comes back while callers read and tokens run out. */
+/** Postgres stops and starts again while callers read and tokens expire. */
 export const restart: Drill = {
-  name: 'Postgres restarted under load, politely and by a crash',
+  name: 'Postgres restarted under load, by a fast shutdown and by a crash',
   async run(options) {
     const deployment = await deploy(options)
     let load: Load | undefined
@@ -22,8 +21,9 @@ export const restart: Drill = {
         await pause(1_500)
         await deployment.database.start()
         const up = performance.now()
-        // Serving again: both brokers answer each user, fresh, within a second, and with what is stored. A refresh whose save Postgres
-        // did not take is handed out before it is stored, so that may take a moment longer.
+        // Serving again means: both brokers answer each user within a second, with a fresh token that is the stored
+        // one. If a save failed, the new tokens are handed out before they are stored, so the last condition may take a
+        // moment longer.
         for (;;) {
           const answers = await Promise.all(
             brokers.flatMap((broker) =>
@@ -40,25 +40,32 @@ export const restart: Drill = {
           const stored = served ? await deployment.stored() : undefined
           const other = answers.filter(({ body }) => body.access_token !== stored?.get(body.user_id))
           if (served && other.length === 0) break
-          const what = served ? `${other.length} answers are not what is stored for their user` : statuses(answers)
-          expect(performance.now() - up < LIMIT, `not serving again ${LIMIT} ms after Postgres (${mode}): ${what}`)
+          const what = served ? `${other.length} answers differ from the stored token of their user` : statuses(answers)
+          expect(
+            performance.now() - up < LIMIT_MS,
+            `not serving again ${LIMIT_MS} ms after Postgres (${mode}): ${what}`,
+          )
           await pause(100)
         }
         back.push(Math.round(performance.now() - up))
       }
       await load.stop()
-      const strange = load.answers.filter(({ user, answer: { status, body } }) =>
+      const wrong = load.answers.filter(({ user, answer: { status, body } }) =>
         status === 200
           ? body.user_id !== user || !deployment.isOf(user, body.access_token)
           : !(status === 503 && body.code === 'database_unavailable'),
       )
-      expect(strange.length === 0, `wrong answers: ${statuses(strange.map(({ answer }) => answer))}`)
-      expect((await deployment.marked()) === 0, 'somebody was told to reconnect')
+      expect(wrong.length === 0, `wrong answers: ${statuses(wrong.map(({ answer }) => answer))}`)
+      expect((await deployment.marked()) === 0, 'a user had to reconnect')
       expect(
         brokers.every((broker) => !broker.isOver()),
         'a broker died',
       )
-      return `${load.answers.length} answers (${statuses(load.answers.map(({ answer }) => answer))}); serving everybody again after ${back.join(', ')} ms; every token its user's own, and the stored one; 0 told to reconnect`
+      return (
+        `${load.answers.length} answers (${statuses(load.answers.map(({ answer }) => answer))}); ` +
+        `all users were served again after ${back.join(', ')} ms; ` +
+        'each token belonged to its user and was the stored one; 0 users had to reconnect'
+      )
     } finally {
       await Promise.all([load?.stop(), deployment.close()])
     }

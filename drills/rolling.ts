@@ -3,10 +3,10 @@ import type { BrokerClient } from '../sandbox/megdocs/broker-client.ts'
 import { deploy, type Drill, expect, pause, statuses } from './deployment.ts'
 import { type Load, startLoad } from './load.ts'
 
-/** Milliseconds between two looks at readiness, as Kubernetes would do it, only faster. */
-const PROBE = 200
+/** Time between two readiness probes: like Kubernetes, but faster. */
+const PROBE_MS = 200
 
-/** Three replicas are replaced one after the other while callers read and tokens run out: nobody may notice. */
+/** Three replicas are replaced one after the other while callers read and tokens expire. No request may fail. */
 export const rolling: Drill = {
   name: 'rolling restart of 3 replicas under load',
   async run(options) {
@@ -14,22 +14,22 @@ export const rolling: Drill = {
     let load: Load | undefined
     let ready: Broker[] = []
     let all: Broker[] = []
-    const probe = setInterval(() => void look(), PROBE)
-    const look = async () => {
-      const looked = await Promise.all(
+    const probe = setInterval(() => void probeAll(), PROBE_MS)
+    const probeAll = async () => {
+      const probed = await Promise.all(
         all.map(async (broker) =>
           (await fetch(`${broker.operationsUrl}/readyz`).catch(() => undefined))?.ok ? broker : undefined,
         ),
       )
-      ready = looked.filter((broker) => broker !== undefined)
+      ready = probed.filter((broker) => broker !== undefined)
     }
     try {
       all = await Promise.all([deployment.start(), deployment.start(), deployment.start()])
-      await look()
+      await probeAll()
       const users = await deployment.users('rolling', 30)
       let turn = 0
       let broken = 0
-      // The client tries a broken connection twice; here each break counts.
+      // The client retries once after a broken connection. Here, each broken connection counts.
       const client = (): BrokerClient =>
         deployment.client(
           () => ready[turn++ % ready.length]!.internalUrl,
@@ -41,7 +41,7 @@ export const rolling: Drill = {
         await deployment.setRemaining(users, 30)
         const fresh = await deployment.start()
         all = [...all.filter((broker) => broker !== old), fresh, old]
-        await look()
+        await probeAll()
         codes.push(await old.stop('SIGTERM'))
         all = all.filter((broker) => broker !== old)
         await pause(300)
@@ -57,7 +57,10 @@ export const rolling: Drill = {
         `exit codes ${codes.join(', ')}`,
       )
       const degraded = load.answers.filter(({ answer }) => answer.body.degraded).length
-      return `${load.answers.length} requests while 3 replicas were replaced: 0 failed, ${degraded} degraded, ${deployment.calls()} refreshes`
+      return (
+        `${load.answers.length} requests while 3 replicas were replaced: ` +
+        `0 failed, ${degraded} degraded, ${deployment.calls()} refreshes`
+      )
     } finally {
       clearInterval(probe)
       await Promise.all([load?.stop(), deployment.close()])

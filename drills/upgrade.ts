@@ -10,18 +10,19 @@ import { startLoad } from './load.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const MIGRATIONS = 'src/db/migrations'
-/** Milliseconds that each mixture of releases serves, all tokens just expired. */
-const PHASE = 500
+/** How long each mixture of releases serves. All tokens are expired when it begins. */
+const PHASE_MS = 500
 
 /**
- * Two replicas of an older release under load; the new release migrates, takes over replica by replica, and gives back to the old one,
- * which now stands on the newer schema. `from`: a git ref; default: the newest release tag, else the last commit without the newest migration.
+ * Two replicas of an older release run under load. The new release migrates and replaces them one by one. Then the old
+ * release replaces the new one again, now on the newer schema. `from`: a git ref. Default: the newest release tag, or
+ * else the last commit without the newest migration.
  */
 export const upgradeFrom = (from: string | undefined): Drill => ({
   name: 'upgrade under load with a migration, one replica at a time, and rollback on the new schema',
   async run() {
     const ref = from ?? previousRelease()
-    const old = takeOut(ref)
+    const old = checkOut(ref)
     try {
       return `from ${ref}: ${await upgrade(old)}`
     } finally {
@@ -39,7 +40,7 @@ async function upgrade(old: string): Promise<string> {
     all.push(...serving)
     let turn = 0
     let broken = 0
-    // The client tries a broken connection twice; here each break counts.
+    // The client retries once after a broken connection. Here, each broken connection counts.
     const client = () =>
       deployment.client(
         () => serving[turn++ % serving.length]!.internalUrl,
@@ -49,13 +50,13 @@ async function upgrade(old: string): Promise<string> {
     const writes = startWrites(client())
     const serve = async () => {
       await deployment.setRemaining(users, -1)
-      await pause(PHASE)
+      await pause(PHASE_MS)
     }
     const replaceBy = async (root: string | undefined) => {
       for (const leaving of serving) {
         const coming = await deployment.start(root)
         all.push(coming)
-        // Kubernetes sends to who is ready, and no more to who is told to stop.
+        // Kubernetes sends requests to ready replicas, and none to a replica that it stops.
         serving = [...serving.filter((broker) => broker !== leaving), coming]
         expect((await leaving.stop('SIGTERM')) === 0, 'a replica did not end with 0')
         await serve()
@@ -81,25 +82,26 @@ async function upgrade(old: string): Promise<string> {
       `${statuses(load.answers.map(({ answer }) => answer))}; ${broken} broken connections`,
     )
     expect(failedWrites.length === 0, `writes failed: ${failedWrites.join(', ')}`)
-    const strange = load.answers.filter(
+    const wrong = load.answers.filter(
       ({ user, answer: { body } }) => body.user_id !== user || !deployment.isOf(user, body.access_token),
     )
-    expect(strange.length === 0, `${strange.length} answers with another user's token`)
+    expect(wrong.length === 0, `${wrong.length} answers with another user's token`)
     await expectNothingLost(deployment, users, serving, all)
     const warned = serving.filter((broker) =>
       broker.log().includes('the database was migrated by a newer release'),
     ).length
     expect(warned === (applied.length > 0 ? serving.length : 0), `${warned} replicas said that the database is newer`)
     return (
-      `${load.answers.length} reads and ${writes.count()} writes while ${applied.length} migrations (${applied.join(', ') || 'none'}) were applied and ` +
-      `2 replicas replaced and rolled back: 0 failed, ${deployment.calls()} refreshes, 0 of ${users.length} users' tokens lost, 0 told to reconnect`
+      `${load.answers.length} reads and ${writes.count()} writes while ${applied.length} migrations ` +
+      `(${applied.join(', ') || 'none'}) were applied and 2 replicas replaced and rolled back: 0 failed, ` +
+      `${deployment.calls()} refreshes, 0 of ${users.length} users' tokens lost, 0 users had to reconnect`
     )
   } finally {
     await deployment.close()
   }
 }
 
-/** Every user has a fresh token, which is the stored one; and no replica ever lost one or asked for a reconnect. */
+/** Each user gets a fresh token that is the stored one. No replica lost a token or required a reconnect. */
 async function expectNothingLost(
   deployment: Deployment,
   users: readonly string[],
@@ -120,7 +122,7 @@ async function expectNothingLost(
     ({ status, body }) => status !== 200 || body.degraded || stored.get(body.user_id) !== body.access_token,
   )
   expect(lost.length === 0, `${lost.length} users without their stored, fresh token: ${statuses(answers)}`)
-  expect((await deployment.marked()) === 0, 'somebody was told to reconnect')
+  expect((await deployment.marked()) === 0, 'a user had to reconnect')
   const alarms = all.flatMap((broker) =>
     broker
       .log()
@@ -130,7 +132,7 @@ async function expectNothingLost(
   expect(alarms.length === 0, `replicas logged errors: ${alarms[0]}`)
 }
 
-/** Connect sessions begun and users disconnected, one after the other: what writes to the other tables. */
+/** Begins connect sessions and disconnects users, one after the other. This writes to the other tables. */
 function startWrites(client: ReturnType<Deployment['client']>) {
   let running = true
   let count = 0
@@ -162,7 +164,7 @@ const git = (...args: string[]): string =>
 const needsHistory = (ref = 'a release') =>
   new Error(`git does not give the files of ${ref}: this drill needs a checkout with its history, and git and tar`)
 
-/** The newest tag `v*`; before the first release, the last commit that has not got the newest migration. */
+/** The newest tag `v*`. Before the first release: the last commit without the newest migration. */
 function previousRelease(): string {
   try {
     const [tag] = git('tag', '--list', 'v*', '--sort=-version:refname').split('\n')
@@ -171,16 +173,16 @@ function previousRelease(): string {
       .filter((file) => file.endsWith('.sql'))
       .sort()
       .at(-1)
-    const [came] = git('log', '--diff-filter=A', '--format=%H', '--', `${MIGRATIONS}/${newest}`).split('\n')
-    // Not committed yet: no commit has it.
-    return git('rev-parse', '--short', came ? `${came}~1` : 'HEAD')
+    const [addedBy] = git('log', '--diff-filter=A', '--format=%H', '--', `${MIGRATIONS}/${newest}`).split('\n')
+    // If no commit has added it, it is not committed yet, and HEAD is without it.
+    return git('rev-parse', '--short', addedBy ? `${addedBy}~1` : 'HEAD')
   } catch {
     throw needsHistory()
   }
 }
 
-/** The source of a release in a folder of its own, with today's packages. */
-function takeOut(ref: string): string {
+/** Extracts the source of a release into a new folder, with today's packages. */
+function checkOut(ref: string): string {
   const folder = temporaryFolder('token-broker-release')
   const archive = spawnSync('git', ['archive', '--format=tar', ref, 'src', 'package.json'], {
     cwd: ROOT,

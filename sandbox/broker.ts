@@ -1,6 +1,6 @@
 /**
- * The broker as the rest of the sandbox, the drills and the benchmarks start it: the real src/main.ts in a process of its own,
- * told everything by environment variables, which are put together here and nowhere else.
+ * Starts the broker for the sandbox, the drills and the benchmarks: the real src/main.ts in a separate process. Its
+ * environment is built in this file only.
  */
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
@@ -11,20 +11,20 @@ import { CALLER_PERMISSIONS } from '../src/signature/callers.ts'
 import { type CallerHalf, generateKey } from '../src/signature/keygen.ts'
 import { supervise } from './supervise.ts'
 
-/** The name that callers use for the internal listener, whatever its address: what a Kubernetes service would be called. */
+/** The host name that callers use for the internal listener, independent of its address, like the name of a service. */
 export const BROKER_AUTHORITY = 'token-broker.internal'
 
-/** What a deployment makes once and keeps. */
+/** The secrets that a deployment generates once and keeps. */
 export interface BrokerSecrets {
   sealingKeys: string
   sessionSecrets: string
-  /** Contents of the callers file. */
+  /** Content of the callers file. */
   callers: string
-  /** What MEGDocs signs with. */
+  /** The key that MEGDocs signs with. */
   megdocsKey: CallerHalf
 }
 
-/** `now` in milliseconds; the caller's key lasts 180 days. */
+/** `now` in milliseconds since the epoch. The caller's key is valid for 180 days. */
 export function generateSecrets(now: number): BrokerSecrets {
   const key = generateKey('hmac-sha256', 'megdocs', now + 180 * 86_400_000, now - 60_000)
   return {
@@ -40,17 +40,17 @@ export function generateSecrets(now: number): BrokerSecrets {
 }
 
 export interface BrokerSettings {
-  /** One origin with MEGDocs, such as http://localhost:8080. */
+  /** The same origin as MEGDocs, such as http://localhost:8080. */
   publicBaseUrl: string
   databaseUrl: string
   callersFile: string
   secrets: Pick<BrokerSecrets, 'sealingKeys' | 'sessionSecrets'>
   microsoft: { loginUrl: string; clientId: string; clientSecret: string }
-  /** Anything else, or other values for what stands here. */
+  /** Further variables; they also override the ones above. */
   more?: Record<string, string>
 }
 
-/** The broker's whole environment. Its three listeners take free ports. */
+/** The whole environment of the broker. Its three listeners use free ports. */
 export function brokerEnvironment(settings: BrokerSettings): Record<string, string> {
   const { publicBaseUrl, databaseUrl, callersFile, secrets, microsoft } = settings
   return {
@@ -86,21 +86,21 @@ export interface Broker {
   /** Resolves with the exit code. */
   ended: Promise<number>
   isOver(): boolean
-  /** Sends the signal and resolves with the exit code when the process is over. Default SIGTERM: it drains. */
+  /** Sends the signal. Resolves with the exit code when the process has ended. Default: SIGTERM, which drains. */
   stop(signal?: NodeJS.Signals): Promise<number>
-  /** Only sends the signal, such as SIGKILL, SIGSTOP or SIGCONT. */
+  /** Only sends the signal, for example SIGKILL, SIGSTOP or SIGCONT. */
   kill(signal: NodeJS.Signals): void
-  /** Everything it has printed. */
+  /** Everything that it has printed. */
   log(): string
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-/** Milliseconds; the design asks for one second on a quiet machine. */
-const START_LIMIT = 30_000
+/** Generous: on an idle machine the start takes less than a second (docs/design.md#figures). */
+const START_TIMEOUT_MS = 30_000
 
 /**
- * Starts a broker and resolves when its /readyz says 200. Throws with its log's last lines when it ends before.
- * `logFile`: where its log is added to as well. `root`: of another release's files; default: these.
+ * Starts a broker and resolves when its /readyz answers 200. If it ends earlier, throws with the last lines of its log.
+ * `logFile`: a file that the log is appended to. `root`: the files of another release; default: this one.
  */
 export async function startBroker(
   env: Record<string, string>,
@@ -131,12 +131,12 @@ export async function startBroker(
     child.kill(signal)
     return child.ended
   }
-  const limit = performance.now() + START_LIMIT
+  const limit = performance.now() + START_TIMEOUT_MS
   while (!(await isReady(urls))) {
     if (child.isOver()) throw new Error(`the broker did not start:\n${lines.slice(-30).join('\n')}`)
     if (performance.now() > limit) {
       await stop('SIGKILL')
-      throw new Error(`the broker was not ready within ${START_LIMIT / 1000} s:\n${lines.slice(-30).join('\n')}`)
+      throw new Error(`the broker was not ready within ${START_TIMEOUT_MS / 1000} s:\n${lines.slice(-30).join('\n')}`)
     }
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

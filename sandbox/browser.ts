@@ -1,6 +1,7 @@
 /**
- * A browser without a screen and without JavaScript: keeps cookies, follows redirects and refreshes, presses buttons. Pages are plain
- * values, so two of them side by side are two tabs. For the sandbox's check and for tests; it knows nothing of the broker.
+ * A browser without screen and JavaScript: it keeps cookies, follows redirects and refreshes, and presses buttons.
+ * Pages are plain values, so two pages of one browser are two tabs. Used by the sandbox's check and by tests;
+ * independent of the broker.
  */
 import { Agent, request } from 'undici'
 import { type CookieJar, createCookieJar } from './cookie-jar.ts'
@@ -13,12 +14,12 @@ export interface Page extends Markup {
   html: string
 }
 
-/** One request and its answer, for searching logs and for looking at what happened. */
+/** One request and its answer, to search logs and to see what happened. */
 export interface Exchange {
   method: string
   url: string
   status: number
-  /** Where a redirect led. */
+  /** Target of a redirect. */
   location?: string
   setCookie: string[]
 }
@@ -26,22 +27,24 @@ export interface Exchange {
 export interface Browser {
   jar: CookieJar
   exchanges: Exchange[]
-  /** Types an address: nobody's site is behind it. */
+  /** Opens an address as if it were typed: no site sent the browser there. */
   open(url: string): Promise<Page>
-  /** Follows the first link whose id is `what` or whose text or address contains it. Throws when there is none. */
+  /** Follows the first link whose id is `what` or whose text or address contains it. Throws if there is none. */
   click(page: Page, what: string): Promise<Page>
   /**
-   * Presses the first button whose id is `what`, or whose text or form action contains it, with other field values if wished. Throws
-   * when there is none.
+   * Presses the first button whose id is `what`, or whose text or form action contains it. `fields` replaces values of
+   * its form. Throws if there is none.
    */
   press(page: Page, what: string, fields?: Record<string, string>): Promise<Page>
 }
 
 export interface BrowserOptions {
   headers?: Record<string, string>
-  /** As a person who has switched cookies off. */
+  /** Cookies are switched off. */
   blockCookies?: boolean
-  /** Stops before going there, by redirect or refresh: the page is the last one seen, its `refresh` the address. */
+  /**
+   * Does not follow a redirect or refresh to such an address: returns the last page, with the address as its `refresh`.
+   */
   stopBefore?: (url: string) => boolean
 }
 
@@ -53,15 +56,15 @@ interface Step {
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
-/** More hops than Chrome's 20 redirects would be a loop. */
-const LIMIT = 20
+/** Chrome's limit. More redirects are a loop. */
+const MAX_REDIRECTS = 20
 
 const isSameSite = (a: URL, b: URL): boolean => a.protocol === b.protocol && a.hostname === b.hostname
 
 export function createBrowser(options: BrowserOptions = {}): Browser {
   const jar = createCookieJar()
   const exchanges: Exchange[] = []
-  // A browser that is forgotten must not keep a process alive.
+  // A browser that was not closed must not keep the process alive.
   const dispatcher = new Agent({ keepAliveTimeout: 1000, maxHeaderSize: 65_536 })
 
   async function exchange({ method, url, body, crossSite }: Step): Promise<Page> {
@@ -98,14 +101,14 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
 
   async function go(first: Step): Promise<Page> {
     let step = first
-    for (let hops = 0; hops <= LIMIT; hops++) {
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
       const page = await exchange(step)
       const next = following(step, page)
       if (!next) return page
       if (options.stopBefore?.(next.url.href)) return { ...page, refresh: next.url.href }
       step = next
     }
-    throw new Error(`more than ${LIMIT} hops, last to ${step.url.origin}${step.url.pathname}`)
+    throw new Error(`more than ${MAX_REDIRECTS} hops, last to ${step.url.origin}${step.url.pathname}`)
   }
 
   const from = (page: Page, target: URL): boolean => !isSameSite(new URL(page.url), target)
@@ -140,7 +143,7 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
   }
 }
 
-/** Redirects keep the mark of having come from another site; a page of ours that sends the browser on takes it off. */
+/** A redirect keeps the mark that another site sent the browser. A refresh by a page of our own site removes it. */
 function following(step: Step, page: Page): Step | undefined {
   const location = page.headers['location']
   if (REDIRECTS.has(page.status) && typeof location === 'string') {
@@ -157,5 +160,8 @@ function following(step: Step, page: Page): Step | undefined {
 function describe(page: Page): string {
   const buttons = page.forms.flatMap((form) => form.buttons.map(({ text }) => text))
   const links = page.links.map(({ text }) => text)
-  return `${new URL(page.url).pathname} (${page.status} ${page.title}); there are links ${links.join(', ')}; buttons ${buttons.join(', ')}`
+  return (
+    `${new URL(page.url).pathname} (${page.status} ${page.title}); ` +
+    `its links: ${links.join(', ')}; its buttons: ${buttons.join(', ')}`
+  )
 }

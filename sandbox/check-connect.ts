@@ -1,7 +1,7 @@
 import { describe, expect, latestOutcome, type Step } from './check-step.ts'
 import { connect, goToMicrosoft, logIn, microsoftPage, throughMicrosoft } from './driver.ts'
 
-// Connecting: the happy path and the ways it can go wrong.
+// Steps of the check: connecting, with and without success.
 
 export const connectSteps: Step[] = [
   {
@@ -14,7 +14,7 @@ export const connectSteps: Step[] = [
     },
   },
   {
-    name: 'the button leads to Microsoft with state, nonce, PKCE and exactly our permissions',
+    name: 'the button opens Microsoft with state, nonce, PKCE and exactly our permissions',
     async run({ world, jane }) {
       const page = await goToMicrosoft(world, jane)
       expect(microsoftPage(world, page) === 'picker', describe(page))
@@ -38,7 +38,7 @@ export const connectSteps: Step[] = [
     },
   },
   {
-    name: 'signing in and approving ends on a page that says which account is connected',
+    name: 'signing in and approving ends on a page that names the connected account',
     async run({ world, jane }) {
       const page = await connect(world, jane, 'jane')
       expect(page.status === 200 && page.text.includes('jane@contoso.com'), describe(page))
@@ -49,7 +49,7 @@ export const connectSteps: Step[] = [
     },
   },
   {
-    name: 'a completion that was not begun in this MEGDocs session is refused',
+    name: 'a completion of a connect session of another MEGDocs login is refused',
     async run({ world, jane }) {
       const foreign = '00000000-0000-4000-8000-000000000000'
       const page = await jane.browser.open(`${world.url}/microsoft/connected?connect_session=${foreign}`)
@@ -58,13 +58,13 @@ export const connectSteps: Step[] = [
     },
   },
   {
-    name: 'cancelling at Microsoft ends on a page with a way on, and MEGDocs can ask how it went',
+    name: 'cancelling at Microsoft ends on a page with a next step, and MEGDocs can read the outcome',
     async run(course) {
       const { world } = course
       const sam = course.with(await logIn(world, 'u-1002'))
       const page = await connect(world, sam, 'omar', 'cancel')
-      const wayOn = page.links.some(({ href }) => href.includes('/microsoft/connect'))
-      expect(page.url.startsWith(world.url) && page.status < 500 && wayOn, describe(page))
+      const nextStep = page.links.some(({ href }) => href.includes('/microsoft/connect'))
+      expect(page.url.startsWith(world.url) && page.status < 500 && nextStep, describe(page))
       const how = await latestOutcome(course, 'u-1002')
       expect(how.startsWith('refused') && how.includes('not_approved'), how)
       return `"${page.title}"; ${how}`
@@ -78,7 +78,7 @@ export const connectSteps: Step[] = [
       const page = await connect(world, kim, 'nora')
       expect(page.url.startsWith(world.url) && /administrator/i.test(page.text), describe(page))
       const mail = page.links.find(({ href }) => href.startsWith('mailto:'))
-      expect(mail, `no message to send: ${describe(page)}`)
+      expect(mail, `there is no mailto: link: ${describe(page)}`)
       return `"${page.title}" with a mailto: link`
     },
   },
@@ -91,12 +91,15 @@ export const connectSteps: Step[] = [
       const how = await latestOutcome(course, 'u-1001')
       expect(how.includes('account_mismatch'), `${how}; ${describe(page)}`)
       const integration = await world.client.integration('u-1001')
-      expect(integration?.account?.username === 'jane@contoso.com', `stored is ${integration?.account?.username}`)
+      expect(
+        integration?.account?.username === 'jane@contoso.com',
+        `the stored account is ${integration?.account?.username}`,
+      )
       return `"${page.title}"; still jane@contoso.com`
     },
   },
   {
-    name: 'two tabs do not disturb each other, the later one coming back first',
+    name: 'two tabs do not disturb each other, even if the later one returns first',
     async run(course) {
       const { world } = course
       const sam = course.with(await logIn(world, 'u-1002'))

@@ -3,7 +3,7 @@ import { connect, logIn } from './driver.ts'
 import { findSecrets, secretsSeen } from './log-search.ts'
 import { BrokerProblem } from './megdocs/broker-client.ts'
 
-// The account page, disconnecting, stopping, and what the log says of it all.
+// Steps of the check: the account page, disconnecting, stopping, and a search for secrets in the logs.
 
 const ACCOUNT_PAGE = '/accounts/account/microsoft/'
 
@@ -12,7 +12,7 @@ const problemOf = (error: unknown): string =>
 
 export const lastSteps: Step[] = [
   {
-    name: 'the account page says what is connected and what it may do',
+    name: 'the account page shows the connected account and its permissions',
     async run({ world, jane }) {
       const page = await jane.browser.open(`${world.url}/microsoft/manage`)
       const words = ['jane@contoso.com', 'Read your profile information', 'Read and write your M365 files']
@@ -22,7 +22,7 @@ export const lastSteps: Step[] = [
     },
   },
   {
-    name: 'disconnecting asks first, and then MEGDocs gets not_connected',
+    name: 'disconnecting asks for confirmation; after it MEGDocs gets not_connected',
     async run({ world, jane }) {
       const account = await jane.browser.open(`${world.url}/microsoft/manage`)
       const question = await jane.browser.click(account, 'Disconnect')
@@ -33,7 +33,7 @@ export const lastSteps: Step[] = [
     },
   },
   {
-    name: 'connecting again works, with another account too',
+    name: 'connecting again works, also with another account',
     async run(course) {
       const person = course.with(await logIn(course.world, 'u-1001'))
       const page = await connect(course.world, person, 'lena')
@@ -42,7 +42,7 @@ export const lastSteps: Step[] = [
     },
   },
   {
-    name: 'logging out of MEGDocs ends what this browser could still see at the broker',
+    name: 'after logging out of MEGDocs, this browser cannot open the account page',
     async run({ world, jane }) {
       const before = await jane.browser.open(`${world.url}/microsoft/manage`)
       expect(before.text.includes('lena@fabrikam.com'), describe(before))
@@ -53,7 +53,7 @@ export const lastSteps: Step[] = [
     },
   },
   {
-    name: 'a broker that is told to stop during a refresh finishes and saves it',
+    name: 'a broker that is stopped during a refresh finishes and saves it',
     async run(course) {
       const { world } = course
       const before = await world.client.token('u-1001')
@@ -71,29 +71,31 @@ export const lastSteps: Step[] = [
       world.entra.control.release()
       const code = await ended
       const [row] = await world.query(
-        `select generation, access_token_expires_at > now() as good, lease_owner from oauth2_integration where user_id = 'u-1001'`,
+        `select generation, access_token_expires_at > now() as valid, lease_owner
+          from oauth2_integration where user_id = 'u-1001'`,
       )
       expect(code === 0, `exit code ${code}`)
       const stored = Number(row?.['generation'])
-      expect(stored > before.generation && row?.['good'] === true, `stored: ${JSON.stringify(row)}; ${await waiting}`)
+      expect(stored > before.generation && row?.['valid'] === true, `stored: ${JSON.stringify(row)}; ${await waiting}`)
       const calls = world.entra.control.tokenRequests().total
       await world.startBroker()
       const after = await world.client.token('u-1001')
       course.tokens.push(after.access_token)
       expect(after.generation === stored, `stored ${stored}, served ${after.generation}`)
       expect(world.entra.control.tokenRequests().total === calls, 'the next broker asked Microsoft again')
-      return `exit code 0, generation ${before.generation} → ${after.generation} stored and served by the next broker; ${await waiting}`
+      const change = `generation ${before.generation} → ${after.generation}`
+      return `exit code 0, ${change} stored and served by the next broker; ${await waiting}`
     },
   },
   {
-    name: 'no token, code, secret or cookie stands in any log',
+    name: 'no token, code, secret or cookie is in any log',
     async run(course) {
       const { world } = course
       const log = `${world.brokerLogs()}\n${world.database.log()}`
       const secrets = [...world.secrets, ...course.tokens, ...secretsSeen(course.exchanges())]
       const found = findSecrets(log, secrets)
       expect(found.length === 0, `found ${found.join(', ')}`)
-      return `${log.split('\n').length} lines searched for ${new Set(secrets).size} values and for what tokens look like`
+      return `searched ${log.split('\n').length} lines for ${new Set(secrets).size} values and for the form of tokens`
     },
   },
 ]

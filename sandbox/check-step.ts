@@ -2,41 +2,42 @@ import type { Exchange, Page } from './browser.ts'
 import type { Person } from './driver.ts'
 import type { World } from './world.ts'
 
-// What the steps of the check are made of.
+// Types and helpers of the steps of the check.
 
-/** What steps hand on to later ones. */
+/** State that steps share. */
 export interface Course {
   world: World
-  /** MEGDocs user u-1001, logged in by the first step. */
+  /** The MEGDocs user u-1001, logged in by the first step. */
   jane: Person
-  /** Everything any browser of this run did. */
+  /** All exchanges of all browsers of this run. */
   exchanges(): Exchange[]
-  /** Remembers a browser for the search at the end. */
+  /** Registers a person, so that the last step searches the logs for the secrets of their browser. */
   with(person: Person): Person
-  /** Tokens that MEGDocs' client was given. */
+  /** Tokens that MEGDocs' client has received. */
   tokens: string[]
 }
 
 export interface Step {
   name: string
-  /** Says what was seen; throws when it did not hold. */
+  /** Resolves with a description of the result; throws if an expectation failed. */
   run(course: Course): Promise<string>
 }
 
-/** What a step expects; the message says what was seen instead. */
+/** Throws unless `held`. `seen`: what was seen instead. */
 export function expect(held: unknown, seen: string): asserts held {
   if (!held) throw new Error(seen)
 }
 
-/** A page in one line, for telling what was met instead. */
+/** A page in one line, for messages. */
 export function describe(page: Page): string {
   return `${page.status} "${page.title}" at ${new URL(page.url).pathname}: ${page.text.slice(0, 300)}`
 }
 
-/** How this user's latest attempt went, as the broker tells MEGDocs. */
+/** The outcome of this user's latest connect session, as the broker reports it to MEGDocs. */
 export async function latestOutcome({ world }: Course, userId: string): Promise<string> {
   const [row] = await world.query(
-    `select id from connect_session where user_id = '${userId}' and intent = 'connect' order by created_at desc limit 1`,
+    `select id from connect_session where user_id = '${userId}' and intent = 'connect'
+      order by created_at desc limit 1`,
   )
   const { body } = await world.client.send('GET', `/connect-sessions/${String(row?.['id'])}`)
   const session = body as { status?: string; outcome?: { code?: string; reason?: string } }

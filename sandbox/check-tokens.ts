@@ -2,11 +2,11 @@ import { type Course, describe, expect, type Step } from './check-step.ts'
 import { control, generationOn } from './driver.ts'
 import type { Page } from './browser.ts'
 
-// Getting tokens: what MEGDocs sees when it opens documents.
+// Steps of the check: getting tokens, as MEGDocs does when it opens documents.
 
 const documents = ({ world, jane }: Course): Promise<Page> => jane.browser.open(`${world.url}/documents`)
 
-/** Opens the list and says the generation before and after, and how many calls to Microsoft's token endpoint that cost. */
+/** Opens the list of documents. Resolves with the generation and the number of calls to Microsoft's token endpoint. */
 async function openCounting(course: Course): Promise<{ page: Page; generation: number; calls: number }> {
   const before = course.world.entra.control.tokenRequests().total
   const page = await documents(course)
@@ -16,7 +16,7 @@ async function openCounting(course: Course): Promise<{ page: Page; generation: n
 
 export const tokenSteps: Step[] = [
   {
-    name: 'documents open without a call to Microsoft while the token is good',
+    name: 'documents open without a call to Microsoft while the token is valid',
     async run(course) {
       const { generation, calls } = await openCounting(course)
       expect(
@@ -82,10 +82,10 @@ export const tokenSteps: Step[] = [
     },
   },
   {
-    name: 'with Microsoft down, a token that is still valid is served as degraded, and after healing all is well',
+    name: 'while Microsoft is down, a valid token is served as degraded; after that, tokens are refreshed again',
     async run(course) {
       const { world } = course
-      // Nearly at the end of an hour's life.
+      // Issued for an hour, and almost expired.
       const times = `access_token_expires_at = now() + interval '2 minutes', refreshed_at = now() - interval '1 hour'`
       await world.query(`update oauth2_integration set ${times} where user_id = 'u-1002'`)
       await control(world, course.jane, 'down')
@@ -102,7 +102,8 @@ export const tokenSteps: Step[] = [
       course.tokens.push(healed.access_token)
       const after = `after healing: generation ${healed.generation}, ${JSON.stringify(healed.degraded)}`
       expect(!healed.degraded && healed.generation > token.generation, after)
-      return `${token.expires_in} s left, degraded (${reason}); then generation ${token.generation} → ${healed.generation}`
+      const change = `generation ${token.generation} → ${healed.generation}`
+      return `${token.expires_in} s left, degraded (${reason}); then ${change}`
     },
   },
 ]

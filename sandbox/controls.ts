@@ -2,41 +2,43 @@ import type { Sql } from 'postgres'
 import type { Entra } from './entra/main.ts'
 import type { SandboxControls } from './megdocs/main.ts'
 
-// The switches below MEGDocs' pages: they move the simulated Microsoft and the sandbox's own database, never the broker.
+// The controls below MEGDocs' pages. They change the simulated Microsoft and the rows of the sandbox's database, never
+// the broker process.
 
 const LIST = [
   {
     action: 'expire',
     label: 'Let the access token expire',
-    explanation: 'The next document needs a new one: the broker refreshes it.',
+    explanation: 'For the next document, the broker refreshes it.',
   },
   {
     action: 'reject',
     label: 'Let Graph reject the access token',
-    explanation: 'Although it has not expired: MEGDocs asks the broker for a later one.',
+    explanation: 'The token has not expired, so MEGDocs asks the broker for a later one.',
   },
   {
     action: 'down',
     label: 'Microsoft is down',
-    explanation: 'Its token endpoint answers 503. Tokens that are still valid go on working.',
+    explanation: 'Its token endpoint answers 503. Valid tokens continue to work.',
   },
   {
     action: 'revoke',
     label: 'Revoke access',
-    explanation: 'As after a password reset: the stored authorization is over at the next refresh.',
+    explanation: 'As after a password reset: the next refresh fails and the user must reconnect.',
   },
   {
     action: 'heal',
     label: 'Heal Microsoft',
-    explanation: 'Everything answers again. The broker tries again when its own waiting time is over.',
+    explanation: 'Microsoft answers again. The broker tries again when its own waiting time has ended.',
   },
 ] as const
 
-/** `sql`: the broker's database, because what the broker holds expires by Postgres' clock. */
+/** `sql`: the broker's database. It is needed to let tokens expire, because their expiry is stored there. */
 export function createControls(entra: Entra, sql: Sql): SandboxControls {
   const actions: Record<(typeof LIST)[number]['action'], (userId: string) => Promise<string>> = {
     async expire(userId) {
-      await sql`update oauth2_integration set access_token_expires_at = now() - interval '1 second' where user_id = ${userId}`
+      await sql`update oauth2_integration set access_token_expires_at = now() - interval '1 second'
+        where user_id = ${userId}`
       entra.control.expireAccessTokens()
       return 'The access token has expired.'
     },

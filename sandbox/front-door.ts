@@ -1,6 +1,7 @@
 /**
- * Stands for the ingress: one origin for MEGDocs and the broker's public paths. It strips what a client says about forwarding and
- * says it itself, keeps the Host header, streams both ways, and knows neither sessions nor pages.
+ * Simulates the ingress: one origin for MEGDocs and the broker's public paths. It replaces the forwarding headers of
+ * clients by its own, keeps the Host header, and streams in both directions. It depends neither on sessions nor on
+ * pages.
  */
 import {
   Agent,
@@ -14,14 +15,14 @@ import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream'
 
 export interface FrontDoorOptions {
-  /** Asked for each request, so that a broker may be replaced while the door is open. */
+  /** Called for each request, so that the broker can be replaced while the front door is open. */
   broker(): string
   megdocs(): string
-  /** Default: a free one. Rejects with EADDRINUSE when it is taken. */
+  /** Default: a free port. Rejects with EADDRINUSE if the port is in use. */
   port?: number
-  /** What X-Forwarded-Proto says. `https`: as if TLS had ended here. Default http. */
+  /** Value of X-Forwarded-Proto. `https`: as if TLS ended here. Default: http. */
   proto?: 'http' | 'https'
-  /** What X-Forwarded-Host says; default: the Host header. */
+  /** Value of X-Forwarded-Host. Default: the Host header. */
   host?: string
 }
 
@@ -32,21 +33,21 @@ export interface FrontDoor {
 }
 
 const BROKER_PATHS = ['/auth/oauth2/microsoft/', '/accounts/account/microsoft/']
-/** Without their trailing slash they are the broker's too. */
-const isBrokers = (path: string): boolean => BROKER_PATHS.some((prefix) => `${path.split('?')[0]}/`.startsWith(prefix))
+/** The paths belong to the broker also without the trailing slash. */
+const isOfBroker = (path: string): boolean => BROKER_PATHS.some((prefix) => `${path.split('?')[0]}/`.startsWith(prefix))
 
-/** RFC 9110 7.6.1, and what a client must not say. */
-const NOT_PASSED_ON =
+/** Hop-by-hop headers (RFC 9110 section 7.6.1), and forwarding headers, which a client must not set. */
+const DROPPED_HEADERS =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|forwarded|x-forwarded-.*|x-real-ip)$/
 
-/** Bytes: a callback with Microsoft's code is 2.5 kB, and cookies come on top (security.md 5.4). */
-const MAX_HEADER_SIZE = 32_768
+/** A callback with Microsoft's code has 2.5 kB, and cookies are added to that. */
+const MAX_HEADER_BYTES = 32_768
 
 /** Opens the door on 127.0.0.1. */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
   const agent = new Agent({ keepAlive: true })
-  const server = createServer({ maxHeaderSize: MAX_HEADER_SIZE }, (incoming, outgoing) =>
-    pass(incoming, outgoing, options, agent),
+  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (incoming, outgoing) =>
+    forward(incoming, outgoing, options, agent),
   )
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -65,12 +66,12 @@ export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoo
   }
 }
 
-function pass(incoming: IncomingMessage, outgoing: ServerResponse, options: FrontDoorOptions, agent: Agent): void {
+function forward(incoming: IncomingMessage, outgoing: ServerResponse, options: FrontDoorOptions, agent: Agent): void {
   const path = incoming.url ?? '/'
-  const toBroker = isBrokers(path)
+  const toBroker = isOfBroker(path)
   const target = new URL(toBroker ? options.broker() : options.megdocs())
   const headers = {
-    ...passedOn(incoming.headers),
+    ...forwarded(incoming.headers),
     'x-forwarded-for': incoming.socket.remoteAddress ?? '',
     'x-forwarded-proto': options.proto ?? 'http',
     'x-forwarded-host': options.host ?? incoming.headers.host ?? '',
@@ -78,7 +79,7 @@ function pass(incoming: IncomingMessage, outgoing: ServerResponse, options: Fron
   const upstream = request(
     { agent, host: target.hostname, port: target.port, method: incoming.method, path, headers },
     (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, passedOn(answer.headers))
+      outgoing.writeHead(answer.statusCode ?? 502, forwarded(answer.headers))
       pipeline(answer, outgoing, () => {})
     },
   )
@@ -91,6 +92,6 @@ function pass(incoming: IncomingMessage, outgoing: ServerResponse, options: Fron
   incoming.pipe(upstream)
 }
 
-function passedOn(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !NOT_PASSED_ON.test(name)))
+function forwarded(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !DROPPED_HEADERS.test(name)))
 }

@@ -1,8 +1,8 @@
 import type { Exchange } from './browser.ts'
 
-// Looks for secrets where none may be.
+// Searches logs for secrets.
 
-/** What simulated Microsoft's tokens and codes, and every other JWT, look like. */
+/** The form of the simulated Microsoft's tokens and codes, and of any other JWT. */
 const SHAPES: readonly [name: string, shape: RegExp][] = [
   ['a JWT', /eyJ[\w-]{20,}/],
   ['a refresh token or code of Microsoft', /\b[01]\.A[\w-]{40,}/],
@@ -10,7 +10,7 @@ const SHAPES: readonly [name: string, shape: RegExp][] = [
   ['a cookie header', /"(?:set-)?cookie":\s*"/i],
 ]
 
-/** Codes, states, tickets and cookie values that went over the wire in front of a browser. */
+/** Codes, states, tickets and cookie values in the exchanges of browsers. */
 export function secretsSeen(exchanges: readonly Exchange[]): string[] {
   const found: string[] = []
   for (const { url, location, setCookie } of exchanges) {
@@ -24,12 +24,13 @@ export function secretsSeen(exchanges: readonly Exchange[]): string[] {
   return found
 }
 
-/** What was found, in words that do not repeat it. */
+/** What was found, described without repeating it. */
 export function findSecrets(log: string, secrets: readonly string[]): string[] {
   const found = new Set<string>()
   for (const [name, shape] of SHAPES) if (shape.test(log)) found.add(name)
   for (const secret of new Set(secrets)) {
-    // Short values (a cookie that was cleared) prove nothing. Logs may cut or encode a value: its first 24 characters betray it too.
+    // Short values, such as a cleared cookie, would match by chance. Logs may shorten or encode a value, so its first
+    // 24 characters count too.
     if (secret.length < 16) continue
     const forms = [secret.slice(0, 24), encodeURIComponent(secret).slice(0, 24)]
     if (forms.some((form) => log.includes(form))) found.add(`a secret beginning with ${secret.slice(0, 4)}…`)

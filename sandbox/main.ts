@@ -1,8 +1,8 @@
 /**
- * npm run sandbox: the whole world around the broker on this machine, for a person with a browser.
- *   --fresh  forget what earlier runs kept in .sandbox/
- *   --check  drive the whole path without a person, on temporary data, and say for each step whether it held
- *   --django let the Django example of clients/python be MEGDocs (needs python3)
+ * npm run sandbox: the broker and everything around it on this machine, for a person with a browser.
+ *   --fresh  delete the data of earlier runs in .sandbox/
+ *   --check  run the whole path without a person, on temporary data, and print for each step whether it passed
+ *   --django use the Django example of clients/python as MEGDocs (needs python3)
  *   --port N the front door's port (default 8080)
  */
 import { join, resolve } from 'node:path'
@@ -11,7 +11,7 @@ import { check } from './check.ts'
 import { startDjango } from './django.ts'
 import { createWorld, forgetWorld, type World, type WorldOptions } from './world.ts'
 
-/** npm runs scripts in the checkout's own folder. */
+/** npm runs scripts in the folder of the checkout. */
 const DIR = resolve('.sandbox')
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -34,7 +34,7 @@ async function serve(port: number, options: Pick<WorldOptions, 'startMegdocs'>):
   void world.broker().ended.then((code) => {
     if (stopping) return
     const last = world.broker().log().split('\n').slice(-15).join('\n')
-    say(`\nThe token broker has ended by itself (code ${code}). Its last log lines:\n${last}`)
+    say(`\nThe token broker has ended unexpectedly (code ${code}). Its last log lines:\n${last}`)
     void stop(1)
   })
   welcome(world, performance.now() - began)
@@ -42,15 +42,15 @@ async function serve(port: number, options: Pick<WorldOptions, 'startMegdocs'>):
 
 function welcome(world: World, milliseconds: number): void {
   say(`
-Everything runs (${(milliseconds / 1000).toFixed(1)} s). All of it is simulated, and none of it may be reached from other machines.
+All parts are running (${(milliseconds / 1000).toFixed(1)} s). They are simulated, and other machines cannot reach them.
 
   Microsoft's control    ${world.entra.controlUrl}/control
   broker, signed API     ${world.broker().internalUrl}/docs
   broker, operations     ${world.broker().operationsUrl}/readyz
   broker, log            ${join(DIR, 'broker.log')}
 
-Data and keys are kept in .sandbox/ for the next run; --fresh forgets them. Documents, logins at MEGDocs and approvals at
-simulated Microsoft are forgotten with each run, connected accounts are not. Ctrl-C stops everything.
+Data and keys are kept in .sandbox/ for the next run; --fresh deletes them. Connected accounts are kept. Documents,
+logins at MEGDocs and approvals at the simulated Microsoft are lost when the sandbox stops. Ctrl-C stops all parts.
 
 Open   ${world.url}`)
 }
@@ -58,7 +58,7 @@ Open   ${world.url}`)
 function explain(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
   const taken = /postmaster\.pid.*already exists/.test(message)
-  if (taken) return 'Another sandbox is running on the same data in .sandbox/: stop that one first.'
+  if (taken) return 'Another sandbox uses the same data in .sandbox/: stop it first.'
   return message
 }
 

@@ -1,10 +1,10 @@
-// Reads just so much of an HTML page as somebody without JavaScript can act upon: text, links, forms, refresh. For our own pages
-// and the simulator's, which are well formed; not for the web at large.
+// Reads what a browser without JavaScript needs of an HTML page: text, links, forms, refresh. It works for our own
+// pages and the simulator's, which are well formed, not for all pages of the web.
 
 export interface Form {
   action: string
   method: 'get' | 'post'
-  /** Values as they would be sent, buttons left out. */
+  /** Values as they would be sent, without buttons. */
   fields: Record<string, string>
   buttons: Button[]
 }
@@ -24,11 +24,11 @@ export interface Link {
 
 export interface Markup {
   title: string
-  /** The page's words, white space folded. */
+  /** The text of the page, with white space collapsed. */
   text: string
   links: Link[]
   forms: Form[]
-  /** Where <meta http-equiv="refresh"> leads. */
+  /** Target of <meta http-equiv="refresh">. */
   refresh?: string
 }
 
@@ -57,7 +57,7 @@ function attributesOf(tag: string): Map<string, string> {
   return found
 }
 
-/** Every `<name …>…</name>` (or `<name …>` for those without an end): its attributes and what it holds. */
+/** All elements of this name: attributes and content. Elements without an end tag have empty content. */
 function elements(html: string, name: string): { attributes: Map<string, string>; inner: string }[] {
   const end = name === 'input' || name === 'meta' ? '' : `([\\s\\S]*?)</${name}>`
   return [...html.matchAll(new RegExp(`(<${name}\\b[^>]*>)${end}`, 'gi'))].map(([, tag = '', inner = '']) => ({

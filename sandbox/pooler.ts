@@ -1,6 +1,7 @@
 /**
- * A real PgBouncer in transaction mode before a PostgreSQL, for tests and drills: with fewer server connections than the brokers have.
- * The program is Debian's, or the one that `PGBOUNCER` in the environment names. It dies with the process that started it.
+ * A real PgBouncer in transaction mode in front of a PostgreSQL, for tests and drills. It has fewer server connections
+ * than the brokers have client connections. The program is Debian's, or the one in the variable `PGBOUNCER`. It ends
+ * with the process that started it.
  */
 import { execFileSync } from 'node:child_process'
 import { chownSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,18 +11,18 @@ import { freePort } from './database.ts'
 import { supervise } from './supervise.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-/** Debian keeps it where only root looks. */
+/** Debian installs it in /usr/sbin, which only root has in its PATH. */
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/bin:/usr/local/bin' }
-/** Server connections per database. */
+/** For each database. */
 const SERVER_CONNECTIONS = 5
 
 export interface Pooler {
-  /** What leads a broker through it: serving through the pooler, migrating past it, each replica with 20 connections. */
+  /** Variables for a broker: it serves through the pooler with 20 connections, and migrates directly. */
   env: Record<string, string>
   close(): Promise<void>
 }
 
-/** Throws when there is no PgBouncer, or it does not come up. */
+/** Throws if there is no PgBouncer, or if it does not start. */
 export async function startPooler(databaseUrl: string): Promise<Pooler> {
   const { program, prepares } = findPooler()
   const target = new URL(databaseUrl)
@@ -81,14 +82,17 @@ export async function startPooler(databaseUrl: string): Promise<Pooler> {
   }
 }
 
-/** Which PgBouncer there is, and whether it carries prepared statements of clients from one server connection to another (design 4). */
+/**
+ * The installed PgBouncer. `prepares`: it supports prepared statements in transaction mode (from 1.21;
+ * docs/design.md#database).
+ */
 export function findPooler(): { program: string; version: string; prepares: boolean } {
   const program = process.env.PGBOUNCER || 'pgbouncer'
   let printed: string
   try {
     printed = execFileSync(program, ['--version'], { encoding: 'utf8', env: ENVIRONMENT })
   } catch {
-    throw new Error(`${program} cannot be run: apt-get install pgbouncer, or name another one by PGBOUNCER`)
+    throw new Error(`${program} cannot be run: apt-get install pgbouncer, or set PGBOUNCER to another program`)
   }
   const [, version = 'unknown', major, minor] = /PgBouncer ((\d+)\.(\d+)\S*)/.exec(printed) ?? []
   return { program, version, prepares: Number(major) > 1 || Number(minor) >= 21 }

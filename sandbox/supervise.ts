@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { RunAs } from './temporary-folder.ts'
 
-// A child process that dies with this one, however this one ends: nothing that the sandbox or a test started stays behind.
+// A child process that ends with this process, however this process ends, so that no process of the sandbox or a test
+// remains.
 
 export interface Supervised {
-  /** Of the command itself. */
+  /** Process id of the command itself. */
   pid: number
-  /** Resolves with the exit code; 128 + n when signal n ended it. */
+  /** Resolves with the exit code, or 128 + n if signal n ended it. */
   ended: Promise<number>
   isOver(): boolean
   kill(signal: NodeJS.Signals): void
@@ -17,17 +18,17 @@ export interface SuperviseOptions {
   env: Record<string, string>
   cwd: string
   user?: RunAs | undefined
-  /** What the command gets when its parent is gone; ten seconds later it gets KILL. */
+  /** The signal that the command gets when its parent has ended. Ten seconds later it gets KILL. */
   lastSignal: 'INT' | 'TERM'
-  /** Deleted when the parent is gone. */
+  /** Deleted when the parent has ended. */
   temporaryFolder?: string | undefined
   onOutput?: (line: string) => void
   onError?: (line: string) => void
 }
 
 /**
- * $1: last signal; $2: temporary folder or nothing; the rest: the command. Prints the command's process id. Standard input is a
- * pipe that the parent never writes to: its end means that the parent is gone, even by SIGKILL.
+ * $1: last signal; $2: temporary folder or empty; the rest: the command. Prints the process id of the command. Standard
+ * input is a pipe that the parent never writes to: when it closes, the parent has ended, even by SIGKILL.
  */
 const SCRIPT = `
 signal=$1; folder=$2; shift 2
@@ -53,9 +54,9 @@ kill $watch 2>/dev/null
 exit $code
 `
 
-/** Resolves when the command runs. Its end, early or not, is told by `ended`. */
+/** Resolves when the command runs. `ended` resolves when it has ended, also if it ends early. */
 export async function supervise(command: readonly string[], options: SuperviseOptions): Promise<Supervised> {
-  // Detached: a Ctrl-C in the terminal is for the parent, which ends its children in the right order.
+  // Detached: Ctrl-C in the terminal must reach only the parent, which ends its children in the right order.
   const child = spawn('/bin/sh', ['-c', SCRIPT, 'sh', options.lastSignal, options.temporaryFolder ?? '', ...command], {
     ...options.user,
     cwd: options.cwd,
@@ -74,7 +75,7 @@ export async function supervise(command: readonly string[], options: SuperviseOp
       resolve(Number(line))
     })
   })
-  // `close`, not `exit`: whoever waits for the end may count on every line having been told.
+  // `close`, not `exit`: when `ended` resolves, all lines of output have been reported.
   const ended = new Promise<number>((resolve) =>
     child.once('close', (code) => {
       over = true

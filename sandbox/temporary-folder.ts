@@ -2,15 +2,15 @@ import { accessSync, chownSync, constants, mkdtempSync, realpathSync, statSync }
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-// Where temporary files go on a machine whose /tmp may be closed to whoever needs it, as it is on some.
+// Finds a place for temporary files, also on machines where /tmp is closed to some users.
 
-/** Whom a child process runs as; undefined: as we are. */
+/** The user of a child process. Undefined: the same user as this process. */
 export interface RunAs {
   uid: number
   gid: number
 }
 
-/** Whether everybody may walk to this path and read it. */
+/** Whether all users may reach and read this path. */
 export function isOpen(path: string): boolean {
   const found = statSync(path)
   const needed = found.isDirectory() ? 0o005 : 0o004
@@ -21,14 +21,14 @@ export function isOpen(path: string): boolean {
   return true
 }
 
-/** Everybody may write there, but delete only what is theirs (the sticky bit). */
+/** All users may write there, but delete only their own files (the sticky bit). */
 const SHARED = 0o1002
 
 /**
- * Whether folders can be made here and deleted again: by us, or by the other user. That one is given what we made, so nobody else may be
- * able to put something in its place meanwhile.
+ * Whether folders can be created and deleted here, by us or by the other user. We create the folder and then give it to
+ * the other user, so no third user may be able to replace it in between.
  */
-function serves(root: string, user: RunAs | undefined): boolean {
+function isUsable(root: string, user: RunAs | undefined): boolean {
   accessSync(root, constants.W_OK | constants.X_OK)
   const found = statSync(root)
   if (!found.isDirectory()) return false
@@ -36,25 +36,23 @@ function serves(root: string, user: RunAs | undefined): boolean {
 }
 
 /**
- * The first of the places that Python's tempfile tries too, TMPDIR, /tmp, /var/tmp and the working directory, in which we, and the
- * user if one is given, can make and delete folders. Throws when there is none.
+ * The first of TMPDIR, /tmp, /var/tmp and the working directory (like Python's tempfile) in which we, and the user if
+ * one is given, can create and delete folders. Throws if there is none.
  */
 export function temporaryRoot(user?: RunAs): string {
   for (const place of [tmpdir(), '/tmp', '/var/tmp', process.cwd()]) {
     try {
-      // Where links lead to is what has to be open.
+      // The target of a link has to be open.
       const root = realpathSync(place)
-      if (serves(root, user)) return root
+      if (isUsable(root, user)) return root
     } catch {
-      // Missing, or closed to us.
+      // Missing or closed: try the next one.
     }
   }
-  throw new Error(
-    'there is no folder for temporary files: let TMPDIR name one with the rights that /tmp usually has (1777)',
-  )
+  throw new Error('there is no folder for temporary files: set TMPDIR to one with the usual permissions of /tmp (1777)')
 }
 
-/** A new folder that only we, or the user if one is given, may enter. */
+/** A new folder that only we, or only the given user, may enter. */
 export function temporaryFolder(name: string, user?: RunAs): string {
   const folder = mkdtempSync(join(temporaryRoot(user), `${name}-`))
   if (user) chownSync(folder, user.uid, user.gid)

@@ -1,6 +1,6 @@
 /**
- * Everything around one broker, joined: PostgreSQL, simulated Microsoft, MEGDocs, the front door, and the broker itself as a process
- * of its own. What `npm run sandbox` shows to a person, its check and the tests of the whole are the same world.
+ * A broker process with everything around it: PostgreSQL, the simulated Microsoft, MEGDocs and the front door. `npm run
+ * sandbox`, its check and the browser tests use this same world.
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,15 +24,15 @@ import { type Megdocs, type MegdocsOptions, startMegdocs } from './megdocs/main.
 import { temporaryFolder } from './temporary-folder.ts'
 
 export interface WorldOptions {
-  /** Where data and secrets are kept; without it everything is temporary. */
+  /** Folder for data and secrets. Without it, everything is temporary. */
   dir?: string
-  /** The front door's; default: a free one. Taken: another one, and `report` says so. */
+  /** Port of the front door. Default: a free port. If the port is in use, another one is used and reported. */
   port?: number
-  /** Further variables for the broker. */
+  /** Additional variables for the broker. */
   brokerEnvironment?: Record<string, string>
-  /** Another MEGDocs than the TypeScript one. */
+  /** Starts another MEGDocs instead of the TypeScript one. */
   startMegdocs?: (options: MegdocsOptions) => Promise<Megdocs>
-  /** Told what is being done, in a few words. */
+  /** Called with a few words before each part starts. */
   report?: (line: string) => void
 }
 
@@ -40,40 +40,42 @@ export interface World {
   /** The one address to open. */
   url: string
   database: Database
-  /** Of the broker's database. */
+  /** URL of the broker's database. */
   databaseUrl: string
   entra: Entra
   megdocs: Megdocs
   frontDoor: FrontDoor
-  /** The present one: it may be replaced. */
+  /** The current broker: it may be replaced. */
   broker(): Broker
-  /** Starts a broker on the same data, such as after the old one was stopped, and lets the front door lead to it. */
+  /** Starts a broker on the same data, for example after the old one stopped. The front door then uses it. */
   startBroker(): Promise<Broker>
-  /** What all brokers of this world have printed. */
+  /** Everything that all brokers of this world have printed. */
   brokerLogs(): string
   /** Runs SQL on the broker's database, as its owner. */
   query(text: string): Promise<Record<string, unknown>[]>
   /** MEGDocs' client, for calls without a browser. */
   client: BrokerClient
-  /** Every secret that was made for this world; none may be found in any log. */
+  /** All secrets that were generated for this world. None of them may be in any log. */
   secrets: string[]
   close(): Promise<void>
 }
 
 interface Kept {
   broker: BrokerSecrets
-  /** Refresh tokens of the same seed survive a restart of simulated Microsoft. */
+  /** With the same seed, refresh tokens stay valid after a restart of the simulated Microsoft. */
   entraSeed: number
   clientSecret: string
 }
 
-/** Forgets what `createWorld({ dir })` kept. */
+/** Deletes the data that `createWorld({ dir })` kept. */
 export function forgetWorld(dir: string): void {
   forgetDatabase(join(dir, 'database'))
   rmSync(dir, { recursive: true, force: true })
 }
 
-/** Starts all parts; resolves when the broker is ready. When one does not start, the others are stopped and its words thrown. */
+/**
+ * Starts all parts. Resolves when the broker is ready. If a part does not start, stops the others and throws its error.
+ */
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const { report = () => {} } = options
   const dir = options.dir ?? temporaryFolder('token-broker-sandbox')
@@ -113,7 +115,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     )
     closers.push(() => frontDoor.close())
 
-    // The broker serves only the base URL that its database belongs to (design 1). Here the port may differ from run to run.
+    // The broker serves only the base URL that its database belongs to (docs/design.md#what-it-is-and-for-whom), but
+    // here the port may change between runs.
     await sql`update deployment set public_base_url = ${frontDoor.url}`
 
     const env = brokerEnvironment({
@@ -126,7 +129,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     })
     async function start(): Promise<Broker> {
       const started = await startBroker(env, options.dir === undefined ? {} : { logFile: join(dir, 'broker.log') })
-      closers.push(() => stopWithin(STOP_LIMIT, started))
+      closers.push(() => stopWithin(STOP_TIMEOUT_MS, started))
       brokers.push(started)
       return started
     }
@@ -153,8 +156,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   }
 }
 
-/** Milliseconds; nobody who presses Ctrl-C waits longer. */
-const STOP_LIMIT = 10_000
+/** Longer than this, Ctrl-C does not wait for the broker. */
+const STOP_TIMEOUT_MS = 10_000
 
 async function stopWithin(milliseconds: number, broker: Broker): Promise<void> {
   const timer = setTimeout(() => broker.kill('SIGKILL'), milliseconds)
@@ -162,12 +165,12 @@ async function stopWithin(milliseconds: number, broker: Broker): Promise<void> {
   clearTimeout(timer)
 }
 
-/** Secrets are made once and kept where only we can read them. */
+/** Reads the secrets, or generates them once and stores them where only we can read them. */
 function keep(dir: string): Kept {
   const file = join(dir, 'secrets.json')
   mkdirSync(dir, { recursive: true })
   if (!existsSync(file)) {
-    // Data that was sealed with secrets that are gone is of no use; it may lie elsewhere than here (database-user.ts).
+    // Without the secrets, kept data cannot be opened. It may be in another folder (database-user.ts).
     forgetDatabase(join(dir, 'database'))
     const made: Kept = {
       broker: generateSecrets(Date.now()),
@@ -179,7 +182,7 @@ function keep(dir: string): Kept {
   return JSON.parse(readFileSync(file, 'utf8')) as Kept
 }
 
-/** In the form of a real one: 40 characters, `8Q~` in the fourth place. */
+/** In the form of a real one: 40 characters, with `8Q~` from the fourth on. */
 function clientSecret(): string {
   return `sim8Q~${randomBytes(32).toString('base64url').slice(0, 34)}`
 }

@@ -4,7 +4,7 @@ import { signingKey, type SigningKey } from '../../src/signature/keys.ts'
 import { type OutgoingRequest, signRequest } from '../../src/signature/sign.ts'
 import { type ReceivedResponse, verifyResponse } from '../../src/signature/verify-response.ts'
 
-// MEGDocs' side of the signed API. What clients/python does for the real MEGDocs, this does for the simulated one.
+// The client of the signed API for the simulated MEGDocs. The real MEGDocs uses clients/python.
 
 export interface Token {
   user_id: string
@@ -26,7 +26,7 @@ export interface IntegrationView {
   failure?: { reason: string; who_acts: string; advice: string }
 }
 
-/** RFC 9457 body, as far as MEGDocs reads it. */
+/** Body of a problem (RFC 9457): the members that MEGDocs reads. */
 export interface Problem {
   status: number
   code: string
@@ -36,11 +36,11 @@ export interface Problem {
   title?: string
   retry_after?: number
   microsoft?: { aadsts?: number }
-  /** Completion only: the page to send the user to. */
+  /** Only in answers to a completion: the page to send the user to. */
   next?: string
 }
 
-/** The broker said no, in one of its codes; or, with status 0, could not be asked or believed. */
+/** An error of the broker with its code. Status 0: the broker cannot be reached, or its answer cannot be trusted. */
 export class BrokerProblem extends Error {
   readonly problem: Problem
 
@@ -51,7 +51,7 @@ export class BrokerProblem extends Error {
   }
 }
 
-/** One call as the sandbox shows it to the person in front of it. */
+/** One call, as the sandbox shows it on its pages. */
 export interface Call {
   who: string
   what: string
@@ -72,21 +72,21 @@ export interface BrokerClient {
   ): Promise<{ id: string; url: string }>
   complete(connectSession: string, userId: string): Promise<{ next: string }>
   token(userId: string): Promise<Token>
-  /** A token of a later generation than the one that failed. */
+  /** Gets a token of a later generation than the one that Graph rejected. */
   refresh(userId: string, generation: number): Promise<Token>
-  /** Undefined: not connected. */
+  /** Undefined means: not connected. */
   integration(userId: string): Promise<IntegrationView | undefined>
   disconnect(userId: string): Promise<void>
-  /** The user has logged out. */
+  /** Tells the broker that the user has logged out. */
   endBrowserSessions(userId: string): Promise<void>
-  /** Any call, for checks and drills. */
+  /** Sends any call, for checks and drills. */
   send(method: string, path: string, body?: object): Promise<Reply>
 }
 
 export interface BrokerClientOptions {
-  /** Where the internal listener is, asked for each request. */
+  /** URL of the internal listener, called for each request. */
   address(): string
-  /** The name that is signed and sent as Host. */
+  /** The authority that is signed and sent as Host. */
   authority: string
   key: CallerHalf
   onCall?: (call: Call) => void
@@ -94,8 +94,8 @@ export interface BrokerClientOptions {
 
 type Received = ReceivedResponse & { body: Buffer }
 
-/** A call must end some time after the broker's own deadline of 8 s; milliseconds. */
-const TIMEOUT = 12_000
+/** Longer than the broker's own limit of 8 s. */
+const TIMEOUT_MS = 12_000
 
 export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   const key = signingKey(options.key.key_id, options.key.algorithm, options.key.secret ?? options.key.private_key ?? '')
@@ -114,13 +114,16 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     const received = await transmit(options.address() + path, method, sent, body)
     const milliseconds = Math.round(performance.now() - began)
     const { status = 0, body: bytes } = received ?? {}
-    options.onCall?.({ who: 'token broker', what: `${method} ${path}`, status, milliseconds, note: noteOn(bytes) })
+    options.onCall?.({ who: 'token broker', what: `${method} ${path}`, status, milliseconds, note: summaryOf(bytes) })
     if (!received) return 'unreachable'
-    believe(received, { ...outgoing, headers }, key)
+    requireTrusted(received, { ...outgoing, headers }, key)
     return { status: received.status, body: parse(received.body) }
   }
 
-  /** A broken connection is tried once more, signed anew: the same signature twice would be a replay. Every call here may be repeated. */
+  /**
+   * Retries once after a broken connection, with a new signature: the same signature would be a replay. All calls here
+   * can be repeated.
+   */
   async function send(method: string, path: string, body?: object): Promise<Reply> {
     const text = body === undefined ? undefined : JSON.stringify(body)
     for (let tries = 2; tries > 0; tries--) {
@@ -159,7 +162,7 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   }
 }
 
-/** Undefined: the connection failed, or nothing came in time. */
+/** Undefined: the connection failed, or the answer did not come in time. */
 async function transmit(
   url: string,
   method: string,
@@ -171,7 +174,7 @@ async function transmit(
       method: method as 'GET',
       headers,
       body: body ?? null,
-      signal: AbortSignal.timeout(TIMEOUT),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     })
     return { status: answer.statusCode, headers: answer.headers, body: Buffer.from(await answer.body.arrayBuffer()) }
   } catch {
@@ -179,18 +182,21 @@ async function transmit(
   }
 }
 
-/** An answer that the broker did not sign for this very request is not used: a cache or proxy may have mixed up two users' answers. */
-function believe(received: Received, sent: OutgoingRequest, key: SigningKey): void {
+/**
+ * Throws unless the broker signed this answer for this request: a cache or proxy may have mixed up answers of two
+ * users.
+ */
+function requireTrusted(received: Received, sent: OutgoingRequest, key: SigningKey): void {
   const verdict = verifyResponse(received, sent, key, { now: Date.now() })
   if (verdict.kind === 'verified') return
-  // The broker signs only for callers that it knows: its `invalid_signature` comes without one.
+  // The broker signs answers only to known callers, so `invalid_signature` has no signature.
   throw new BrokerProblem(
     received.status === 401
       ? { status: 401, code: 'invalid_signature', advice: 'The token broker does not accept our signature.' }
       : {
           status: 0,
           code: 'untrusted_answer',
-          advice: `What came as the broker's answer cannot be trusted (${verdict.detail}).`,
+          advice: `The answer cannot be trusted to be the broker's (${verdict.detail}).`,
         },
   )
 }
@@ -199,8 +205,8 @@ function parse(bytes: Buffer): unknown {
   return bytes.length === 0 ? undefined : JSON.parse(bytes.toString())
 }
 
-/** What may be shown of an answer: never a token. */
-function noteOn(bytes: Buffer | undefined): string {
+/** The part of an answer that may be shown, without tokens. */
+function summaryOf(bytes: Buffer | undefined): string {
   try {
     const { code, reason, generation, degraded } = parse(bytes ?? Buffer.alloc(0)) as Partial<Problem & Token>
     const notes = [

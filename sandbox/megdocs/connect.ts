@@ -13,7 +13,7 @@ async function begin(
   return reply.redirect(url, 303)
 }
 
-/** The broker's page that tells the user how it went, well or not. */
+/** The broker's page that tells the user the outcome, whether the completion succeeded or not. */
 async function nextAfter(completion: Promise<{ next: string }>): Promise<string> {
   try {
     return (await completion).next
@@ -23,7 +23,7 @@ async function nextAfter(completion: Promise<{ next: string }>): Promise<string>
   }
 }
 
-/** The pages that the broker's configuration calls entry_urls and completion_url, and the button. */
+/** The pages that the broker's configuration calls entry_urls and completion_url, and the target of the button. */
 export function connectRoutes({ page, form }: Application): void {
   page('/microsoft/connect', async (view) => connectPage(view))
   form('/microsoft/connect', (view, request, reply) =>
@@ -34,7 +34,8 @@ export function connectRoutes({ page, form }: Application): void {
   )
   page('/microsoft/manage', (view, _request, reply) => begin(view, reply, { intent: 'manage' }))
 
-  // Only a connect session of this very login may be completed: otherwise somebody could have this user approve for another one.
+  // Only a connect session that this login began may be completed. Otherwise an attacker could let this user approve
+  // access for the attacker's own connect session (docs/security.md#connect-flow).
   page('/microsoft/connected', async (view, request, reply) => {
     const { connect_session: id } = request.query as { connect_session?: unknown }
     if (typeof id !== 'string' || !view.session.connectSessions.has(id)) {

@@ -4,8 +4,8 @@ import type { Application, View } from './main.ts'
 import { documentPage, documentsPage } from './pages.ts'
 
 /**
- * Works with a token. When Graph does not accept it, a token of a later generation is asked for and the work done once more; a
- * second refusal is final.
+ * Does `work` with a token. If Graph rejects the token, gets a token of a later generation and repeats the work once. A
+ * second rejection is final.
  */
 async function withToken<T>(
   { broker, graph, session }: View,
@@ -40,7 +40,7 @@ export function documentRoutes({ page, form }: Application): void {
   form('/documents/:id', async (view, request, reply) => {
     const { id } = request.params as { id: string }
     const { text = '' } = request.body as { text?: string }
-    // Browsers send CR LF for the line ends of a textarea.
+    // Browsers send the line ends of a textarea as CR LF.
     await withToken(view, (graph, access) => graph.write(access, id, text.replaceAll('\r\n', '\n')))
     view.session.notice = 'Saved to Microsoft 365.'
     return reply.redirect(`/documents/${encodeURIComponent(id)}`, 303)

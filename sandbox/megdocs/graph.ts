@@ -1,7 +1,7 @@
 import { request } from 'undici'
 import type { Call } from './broker-client.ts'
 
-// Microsoft Graph as MEGDocs uses it, with a token from the broker.
+// The calls to Microsoft Graph that MEGDocs makes, with a token from the broker.
 
 export interface Me {
   displayName: string
@@ -33,7 +33,7 @@ export interface Graph {
   write(token: string, id: string, text: string): Promise<void>
 }
 
-/** `url` ends without a version. Every method throws GraphProblem when Graph refuses; status 0 when it cannot be reached. */
+/** `url` has no version. Each method throws GraphProblem if Graph refuses, with status 0 if Graph cannot be reached. */
 export function createGraph(url: string, onCall: (call: Call) => void = () => {}): Graph {
   async function call(token: string, method: 'GET' | 'PUT', path: string, text?: string): Promise<string> {
     const began = performance.now()

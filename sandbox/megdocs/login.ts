@@ -2,12 +2,12 @@ import type { Application } from './main.ts'
 import { homePage, loginPage } from './pages.ts'
 import { USERS } from './sessions.ts'
 
-/** Where a login may lead: a closed list, so that nobody can send a user elsewhere. */
+/** The pages that may follow a login: a closed list, so that a link cannot send a user to another site. */
 const NEXT = /^\/(?:documents(?:\/[\w!.-]{1,100})?|microsoft\/connect|microsoft\/manage)?$/
 const safe = (next: unknown): string => (typeof next === 'string' && NEXT.test(next) ? next : '/')
 
 export function loginRoutes({ app, sessions, controls, page, form }: Application): void {
-  // Browsers ask once per origin; a 404 would stand in their console.
+  // Browsers request it once for each origin, and would show a 404 in their console.
   app.get('/favicon.ico', async (_request, reply) => reply.code(204).send())
   app.get<{ Querystring: { next?: string } }>('/login', async (request, reply) =>
     reply.type('text/html; charset=utf-8').send(loginPage(USERS, safe(request.query.next))),
@@ -22,7 +22,8 @@ export function loginRoutes({ app, sessions, controls, page, form }: Application
   page('/', async (view) => homePage(view, await view.broker.integration(view.session.user.id)))
   form('/logout', async (view, request, reply) => {
     sessions.end(request, reply)
-    // The broker's session in this browser must not outlive MEGDocs' one; that it cannot be told is no reason to stay logged in.
+    // The broker's session in this browser must end with MEGDocs' session. But log out even if the broker cannot be
+    // reached.
     await view.broker.endBrowserSessions(view.session.user.id).catch(() => {})
     return reply.redirect('/login', 303)
   })

@@ -1,7 +1,7 @@
 /**
- * A small MEGDocs: fictitious logins, a button that begins a connect, the completion view, and documents that are read and written
- * through Microsoft Graph with a token from the broker. It is the broker's caller, as the real MEGDocs is: all it knows of the
- * broker is the signed API and two URLs of its own that the broker was told.
+ * A small MEGDocs: fictitious logins, a button that begins a connect session, the completion view, and documents that
+ * are read and written through Microsoft Graph with a token from the broker. Like the real MEGDocs, it is a caller of
+ * the broker: it uses only the signed API, and the broker's configuration contains two of its URLs.
  */
 import type { AddressInfo } from 'node:net'
 import cookie from '@fastify/cookie'
@@ -18,13 +18,13 @@ import { createSessions, type Session, type Sessions } from './sessions.ts'
 
 export interface SandboxControls {
   list: readonly Control[]
-  /** Does it, for this user where it concerns one, and says in a sentence what it did. */
+  /** Runs the control, for this user if it concerns one user. Resolves with a sentence that describes what it did. */
   run(action: string, userId: string): Promise<string>
 }
 
 export interface MegdocsOptions {
   broker: { address(): string; authority: string; key: CallerHalf }
-  /** Simulated Graph's origin. */
+  /** Origin of the simulated Graph. */
   graphUrl: string
   controls?: SandboxControls
 }
@@ -34,7 +34,7 @@ export interface Megdocs {
   close(): Promise<void>
 }
 
-/** What a view of a logged-in user works with. */
+/** What the views of a logged-in user have access to. */
 export interface View {
   session: Session
   broker: BrokerClient
@@ -43,17 +43,20 @@ export interface View {
   controls: readonly Control[]
 }
 
-/** What route files register themselves with. */
+/** What files with routes use to register them. */
 export interface Application {
   app: FastifyInstance
   sessions: Sessions
   controls: SandboxControls | undefined
-  /** A page for a logged-in user; others log in first and come back. What the broker or Graph refuse becomes a page. */
+  /**
+   * A page for a logged-in user. Others log in first and return to it. Errors of the broker or Graph are shown as a
+   * page.
+   */
   page(
     path: string,
     render: (view: View, request: FastifyRequest, reply: FastifyReply) => Promise<string | FastifyReply>,
   ): void
-  /** The same for a form, which must carry the session's CSRF token. */
+  /** The same for a form, which must contain the CSRF token of the session. */
   form(
     path: string,
     act: (view: View, request: FastifyRequest, reply: FastifyReply) => Promise<string | FastifyReply>,

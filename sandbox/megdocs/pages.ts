@@ -4,9 +4,9 @@ import type { DriveItem, Me } from './graph.ts'
 import type { Session, User } from './sessions.ts'
 import { STYLESHEET } from './stylesheet.ts'
 
-// MEGDocs' pages: data in, HTML out. Every one says that it is simulated.
+// MEGDocs' pages: data in, HTML out. Each page says that it is simulated.
 
-/** A switch of the sandbox, shown below every page: what the person in front of it may do to the simulated world. */
+/** A control of the sandbox, shown below each page, to change the simulated world. */
 export interface Control {
   action: string
   label: string
@@ -17,7 +17,7 @@ interface Frame {
   title: string
   session?: Session | undefined
   controls?: readonly Control[]
-  /** What MEGDocs asked of the others for this page. */
+  /** The calls that MEGDocs made for this page. */
   calls?: readonly Call[]
 }
 
@@ -55,7 +55,7 @@ function navigation(session: Session): Html {
 
 function panel(session: Session, controls: readonly Control[]): Html {
   return html`<aside class="panel" aria-labelledby="controls"><h2 id="controls">Sandbox controls</h2>
-<p class="soft">These move the simulated world. No real MEGDocs has them.</p>
+<p class="soft">They change the simulated world. The real MEGDocs does not have them.</p>
 <ul class="plain">${controls.map(
     ({ action, label, explanation }) => html`<li>
 <form method="post" action="/sandbox/${action}">${csrfField(session)}<button class="quiet">${label}</button></form>
@@ -64,8 +64,9 @@ function panel(session: Session, controls: readonly Control[]): Html {
 }
 
 function callsOf(calls: readonly Call[]): Html {
-  return html`<details class="card"><summary>What MEGDocs just did behind this page</summary><div class="scroll"><table>
-<thead><tr><th>Asked</th><th>Request</th><th>Answer</th><th>Took</th></tr></thead>
+  return html`<details class="card"><summary>The calls that MEGDocs made for this page</summary>
+<div class="scroll"><table>
+<thead><tr><th>To</th><th>Request</th><th>Answer</th><th>Time</th></tr></thead>
 <tbody>${calls.map(
     ({ who, what, status, note, milliseconds }) => html`<tr><td>${who}</td><td><code>${what}</code></td>
 <td>${status}${note && html` <span class="soft">${note}</span>`}</td><td>${milliseconds} ms</td></tr>`,
@@ -77,7 +78,8 @@ export function loginPage(users: readonly User[], next: string): string {
   const body = html`<div class="card"><p>Choose who you are. These people are invented, and no password is needed.</p>
 <ul class="plain">${users.map(
     ({ id, name, role }) => html`<li><form method="post" action="/login">
-<input type="hidden" name="user" value="${id}"><input type="hidden" name="next" value="${next}"><button class="quiet">${name}</button></form>
+<input type="hidden" name="user" value="${id}"><input type="hidden" name="next" value="${next}">
+<button class="quiet">${name}</button></form>
 <span class="soft">${role}</span></li>`,
   )}</ul></div>`
   return page({ title: 'Log in to MEGDocs' }, body)
@@ -87,7 +89,7 @@ export const connectForm = (session: Session, label = 'Connect to Microsoft', al
   html`<form method="post" action="/microsoft/connect">${csrfField(session)}
 ${allowSwitch && html`<input type="hidden" name="allow_switch" value="yes">`}<button>${label}</button></form>`
 
-/** A page for somebody who is logged in; its title is the function's business. */
+/** The frame of a page for a logged-in user; each page function adds its title. */
 type View = Omit<Frame, 'title'> & { session: Session }
 
 export function homePage(view: View, integration: IntegrationView | undefined): string {
@@ -108,10 +110,11 @@ function connectionOf(session: Session, integration: IntegrationView | undefined
   }
   if (isBroken(integration)) {
     return html`<h2>Microsoft 365 needs your attention</h2>
-<p>${integration.failure?.advice ?? 'The connection does not work any more. Connect again.'}</p>
+<p>${integration.failure?.advice ?? 'The connection no longer works. Connect again.'}</p>
 <div class="row">${connectForm(session, 'Reconnect')} ${manage}</div>`
   }
-  return html`<h2>Microsoft 365</h2><p>Connected as <b>${integration.account?.username ?? 'an account whose name is not known yet'}</b>.</p>
+  const account = integration.account?.username ?? 'an account whose name is not known yet'
+  return html`<h2>Microsoft 365</h2><p>Connected as <b>${account}</b>.</p>
 <div class="row"><a class="button" href="/documents">Open your documents</a> ${manage}</div>`
 }
 
@@ -119,7 +122,8 @@ export function connectPage(view: View): string {
   return page(
     { ...view, title: 'Connect to Microsoft' },
     html`<div class="card">
-<p>You will sign in at Microsoft and approve that MEGDocs reads your profile and reads and writes your Microsoft 365 files.</p>
+<p>You will sign in at Microsoft and approve that MEGDocs reads your profile
+and reads and writes your Microsoft 365 files.</p>
 <div class="row">${connectForm(view.session)} <a href="/">Not now</a></div></div>`,
   )
 }
@@ -144,7 +148,8 @@ export function documentPage(view: View, token: Token, file: DriveItem, text: st
     html`${degraded(token)}
 <form class="card stack" method="post" action="${addressOf(file)}">${csrfField(view.session)}
 <label for="text">Text</label><textarea id="text" name="text">
-${text}</textarea><div class="row"><button>Save to Microsoft 365</button> <a href="/documents">Back to the list</a></div></form>
+${text}</textarea>
+<div class="row"><button>Save to Microsoft 365</button> <a href="/documents">Back to the list</a></div></form>
 ${tokenFacts(token)}`,
   )
 }
@@ -153,12 +158,14 @@ function degraded(token: Token): Html | undefined {
   return (
     token.degraded &&
     html`<div class="card attention" role="status"><h2>Working, but not refreshed</h2>
-<p>The access token is still valid for ${token.expires_in} s, but could not be refreshed (${token.degraded.reason}). Nothing to do now.</p></div>`
+<p>The access token is still valid for ${token.expires_in} s, but could not be refreshed (${token.degraded.reason}).
+You do not need to do anything.</p></div>`
   )
 }
 
 function tokenFacts(token: Token): Html {
-  return html`<section class="card"><h2>The token that MEGDocs used</h2><dl><dt>Account</dt><dd>${token.account?.username}</dd>
+  return html`<section class="card"><h2>The token that MEGDocs used</h2>
+<dl><dt>Account</dt><dd>${token.account?.username}</dd>
 <dt>Generation</dt><dd id="generation">${token.generation}</dd><dt>Valid for</dt><dd>${token.expires_in} s</dd>
 <dt>Permissions</dt><dd>${token.scope}</dd></dl></section>`
 }
@@ -168,7 +175,7 @@ const TITLES: Record<string, string> = {
   reconnect_required: 'Microsoft needs your attention',
 }
 
-/** What stands in the way, who can do something, and the one button that may help. */
+/** Shows the problem, who can solve it, and the button that may help. */
 export function problemPage(view: View, problem: Problem): string {
   const { code, reason, microsoft, who_acts: actor, retry_after: seconds } = problem
   return page(
@@ -178,11 +185,11 @@ export function problemPage(view: View, problem: Problem): string {
 <p class="soft">Code <code>${code}</code>${reason && html`, reason <code>${reason}</code>`}
 ${microsoft?.aadsts !== undefined && html`, AADSTS${microsoft.aadsts}`}${actor && html`, to be solved by: ${actor}`}
 ${seconds !== undefined && html`, next try possible in ${seconds} s`}</p>
-<div class="row">${wayOn(view.session, problem)} <a href="/">Home</a></div></div>`,
+<div class="row">${nextStep(view.session, problem)} <a href="/">Home</a></div></div>`,
   )
 }
 
-function wayOn(session: Session, problem: Problem): Html {
+function nextStep(session: Session, problem: Problem): Html {
   if (problem.code === 'not_connected') return connectForm(session)
   if (problem.code === 'reconnect_required') return connectForm(session, 'Reconnect')
   if (problem.code === 'account_mismatch') return connectForm(session, 'Connect another account', true)

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-// MEGDocs' own logins, in memory. The cookie is SameSite=Strict, the hardest case for coming back from Microsoft.
+// MEGDocs' own logins, in memory. Their cookie is SameSite=Strict, the hardest case when the browser returns from
+// Microsoft.
 
 export interface User {
   id: string
@@ -9,7 +10,7 @@ export interface User {
   role: string
 }
 
-/** All invented. */
+/** All of them are invented. */
 export const USERS: readonly User[] = [
   { id: 'u-1001', name: 'Dr. Jane Doe', role: 'Physician, ward 3' },
   { id: 'u-1002', name: 'Nurse Sam Roe', role: 'Nurse, ward 3' },
@@ -20,9 +21,9 @@ export const USERS: readonly User[] = [
 export interface Session {
   user: User
   csrf: string
-  /** Ids of the connect sessions that were begun in this session; several tabs may have one each. */
+  /** Ids of the connect sessions that this session began. Several tabs may have one each. */
   connectSessions: Set<string>
-  /** Said once, on the next page. */
+  /** Shown once, on the next page. */
   notice?: string | undefined
 }
 

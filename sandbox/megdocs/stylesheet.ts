@@ -1,4 +1,7 @@
-/** One calm stylesheet, light and dark, from 320 px. Green, so that nobody takes MEGDocs' pages for the broker's or Microsoft's. */
+/**
+ * One calm stylesheet, light and dark, from 320 px. Green, so that nobody takes MEGDocs' pages for the broker's or
+ * Microsoft's.
+ */
 export const STYLESHEET = `
 :root { color-scheme: light dark; --ink: #16241d; --soft: #51635a; --paper: #ffffff; --ground: #f1f5f2; --line: #cfdad3; --brand: #0b6b43; --on-brand: #ffffff; --warn: #8a4b00; --warn-ground: #fff4e2; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e7efe9; --soft: #a9bab0; --paper: #18211c; --ground: #101613; --line: #35443b; --brand: #6fd3a3; --on-brand: #08170f; --warn: #ffc27a; --warn-ground: #33240f; } }

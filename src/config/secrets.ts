@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { looksLikePlaceholder } from '../core/weak-secrets.ts'
 import { parseSealingKeys, SealingKeysError } from '../crypto/keyring.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import { signingKey } from '../signature/keys.ts'
+import { PKCS8_ED25519, signingKey } from '../signature/keys.ts'
 import type { SigningKey } from '../signature/keys.ts'
 import { GUID, Invalid } from './values.ts'
 
@@ -28,8 +28,6 @@ export function sessionSecret(value: string): string {
   if (value.length < 32) throw new Invalid('is shorter than 32 characters')
   return value
 }
-
-const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /** The keys that seal the database, newest first. */
 export function sealingKeys(value: string): Keyring {

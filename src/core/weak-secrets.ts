@@ -1,21 +1,21 @@
-// Recognises secrets and keys that a person typed instead of a generator. It can only catch the careless.
+// Detects secrets and keys that a person typed instead of generating them. It finds careless mistakes only.
 
-// Words that people put where a secret belongs. Random text of 43 characters holds one by chance in less than 1 of 10^8 cases.
+// Words that people write in place of a secret. A random text of 43 characters contains one in less than 1 of 10^8
+// cases.
 const WORDS =
   /change[-_ ]?me|change[-_ ]?this|placeholder|example|replace|insert|your[-_ ]?(secret|key)|password|dummy/i
 const SAME_CHARACTER_RUN = /(.)\1{7}/
 
 /**
- * Whether a text was clearly never meant as a secret: `changeme`, `XXXXXXXX…`, `abcabcabc…`. Says nothing about strength
- * beyond that.
+ * Whether a text is clearly not a real secret: `changeme`, `XXXXXXXX…`, `abcabcabc…`. It does not measure strength.
  */
 export function looksLikePlaceholder(text: string): boolean {
   return WORDS.test(text) || SAME_CHARACTER_RUN.test(text) || (text.length >= 16 && new Set(text).size < 8)
 }
 
 /**
- * Whether 32 bytes or more were clearly not drawn at random: few distinct values (random ones have about 30), an even count such
- * as 00 01 02 …, or a readable text. A random key is refused by mistake in less than 1 of 10^12 cases.
+ * Whether 32 bytes or more are clearly not random: few distinct values (32 random bytes have about 30), a constant step
+ * such as 00 01 02 …, or readable text. A random key is refused by mistake in less than 1 of 10^12 cases.
  */
 export function looksChosenByHand(bytes: Uint8Array): boolean {
   const step = (bytes[1]! - bytes[0]!) & 0xff

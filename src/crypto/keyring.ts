@@ -1,16 +1,19 @@
 import { createSecretKey, randomBytes as cryptoRandomBytes, type KeyObject } from 'node:crypto'
 import { looksChosenByHand, looksLikePlaceholder } from '../core/weak-secrets.ts'
 
-/** A key-encryption key: 32 bytes, known by its id in configuration, in every sealed value, in `sealing_key` and in metrics. */
+/**
+ * A sealing key of 32 bytes. Its id is used in the configuration, in each sealed value, in `sealing_key` and in
+ * metrics.
+ */
 export interface SealingKey {
   readonly id: string
   readonly key: KeyObject
 }
 
-/** Newest first: the first key seals, all of them open. */
+/** Newest first. The first key seals; each of them opens. */
 export type Keyring = readonly [SealingKey, ...SealingKey[]]
 
-/** Everything wrong with a list of sealing keys. Says where and what was expected, never what stood there. */
+/** All problems of a list of sealing keys. Says where they are and what was expected, never the value itself. */
 export class SealingKeysError extends Error {
   readonly problems: readonly string[]
 
@@ -22,14 +25,14 @@ export class SealingKeysError extends Error {
 }
 
 const KEY_BYTES = 32
-const KEY_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/
-const KEY_ID_RULE = 'a key id is 1 to 32 of A-Z a-z 0-9 . _ -, beginning with a letter or digit'
+const SEALING_KEY_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/
+const SEALING_KEY_ID_RULE = 'a key id is 1 to 32 of A-Z a-z 0-9 . _ -, beginning with a letter or digit'
 const BASE64 = /^(?:[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}$/
 
 /**
- * Parses `key_id:base64` entries, newest first, separated by commas, spaces or line breaks; base64 or base64url of 32 bytes.
- * A line that begins with `#` is a comment, so that what `keygen` prints can be kept as a file.
- * Throws SealingKeysError with every problem: an empty list, bad ids, wrong lengths, placeholders, an id or a key twice.
+ * Parses `key_id:base64` entries, newest first, separated by commas, spaces or line breaks; base64 or base64url of 32
+ * bytes. A line that begins with `#` is a comment, so that the output of `keygen` can be used as a file. Throws
+ * SealingKeysError with all problems: an empty list, invalid ids, wrong lengths, placeholders, a repeated id or key.
  */
 export function parseSealingKeys(text: string): Keyring {
   const problems: string[] = []
@@ -42,20 +45,20 @@ export function parseSealingKeys(text: string): Keyring {
   for (const [index, entry] of entries.entries()) {
     const colon = entry.indexOf(':')
     const id = entry.slice(0, Math.max(colon, 0))
-    // Without its colon an entry may be the bare key: only its place in the list is named, never a part of it.
+    // An entry without a colon may be the bare key: the problem names its position only, never a part of it.
     if (colon < 0) problems.push(`entry ${index + 1}: expected key_id:key`)
-    else if (!KEY_ID.test(id)) problems.push(`entry ${index + 1}: ${KEY_ID_RULE}`)
+    else if (!SEALING_KEY_ID.test(id)) problems.push(`entry ${index + 1}: ${SEALING_KEY_ID_RULE}`)
     else {
       const key = parseKey(entry.slice(colon + 1))
-      if (typeof key === 'string') problems.push(`entry ${index + 1} (${nameable(id)}): ${key}`)
+      if (typeof key === 'string') problems.push(`entry ${index + 1} (${printable(id)}): ${key}`)
       else keys.push(Object.freeze({ id, key }))
     }
   }
   for (const [index, { id, key }] of keys.entries()) {
     const earlier = keys.slice(0, index)
-    if (earlier.some((other) => other.id === id)) problems.push(`${nameable(id)}: this key id stands twice in the list`)
+    if (earlier.some((other) => other.id === id)) problems.push(`${printable(id)}: this key id is in the list twice`)
     const twin = earlier.find((other) => other.id !== id && other.key.equals(key))
-    if (twin !== undefined) problems.push(`${nameable(id)}: the same key as ${nameable(twin.id)}`)
+    if (twin !== undefined) problems.push(`${printable(id)}: the same key as ${printable(twin.id)}`)
   }
   if (entries.length === 0) problems.push('the list is empty: at least one key is needed')
 
@@ -69,11 +72,11 @@ export function parseSealingKeys(text: string): Keyring {
  * Throws RangeError for an id that `parseSealingKeys` would refuse.
  */
 export function generateSealingKey(id: string, randomBytes: (size: number) => Buffer = cryptoRandomBytes): string {
-  if (!KEY_ID.test(id)) throw new RangeError(KEY_ID_RULE)
+  if (!SEALING_KEY_ID.test(id)) throw new RangeError(SEALING_KEY_ID_RULE)
   return `${id}:${randomBytes(KEY_BYTES).toString('base64url')}`
 }
 
-/** The key, or in words what is wrong with it. */
+/** The key, or a description of the problem. */
 function parseKey(text: string): KeyObject | string {
   if (text === '') return 'the key is missing after the colon'
   if (looksLikePlaceholder(text)) return 'a placeholder, not a key; make one with: token-broker keygen'
@@ -84,7 +87,7 @@ function parseKey(text: string): KeyObject | string {
   return createSecretKey(bytes)
 }
 
-/** An id as long as a key may be a key with a colon in the wrong place: not repeated. */
-function nameable(id: string): string {
+/** A very long id may be a key with a colon in the wrong place, so it is not shown in full. */
+function printable(id: string): string {
   return id.length <= 24 ? id : `${id.slice(0, 4)}…`
 }

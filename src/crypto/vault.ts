@@ -1,18 +1,19 @@
 /**
- * crypto owns how values lie sealed in the database: the keys and the format. It must not know rows, SQL, configuration or
- * what the values mean.
+ * src/crypto defines how values are sealed in the database: keys and format. It must not depend on rows, SQL,
+ * configuration or the meaning of the values.
  *
- * A sealed value, stable for ever (design 4, security.md 6; NIST SP 800-38D for GCM):
+ * The format of a sealed value must never change, because databases contain such values (docs/design.md#sealing,
+ * docs/security.md#sealing; NIST SP 800-38D for GCM):
  *
  *   version 1 byte, 0x01 · length of key id 1 byte · key id ASCII · salt 16 · iv 12 · ciphertext · tag 16
  *
- *   record key  HMAC-SHA-256(sealing key, "tb1" || salt || table "." column): a key per value, so that the number of values
- *               a sealing key may seal is not bounded by random 96-bit ivs (2^32 is 89 days for a million users)
+ *   record key  HMAC-SHA-256(sealing key, "tb1" || salt || table "." column): one key for each value, so that random
+ *               96-bit ivs do not limit how many values a sealing key may seal (2^32 is 89 days for a million users)
  *   cipher      AES-256-GCM, UTF-8 plaintext
  *   AAD         netstrings (byte length ":" bytes) of "tb1", key id, table, column, provider, user id, record id
  *
- * The key id stands in the value as it stands in configuration, not as a fingerprint: one name for ops in the list, in the
- * table sealing_key, in errors and in SQL. With b the value:
+ * The value contains the key id as it is in the configuration, not a fingerprint. So operators see one name in the
+ * list, in the table sealing_key, in errors and in SQL. If b is the value:
  *   convert_from(substring(b from 3 for get_byte(b, 1)), 'UTF8')
  */
 import {
@@ -33,28 +34,30 @@ const HEADER_BYTES = 2
 const SALT_BYTES = 16
 const IV_BYTES = 12
 const TAG_BYTES = 16
-// Without it Node accepts tags cut down to 4 bytes (measured on 20 and 24).
+// Without it, Node accepts tags that are shortened to 4 bytes (measured on Node 20 and 24).
 const GCM = { authTagLength: TAG_BYTES }
 const CANARY = 'token-broker sealing key canary'
 
-/** Why a value did not open: `detail` of the failure `token_unreadable`, for the log and a metric. */
+/** Why a value did not open: the `detail` of the failure `token_unreadable`, for the log and a metric. */
 export const UNREADABLE = ['unknown_key', 'wrong_version', 'truncated', 'authentication'] as const
 export type Unreadable = (typeof UNREADABLE)[number]
 
-/** The vault, with what start-up and `reseal` ask beyond the port. */
+/** The vault with the additional functions that start-up and `reseal` need. */
 export interface SealingVault extends Vault {
   /** Newest first; the first seals. */
   readonly keyIds: readonly string[]
-  /** A known text sealed under the key of that id, for its row in `sealing_key`. Throws RangeError for an id not in the list. */
+  /**
+   * A known text, sealed with the key of that id, for its row in `sealing_key`. Throws RangeError for an unknown id.
+   */
   sealCanary(keyId: string): Buffer
   /**
-   * Returns when the canary of that id was sealed by the very key that bears the id today. Throws Failure `token_unreadable`
-   * otherwise: the id was given to another key, or the id is not in the list.
+   * Returns if the canary was sealed with the key that has this id today. Otherwise throws Failure `token_unreadable`:
+   * the id now belongs to another key, or it is not in the list.
    */
   checkCanary(keyId: string, sealed: Uint8Array): void
 }
 
-/** Seals under the first key, opens under any. Synchronous; tens of microseconds. */
+/** Seals with the first key, opens with any. Synchronous; takes tens of microseconds. */
 export function createVault(keyring: Keyring, randomBytes: (size: number) => Buffer = cryptoRandomBytes): SealingVault {
   const newest = keyring[0]
   const keys = new Map(keyring.map(({ id, key }) => [id, key]))
@@ -105,14 +108,14 @@ export function createVault(keyring: Keyring, randomBytes: (size: number) => Buf
       return sealUnder(keyId, key, canaryOf(keyId), CANARY)
     },
     checkCanary(keyId, sealed) {
-      // A canary sealed by another key of the list would open, and prove nothing about this one.
+      // A canary that another key of the list sealed would open too, but would prove nothing about this key.
       if (!keys.has(keyId) || keyIdOf(sealed) !== keyId) throw unreadable('unknown_key')
       if (open(canaryOf(keyId), sealed) !== CANARY) throw unreadable('authentication')
     },
   }
 }
 
-/** The same vault; `onUnreadable` hears of every value that did not open, for an alert and a metric (design 4). */
+/** The same vault, which calls `onUnreadable` for each value that did not open, for an alert and a metric. */
 export function watched(
   vault: SealingVault,
   onUnreadable: (context: SealContext, detail: Unreadable) => void,
@@ -130,7 +133,9 @@ export function watched(
   }
 }
 
-/** The id of the key that sealed a value; undefined when this is no sealed value. Proves nothing: only opening does. */
+/**
+ * The id of the key that sealed a value; undefined if it is not a sealed value. Not verified: only opening proves it.
+ */
 export function keyIdOf(sealed: Uint8Array): string | undefined {
   if (sealed[0] !== VERSION) return undefined
   const end = HEADER_BYTES + (sealed[1] ?? 0)
@@ -138,7 +143,7 @@ export function keyIdOf(sealed: Uint8Array): string | undefined {
   return Buffer.from(sealed.subarray(HEADER_BYTES, end)).toString('latin1')
 }
 
-// As a KeyObject: Node 24 takes 8 µs longer to make a cipher from the same key in a Buffer (measured), half the time of opening.
+// Returns a KeyObject: with a Buffer, Node 24 needs 8 µs more to make a cipher (measured), half the time of opening.
 function recordKey(key: KeyObject, salt: Buffer, context: SealContext): KeyObject {
   const purpose = `${context.table}.${context.column}`
   return createSecretKey(createHmac('sha256', key).update(DOMAIN).update(salt).update(purpose).digest())

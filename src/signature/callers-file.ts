@@ -1,6 +1,5 @@
-// The callers file on disk: read at start, read again whenever somebody asks whether it changed. It compares contents,
-// not times or inodes, so that Kubernetes' swap of a symlink is seen like any other change. No timer here: whoever owns
-// the process calls reload() every few seconds.
+// The callers file on disk. It is read at start and again at each reload(). It compares contents, not times or inodes,
+// so that it also detects a symlink swap by Kubernetes. It has no timer: services.ts calls reload() every few seconds.
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { CallersError, parseCallers } from './callers.ts'
@@ -9,17 +8,17 @@ import type { Callers } from './callers.ts'
 export interface CallersFileOptions {
   /** ms since the epoch */
   readonly now: () => number
-  /** A changed file was taken over. */
+  /** The file changed and is now in use. */
   readonly onChange?: (callers: Callers) => void
-  /** A changed file is broken or unreadable; the callers before it stay. Told once per content. */
+  /** The changed file is invalid or unreadable; the callers read before stay in use. Called once for each content. */
   readonly onProblem?: (error: CallersError) => void
 }
 
-/** The callers of now. Constructing it throws CallersError when the file cannot be used. */
+/** The current callers. The constructor throws CallersError when the file cannot be used. */
 export class CallersFile {
   readonly #path: string
   readonly #options: CallersFileOptions
-  /** Hash of what was read last, good or not; the text itself is secrets and is not kept. */
+  /** Hash of the text read last, valid or not. The text itself contains secrets, so it is not kept. */
   #seen: string
   #broken = false
   #callers: Callers
@@ -32,12 +31,12 @@ export class CallersFile {
     this.#seen = fingerprint(text)
   }
 
-  /** The callers last read without problems. */
+  /** The callers of the last valid file. */
   current(): Callers {
     return this.#callers
   }
 
-  /** Reads the file again and takes it over if its content changed. Never throws: a broken file goes to onProblem. */
+  /** Reads the file again and uses it if its content changed. Never throws: a broken file is reported to onProblem. */
   reload(): 'unchanged' | 'changed' | 'broken' {
     const before = this.#seen
     try {

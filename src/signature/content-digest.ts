@@ -1,5 +1,5 @@
-// Content-Digest (RFC 9530 §2) over a body's raw bytes. A signature covers this field, not the body: without this check
-// it protects nothing of the body (RFC 9421 §7.2.8).
+// Content-Digest (RFC 9530 section 2) over a body's raw bytes. A signature covers this field and not the body: without
+// this check, the body is not protected (RFC 9421 section 7.2.8).
 import { hash } from 'node:crypto'
 import type { BaseLine } from './base.ts'
 import { parseByteMembers } from './structured-fields.ts'
@@ -7,7 +7,7 @@ import { parseByteMembers } from './structured-fields.ts'
 export type DigestProblem = 'digest_missing' | 'digest_malformed' | 'digest_unsupported' | 'digest_mismatch'
 
 const ALGORITHMS = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const
-/** Characters of the field. */
+/** In characters. */
 export const MAX_DIGEST_FIELD = 1024
 
 /** The field's value for this body, `sha-256=:…:`. */
@@ -16,8 +16,8 @@ export function contentDigest(body: Uint8Array | string): string {
 }
 
 /**
- * Compares the Content-Digest lines of a message with its body, as received, before anything parses it. At least one
- * sha-256 or sha-512 must be there and each of them must match; other algorithms never count (RFC 9530 §5).
+ * Compares the Content-Digest lines of a message with its raw body, before the body is parsed. At least one sha-256 or
+ * sha-512 is required, and each of them must match. Other algorithms are ignored (RFC 9530 section 5).
  */
 export function verifyContentDigest(fieldLines: readonly string[], body: Uint8Array): 'matches' | DigestProblem {
   const [line] = fieldLines
@@ -36,8 +36,8 @@ export function verifyContentDigest(fieldLines: readonly string[], body: Uint8Ar
 }
 
 /**
- * Whether the body that came with a verified request is the one that was signed. `covered` is the request's, `body` the
- * raw bytes, empty where there is none: a body that was taken away on the road is a changed one.
+ * Whether the body of a verified request is the one that was signed. `covered`: the covered components of the request.
+ * `body`: the raw bytes, empty if there is no body. A body that was removed on the way counts as changed.
  */
 export function verifyBody(covered: readonly BaseLine[], body: Uint8Array): 'matches' | DigestProblem {
   const signed = covered.find(([identifier]) => identifier === '"content-digest"')

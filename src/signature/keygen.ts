@@ -1,9 +1,9 @@
-// Makes a key for a caller: what goes into the broker's callers file, and what goes into the caller's settings.
+// Generates a key for a caller: the entry for the broker's callers file, and the values for the caller's settings.
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { CALLER_NAME } from './callers.ts'
 import type { Algorithm } from './keys.ts'
 
-/** Entry for `keys` in the callers file; holds a secret for HMAC and no secret for Ed25519. */
+/** Entry for `keys` in the callers file. It contains a secret for HMAC and none for Ed25519. */
 export interface BrokerHalf {
   readonly key_id: string
   readonly algorithm: Algorithm
@@ -22,19 +22,20 @@ export interface CallerHalf {
 }
 
 /**
- * A new random key for the named caller, valid from `now` to `notAfter` (both ms since the epoch, cut to the second).
- * The key id tells caller and day; whoever makes two on one day renames one. Throws TypeError for a name no caller can have.
+ * A new random key for the named caller, valid from `nowMs` to `notAfterMs` (ms since the epoch, rounded down to the
+ * second). The key id consists of caller and day: two keys of one day need different ids, so rename one. Throws
+ * TypeError for a name that no caller can have.
  */
 export function generateKey(
   algorithm: Algorithm,
   name: string,
-  notAfter: number,
-  now: number,
+  notAfterMs: number,
+  nowMs: number,
 ): { readonly broker: BrokerHalf; readonly caller: CallerHalf } {
   if (!CALLER_NAME.test(name)) throw new TypeError('expected a caller name of at most 40 characters of a-z 0-9 . _ -')
-  const notBefore = toInstant(now)
+  const notBefore = toInstant(nowMs)
   const common = { key_id: `${name}-${notBefore.slice(0, 10)}`, algorithm }
-  const validity = { not_before: notBefore, not_after: toInstant(notAfter) }
+  const validity = { not_before: notBefore, not_after: toInstant(notAfterMs) }
   if (algorithm === 'hmac-sha256') {
     const secret = randomBytes(32).toString('base64url')
     return { broker: { ...common, secret, ...validity }, caller: { ...common, secret } }

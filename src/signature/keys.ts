@@ -1,28 +1,29 @@
-// The two algorithms of the profile (RFC 9421 §3.3.3, §3.3.6): key material in, signatures out. A KeyObject is made once
-// per key: what hmac.ts makes of it is kept with it.
+// The two algorithms of the profile (RFC 9421 sections 3.3.3 and 3.3.6): key material in, signatures out. Make one
+// KeyObject for each key and keep it: hmac.ts caches its pads by KeyObject.
 import { createPrivateKey, createPublicKey, createSecretKey, sign, timingSafeEqual, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { hmacSha256 } from './hmac.ts'
 
 export type Algorithm = 'hmac-sha256' | 'ed25519'
 
-/** A key that signs: a secret or a private key. */
+/** A key to sign with: a secret or a private key. */
 export interface SigningKey {
   readonly keyId: string
   readonly algorithm: Algorithm
   readonly key: KeyObject
 }
 
-/** A key that verifies: a secret or a public key. */
+/** A key to verify with: a secret or a public key. */
 export type VerificationKey = SigningKey
 
-/** Length of a key id on both sides, and its characters. */
-export const KEY_ID = /^[A-Za-z0-9._:/-]{1,64}$/
+/** The form of a `keyid`, of callers and of the broker's own key for answers. */
+export const CALLER_KEY_ID = /^[A-Za-z0-9._:/-]{1,64}$/
 
-const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
+/** DER prefixes of RFC 8410: the 32 bytes of the key follow. */
+export const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex')
 
-/** Which algorithm makes signatures of this length: 32 bytes HMAC, 64 bytes Ed25519, any other none. */
+/** The algorithm by the signature's length: 32 bytes HMAC, 64 bytes Ed25519. Undefined for any other length. */
 export function algorithmOf(signature: Uint8Array): Algorithm | undefined {
   if (signature.length === 32) return 'hmac-sha256'
   return signature.length === 64 ? 'ed25519' : undefined
@@ -35,7 +36,7 @@ export function createSignature({ algorithm, key }: Pick<SigningKey, 'algorithm'
     : sign(null, Buffer.from(base), key).toString('base64')
 }
 
-/** Whether the signature is right; HMACs are compared in constant time. The key must be of `algorithm`. */
+/** Whether the signature is correct. HMACs are compared in constant time. The key must be of `algorithm`. */
 export function signatureMatches(
   { algorithm, key }: Pick<VerificationKey, 'algorithm' | 'key'>,
   base: string,
@@ -46,24 +47,26 @@ export function signatureMatches(
   return signature.length === expected.length && timingSafeEqual(signature, expected)
 }
 
-/** The bytes of a base64url text without padding; undefined unless it is written canonically. */
+/** The bytes of a base64url text without padding; undefined unless the text is canonical. */
 function fromBase64url(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url')
   return bytes.toString('base64url') === text ? bytes : undefined
 }
 
-/** An HMAC key from base64url text of at least 32 bytes (RFC 2104 §3: no shorter than the hash); undefined otherwise. */
+/** An HMAC key from base64url of at least 32 bytes (RFC 2104 section 3: not shorter than the hash); else undefined. */
 export function hmacKey(secret: string): KeyObject | undefined {
   const bytes = fromBase64url(secret)
   return bytes === undefined || bytes.length < 32 ? undefined : createSecretKey(bytes)
 }
 
-/** An Ed25519 public key from base64url of its 32 raw bytes or an SPKI PEM; undefined otherwise, also for a private key. */
+/**
+ * An Ed25519 public key from base64url of its 32 raw bytes or an SPKI PEM; undefined otherwise, also for a private key.
+ */
 export function ed25519PublicKey(text: string): KeyObject | undefined {
   const raw = fromBase64url(text)
   if (raw !== undefined)
     return raw.length === 32 ? ed25519(() => createPublicKey(der(SPKI_ED25519, raw, 'spki'))) : undefined
-  // createPublicKey would also accept a private key's PEM and derive the public half: that must not lie around here.
+  // createPublicKey would also accept the PEM of a private key. A private key must not be stored in the callers file.
   return text.trimStart().startsWith('-----BEGIN PUBLIC KEY-----') ? ed25519(() => createPublicKey(text)) : undefined
 }
 
@@ -74,17 +77,19 @@ function ed25519PrivateKey(text: string): KeyObject | undefined {
   return seed.length === 32 ? ed25519(() => createPrivateKey(der(PKCS8_ED25519, seed, 'pkcs8'))) : undefined
 }
 
-/** A key that signs from its text form (see hmacKey, ed25519PrivateKey). Throws a TypeError that does not contain the text. */
+/** A signing key from its text (see hmacKey, ed25519PrivateKey). Throws a TypeError that does not contain the text. */
 export function signingKey(keyId: string, algorithm: Algorithm, text: string): SigningKey {
   const key = algorithm === 'hmac-sha256' ? hmacKey(text) : ed25519PrivateKey(text)
-  if (key === undefined || !KEY_ID.test(keyId)) throw new TypeError(`not a usable ${algorithm} signing key`)
+  if (key === undefined || !CALLER_KEY_ID.test(keyId)) throw new TypeError(`not a usable ${algorithm} signing key`)
   return { keyId, algorithm, key }
 }
 
-/** A key that verifies from its text form (see hmacKey, ed25519PublicKey). Throws a TypeError that does not contain the text. */
+/**
+ * A verification key from its text (see hmacKey, ed25519PublicKey). Throws a TypeError that does not contain the text.
+ */
 export function verificationKey(keyId: string, algorithm: Algorithm, text: string): VerificationKey {
   const key = algorithm === 'hmac-sha256' ? hmacKey(text) : ed25519PublicKey(text)
-  if (key === undefined || !KEY_ID.test(keyId)) throw new TypeError(`not a usable ${algorithm} verification key`)
+  if (key === undefined || !CALLER_KEY_ID.test(keyId)) throw new TypeError(`not a usable ${algorithm} verification key`)
   return { keyId, algorithm, key }
 }
 

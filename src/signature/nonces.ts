@@ -1,26 +1,30 @@
-// Replay protection within one replica (design 3): which nonces were seen while a request that carries one could still
-// be accepted. Bounded: 8 bytes per nonce in two tables that take turns. Nothing here knows requests or the database.
+// Replay protection within one replica (docs/design.md#replay): remembers each nonce for as long as a request with it
+// could be accepted. Memory is bounded: 8 bytes for each nonce, in two tables that are rotated. This file depends
+// neither on requests nor on the database.
 import { hash } from 'node:crypto'
 import { ACCEPTED_FOR_MS } from './profile.ts'
 
-/** SHA-256 over keyid, 0, nonce: what the table shared by all replicas stores. Never made of the signature's bytes. */
+/**
+ * SHA-256 over keyid, 0, nonce: what the table that all replicas share stores. The bytes of the signature are not part
+ * of it.
+ */
 export function replayKey(keyId: string, nonce: string): Buffer {
   return hash('sha256', `${keyId}\0${nonce}`, 'buffer')
 }
 
-/** In one table: two of them take 16 MB. */
+/** In one table. Two tables take 16 MB. */
 export const NONCES_REMEMBERED = 500_000
 
 export interface NonceMemoryOptions {
-  /** Random text of this process, so that nobody outside can make two nonces collide */
+  /** Random text of this process, so that nobody can make two nonces collide on purpose */
   readonly secret: string
-  /** Nonces remembered per table; a request beyond it is refused. Default NONCES_REMEMBERED. */
+  /** Nonces per table. Further requests are refused until the tables rotate. Default: NONCES_REMEMBERED. */
   readonly capacity?: number
 }
 
 /**
- * Remembers nonces for at least as long as a request that carries one can be accepted (70 s), at most twice that. A nonce
- * is kept as a keyed 64-bit hash; two of a million colliding by chance has a probability of about 10^-8.
+ * Remembers a nonce for at least as long as a request with it can be accepted (70 s), at most twice that. A nonce is
+ * kept as a keyed 64-bit hash. The probability that any two of a million nonces collide is about 10^-8.
  */
 export class NonceMemory {
   readonly #secret: string
@@ -36,12 +40,15 @@ export class NonceMemory {
     this.#previous = new HashTable(this.#capacity)
   }
 
-  /** Notes a nonce. `nowMs` is the time that the request's freshness was judged with. At the cap: `full`, nothing noted. */
+  /**
+   * Remembers a nonce. `nowMs`: the same time that the freshness of the request was judged by. `full`: the table is
+   * full, and the nonce was not remembered.
+   */
   remember(keyId: string, nonce: string, nowMs: number): 'new' | 'replayed' | 'full' {
     this.#rotate(nowMs)
     const digest = hash('sha256', `${this.#secret}\0${keyId}\0${nonce}`, 'hex')
     const high = Number.parseInt(digest.slice(0, 8), 16)
-    const low = Number.parseInt(digest.slice(8, 16), 16) || 1 // 0,0 marks a free slot
+    const low = Number.parseInt(digest.slice(8, 16), 16) || 1 // 0,0 means: free slot
     if (this.#previous.has(high, low) || this.#current.has(high, low)) return 'replayed'
     if (this.#current.size >= this.#capacity) return 'full'
     this.#current.add(high, low)
@@ -54,8 +61,8 @@ export class NonceMemory {
   }
 
   #rotate(nowMs: number): void {
-    // A clock set back makes old requests acceptable again, so the tables wait until it has caught up. Beyond the time that they answer for
-    // anyhow they do not: they would be full, and everybody refused, until it has.
+    // If the clock is set back, old requests become acceptable again, so the tables are kept until the clock has caught
+    // up. But wait at most one window, or the tables fill up and every request is refused.
     this.#since = Math.min(this.#since, nowMs + ACCEPTED_FOR_MS)
     const age = nowMs - this.#since
     if (age < ACCEPTED_FOR_MS) return

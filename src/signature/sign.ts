@@ -1,4 +1,4 @@
-// The signing side of the profile: requests (for the sandbox's MEGDocs, benchmarks and tests) and the broker's responses.
+// Signing: requests (for the sandbox's MEGDocs, benchmarks and tests) and the broker's responses.
 import { randomBytes } from 'node:crypto'
 import { fieldsOf, normalizeAuthority, requestComponent, signatureBase } from './base.ts'
 import type { BaseLine, RequestMessage } from './base.ts'
@@ -13,7 +13,7 @@ import type { VerifiedRequest } from './verify.ts'
 /** A request as a caller is about to send it, or has sent it. */
 export interface OutgoingRequest {
   readonly method: string
-  /** Absolute, and sent exactly as it stands here */
+  /** Absolute. It must be sent exactly as it is here. */
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
@@ -24,8 +24,8 @@ export interface SignRequestOptions {
   readonly now: number
   /** 22 to 64 characters of base64url, never used before. Default: 128 random bits. */
   readonly nonce?: string
-  /** Seconds, at most 60. Default 30. */
-  readonly expiresIn?: number
+  /** At most 60. Default: 30. */
+  readonly expiresInSeconds?: number
 }
 
 /** A response as it will be sent; header names in lower case, Content-Digest not among them. */
@@ -38,8 +38,9 @@ export interface OutgoingResponse {
 const ABSOLUTE_URL = /^(https?):\/\/([^/?#@\s]+)(\/[^#\s]*)?$/i
 
 /**
- * Headers to add to a request: `content-digest` if it has a body, `signature-input`, `signature`. Sign once per attempt,
- * not once per call. Throws TypeError for a URL that is not absolute and for a body without a content-type.
+ * Headers to add to a request: `content-digest` if it has a body, `signature-input`, `signature`. Sign each attempt
+ * again: a repeated signature is refused as a replay. Throws TypeError for a URL that is not absolute and for a body
+ * without content-type.
  */
 export function signRequest(
   request: OutgoingRequest,
@@ -59,7 +60,7 @@ export function signRequest(
   const created = Math.floor(options.now / 1000)
   const signature = signLines(lines, key, {
     created,
-    expires: created + (options.expiresIn ?? 30),
+    expires: created + (options.expiresInSeconds ?? 30),
     nonce: options.nonce ?? randomBytes(16).toString('base64url'),
     keyid: key.keyId,
     tag: REQUEST_TAG,
@@ -68,10 +69,10 @@ export function signRequest(
 }
 
 /**
- * Headers to add to a response: `content-digest`, `signature-input`, `signature`. Covers the status, those of
- * RESPONSE_FIELDS that the response has, everything the request's signature covered and its Signature-Input (RFC 9421
- * §2.4), so that nobody can pass it off as the answer to another request. `now` in ms. Set `date` only where it must be
- * covered: some proxies replace it.
+ * Headers to add to a response: `content-digest`, `signature-input`, `signature`. The signature covers the status, the
+ * RESPONSE_FIELDS that are present, everything that the request's signature covered, and the request's Signature-Input
+ * (RFC 9421 section 2.4). So nobody can present it as the answer to another request. `now` in ms. Set `date` only where
+ * it must be covered: some proxies replace it.
  */
 export function signResponse(
   response: OutgoingResponse,
@@ -95,8 +96,8 @@ export function signResponse(
 }
 
 /**
- * The key for answers to this request (design 3): the caller's own for HMAC, the broker's for Ed25519. Undefined: do not
- * sign, because the caller does not want it or the broker has no key of its own.
+ * The key for answers to this request (docs/design.md#answers-are-signed): the caller's own for HMAC, the broker's for
+ * Ed25519. Undefined: do not sign, because the caller does not want it or the broker has no key of its own.
  */
 export function responseKey(
   request: { readonly caller: Pick<Caller, 'signResponses'>; readonly key: SigningKey },
@@ -106,7 +107,9 @@ export function responseKey(
   return request.key.algorithm === 'hmac-sha256' ? request.key : brokerKey
 }
 
-/** The request as the other side will receive it. The URL is cut, not parsed: what is signed is what is sent. */
+/**
+ * The request as the other side will receive it. The URL is cut, not parsed, so that exactly what is sent is signed.
+ */
 export function toMessage({ method, url, headers = {} }: OutgoingRequest): RequestMessage {
   const match = ABSOLUTE_URL.exec(url)
   if (match === null)

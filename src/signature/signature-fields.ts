@@ -1,5 +1,5 @@
-// The fields Signature-Input and Signature of one message (RFC 9421 §4), read but not believed: exactly one signature,
-// in the profile's form.
+// Parses the fields Signature-Input and Signature of one message (RFC 9421 section 4): exactly one signature, in the
+// form of the profile. Nothing is verified here.
 import type { Fields } from './base.ts'
 import { algorithmOf } from './keys.ts'
 import type { Algorithm } from './keys.ts'
@@ -15,7 +15,7 @@ export type SignatureFieldProblem =
   | 'malformed_signature'
   | 'label_mismatch'
 
-/** What the two fields say; `field` is the whole Signature-Input value, `algorithm` follows from the signature's length. */
+/** `field`: the whole Signature-Input value. `algorithm`: derived from the length of the signature. */
 export interface PresentedSignature {
   readonly field: string
   readonly input: SignatureInput
@@ -23,7 +23,9 @@ export interface PresentedSignature {
   readonly algorithm: Algorithm
 }
 
-/** One line of each field, of at most `limit` characters, one member in each, the same label, a length we know. */
+/**
+ * Accepts one line of each field, of at most `limit` characters, with one member, the same label and a known length.
+ */
 export function readSignatureFields(fields: Fields, limit: number): PresentedSignature | SignatureFieldProblem {
   const inputs = fields.get('signature-input')
   const signatures = fields.get('signature')

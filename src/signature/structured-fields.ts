@@ -1,14 +1,16 @@
-// Structured fields (RFC 9651), only as much as the profile needs: one dictionary member holding an inner list of
-// strings (Signature-Input) and members holding a byte sequence (Signature, Content-Digest).
+// The part of structured fields (RFC 9651) that the profile needs: one dictionary member with an inner list of strings
+// (Signature-Input), and members with a byte sequence (Signature, Content-Digest).
 //
-// The grammar below accepts canonical text and nothing else: one space between items, no escapes, no leading zeros, no
-// decimals, no optional white space. So the bytes that came in are exactly the bytes a serialiser would write, and no
-// two texts mean the same thing (RFC 9421 §7.5.3). A property test holds this against an independent implementation.
+// The grammar accepts canonical text only: one space between items, no escapes, no leading zeros, no decimals, no
+// optional white space. So the received bytes are exactly what a serializer would write, and no two texts mean the same
+// (RFC 9421 section 7.5.3). A property test compares this with an independent implementation.
 
 export type BareItem = string | number | true
 export type Parameters = ReadonlyMap<string, BareItem>
 
-/** A component identifier of RFC 9421 §2: a name and its parameters; `text` is how it stands in list and base. */
+/**
+ * A component identifier (RFC 9421 section 2): a name and its parameters. `text`: as written in the list and the base.
+ */
 export interface ComponentIdentifier {
   readonly name: string
   readonly parameters: Parameters
@@ -37,8 +39,8 @@ const BYTE_MEMBER = /^([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):$/
 const NO_PARAMETERS: Parameters = new Map()
 
 /**
- * Reads a whole Signature-Input field that has exactly one member (RFC 9421 §4.1). Repeated parameters are malformed,
- * although RFC 9651 would let the last one win.
+ * Parses a whole Signature-Input field that has exactly one member (RFC 9421 section 4.1). A repeated parameter is
+ * malformed, although RFC 9651 would use the last one.
  */
 export function parseSignatureInput(text: string): SignatureInput | SyntaxProblem {
   const scanner = new Scanner(text)
@@ -57,7 +59,9 @@ export function parseSignatureInput(text: string): SignatureInput | SyntaxProble
   return { label, value: text.slice(label.length + 1), components, parameters }
 }
 
-/** Reads `label=:base64:`, the one member of a Signature field (RFC 9421 §4.2). No parameters, canonical base64 only. */
+/**
+ * Parses `label=:base64:`, the one member of a Signature field (RFC 9421 section 4.2). No parameters, canonical base64.
+ */
 export function parseByteMember(text: string): ByteMember | SyntaxProblem {
   const match = BYTE_MEMBER.exec(text)
   if (match === null) return text.includes(',') ? 'several_members' : 'malformed'
@@ -66,7 +70,9 @@ export function parseByteMember(text: string): ByteMember | SyntaxProblem {
   return bytes.toString('base64') === base64 ? { label, bytes } : 'malformed'
 }
 
-/** Reads a dictionary of byte sequences, as Content-Digest is (RFC 9530 §2); undefined when malformed or a key repeats. */
+/**
+ * Parses a dictionary of byte sequences such as Content-Digest (RFC 9530 section 2). Undefined: malformed or repeated.
+ */
 export function parseByteMembers(text: string): ReadonlyMap<string, Buffer> | undefined {
   const members = new Map<string, Buffer>()
   for (const part of text.split(', ')) {

@@ -1,5 +1,5 @@
-// The caller's side of a signed response: was this answer made by the broker, just now, for the request I sent? Used by
-// the sandbox's MEGDocs and by tests; clients/python does the same.
+// Verifies a signed response for a caller: the broker made this answer, just now, for the request that the caller sent.
+// Used by the sandbox's MEGDocs and by tests; clients/python does the same.
 import { fieldsOf, fieldValue, requestComponent, signatureBase } from './base.ts'
 import type { BaseLine, Fields, RequestMessage } from './base.ts'
 import { verifyContentDigest } from './content-digest.ts'
@@ -25,7 +25,10 @@ export type ResponseRefusalDetail =
   | 'clock_skew'
   | DigestProblem
 
-/** `created` (s) is the broker's clock. With `clock_skew` all else was right: correct the clock by it and try once more. */
+/**
+ * `created`: the broker's clock, in seconds. With `clock_skew` everything else is correct: the caller can adjust its
+ * clock by `created` and try once more.
+ */
 export type ResponseVerdict =
   | { readonly kind: 'verified'; readonly created: number }
   | { readonly kind: 'refused'; readonly detail: ResponseRefusalDetail; readonly created?: number }
@@ -40,8 +43,9 @@ export interface ReceivedResponse {
 const PARAMETERS = ['created', 'keyid', 'tag'] as const
 
 /**
- * Verifies a response against the request as it was sent, its `signature-input` header included: that binds the nonce.
- * `now` in ms; the response may be made at most 60 s before or after. Throws only for a request URL that is not absolute.
+ * Verifies a response against the request as it was sent, including its `signature-input` header, which contains the
+ * nonce. `now` in ms; the response may be made at most 60 s before or after. Throws only for a request URL that is not
+ * absolute.
  */
 export function verifyResponse(
   response: ReceivedResponse,
@@ -81,7 +85,9 @@ function readCreated({ parameters }: SignatureInput, key: VerificationKey): numb
   return parameters.get('keyid') === key.keyId ? created : 'wrong_key'
 }
 
-/** Values from the response, and from the request where `;req` says so; no other component parameter exists here. */
+/**
+ * Values from the response, or from the request for components with `;req`. No other component parameter is allowed.
+ */
 function resolveComponents(
   components: readonly ComponentIdentifier[],
   status: number,

@@ -1,16 +1,17 @@
-// Verifies signed requests: RFC 9421 in the profile `token-broker/1` (design 3). Pure: plain data in, a verdict out, no
-// clock, no network, no framework. It owns what a signature must look like and whether it is right. It must not know
-// routes, permissions, the nonces seen so far, nor a body's bytes: those are checked after it, in that order.
+// Verifies signed requests: RFC 9421 in the profile `token-broker/1` (docs/design.md#signed-requests). It is pure:
+// plain data in, a result out; no clock, no network, no framework. It decides whether a signature has the required form
+// and is correct. It must not depend on routes, permissions, seen nonces or the bytes of a body: these are checked
+// later (docs/security.md#order-of-checks).
 //
-// Order of checks: cheap and public ones first; the key and the signature in the same time whether the key exists or
-// not; the clock last, so that only a caller who holds the key learns anything about it.
+// Cheap checks of public facts come first. The check of key and signature takes the same time whether the key exists or
+// not. The clock comes last, so that only a caller that holds the key learns about our clock.
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Caller, CallerKey, Callers } from './callers.ts'
 import { authorityOf, fieldsOf, requestComponent, signatureBase } from './base.ts'
 import type { BaseLine, Fields, RequestMessage } from './base.ts'
 import { verifyBody } from './content-digest.ts'
-import { KEY_ID, signatureMatches } from './keys.ts'
+import { CALLER_KEY_ID, signatureMatches } from './keys.ts'
 import type { Algorithm } from './keys.ts'
 import { BODY_COMPONENTS, NONCE, REQUEST_TAG, TARGET_COMPONENTS } from './profile.ts'
 import { MAX_LIFETIME_SECONDS, MAX_SIGNATURE_FIELD, MAX_SKEW_SECONDS, MAX_TARGET } from './profile.ts'
@@ -18,7 +19,7 @@ import { readSignatureFields } from './signature-fields.ts'
 import type { SignatureFieldProblem } from './signature-fields.ts'
 import type { ComponentIdentifier, Parameters } from './structured-fields.ts'
 
-/** Why a request was refused, for the log only: outside, all but the last two look the same. */
+/** Why a request was refused, for the log only. Callers see the same answer for all but the last two. */
 export type RefusalDetail =
   | 'bad_method'
   | 'bad_target'
@@ -44,22 +45,22 @@ export type RefusalDetail =
   | 'created_in_future'
   | 'expired'
 
-/** A request whose signature is right. Its nonce and its body have not been looked at yet. */
+/** A request with a correct signature. Its nonce and its body are not checked yet. */
 export interface VerifiedRequest {
   readonly kind: 'verified'
   readonly caller: Caller
   readonly key: CallerKey
-  /** The whole Signature-Input field value, as a response covers it (`"signature-input";req`) */
+  /** The whole value of Signature-Input, which the response covers (`"signature-input";req`) */
   readonly signatureInput: string
   readonly nonce: string
   /** Seconds since the epoch */
   readonly created: number
   readonly expires: number
-  /** The covered components and their values: what was proven, and what a signed response binds itself to */
+  /** The covered components and their values: what the caller has proven. A signed response covers them too. */
   readonly covered: readonly BaseLine[]
 }
 
-/** The one answer for everything but freshness. `keyId` is what was presented, if it had the form of one. */
+/** The answer to every problem except freshness. `keyId`: as presented, if it has the form of a key id. */
 export interface InvalidSignature {
   readonly kind: 'refused'
   readonly code: 'invalid_signature'
@@ -67,7 +68,7 @@ export interface InvalidSignature {
   readonly keyId?: string
 }
 
-/** The signature is right and only the clocks differ; `request` is there so that the answer can be signed. */
+/** The signature is correct and only the clocks differ. `request` is needed to sign the answer. */
 export interface ClockSkew {
   readonly kind: 'refused'
   readonly code: 'clock_skew'
@@ -81,13 +82,13 @@ export type SignatureRefusal = InvalidSignature | ClockSkew
 
 export interface VerifyOptions {
   readonly callers: Callers
-  /** Authorities that are ours, in the form normalizeAuthority gives */
+  /** Our own authorities, normalized by normalizeAuthority */
   readonly authorities: ReadonlySet<string>
   /** ms since the epoch */
   readonly now: number
 }
 
-/** What the parameters of a signature say; times in seconds. */
+/** The parameters of a signature; times in seconds. */
 interface Claims {
   readonly created: number
   readonly expires: number
@@ -105,8 +106,8 @@ const DERIVED: ReadonlySet<string> = new Set(TARGET_COMPONENTS.flat())
 const PARAMETERS: ReadonlySet<string> = new Set(['created', 'expires', 'nonce', 'keyid', 'tag', 'alg'])
 
 /**
- * Verifies a request's signature (RFC 9421 §3.2) and judges its freshness. Does not throw. Unknown key, key outside its
- * time and wrong signature cost the same work for signatures of the same length.
+ * Verifies a request's signature (RFC 9421 section 3.2) and its freshness. Does not throw. For signatures of the same
+ * length, an unknown key, a key that is not valid now and a wrong signature cost the same work.
  */
 export function verifyRequest(message: RequestMessage, options: VerifyOptions): VerifiedRequest | SignatureRefusal {
   const fields = fieldsOf(message.rawHeaders)
@@ -121,7 +122,7 @@ export function verifyRequest(message: RequestMessage, options: VerifyOptions): 
   if (typeof claims === 'string') return invalid(claims)
   const covered = resolveComponents(input.components, message, fields)
   if (typeof covered === 'string') return invalid(covered, claims.keyId)
-  // Nobody reads a body that is not announced, so its digest would go unchecked: one that was taken away ends here.
+  // Without body headers no body is read, and its digest would not be checked. So a removed body is detected here.
   if (!hasBody(fields) && verifyBody(covered, NO_BODY) !== 'matches') return invalid('body_missing', claims.keyId)
 
   const base = signatureBase(covered, input.value)
@@ -147,7 +148,7 @@ function invalid(detail: RefusalDetail, keyId?: string): InvalidSignature {
   return { kind: 'refused', code: 'invalid_signature', detail, ...(keyId !== undefined && { keyId }) }
 }
 
-/** Method and target in the one form that leaves nothing to interpret; a Host that is ours. */
+/** Method and target must have their one unambiguous form, and Host must be one of our authorities. */
 function checkTarget(
   message: RequestMessage,
   fields: Fields,
@@ -155,14 +156,15 @@ function checkTarget(
 ): RefusalDetail | undefined {
   const { method, target } = message
   if (!METHOD.test(method)) return 'bad_method'
-  // No absolute form (Node passes it on whole). A bare trailing "?" has the same @query as none, so it is refused.
+  // No absolute form: Node would pass it on unchanged. A trailing "?" is refused because it has the same @query as no
+  // query.
   if (target.length > MAX_TARGET || !TARGET.test(target) || target.indexOf('?') === target.length - 1)
     return 'bad_target'
   const authority = authorityOf(message, fields)
   return authority !== undefined && authorities.has(authority) ? undefined : 'unknown_authority'
 }
 
-/** Only a POST has a body, of a length that cannot be read in two ways. */
+/** Only a POST may have a body, and its length must be unambiguous. */
 function checkFraming({ method }: RequestMessage, fields: Fields): RefusalDetail | undefined {
   const lengths = fields.get('content-length')
   if (fields.has('content-encoding')) return 'content_encoding'
@@ -199,14 +201,14 @@ function readClaims(parameters: Parameters, algorithm: Algorithm): Claims | Refu
   if (tag !== REQUEST_TAG) return 'wrong_tag'
   if (typeof created !== 'number' || typeof expires !== 'number') return 'parameter_invalid'
   if (typeof nonce !== 'string' || !NONCE.test(nonce)) return 'parameter_invalid'
-  if (typeof keyId !== 'string' || !KEY_ID.test(keyId)) return 'parameter_invalid'
+  if (typeof keyId !== 'string' || !CALLER_KEY_ID.test(keyId)) return 'parameter_invalid'
   if (expires <= created || expires - created > MAX_LIFETIME_SECONDS) return 'lifetime_too_long'
-  // The key's own algorithm is compared with the same length, so this one comparison pins `alg` to the key.
+  // The algorithm follows from the signature's length and is later compared with the key's, so `alg` must match both.
   if (alg !== undefined && alg !== algorithm) return 'algorithm_mismatch'
   return { created, expires, nonce, keyId }
 }
 
-/** The covered components with their values, if they are allowed, enough, and each has exactly one value. */
+/** The covered components with their values. All must be allowed and have exactly one value; none may be missing. */
 function resolveComponents(
   components: readonly ComponentIdentifier[],
   message: RequestMessage,
@@ -233,13 +235,16 @@ function isAllowed(name: string): boolean {
   return FIELD_NAME.test(name) && name !== 'signature' && name !== 'signature-input'
 }
 
-/** Stand in for a key that is not there, so that its absence takes as long as a wrong signature. What they verify never counts. */
-const STAND_INS: Record<Algorithm, KeyObject> = {
+/**
+ * Used in place of a key that does not exist, so that an unknown key takes as long as a wrong signature. Their result
+ * is ignored.
+ */
+const DUMMY_KEYS: Record<Algorithm, KeyObject> = {
   'hmac-sha256': createSecretKey(randomBytes(32)),
   ed25519: generateKeyPairSync('ed25519').publicKey,
 }
 
-/** The key and its caller, if the key is there, valid now, of the signature's algorithm, and the signature is right. */
+/** The key and its caller, if the key exists, has this algorithm, is valid now, and the signature is correct. */
 function verifyWithKey(
   { callers, now }: VerifyOptions,
   keyId: string,
@@ -249,7 +254,7 @@ function verifyWithKey(
 ): { caller: Caller; key: CallerKey } | RefusalDetail {
   const found = callers.byKeyId.get(keyId)
   const sameAlgorithm = found?.key.algorithm === algorithm
-  const key = sameAlgorithm ? found.key.key : STAND_INS[algorithm]
+  const key = sameAlgorithm ? found.key.key : DUMMY_KEYS[algorithm]
   const matches = signatureMatches({ algorithm, key }, base, signature)
   if (found === undefined) return 'unknown_key'
   if (!sameAlgorithm) return 'algorithm_mismatch'
@@ -257,8 +262,8 @@ function verifyWithKey(
   return now >= found.key.notBefore && now < found.key.notAfter ? found : 'key_not_valid_now'
 }
 
-/** In seconds against ms: created at most 5 s ahead, expired for less than 5 s. */
-function judgeFreshness({ created, expires }: Claims, now: number): 'created_in_future' | 'expired' | undefined {
-  if (created * 1000 > now + MAX_SKEW_SECONDS * 1000) return 'created_in_future'
-  return expires * 1000 > now - MAX_SKEW_SECONDS * 1000 ? undefined : 'expired'
+/** `created` may be at most 5 s in the future, `expires` less than 5 s in the past; both are seconds. */
+function judgeFreshness({ created, expires }: Claims, nowMs: number): 'created_in_future' | 'expired' | undefined {
+  if (created * 1000 > nowMs + MAX_SKEW_SECONDS * 1000) return 'created_in_future'
+  return expires * 1000 > nowMs - MAX_SKEW_SECONDS * 1000 ? undefined : 'expired'
 }

@@ -1,47 +1,47 @@
 import t from 'tap'
 import { texts } from '../../src/http/pages/texts.ts'
-import { connect, goToMicrosoft, openAccountPage, tokenRunsOut } from './support/people.ts'
+import { connect, goToMicrosoft, openAccountPage, expireToken } from './support/people.ts'
 import { inBothLanguages, openStage } from './support/stage.ts'
 
-// The account page in every state, and disconnecting (issue 5, item 1; design 2.4).
+// The account page in all states, and disconnecting (docs/design.md#pages, docs/design.md#disconnect).
 
 const stage = await openStage(t)
 
-await inBothLanguages(t, stage, 'before connecting: what it does, what is asked, one button', async (t, scene) => {
-  const { page, world, language } = scene
-  await openAccountPage(world, page)
-  const text = await scene.see('account-not-connected', texts[language].account.title)
-  const { notConnected } = texts[language].account
-  for (const part of [notConnected.status, ...notConnected.points, 'User.Read', 'Files.ReadWrite.All'])
-    t.match(text, part)
-  await page.getByRole('link', { name: texts[language].connect }).click()
-  t.equal(new URL(page.url()).pathname, '/microsoft/connect', 'MEGDocs begins the connect, not this page')
+await inBothLanguages(
+  t,
+  stage,
+  'not connected: what a connection does, the permissions, one button',
+  async (t, scene) => {
+    const { page, world, language } = scene
+    await openAccountPage(world, page)
+    const text = await scene.see('account-not-connected', texts[language].account.title)
+    const { notConnected } = texts[language].account
+    for (const part of [notConnected.status, ...notConnected.points, 'User.Read', 'Files.ReadWrite.All'])
+      t.match(text, part)
+    await page.getByRole('link', { name: texts[language].connect }).click()
+    t.equal(new URL(page.url()).pathname, '/microsoft/connect', 'MEGDocs begins the connect session, not this page')
+  },
+)
+
+await inBothLanguages(t, stage, 'begun but not finished: since when, and how to continue', async (t, scene) => {
+  const { page, world, language, visitor } = scene
+  await goToMicrosoft(world, page)
+  const other = await visitor.tab()
+  await openAccountPage(world, other)
+  const text = await scene.see('account-pending', texts[language].account.title, other)
+  for (const part of [texts[language].account.pending.title, texts[language].account.pending.since]) t.match(text, part)
 })
 
 await inBothLanguages(
   t,
   stage,
-  'sent to Microsoft and not finished: since when, and how to go on',
-  async (t, scene) => {
-    const { page, world, language, visitor } = scene
-    await goToMicrosoft(world, page)
-    const other = await visitor.tab()
-    await openAccountPage(world, other)
-    const text = await scene.see('account-pending', texts[language].account.title, other)
-    for (const part of [texts[language].account.pending.title, texts[language].account.pending.since])
-      t.match(text, part)
-  },
-)
-
-await inBothLanguages(
-  t,
-  stage,
-  'connected: account, since when, permissions; disconnecting says what ends and what does not',
+  'connected: account, since when, permissions; the disconnect page says what ends and what does not',
   async (t, scene) => {
     const { page, world, language, userId } = scene
     await connect(world, page, 'jane')
     await world.query(
-      `update oauth2_integration set refreshed_at = now() - interval '3 minutes', connected_at = now() - interval '40 days' where user_id = '${userId}'`,
+      `update oauth2_integration set refreshed_at = now() - interval '3 minutes',
+        connected_at = now() - interval '40 days' where user_id = '${userId}'`,
     )
     await openAccountPage(world, page)
     const text = await scene.see('account-connected', texts[language].account.title)
@@ -53,27 +53,31 @@ await inBothLanguages(
     for (const part of [...texts[language].confirm.ends, ...texts[language].confirm.keeps]) t.match(question, part)
     await page.reload()
     await page.getByRole('link', { name: texts[language].confirm.no }).click()
-    t.equal(await page.locator('h1').innerText(), texts[language].account.title, 'one may change one’s mind')
+    t.equal(
+      await page.locator('h1').innerText(),
+      texts[language].account.title,
+      'the user can go back without disconnecting',
+    )
     await page.goBack()
     await page.getByRole('button', { name: texts[language].confirm.yes }).click()
     const done = await scene.see('disconnected', texts[language].disconnected.title)
-    t.match(done, 'myapps.microsoft.com', 'where consent is withdrawn')
+    t.match(done, 'myapps.microsoft.com', 'the page says where the consent can be withdrawn')
     t.equal(await world.client.integration(userId), undefined)
     await page.reload()
     await scene.see('session-over', texts[language].problems.session_over.title)
-    t.equal(await page.getByRole('alert').count(), 0, 'who sees it has most likely just disconnected')
+    t.equal(await page.getByRole('alert').count(), 0, 'no alert: the user has probably just disconnected')
     await page.goBack()
     t.equal(
       await page.locator('h1').innerText(),
       texts[language].problems.no_session.title,
-      'back after disconnecting ends somewhere sensible',
+      'back after disconnecting shows a page with a next step',
     )
     await page.getByRole('link', { name: texts[language].openAccount }).click()
     t.match(await page.locator('main').innerText(), texts[language].account.notConnected.status)
   },
 )
 
-await inBothLanguages(t, stage, 'connected with fewer permissions than are asked for today', async (t, scene) => {
+await inBothLanguages(t, stage, 'connected with fewer permissions than are requested today', async (t, scene) => {
   const { page, world, language, userId } = scene
   await connect(world, page, 'jane')
   await world.query(`update oauth2_integration set scopes = '{User.Read}' where user_id = '${userId}'`)
@@ -83,22 +87,23 @@ await inBothLanguages(t, stage, 'connected with fewer permissions than are asked
     t.match(text, part)
 })
 
-await inBothLanguages(t, stage, 'connected, while Microsoft has trouble: nothing to do', async (t, scene) => {
+await inBothLanguages(t, stage, 'connected while Microsoft is unavailable: nothing to do', async (t, scene) => {
   const { page, world, language, userId } = scene
   await connect(world, page, 'jane')
   world.entra.control.misbehave('status', 503)
-  await tokenRunsOut(world, userId)
+  await expireToken(world, userId)
   await openAccountPage(world, page)
   const text = await scene.see('account-passing-trouble', texts[language].account.title)
   for (const part of [texts[language].account.connected.status, texts[language].account.attention.passing])
     t.match(text, part)
 })
 
-await inBothLanguages(t, stage, 'an imported connection whose account is not known yet', async (t, scene) => {
+await inBothLanguages(t, stage, 'imported, and the account is not known yet', async (t, scene) => {
   const { page, world, language, userId } = scene
   await connect(world, page, 'jane')
   await world.query(
-    `update oauth2_integration set tenant_id = null, object_id = null, username = null, display_name = null where user_id = '${userId}'`,
+    `update oauth2_integration set tenant_id = null, object_id = null, username = null, display_name = null
+      where user_id = '${userId}'`,
   )
   await openAccountPage(world, page)
   t.match(
@@ -107,11 +112,11 @@ await inBothLanguages(t, stage, 'an imported connection whose account is not kno
   )
 })
 
-await inBothLanguages(t, stage, 'needs attention, and reconnecting cures it', async (t, scene) => {
+await inBothLanguages(t, stage, 'needs attention, and a reconnect solves it', async (t, scene) => {
   const { page, world, language, userId } = scene
   await connect(world, page, 'jane')
   world.entra.control.revokeSessions({ account: 'jane@contoso.com' })
-  await tokenRunsOut(world, userId)
+  await expireToken(world, userId)
   await openAccountPage(world, page)
   const text = await scene.see('account-attention', texts[language].account.title)
   const { attention } = texts[language].account
@@ -123,7 +128,11 @@ await inBothLanguages(t, stage, 'needs attention, and reconnecting cures it', as
     attention.withdrawn,
   ])
     t.match(text, part)
-  t.equal(await page.locator('main a[href="https://myapps.microsoft.com"]').count(), 1, 'where to see at Microsoft')
+  t.equal(
+    await page.locator('main a[href="https://myapps.microsoft.com"]').count(),
+    1,
+    'a link to the consents at Microsoft',
+  )
   t.equal(await page.locator('main a.button:not(.second)').count(), 1, 'one button')
   await page.getByRole('link', { name: texts[language].reconnect }).click()
   await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
@@ -136,22 +145,27 @@ for (const [name, aadsts, reason] of [
   ['disabled', 50057, 'account_disabled'],
   ['consent', 65001, 'consent_required'],
 ] as const) {
-  await inBothLanguages(t, stage, `needs attention, and somebody else may have to act: ${reason}`, async (t, scene) => {
-    const { page, world, language, userId } = scene
-    await connect(world, page, 'jane')
-    world.entra.control.misbehave('aadsts', aadsts)
-    await tokenRunsOut(world, userId)
-    await openAccountPage(world, page)
-    const text = await scene.see(`account-attention-${name}`, texts[language].account.title)
-    t.match(text, texts[language].reasons[reason].title)
-    t.match(await page.locator('textarea').inputValue(), `AADSTS${aadsts}`)
-    const reconnects = await page.locator(`main a[href="${world.url}/microsoft/connect"]`).count()
-    const meant = page.locator('main .button:not(.second)')
-    t.equal(await meant.count(), 1, 'one button')
-    t.equal(
-      await meant.innerText(),
-      reason === 'consent_required' ? texts[language].reconnect : texts[language].adminMessage.send,
-    )
-    t.equal(reconnects, reason === 'account_disabled' ? 0 : 1, 'reconnect is offered where it can cure')
-  })
+  await inBothLanguages(
+    t,
+    stage,
+    `needs attention, and another person may have to act: ${reason}`,
+    async (t, scene) => {
+      const { page, world, language, userId } = scene
+      await connect(world, page, 'jane')
+      world.entra.control.misbehave('aadsts', aadsts)
+      await expireToken(world, userId)
+      await openAccountPage(world, page)
+      const text = await scene.see(`account-attention-${name}`, texts[language].account.title)
+      t.match(text, texts[language].reasons[reason].title)
+      t.match(await page.locator('textarea').inputValue(), `AADSTS${aadsts}`)
+      const reconnects = await page.locator(`main a[href="${world.url}/microsoft/connect"]`).count()
+      const primary = page.locator('main .button:not(.second)')
+      t.equal(await primary.count(), 1, 'one button')
+      t.equal(
+        await primary.innerText(),
+        reason === 'consent_required' ? texts[language].reconnect : texts[language].adminMessage.send,
+      )
+      t.equal(reconnects, reason === 'account_disabled' ? 0 : 1, 'reconnect is offered only if it can help')
+    },
+  )
 }

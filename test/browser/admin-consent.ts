@@ -4,7 +4,8 @@ import { connect } from './support/people.ts'
 import { inBothLanguages, openStage } from './support/stage.ts'
 import { visit } from './support/visitor.ts'
 
-// The administrator's side (issue 5, item 3): from the user's message to Microsoft and back, and then the user connects.
+// Admin consent (docs/microsoft.md#admin-consent): from the user's message to Microsoft and back, and then the user
+// connects.
 
 const stage = await openStage(t)
 
@@ -19,12 +20,12 @@ await inBothLanguages(
     t.equal(
       await page.locator('h1').innerText(),
       texts[language].reasons.not_approved.title,
-      'she may not approve herself',
+      'a user without the right cannot approve',
     )
     const message = await page.locator('textarea').inputValue()
     const address = /http:\S+admin-consent/.exec(message)?.[0] ?? ''
 
-    // Somebody else, in another browser, who has never been to MEGDocs.
+    // Another person with another browser, without a login at MEGDocs.
     const adele = await visit(t, stage.chromium, world, { language })
     await adele.page.goto(address)
     const text = await scene.see('admin-consent', words.title, adele.page)
@@ -65,7 +66,7 @@ await inBothLanguages(
     t.notMatch(
       await adele.page.content(),
       /00000000-0000-4000|c0470500|40270a1d/,
-      'the tenant that comes back decides nothing and is not shown',
+      'the returned tenant changes nothing and is not shown',
     )
     forged.searchParams.set('state', 'admin.AAAAAAAAAAAAAAAAAAAAAA.AAAA')
     await adele.page.goto(forged.href)

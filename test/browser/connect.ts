@@ -3,13 +3,13 @@ import { texts } from '../../src/http/pages/texts.ts'
 import { ACCOUNT, connect, goToMicrosoft, throughMicrosoft } from './support/people.ts'
 import { allLines, inBothLanguages, logLines, openStage, type Scene } from './support/stage.ts'
 
-// Every way a connect can end, as the user sees it (issue 5, item 2).
+// All outcomes of a connect session, as the user sees them (docs/design.md#connect).
 
 const stage = await openStage(t)
 const hasConnect = ({ page, world }: Scene): Promise<number> =>
   page.locator(`main a[href="${world.url}/microsoft/connect"]`).count()
 
-/** The message for the administrator: as an e-mail, and as text that can be selected. */
+/** The message for the administrator: as a mailto: link, and as text that can be selected. */
 async function administratorMessage({
   page,
   world,
@@ -38,7 +38,7 @@ async function administratorMessage({
 await inBothLanguages(
   t,
   stage,
-  'approving ends on a page that says as whom, and offers to undo it',
+  'approving ends on a page that names the account and offers to undo it',
   async (t, scene) => {
     const { page, world, language } = scene
     await page.route('**/microsoft/connected?*', (route) => route.abort('aborted'))
@@ -52,7 +52,7 @@ await inBothLanguages(
     t.match(text, 'jane@contoso.com')
     t.match(text, texts[language].result.notYou)
     await page.reload()
-    t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'reloading shows the same')
+    t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'reloading shows the same page')
     await page.getByRole('link', { name: texts[language].disconnect }).click()
     t.equal(new URL(page.url()).pathname, ACCOUNT, '"Not you?" leads to the account page')
     t.ok(await page.getByRole('link', { name: texts[language].disconnect, exact: true }).isVisible())
@@ -66,34 +66,39 @@ for (const [account, decision, how] of [
   ['omar', 'cancel', 'declining'],
   ['nora', 'accept', 'needing an administrator'],
 ] as const) {
-  await inBothLanguages(t, stage, `${how}: the two readings, and a message for the administrator`, async (t, scene) => {
-    const { page, world, language } = scene
-    await connect(world, page, account, decision)
-    const text = await scene.see(`not-approved-${account}`, texts[language].reasons.not_approved.title)
-    const { declined, adminNeeded } = texts[language].result
-    for (const part of [declined.title, declined.text, adminNeeded.title, adminNeeded.text]) t.match(text, part)
-    const message = await administratorMessage(scene)
-    t.equal(message.mail.protocol, 'mailto:')
-    t.equal(message.mail.searchParams.get('body'), message.text.replaceAll('\n', '\r\n'))
-    t.equal(message.selected, message.text.length, 'selectable by keyboard')
-    t.equal(await hasConnect(scene), 1)
-    await page.reload()
-    t.equal(
-      await page.locator('h1').innerText(),
-      texts[language].reasons.not_approved.title,
-      'reloading the callback shows the same',
-    )
-  })
+  await inBothLanguages(
+    t,
+    stage,
+    `${how}: both possible causes, and a message for the administrator`,
+    async (t, scene) => {
+      const { page, world, language } = scene
+      await connect(world, page, account, decision)
+      const text = await scene.see(`not-approved-${account}`, texts[language].reasons.not_approved.title)
+      const { declined, adminNeeded } = texts[language].result
+      for (const part of [declined.title, declined.text, adminNeeded.title, adminNeeded.text]) t.match(text, part)
+      const message = await administratorMessage(scene)
+      t.equal(message.mail.protocol, 'mailto:')
+      t.equal(message.mail.searchParams.get('body'), message.text.replaceAll('\n', '\r\n'))
+      t.equal(message.selected, message.text.length, 'selectable by keyboard')
+      t.equal(await hasConnect(scene), 1)
+      await page.reload()
+      t.equal(
+        await page.locator('h1').innerText(),
+        texts[language].reasons.not_approved.title,
+        'reloading the callback shows the same page',
+      )
+    },
+  )
 }
 
 await inBothLanguages(
   t,
   stage,
-  'another account than the connected one: both masked, nothing changed',
+  'another account than the connected one: both are masked, nothing changes',
   async (t, scene) => {
     const { page, world, language, userId } = scene
     await connect(world, page, 'jane')
-    // Microsoft's own session would take the known account without asking.
+    // Otherwise Microsoft's session would use the known account without asking.
     await page.context().clearCookies({ domain: '127.0.0.1' })
     await connect(world, page, 'omar')
     const text = await scene.see('other-account', texts[language].reasons.other_account.title)
@@ -104,7 +109,7 @@ await inBothLanguages(
   },
 )
 
-await inBothLanguages(t, stage, 'only part of the permissions: refused in words', async (t, scene) => {
+await inBothLanguages(t, stage, 'not all permissions approved: refused with an explanation', async (t, scene) => {
   const { page, world, language } = scene
   await connect(world, page, 'sam')
   await scene.see('missing-scopes', texts[language].reasons.missing_scopes.title)
@@ -114,7 +119,7 @@ await inBothLanguages(t, stage, 'only part of the permissions: refused in words'
 await inBothLanguages(
   t,
   stage,
-  'blocked by the organisation: the administrator first, with what Microsoft answered',
+  'blocked by the organisation: the administrator must act, with the answer of Microsoft',
   async (t, scene) => {
     const { page, world, language } = scene
     world.entra.control.misbehave('aadsts', 53003)
@@ -125,7 +130,7 @@ await inBothLanguages(
   },
 )
 
-await inBothLanguages(t, stage, 'what a reconnect cannot cure is not offered', async (t, scene) => {
+await inBothLanguages(t, stage, 'a reconnect that cannot help is not offered', async (t, scene) => {
   const { page, world, language } = scene
   world.entra.control.misbehave('aadsts', 50057)
   await connect(world, page, 'jane')
@@ -133,7 +138,7 @@ await inBothLanguages(t, stage, 'what a reconnect cannot cure is not offered', a
   t.equal(await hasConnect(scene), 0)
 })
 
-await inBothLanguages(t, stage, 'Microsoft unavailable: try again, nobody is to blame', async (t, scene) => {
+await inBothLanguages(t, stage, 'Microsoft unavailable: try again later', async (t, scene) => {
   const { page, world, language } = scene
   world.entra.control.misbehave('status', 503)
   await connect(world, page, 'jane')
@@ -142,18 +147,23 @@ await inBothLanguages(t, stage, 'Microsoft unavailable: try again, nobody is to 
   world.entra.control.behave()
 })
 
-await inBothLanguages(t, stage, 'Microsoft says by the callback that it is unavailable', async (_t, scene) => {
-  const { page, world, language } = scene
-  await goToMicrosoft(world, page)
-  const order = { authorizeUrl: page.url(), aadsts: 90033 }
-  await page.goto(world.entra.control.refuseSignIn(order))
-  await scene.see('microsoft-unavailable-callback', texts[language].reasons.microsoft_error.title)
-})
+await inBothLanguages(
+  t,
+  stage,
+  'Microsoft unavailable, reported by the callback: try again later',
+  async (_t, scene) => {
+    const { page, world, language } = scene
+    await goToMicrosoft(world, page)
+    const order = { authorizeUrl: page.url(), aadsts: 90033 }
+    await page.goto(world.entra.control.refuseSignIn(order))
+    await scene.see('microsoft-unavailable-callback', texts[language].reasons.microsoft_error.title)
+  },
+)
 
 await inBothLanguages(
   t,
   stage,
-  'our own misconfiguration: no detail, a reference that the log knows',
+  'misconfigured broker: no detail, and a reference that is in the log',
   async (t, scene) => {
     const { page, world, language, userId } = scene
     world.entra.control.misbehave('aadsts', 7000215)
@@ -167,7 +177,7 @@ await inBothLanguages(
     t.match(
       audits,
       [{ user_id: userId, aadsts: 7000215, correlation_id: /^[0-9a-f-]{36}$/ }],
-      'and the way from it to what Microsoft said',
+      'the log line leads to the answer of Microsoft',
     )
     t.notMatch(await page.content(), /AADSTS|7000215|invalid_client|secret/i)
     t.equal(await hasConnect(scene), 0)
@@ -177,12 +187,12 @@ await inBothLanguages(
 await inBothLanguages(
   t,
   stage,
-  'a sign-in that Microsoft itself ends: back at MEGDocs the page says it is not finished',
+  'a sign-in that Microsoft ends on its own page: the account page says that it is not finished',
   async (t, scene) => {
     const { page, world, language } = scene
     await goToMicrosoft(world, page)
     await throughMicrosoft(world, page, 'blake')
-    t.ok(page.url().startsWith(world.entra.url), 'no way back from there but the browser')
+    t.ok(page.url().startsWith(world.entra.url), 'the page of Microsoft has no link back')
     await page.goto(`${world.url}/microsoft/manage`)
     const text = await scene.see('account-not-finished', texts[language].account.title)
     t.match(text, texts[language].account.pending.title)

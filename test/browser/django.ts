@@ -4,10 +4,10 @@ import { createWorld } from '../../sandbox/world.ts'
 import { throughMicrosoft } from './support/people.ts'
 import { openChromium } from './support/visitor.ts'
 
-// The Django example in the place of MEGDocs (issue 7, item 3), in a real browser: its session cookie is SameSite=Strict. Needs python3.
+// The Django example as MEGDocs, in a real browser. Its session cookie is SameSite=Strict. Needs python3.
 
 t.test(
-  'a user of the Django example connects, edits a document, is told to reconnect, and ends where they were',
+  'a user of the Django example connects, edits a document, must reconnect, and returns to the same page',
   async (t) => {
     const world = await createWorld({ startMegdocs: startDjango })
     t.teardown(() => world.close())
@@ -15,7 +15,7 @@ t.test(
     const heading = () => page.locator('h1').innerText()
     const approve = async (): Promise<void> => {
       await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
-      // The second time simulated Microsoft knows the browser and asks nothing.
+      // The second time, the simulated Microsoft knows the browser and shows no page.
       await page.waitForURL((url) => url.href.startsWith(world.entra.url) || url.pathname === '/documents')
       await throughMicrosoft(world, page, 'jane')
       await page.waitForURL((url) => url.pathname === '/documents')
@@ -23,9 +23,13 @@ t.test(
 
     await page.goto(`${world.url}/documents`)
     await page.getByRole('button', { name: 'Dr. Jane Doe' }).click()
-    t.equal(await heading(), 'Connect to Microsoft', 'who opens documents without a connection is led to connect')
+    t.equal(
+      await heading(),
+      'Connect to Microsoft',
+      'a user without a connection who opens documents must connect first',
+    )
     await approve()
-    t.equal(new URL(page.url()).pathname, '/documents', 'and comes back to the documents')
+    t.equal(new URL(page.url()).pathname, '/documents', 'and then returns to the documents')
     t.match(await page.getByRole('status').innerText(), 'Connected to Microsoft as jane@contoso.com')
 
     await page.getByRole('link', { name: 'Hand hygiene audit' }).click()

@@ -4,13 +4,14 @@ import { allPages } from '../http/pages/samples.ts'
 import { openInspector } from './support/look.ts'
 import { openChromium } from './support/visitor.ts'
 
-// Every page for every reason of the closed lists, also those that the simulator cannot bring about, at 320 px; with a picture of each in both languages.
+// All pages with all reasons of the closed lists at 320 px, also those that the simulator cannot cause, with a picture
+// of each in both languages.
 
 const inspector = await openInspector(t, await openChromium(t))
 
 for (const language of LANGUAGES) {
-  await t.test(`every page in every state, narrow (${language})`, async (t) => {
-    // Both languages have the same elements; what German has is longer words.
+  await t.test(`all pages in all states at 320 px (${language})`, async (t) => {
+    // Both languages have the same elements, but German has longer words, so only its layout is checked.
     const only = language === 'en' ? undefined : 'layout'
     for (const [name, html] of Object.entries(allPages(language))) {
       t.same(

@@ -11,7 +11,7 @@ import { CALLBACK, startWorld } from '../support/world.ts'
 import { throughMicrosoft } from './support/people.ts'
 import { openChromium, visit } from './support/visitor.ts'
 
-// As in production: TLS ends in front of the broker. The sandbox itself speaks plain HTTP on localhost.
+// As in production, TLS ends in front of the broker. The sandbox itself uses plain HTTP on localhost.
 
 async function tlsEnd(port: () => number): Promise<string> {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -33,7 +33,7 @@ async function tlsEnd(port: () => number): Promise<string> {
   return `https://localhost:${(server.address() as AddressInfo).port}`
 }
 
-await t.test('over https: a __Host- cookie, HSTS on every answer, the whole way', async (t) => {
+await t.test('over https: a __Host- cookie, HSTS on all answers, a complete connect', async (t) => {
   let doorPort = 0
   const url = await tlsEnd(() => doorPort)
   const world = await startWorld(t, {
@@ -76,7 +76,7 @@ await t.test('over https: a __Host- cookie, HSTS on every answer, the whole way'
   await page.locator('h1', { hasText: texts.en.result.connected }).waitFor()
   t.same(visitor.faults, [])
 
-  await t.test('what arrives by plain HTTP is refused and named', async (t) => {
+  await t.test('a request by plain HTTP is refused, and the page says why', async (t) => {
     const plain = await openFrontDoor({ ...sides, proto: 'http' })
     t.teardown(() => plain.close())
     const other = await visit(t, chromium, { url: plain.url, entra: world.entra })

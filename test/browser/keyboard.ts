@@ -4,11 +4,14 @@ import { texts } from '../../src/http/pages/texts.ts'
 import { focused } from './support/keys.ts'
 import { inBothLanguages, openStage } from './support/stage.ts'
 
-// The main path with Tab and Enter alone (issue 5, item 5).
+// The main path with Tab and Enter only.
 
 const stage = await openStage(t)
 
-/** Tabs until the element with this name has the focus. Throws when it cannot be reached, or when any stop on the way is invisible. */
+/**
+ * Presses Tab until the element with this name has the focus. Throws if it is not reached, or if the focus is
+ * invisible.
+ */
 async function tabTo(page: Page, name: string | RegExp): Promise<void> {
   const seen: string[] = []
   for (let presses = 0; presses < 30; presses++) {
@@ -19,7 +22,7 @@ async function tabTo(page: Page, name: string | RegExp): Promise<void> {
     if (!stop.visible) throw new Error(`the focus on ${stop.name} cannot be seen`)
     if (typeof name === 'string' ? stop.name === name : name.test(stop.name)) return
   }
-  throw new Error(`${name} is out of the keyboard's reach; there were ${seen.join(', ')}`)
+  throw new Error(`${name} cannot be reached by keyboard; reached: ${seen.join(', ')}`)
 }
 
 async function press(page: Page, name: string | RegExp): Promise<void> {
@@ -30,11 +33,11 @@ async function press(page: Page, name: string | RegExp): Promise<void> {
 await inBothLanguages(
   t,
   stage,
-  'connect, look, disconnect: without a mouse',
+  'connect, open the account page, disconnect: by keyboard',
   async (t, { page, world, language, userId }) => {
     const words = texts[language]
     const heading = page.locator('h1')
-    // 400 % zoom at the same time: who needs one often needs the other.
+    // Also at 400 % zoom: people who need one often need the other.
     await page.setViewportSize({ width: 320, height: 200 })
     await page.goto(`${world.url}/microsoft/manage`)
     await press(page, words.connect)
@@ -60,7 +63,7 @@ await inBothLanguages(
 await inBothLanguages(
   t,
   stage,
-  'an administrator’s message is reached, opened and selected without a mouse',
+  'the message for the administrator is reached, opened and selected by keyboard',
   async (t, { page, world, language }) => {
     const words = texts[language]
     await page.goto(`${world.url}/microsoft/connect`)

@@ -4,76 +4,80 @@ import { ACCOUNT, connect, goToMicrosoft, logIn, openAccountPage } from './suppo
 import { inBothLanguages, openScene, openStage, sceneOf } from './support/stage.ts'
 import { visit, visitWithoutCookies } from './support/visitor.ts'
 
-// Everything that stops a browser on its way: links, cookies, sessions, addresses (issue 5, items 2 and 6).
+// Everything that can stop a browser: links, cookies, sessions, addresses (docs/design.md#pages).
 
 const stage = await openStage(t)
 const CALLBACK = '/auth/oauth2/microsoft/callback'
 
-await inBothLanguages(
-  t,
-  stage,
-  'a link that was used already, has expired, or belongs to another browser',
-  async (t, scene) => {
-    const { page, world, language, userId } = scene
-    const { url } = await world.client.beginConnect(userId)
-    await page.goto(url)
-    t.ok(page.url().startsWith(world.entra.url), 'the link leads to Microsoft')
+await inBothLanguages(t, stage, 'a link that is used, expired, or belongs to another browser', async (t, scene) => {
+  const { page, world, language, userId } = scene
+  const { url } = await world.client.beginConnect(userId)
+  await page.goto(url)
+  t.ok(page.url().startsWith(world.entra.url), 'the link leads to Microsoft')
 
-    const stranger = await visit(t, stage.chromium, world, { language })
-    await stranger.page.goto(url)
-    await scene.see('link-foreign', texts[language].problems.link_foreign.title, stranger.page)
-    t.same(stranger.faults, [])
-
-    await page.goto(world.entra.control.decline({ authorizeUrl: page.url() }))
-    await page.goto(url)
-    await scene.see('link-used', texts[language].problems.link_used.title)
-
-    const late = await world.client.beginConnect(userId)
-    await world.query(`update connect_session set expires_at = now() - interval '1 second' where id = '${late.id}'`)
-    await page.goto(late.url)
-    await scene.see('link-expired', texts[language].problems.link_expired.title)
-
-    await connect(world, page, 'jane')
-    const result = page.url()
-    await world.query(`update connect_session set expires_at = now() - interval '1 second' where user_id = '${userId}'`)
-    await page.goto(result)
-    await scene.see('result-gone', texts[language].problems.result_gone.title)
-  },
-)
-
-await inBothLanguages(t, stage, 'answers of Microsoft that belong to nobody here', async (t, scene) => {
-  const { page, world, language } = scene
-  for (const query of [
-    '',
-    '?code=x',
-    `?code=x&state=${'a'.repeat(43)}`,
-    '?code=x&state=a&state=b',
-    '?code=x&error=y&state=z',
-  ]) {
-    for (const slash of ['', '/']) {
-      await page.goto(world.url + CALLBACK + slash + query)
-      t.equal(
-        await page.locator('h1').innerText(),
-        texts[language].problems.sign_in_unmatched.title,
-        `callback${slash}${query}`,
-      )
-    }
-  }
-  await goToMicrosoft(world, page)
-  const callback = world.entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl: page.url() })
   const stranger = await visit(t, stage.chromium, world, { language })
-  await stranger.page.goto(callback)
-  await scene.see('sign-in-unmatched', texts[language].problems.sign_in_unmatched.title, stranger.page)
+  await stranger.page.goto(url)
+  await scene.see('link-foreign', texts[language].problems.link_foreign.title, stranger.page)
   t.same(stranger.faults, [])
-  await page.goto(callback)
-  await page.locator('h1', { hasText: texts[language].result.connected }).waitFor()
-  t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'the stranger has not spoilt it')
+
+  await page.goto(world.entra.control.decline({ authorizeUrl: page.url() }))
+  await page.goto(url)
+  await scene.see('link-used', texts[language].problems.link_used.title)
+
+  const late = await world.client.beginConnect(userId)
+  await world.query(`update connect_session set expires_at = now() - interval '1 second' where id = '${late.id}'`)
+  await page.goto(late.url)
+  await scene.see('link-expired', texts[language].problems.link_expired.title)
+
+  await connect(world, page, 'jane')
+  const result = page.url()
+  await world.query(`update connect_session set expires_at = now() - interval '1 second' where user_id = '${userId}'`)
+  await page.goto(result)
+  await scene.see('result-gone', texts[language].problems.result_gone.title)
 })
 
 await inBothLanguages(
   t,
   stage,
-  'cookies blocked: said before anybody goes to Microsoft, and the link is not spent',
+  'answers of Microsoft that do not match a sign-in of this browser',
+  async (t, scene) => {
+    const { page, world, language } = scene
+    for (const query of [
+      '',
+      '?code=x',
+      `?code=x&state=${'a'.repeat(43)}`,
+      '?code=x&state=a&state=b',
+      '?code=x&error=y&state=z',
+    ]) {
+      for (const slash of ['', '/']) {
+        await page.goto(world.url + CALLBACK + slash + query)
+        t.equal(
+          await page.locator('h1').innerText(),
+          texts[language].problems.sign_in_unmatched.title,
+          `callback${slash}${query}`,
+        )
+      }
+    }
+    await goToMicrosoft(world, page)
+    const callback = world.entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl: page.url() })
+    const stranger = await visit(t, stage.chromium, world, { language })
+    await stranger.page.goto(callback)
+    await scene.see('sign-in-unmatched', texts[language].problems.sign_in_unmatched.title, stranger.page)
+    t.same(stranger.faults, [])
+    await page.goto(callback)
+    await page.locator('h1', { hasText: texts[language].result.connected }).waitFor()
+    t.equal(
+      await page.locator('h1').innerText(),
+      texts[language].result.connected,
+      'the other browser has not changed anything',
+    )
+  },
+)
+
+await inBothLanguages(
+  t,
+  stage,
+  'cookies blocked: the page says so before Microsoft is opened, and the link stays valid',
   async (t, scene) => {
     const { world, language, userId } = scene
     const visitor = await visitWithoutCookies(t, world, { language })
@@ -86,7 +90,7 @@ await inBothLanguages(
     )
     t.same(visitor.faults, [])
     await scene.page.goto(url)
-    t.ok(scene.page.url().startsWith(world.entra.url), 'a browser that takes cookies can still use the link')
+    t.ok(scene.page.url().startsWith(world.entra.url), 'a browser that accepts cookies can still use the link')
   },
 )
 
@@ -98,7 +102,7 @@ await inBothLanguages(t, stage, 'the account page without a session, and for ano
   t.equal(
     await page.locator('h1').innerText(),
     texts[language].problems.no_session.title,
-    'without the trailing slash too',
+    'also without the trailing slash',
   )
 
   await connect(world, page, 'jane')
@@ -112,15 +116,19 @@ await inBothLanguages(t, stage, 'the account page without a session, and for ano
   t.ok(await world.client.integration(scene.userId), 'nothing was disconnected')
 })
 
-await inBothLanguages(t, stage, 'addresses that are none', async (t, scene) => {
+await inBothLanguages(t, stage, 'addresses that do not exist', async (t, scene) => {
   const { page, world, language } = scene
   await page.goto(`${world.url}/auth/oauth2/microsoft/no-such-page`)
   await scene.see('not-found', texts[language].problems.not_found.title)
   await page.goto(`${world.url}/auth/oauth2/microsoft/connect/%ff`)
-  t.equal(await page.locator('h1').innerText(), texts[language].problems.not_found.title, 'not even readable')
+  t.equal(
+    await page.locator('h1').innerText(),
+    texts[language].problems.not_found.title,
+    'an address that cannot be decoded',
+  )
 })
 
-await t.test('too many requests of one person: a page, and when to try again', async (t) => {
+await t.test('too many requests of one person: a page with the time to try again', async (t) => {
   const { world } = stage
   const visitor = await visit(t, stage.chromium, world)
   const scene = sceneOf(t, stage, visitor, 'u-1004')
@@ -136,8 +144,8 @@ await t.test('too many requests of one person: a page, and when to try again', a
   t.same(visitor.faults, [])
 })
 
-// Last: it takes the database away.
-await t.test('our database does not answer: a page, and when to try again', async (t) => {
+// Last, because it stops the database.
+await t.test('the database does not answer: a page with the time to try again', async (t) => {
   const scene = await openScene(t, stage)
   const { page, world, visitor } = scene
   await openAccountPage(world, page)
@@ -145,5 +153,5 @@ await t.test('our database does not answer: a page, and when to try again', asyn
   const answer = await page.reload()
   t.equal(answer?.status(), 503)
   await scene.see('service-unavailable', texts.en.problems.service_unavailable.title)
-  t.same(visitor.faults, [], 'with Retry-After, and no detail')
+  t.same(visitor.faults, [], 'the answer has Retry-After and no detail')
 })

@@ -7,7 +7,8 @@ import { WORKED_ANSWER, WORKED_GET, WORKED_POST } from '../../src/http/worked-ex
 import { startWorld } from '../support/world.ts'
 import { openChromium } from './support/visitor.ts'
 
-// The API reference on the internal listener, as a developer of a caller reads it: with JavaScript, unlike every page of ours.
+// The API reference on the internal listener, for developers of callers. Unlike all our other pages, it uses
+// JavaScript.
 
 interface Operation {
   operationId: string
@@ -30,7 +31,7 @@ const { internalUrl } = world.replica
 const PICTURES = resolve('.screenshots/en')
 mkdirSync(PICTURES, { recursive: true })
 
-/** Opens the page in a fresh profile; what no page may do is in `faults`. */
+/** Opens the page in a new profile. `faults`: what no page may do. */
 async function open(
   t: Test,
   { width = 1280, colorScheme = 'light' as 'light' | 'dark', path = '/docs' } = {},
@@ -59,14 +60,14 @@ async function open(
   return { page, faults }
 }
 
-/** Widths and colours both ways; 320 px is also a desktop at 400 % zoom. */
+/** Both widths and both colour schemes. 320 px is also a desktop at 400 % zoom. */
 for (const view of [
   { width: 1280, colorScheme: 'light' },
   { width: 1280, colorScheme: 'dark' },
   { width: 320, colorScheme: 'light' },
 ] as const) {
   await t.test(
-    `${view.width} px, ${view.colorScheme}: every section and operation is listed, nothing leaves the origin, nothing sticks out`,
+    `${view.width} px, ${view.colorScheme}: all sections and operations are listed, no request leaves the origin, nothing overflows`,
     async (t) => {
       const { page, faults } = await open(t, view)
       t.equal(await page.title(), 'Token broker API')
@@ -98,7 +99,7 @@ for (const view of [
   )
 }
 
-await t.test('the signing guide is read on the page, worked examples to the last byte', async (t) => {
+await t.test('the signing guide is on the page, with complete worked examples', async (t) => {
   const { page, faults } = await open(t, { path: '/docs/' })
   const guide = page.locator('.info details')
   t.equal(await guide.locator('pre').first().isVisible(), false, 'folded: the operations come first')
@@ -113,7 +114,7 @@ await t.test('the signing guide is read on the page, worked examples to the last
   t.strictSame(faults, [])
 })
 
-await t.test('each operation opens by its own address, with every status and its problem codes', async (t) => {
+await t.test('each operation has its own address, with all statuses and problem codes', async (t) => {
   const { page, faults } = await open(t)
   for (const {
     operationId,
@@ -136,7 +137,7 @@ await t.test('each operation opens by its own address, with every status and its
   t.strictSame(faults, [])
 })
 
-await t.test('schemas are there, with the reasons and who must act', async (t) => {
+await t.test('the schemas are on the page, with the reasons and who must act', async (t) => {
   const { page, faults } = await open(t)
   const models = page.locator('section.models')
   await models.getByRole('button').first().click()
@@ -147,7 +148,7 @@ await t.test('schemas are there, with the reasons and who must act', async (t) =
   t.strictSame(faults, [])
 })
 
-await t.test('the policy holds: a script in the page does not run', async (t) => {
+await t.test('the content security policy works: an inline script does not run', async (t) => {
   const { page, faults } = await open(t)
   await page.evaluate(
     `document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.ran = true' }))`,

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import { look } from './support/look.ts'
-import { connect, goToMicrosoft, logIn, microsoftPage, throughMicrosoft, tokenRunsOut } from './support/people.ts'
+import { connect, goToMicrosoft, logIn, microsoftPage, throughMicrosoft, expireToken } from './support/people.ts'
 import { inBothLanguages, openStage, type Scene } from './support/stage.ts'
 
-// What a customer is shown: simulated MEGDocs and Microsoft, marked as such on every page (issue 5, item 7). They are English
-// whatever the language of the browser, which here only changes how they are looked at.
+// The simulated MEGDocs and Microsoft, as shown to customers: each page says that it is simulated. These pages are
+// always English. The language only selects the views that are checked.
 
 const stage = await openStage(t)
 
@@ -16,7 +16,7 @@ async function show(t: Test, { visitor, inspector, page }: Scene, name: string):
 await inBothLanguages(
   t,
   stage,
-  'MEGDocs: from logging in to a document that is saved, and what it says when Microsoft needs attention',
+  'MEGDocs: login, connect, a saved document, and a connection that needs attention',
   async (t, scene) => {
     const { page, world, userId, visitor } = scene
     await page.goto(`${world.url}/login`)
@@ -37,13 +37,13 @@ await inBothLanguages(
     t.equal(await page.getByLabel('Text').inputValue(), 'Written by hand.')
     await show(t, scene, 'megdocs-document')
     world.entra.control.revokeSessions({ account: 'jane@contoso.com' })
-    await tokenRunsOut(world, userId)
+    await expireToken(world, userId)
     await page.goto(world.url)
     await show(t, scene, 'megdocs-home-attention')
   },
 )
 
-await inBothLanguages(t, stage, 'Microsoft: every page on the way', async (t, scene) => {
+await inBothLanguages(t, stage, 'Microsoft: all pages', async (t, scene) => {
   const { page, world } = scene
   await goToMicrosoft(world, page)
   await show(t, scene, 'microsoft-picker')

@@ -12,13 +12,13 @@ import {
 } from './support/people.ts'
 import { openScene, openStage } from './support/stage.ts'
 
-// What people do that no diagram shows: back, reload, two tabs, somebody else's link (issue 5, item 6).
+// Unusual steps of users: back, reload, two tabs, a link of another person.
 
 const stage = await openStage(t)
 const words = texts.en
 
 await t.test(
-  'back and reload at every step of a connect end somewhere sensible, and never in a second connect',
+  'back and reload at all steps of a connect show a page with a next step, and never connect twice',
   async (t) => {
     const { page, world, userId, visitor } = await openScene(t, stage)
     const step = async (name: string, expected: string | RegExp): Promise<void> =>
@@ -26,9 +26,9 @@ await t.test(
     await goToMicrosoft(world, page)
     await step('at Microsoft', 'Pick an account')
     await page.reload()
-    await step('reloaded there', 'Pick an account')
+    await step('reloaded at Microsoft', 'Pick an account')
     await page.goBack()
-    await step('back: MEGDocs, not our ticket', 'Connect to Microsoft')
+    await step('back: MEGDocs, not our link', 'Connect to Microsoft')
     await page.goForward()
     await step('forward again', 'Pick an account')
     const authorizeUrl = page.url()
@@ -41,8 +41,8 @@ await t.test(
     const ticket =
       visitor.requests.find((request) => request.includes('/auth/oauth2/microsoft/connect/'))?.replace('GET ', '') ?? ''
     await page.goto(ticket)
-    await step('our ticket again, from the history', words.problems.link_used.title)
-    // Back to Microsoft's first page, and approving the same request once more.
+    await step('our link again, from the history', words.problems.link_used.title)
+    // Back to Microsoft's first page, where the same request is approved again.
     await page.goto(authorizeUrl)
     await throughMicrosoft(world, page, 'jane')
     await settled(page)
@@ -54,7 +54,7 @@ await t.test(
 )
 
 await t.test(
-  'back after a reconnect for which Microsoft asked nothing: MEGDocs’ own page, not another reconnect',
+  'back after a reconnect without a page of Microsoft: the page of MEGDocs, not another reconnect',
   async (t) => {
     const { page, world, userId, visitor } = await openScene(t, stage)
     await connect(world, page, 'jane')
@@ -71,7 +71,7 @@ await t.test(
   },
 )
 
-await t.test('a second hit on the callback leads where the first one did and disturbs nothing', async (t) => {
+await t.test('a second request to the callback shows the same result and changes nothing', async (t) => {
   const { page, world, userId, visitor } = await openScene(t, stage)
   await goToMicrosoft(world, page)
   const callback = world.entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl: page.url() })
@@ -85,17 +85,17 @@ await t.test('a second hit on the callback leads where the first one did and dis
   t.equal(
     await page.locator('h1').innerText(),
     words.problems.sign_in_unmatched.title,
-    'the browser session has ended with the connect',
+    'the browser session ended with the connect',
   )
   t.match(await page.locator('main').innerText(), 'If you have just connected, you are done.')
   t.equal((await world.client.token(userId)).generation, generation)
   t.same(visitor.faults, [])
 })
 
-await t.test('a link that the browser fetches ahead is not spent', async (t) => {
+await t.test('a link that the browser prefetches stays valid', async (t) => {
   const { page, world, userId, visitor } = await openScene(t, stage)
   const { url } = await world.client.beginConnect(userId)
-  // A page of MEGDocs with the link in it, as a careless template might have it.
+  // A page of MEGDocs that contains the link, as a template with a mistake might.
   await page.route('**/ahead', (route) =>
     route.fulfill({
       contentType: 'text/html',
@@ -105,18 +105,18 @@ await t.test('a link that the browser fetches ahead is not spent', async (t) => 
   const fetched = page.waitForResponse((response) => response.url() === url)
   await page.goto(`${world.url}/ahead`)
   const answer = await fetched
-  t.match((await answer.request().allHeaders())['sec-purpose'], 'prefetch', 'Chromium says so')
+  t.match((await answer.request().allHeaders())['sec-purpose'], 'prefetch', 'Chromium marks the request as a prefetch')
   t.equal(answer.status(), 503)
   await page.getByRole('link').click()
   t.equal(await microsoftPage(page), 'picker', 'the click still works')
-  // Chromium writes a line about that 503.
+  // Chromium logs a line about that 503.
   t.same(
     visitor.faults.filter((fault) => !fault.includes('status of 503')),
     [],
   )
 })
 
-await t.test('two tabs do not disturb each other, whichever comes back first', async (t) => {
+await t.test('two tabs do not disturb each other, in any order', async (t) => {
   const { page, world, visitor } = await openScene(t, stage)
   const other = await visitor.tab()
   await goToMicrosoft(world, page)
@@ -130,17 +130,20 @@ await t.test('two tabs do not disturb each other, whichever comes back first', a
   t.same(visitor.faults, [])
 })
 
-await t.test('somebody else’s approved sign-in connects nothing here: MEGDocs asks whose session it is', async (t) => {
-  const { page, world, userId, visitor } = await openScene(t, stage)
-  const { url } = await world.client.beginConnect('u-1003')
-  await page.goto(url)
-  await throughMicrosoft(world, page, 'jane')
-  await page.getByRole('heading', { name: 'This sign-in was not begun here' }).waitFor()
-  for (const user of ['u-1003', userId]) t.equal(await world.client.integration(user), undefined)
-  t.same(visitor.faults, [])
-})
+await t.test(
+  'a sign-in that another person approved connects nothing: MEGDocs checks whose session it is',
+  async (t) => {
+    const { page, world, userId, visitor } = await openScene(t, stage)
+    const { url } = await world.client.beginConnect('u-1003')
+    await page.goto(url)
+    await throughMicrosoft(world, page, 'jane')
+    await page.getByRole('heading', { name: 'This sign-in was not begun here' }).waitFor()
+    for (const user of ['u-1003', userId]) t.equal(await world.client.integration(user), undefined)
+    t.same(visitor.faults, [])
+  },
+)
 
-await t.test('MEGDocs’ own session is SameSite=Strict and still there after Microsoft', async (t) => {
+await t.test('MEGDocs’ own session is SameSite=Strict and still exists after Microsoft', async (t) => {
   const { page, world, visitor } = await openScene(t, stage)
   await connect(world, page, 'jane')
   const cookies = await visitor.context.cookies(world.url)
@@ -152,7 +155,7 @@ await t.test('MEGDocs’ own session is SameSite=Strict and still there after Mi
   t.same(visitor.faults, [])
 })
 
-await t.test('logging out of MEGDocs closes the account page in this browser', async (t) => {
+await t.test('after logging out of MEGDocs, this browser cannot open the account page', async (t) => {
   const { page, world, visitor } = await openScene(t, stage)
   await connect(world, page, 'jane')
   await openAccountPage(world, page)

@@ -3,26 +3,29 @@ import { join } from 'node:path'
 import { isMap, isScalar, type Pair, parseDocument, type Scalar, type YAMLMap } from 'yaml'
 import { CHART } from './helm.ts'
 
-/** The chart's README as values.yaml makes it. `node test/chart/documents.ts` writes it; test:chart says when that was forgotten. */
+/**
+ * Generates the table of values in the chart's README. `node test/chart/documents.ts` writes it; test:chart compares
+ * it.
+ */
 
 export const README = join(CHART, 'README.md')
 const MARKS = ['<!-- values:begin -->', '<!-- values:end -->'] as const
 
 export interface Value {
-  /** Dots between. */
+  /** Keys joined by dots. */
   path: string
   what: string | undefined
   byDefault: unknown
 }
 
-/** Every value that has a comment of its own, or holds no further ones. */
+/** All values that have their own comment or contain no further values. */
 export function values(): Value[] {
   const document = parseDocument(readFileSync(join(CHART, 'values.yaml'), 'utf8'))
   const found: Value[] = []
   function visit(map: YAMLMap, path: string[]): void {
     for (const [index, { key, value }] of (map.items as Pair<Scalar<string>, unknown>[]).entries()) {
       const here = [...path, key.value]
-      // The comment before a map's first key belongs to the map.
+      // The parser gives the comment before a map's first key to the map.
       const comment = key.commentBefore ?? (index === 0 ? map.commentBefore : undefined)
       const what = /^ -- (.+)$/m.exec(comment?.split('\n').at(-1) ?? '')?.[1]
       if (what === undefined && isMap(value) && value.items.length > 0) visit(value, here)

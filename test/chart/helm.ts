@@ -5,23 +5,23 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseAllDocuments } from 'yaml'
 
-/** Runs the real helm and promtool over the chart. It knows nothing of what the chart is for. */
+/** Runs the real helm and promtool on the chart. Independent of the content of the chart. */
 
 export const CHART = fileURLToPath(new URL('../../helm/token-broker', import.meta.url))
 export const VALUES = fileURLToPath(new URL('./values', import.meta.url))
 export const TOOLS = process.env['TOKEN_BROKER_TOOLS'] ?? join(homedir(), '.cache', 'token-broker-tools')
-/** Oldest that Chart.yaml takes, one between, newest. */
+/** The oldest version that Chart.yaml allows, one in between, and the newest. */
 export const KUBERNETES = ['1.31.0', '1.34.0', '1.37.0'] as const
 
 export interface KubernetesObject {
   apiVersion: string
   kind: string
   metadata: { name: string; labels?: Record<string, string>; annotations?: Record<string, string> }
-  // Objects of every kind are looked into.
+  // Tests read objects of all kinds.
   [field: string]: any
 }
 
-/** One line on what is missing and how to get it; undefined when all is there. */
+/** One line that says what is missing and how to get it. Undefined if nothing is missing. */
 export function missingTools(): string | undefined {
   const missing = ['helm', 'promtool', 'prometheus', 'schemas', 'crds'].filter((name) => !existsSync(join(TOOLS, name)))
   return missing.length === 0
@@ -46,14 +46,14 @@ export function run(tool: 'helm' | 'promtool', args: readonly string[], input?: 
 }
 
 export interface Rendering {
-  /** File in test/chart/values, without its ending. */
+  /** File in test/chart/values, without its extension. */
   values: string
   release?: string
   namespace?: string
   kubernetes?: string
-  /** Folder, when it is not ours as it stands. */
+  /** Folder of the chart, if not our own. */
   chart?: string
-  /** As after --set-json: `a.b=1`. */
+  /** As for --set-json: `a.b=1`. */
   set?: readonly string[]
 }
 
@@ -85,7 +85,7 @@ export function objectsOf(text: string): KubernetesObject[] {
     .filter((object) => object !== null)
 }
 
-/** Every object that helm makes of these values. Throws with helm's own words. */
+/** All objects that helm renders with these values. Throws with helm's message. */
 export function render(rendering: Rendering): KubernetesObject[] {
   const { code, out, err } = template(rendering)
   if (code !== 0) throw new Error(err)

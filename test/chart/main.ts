@@ -12,7 +12,8 @@ import { README, readme, values } from './documents.ts'
 import { CHART, KUBERNETES, type KubernetesObject, missingTools, render, run, template, VALUES } from './helm.ts'
 import { startPrometheus } from './prometheus.ts'
 
-// npm run test:chart: the real helm renders the chart, and what comes out is held against Kubernetes' schemas and the service's own configuration.
+// npm run test:chart: the real helm renders the chart. The result is checked against the schemas of Kubernetes and the
+// service's own configuration.
 
 const missing = missingTools()
 if (missing !== undefined) throw new Error(missing)
@@ -29,7 +30,7 @@ const find = (objects: KubernetesObject[], kind: string, name: RegExp = /./): Ku
   return found[0]!
 }
 
-t.test('helm lint --strict finds nothing in any set of values', async (t) => {
+t.test('helm lint --strict finds no problem with any set of values', async (t) => {
   for (const set of SETS) {
     const { code, out } = run('helm', [
       'lint',
@@ -45,7 +46,7 @@ t.test('helm lint --strict finds nothing in any set of values', async (t) => {
   }
 })
 
-t.test('every rendered object fits the schemas of every Kubernetes that is supported', async (t) => {
+t.test('all rendered objects match the schemas of all supported versions of Kubernetes', async (t) => {
   for (const kubernetes of KUBERNETES) {
     for (const set of SETS) {
       const objects = render({ values: set, kubernetes })
@@ -58,7 +59,7 @@ t.test('every rendered object fits the schemas of every Kubernetes that is suppo
   t.match(template({ values: 'least', kubernetes: '1.30.0' }).err, /kubeVersion/)
 })
 
-t.test('the service understands the configuration that the chart gives it', async (t) => {
+t.test('the service accepts the configuration of the chart', async (t) => {
   const { certificate, privateKey } = rsaPair()
   const secrets: Record<string, string> = {
     HTTPS_PROXY_FILE: 'http://broker:secret@proxy.internal:3128',
@@ -96,7 +97,7 @@ t.test('the service understands the configuration that the chart gives it', asyn
     }
     const env = find(objects, 'ConfigMap', /-config$/)['data'] as Record<string, string>
     const config = readConfig(env, files, NOW)
-    t.strictSame(config.warnings, [], `${set}: no variable that nobody reads`)
+    t.strictSame(config.warnings, [], `${set}: no unused variable`)
     t.equal(config.publicBaseUrl, bases[set])
     t.equal(
       config.operationsReplicas[0]?.host,
@@ -116,9 +117,9 @@ t.test('the service understands the configuration that the chart gives it', asyn
   }
 })
 
-/** As NOTES.txt prints it to be registered. */
+/** The redirect URI that NOTES.txt prints. */
 function redirectUri(set: string): string {
-  // Only `install` renders the notes, and it wants a cluster: here they are the text of an object.
+  // Only `helm install` renders the notes, and it needs a cluster. So here they are rendered as the text of an object.
   const copy = join(temporaryFolder('token-broker-chart'), 'token-broker')
   cpSync(CHART, copy, { recursive: true })
   writeFileSync(join(copy, 'templates/_notes.tpl'), `{{- define "notes" -}}${read('templates/NOTES.txt')}{{- end -}}`)
@@ -131,7 +132,7 @@ function redirectUri(set: string): string {
   return /Register this redirect URI .*\n\s+(\S+)/.exec(text)?.[1] ?? text
 }
 
-t.test('what contradicts itself or is missing is refused in one sentence', async (t) => {
+t.test('contradictory and missing values are refused, each with one sentence', async (t) => {
   const nothing = run('helm', ['template', 'tb', CHART, '--kube-version', KUBERNETES[1]])
   t.equal(nothing.code, 1)
   for (const name of [
@@ -154,7 +155,7 @@ t.test('what contradicts itself or is missing is refused in one sentence', async
     'autoscaling={"enabled":true,"minReplicas":9,"maxReplicas":3}': /minReplicas is more than/,
     'keepAlive.letGoAfterDays=45': /letGoAfterDays must be more than/,
     'extraEnv=[{"name":"SEALING_KEYS","value":"x"}]': /extraEnv must not have SEALING_KEYS/,
-    // By the schema.
+    // Refused by the schema.
     'secret.existingSecret="typo"': /secret/,
     'ingress.hosts=[]': /hosts/,
     'replicaCount=0': /replicaCount/,
@@ -168,7 +169,7 @@ t.test('what contradicts itself or is missing is refused in one sentence', async
   }
 })
 
-t.test('names and labels stay within their limits with the longest release and namespace', async (t) => {
+t.test('names and labels keep their limits with the longest release and namespace', async (t) => {
   for (const set of SETS) {
     const objects = render({
       values: set,
@@ -189,12 +190,12 @@ t.test('names and labels stay within their limits with the longest release and n
     t.equal(
       new Set(objects.map(({ kind, metadata: { name } }) => `${kind} ${name}`)).size,
       objects.length,
-      'no two objects of one name',
+      'no two objects have the same name',
     )
   }
 })
 
-t.test('pods are hardened, talk to nobody unasked, and are never fewer during a rollout', async (t) => {
+t.test('pods are hardened, their network is closed by default, and a rollout never has fewer pods', async (t) => {
   const objects = render({ values: 'least' })
   for (const pod of [
     find(objects, 'Deployment')['spec'].template.spec,
@@ -224,12 +225,12 @@ t.test('pods are hardened, talk to nobody unasked, and are never fewer during a 
   t.strictSame(
     find(objects, 'NetworkPolicy', /broker$/)['spec'].ingress,
     [{ from: [{ podSelector: { matchLabels: server } }], ports: [{ protocol: 'TCP', port: 'operations' }] }],
-    'nobody but the replicas themselves, to ask each other how they are, is let in before somebody is named',
+    'by default only the replicas themselves have access, to request the status of each other',
   )
   t.match(
     find(objects, 'Service', /-operations$/)['spec'],
     { clusterIP: 'None', publishNotReadyAddresses: true, selector: server, ports: [{ port: 9090 }] },
-    'which find each other by a name that stands for all',
+    'one name resolves to all replicas',
   )
   const open = find(render({ values: 'most' }), 'NetworkPolicy', /broker$/)['spec'].ingress as {
     from: unknown[]
@@ -243,7 +244,7 @@ t.test('pods are hardened, talk to nobody unasked, and are never fewer during a 
   t.equal(
     find(render({ values: 'most' }), 'Deployment')['spec'].replicas,
     undefined,
-    'an autoscaler has the word on replicas',
+    'the autoscaler decides the number of replicas',
   )
   const { spec } = find(objects, 'Ingress')
   t.strictSame(
@@ -253,11 +254,11 @@ t.test('pods are hardened, talk to nobody unasked, and are never fewer during a 
   t.strictSame(
     render({ values: 'most' }).filter(({ kind }) => kind === 'Secret'),
     [],
-    'the chart makes no secret',
+    'the chart creates no secret',
   )
 })
 
-t.test('every value is used, every use is declared, and the schema and the README know exactly these', async (t) => {
+t.test('all values are used, all used values exist, and schema and README list exactly these', async (t) => {
   const declared = values()
   const text = templates.map((file) => read('templates', file)).join('\n')
   const uses = [...new Set([...text.matchAll(/\.Values\.([\w.]+)/g)].map(([, path = '']) => path))]
@@ -278,7 +279,7 @@ t.test('every value is used, every use is declared, and the schema and the READM
     [],
     'no value without a word',
   )
-  t.equal(readFileSync(README, 'utf8'), readme(), 'README.md is as values.yaml makes it: node test/chart/documents.ts')
+  t.equal(readFileSync(README, 'utf8'), readme(), 'README.md is up to date; if not: node test/chart/documents.ts')
 
   interface Schema {
     properties?: Record<string, Schema>
@@ -295,7 +296,7 @@ t.test('every value is used, every use is declared, and the schema and the READM
   t.strictSame(known.sort(), declared.map(({ path }) => path).sort())
 })
 
-t.test('alerts and dashboard ask for metrics that the service has, in queries that Prometheus accepts', async (t) => {
+t.test('alerts and dashboard use metrics of the service, in queries that Prometheus accepts', async (t) => {
   const folder = temporaryFolder('token-broker-chart')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const objects = render({ values: 'most' })
@@ -351,7 +352,7 @@ t.test('alerts and dashboard ask for metrics that the service has, in queries th
   t.equal(code, 0, `${out}${err}`)
 })
 
-t.test('every panel of the dashboard shows something of a broker at work', async (t) => {
+t.test('all panels of the dashboard show data of a running broker', async (t) => {
   const world = await startWorld(t)
   await world.connect('42')
   await world.replica.operations.listen({ host: '127.0.0.1', port: 0 })
@@ -364,13 +365,13 @@ t.test('every panel of the dashboard shows something of a broker at work', async
   const { panels } = JSON.parse(read('dashboards/token-broker.json')) as {
     panels: { title: string; targets: { expr: string }[] }[]
   }
-  // What a young and healthy broker has nothing of.
+  // Panels that are empty for a healthy broker that has just started.
   const mayBeEmpty = /token_broker_keep_alive_integrations_total|token_broker_certificate_expiry/
   for (const { title, targets } of panels) {
     for (const { expr } of targets) {
       const query = expr.replaceAll('$namespace', 'megdocs').replaceAll('$job', '.*')
       let shown: number[] = []
-      // Rates need traffic between two scrapes, which come at their own pace.
+      // Rates need traffic between two scrapes, and the test does not control when Prometheus scrapes.
       for (let round = 0; round < 1_500 && shown.length === 0; round++) {
         await world.setRemaining('42', 100)
         await world.caller.token('42')
@@ -383,7 +384,7 @@ t.test('every panel of the dashboard shows something of a broker at work', async
   }
 })
 
-t.test('the chart is of this release, and the values that its README shows are enough', async (t) => {
+t.test('the chart has the version of this release, and the example values of its README are sufficient', async (t) => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   t.match(parse(read('Chart.yaml')), { version, appVersion: version })
   const folder = temporaryFolder('token-broker-chart')

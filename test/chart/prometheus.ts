@@ -5,22 +5,22 @@ import { supervise } from '../../sandbox/supervise.ts'
 import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { TOOLS } from './helm.ts'
 
-/** A real Prometheus on 127.0.0.1 that scrapes one address. It knows no metric. */
+/** A real Prometheus on 127.0.0.1 that scrapes one address. */
 
 export interface Prometheus {
-  /** The values of an instant query. Throws with Prometheus' words. */
+  /** The values of an instant query. Throws with the message of Prometheus. */
   query(expression: string): Promise<number[]>
   close(): Promise<void>
 }
 
-/** Resolves when it has scraped `target` (host:port) at least twice. */
+/** Starts Prometheus. Resolves when it has scraped `target` (host:port) at least twice. */
 export async function startPrometheus(target: string, labels: Record<string, string>): Promise<Prometheus> {
   const folder = temporaryFolder('token-broker-prometheus')
   const configuration = {
     global: { scrape_interval: '250ms', scrape_timeout: '250ms' },
     scrape_configs: [{ job_name: labels['job'], static_configs: [{ targets: [target], labels }] }],
   }
-  // JSON is YAML.
+  // JSON is valid YAML.
   writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(configuration))
   const port = await freePort()
   const lines: string[] = []

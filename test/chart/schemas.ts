@@ -4,11 +4,13 @@ import { Ajv2020 as Ajv, type ValidateFunction } from 'ajv/dist/2020.js'
 import { parse } from 'yaml'
 import { type KubernetesObject, TOOLS } from './helm.ts'
 
-/** Holds objects against the schemas of a Kubernetes version, which allow no field that it does not know, and of the Prometheus operator. */
+/**
+ * Checks objects against the schemas of a Kubernetes version and of the Prometheus operator. Unknown fields are errors.
+ */
 
 const OPTIONS = { strict: false, validateFormats: false, allErrors: true } as const
 
-/** What is wrong with the objects, one line each; an object without a schema is wrong. */
+/** The problems of the objects, one line each. An object without a schema is a problem. */
 export function schemaProblems(objects: readonly KubernetesObject[], kubernetes: string): string[] {
   const folder = join(TOOLS, 'schemas', `v${kubernetes}-local-strict`)
   const ajv = new Ajv(OPTIONS)
@@ -53,7 +55,7 @@ const OPERATOR = new Map<string, ValidateFunction>(
   }),
 )
 
-/** An API server drops what a definition does not know; here it is a mistake. */
+/** An API server drops unknown fields. Here they are errors. */
 function closed(node: object, root = false): object {
   if (Array.isArray(node)) return node.map((one) => (typeof one === 'object' && one !== null ? closed(one) : one))
   const copy = Object.fromEntries(
@@ -63,7 +65,7 @@ function closed(node: object, root = false): object {
     ]),
   ) as Record<string, unknown>
   if (copy['x-kubernetes-int-or-string'] === true) delete copy['type']
-  // Go's regular expressions know a flag that ours do not.
+  // Go's regular expressions have a flag that JavaScript does not have.
   if (typeof copy['pattern'] === 'string' && copy['pattern'].includes('(?i)')) delete copy['pattern']
   const open = root || 'additionalProperties' in copy || copy['x-kubernetes-preserve-unknown-fields'] === true
   return copy['type'] === 'object' && typeof copy['properties'] === 'object' && !open

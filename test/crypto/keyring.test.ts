@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { generateSealingKey, parseSealingKeys, SealingKeysError } from '../../src/crypto/keyring.ts'
 
-// Not random on purpose, and different enough to pass for it.
+// On purpose not random, but varied enough to be accepted.
 const bytes = (seed: number) =>
   Buffer.from(Array.from({ length: 32 }, (_, i) => (i * i * 7 + seed * 31 + i * seed) % 251))
 const base64url = (seed: number) => bytes(seed).toString('base64url')
@@ -18,9 +18,9 @@ function problemsOf(text: string): readonly string[] {
   return []
 }
 
-t.test('reads a list newest first, however it is separated and in both alphabets', async (t) => {
+t.test('a list is read newest first, with any separator and in both base64 alphabets', async (t) => {
   const standard = bytes(9).toString('base64')
-  t.match(standard, /[+/].*=$/, 'the padded standard alphabet is really in this test')
+  t.match(standard, /[+/].*=$/, 'this test contains the padded standard alphabet')
   for (const text of [
     `new:${base64url(1)},old:${standard}`,
     `  new:${base64url(1)}\n\told:${standard}\r\n`,
@@ -37,7 +37,7 @@ t.test('reads a list newest first, however it is separated and in both alphabets
   }
 })
 
-t.test('a generated key is accepted and is 32 bytes from the given source', async (t) => {
+t.test('a generated key is accepted and has 32 bytes from the given source', async (t) => {
   t.equal(
     generateSealingKey('2026-11', (size) => bytes(3).subarray(0, size)),
     `2026-11:${base64url(3)}`,
@@ -47,7 +47,7 @@ t.test('a generated key is accepted and is 32 bytes from the given source', asyn
   t.throws(() => generateSealingKey(''), RangeError)
 })
 
-t.test('lists every problem at once, each with its place', async (t) => {
+t.test('all problems are listed at once, each with its position', async (t) => {
   const text = [
     `good:${base64url(1)}`,
     'nocolon',
@@ -68,7 +68,7 @@ t.test('lists every problem at once, each with its place', async (t) => {
     'entry 6 (short): expected 32 bytes in base64, found 5',
     'entry 7 (hex): expected 32 bytes in base64, found 48',
     'entry 8 (symbols): a placeholder, not a key; make one with: token-broker keygen',
-    'good: this key id stands twice in the list',
+    'good: this key id is in the list twice',
     'twin: the same key as good',
   ])
   for (const nothing of ['', ' \n,, ', '# only a comment']) {
@@ -76,7 +76,7 @@ t.test('lists every problem at once, each with its place', async (t) => {
   }
 })
 
-t.test('refuses what is no random key', async (t) => {
+t.test('keys that are not random are refused', async (t) => {
   const ascending = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
   const descending = Buffer.from(Array.from({ length: 32 }, (_, i) => 255 - 3 * i))
   const passphrase = Buffer.from('Correct horse battery staple, 1!')
@@ -98,7 +98,7 @@ t.test('refuses what is no random key', async (t) => {
   }
 })
 
-t.test('no error and no key shows the value', async (t) => {
+t.test('neither errors nor keys show the value', async (t) => {
   const secret = base64url(6)
   for (const text of [
     secret,
@@ -111,7 +111,7 @@ t.test('no error and no key shows the value', async (t) => {
     const error = t.throws(() => parseSealingKeys(text)) as Error
     const shown = `${inspect(error, { depth: 9, showHidden: true })} ${error.stack} ${JSON.stringify(error)}`
     for (let at = 0; at + 8 <= secret.length; at++)
-      t.notOk(shown.includes(secret.slice(at, at + 8)), 'no 8 characters of it')
+      t.notOk(shown.includes(secret.slice(at, at + 8)), 'no 8 characters of the secret are shown')
   }
   const [key] = parseSealingKeys(`k:${secret}`)
   t.notOk(`${inspect(key, { depth: 9, showHidden: true })}${JSON.stringify(key)}`.includes(secret))

@@ -19,7 +19,7 @@ const CONTEXT: SealContext = {
 }
 const TOKEN = `eyJ0eXAiOiJKV1Qi${'canary-token-'.repeat(20)}`
 
-/** The detail of the failure, or `opened`. Any other error is thrown on. */
+/** The detail of the failure, or `opened`. Other errors are thrown again. */
 function openingOf(context: SealContext, sealed: Uint8Array, by = vault): string {
   try {
     by.open(context, sealed)
@@ -30,7 +30,8 @@ function openingOf(context: SealContext, sealed: Uint8Array, by = vault): string
   }
 }
 
-// A value that an independent implementation (Python's cryptography) sealed. It must open for ever: databases hold such values.
+// A value that an independent implementation (Python's cryptography) sealed. It must always open, because databases
+// contain such values.
 const VECTOR = {
   key: `2026-11:${createHash('sha256').update('token-broker sealed value vector').digest('base64url')}`,
   random: Buffer.from(Array.from({ length: 28 }, (_, i) => i)),
@@ -43,14 +44,14 @@ const VECTOR = {
   ),
 }
 
-t.test('the format is that of an independent implementation, to the byte', async (t) => {
+t.test('the format equals that of an independent implementation, byte for byte', async (t) => {
   const fixed = createVault(parseSealingKeys(VECTOR.key), (size) => VECTOR.random.subarray(0, size))
   t.equal(fixed.open(VECTOR.context, VECTOR.sealed), VECTOR.plaintext)
   t.same(fixed.seal(VECTOR.context, VECTOR.plaintext), VECTOR.sealed)
 })
 
-t.test('whatever is sealed opens, in its context only (property)', async () => {
-  // The three free fields are pieces of one text, so that contexts often differ only in where a field ends.
+t.test('each sealed value opens in its own context only (property)', async () => {
+  // The three free fields are pieces of one text, so that contexts often differ only in where one field ends.
   const pieces = fc.constantFrom('', '42', '1:a', 'microsoft', '0:2:42').chain((text) =>
     fc.tuple(fc.nat(text.length), fc.nat(text.length)).map((cuts) => {
       const [first, second] = cuts.sort((a, b) => a - b) as [number, number]
@@ -80,18 +81,18 @@ t.test('whatever is sealed opens, in its context only (property)', async () => {
   )
 })
 
-t.test('the same text sealed twice shares nothing but its header', async (t) => {
+t.test('the same text sealed twice has only the header in common', async (t) => {
   const [one, two] = [vault.seal(CONTEXT, TOKEN), vault.seal(CONTEXT, TOKEN)]
   const header = 2 + '2026-11'.length
   t.same(one.subarray(0, header), two.subarray(0, header))
   t.notSame(one.subarray(header, header + 16), two.subarray(header, header + 16), 'salt')
   t.notSame(one.subarray(header + 16, header + 28), two.subarray(header + 16, header + 28), 'iv')
   t.notSame(one.subarray(header + 28, -16), two.subarray(header + 28, -16), 'ciphertext')
-  t.notOk(one.includes('canary'), 'the text does not stand in it')
+  t.notOk(one.includes('canary'), 'the sealed value does not contain the text')
   t.equal(one.length, header + 16 + 12 + TOKEN.length + 16)
 })
 
-t.test('of all pairwise swaps over 200 rows and both columns none opens', async (t) => {
+t.test('no value opens after any pairwise swap over 200 rows and both columns', async (t) => {
   const places = Array.from({ length: 200 }, (_, row) =>
     (['access_token', 'refresh_token'] as const).map((column) => ({
       ...CONTEXT,
@@ -114,7 +115,7 @@ t.test('of all pairwise swaps over 200 rows and both columns none opens', async 
   t.equal(opened, 0)
   t.ok(
     places.every((place, i) => vault.open(place, values[i]!) === TOKEN),
-    'each opens where it belongs',
+    'each value opens in its own row and column',
   )
 })
 
@@ -158,31 +159,31 @@ t.test('a value with a piece missing or added does not open', async (t) => {
   t.equal(openingOf(CONTEXT, sealed.subarray(1)), 'wrong_version')
 })
 
-t.test('a tag of 4, 8 or 12 bytes does not open, although Node by itself would take it', async (t) => {
-  // With an empty text the tag is all that follows the iv: cut down, it is what Node accepts without authTagLength.
+t.test('a tag of 4, 8 or 12 bytes does not open, although Node accepts it by default', async (t) => {
+  // With an empty text only the tag follows the iv. Node would accept a shorter one without authTagLength.
   const sealed = vault.seal(CONTEXT, '')
   for (const cut of [12, 8, 4]) t.equal(openingOf(CONTEXT, sealed.subarray(0, sealed.length - cut)), 'truncated')
-  // And cut inside a longer value, where the tag's place then holds ciphertext.
+  // And a longer value that is cut: the bytes at the position of the tag are then ciphertext.
   const longer = vault.seal(CONTEXT, TOKEN)
   for (const cut of [12, 8, 4]) t.equal(openingOf(CONTEXT, longer.subarray(0, longer.length - cut)), 'authentication')
 })
 
-t.test('the old key in second place still opens, the new one seals', async (t) => {
+t.test('the old key in second place still opens and the new one seals', async (t) => {
   const before = createVault(parseSealingKeys(OLD))
   const during = createVault(parseSealingKeys(`${NEW},${OLD}`))
   const readersFirst = createVault(parseSealingKeys(`${OLD},${NEW}`))
   const sealed = before.seal(CONTEXT, TOKEN)
   t.equal(during.open(CONTEXT, sealed), TOKEN)
   t.equal(keyIdOf(during.seal(CONTEXT, TOKEN)), '2026-11')
-  // Rolling order: a replica that knows the new key but still seals with the old one.
+  // During a rolling update, some replicas know the new key but still seal with the old one.
   t.equal(readersFirst.open(CONTEXT, during.seal(CONTEXT, TOKEN)), TOKEN)
-  t.equal(openingOf(CONTEXT, sealed), 'unknown_key', 'after the old key was taken away')
+  t.equal(openingOf(CONTEXT, sealed), 'unknown_key', 'after the old key was removed')
   t.same(during.keyIds, ['2026-11', '2025-11'])
   const impostor = createVault(parseSealingKeys(generateSealingKey('2025-11')))
-  t.equal(openingOf(CONTEXT, sealed, impostor), 'authentication', 'the id alone opens nothing')
+  t.equal(openingOf(CONTEXT, sealed, impostor), 'authentication', 'another key with the same id does not open')
 })
 
-t.test('keyIdOf tells the key of a sealed value, and nothing of anything else', async (t) => {
+t.test('keyIdOf returns the key id of a sealed value, and undefined for other bytes', async (t) => {
   const sealed = vault.seal(CONTEXT, '')
   t.equal(keyIdOf(sealed), '2026-11')
   t.equal(keyIdOf(new Uint8Array(sealed)), '2026-11')
@@ -190,7 +191,7 @@ t.test('keyIdOf tells the key of a sealed value, and nothing of anything else', 
   for (const other of [Buffer.alloc(0), Buffer.of(1), sealed.subarray(0, -1), plain]) t.equal(keyIdOf(other), undefined)
 })
 
-t.test('a canary tells whether an id still means the key it meant', async (t) => {
+t.test('a canary shows whether an id still belongs to the same key', async (t) => {
   const both = createVault(parseSealingKeys(`${NEW},${OLD}`))
   const canary = both.sealCanary('2025-11')
   t.equal(keyIdOf(canary), '2025-11', 'sealed by its own key, not by the newest')
@@ -216,7 +217,7 @@ t.test('a canary tells whether an id still means the key it meant', async (t) =>
   t.throws(() => vault.sealCanary('2025-11'), RangeError)
 })
 
-t.test('a failure shows nothing of the value, the key or the context', async (t) => {
+t.test('a failure does not show the value, the key or the context', async (t) => {
   const sealed = vault.seal({ ...CONTEXT, userId: 'canary-user' }, TOKEN)
   const error = t.throws(() => vault.open(CONTEXT, sealed)) as Failure
   const shown = `${inspect(error, { depth: 9, showHidden: true })} ${error.stack} ${JSON.stringify(error)}`
@@ -225,5 +226,5 @@ t.test('a failure shows nothing of the value, the key or the context', async (t)
     t.notOk(shown.includes(sealed.toString(encoding).slice(60, 70)))
   for (const secret of ['canary', 'eyJ0', NEW.slice(8)]) t.notOk(shown.includes(secret))
   const whole = `${inspect(vault, { depth: 9, showHidden: true })}${JSON.stringify(vault)}`
-  t.notOk(whole.includes(NEW.slice(8)), 'nor does the vault show its key')
+  t.notOk(whole.includes(NEW.slice(8)), 'the vault does not show its key either')
 })

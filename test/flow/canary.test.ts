@@ -8,24 +8,24 @@ import { browserSecrets, dump, search, wiretap } from '../support/canary.ts'
 import { unlistedLogFields } from '../support/data-inventory.ts'
 import { CALLBACK, startWorld, type World } from '../support/world.ts'
 
-// Every flow and every kind of failure, with every secret written down as it passes; afterwards none of them may stand in a log,
-// an error, a page, a metric, or in plain in the database.
+// Runs all flows and all kinds of failures, and collects all secrets. Afterwards no secret may be in a log, an error, a
+// page, a metric, or in plain text in the database (docs/security.md#logs).
 
 interface Course {
   world: World
-  /** Everything that is secret. */
+  /** All secrets. */
   secrets(): string[]
-  /** What callers were told went wrong, and pages of ours. */
+  /** Error answers to callers, and our pages. */
   said: string[]
   browsers: Browser[]
-  /** A browser that stops before Microsoft, and keeps what it was shown. */
+  /** A browser that stops before Microsoft. Its pages are collected. */
   person(): Browser
-  /** A signed call of which the answer is an error, or nothing secret. */
+  /** A signed call whose answer is an error or contains no secret. */
   ask(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }>
   show(page: Page): Page
 }
 
-/** Stands in each place where input of others could be echoed. */
+/** Sent in each place where input of others could be echoed. */
 const PLANTED = randomBytes(32).toString('base64url')
 
 async function setUp(t: Test): Promise<Course> {
@@ -83,7 +83,7 @@ function responseKey(): string {
   return `${caller.key_id}:${caller.private_key}`
 }
 
-/** From begin to Microsoft. */
+/** Begins a connect session and opens its link, up to Microsoft. */
 async function toMicrosoft({ world, person }: Course, userId: string, browser = person()) {
   const { id, url } = await world.caller.beginConnect(userId)
   const page = await browser.open(url)
@@ -100,7 +100,7 @@ async function connect(course: Course, userId: string, account = 'jane@contoso.c
   return { id, browser }
 }
 
-async function theOrdinaryWay(course: Course): Promise<void> {
+async function ordinaryFlows(course: Course): Promise<void> {
   const { world, ask, show } = course
   const { id } = await connect(course, '1')
   await world.caller.token('1')
@@ -123,7 +123,7 @@ async function theOrdinaryWay(course: Course): Promise<void> {
   await ask('DELETE', '/browser-sessions/1')
 }
 
-async function whatMicrosoftDoesWrong(course: Course): Promise<void> {
+async function failuresOfMicrosoft(course: Course): Promise<void> {
   const { world, ask } = course
   const { control } = world.entra
   const again = () => world.sql`update oauth2_integration set retry_at = null, failure = null, status = 'active',
@@ -216,7 +216,7 @@ async function hostileBrowsers(course: Course): Promise<void> {
   await connect(course, '3', 'omar@contoso.com')
 }
 
-async function wrongCalls({ world, ask, said }: Course): Promise<void> {
+async function invalidCalls({ world, ask, said }: Course): Promise<void> {
   await ask('POST', '/connect-sessions', { user_id: `not a user id ${PLANTED}`, [PLANTED]: PLANTED })
   await ask('POST', '/connect-sessions', { user_id: '1', intent: PLANTED })
   await ask('GET', `/tokens/1?min_ttl=${PLANTED}&${PLANTED}=1`)
@@ -238,13 +238,13 @@ async function wrongCalls({ world, ask, said }: Course): Promise<void> {
   }
 }
 
-/** Errors of the driver carry statement and parameters; those of Postgres can carry the row. */
-async function whenTheDatabaseBreaks(course: Course): Promise<void> {
+/** Errors of the driver contain statement and parameters. Errors of Postgres can contain the row. */
+async function failuresOfTheDatabase(course: Course): Promise<void> {
   const { world, ask, show } = course
   const breaking = async (table: string, work: () => Promise<unknown>) => {
-    await world.sql.unsafe(`alter table ${table} rename to gone`)
+    await world.sql.unsafe(`alter table ${table} rename to renamed`)
     await work()
-    await world.sql.unsafe(`alter table gone rename to ${table}`)
+    await world.sql.unsafe(`alter table renamed rename to ${table}`)
   }
   await breaking('oauth2_integration', async () => {
     for (const [method, path] of [
@@ -267,9 +267,10 @@ async function whenTheDatabaseBreaks(course: Course): Promise<void> {
   })
   await breaking('request_nonce', () => ask('DELETE', '/integrations/9'))
 
-  // A constraint whose message holds the whole row, at the moment tokens are saved.
+  // An error whose message contains the whole row, raised when tokens are saved.
   await world.sql.unsafe(
-    `create function refuse() returns trigger language plpgsql as $$ begin raise exception '%', new using detail = new::text; end $$`,
+    `create function refuse() returns trigger language plpgsql as
+      $$ begin raise exception '%', new using detail = new::text; end $$`,
   )
   await world.sql.unsafe(
     'create trigger refuse_row before insert on oauth2_integration for each row execute function refuse()',
@@ -279,21 +280,22 @@ async function whenTheDatabaseBreaks(course: Course): Promise<void> {
   show(await pending.browser.open(back))
   await ask('POST', `/connect-sessions/${pending.id}/complete`, { user_id: '4' })
   await world.setRemaining('1', -1)
-  // The waiter gets what Microsoft gave; so this answer holds a token, and is not searched.
+  // The waiting caller gets the new token although it is not saved. So this answer contains a token and is not
+  // searched.
   await world.caller.token('1')
   await world.sql.unsafe('drop function refuse cascade')
   await world.replica.services.refresh.drain()
 }
 
-t.test('no secret stands in logs, errors, pages, metrics, or in plain in the database, whatever happens', async (t) => {
+t.test('no secret is in logs, errors, pages, metrics, or in plain text in the database', async (t) => {
   const course = await setUp(t)
   const { world } = course
-  await theOrdinaryWay(course)
+  await ordinaryFlows(course)
   await hostileBrowsers(course)
-  await wrongCalls(course)
-  await whenTheDatabaseBreaks(course)
-  // Last: a refused credential opens the breaker, and nothing is sent any more.
-  await whatMicrosoftDoesWrong(course)
+  await invalidCalls(course)
+  await failuresOfTheDatabase(course)
+  // Last: a refused credential opens the breaker, and then nothing is sent to Microsoft.
+  await failuresOfMicrosoft(course)
   await world.sql`update oauth2_integration set access_token = ${randomBytes(80)}, generation = nextval('integration_generation'),
     access_token_expires_at = now() + interval '1 hour' where user_id = '1'`
   await course.ask('GET', '/tokens/1')
@@ -308,13 +310,13 @@ t.test('no secret stands in logs, errors, pages, metrics, or in plain in the dat
     database: await dump(world.sql),
   }
   const secrets = course.secrets()
-  t.match(places.log, 'refreshed tokens could not be saved', 'a save was refused by the database')
+  t.match(places.log, 'refreshed tokens could not be saved', 'the database refused a save')
   t.ok(secrets.length > 150, `${secrets.length} secrets were collected`)
   for (const [place, text] of Object.entries(places)) {
-    t.ok(text.length > 1000, `${place}: there is something to search (${text.length} characters)`)
+    t.ok(text.length > 1000, `${place}: is not empty (${text.length} characters)`)
     t.same(search(text, secrets), [], place)
   }
-  t.strictSame(unlistedLogFields(places.log), [], 'every field of these lines is in docs/data-inventory.md')
+  t.strictSame(unlistedLogFields(places.log), [], 'all fields of these lines are in docs/data-inventory.md')
   const levels = new Set(
     places.log
       .trim()
@@ -338,16 +340,24 @@ t.test('no secret stands in logs, errors, pages, metrics, or in plain in the dat
   ])
     t.ok(codes.has(code), `${code} was among the answers`)
 
-  // The search itself: one planted secret is found in each place, in each dress.
+  // Test of the search itself: a planted secret is found in each place and encoding.
   const [token = ''] = secrets.filter((secret) => secret.startsWith('ey'))
   world.replica.services.log.debug({ deep: { body: encodeURIComponent(`{"t":"${token}"}`) } }, 'planted')
-  // Others may be found with it: what is searched for is how a secret begins, and one token in 256 begins like this one.
+  // Other secrets may be found too: the search is for the beginning of a secret, and one token in 256 begins like this
+  // one.
   t.ok(
     search(world.replica.logged(), secrets).includes(`${token.slice(0, 6)}… (${token.length})`),
-    'planted in the log',
+    'the planted secret is found in the log',
   )
-  await world.sql`update oauth2_integration set access_token = ${Buffer.from(token)}, display_name = ${Buffer.from(secrets[0]!).toString('base64')}`
-  t.ok(search(await dump(world.sql), secrets).length >= 2, 'planted in the database: as bytes, and as base64')
+  await world.sql`update oauth2_integration set access_token = ${Buffer.from(token)},
+    display_name = ${Buffer.from(secrets[0]!).toString('base64')}`
+  t.ok(
+    search(await dump(world.sql), secrets).length >= 2,
+    'the planted secrets are found in the database, as bytes and as base64',
+  )
   world.replica.services.metrics.unreadable(PLANTED)
-  t.ok(search(await world.replica.services.metrics.registry.metrics(), secrets).length >= 1, 'planted in the metrics')
+  t.ok(
+    search(await world.replica.services.metrics.registry.metrics(), secrets).length >= 1,
+    'the planted secret is found in the metrics',
+  )
 })

@@ -3,20 +3,20 @@ import t, { type Test } from 'tap'
 import { selfSignedCertificate, toPem } from '../../sandbox/entra/certificate.ts'
 import { startWorld, type World } from '../support/world.ts'
 
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 const [OLD, NEW] = ['kYz8Q~bcJ4mWq.x7TnR_pLs9vDfHgAeUo2iKzX3', 'mTr8Q~Zq5vNd.h2LbW_sKy8cPfJgXaEo6iUzR4']
 
-function certificate(notAfter = Date.now() + 90 * DAY) {
+function certificate(notAfter = Date.now() + 90 * DAY_MS) {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
   return {
     certificate: toPem(
-      selfSignedCertificate(keys, { commonName: 'token-broker', notBefore: Date.now() - DAY, notAfter }),
+      selfSignedCertificate(keys, { commonName: 'token-broker', notBefore: Date.now() - DAY_MS, notAfter }),
     ),
     key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }
 
-/** Connects one user and refreshes another's token; then whether the breaker stayed closed. */
+/** Connects one user, refreshes the token of another, and checks that the breaker stays closed. */
 async function works(t: Test, world: World, userId: string, when: string): Promise<void> {
   await t.resolves(world.connect(userId), `connect ${when}`)
   const { generation } = await world.caller.token(userId)
@@ -24,7 +24,7 @@ async function works(t: Test, world: World, userId: string, when: string): Promi
   t.equal(world.replica.services.microsoft.breaker().mode, 'closed', when)
 }
 
-t.test('with a certificate alone a user connects and tokens are refreshed, by private_key_jwt', async (t) => {
+t.test('with only a certificate, users connect and tokens are refreshed, by private_key_jwt', async (t) => {
   const pair = certificate()
   const world = await startWorld(t, {
     env: {
@@ -46,23 +46,23 @@ t.test('with a certificate alone a user connects and tokens are refreshed, by pr
   t.notOk(recent.some(({ fields }) => fields.includes('client_secret')))
 })
 
-t.test('a client secret is replaced at Azure without a gap, in any order of steps', async (t) => {
+t.test('a client secret is replaced at Azure without interruption, in any order of steps', async (t) => {
   const world = await startWorld(t, { env: { MICROSOFT_CLIENT_SECRET: `${NEW},${OLD}` } })
   const { control } = world.entra
   control.configureApp({ clientSecrets: [OLD] })
-  await works(t, world, '1', 'before Azure knows the new one')
+  await works(t, world, '1', 'before the new secret exists at Azure')
   control.resetCounters()
   await works(t, world, '2', 'again')
-  t.same(control.tokenRequests().byOutcome, { tokens: 2 }, 'the one that works is tried first from then on')
+  t.same(control.tokenRequests().byOutcome, { tokens: 2 }, 'the secret that works is tried first from then on')
   control.configureApp({ clientSecrets: [NEW, OLD] })
   await works(t, world, '3', 'while Azure knows both')
-  control.configureApp({ clientSecrets: [NEW, { value: OLD, expiresAt: Date.now() - DAY }] })
-  await works(t, world, '4', 'when the old one has expired')
+  control.configureApp({ clientSecrets: [NEW, { value: OLD, expiresAt: Date.now() - DAY_MS }] })
+  await works(t, world, '4', 'when the old secret has expired')
   control.configureApp({ clientSecrets: [NEW] })
-  await works(t, world, '5', 'when the old one is deleted')
+  await works(t, world, '5', 'when the old secret is deleted')
 })
 
-t.test('a certificate takes the place of a secret without a gap', async (t) => {
+t.test('a certificate replaces a secret without interruption', async (t) => {
   const pair = certificate()
   const world = await startWorld(t, {
     env: {
@@ -80,7 +80,7 @@ t.test('a certificate takes the place of a secret without a gap', async (t) => {
   await works(t, world, '3', 'when the secret is deleted')
 })
 
-t.test('when no credential works every user gets broker_misconfigured and nobody is marked', async (t) => {
+t.test('when no credential works, all users get broker_misconfigured and nobody has to reconnect', async (t) => {
   const world = await startWorld(t, { env: { MICROSOFT_CLIENT_SECRET: `${NEW},${OLD}` } })
   const { control } = world.entra
   control.configureApp({ clientSecrets: [OLD] })
@@ -96,8 +96,8 @@ t.test('when no credential works every user gets broker_misconfigured and nobody
   t.match(JSON.parse(payload), { breaker: { mode: 'open', reason: 'client_credential' } })
 })
 
-t.test('when a certificate ends is a metric', async (t) => {
-  const notAfter = Math.floor((Date.now() + 10 * DAY) / 1000) * 1000
+t.test('a metric shows when a certificate expires', async (t) => {
+  const notAfter = Math.floor((Date.now() + 10 * DAY_MS) / 1000) * 1000
   const pair = certificate(notAfter)
   const world = await startWorld(t, {
     env: { MICROSOFT_CLIENT_CERTIFICATE: pair.certificate, MICROSOFT_CLIENT_KEY: pair.key },

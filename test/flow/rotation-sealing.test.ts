@@ -6,7 +6,7 @@ import { reseal } from '../../src/db/reseal.ts'
 import { contextOf, openIntegrations } from '../support/sealed-rows.ts'
 import { startWorld, type Replica, type World } from '../support/world.ts'
 
-/** Reads and forces refreshes of all users at whatever replicas serve now, until told to stop. */
+/** Reads tokens and forces refreshes for all users at the current replicas, until stopped. */
 function load(replicas: () => readonly Replica[], users: readonly string[]) {
   const counted = { reads: 0, refreshes: 0, failures: [] as unknown[] }
   let over = false
@@ -34,13 +34,13 @@ function load(replicas: () => readonly Replica[], users: readonly string[]) {
   const done = Promise.all(users.map(work))
   return {
     counted,
-    /** Resolves when so many more reads and refreshes are done. */
+    /** Resolves after this many more reads and refreshes. */
     async more(count: number) {
       const [reads, refreshes] = [counted.reads + count, counted.refreshes + count]
       while ((counted.reads < reads || counted.refreshes < refreshes) && counted.failures.length === 0)
         await new Promise(setImmediate)
     },
-    /** Resolves when every call that is under way now has been answered: a replica that is not asked any more may go. */
+    /** Resolves when all open calls are answered. Then a replica that gets no new calls may stop. */
     async turnover() {
       const before = [...begun]
       while (begun.some((calls, i) => calls === before[i])) await new Promise(setImmediate)
@@ -62,7 +62,7 @@ async function reseals(world: World, keys: string) {
 }
 
 t.test(
-  'in the documented order a sealing key is replaced under load with no failed read and no failed refresh, and the old one taken away',
+  'a sealing key is replaced under load in the documented order, without a failed read or refresh, and the old key is removed',
   async (t) => {
     const world = await startWorld(t)
     const oldKey = world.secrets.sealingKeys
@@ -73,7 +73,7 @@ t.test(
     const traffic = load(() => serving, users)
     await traffic.more(10)
 
-    /** One replica after the other, as Kubernetes does: the new one serves before the old one stops, with both kinds side by side. */
+    /** Replaces one replica after the other, like Kubernetes: the new one serves before the old one stops. */
     async function roll(keys: string): Promise<void> {
       for (const old of serving.slice()) {
         const next = await world.startReplica({ SEALING_KEYS: keys })
@@ -88,7 +88,7 @@ t.test(
     t.same(
       (await world.sql`select key_id from sealing_key`).map((row) => row['key_id']),
       ['sandbox-1'],
-      'a key that only reads is not on record',
+      'a key that only opens is not recorded',
     )
     await roll(`${newKey} ${oldKey}`)
     const report = await reseals(world, `${newKey} ${oldKey}`)
@@ -106,7 +106,7 @@ t.test(
   },
 )
 
-t.test('a key that is taken away too early keeps new replicas from starting, and those that serve go on', async (t) => {
+t.test('if a key is removed too early, new replicas do not start and running ones continue', async (t) => {
   const world = await startWorld(t)
   await world.connect('42')
   const newKey = generateSealingKey('fresh')
@@ -118,12 +118,12 @@ t.test('a key that is taken away too early keeps new replicas from starting, and
   t.same(
     (await world.sql`select key_id from sealing_key`).map((row) => row['key_id']),
     ['sandbox-1'],
-    'the refused replica left nothing behind',
+    'the refused replica left no row behind',
   )
 })
 
 t.test(
-  'a value that cannot be opened is token_unreadable, told to ops, never sent to Microsoft for, never overwritten but by the user',
+  'a value that cannot be opened gives token_unreadable and an alert, causes no call to Microsoft, and is replaced only by a reconnect',
   async (t) => {
     const world = await startWorld(t)
     await world.connect('42')
@@ -147,10 +147,10 @@ t.test(
     t.match(
       await world.caller.send('GET', '/integrations/42'),
       { status: 200, body: { status: 'active' } },
-      'what needs no token still answers',
+      'calls that need no token still work',
     )
     t.same((await world.row('42'))!['access_token'], broken)
-    t.equal(world.entra.control.tokenRequests().total, calls, 'Microsoft is not asked')
+    t.equal(world.entra.control.tokenRequests().total, calls, 'no call to Microsoft')
     const alerts = world.replica
       .logged()
       .split('\n')
@@ -170,12 +170,12 @@ t.test(
 
     await world.connect('42')
     const { access_token: token } = await world.caller.token('42')
-    t.equal(token, (await world.stored('42'))!.accessToken, 'the user has connected again')
+    t.equal(token, (await world.stored('42'))!.accessToken, 'the user has reconnected')
   },
 )
 
 t.test(
-  'a refresh token that cannot be opened leaves the row alone: the valid token is served, then it is token_unreadable',
+  'with a refresh token that cannot be opened the row stays unchanged: the valid token is served, then token_unreadable',
   async (t) => {
     const world = await startWorld(t)
     await world.connect('42')
@@ -197,7 +197,7 @@ t.test(
   },
 )
 
-t.test('metrics show which sealing keys a replica holds, and which one it seals with', async (t) => {
+t.test('metrics show the sealing keys of a replica, and the one that it seals with', async (t) => {
   const world = await startWorld(t)
   const replica = await world.startReplica({
     SEALING_KEYS: `${world.secrets.sealingKeys} ${generateSealingKey('next')}`,

@@ -2,7 +2,7 @@ import t from 'tap'
 import { JANE, startWorld } from '../support/world.ts'
 
 t.test(
-  'a user connects, MEGDocs gets a token, it is refreshed when fewer than 300 seconds are left, and disconnects',
+  'a user connects, MEGDocs gets a token, the token is refreshed when fewer than 300 seconds are left, and the user disconnects',
   async (t) => {
     const world = await startWorld(t)
     const { id, next } = await world.connect('42')

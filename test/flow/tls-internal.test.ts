@@ -11,12 +11,12 @@ import { signingKey } from '../../src/signature/keys.ts'
 import { signRequest } from '../../src/signature/sign.ts'
 import { startWorld } from '../support/world.ts'
 
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 
 function certificate(notAfter: number) {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const pem = toPem(
-    selfSignedCertificate(keys, { commonName: BROKER_AUTHORITY, notBefore: Date.now() - DAY, notAfter }),
+    selfSignedCertificate(keys, { commonName: BROKER_AUTHORITY, notBefore: Date.now() - DAY_MS, notAfter }),
   )
   return {
     pem,
@@ -26,9 +26,9 @@ function certificate(notAfter: number) {
 }
 
 t.test(
-  'the internal listener takes over a renewed certificate for new connections, and requests under way on old ones are answered',
+  'the internal listener uses a renewed certificate for new connections, and open requests on old connections are answered',
   async (t) => {
-    const [first, second] = [certificate(Date.now() + 2 * DAY), certificate(Date.now() + 90 * DAY)]
+    const [first, second] = [certificate(Date.now() + 2 * DAY_MS), certificate(Date.now() + 90 * DAY_MS)]
     const folder = temporaryFolder('token-broker-test')
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
     const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
@@ -72,7 +72,7 @@ t.test(
         )
         sent.on('error', reject).end()
       })
-    /** Which certificate a new connection is shown. */
+    /** Fingerprint of the certificate that a new connection gets. */
     const presented = () =>
       new Promise<string>((resolve, reject) => {
         const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false }, () => {
@@ -91,18 +91,18 @@ t.test(
     write({ pem: second.pem })
     reload()
     reload()
-    t.equal(await presented(), first.fingerprint, 'half a renewal changes nothing')
+    t.equal(await presented(), first.fingerprint, 'a half-finished renewal changes nothing')
     write({ key: second.key })
     reload()
     t.equal(await presented(), second.fingerprint)
     world.entra.control.release()
     t.same(await underWay, { status: 200, fingerprint: first.fingerprint, reused: true })
-    t.match(await get('/tokens/42'), { status: 200, reused: true }, 'the connection goes on')
+    t.match(await get('/tokens/42'), { status: 200, reused: true }, 'the old connection still works')
 
     rmSync(certFile)
     reload()
     reload()
-    t.equal(await presented(), second.fingerprint, 'a file that is gone changes nothing')
+    t.equal(await presented(), second.fingerprint, 'a missing file changes nothing')
     write(second)
     reload()
     reload()
@@ -120,7 +120,7 @@ t.test(
         ['error', 'ENOENT'],
         ['info', undefined],
       ],
-      'each change is told once',
+      'each change is logged once',
     )
     const [, expiry] =
       /token_broker_certificate_expiry_timestamp_seconds\{use="internal"\} (\d+)/.exec(
@@ -133,7 +133,7 @@ t.test(
 t.test('plain HTTP at the TLS listener is not answered', async (t) => {
   const folder = temporaryFolder('token-broker-test')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const { pem, key } = certificate(Date.now() + DAY)
+  const { pem, key } = certificate(Date.now() + DAY_MS)
   const [certFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
   writeFileSync(certFile, pem)
   writeFileSync(keyFile, key)

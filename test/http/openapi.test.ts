@@ -192,7 +192,7 @@ for (const worked of [WORKED_GET, WORKED_POST]) {
     `worked example "${worked.title}": base and headers are what src/signature makes, and the broker accepts them`,
     async (t) => {
       const { nonce, covered, signatureInput } = verified(worked)
-      t.strictSame(signRequest(worked, secondOf(worked), { now: NOW, nonce, expiresIn: 30 }), worked.adds)
+      t.strictSame(signRequest(worked, secondOf(worked), { now: NOW, nonce, expiresInSeconds: 30 }), worked.adds)
       t.equal(signatureBase(covered, signatureInput.slice('sig1='.length)), worked.base.join('\n'))
       for (const line of [
         ...worked.base,

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { type Supervised, supervise } from '../../sandbox/supervise.ts'
 
 /**
- * Builds the image with buildah and runs it as Kubernetes would: its own entry point, user, environment and working directory, the root
- * filesystem read-only, no capabilities to be gained, Node as pid 1. It knows nothing of what the service does.
+ * Builds the image with buildah and runs it like Kubernetes: with its own entry point, user, environment and working
+ * directory, a read-only root filesystem, no new capabilities, and Node as pid 1. Independent of what the service does.
  */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,14 +27,14 @@ export interface ImageConfig {
 
 export interface Image {
   config: ImageConfig
-  /** Where its files can be looked at. */
+  /** Folder with its files. */
   root: string
-  /** Bytes of all layers, as they would be stored unpacked, and of ours alone. */
+  /** Bytes of all layers, unpacked, and of our own layer only. */
   size: { all: number; ours: number }
   remove(): void
 }
 
-/** One line on what is missing and how to get it; undefined when all is there. */
+/** One line that says what is missing and how to get it. Undefined if nothing is missing. */
 export function missingTools(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)
     return 'test:image needs Linux and root: it enters the root of another filesystem'
@@ -59,7 +59,7 @@ function buildah(...args: string[]): string {
   }
 }
 
-/** Makes the stand-ins for the base images, which cannot be pulled everywhere, and builds the Dockerfile on them. */
+/** Makes stand-ins for the base images, because they cannot be pulled everywhere, and builds the Dockerfile on them. */
 export function buildImage(name: string): Image {
   mkdirSync(STORAGE, { recursive: true })
   execFileSync('bash', [join(ROOT, 'test/image/stand-in'), process.execPath, ...FLAGS], {
@@ -93,7 +93,10 @@ export function buildImage(name: string): Image {
   }
 }
 
-/** In a mount and process namespace of its own; NODE_OPTIONS is tap's, which follows its children. $1: image root; $2: folder that is shown as /tmp; $3: user; $4: working directory. */
+/**
+ * Runs in a new mount and process namespace. NODE_OPTIONS is unset, because tap sets it for all child processes.
+ * $1: root of the image; $2: folder that is mounted as /tmp; $3: user; $4: working directory.
+ */
 const ENTER = `
 set -e
 unset NODE_OPTIONS
@@ -103,20 +106,21 @@ mount -t proc -o ro proc "$root/proc"
 mount --bind "$shown" "$root/tmp"
 mount -o remount,bind,ro "$root/tmp"
 mount -o remount,bind,ro "$root"
-exec setpriv --no-new-privs --clear-groups unshare --root="$root" --wd="$directory" --setgid="\${user#*:}" --setuid="\${user%:*}" -- "$@"
+exec setpriv --no-new-privs --clear-groups \\
+  unshare --root="$root" --wd="$directory" --setgid="\${user#*:}" --setuid="\${user%:*}" -- "$@"
 `
 
 export interface Running {
-  /** All lines of both outputs. */
+  /** All lines of standard output and standard error. */
   lines: string[]
   /** Resolves with the exit code. */
   ended: Promise<number>
-  /** Process id of pid 1 of the container, seen from here. */
+  /** Process id of the container's pid 1, outside of the container. */
   pid(): number
   kill(signal: NodeJS.Signals): void
 }
 
-/** Starts the image with these arguments in place of its CMD. `shown` is a folder of ours that the container sees, read-only, as /tmp. */
+/** Starts the image with these arguments instead of its CMD. `shown`: a folder that is mounted read-only as /tmp. */
 export async function runImage(
   image: Image,
   options: { args?: readonly string[]; env: Record<string, string>; shown: string; onLine?: (line: string) => void },

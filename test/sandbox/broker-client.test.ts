@@ -13,7 +13,7 @@ interface Answer {
   body: string
 }
 
-/** A server that verifies requests and signs answers as the broker does, and then does what the test wants to them. */
+/** A server that verifies requests and signs answers like the broker. The test may then change the answers. */
 async function start(
   t: Teardown,
   answerTo: (request: VerifiedRequest, body: string) => Answer | 'cut',
@@ -70,14 +70,14 @@ async function problemOf(call: Promise<unknown>): Promise<unknown> {
 
 const token = (): Answer => ({ status: 200, body: JSON.stringify({ access_token: 'eyJ-secret', generation: 7 }) })
 
-t.test('a signed call gets its answer, and what is shown of it holds no token', async (t) => {
+t.test('a signed call gets its answer, and the summary that is shown has no token', async (t) => {
   const { client, calls } = await start(t, () => token())
   t.match(await client.token('u-1'), { access_token: 'eyJ-secret', generation: 7 })
   t.match(calls, [{ what: 'GET /tokens/u-1', status: 200, note: 'generation 7' }])
   t.notMatch(JSON.stringify(calls), /eyJ/)
 })
 
-t.test('a body is sent as it was signed', async (t) => {
+t.test('a body is sent exactly as signed', async (t) => {
   const bodies: string[] = []
   const { client } = await start(t, (request, body) => {
     bodies.push(body)
@@ -88,7 +88,7 @@ t.test('a body is sent as it was signed', async (t) => {
   t.same(bodies, ['{"generation":6}'])
 })
 
-t.test('after a broken connection it tries once more, signed anew', async (t) => {
+t.test('after a broken connection the client retries once, with a new signature', async (t) => {
   let cuts = 1
   const { client, nonces } = await start(t, () => (cuts-- > 0 ? 'cut' : token()))
   await client.token('u-1')
@@ -96,14 +96,14 @@ t.test('after a broken connection it tries once more, signed anew', async (t) =>
   t.not(nonces[0], nonces[1])
 })
 
-t.test('a broker that cannot be reached is a problem of its own', async (t) => {
+t.test('a broker that cannot be reached gives a problem with its own code', async (t) => {
   const { client, nonces } = await start(t, () => 'cut')
   t.match(await problemOf(client.token('u-1')), { status: 0, code: 'broker_unreachable' })
   t.equal(nonces.length, 2)
 })
 
 t.test(
-  "the broker's problems arrive with code and reason; not connected is no error where it is an answer",
+  'problems of the broker have code and reason; not_connected is not an error where it is a valid answer',
   async (t) => {
     const problem = { status: 404, code: 'not_connected', title: 'Not connected' }
     const { client } = await start(t, () => ({ status: 404, body: JSON.stringify(problem) }))
@@ -112,7 +112,7 @@ t.test(
   },
 )
 
-t.test("an answer that is not the broker's, or not to this request, is not used", async (t) => {
+t.test('an answer that the broker did not sign for this request is not used', async (t) => {
   const first: Record<string, string> = {}
   const cases: [string, Parameters<typeof start>[2]][] = [
     ['unsigned', ({ headers }) => delete headers['signature']],
@@ -130,7 +130,7 @@ t.test("an answer that is not the broker's, or not to this request, is not used"
   }
 })
 
-t.test('a caller that the broker does not know is told so', async (t) => {
+t.test('a caller that the broker does not know gets invalid_signature', async (t) => {
   const { address } = await start(t, () => token())
   const stranger = createBrokerClient({
     address,

@@ -6,7 +6,7 @@ import { createBrowser } from '../../sandbox/browser.ts'
 type Teardown = { teardown(end: () => unknown): unknown }
 type Route = (incoming: IncomingMessage, outgoing: ServerResponse, body: string) => void
 
-/** One server under two names, localhost and 127.0.0.1: two sites to a browser. */
+/** One server with two names, localhost and 127.0.0.1, which are two sites for a browser. */
 async function sites(t: Teardown, routes: Record<string, Route>): Promise<{ ours: string; theirs: string }> {
   const server = createServer((incoming, outgoing) => {
     let body = ''
@@ -33,7 +33,7 @@ const redirect =
   (_, outgoing) =>
     outgoing.writeHead(status, { location: to() }).end()
 
-t.test('cookies come back to their own host and path only', async (t) => {
+t.test('cookies are sent to their own host and path only', async (t) => {
   const { ours, theirs } = await sites(t, {
     '/set': setCookies,
     '/deep/set': (_, outgoing) => outgoing.setHeader('set-cookie', 'deep=1').end(),
@@ -46,7 +46,7 @@ t.test('cookies come back to their own host and path only', async (t) => {
   t.match((await browser.open(`${theirs}/`)).text, '[]')
 })
 
-t.test('cookies that no browser would keep are not kept', async (t) => {
+t.test('cookies that browsers refuse are not kept', async (t) => {
   const bad = [
     '__Host-a=1; Path=/',
     '__Host-b=1; Secure; Path=/x',
@@ -64,7 +64,7 @@ t.test('cookies that no browser would keep are not kept', async (t) => {
   t.match((await browser.open(`${ours}/`)).text, '[]')
 })
 
-t.test('a cookie is replaced and deleted by its name, host and path', async (t) => {
+t.test('a cookie is identified by name, host and path when it is replaced or deleted', async (t) => {
   let cookie = 'a=1; Path=/'
   const { ours } = await sites(t, { '/set': (_, outgoing) => outgoing.setHeader('set-cookie', cookie).end() })
   const browser = createBrowser()
@@ -77,35 +77,38 @@ t.test('a cookie is replaced and deleted by its name, host and path', async (t) 
   t.match((await browser.open(`${ours}/`)).text, '[]')
 })
 
-t.test('coming from another site, Strict cookies stay at home until a page of ours sends the browser on', async (t) => {
-  const { ours, theirs } = await sites(t, {
-    '/set': setCookies,
-    '/link': (_, outgoing) =>
-      outgoing.end(`<a href="${ours}/">to ours</a><form method="post" action="${ours}/"><button>post</button></form>
+t.test(
+  'after a navigation from another site, Strict cookies are not sent until a page of our site redirects the browser',
+  async (t) => {
+    const { ours, theirs } = await sites(t, {
+      '/set': setCookies,
+      '/link': (_, outgoing) =>
+        outgoing.end(`<a href="${ours}/">to ours</a><form method="post" action="${ours}/"><button>post</button></form>
         <form method="post" action="/bounce"><button>bounce</button></form>`),
-    '/bounce': redirect(302, () => `${ours}/hop`),
-    '/hop': redirect(303, () => '/'),
-    '/interstitial': (_, outgoing) => outgoing.end('<meta http-equiv="refresh" content="0; url=/?a=1&amp;b=2">'),
-    '/to-interstitial': redirect(302, () => `${ours}/interstitial`),
-  })
-  const browser = createBrowser()
-  await browser.open(`${ours}/set`)
-  const foreign = await browser.open(`${theirs}/link`)
-  t.match((await browser.click(foreign, 'to ours')).text, '[lax=1; __Host-x=1]', 'a link')
-  t.match((await browser.press(foreign, 'post')).text, '[]', 'a form: not even Lax')
-  t.match(
-    (await browser.press(foreign, 'bounce')).text,
-    'GET / [lax=1; __Host-x=1]',
-    'a redirect, and one of ours after it',
-  )
-  t.match(
-    (await browser.open(`${theirs}/to-interstitial`)).text,
-    'GET /?a=1&b=2 [strict=1; lax=1; __Host-x=1]',
-    'a page of ours in between',
-  )
-})
+      '/bounce': redirect(302, () => `${ours}/hop`),
+      '/hop': redirect(303, () => '/'),
+      '/interstitial': (_, outgoing) => outgoing.end('<meta http-equiv="refresh" content="0; url=/?a=1&amp;b=2">'),
+      '/to-interstitial': redirect(302, () => `${ours}/interstitial`),
+    })
+    const browser = createBrowser()
+    await browser.open(`${ours}/set`)
+    const foreign = await browser.open(`${theirs}/link`)
+    t.match((await browser.click(foreign, 'to ours')).text, '[lax=1; __Host-x=1]', 'a link')
+    t.match((await browser.press(foreign, 'post')).text, '[]', 'a form of another site: no Lax cookie either')
+    t.match(
+      (await browser.press(foreign, 'bounce')).text,
+      'GET / [lax=1; __Host-x=1]',
+      'a redirect of the other site, and then one of our site',
+    )
+    t.match(
+      (await browser.open(`${theirs}/to-interstitial`)).text,
+      'GET /?a=1&b=2 [strict=1; lax=1; __Host-x=1]',
+      'a page of our site in between',
+    )
+  },
+)
 
-t.test('a form is sent as a browser sends it: its fields, the pressed button, what was typed', async (t) => {
+t.test('a form is sent with its fields, the pressed button and the typed text, as browsers do', async (t) => {
   const { ours } = await sites(t, {
     '/form': (_, outgoing) =>
       outgoing.end(`<form method="post" action="/first"><button>No</button></form>
@@ -127,7 +130,7 @@ t.test('a form is sent as a browser sends it: its fields, the pressed button, wh
   await t.rejects(browser.click(page, 'Maybe'), /no link "Maybe"/)
 })
 
-t.test('it can stop before an address, block cookies, and notices going round in circles', async (t) => {
+t.test('the browser can stop before an address and block cookies, and it detects redirect loops', async (t) => {
   const { ours } = await sites(t, {
     '/set': setCookies,
     '/go': redirect(302, () => '/there?secret=1'),

@@ -19,7 +19,7 @@ async function query(url: string, text: string): Promise<Record<string, unknown>
   }
 }
 
-t.test('a server asks for its random password, on the loopback address only', async (t) => {
+t.test('a server requires its random password and listens on the loopback address only', async (t) => {
   const database = await startDatabase()
   t.teardown(() => database.close())
   t.same(await query(database.url, 'show listen_addresses'), [{ listen_addresses: '127.0.0.1' }])
@@ -27,7 +27,7 @@ t.test('a server asks for its random password, on the loopback address only', as
   await t.rejects(query(wrong, 'select 1'), { code: '28P01' })
 })
 
-t.test('a database made from a template has what the template has', async (t) => {
+t.test('a database that is created from a template has the content of the template', async (t) => {
   const database = await startDatabase()
   t.teardown(() => database.close())
   await query(await database.createDatabase('template'), 'create table kept (id int)')
@@ -37,11 +37,11 @@ t.test('a database made from a template has what the template has', async (t) =>
   t.equal(
     await database.createDatabase('copy'),
     Object.assign(new URL(database.url), { pathname: '/copy' }).href,
-    'asking again changes nothing',
+    'creating it again changes nothing',
   )
 })
 
-t.test('what was committed is there after a restart, a crash, and a new start in the same folder', async (t) => {
+t.test('committed data is still there after a restart, a crash, and a new start in the same folder', async (t) => {
   const dir = join(t.testdir({}), 'database')
   const first = await startDatabase({ dir })
   await query(first.url, 'create table kept (id int)')
@@ -60,10 +60,14 @@ t.test('a second server on the same data says why it cannot start', async (t) =>
   const first = await startDatabase({ dir })
   t.teardown(() => first.close().then(() => forgetDatabase(dir)))
   await t.rejects(startDatabase({ dir }), { message: /postmaster\.pid.* already exists/ })
-  t.throws(() => forgetDatabase(dir), { message: /a server is running/ }, 'nor is the data deleted under the first one')
+  t.throws(
+    () => forgetDatabase(dir),
+    { message: /a server is running/ },
+    'the data of the running server is not deleted',
+  )
 })
 
-t.test('nothing is left of a server whose parent is killed', async (t) => {
+t.test('a server whose parent is killed leaves nothing behind', async (t) => {
   const source = `import { startDatabase } from ${JSON.stringify(new URL('../../sandbox/database.ts', import.meta.url).href)}
     const database = await startDatabase()
     const { default: postgres } = await import(${JSON.stringify(import.meta.resolve('postgres'))})
@@ -79,7 +83,7 @@ t.test('nothing is left of a server whose parent is killed', async (t) => {
   parent.kill('SIGKILL')
   await once(parent, 'exit')
   while ((await accepts(port)) || existsSync(data)) await new Promise((resolve) => setTimeout(resolve, 20))
-  t.notOk(existsSync(join(data, '..')), 'its folder is gone')
+  t.notOk(existsSync(join(data, '..')), 'its folder is deleted')
 })
 
 function accepts(port: number): Promise<boolean> {
@@ -90,25 +94,25 @@ function accepts(port: number): Promise<boolean> {
 }
 
 t.test(
-  'binaries in a folder that is closed to the database user are copied once; open ones are used where they are',
+  'binaries in a folder that the database user cannot read are copied once; others are used in place',
   async (t) => {
     const folder = t.testdir({})
     const native = join(folder, 'closed', 'native')
     for (const name of ['bin', 'lib', 'share/postgresql']) mkdirSync(join(native, name), { recursive: true })
     writeFileSync(join(native, 'share', 'postgresql', 'postgres.bki'), 'x', { mode: 0o600 })
     chmodSync(join(folder, 'closed'), 0o700)
-    const somebody = { uid: 65534, gid: 65534 }
+    const otherUser = { uid: 65534, gid: 65534 }
     const version = `test-${process.pid}-${process.hrtime.bigint()}`
-    const copy = readablePostgres(native, version, somebody)
+    const copy = readablePostgres(native, version, otherUser)
     t.teardown(() => import('node:fs').then((fs) => fs.rmSync(copy, { recursive: true, force: true })))
     t.not(copy, native)
     t.ok(existsSync(join(copy, 'share', 'postgresql', 'postgres.bki')))
-    t.equal(readablePostgres(native, version, somebody), copy)
-    t.equal(readablePostgres(native, version, undefined), native, 'no other user, no copy')
+    t.equal(readablePostgres(native, version, otherUser), copy)
+    t.equal(readablePostgres(native, version, undefined), native, 'without another user there is no copy')
   },
 )
 
-t.test('each test database is migrated, and its own', async (t) => {
+t.test('each test gets its own migrated database', async (t) => {
   const [one, two] = [await testDatabase(t), await testDatabase(t)]
   await query(one, 'create table mine (id int)')
   const tables = `select table_name from information_schema.tables where table_schema = 'public'`
@@ -116,7 +120,7 @@ t.test('each test database is migrated, and its own', async (t) => {
   t.notOk((await query(two, tables)).some((row) => row.table_name === 'mine'))
 })
 
-t.test('temporary folders go where they can be made and deleted, whatever TMPDIR names', (t) => {
+t.test('temporary folders are created where they can be created and deleted, whatever TMPDIR says', (t) => {
   const user = databaseUser()
   const folder = realpathSync(
     t.testdir({
@@ -135,13 +139,13 @@ t.test('temporary folders go where they can be made and deleted, whatever TMPDIR
     if (existsSync(process.env.TMPDIR)) chmodSync(process.env.TMPDIR, mode)
     return temporaryRoot(user)
   }
-  // Root may write everywhere, but the user that it starts PostgreSQL as may not.
+  // Root may write everywhere, but the user that runs PostgreSQL may not.
   const unusable = [
     rootWith('missing', 0),
     rootWith('closed', user ? 0o700 : 0o000),
     rootWith('read', user ? 0o755 : 0o555),
     rootWith('file', 0o1777),
-    // What is made here somebody could replace before it is given to that user.
+    // Another user could replace a folder here before it is given to that user.
     ...(user ? [rootWith('swappable', 0o777)] : []),
   ]
   chmodSync(join(folder, 'shut', 'open'), 0o1777)

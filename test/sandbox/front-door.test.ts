@@ -13,7 +13,7 @@ async function listen(t: Teardown, listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** A server that answers with its own name and what it was asked. */
+/** A server that answers with its name and the request. */
 function echo(t: Teardown, name: string): Promise<string> {
   return listen(t, (incoming, outgoing) => {
     void read(incoming).then((body) =>
@@ -35,7 +35,7 @@ async function open(t: Teardown, options: { proto?: 'https'; host?: string } = {
   return async (path: string, init?: RequestInit): Promise<any> => (await fetch(door.url + path, init)).json()
 }
 
-t.test('the broker gets its public paths, MEGDocs everything else', async (t) => {
+t.test('the broker gets its public paths and MEGDocs all other paths', async (t) => {
   const get = await open(t)
   const brokers = [
     '/auth/oauth2/microsoft/connect/x',
@@ -56,7 +56,7 @@ t.test('the broker gets its public paths, MEGDocs everything else', async (t) =>
   }
 })
 
-t.test('what a client says about forwarding is replaced by what the door knows', async (t) => {
+t.test('forwarding headers of a client are replaced', async (t) => {
   const get = await open(t)
   const said = {
     'x-forwarded-for': '6.6.6.6',
@@ -76,7 +76,7 @@ t.test('what a client says about forwarding is replaced by what the door knows',
   for (const name of ['forwarded', 'x-real-ip', 'x-forwarded-prefix']) t.notOk(name in headers, name)
 })
 
-t.test('it can stand for an ingress where TLS ends', async (t) => {
+t.test('it can simulate an ingress that terminates TLS', async (t) => {
   const get = await open(t, { proto: 'https', host: 'audits.example.com' })
   t.match((await get('/')).headers, { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'audits.example.com' })
 })
@@ -89,7 +89,7 @@ t.test('a 10 kB URL and a body arrive whole', async (t) => {
   t.equal(answer.body.length, 100_000)
 })
 
-t.test('answers are passed on while they are being written, redirects and several cookies as they are', async (t) => {
+t.test('answers are streamed, and redirects and several cookies are passed on unchanged', async (t) => {
   let finish = (): void => {}
   const megdocs = await listen(t, (_, outgoing) => {
     outgoing.writeHead(303, { location: 'http://elsewhere/', 'set-cookie': ['a=1', 'b=2'] })
@@ -107,7 +107,7 @@ t.test('answers are passed on while they are being written, redirects and severa
   t.equal(Buffer.from((await reader.read()).value!).toString(), 'last')
 })
 
-t.test('a side that does not answer is named', async (t) => {
+t.test('a server that does not answer is named', async (t) => {
   const door = await openFrontDoor({ broker: () => 'http://127.0.0.1:1', megdocs: () => 'http://127.0.0.1:1' })
   t.teardown(() => door.close())
   const answer = await fetch(`${door.url}/auth/oauth2/microsoft/callback`)

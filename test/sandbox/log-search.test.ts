@@ -3,13 +3,13 @@ import { findSecrets, secretsSeen } from '../../sandbox/log-search.ts'
 
 const secret = 'Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4+/='
 
-t.test('a clean log is clean, and shows nothing by chance', (t) => {
+t.test('nothing is found in a clean log', (t) => {
   const log = '{"msg":"refreshed","user_id":"u-1001","generation":7,"reference":"01JABCDEFGHJKMNPQRSTVWXYZ0"}'
   t.same(findSecrets(log, [secret, 'short', '']), [])
   t.end()
 })
 
-t.test('a secret is found whole, cut off and URL-encoded, and not repeated', (t) => {
+t.test('a secret is found complete, shortened and URL-encoded, and is not repeated', (t) => {
   const long = `a+b/c${'x'.repeat(40)}`
   for (const [log, wanted] of [
     [`"url":"/x?y=${secret}"`, secret],
@@ -23,7 +23,7 @@ t.test('a secret is found whole, cut off and URL-encoded, and not repeated', (t)
   t.end()
 })
 
-t.test('what tokens look like is found without knowing them', (t) => {
+t.test('texts in the form of tokens are found without knowing the tokens', (t) => {
   const tokens = ['"x":"eyJ0eXAiOiJKV1QiLCJub25jZSI6"', `1.AXkA${'a'.repeat(60)}`, `Bearer ${'b'.repeat(30)}`]
   for (const log of [...tokens, '{"req":{"headers":{"cookie":"a=b"}}}', '"set-cookie": "a=b"']) {
     t.equal(findSecrets(log, []).length, 1, log)
@@ -31,7 +31,7 @@ t.test('what tokens look like is found without knowing them', (t) => {
   t.end()
 })
 
-t.test('codes, states, tickets and cookies are taken from what a browser did', (t) => {
+t.test('codes, states, tickets and cookies are collected from the exchanges of a browser', (t) => {
   const seen = secretsSeen([
     {
       method: 'GET',

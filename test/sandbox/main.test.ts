@@ -8,7 +8,7 @@ import { forgetWorld } from '../../sandbox/world.ts'
 
 const MAIN = fileURLToPath(new URL('../../sandbox/main.ts', import.meta.url))
 
-/** `npm run sandbox` in a folder of its own, up to the line with the address to open. */
+/** Runs `npm run sandbox` in a new folder until it prints the address to open. */
 async function run(cwd: string): Promise<{ child: ChildProcess; output(): string; ports: number[] }> {
   const child = spawn(process.execPath, [MAIN, '--port', '0'], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
@@ -35,7 +35,7 @@ async function allClosed(ports: readonly number[]): Promise<void> {
   for (const port of ports) while (await accepts(port)) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
-t.test('the sandbox says what it starts and where to go, and Ctrl-C ends all of it', async (t) => {
+t.test('the sandbox prints what it starts and the address to open, and Ctrl-C ends all parts', async (t) => {
   const cwd = t.testdir({})
   t.teardown(() => forgetWorld(join(cwd, '.sandbox')))
   const { child, output, ports } = await run(cwd)
@@ -54,12 +54,12 @@ t.test('a sandbox that is killed leaves no broker behind', async (t) => {
   child.kill('SIGKILL')
   await once(child, 'exit')
   await allClosed(ports)
-  // PostgreSQL, too: its lock file is gone when its data can be forgotten.
-  while (!forgotten(join(cwd, '.sandbox'))) await new Promise((resolve) => setTimeout(resolve, 20))
+  // Its PostgreSQL has ended too: its data can be deleted only when no server uses it.
+  while (!canForget(join(cwd, '.sandbox'))) await new Promise((resolve) => setTimeout(resolve, 20))
   for (const port of ports) t.notOk(await accepts(port), `port ${port} is closed`)
 })
 
-function forgotten(dir: string): boolean {
+function canForget(dir: string): boolean {
   try {
     forgetWorld(dir)
     return true

@@ -8,12 +8,12 @@ import { check } from '../../sandbox/check.ts'
 import { connect, control, generationOn, logIn } from '../../sandbox/driver.ts'
 import { createWorld, forgetWorld } from '../../sandbox/world.ts'
 
-t.test('every step of npm run sandbox -- --check holds', async (t) => {
+t.test('all steps of npm run sandbox -- --check pass', async (t) => {
   const lines: string[] = []
   t.ok(await check((line) => lines.push(line)), lines.join('\n'))
 })
 
-t.test('what a person connected is still there, and still refreshes, after the sandbox was restarted', async (t) => {
+t.test('after a restart of the sandbox, connected accounts are still there and are refreshed', async (t) => {
   const dir = join(t.testdir({}), 'kept')
   const first = await createWorld({ dir })
   await connect(first, await logIn(first, 'u-1001'), 'jane')
@@ -32,7 +32,7 @@ t.test('what a person connected is still there, and still refreshes, after the s
   t.match(readFileSync(join(dir, 'broker.log'), 'utf8'), /"msg":"listening"/)
 })
 
-t.test('MEGDocs, around the connecting', async (t) => {
+t.test('pages of MEGDocs around a connect', async (t) => {
   const holder = createServer()
   await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve))
   t.teardown(() => holder.close())
@@ -58,21 +58,24 @@ t.test('MEGDocs, around the connecting', async (t) => {
     t.match(await browser.open(`${world.url}/`), { text: /Good day, Dr. Jane Doe/ })
   })
 
-  await t.test('who is not logged in is asked to, and comes back to the same page and to no other site', async (t) => {
-    const browser = createBrowser()
-    t.match(
-      (await browser.press(await browser.open(`${world.url}/microsoft/connect`), 'Jane')).title,
-      /Connect to Microsoft/,
-    )
-    const elsewhere = createBrowser()
-    const page = await elsewhere.press(
-      await elsewhere.open(`${world.url}/login?next=${encodeURIComponent('https://evil.example/')}`),
-      'Jane',
-    )
-    t.equal(page.url, `${world.url}/`)
-  })
+  await t.test(
+    'a user who is not logged in must log in first, and then returns to the same page, never to another site',
+    async (t) => {
+      const browser = createBrowser()
+      t.match(
+        (await browser.press(await browser.open(`${world.url}/microsoft/connect`), 'Jane')).title,
+        /Connect to Microsoft/,
+      )
+      const elsewhere = createBrowser()
+      const page = await elsewhere.press(
+        await elsewhere.open(`${world.url}/login?next=${encodeURIComponent('https://evil.example/')}`),
+        'Jane',
+      )
+      t.equal(page.url, `${world.url}/`)
+    },
+  )
 
-  await t.test('not connected, broken and healed connections each show what to do', async (t) => {
+  await t.test('missing, broken and restored connections each show what to do', async (t) => {
     const person = await logIn(world, 'u-1003')
     const open = () => person.browser.open(`${world.url}/documents`)
     t.match(await open(), { status: 404, text: /Connect to Microsoft/ })

@@ -1,8 +1,8 @@
-// Whatever ours accepts, two independent implementations must accept too, with the identical base and parameters
-// (RFC 9421 §7.5.3): structured-headers reads the fields, http-message-sig verifies the whole. Requests are drawn from
-// the profile and from around it; each is signed rightly over what it presents.
+// Each request that our verifier accepts must also be accepted by two independent implementations, with the identical
+// base and parameters (RFC 9421 section 7.5.3): structured-headers parses the fields, http-message-sig verifies the
+// signature. Requests are random, inside and near the profile. Each has a correct signature over what it presents.
 //
-// AGREEMENT_CASES sets how many (npm test: 20,000; npm run nightly: 200,000).
+// AGREEMENT_CASES sets their number (npm test: 20,000; npm run nightly: 200,000).
 // AGREEMENT_SEED repeats a run; a failure prints its seed.
 import { parseDictionary, serializeDictionary } from 'structured-headers'
 import { verifySignature } from 'http-message-sig'
@@ -49,7 +49,7 @@ const bodyFields: [string, string][] = [
   ['Content-Length', String(BODY.length)],
 ]
 const extras = ['"accept"', '"x-empty"', '"x-spaced"', '"host"']
-const strange = [
+const unusual = [
   '"x-twice"',
   '"x-none"',
   '"@method"',
@@ -109,7 +109,7 @@ const drafts: fc.Arbitrary<Draft> = fc
     label,
     order: fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
     extra: fc.subarray(extras),
-    odd: often([] as string[], fc.array(fc.constantFrom(...strange), { minLength: 1, maxLength: 2 })),
+    odd: often([] as string[], fc.array(fc.constantFrom(...unusual), { minLength: 1, maxLength: 2 })),
     dropped: often(-1, fc.nat(6)),
     created: time(NOW_S),
     expires: time(NOW_S + 30),
@@ -147,7 +147,7 @@ const drafts: fc.Arbitrary<Draft> = fc
     })
   })
 
-/** Edits of the two signature lines after signing: what a broken or hostile writer adds to them. */
+/** Edits of the two signature lines after signing, as a faulty or hostile client might make them. */
 const edits = often<(text: string) => string>(
   (text) => text,
   fc.constantFrom(
@@ -166,7 +166,7 @@ const edits = often<(text: string) => string>(
 )
 
 t.test(
-  `whatever ours accepts, both others accept with the identical base (${CASES} cases, seed ${SEED})`,
+  `each request that our verifier accepts is accepted by both others, with the identical base (${CASES} cases, seed ${SEED})`,
   async (t) => {
     let accepted = 0
     const property = fc.asyncProperty(drafts, edits, edits, async (draft, editInput, editSignature) => {
@@ -180,12 +180,12 @@ t.test(
       if (result.kind !== 'verified') return
       accepted++
       agreesOnFields(request, result)
-      await agreesOnTheWhole(request, result)
+      await agreesOnSignature(request, result)
     })
     const details = await fc.check(property, { numRuns: CASES, seed: SEED })
     if (details.failed) t.fail(`AGREEMENT_SEED=${SEED}: ${fc.defaultReportMessage(details) ?? ''}`)
     t.comment(`${accepted} of ${CASES} accepted`)
-    t.ok(accepted > CASES / 10 && accepted < CASES, `enough of both kinds: ${accepted} accepted`)
+    t.ok(accepted > CASES / 10 && accepted < CASES, `enough accepted and refused requests: ${accepted} accepted`)
   },
 )
 
@@ -207,7 +207,7 @@ function agreesOnFields(request: RequestMessage, result: VerifiedRequest): void 
   same(read, [created, expires, nonce, result.key.keyId], 'parameters')
 }
 
-async function agreesOnTheWhole(
+async function agreesOnSignature(
   { method, target, rawHeaders }: RequestMessage,
   result: VerifiedRequest,
 ): Promise<void> {

@@ -24,14 +24,14 @@ const request: RequestMessage = {
 const value = (name: string, message: RequestMessage = request) =>
   requestComponent(message, fieldsOf(message.rawHeaders), name)
 
-t.test('nothing of a request is folded, decoded or put in capitals', async (t) => {
+t.test('no part of a request is normalized, decoded or upper-cased', async (t) => {
   t.equal(value('@method'), 'get')
   t.equal(value('@path'), '/a/../b//%2F;x')
   t.equal(value('@query'), '?c?d=%41')
   t.equal(value('@target-uri'), 'https://broker.internal/a/../b//%2F;x?c?d=%41')
 })
 
-t.test('fields lose spaces and tabs around each line, and nothing else', async (t) => {
+t.test('field lines are stripped of spaces and tabs around them, and of nothing else', async (t) => {
   t.equal(value('accept'), 'a, b')
   t.equal(value('x-nbsp'), '\u00a0a')
   t.equal(value('x-none'), undefined)
@@ -42,7 +42,7 @@ t.test('a name with @ is never looked up as a field', async (t) => {
   t.equal(value('@Method'), undefined)
 })
 
-t.test("the authority is the one Host, in lower case, without the scheme's own port", async (t) => {
+t.test('the authority is the single Host line, in lower case, without the default port of the scheme', async (t) => {
   t.equal(value('@authority'), 'broker.internal')
   for (const rawHeaders of [[], ['Host', 'a', 'host', 'a']]) {
     t.equal(value('@authority', { ...request, rawHeaders }), undefined)
@@ -53,7 +53,7 @@ t.test("the authority is the one Host, in lower case, without the scheme's own p
   t.equal(normalizeAuthority('[::1]:443', 'https'), '[::1]')
 })
 
-t.test('the base has a line feed between its lines and none at its end', async (t) => {
+t.test('the base has a line feed between lines and none at the end', async (t) => {
   const base = signatureBase(
     [
       ['"@method"', 'GET'],

@@ -20,7 +20,7 @@ function open(path: string) {
   return { file, changes, problems, names: () => file.current().list.map(({ name }) => name) }
 }
 
-t.test('a changed file is taken over, an unchanged one is left alone', async (t) => {
+t.test('a changed file is used, an unchanged one is ignored', async (t) => {
   const path = join(t.testdir(), 'callers.json')
   writeFileSync(path, one)
   const { file, changes, names } = open(path)
@@ -35,7 +35,7 @@ t.test('a changed file is taken over, an unchanged one is left alone', async (t)
   t.same(changes, [file.current()])
 })
 
-t.test('a broken or missing file keeps the callers and is told once', async (t) => {
+t.test('with a broken or missing file the callers stay, and the problem is reported once', async (t) => {
   const path = join(t.testdir(), 'callers.json')
   writeFileSync(path, both)
   const { file, problems, names } = open(path)
@@ -54,7 +54,7 @@ t.test('a broken or missing file keeps the callers and is told once', async (t) 
   t.same(names(), ['megdocs'])
 })
 
-t.test("the swap of a mounted directory's symlink, as Kubernetes does it, is seen", async (t) => {
+t.test('a symlink swap of a mounted directory, as Kubernetes does it, is detected', async (t) => {
   const dir = t.testdir()
   for (const [version, text] of [
     ['v1', one],

@@ -14,7 +14,7 @@ const hmacKey = megdocs?.keys[0] as Entry
 const publicKey = reports?.keys[0] as Entry
 const SECRET = hmacKey['secret'] as string
 
-t.test('a callers file gives callers with their permissions, switches and keys', async (t) => {
+t.test('a callers file is parsed into callers with permissions, options and keys', async (t) => {
   const { list, byKeyId } = parseCallers(JSON.stringify(CALLERS_FILE), NOW)
   t.same(
     list.map(({ name, permissions, strictReplay, signResponses }) => [
@@ -38,7 +38,7 @@ t.test('a callers file gives callers with their permissions, switches and keys',
   t.equal(byKeyId.get(ED25519.keyId)?.key.key.asymmetricKeyType, 'ed25519')
 })
 
-t.test('not_before may be left out, an expired key may stay, a public key may be a PEM', async (t) => {
+t.test('not_before may be missing, a key may be expired, a public key may be a PEM', async (t) => {
   const pem = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' })
   const { list } = parseCallers(
     file({
@@ -56,7 +56,7 @@ t.test('not_before may be left out, an expired key may stay, a public key may be
   )
 })
 
-t.test('every problem is named by its path, all at once', async (t) => {
+t.test('all problems are reported at once, each with its path', async (t) => {
   const json = JSON.stringify({
     callers: [
       {
@@ -83,7 +83,7 @@ t.test('every problem is named by its path, all at once', async (t) => {
   )
 })
 
-t.test('each of these alone is refused', async (t) => {
+t.test('each of these problems alone is refused', async (t) => {
   const privatePem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })
   const ecPem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' })
   const secret = (value: unknown) => file({ keys: [{ ...hmacKey, secret: value }] })
@@ -110,7 +110,7 @@ t.test('each of these alone is refused', async (t) => {
     'a secret that counts': [secret(counted), 'callers[0].keys[0].secret'],
     'a placeholder': [secret(`changeme-${SECRET.slice(0, 55)}`), 'callers[0].keys[0].secret'],
     'a public key of 31 bytes': [pub(RFC_PUBLIC.slice(0, 41)), 'callers[0].keys[0].public_key'],
-    'a public key of zeros, under which anybody can sign': [pub(zeros), 'callers[0].keys[0].public_key'],
+    'a public key of zeros, for which everyone can make signatures': [pub(zeros), 'callers[0].keys[0].public_key'],
     'a private key where the public one belongs': [pub(privatePem), 'callers[0].keys[0].public_key'],
     'a public key of another kind': [pub(ecPem), 'callers[0].keys[0].public_key'],
     'a key id with a space': [file({ keys: [{ ...hmacKey, key_id: 'a b' }] }), 'callers[0].keys[0].key_id'],
@@ -144,7 +144,7 @@ t.test('each of these alone is refused', async (t) => {
   )
 })
 
-t.test('no error carries a value of the file', async (t) => {
+t.test('no error contains a value of the file', async (t) => {
   const marked = `canary-${SECRET}`
   const key = { [marked]: marked, secret: `${marked}=`, algorithm: marked, not_after: marked, key_id: `${marked}\n` }
   const callers = file({ name: marked, [marked]: marked, permissions: [marked], keys: [key] })
@@ -158,7 +158,7 @@ t.test('no error carries a value of the file', async (t) => {
   }
 })
 
-t.test("a generated key fits: the broker's half into the file, the caller's half signs", async (t) => {
+t.test("the two halves of a generated key match: the broker's half verifies, the caller's half signs", async (t) => {
   for (const algorithm of ['hmac-sha256', 'ed25519'] as const) {
     const { broker, caller } = generateKey(algorithm, 'megdocs', NOW + 180 * 86_400_000, NOW)
     t.equal(caller.key_id, 'megdocs-2026-11-22')
@@ -169,7 +169,11 @@ t.test("a generated key fits: the broker's half into the file, the caller's half
       not_after: '2027-05-21T10:00:00Z',
     })
     t.equal(broker.secret, caller.secret)
-    t.notMatch(JSON.stringify(broker), caller.private_key ?? 'private_key', 'the private key stays with the caller')
+    t.notMatch(
+      JSON.stringify(broker),
+      caller.private_key ?? 'private_key',
+      'the private key is only in the half of the caller',
+    )
     const callers = parseCallers(file({ keys: [broker] }), NOW)
     const key = signingKey(caller.key_id, algorithm, (caller.secret ?? caller.private_key) as string)
     const request = { method: 'GET', url: 'http://localhost:8080/tokens/42' }
@@ -183,7 +187,7 @@ t.test("a generated key fits: the broker's half into the file, the caller's half
   t.throws(() => generateKey('ed25519', 'Meg Docs', NOW, NOW), TypeError)
 })
 
-t.test('a signing key is read from a seed or a PEM, and an unusable text is not repeated', async (t) => {
+t.test('a signing key is read from a seed or a PEM, and an error does not repeat an unusable text', async (t) => {
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
   t.equal(signingKey('k', 'ed25519', pem).key.type, 'private')
   for (const text of ['canary', `${SECRET}canary=`]) {

@@ -1,10 +1,10 @@
-// 100,000 mutated requests: every byte of request line, headers and body of a signed GET and a signed POST, for both
-// algorithms. Each byte position gets its eight bit flips, a deletion, a doubling and an exchange with its neighbour; the
-// rest are replacements and insertions drawn from a fixed seed.
+// 100,000 mutated requests: all bytes of request line, headers and body of a signed GET and a signed POST, for both
+// algorithms. Each byte is mutated by eight bit flips, a deletion, a duplication and an exchange with its neighbour.
+// The rest are random replacements and insertions with a fixed seed.
 //
-// A mutant that means the same as the original is no forgery and does not count towards the 100,000; it must be accepted.
-// Same meaning is decided by `meaningOf` below, without the code under test: header names differ in case only, Host too;
-// spaces and tabs around a value; an empty line; leading zeros in Content-Length; the body as Node would cut it.
+// A mutant with the same meaning as the original is not a forgery: it must be accepted and does not count. `meaningOf`
+// decides that without the code under test. It ignores the case of header names and of Host, spaces and tabs around a
+// value, an empty line, leading zeros in Content-Length, and bytes after the end of the body.
 import t from 'tap'
 import type { RequestMessage } from '../../src/signature/base.ts'
 import { verifyBody } from '../../src/signature/content-digest.ts'
@@ -20,7 +20,7 @@ interface Wire {
 }
 
 for (const key of [HMAC, ED25519]) {
-  // Without headers that no signature covers and nothing depends on.
+  // Without headers that neither the signature nor the result depends on.
   for (const draft of [get({ key, headers: [] }), post({ key })]) {
     t.test(`0 of ${PER_REQUEST} mutants of a ${draft.method} signed with ${key.algorithm} are accepted`, async (t) => {
       const original = wireOf(message(draft), draft.method === 'POST' ? BODY : '')
@@ -61,7 +61,7 @@ function* mutants(original: Wire): Generator<[position: number, mutant: Wire]> {
     yield at(position, '')
     yield at(position, whole.charAt(position).repeat(2))
     const [first, second] = whole.slice(position, position + 2)
-    // Not across the boundary of head and body, which only looks like an exchange of bytes here.
+    // Not across the boundary of head and body: these bytes are not neighbours on the wire.
     if (second !== undefined && first !== second && position + 1 !== split)
       yield at(position, `${second}${first ?? ''}`, 2)
   }
@@ -80,7 +80,7 @@ function wireOf({ method, target, rawHeaders }: RequestMessage, body: string): W
   return { head, body }
 }
 
-/** Reads a head more leniently than Node does, so that more mutants get to the verifier. */
+/** Parses a head less strictly than Node, so that more mutants reach the verifier. */
 function parse({ head }: Wire): RequestMessage {
   const [first = '', ...rest] = head.split('\n')
   const space = first.indexOf(' ')
@@ -89,7 +89,7 @@ function parse({ head }: Wire): RequestMessage {
   return { method: first.slice(0, space), target: first.slice(space + 1), scheme: 'https', rawHeaders }
 }
 
-/** The body that Node would hand on: as much of it as Content-Length says; undefined when it would wait for more. */
+/** The body as Node passes it on: Content-Length bytes. Undefined if Node would wait for more. */
 function bodyOf(wire: Wire): Buffer | undefined {
   const length = Number(linesOf(parse(wire)).find(([name]) => name === 'content-length')?.[1] ?? 0)
   const bytes = Buffer.from(wire.body, 'latin1')

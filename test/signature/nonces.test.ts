@@ -6,7 +6,7 @@ import { get, message, NOW, NOW_S, OPTIONS, params } from './support.ts'
 
 const memoryOf = (capacity?: number) => new NonceMemory({ secret: 'test', ...(capacity !== undefined && { capacity }) })
 
-t.test('a nonce is new once per key', async (t) => {
+t.test('a nonce is new once for each key', async (t) => {
   const memory = memoryOf()
   t.equal(memory.remember('a', 'nonce', NOW), 'new')
   t.equal(memory.remember('a', 'nonce', NOW + 1), 'replayed')
@@ -16,9 +16,9 @@ t.test('a nonce is new once per key', async (t) => {
 })
 
 t.test(
-  'a nonce is remembered as long as any request with it could be accepted, wherever the tables change',
+  'a nonce is remembered as long as a request with it could be accepted, at any time of the rotation',
   async (t) => {
-    // The longest possible: created 5 s ahead of us, 60 s of life, 5 s of skew.
+    // The longest possible time: created 5 s ahead of our clock, valid for 60 s, 5 s of skew.
     const request = message(get({ params: params({ created: `${NOW_S + 5}`, expires: `${NOW_S + 65}` }) }))
     const acceptedAt = (ms: number) => verifyRequest(request, { ...OPTIONS, now: NOW + ms }).kind === 'verified'
     t.same([acceptedAt(0), acceptedAt(69_999), acceptedAt(70_000)], [true, true, false])
@@ -35,7 +35,7 @@ t.test(
 )
 
 t.test(
-  'a clock that is set back by up to 70 s forgets nothing that could still be accepted, wherever the tables stand',
+  'after the clock is set back by up to 70 s, no nonce that could be accepted is forgotten, at any time of the rotation',
   async (t) => {
     for (const started of [0, 35_000, 69_999, 70_000]) {
       for (let back = 1000; back <= 70_000; back += 3000) {
@@ -53,7 +53,7 @@ t.test(
   },
 )
 
-t.test('a clock that is set back by an hour does not leave a full memory full for an hour', async (t) => {
+t.test('after the clock is set back by an hour, a full memory does not stay full for an hour', async (t) => {
   const memory = memoryOf(100)
   const HOUR = 3_600_000
   for (let i = 0; i < 100; i++) memory.remember('k', `${i}`, NOW)
@@ -71,7 +71,7 @@ t.test('nonces are forgotten after at most twice that time', async (t) => {
   t.equal(memory.remember('k', 'nonce', NOW + 140_000), 'new')
 })
 
-t.test('at its capacity it refuses what is new, still knows what it has, and opens again', async (t) => {
+t.test('a full memory refuses new nonces, still knows the old ones, and accepts nonces again later', async (t) => {
   const memory = memoryOf(100)
   for (let i = 0; i < 100; i++) t.equal(memory.remember('k', `${i}`, NOW), 'new')
   t.equal(memory.remember('k', 'more', NOW), 'full')
@@ -81,7 +81,7 @@ t.test('at its capacity it refuses what is new, still knows what it has, and ope
   t.equal(memory.remember('k', '5', NOW + 70_000), 'replayed', 'the full table is still looked at')
 })
 
-t.test('100,000 different nonces are all new, and all known afterwards', async (t) => {
+t.test('100,000 different nonces are new at first and known afterwards', async (t) => {
   const memory = memoryOf(100_000)
   const outcomes = () => new Set(Array.from({ length: 100_000 }, (_, i) => memory.remember('k', `${i}`, NOW)))
   t.same([...outcomes()], ['new'])

@@ -1,5 +1,6 @@
-// The reject list of the profile, one named line each. Unless a line says otherwise, the signature is right over what is
-// presented: it is the policy that must refuse. The last column is the reason that the log gets.
+// The reject list of the profile (docs/security.md#reject-list), one line for each case. Unless a line says otherwise,
+// the signature over the presented message is correct, so the policy must refuse it. The last column is the detail in
+// the log.
 import t from 'tap'
 import { createHmac, createSecretKey } from 'node:crypto'
 import { parseCallers } from '../../src/signature/callers.ts'
@@ -19,9 +20,9 @@ const input = good['Signature-Input']
 const signature = good.Signature
 const components = (...list: string[]) => message(get({ components: list }))
 const param = (overrides: Record<string, string | undefined>) => message(get({ params: params(overrides) }))
-/** Signed as GET /tokens/42?min_ttl=300, sent otherwise. */
+/** Signed as GET /tokens/42?min_ttl=300, then changed. */
 const altered = (after: Partial<Draft>) => message(get(), undefined, after)
-/** The whole member text is given; the signature is right over it, the components being the usual ones. */
+/** A message with this text of the member, and a correct signature over it and the usual components. */
 function member(text: string, draft: Draft = get()): RequestMessage {
   const base = describe(draft).base.replace(/"@signature-params": .*$/, `"@signature-params": ${text}`)
   const mac = createHmac('sha256', HMAC.key).update(base).digest('base64')
@@ -104,7 +105,7 @@ const probes: Record<string, readonly Probe[]> = {
     ['covered field with a byte above 0x7E', accepting(['Accept', 'é']), 'component_unresolvable'],
     ['covered field with a line feed', accepting(['Accept', 'a\n"x": b']), 'component_unresolvable'],
     [
-      'a header called @foo stands in for a component',
+      'a header called @foo in place of a component',
       message(get({ components: [...target, '"@foo"'], headers: [['@foo', 'a']] })),
       'component_not_allowed',
     ],
@@ -196,7 +197,7 @@ const probes: Record<string, readonly Probe[]> = {
     ],
     ['method in lower case', altered({ method: 'get' }), 'bad_method'],
     ['a lower-case method, signed so', message(get({ method: 'get' })), 'bad_method'],
-    ['another authority of ours', altered({ hosts: ['other.internal'] }), 'wrong_signature'],
+    ['another authority of the broker', altered({ hosts: ['other.internal'] }), 'wrong_signature'],
     ['an authority that is not ours', message(get({ hosts: ['evil.example'] })), 'unknown_authority'],
     ['a port that is not ours', message(get({ hosts: [`${AUTHORITY}:8443`] })), 'unknown_authority'],
     ['the default port of the other scheme', message(get({ hosts: [`${AUTHORITY}:80`] })), 'unknown_authority'],
@@ -276,7 +277,7 @@ for (const [group, list] of Object.entries(probes)) {
   })
 }
 
-t.test('every refusal but clock_skew looks the same', async (t) => {
+t.test('all refusals except clock_skew look the same', async (t) => {
   for (const [name, request, detail] of Object.values(probes).flat()) {
     const result = verifyRequest(request, other(request))
     if (result.kind !== 'refused') return t.fail(name)
@@ -292,7 +293,7 @@ t.test('an HMAC made with an Ed25519 public key as its secret is refused', async
   t.equal(verdict(message({ ...draft, params: [...draft.params, ['alg', '"hmac-sha256"']] })), 'algorithm_mismatch')
 })
 
-t.test('every bit of a signature counts, for both algorithms', async (t) => {
+t.test('no bit of a signature can be changed, for both algorithms', async (t) => {
   for (const key of [HMAC, ED25519]) {
     const signed = sign(get({ key }))
     const original = Buffer.from(/:(.*):/.exec(signed.Signature)?.[1] ?? '', 'base64')
@@ -308,7 +309,7 @@ t.test('every bit of a signature counts, for both algorithms', async (t) => {
   }
 })
 
-t.test('an expired key is refused although its signature is right', async (t) => {
+t.test('an expired key is refused although its signature is correct', async (t) => {
   const [megdocs] = CALLERS_FILE.callers
   const keys = megdocs?.keys.map((key) => ({ ...key, not_after: '2026-11-22T10:00:00Z' }))
   const callers = parseCallers(JSON.stringify({ callers: [{ ...megdocs, keys }] }), NOW)
@@ -329,7 +330,10 @@ function spareBits(text: string): string {
   return text.replace(/(.)=:$/, (_, last: string) => `${alphabet[alphabet.indexOf(last) + 1]}=:`)
 }
 
-/** `other.internal` is ours too where a probe uses it, so that the signature and not the list refuses. */
+/**
+ * Adds `other.internal` to our authorities if a probe uses it, so that the signature check must refuse it, not the
+ * list.
+ */
 function other(request: RequestMessage): typeof OPTIONS {
   const theirs = request.rawHeaders.includes('other.internal')
   return theirs ? { ...OPTIONS, authorities: new Set([AUTHORITY, 'other.internal']) } : OPTIONS

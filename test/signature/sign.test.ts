@@ -26,8 +26,8 @@ const answer: OutgoingResponse = {
   body: '{"user_id":"42"}',
 }
 
-// Expected values computed with Python's hmac and with openssl.
-t.test('a request is signed byte for byte the same for the same nonce and time', async (t) => {
+// The expected values were computed with Python's hmac and with openssl.
+t.test('the same nonce and time give the same signature, byte for byte', async (t) => {
   t.same(signRequest(post, HMAC, { now: NOW, nonce: NONCE }), {
     'content-digest': 'sha-256=:1I3RWixgSzi6ugTVR3spV8uwM8fYPw/vEihnGg4PF/4=:',
     'signature-input':
@@ -35,7 +35,7 @@ t.test('a request is signed byte for byte the same for the same nonce and time',
       'nonce="rX9v0p1yUO1Z3v0m8bq3Xw";keyid="megdocs-2026-11";tag="token-broker/1"',
     signature: 'sig1=:0aLvXST9Uudp5kw2/8atF5c5tbLnhSLe5qvyIPzm/Ms=:',
   })
-  t.same(signRequest(get, ED25519, { now: NOW, nonce: NONCE, expiresIn: 60 }), {
+  t.same(signRequest(get, ED25519, { now: NOW, nonce: NONCE, expiresInSeconds: 60 }), {
     'signature-input':
       'sig1=("@method" "@authority" "@path" "@query");created=1795341600;expires=1795341660;' +
       'nonce="rX9v0p1yUO1Z3v0m8bq3Xw";keyid="reports-2026-11";tag="token-broker/1"',
@@ -43,7 +43,7 @@ t.test('a request is signed byte for byte the same for the same nonce and time',
   })
 })
 
-t.test('what is signed here is verified there', async (t) => {
+t.test('the verifier accepts a signed request', async (t) => {
   for (const key of [HMAC, ED25519]) {
     for (const request of [
       get,
@@ -56,12 +56,12 @@ t.test('what is signed here is verified there', async (t) => {
   }
 })
 
-t.test('no two signatures have the same nonce', async (t) => {
+t.test('each signature has a new nonce', async (t) => {
   const nonces = Array.from({ length: 100 }, () => sent(get, HMAC).verified.nonce)
   t.equal(new Set(nonces).size, 100)
 })
 
-t.test('what cannot be sent as signed is not signed', async (t) => {
+t.test('a request that cannot be sent exactly as signed is not signed', async (t) => {
   const options = { now: NOW }
   const urls = [
     '/tokens/42',
@@ -80,45 +80,54 @@ t.test('what cannot be sent as signed is not signed', async (t) => {
   )
 })
 
-t.test('an answer is signed over the status, itself and all that the request covered', async (t) => {
-  const { verified } = sent(post, HMAC)
-  const dated = { ...answer, headers: { ...answer.headers, date: 'Sun, 22 Nov 2026 10:00:00 GMT' } }
-  const headers = signResponse(dated, verified, HMAC, { now: NOW })
-  t.equal(
-    headers['signature-input'],
-    'sig1=("@status" "content-digest" "content-type" "cache-control" "date" "@method";req "@authority";req "@path";req ' +
-      '"@query";req "content-digest";req "content-type";req "signature-input";req);created=1795341600;' +
-      'keyid="megdocs-2026-11";tag="token-broker-response/1"',
-  )
-  t.equal(headers['content-digest'], contentDigest(answer.body))
-})
+t.test(
+  'the signature of an answer covers the status, the answer and everything that the request covered',
+  async (t) => {
+    const { verified } = sent(post, HMAC)
+    const dated = { ...answer, headers: { ...answer.headers, date: 'Sun, 22 Nov 2026 10:00:00 GMT' } }
+    const headers = signResponse(dated, verified, HMAC, { now: NOW })
+    t.equal(
+      headers['signature-input'],
+      'sig1=("@status" "content-digest" "content-type" "cache-control" "date" "@method";req "@authority";req "@path";req ' +
+        '"@query";req "content-digest";req "content-type";req "signature-input";req);created=1795341600;' +
+        'keyid="megdocs-2026-11";tag="token-broker-response/1"',
+    )
+    t.equal(headers['content-digest'], contentDigest(answer.body))
+  },
+)
 
-t.test("the caller verifies an answer to its own request: own key for HMAC, the broker's for Ed25519", async (t) => {
-  for (const [key, trusted] of [
-    [HMAC, HMAC],
-    [ED25519, BROKER_PUBLIC],
-  ] as const) {
-    for (const request of [get, post]) {
-      const { request: asSent, verified } = sent(request, key)
-      const signer = responseKey(verified, BROKER) as SigningKey
-      t.same(received(answer, signed(answer, verified, signer), asSent, trusted), { kind: 'verified', created: NOW_S })
-      const empty = { status: 204, headers: {}, body: '' }
-      t.same(
-        received(empty, signed(empty, verified, signer), asSent, trusted),
-        { kind: 'verified', created: NOW_S },
-        '204',
-      )
+t.test(
+  "the caller verifies an answer to its request: with its own key for HMAC, with the broker's for Ed25519",
+  async (t) => {
+    for (const [key, trusted] of [
+      [HMAC, HMAC],
+      [ED25519, BROKER_PUBLIC],
+    ] as const) {
+      for (const request of [get, post]) {
+        const { request: asSent, verified } = sent(request, key)
+        const signer = responseKey(verified, BROKER) as SigningKey
+        t.same(received(answer, signed(answer, verified, signer), asSent, trusted), {
+          kind: 'verified',
+          created: NOW_S,
+        })
+        const empty = { status: 204, headers: {}, body: '' }
+        t.same(
+          received(empty, signed(empty, verified, signer), asSent, trusted),
+          { kind: 'verified', created: NOW_S },
+          '204',
+        )
+      }
     }
-  }
-})
+  },
+)
 
-t.test('no key, no signed answer: a caller that does not want it, a broker without a key for Ed25519', async (t) => {
+t.test('an answer is not signed if the caller does not want it, or if the broker has no key for Ed25519', async (t) => {
   const { verified } = sent(get, HMAC)
   t.equal(responseKey({ ...verified, caller: { ...verified.caller, signResponses: false } }, BROKER), undefined)
   t.equal(responseKey(sent(get, ED25519).verified, undefined), undefined)
 })
 
-t.test('an answer that is not the one to my request is noticed', async (t) => {
+t.test('an answer to another request is refused', async (t) => {
   const { request, verified } = sent(get, HMAC)
   const headers = signed(answer, verified, HMAC)
   const again = sent(get, HMAC).request
@@ -143,7 +152,7 @@ t.test('an answer that is not the one to my request is noticed', async (t) => {
   t.equal(detailOf(received(answer, headers, request, otherKind)), 'wrong_signature', 'a key of the other algorithm')
 })
 
-t.test('an answer that covers too little is refused although its signature is right', async (t) => {
+t.test('an answer that covers too little is refused although its signature is correct', async (t) => {
   const { request, verified } = sent(get, HMAC)
   const lacking = (change: Partial<VerifiedRequest>, response: OutgoingResponse = answer) => {
     return detailOf(received(answer, signed(response, { ...verified, ...change }, HMAC), request, HMAC))
@@ -156,7 +165,7 @@ t.test('an answer that covers too little is refused although its signature is ri
 })
 
 t.test(
-  'an answer that is not tagged as one, or not bound to my nonce, is refused although its signature is right',
+  'an answer without the tag of answers, or not bound to the nonce, is refused although its signature is correct',
   async (t) => {
     const { request, verified } = sent(get, HMAC)
     const own: BaseLine[] = [
@@ -199,7 +208,7 @@ t.test("an answer from a broker with another clock is refused with that clock's 
   for (const ms of [-60_001, 60_001]) t.same(at(NOW + ms), { kind: 'refused', detail: 'clock_skew', created: NOW_S })
 })
 
-t.test("every bit of a signed answer's signature counts", async (t) => {
+t.test('no bit of the signature of an answer can be changed', async (t) => {
   const { request, verified } = sent(get, HMAC)
   const headers = signed(answer, verified, HMAC)
   const bytes = Buffer.from(headers['signature']?.slice(6, -1) as string, 'base64')

@@ -1,6 +1,6 @@
-// Signed requests as an attacker or a sloppy client would make them: the texts of the two fields are free, and the
-// signature is right over the base that follows from them. So a refusal is the policy's doing and not a wrong MAC's.
-// Its derivation of values is written apart from src/signature/base.ts.
+// Makes signed requests as an attacker or a faulty client would: the text of the two fields is free, and the signature
+// over the resulting base is correct. So a refusal comes from the policy, not from a wrong MAC. The derivation of
+// values is independent of src/signature/base.ts.
 import { generateKeyPairSync } from 'node:crypto'
 import type { RequestMessage } from '../../src/signature/base.ts'
 import { parseCallers } from '../../src/signature/callers.ts'
@@ -9,13 +9,13 @@ import { createSignature, signingKey, verificationKey } from '../../src/signatur
 import type { SigningKey } from '../../src/signature/keys.ts'
 import { verifyRequest } from '../../src/signature/verify.ts'
 
-/** ms */
+/** ms since the epoch */
 export const NOW = Date.parse('2026-11-22T10:00:00Z')
 export const NOW_S = NOW / 1000
 export const AUTHORITY = 'broker.internal'
 export const NONCE = 'rX9v0p1yUO1Z3v0m8bq3Xw'
 
-// The keys of RFC 9421 B.1.4 and B.1.5: published, for tests only.
+// The keys of RFC 9421 appendix B.1.4 and B.1.5. They are published, so use them for tests only.
 const RFC_SECRET = 'uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ'
 const RFC_SEED = 'n4Ni-HpISpVObnQMW0wOhCKROaIKqKtW_2ZYb2p9KcU'
 export const RFC_PUBLIC = 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs'
@@ -44,7 +44,7 @@ export const CALLERS_FILE = {
 export const CALLERS = parseCallers(JSON.stringify(CALLERS_FILE), NOW)
 export const OPTIONS = { callers: CALLERS, authorities: new Set([AUTHORITY]), now: NOW }
 
-/** A request before it is signed; every text as it will stand in the fields. */
+/** A request before it is signed. All texts are as they will be in the fields. */
 export interface Draft {
   method: string
   target: string
@@ -52,9 +52,9 @@ export interface Draft {
   hosts: string[]
   headers: [string, string][]
   label: string
-  /** Component identifiers as texts */
+  /** Component identifiers as text */
   components: string[]
-  /** Parameters in their order, values as texts; undefined: a bare key */
+  /** Parameters in order, values as text. Undefined: a bare key */
   params: [string, string | undefined][]
   key: SigningKey
 }
@@ -106,7 +106,7 @@ export function post(overrides: Partial<Draft> = {}): Draft {
   })
 }
 
-/** The member's value and the base that follows from it, by the plainest reading. */
+/** The value of the member and the resulting base, derived in the simplest way. */
 export function describe(draft: Draft): { value: string; base: string } {
   const tail = draft.params.map(([name, text]) => (text === undefined ? `;${name}` : `;${name}=${text}`)).join('')
   const value = `(${draft.components.join(' ')})${tail}`
@@ -120,7 +120,7 @@ export function sign(draft: Draft): { 'Signature-Input': string; Signature: stri
   return { 'Signature-Input': `${draft.label}=${value}`, Signature: `${draft.label}=:${signature}:` }
 }
 
-/** The message; `lines` replaces the two signature lines, `after` changes the draft once it is signed. */
+/** The message. `lines` replaces the two signature lines. `after` changes the draft after signing. */
 export function message(draft: Draft, lines?: [string, string][], after: Partial<Draft> = {}): RequestMessage {
   const sent = { ...draft, ...after }
   const rawHeaders = [
@@ -131,7 +131,7 @@ export function message(draft: Draft, lines?: [string, string][], after: Partial
   return { method: sent.method, target: sent.target, scheme: sent.scheme, rawHeaders }
 }
 
-/** `verified`, or the refusal's detail. */
+/** `verified`, or the detail of the refusal. */
 export function verdict(request: RequestMessage, options = OPTIONS): string {
   const result = verifyRequest(request, options)
   return result.kind === 'verified' ? 'verified' : result.detail

@@ -1,6 +1,6 @@
-// RFC 9421's published cases (appendix B, §2.4, §3.2, §4.3) and component vectors (§2.1 to §2.2.9). The base comes from
-// src/signature wherever the product derives the component; what only the vectors need (sf, key, bs, query-param,
-// request-target, scheme) is derived below, and RSA and ECDSA, which the product does not accept, are verified here.
+// The published cases of RFC 9421 (appendix B, sections 2.4, 3.2 and 4.3) and its component vectors (sections 2.1 to
+// 2.2.9). src/signature derives the components that the product uses. The others (sf, key, bs, query-param,
+// request-target, scheme) are derived below, and RSA and ECDSA, which the product does not accept, are verified here.
 import { createPublicKey, createSecretKey, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -53,13 +53,13 @@ interface Vectors {
 
 const vectors = JSON.parse(readFileSync(new URL('rfc9421-vectors.json', import.meta.url), 'utf8')) as Vectors
 
-t.test('all 19 published cases', async (t) => {
+t.test('all 19 published cases are verified', async (t) => {
   t.equal(vectors.cases.length, 19)
   for (const vector of vectors.cases) {
     t.test(`${vector.id} ${vector.title}`, async (t) => {
       const input = parseSignatureInput(vector.signature_input)
       if (typeof input === 'string') return t.fail(input)
-      t.equal(input.value, vector.signature_params, 'the member is taken as it stands')
+      t.equal(input.value, vector.signature_params, 'the member is used unchanged')
       const of = messageOf(vectors.messages[vector.message] as Message)
       const related =
         vector.related_request === null ? of : messageOf(vectors.messages[vector.related_request] as Message)
@@ -82,19 +82,19 @@ t.test('all 19 published cases', async (t) => {
   }
 })
 
-t.test('all 21 component vectors', async (t) => {
+t.test('all 21 component vectors are derived', async (t) => {
   t.equal(vectors.component_vectors.length, 21)
   for (const { section, message, expected } of vectors.component_vectors) {
     for (const [identifier, value] of expected) {
       const input = parseSignatureInput(`a=(${identifier})`)
       if (typeof input === 'string') return t.fail(input)
       const [{ name, parameters } = { name: '', parameters: new Map() }] = input.components
-      t.equal(component(rawMessageOf(message), name, parameters), value, `§${section} ${identifier}`)
+      t.equal(component(rawMessageOf(message), name, parameters), value, `section ${section} ${identifier}`)
     }
   }
 })
 
-t.test('every body of the published messages matches its digest, and no other', async (t) => {
+t.test('each body of the published messages matches its own digest only', async (t) => {
   for (const [name, { headers, body }] of Object.entries(vectors.messages)) {
     const lines = fieldsOf(headers.flat()).get('content-digest')
     if (lines === undefined) continue
@@ -103,7 +103,7 @@ t.test('every body of the published messages matches its digest, and no other', 
   }
 })
 
-t.test('no published case is inside the profile: the verifier refuses every request of them', async (t) => {
+t.test('no published case fits the profile: the verifier refuses all their requests', async (t) => {
   const secret = Buffer.from(vectors.keys['test-shared-secret']?.secret_base64 as string, 'base64').toString(
     'base64url',
   )
@@ -148,7 +148,10 @@ function messageOf({ method, request_target, headers, status }: Message): Deriva
   return { message, fields: fieldsOf(message.rawHeaders), ...(status !== undefined && { status }) }
 }
 
-/** A message from its text; Node's parser has undone or refused folded lines before ours sees them. */
+/**
+ * A message from its text. Node's parser joins or refuses folded lines before our code gets them, so they are joined
+ * here.
+ */
 function rawMessageOf({ kind, raw, scheme = 'https' }: ComponentVector['message']): Derivable {
   const [first = '', ...rest] = (kind === 'fields' ? `\n${raw}` : raw).replace(/\n[ \t]+/g, ' ').split('\n')
   const [method = '', target = ''] = first.split(' ')
@@ -156,7 +159,7 @@ function rawMessageOf({ kind, raw, scheme = 'https' }: ComponentVector['message'
   return { message: { method, target, scheme, rawHeaders }, fields: fieldsOf(rawHeaders), status: Number(target) }
 }
 
-/** The product's derivations, and after them those that only the vectors need. */
+/** The derivations of the product, then those that only the vectors need. */
 function component({ message, fields, status }: Derivable, name: string, parameters: Parameters): string {
   if (name === '@status') return String(status)
   if (name === '@scheme') return message.scheme

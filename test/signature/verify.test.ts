@@ -7,7 +7,7 @@ import { verifyRequest } from '../../src/signature/verify.ts'
 import { BODY, CALLERS_FILE, ED25519, get, HMAC, message, NONCE, NOW, NOW_S, OPTIONS } from './support.ts'
 import { params, post, sign, verdict } from './support.ts'
 
-t.test('a signed GET is verified and told by whom it was made and what was proven', async (t) => {
+t.test('a signed GET is verified, with its caller and the covered components', async (t) => {
   for (const key of [HMAC, ED25519]) {
     const draft = get({ key })
     const result = verifyRequest(message(draft), OPTIONS)
@@ -29,7 +29,7 @@ t.test('a signed GET is verified and told by whom it was made and what was prove
   }
 })
 
-t.test('a signed POST is verified, and its body only if it is the one that was signed', async (t) => {
+t.test('a signed POST is verified, and its body is accepted only if it was signed', async (t) => {
   const result = verifyRequest(message(post()), OPTIONS)
   if (result.kind !== 'verified') return t.fail(result.detail)
   t.equal(verifyBody(result.covered, Buffer.from(BODY)), 'matches')
@@ -37,14 +37,14 @@ t.test('a signed POST is verified, and its body only if it is the one that was s
   t.equal(verifyBody(result.covered, Buffer.alloc(0)), 'digest_mismatch', 'a body taken away')
 })
 
-t.test('a body that came with a request signed without one does not match', async (t) => {
+t.test('a body that was added to a request without one does not match', async (t) => {
   const result = verifyRequest(message(get()), OPTIONS)
   if (result.kind !== 'verified') return t.fail(result.detail)
   t.equal(verifyBody(result.covered, Buffer.alloc(0)), 'matches')
   t.equal(verifyBody(result.covered, Buffer.from('x')), 'digest_missing')
 })
 
-t.test('what the profile leaves open is accepted', async (t) => {
+t.test('all variants that the profile allows are accepted', async (t) => {
   const typed: [string, string] = ['Content-Type', 'application/json']
   const chunked: [string, string] = ['Transfer-Encoding', 'chunked']
   const open = {
@@ -68,12 +68,12 @@ t.test('what the profile leaves open is accepted', async (t) => {
   }
 })
 
-t.test('@target-uri takes the configured scheme', async (t) => {
+t.test('@target-uri has the configured scheme', async (t) => {
   const draft = get({ components: ['"@method"', '"@target-uri"'] })
   t.equal(verdict({ ...message(draft), scheme: 'http' }), 'wrong_signature')
 })
 
-t.test('freshness is judged to the millisecond, 5 s of skew on both ends', async (t) => {
+t.test('freshness is exact to the millisecond, with 5 s of skew on both sides', async (t) => {
   const request = message(get({ params: params({ created: `${NOW_S}`, expires: `${NOW_S + 60}` }) }))
   const at = (ms: number) => verdict(request, { ...OPTIONS, now: NOW + ms })
   t.equal(at(-5_001), 'created_in_future')
@@ -82,7 +82,7 @@ t.test('freshness is judged to the millisecond, 5 s of skew on both ends', async
   t.equal(at(65_000), 'expired')
 })
 
-t.test('clock_skew is said only to who signed rightly, with all that a signed answer needs', async (t) => {
+t.test('only a correctly signed request is refused with clock_skew, and its answer can be signed', async (t) => {
   const late = { ...OPTIONS, now: NOW + 3_600_000 }
   const result = verifyRequest(message(get()), late)
   if (result.kind !== 'refused' || result.code !== 'clock_skew') return t.fail('expected clock_skew')
@@ -100,18 +100,21 @@ t.test('clock_skew is said only to who signed rightly, with all that a signed an
   })
 })
 
-t.test('a key counts from not_before up to not_after, and outside of it like an unknown one', async (t) => {
-  const at = (instant: string) => {
-    const now = Date.parse(instant)
-    const created = Math.floor(now / 1000)
-    const draft = get({ params: params({ created: `${created}`, expires: `${created + 30}` }) })
-    return verifyRequest(message(draft), { ...OPTIONS, now })
-  }
-  t.match(at('2026-10-31T23:59:59.999Z'), { code: 'invalid_signature', detail: 'key_not_valid_now' })
-  t.equal(at('2026-11-01T00:00:00.000Z').kind, 'verified')
-  t.equal(at('2027-04-30T23:59:59.999Z').kind, 'verified')
-  t.match(at('2027-05-01T00:00:00.000Z'), { code: 'invalid_signature', detail: 'key_not_valid_now' })
-})
+t.test(
+  'a key is valid from not_before until just before not_after; otherwise it is refused like an unknown one',
+  async (t) => {
+    const at = (instant: string) => {
+      const now = Date.parse(instant)
+      const created = Math.floor(now / 1000)
+      const draft = get({ params: params({ created: `${created}`, expires: `${created + 30}` }) })
+      return verifyRequest(message(draft), { ...OPTIONS, now })
+    }
+    t.match(at('2026-10-31T23:59:59.999Z'), { code: 'invalid_signature', detail: 'key_not_valid_now' })
+    t.equal(at('2026-11-01T00:00:00.000Z').kind, 'verified')
+    t.equal(at('2027-04-30T23:59:59.999Z').kind, 'verified')
+    t.match(at('2027-05-01T00:00:00.000Z'), { code: 'invalid_signature', detail: 'key_not_valid_now' })
+  },
+)
 
 t.test('a method is capital letters only, and a target may have exactly its greatest length', async (t) => {
   for (const method of ['xGET', 'GETx', '1GET']) t.equal(verdict(message(get({ method }))), 'bad_method', method)
@@ -160,7 +163,7 @@ t.test('a refusal names the presented key from the moment that its parameters ar
     })
 })
 
-t.test('during a rotation both keys of a caller are good', async (t) => {
+t.test('during a rotation both keys of a caller are valid', async (t) => {
   const [megdocs] = CALLERS_FILE.callers
   const other = { ...megdocs?.keys[0], key_id: 'megdocs-2027-02', secret: hash('sha256', 'the next key', 'base64url') }
   const callers = parseCallers(

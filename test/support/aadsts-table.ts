@@ -2,8 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { REASONS, type Actor } from '../../src/core/failure.ts'
 import { AADSTS, type AadstsRow } from '../../src/microsoft/aadsts.ts'
 
-// The table of AADSTS codes in docs/microsoft.md: what Microsoft says (here) beside what the broker does (src/microsoft/aadsts.ts).
-// `node test/support/aadsts-table.ts` writes it, test/microsoft/aadsts-document.test.ts compares.
+// The table of AADSTS codes in docs/microsoft.md: what Microsoft says (this file) and what the broker does
+// (src/microsoft/aadsts.ts). `node test/support/aadsts-table.ts` writes it; test/microsoft/aadsts-document.test.ts
+// compares it.
 
 export const MICROSOFT_DOCUMENT = new URL('../../docs/microsoft.md', import.meta.url)
 const [BEGIN, END] = ['<!-- aadsts:begin -->', '<!-- aadsts:end -->']
@@ -17,7 +18,7 @@ type Documented = 'list' | 'lookup' | 'none'
 interface Evidence {
   code: number
   meaning: string
-  /** Who must act, by the meaning, when the code comes in answer to a refresh of one user. */
+  /** Who must act, according to the meaning, if the code is the answer to a refresh of one user. */
   whoMustAct: Actor | 'tenant_admin or ops' | 'user or tenant_admin'
   documented: Documented
   /** A public report of a real answer. */
@@ -244,13 +245,13 @@ const EVIDENCE: readonly Evidence[] = [
   }),
 ]
 
-/** Codes of the code's table that have no evidence here. */
+/** Codes of src/microsoft/aadsts.ts that have no evidence here. */
 export function codesWithoutEvidence(): number[] {
   const known = new Set(EVIDENCE.map(({ code }) => code))
   return [...new Set(AADSTS.map(({ code }) => code))].filter((code) => !known.has(code))
 }
 
-/** Codes that stand here twice. */
+/** Codes that are listed here twice. */
 export function codesTwice(): number[] {
   const seen = new Set<number>()
   return EVIDENCE.map(({ code }) => code).filter((code) => seen.size === seen.add(code).size)
@@ -278,7 +279,7 @@ export function aadstsTable(): string {
   ].join('\n')
 }
 
-/** What `src/microsoft/aadsts.ts` makes of it. */
+/** How `src/microsoft/aadsts.ts` treats the code. */
 function treatment(rows: AadstsRow[] | undefined): string {
   if (rows === undefined) return 'not listed: `error` decides'
   return rows
@@ -292,7 +293,7 @@ function treatment(rows: AadstsRow[] | undefined): string {
     .join('; ')
 }
 
-/** The document with the table as the code has it. Throws when a marker is missing. */
+/** The document with the current table. Throws if a marker is missing. */
 export function withAadstsTable(document: string): string {
   const [from, to] = [document.indexOf(BEGIN), document.indexOf(END)]
   if (from < 0 || to < from) throw new Error(`docs/microsoft.md lacks ${BEGIN} … ${END}`)

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { VALUES_MAY_BE_ADDED } from '../../src/http/problem-schema.ts'
 
-// Run by `npm run check`: what in the present OpenAPI document would break a caller of the last release. openapi/redocly.yaml says
-// by which rules; the comparison itself, both directions of it, is @redocly/cli's.
+// `npm run check` runs this: it finds changes of the OpenAPI document that would break a caller of the last release.
+// The rules are in openapi/redocly.yaml, and @redocly/cli compares the documents.
 
 const file = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url))
 const REDOCLY = file('node_modules/@redocly/cli/bin/cli.js')
 const RULES = file('openapi/redocly.yaml')
-/** It neither reports home, nor looks for a newer version of itself, nor prints news. */
-const QUIET = {
+/** No telemetry, no check for a newer version, no news. */
+const NO_NETWORK = {
   REDOCLY_TELEMETRY: 'off',
   REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',
   REDOCLY_SUPPRESS_NOTIFICATIONS: 'true',
@@ -20,17 +20,19 @@ export const RELEASED = file('openapi/released.json')
 export const PRESENT = file('openapi/openapi.json')
 
 interface Change {
-  /** JSON pointer through the paths, `$ref`s followed. */
+  /** JSON pointer, with `$ref`s resolved. */
   path: string
   verdicts: { ruleId: string; impact: string; message: string }[]
-  /** The one member of a schema or parameter that is not what it was. */
+  /** The member of a schema or parameter that changed. */
   property?: string
-  /** Where it stood in the released document; absent for what is new. */
+  /** Its place in the released document. Absent if it is new. */
   base?: { pointer: string; value?: unknown }
   revision?: { value?: unknown }
 }
 
-/** One sentence for each change between the two files that breaks a caller: operation, place, what. Throws when they cannot be compared. */
+/**
+ * One sentence for each breaking change between two files: operation, place, change. Throws if they cannot be compared.
+ */
 export function breakingChanges(released: string, present: string): string[] {
   const args = [
     'diff',
@@ -48,7 +50,7 @@ export function breakingChanges(released: string, present: string): string[] {
   const { status, stdout, stderr } = spawnSync(process.execPath, [REDOCLY, ...args], {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
-    env: { ...process.env, ...QUIET },
+    env: { ...process.env, ...NO_NETWORK },
   })
   if (status !== 0) throw new Error(`redocly diff ended with ${status}:\n${stderr}`)
   const { changes } = JSON.parse(stdout) as { changes: Change[] }
@@ -65,16 +67,18 @@ export function breakingChanges(released: string, present: string): string[] {
   )
 }
 
-/** Of a request, which no rule of redocly's looks at: who leaves the member out gets something else. One where there was none only says what was so. */
+/**
+ * A changed default in a request, which no rule of redocly finds: callers that omit the member get another result. A
+ * new default where there was none is not breaking: it only documents the behaviour.
+ */
 function changedDefault({ path, property, base, revision }: Change): string[] {
   const ofRequest = stepsOf(path).some((step) => step === 'parameters' || step === 'requestBody')
   if (property !== 'default' || !ofRequest || base?.value === undefined) return []
-  return [
-    `Default changed from '${JSON.stringify(base.value)}' to '${revision?.value === undefined ? 'none' : JSON.stringify(revision.value)}'`,
-  ]
+  const now = revision?.value === undefined ? 'none' : JSON.stringify(revision.value)
+  return [`Default changed from '${JSON.stringify(base.value)}' to '${now}'`]
 }
 
-/** Whether the released document has told callers to expect more values of this list. */
+/** Whether the released document says that values may be added to this list. */
 function wasOpen(document: unknown, { base }: Change): boolean {
   const list = stepsOf(base?.pointer ?? '#')
     .slice(0, -1)
@@ -98,7 +102,8 @@ function placeOf({ path, base }: Change): string {
       ? [second, third, ...rest]
       : [first, second, third, ...rest]
   const component = /^#\/components\/schemas\/(\w+)\//.exec(base?.pointer ?? '')?.[1]
-  return `${place.filter((step) => step !== '').join(' > ')}${component === undefined ? '' : `, and wherever else ${component} stands`}`
+  const elsewhere = component === undefined ? '' : `, and in all other uses of ${component}`
+  return `${place.filter((step) => step !== '').join(' > ')}${elsewhere}`
 }
 
 if (import.meta.main) {
@@ -106,7 +111,7 @@ if (import.meta.main) {
   for (const change of changes) console.error(change)
   if (changes.length > 0) {
     console.error(
-      'These would break callers of the last release (openapi/released.json): add beside what there is instead of changing it.',
+      'These changes would break callers of the last release (openapi/released.json). Add something new instead of changing it.',
     )
     process.exitCode = 1
   }

@@ -2,9 +2,9 @@ import type postgres from 'postgres'
 import { Agent, type Dispatcher } from 'undici'
 import type { Exchange } from '../../sandbox/browser.ts'
 
-// Collects every secret that passes, where it passes: towards Microsoft and in front of the browser.
+// Collects all secrets of the exchanges with Microsoft and with browsers.
 
-/** Fields of forms and JSON that are secrets, as OAuth names them. */
+/** Fields of forms and JSON that contain secrets, by their OAuth names. */
 const SECRET_FIELDS = [
   'client_secret',
   'client_assertion',
@@ -21,7 +21,7 @@ export interface Wiretap {
   close(): Promise<void>
 }
 
-/** A way to Microsoft that writes down the secrets it carries in both directions. */
+/** A dispatcher to Microsoft that records the secrets of requests and answers. */
 export function wiretap(): Wiretap {
   const secrets = new Set<string>()
   const agent = new Agent()
@@ -38,7 +38,7 @@ export function wiretap(): Wiretap {
         handler.onResponseData?.(controller, chunk)
       },
       onResponseEnd(controller, trailers) {
-        // Also from answers that are cut or malformed.
+        // Also in answers that are incomplete or malformed.
         for (const [, name, value] of answer.matchAll(/"(\w+)":"([^"]+)/g)) note(name!, value)
         handler.onResponseEnd?.(controller, trailers)
       },
@@ -48,7 +48,7 @@ export function wiretap(): Wiretap {
   return { dispatcher, secrets, close: () => agent.close() }
 }
 
-/** What a browser held: codes, states, tickets, cookies. */
+/** The secrets in the exchanges of a browser: codes, states, tickets, cookies. */
 export function browserSecrets(exchanges: readonly Exchange[]): string[] {
   const found: string[] = []
   for (const { url, location = '', setCookie } of exchanges) {
@@ -61,7 +61,9 @@ export function browserSecrets(exchanges: readonly Exchange[]): string[] {
   return found.filter((secret) => secret.length >= 16)
 }
 
-/** Everything in the database's own tables as text; binary columns byte by byte, so that what lies there in plain is seen. */
+/**
+ * All rows of the broker's tables as text. Binary columns are shown byte by byte, so that plain text in them is found.
+ */
 export async function dump(sql: postgres.Sql): Promise<string> {
   const tables = await sql<
     { name: string }[]
@@ -79,15 +81,15 @@ export async function dump(sql: postgres.Sql): Promise<string> {
     .join('\n')
 }
 
-/** Which of the secrets stand in the text, in any dress they are likely to wear. Not repeated: by what they begin with. */
+/** The secrets that the text contains in any likely encoding. Reports only the beginning of each secret. */
 export function search(text: string, secrets: Iterable<string>): string[] {
   const found: string[] = []
   for (const secret of new Set(secrets)) {
     const core = secret.slice(0, 32)
     const hex = Buffer.from(core).toString('hex')
-    // base64 without the last group, which depends on what follows.
+    // base64 without the last group, which depends on the text after it.
     const base64 = Buffer.from(core).toString('base64').slice(0, -4)
-    const dresses = [
+    const encodings = [
       core,
       encodeURIComponent(core),
       JSON.stringify(core).slice(1, -1),
@@ -95,7 +97,7 @@ export function search(text: string, secrets: Iterable<string>): string[] {
       base64,
       base64.replaceAll('+', '-').replaceAll('/', '_'),
     ]
-    if (dresses.some((dress) => text.includes(dress))) found.push(`${secret.slice(0, 6)}… (${secret.length})`)
+    if (encodings.some((encoding) => text.includes(encoding))) found.push(`${secret.slice(0, 6)}… (${secret.length})`)
   }
   return found
 }

@@ -3,10 +3,11 @@ import { getTableColumns, getTableName, is, Table } from 'drizzle-orm'
 import * as schema from '../../src/db/schema.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 
-// What docs/data-inventory.md has to list, derived from the code, and what it lists.
+// What docs/data-inventory.md must list, derived from the code, and what it lists.
 //
-// Columns and metric labels come from the objects themselves. Log fields and trace attributes have no such object: they are read out of
-// the source of each call that logs, and in test/flow/canary.test.ts and test/telemetry/traces.test.ts also out of real lines and spans.
+// Columns and metric labels are read from the objects in the code. Log fields and trace attributes have no such
+// objects: they are parsed from the source of all calls that log. test/flow/canary.test.ts and
+// test/telemetry/traces.test.ts also check real lines and spans.
 
 const SOURCE = new URL('../../src/', import.meta.url)
 const INVENTORY = new URL('../../docs/data-inventory.md', import.meta.url)
@@ -19,7 +20,7 @@ export interface InventoryRow {
   cells: string[]
 }
 
-/** The rows of one section: what stands in backticks in the first cell, and all cells. */
+/** The rows of one section: the names in backticks of the first cell, and all cells. */
 export function inventoryRows(section: Section, document: string = readFileSync(INVENTORY, 'utf8')): InventoryRow[] {
   const body = document.split(`\n## ${section}\n`)[1]?.split(/\n## /)[0] ?? ''
   return body
@@ -49,7 +50,7 @@ export function schemaColumns(): string[] {
     .sort()
 }
 
-/** The metrics that have a label, by label. */
+/** The names of metrics by label. */
 export function metricLabels(): Map<string, string[]> {
   const { registry } = createMetrics({
     elapsed: () => 0,
@@ -69,13 +70,17 @@ export function metricLabels(): Map<string, string[]> {
   return labels
 }
 
-// ---- Log fields ------------------------------------------------------------------------------------------------------
+// ---- Log fields
+// ------------------------------------------------------------------------------------------------------
 
-/** Of every line: pino's own, and src/telemetry.ts' `base`. */
+/** Fields of all lines: pino's own, and `base` of src/telemetry.ts. */
 const OF_EVERY_LINE = ['level', 'time', 'service', 'msg']
 const LOG_CALL = /\blog(?:ger)?(?:\.(?:trace|debug|info|warn|error|fatal|child)|\[[^\]]+\])\(/g
 
-/** Fields of all lines, read out of the arguments of every call in src that logs. Throws for an argument that it does not understand. */
+/**
+ * Fields of all log lines, parsed from the arguments of all calls in src that log. Throws if it cannot parse an
+ * argument.
+ */
 export function loggedFields(): string[] {
   const files = sourceFiles()
   const argumentsOfCalls = (call: RegExp, position: number) =>
@@ -86,7 +91,7 @@ export function loggedFields(): string[] {
     )
   const textOf = (file: string) => files.find(({ name }) => name === file)?.source ?? ''
 
-  // What stands for fields in a call without being an object literal, and where these come from.
+  // Arguments that are not object literals, and where their fields are defined.
   const resolve: Record<string, () => string[]> = {
     // services.ts: events of refresh and keep-alive without their `kind`.
     facts: () =>
@@ -100,7 +105,7 @@ export function loggedFields(): string[] {
     bindings: () => ['request_id'],
     'auditOf(request)': () =>
       argumentsOfCalls(/(?<!function )\baudit\(/g, 1).flatMap((text) => fieldsOf(text, resolve)),
-    // http/connect.ts: what its refusals of a page add.
+    // http/connect.ts: fields that it adds when it refuses a page.
     detail: () => argumentsOfCalls(/\bproblem\(/g, 3).flatMap((text) => fieldsOf(text, resolve)),
   }
   const fields = argumentsOfCalls(LOG_CALL, 0).flatMap((text) => fieldsOf(text, resolve))
@@ -119,14 +124,14 @@ const withoutComments = (source: string): string =>
 /** Names of members in the text of a type. */
 function membersOf(source: string, type: RegExp): string[] {
   const [, body] = type.exec(source) ?? []
-  if (body === undefined) throw new Error(`no type is found by ${type.source}`)
+  if (body === undefined) throw new Error(`no type matches ${type.source}`)
   return [...body.matchAll(/\b(\w+)\??:/g)].map(([, name]) => name!)
 }
 
 const OPENING = '([{'
 const CLOSING = ')]}'
 
-/** Splits source text at a separator that stands outside of brackets and strings; ends where a bracket closes that was not opened. */
+/** Splits source text at separators outside of brackets and strings, up to a closing bracket without an opening one. */
 function splitOutside(text: string, from: number, isSeparator: (text: string, at: number) => boolean): string[] {
   const parts: string[] = []
   let depth = 0
@@ -149,7 +154,7 @@ function splitOutside(text: string, from: number, isSeparator: (text: string, at
 
 const splitArguments = (text: string, from: number): string[] => splitOutside(text, from, (t, at) => t[at] === ',')
 
-/** The names of fields that an expression gives to a line. */
+/** The names of the fields that an expression adds to a line. */
 function fieldsOf(expression: string, resolve: Record<string, () => string[]>): string[] {
   if (/^['"`]/.test(expression)) return []
   if (expression.startsWith('(') && splitArguments(expression, 1).join(', ').length === expression.length - 2)
@@ -158,7 +163,7 @@ function fieldsOf(expression: string, resolve: Record<string, () => string[]>): 
     return splitArguments(expression, 1).flatMap((member) => {
       if (member.startsWith('...')) return fieldsOf(member.slice(3), resolve)
       const [, name] = /^(\w+)(?:\s*:|$)/.exec(member) ?? []
-      if (name === undefined) throw new Error(`not understood: ${member}`)
+      if (name === undefined) throw new Error(`cannot parse: ${member}`)
       return [name]
     })
   }
@@ -174,11 +179,11 @@ function fieldsOf(expression: string, resolve: Record<string, () => string[]>): 
     return branches.flatMap((branch) => fieldsOf(branch, resolve))
   }
   const known = resolve[expression]
-  if (known === undefined) throw new Error(`fields of a log line that are not known: ${expression}`)
+  if (known === undefined) throw new Error(`cannot find the fields of this argument: ${expression}`)
   return known()
 }
 
-/** Fields of real lines, one JSON object a line, that the inventory lacks. */
+/** Fields of real log lines (JSON) that are not in the inventory. */
 export function unlistedLogFields(lines: string): string[] {
   const listed = new Set(inventoryNames('Log fields'))
   const fields = lines
@@ -188,16 +193,17 @@ export function unlistedLogFields(lines: string): string[] {
   return [...new Set(fields)].filter((field) => !listed.has(field))
 }
 
-// ---- Trace attributes ------------------------------------------------------------------------------------------------
+// ---- Trace attributes
+// ------------------------------------------------------------------------------------------------
 
-/** Names with a dot that stand as keys in src/telemetry/open-telemetry.ts, of objects or as a first argument. */
+/** Names with a dot in src/telemetry/open-telemetry.ts that are keys of objects or a first argument. */
 export function traceAttributes(): string[] {
   const source = withoutComments(readFileSync(new URL('telemetry/open-telemetry.ts', SOURCE), 'utf8'))
   const names = [...source.matchAll(/'([a-z_]+(?:\.[a-z_]+)+)'\s*[:,]/g)].map(([, name]) => name!)
   return [...new Set(names)].sort()
 }
 
-/** Attributes of real spans that the inventory lacks. */
+/** Attributes of real spans that are not in the inventory. */
 export function unlistedTraceAttributes(spans: readonly { attributes: object }[]): string[] {
   const listed = new Set(inventoryNames('Trace attributes'))
   const names = spans.flatMap(({ attributes }) => Object.keys(attributes))

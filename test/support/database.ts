@@ -4,8 +4,8 @@ import t from 'tap'
 import { createDatabaseOn, startDatabase } from '../../sandbox/database.ts'
 import { migrate } from '../../src/db/migrate.ts'
 
-// One PostgreSQL per test file (tap runs each in a process of its own): up in half a second, and a test may stop or restart it.
-// Within a file, each database is a copy of one that is migrated once.
+// One PostgreSQL for each test file (tap runs each file in its own process). It starts in half a second, and a test may
+// stop or restart it. Within a file, each database is a copy of one that is migrated once.
 
 interface Server {
   url: string
@@ -29,8 +29,8 @@ async function begin(): Promise<Server> {
 }
 
 /**
- * The URL of a fresh, migrated database that ends with the test. `DATABASE_URL` replaces the embedded server by one whose user may
- * create databases.
+ * The URL of a new, migrated database that is dropped after the test. `DATABASE_URL` selects another server than the
+ * embedded one; its user must be allowed to create databases.
  */
 export async function testDatabase(test: { teardown(end: () => Promise<void>): unknown }): Promise<string> {
   const { url, template } = await (server ??= begin())

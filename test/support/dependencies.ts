@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Why each package is there. A test fails for a dependency without a reason and for a reason without a dependency. */
+/** Why we use each package. A test fails for a dependency without a reason and for a reason without a dependency. */
 const REASONS: Record<string, string> = {
   '@fastify/cookie': 'cookies; `@fastify/session` needs it',
   '@fastify/formbody': "the account page's forms",

@@ -10,7 +10,8 @@ import { createMetrics } from '../../src/telemetry.ts'
 import { dependenciesTable } from './dependencies.ts'
 import { limitsTable } from './limits.ts'
 
-// The documents of docs/reference/, which are made from the code. write-documents.ts writes them, documents.test.ts compares them.
+// The documents of docs/reference/, which are generated from the code. write-documents.ts writes them, and
+// documents.test.ts compares them.
 
 /** Rights of the role that serves, and no others; test/db/role.test.ts runs a broker with exactly these statements. */
 const DATABASE_ROLE = `create role token_broker login password '<password>';

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-// A collector for OTLP over HTTP in protobuf: a plain server that keeps what it is sent and reads the spans out of it.
+// A collector for OTLP over HTTP with protobuf: a plain server that stores what it receives and parses the spans.
 
 export interface ReceivedSpan {
   traceId: string
@@ -19,12 +19,12 @@ export interface ReceivedSpan {
 export interface Collector {
   url: string
   spans(): ReceivedSpan[]
-  /** Of the resource that the spans come from. */
+  /** Attributes of the resource of the spans. */
   resource(): Record<string, string | number>
-  /** Everything received, as it came. */
+  /** All received bytes. */
   bytes(): Buffer
   headers: Record<string, unknown>[]
-  /** What it answers from now on; undefined: nothing, ever. */
+  /** Sets the answer from now on. Undefined: it never answers. */
   answer(status: number | undefined): void
 }
 

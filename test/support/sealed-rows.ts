@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type postgres from 'postgres'
 import type { SealContext, Vault } from '../../src/core/ports.ts'
 
-// Rows with sealed values, without a connect for each.
+// Inserts rows with sealed values directly, without connecting.
 
 export interface SealedRow {
   id: string
@@ -22,7 +22,7 @@ export const contextOf = (
   recordId: id,
 })
 
-/** Integrations sealed by this vault, with an hour left. In the order of their ids. */
+/** Inserts integrations sealed by this vault, valid for an hour. Resolves with them, ordered by id. */
 export async function insertIntegrations(sql: postgres.Sql, vault: Vault, count: number): Promise<SealedRow[]> {
   const rows = Array.from({ length: count }, (_, i) => ({
     id: randomUUID(),
@@ -46,7 +46,7 @@ export async function insertIntegrations(sql: postgres.Sql, vault: Vault, count:
   return rows
 }
 
-/** Every stored integration, opened by this vault. */
+/** All stored integrations, opened by this vault. */
 export async function openIntegrations(sql: postgres.Sql, vault: Vault): Promise<SealedRow[]> {
   const rows = await sql`select id, user_id, access_token, refresh_token from oauth2_integration order by id`
   return rows.map((row) => {

@@ -1,19 +1,19 @@
 import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net'
 
-// A wire between a broker and Postgres that tests can cut or make silent, and that says which statements went over it.
+// A proxy between a broker and Postgres. Tests can cut or block it, and read the statements that passed.
 
 export interface Wire {
-  /** The URL it was opened for, led through the wire. */
+  /** The URL of the database through this proxy. */
   url: string
-  /** SQL of what was executed since the last call, in order; `BEGIN` and the like included. */
+  /** The SQL that was executed since the last call, in order, including `BEGIN` and `COMMIT`. */
   statements(): string[]
-  /** Connections so far. */
+  /** Number of connections so far. */
   opened(): number
-  /** Breaks every connection; new ones are refused. */
+  /** Breaks all connections and refuses new ones. */
   cut(): void
-  /** Connections stay and new ones are accepted, but nothing passes: a server that hangs. */
+  /** Keeps connections and accepts new ones, but passes no data, like a server that hangs. */
   swallow(): void
-  /** Works again; what was swallowed is lost with its connection. */
+  /** Passes data again. Data that was blocked is lost together with its connection. */
   mend(): void
   close(): Promise<void>
 }
@@ -72,7 +72,7 @@ export async function openWire(databaseUrl: string): Promise<Wire> {
   }
 }
 
-/** Reads the frontend's half of the protocol (PostgreSQL documentation, 54.7 Message Formats). */
+/** Parses the messages of the client (PostgreSQL documentation, 54.7 Message Formats). */
 function statementReader(executed: (sql: string) => void): (bytes: Buffer) => void {
   let rest = Buffer.alloc(0)
   let started = false

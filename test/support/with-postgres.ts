@@ -1,4 +1,5 @@
-// node test/support/with-postgres.ts <command …>: runs it with DATABASE_URL naming a server that is not the tests' own.
+// node test/support/with-postgres.ts <command …>: starts a PostgreSQL and runs the command with its URL in
+// DATABASE_URL.
 import { spawn } from 'node:child_process'
 import { startDatabase } from '../../sandbox/database.ts'
 

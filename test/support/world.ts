@@ -18,7 +18,8 @@ import { createServices, type Services, type Overrides } from '../../src/service
 import { createLogger } from '../../src/telemetry.ts'
 import { testDatabase } from './database.ts'
 
-// The world of a test: real Postgres, the Entra simulator, the broker's own apps on real sockets behind the front door. Nothing of ours is mocked.
+// The world of a test: real Postgres, the Entra simulator, and the broker's real apps on real sockets behind the front
+// door. None of our own code is mocked.
 
 export const JANE = 'jane@contoso.com'
 export const CALLBACK = '/auth/oauth2/microsoft/callback'
@@ -32,7 +33,7 @@ export interface Replica {
   internal: FastifyInstance
   operations: FastifyInstance
   caller: BrokerClient
-  /** Everything logged, one JSON object a line. */
+  /** The whole log, one JSON object for each line. */
   logged(): string
   stop(): Promise<void>
 }
@@ -45,22 +46,25 @@ export interface World {
   baseUrl: string
   replica: Replica
   caller: BrokerClient
-  /** Another process' worth of broker on the same database. */
+  /** Starts another broker on the same database, in this process. */
   startReplica(changes?: Record<string, string>, surroundings?: Overrides): Promise<Replica>
   browser(options?: BrowserOptions): Browser
-  /** A browser that stops where it would leave for Microsoft. */
+  /** A browser that stops before it opens Microsoft. */
   stoppingBrowser(): Browser
-  /** From begin to Microsoft: the connect session, the browser, and where Microsoft was asked. */
+  /** Begins a connect session and opens its link, up to Microsoft. Resolves with session, browser and authorize URL. */
   toMicrosoft(
     userId: string,
     options?: { allowSwitch?: boolean; browser?: Browser },
   ): Promise<{ id: string; browser: Browser; authorizeUrl: string }>
-  /** The whole way, for tests that begin behind it. */
+  /** Connects a user, for tests that need one. */
   connect(userId: string, account?: string, options?: { allowSwitch?: boolean }): Promise<{ id: string; next: string }>
-  /** Moves what the row says about time, by Postgres' clock: the access token has this many seconds left of an hour. */
+  /**
+   * Changes the times of the row, by Postgres' clock: the access token, issued for an hour, is valid for so many
+   * seconds.
+   */
   setRemaining(userId: string, seconds: number): Promise<void>
   row(userId: string): Promise<Record<string, unknown> | undefined>
-  /** The tokens stored for a user, opened; undefined when there is no row. */
+  /** The stored tokens of a user, in plain text. Undefined if there is no row. */
   stored(userId: string): Promise<{ accessToken: string; refreshToken: string } | undefined>
 }
 
@@ -69,7 +73,8 @@ export async function startWorld(
   options: { env?: Record<string, string>; surroundings?: Overrides; databaseUrl?: string } = {},
 ): Promise<World> {
   const databaseUrl = options.databaseUrl ?? (await testDatabase(t as Parameters<typeof testDatabase>[0]))
-  // With PGBOUNCER in the environment (npm run test:pgbouncer) brokers go through it; the test itself looks at Postgres directly.
+  // With the variable PGBOUNCER (npm run test:pgbouncer), brokers connect through it. The test itself connects
+  // directly.
   const pooler = process.env.PGBOUNCER ? await startPooler(databaseUrl) : undefined
   t.teardown(() => pooler?.close())
   const folder = temporaryFolder('token-broker-test')
@@ -172,7 +177,8 @@ async function startOne(
   for (const app of apps) await app.listen({ host: '127.0.0.1', port: 0 })
   const [publicUrl, internalUrl] = apps.map(
     (app) =>
-      `${app === apps[1] && config.listen.internal.tls ? 'https' : 'http'}://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+      `${app === apps[1] && config.listen.internal.tls ? 'https' : 'http'}://` +
+      `127.0.0.1:${(app.server.address() as AddressInfo).port}`,
   ) as [string, string]
   let stopped: Promise<void> | undefined
   const stop = () =>

@@ -2,9 +2,9 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 52 characters: the longest suffix is -operations, and a service's name has at most 63. */}}
+{{/* At most 52 characters: the longest suffix is -operations, and the name of a service has at most 63. */}}
 {{- define "token-broker.fullname" -}}
-{{- /* Whatever is rendered first, it asks for the name: nothing is rendered from values that contradict themselves. */ -}}
+{{- /* All templates need this name, so the validation always runs first. */ -}}
 {{- include "token-broker.validate" . -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
@@ -28,11 +28,16 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end -}}
 
 {{- define "token-broker.image" -}}
-{{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ end }}
+{{- $tag := default .Chart.AppVersion .Values.image.tag -}}
+{{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ $tag }}{{ end }}
 {{- end -}}
 
 {{- define "token-broker.baseUrl" -}}
-{{- if .Values.public.baseUrl -}}{{ trimSuffix "/" .Values.public.baseUrl }}{{- else -}}https://audits{{ .Values.public.subdomain }}.megsupportools.com{{- end -}}
+{{- if .Values.public.baseUrl -}}
+{{ trimSuffix "/" .Values.public.baseUrl }}
+{{- else -}}
+https://audits{{ .Values.public.subdomain }}.megsupportools.com
+{{- end -}}
 {{- end -}}
 
 {{- define "token-broker.host" -}}
@@ -43,14 +48,17 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{ default (printf "%s/auth/oauth2/microsoft/callback" (include "token-broker.baseUrl" .)) .Values.public.redirectUri }}
 {{- end -}}
 
-{{/* The names that Kubernetes gives the internal service, then those you add. */}}
+{{/* The names of the internal service in Kubernetes, and then the additional ones. */}}
 {{- define "token-broker.authorities" -}}
 {{- $service := printf "%s-internal.%s" (include "token-broker.fullname" .) .Release.Namespace -}}
-{{- $own := list (printf "%s.svc:8081" $service) (printf "%s.svc.cluster.local:8081" $service) (printf "%s:8081" $service) -}}
+{{- $own := list -}}
+{{- range $suffix := list ".svc" ".svc.cluster.local" "" -}}
+{{- $own = append $own (printf "%s%s:8081" $service $suffix) -}}
+{{- end -}}
 {{ concat $own .Values.internal.authorities | join "," }}
 {{- end -}}
 
-{{/* Variables that name a file of the mounted secret: name → key. */}}
+{{/* Variables whose value is a file of the mounted secret: name → key of the secret. */}}
 {{- define "token-broker.secretFiles" -}}
 {{- range $variable, $key := dict
   "DATABASE_URL_FILE" .Values.secrets.keys.databaseUrl
@@ -70,7 +78,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
-{{/* What every pod of the chart has. */}}
+{{/* The common part of all pods. */}}
 {{- define "token-broker.pod" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -99,7 +107,7 @@ securityContext: {{- toYaml .Values.securityContext | nindent 2 }}
 resources: {{- toYaml .Values.resources | nindent 2 }}
 {{- end -}}
 
-{{/* Environment and files of whatever needs the whole configuration: the service, and doctor. */}}
+{{/* Environment and files of the containers that need the whole configuration: the service and doctor. */}}
 {{- define "token-broker.configured" -}}
 envFrom:
   - configMapRef:

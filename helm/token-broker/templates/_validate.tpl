@@ -1,4 +1,4 @@
-{{/* Contradictions and gaps, one sentence each; what a single value may be stands in values.schema.json. */}}
+{{/* Contradictory and missing values, one sentence each. values.schema.json checks the single values. */}}
 {{- define "token-broker.validate" -}}
 {{- $problems := list -}}
 {{- if and (kindIs "invalid" .Values.public.subdomain) (not .Values.public.baseUrl) -}}
@@ -14,7 +14,7 @@
 {{- $problems = append $problems "megdocs.connectUrl, megdocs.manageUrl and megdocs.completionUrl must be set." -}}
 {{- end -}}
 {{- if not .Values.secrets.existingSecret -}}
-{{- $problems = append $problems "secrets.existingSecret must name a secret that you made: the chart makes none." -}}
+{{- $problems = append $problems "secrets.existingSecret must name a secret that you created: the chart creates none." -}}
 {{- end -}}
 {{- if not (or .Values.secrets.keys.clientSecret .Values.secrets.keys.clientCertificate) -}}
 {{- $problems = append $problems "secrets.keys.clientSecret or secrets.keys.clientCertificate must name the credential." -}}
@@ -32,7 +32,7 @@
 {{- $problems = append $problems "internal.tlsSecret must name a TLS secret, or internal.plainHttp must be true." -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.public.trustedProxies) -}}
-{{- $problems = append $problems "public.trustedProxies must name the ingress controller's addresses, or every request looks as if it came by plain HTTP and is refused." -}}
+{{- $problems = append $problems "public.trustedProxies must name the ingress controller's addresses. Otherwise all requests look like plain HTTP and are refused." -}}
 {{- end -}}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.databaseTo) -}}
 {{- $problems = append $problems "networkPolicy.databaseTo must say where Postgres is, or networkPolicy.enabled must be false." -}}

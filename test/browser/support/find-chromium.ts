@@ -1,7 +1,8 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-// Run by `npm run test:browser` before the tests, so that a missing browser is one line and not a stack trace in each file.
+// `npm run test:browser` runs this before the tests, so that a missing browser gives one line and not a stack trace for
+// each file.
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
@@ -14,7 +15,9 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** The browser's path: `CHROMIUM` from the environment, else the first of the usual names on the PATH; undefined when there is none. */
+/**
+ * Path of the browser: the variable `CHROMIUM`, or else the first usual name in the PATH. Undefined if there is none.
+ */
 export function findChromium(env: Record<string, string | undefined> = process.env): string | undefined {
   const named = env['CHROMIUM']
   if (named !== undefined && named !== '') return isExecutable(named) ? named : undefined
@@ -24,7 +27,9 @@ export function findChromium(env: Record<string, string | undefined> = process.e
 
 if (import.meta.main && findChromium() === undefined) {
   const named = process.env['CHROMIUM']
-  const what = named ? `CHROMIUM names ${named}, which cannot be run.` : 'No Chromium found.'
-  console.error(`${what} The page tests need one: apt-get install chromium, or set CHROMIUM to the binary of another.`)
+  const what = named ? `CHROMIUM is ${named}, which cannot be run.` : 'No Chromium found.'
+  console.error(
+    `${what} The browser tests need it: apt-get install chromium, or set CHROMIUM to the path of another binary.`,
+  )
   process.exitCode = 1
 }

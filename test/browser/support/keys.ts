@@ -1,12 +1,12 @@
 import type { Page } from 'playwright-core'
 
-// Where Tab leads, and whether one sees it (WCAG 2.2, 2.1.1 and 2.4.7).
+// The focus order of Tab, and whether the focus is visible (WCAG 2.2, 2.1.1 and 2.4.7).
 
 export interface Focused {
   name: string
-  /** Place among what can be used in the page's main part; -1: it is none of them. */
+  /** Index among the usable elements of the page's main part; -1: none of them. */
   index: number
-  /** Whether a person can see where they are. */
+  /** Whether the focus is visible. */
   visible: boolean
 }
 
@@ -26,22 +26,24 @@ const FOCUSED = `(() => {
   }
 })()`
 
-/** What has the focus; null: nothing. */
+/** The element with the focus; null: none. */
 export async function focused(page: Page): Promise<Focused | null> {
   return (await page.evaluate(FOCUSED)) as Focused | null
 }
 
-/** Tabs once through the page. What cannot be reached, and what one does not see the focus on, in words; empty is good. */
-export async function outOfReach(page: Page): Promise<string[]> {
+/**
+ * Tabs once through the page. Describes elements that are not reached or have an invisible focus; empty if all is well.
+ */
+export async function keyboardFaults(page: Page): Promise<string[]> {
   const names = (await page.evaluate(`[...document.querySelectorAll('${USABLE}')].map(${NAME})`)) as string[]
   const left = new Set(names.keys())
   const faults: string[] = []
-  // Two more: one for the browser itself, where Tab comes by at the end, one for a page that had a focus already.
+  // Two more: one because Tab also reaches the browser itself, one because an element may already have the focus.
   for (let presses = 0; left.size > 0 && presses < names.length + 2; presses++) {
     await page.keyboard.press('Tab')
     const stop = await focused(page)
     if (stop === null || !left.delete(stop.index)) continue
     if (!stop.visible) faults.push(`the focus on "${stop.name}" cannot be seen`)
   }
-  return [...faults, ...[...left].map((index) => `"${names[index]}" is out of the keyboard's reach`)]
+  return [...faults, ...[...left].map((index) => `"${names[index]}" cannot be reached by keyboard`)]
 }

@@ -5,14 +5,15 @@ import type { Browser, Page } from 'playwright-core'
 import type { Language } from '../../../src/http/pages/pages.ts'
 import type { Visitor } from './visitor.ts'
 
-// Looking at a page as it stands: widths, light and dark, accessibility, and the pictures for a person to look at.
+// Checks a page: widths, light and dark, accessibility. Makes pictures for people to review.
 
-/** Ignored by git. npm runs scripts in the checkout's own folder. */
+/** Ignored by git. npm runs scripts in the folder of the checkout. */
 const PICTURES = resolve('.screenshots')
 
 /**
- * 320 px is also what a desktop of 1280 px shows at 400 % zoom (WCAG 2.2, 1.4.10). Each language is looked at in two of the four
- * combinations, both languages together in all; colours do not depend on the width, nor widths on the colours.
+ * 320 px is also a desktop of 1280 px at 400 % zoom (WCAG 2.2, 1.4.10). Each language is checked in two of the four
+ * combinations, so both languages together cover all: colours do not depend on the width, nor the layout on the
+ * colours.
  */
 const VIEWS = {
   en: [
@@ -24,7 +25,7 @@ const VIEWS = {
     { width: 320, height: 640, colorScheme: 'light' },
   ],
 } as const
-/** Where axe looks: each width and each scheme once. */
+/** The views for axe: each width and each colour scheme once. */
 const AXE_VIEWS = {
   en: { width: 320, height: 640, colorScheme: 'dark' },
   de: { width: 1280, height: 800, colorScheme: 'light' },
@@ -41,15 +42,15 @@ async function show(page: Page, { width, height, colorScheme }: View): Promise<v
 }
 
 export interface Inspector {
-  /** What is wrong with this document at this view, in words; empty is good. `layout`: only whether it fits. */
+  /** Describes the faults of this document in this view; empty if there are none. `layout`: only whether it fits. */
   inspect(url: string, html: string, view: View, only?: 'layout'): Promise<string[]>
-  /** A picture of the document inspected last, at its view. */
+  /** Makes a picture of the document that was inspected last, in its view. */
   picture(language: Language, name: string): Promise<void>
 }
 
 /**
- * axe is a script and our pages allow none, so it runs on the very same document in a second browser profile, where script may
- * run. The page under test itself stays as it is: policy on, JavaScript off.
+ * axe is a script, and our pages allow none. So axe runs on the same document in a second browser profile with
+ * JavaScript. The page under test itself is not changed: its policy is active and JavaScript is off.
  */
 export async function openInspector(
   t: { teardown(end: () => unknown): unknown },
@@ -62,12 +63,12 @@ export async function openInspector(
   await page.route('**/*', (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body: document }))
   return {
     async inspect(url, html, view, only) {
-      // Of a page that moves on by itself, the first step is looked at.
+      // If a page redirects itself, the page before the redirect is checked.
       document = html.replace(/<meta http-equiv="refresh"[^>]*>/, '')
       await show(page, view)
       await page.goto(url)
-      const sticking = String(await page.evaluate(STICKING_OUT))
-      const faults = sticking === '' ? [] : [sticking]
+      const overflow = String(await page.evaluate(OVERFLOW))
+      const faults = overflow === '' ? [] : [overflow]
       if (only === 'layout') return faults
       await page.evaluate(axe.source)
       const found = (await page.evaluate(
@@ -86,11 +87,12 @@ export async function openInspector(
   }
 }
 
-/** Whether something sticks out to the right: then one would have to scroll in two directions. */
-const STICKING_OUT = `(() => {
+/** Describes an element that overflows to the right, so that users would have to scroll in two directions. */
+const OVERFLOW = `(() => {
   const { scrollWidth, clientWidth } = document.documentElement
   if (scrollWidth <= clientWidth) return ''
-  const widest = [...document.querySelectorAll('body *')].filter((element) => element.getBoundingClientRect().right > clientWidth + 1).at(-1)
+  const widest = [...document.querySelectorAll('body *')]
+    .filter((element) => element.getBoundingClientRect().right > clientWidth + 1).at(-1)
   return scrollWidth + ' px of content in ' + clientWidth + ' px: ' + (widest ? widest.outerHTML.slice(0, 120) : '')
 })()`
 
@@ -100,7 +102,10 @@ async function takePicture(page: Page, language: Language, name: string): Promis
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
 }
 
-/** The page in front of the visitor: faults go to theirs, pictures to .screenshots/<language>/<name>…png. */
+/**
+ * Checks the current page of the visitor. Adds faults to the visitor's, and pictures to
+ * .screenshots/<language>/<name>…png.
+ */
 export async function look(
   visitor: Visitor,
   inspector: Inspector,
@@ -110,8 +115,8 @@ export async function look(
   const html = await page.content()
   for (const view of VIEWS[visitor.language]) {
     await show(page, view)
-    const sticking = await page.evaluate(STICKING_OUT)
-    if (sticking !== '') visitor.faults.push(`${name}, ${view.width} px: ${String(sticking)}`)
+    const overflow = await page.evaluate(OVERFLOW)
+    if (overflow !== '') visitor.faults.push(`${name}, ${view.width} px: ${String(overflow)}`)
     await takePicture(page, visitor.language, `${name}-${view.width}-${view.colorScheme}`)
   }
   visitor.faults.push(

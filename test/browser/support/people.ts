@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import type { World } from '../../../sandbox/world.ts'
 import type { Visitor } from './visitor.ts'
 
-// What people do in front of the sandbox, click by click.
+// What people do in the sandbox, click by click.
 
 export const ACCOUNT = '/accounts/account/microsoft/'
 
@@ -14,18 +14,18 @@ export async function logIn(world: World, { page }: Visitor, userId: string): Pr
     .click()
 }
 
-/** MEGDocs' button; ends at Microsoft. */
+/** Presses MEGDocs' button. Ends at Microsoft. */
 export async function goToMicrosoft(world: World, page: Page): Promise<void> {
   await page.goto(`${world.url}/microsoft/connect`)
   await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
 }
 
-/** Simulated Microsoft's page that is open, such as `picker`. */
+/** The id of the open page of the simulated Microsoft, such as `picker`. */
 export async function microsoftPage(page: Page): Promise<string> {
   return (await page.locator('main').getAttribute('id')) ?? ''
 }
 
-/** Through Microsoft's pages with this account, up to the callback, or to Microsoft's own dead end. */
+/** Answers Microsoft's pages with this account, up to the callback or to a page of Microsoft without a next step. */
 export async function throughMicrosoft(
   world: Pick<World, 'entra'>,
   page: Page,
@@ -44,12 +44,12 @@ export async function throughMicrosoft(
   }
 }
 
-/** Past the pages that go on by themselves. */
+/** Waits until a page does not redirect itself. */
 export async function settled(page: Page): Promise<void> {
   await page.locator('html:not(:has(meta[http-equiv="refresh"])) main').waitFor()
 }
 
-/** The whole way, from MEGDocs' button to the page after it. */
+/** A whole connect, from MEGDocs' button to the last page. */
 export async function connect(
   world: World,
   page: Page,
@@ -61,20 +61,21 @@ export async function connect(
   await settled(page)
 }
 
-/** MEGDocs' entry of the account page. */
+/** Opens the account page from MEGDocs. */
 export async function openAccountPage(world: World, page: Page): Promise<void> {
   await page.goto(`${world.url}/microsoft/manage`)
 }
 
-/** The stored access token is over, and MEGDocs asks for another one; what comes of it is in the row. */
-export async function tokenRunsOut(world: World, userId: string): Promise<void> {
+/** Lets the stored access token expire, and MEGDocs ask for a new one. The result is in the row. */
+export async function expireToken(world: World, userId: string): Promise<void> {
   await world.query(
-    `update oauth2_integration set access_token_expires_at = now() - interval '1 second', retry_at = null where user_id = '${userId}'`,
+    `update oauth2_integration set access_token_expires_at = now() - interval '1 second', retry_at = null
+      where user_id = '${userId}'`,
   )
   await world.client.token(userId).catch(() => {})
 }
 
-/** Nothing connected, nothing begun, Microsoft well again and knowing of no approval. */
+/** Resets the user: not connected, no connect session, Microsoft available and without any consent. */
 export async function startOver(world: World, userId: string): Promise<void> {
   world.entra.control.behave()
   world.entra.control.forgetConsent()

@@ -2,12 +2,12 @@ import type { Browser, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { createWorld, type World } from '../../../sandbox/world.ts'
 import { LANGUAGES, type Language } from '../../../src/http/pages/pages.ts'
-import { outOfReach } from './keys.ts'
+import { keyboardFaults } from './keys.ts'
 import { type Inspector, look, openInspector } from './look.ts'
 import { logIn, startOver } from './people.ts'
 import { openChromium, visit, type Visitor } from './visitor.ts'
 
-// The sandbox's world and a real browser in front of it, and what every page of ours must show.
+// The sandbox's world with a real browser, and the checks that all our pages must pass.
 
 export interface Stage {
   world: World
@@ -22,7 +22,7 @@ export async function openStage(t: Test): Promise<Stage> {
   return { world, chromium, inspector: await openInspector(t, chromium) }
 }
 
-/** A user of MEGDocs for each language, so that both are told apart in the log. */
+/** A user of MEGDocs for each language, so that the log shows which language a line belongs to. */
 const READERS: Record<Language, string> = { en: 'u-1001', de: 'u-1002' }
 
 export interface Scene extends Stage {
@@ -30,11 +30,14 @@ export interface Scene extends Stage {
   page: Page
   language: Language
   userId: string
-  /** What every page of ours must show, the four views, and the pictures. */
+  /** Checks what all our pages must show, in four views, and makes the pictures. Resolves with the text of the page. */
   see(name: string, heading: string, page?: Page): Promise<string>
 }
 
-/** Plays it once in each language: a fresh browser, logged in to MEGDocs, nothing connected. No fault may be left at the end. */
+/**
+ * Runs the test in each language with a new browser, logged in to MEGDocs and not connected. It must end without
+ * faults.
+ */
 export async function inBothLanguages(
   t: Test,
   stage: Stage,
@@ -48,7 +51,7 @@ export async function inBothLanguages(
       t.same(
         scene.visitor.faults,
         [],
-        'no console error, no foreign request, all headers, nothing for axe, nothing sticks out',
+        'no console error, no request to other hosts, all headers, no fault of axe, nothing overflows',
       )
     })
   }
@@ -62,7 +65,7 @@ export async function openScene(t: Test, stage: Stage, language: Language = 'en'
   return sceneOf(t, stage, visitor, userId)
 }
 
-/** What the broker has logged, one object a line. */
+/** The log of the broker, one object for each line. */
 export function allLines(world: World): Record<string, unknown>[] {
   return world
     .brokerLogs()
@@ -72,8 +75,8 @@ export function allLines(world: World): Record<string, unknown>[] {
 }
 
 /**
- * The log's lines of the request with this reference, `answered` being the last. It is written when the answer has been sent, and comes
- * from another process: the page may be here first.
+ * The log lines of the request with this reference, up to `answered`. That line is written after the answer was sent,
+ * by another process, so it may come later than the page.
  */
 export async function logLines(world: World, reference: string): Promise<Record<string, unknown>[]> {
   const limit = performance.now() + 10_000
@@ -93,15 +96,15 @@ export function sceneOf(t: Test, stage: Stage, visitor: Visitor, userId: string)
     userId,
     async see(name, heading, page = visitor.page) {
       t.equal(await page.locator('h1').innerText(), heading, name)
-      t.equal(await page.locator('html').getAttribute('lang'), language, `${name}: says its language`)
+      t.equal(await page.locator('html').getAttribute('lang'), language, `${name}: has its language`)
       const reference = await page.locator('footer code').innerText()
       t.ok(
         (await logLines(stage.world, reference)).some(({ msg }) => msg === 'answered'),
-        `${name}: its reference is a request of the log`,
+        `${name}: its reference is in the log`,
       )
-      t.ok((await page.locator(`main a.button, main a.plain, main button`).count()) > 0, `${name}: has a way on`)
+      t.ok((await page.locator(`main a.button, main a.plain, main button`).count()) > 0, `${name}: has a next step`)
       await look(visitor, stage.inspector, name, page)
-      visitor.faults.push(...(await outOfReach(page)).map((fault) => `${name}: ${fault}`))
+      visitor.faults.push(...(await keyboardFaults(page)).map((fault) => `${name}: ${fault}`))
       return page.locator('main').innerText()
     },
   }

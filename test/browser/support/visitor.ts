@@ -14,11 +14,11 @@ import type { World } from '../../../sandbox/world.ts'
 import { contentSecurityPolicy, type Language } from '../../../src/http/pages/pages.ts'
 import { findChromium } from './find-chromium.ts'
 
-// A person's browser: the real Chromium, without JavaScript, and a watch over everything it does.
+// The browser of a person: a real Chromium without JavaScript. All it does is observed.
 
 type Teardown = { teardown(end: () => unknown): unknown }
 
-/** `--host-resolver-rules`: nothing but this machine can be reached, so a request elsewhere fails instead of leaving. */
+/** `--host-resolver-rules`: only this machine can be reached. A request to another host fails. */
 const FLAGS = [
   '--disable-gpu',
   '--disable-quic',
@@ -45,17 +45,17 @@ export interface Visitor {
   context: BrowserContext
   page: Page
   language: Language
-  /** Whatever no page may do: console messages, requests to other hosts, missing headers, script errors. Empty at the end. */
+  /** What no page may do: console messages, requests to other hosts, missing headers, script errors. */
   faults: string[]
-  /** Requests that went out, in order. */
+  /** All requests, in order. */
   requests: string[]
-  /** Another tab of the same browser. */
+  /** Opens another tab of the same browser. */
   tab(): Promise<Page>
 }
 
 export interface VisitorOptions {
   language?: Language
-  /** Off unless said otherwise: nothing of ours needs it (issue 5, item 4). */
+  /** Default: off. Our pages do not need it. */
   javaScript?: boolean
 }
 
@@ -71,7 +71,7 @@ function contextOptions({ language = 'en', javaScript = false }: VisitorOptions)
   }
 }
 
-/** A fresh browser profile in front of this world. */
+/** Opens a new browser profile for this world. */
 export async function visit(
   t: Teardown,
   browser: Browser,
@@ -83,7 +83,7 @@ export async function visit(
   return watched(context, await context.newPage(), world, options.language ?? 'en')
 }
 
-/** A browser whose owner has forbidden all cookies, as its settings do it. */
+/** A browser whose settings block all cookies. */
 export async function visitWithoutCookies(
   t: Teardown,
   world: Pick<World, 'url' | 'entra'>,
@@ -123,7 +123,7 @@ function watched(
   return { context, page, language, faults, requests, tab: () => context.newPage() }
 }
 
-/** Chromium itself writes a line for a page that was answered with an error status, as ours rightly are. */
+/** Chromium logs a line for each page with an error status. Our error pages have one on purpose. */
 function isOwnStatus(message: ConsoleMessage): boolean {
   const { url } = message.location()
   return (
@@ -134,7 +134,7 @@ function isOwnStatus(message: ConsoleMessage): boolean {
 
 const BROKER = /^\/(?:auth\/oauth2\/microsoft|accounts\/account\/microsoft)(?:\/|$)/
 
-/** Every answer of the broker's public side (security.md 5.5), redirects included. */
+/** Headers that an answer of the public listener must have (docs/security.md#headers-of-pages), redirects included. */
 function headerFaults(response: Response, origin: string): string[] {
   const url = new URL(response.url())
   if (url.origin !== origin || !BROKER.test(url.pathname)) return []
