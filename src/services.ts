@@ -14,8 +14,8 @@ import type {
   KeepAliveStore,
   NonceStore,
   Random,
-  RequestSignatures,
 } from './core/ports.ts'
+import type { RequestSignatures } from './core/signed-requests.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
 import type { OnMalformed, StoredColumn } from './core/stored.ts'
 import { createVault, watched, type SealingVault } from './crypto/vault.ts'
