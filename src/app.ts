@@ -21,7 +21,7 @@ import { eventRoutes } from './http/events.ts'
 import { importRoutes } from './http/import.ts'
 import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
-import { operationsRoutes, type Readiness } from './http/operations.ts'
+import { operationsRoutes } from './http/operations.ts'
 import { problemCodeOf } from './http/problem.ts'
 import { queryValidator } from './http/query.ts'
 import { referencePage } from './http/reference-page.ts'
@@ -31,7 +31,9 @@ import { requireSignatures } from './http/signed.ts'
 import type { TlsTexts } from './http/tls-files.ts'
 import { tokenRoutes } from './http/tokens.ts'
 import { traceParent } from './http/trace-context.ts'
+import { readiness } from './readiness.ts'
 import type { Services } from './services.ts'
+import { replicaStatus } from './status.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The three listeners, a table of contents: their options, hooks and routes in order. Tests build them by the same
@@ -46,12 +48,12 @@ export const MAX_HEADER_BYTES = 32_768
  * Bytes of a body; milliseconds until a whole request has arrived, without any traffic on a connection, and between two
  * requests of a connection.
  */
-export const LIMITS = {
+export const LISTENER_LIMITS = {
   bodyLimit: 65_536,
   requestTimeout: 15_000,
   connectionTimeout: 45_000,
   keepAliveTimeout: 75_000,
-} as const
+} as const satisfies FastifyHttpOptions<Server>
 
 type Listener = 'public' | 'internal' | 'operations'
 
@@ -92,7 +94,7 @@ async function buildApp(
     rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : '/'),
     clientErrorHandler: (error, socket) => answerUnparsable(error, socket, errors, loggerInstance),
     trustProxy,
-    ...LIMITS,
+    ...LISTENER_LIMITS,
   } satisfies FastifyHttpOptions<Server>
   const limits = { maxHeaderSize: MAX_HEADER_BYTES }
   const app: FastifyInstance =
@@ -264,7 +266,7 @@ export async function openApiDocument(): Promise<object> {
 }
 
 /** For Kubernetes and Prometheus. */
-export function buildOperationsApp(services: Services, readiness: () => Promise<Readiness>): Promise<FastifyInstance> {
+export function buildOperationsApp(services: Services): Promise<FastifyInstance> {
   const { registry } = services.metrics
   return buildApp('operations', services, {
     errors: problemErrors,
@@ -272,7 +274,8 @@ export function buildOperationsApp(services: Services, readiness: () => Promise<
       scope.setNotFoundHandler(notFound)
       forbidCaching(scope)
       await scope.register(operationsRoutes, {
-        readiness,
+        readiness: () => readiness(services),
+        status: () => replicaStatus(services),
         metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
       })
     },

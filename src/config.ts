@@ -1,10 +1,10 @@
 /**
- * config owns the environment: nobody else reads it. It turns variables, and the files they name, into one frozen typed
- * Config, or says everything that is wrong at once. It decides nothing and opens nothing but files. Its table, its parsers
- * and how it is shown are in config/.
+ * config is the only reader of the environment. It turns variables, and the files they name, into one frozen typed Config, or
+ * reports every problem at once. It makes no other decision and opens only files. Its table of variables, its parsers and its
+ * masking of secrets are in config/.
  */
 import { readFileSync } from 'node:fs'
-import { checkDatabase, checkTogether, publicBase } from './config/checks.ts'
+import { checkDatabase, checkCombinations, publicBase } from './config/checks.ts'
 import { readTexts, unknownVariables } from './config/environment.ts'
 import type { Environment, Files } from './config/environment.ts'
 import { conceal, maskedConfig, withoutPassword } from './config/masked.ts'
@@ -14,100 +14,44 @@ import { pair } from './config/secrets.ts'
 import type { ClientCredential } from './config/secrets.ts'
 import { Invalid } from './config/values.ts'
 import type { ListenAddress } from './config/values.ts'
-import { CALLBACK_PATH, NAMES, VARIABLES } from './config/variables.ts'
+import type { Config } from './config/config-type.ts'
+import { CALLBACK_PATH, isComplete, NAMES, VARIABLES } from './config/variables.ts'
 import type { Complete, Name, Values, Variable } from './config/variables.ts'
-import type { Keyring } from './crypto/keyring.ts'
-import type { SigningKey } from './signature/keys.ts'
 
 export { configurationTable } from './config/variables.ts'
 export { ConfigError, maskedConfig }
-export type { ClientCredential, ConfigProblem, ListenAddress }
-
-/** Every list of keys, secrets or credentials stands newest first. */
-export interface Config {
-  /** Scheme and host, no slash at the end. */
-  readonly publicBaseUrl: string
-  /** To be sent exactly as it is. */
-  readonly redirectUri: string
-  readonly microsoft: {
-    readonly clientId: string
-    /** Certificates before secrets. At least one. */
-    readonly credentials: readonly ClientCredential[]
-    /** organizations, common, consumers, a tenant id or a domain. */
-    readonly tenant: string
-    /** Tenant ids in lower case; empty: all that `tenant` lets in. */
-    readonly allowedTenants: readonly string[]
-    /** No slash at the end. */
-    readonly loginUrl: string
-    /** URL of the proxy on the way there. */
-    readonly proxy?: string
-  }
-  readonly database: {
-    readonly url: string
-    readonly migrationUrl: string
-    readonly prepare: boolean
-    readonly poolSize: number
-    /** Milliseconds. */
-    readonly deadlineMs: number
-    /** PEM. */
-    readonly ca?: string
-  }
-  readonly sealingKeys: Keyring
-  readonly sessionSecrets: readonly string[]
-  readonly callersFile: string
-  /** Of one caller at one replica. */
-  readonly callerRequestsPerMinute: number
-  readonly responseSigningKey?: SigningKey
-  readonly entryUrls: { readonly connect: string; readonly manage: string }
-  readonly completionUrl: string
-  readonly listen: {
-    readonly public: ListenAddress
-    /** Without `tls` it is plain HTTP, by choice. */
-    readonly internal: ListenAddress & { readonly tls?: { readonly certFile: string; readonly keyFile: string } }
-    readonly operations: ListenAddress
-  }
-  /** Operations listeners of all replicas; empty: not told. */
-  readonly operationsReplicas: readonly ListenAddress[]
-  /** As they stand in Host headers, lower case. */
-  readonly internalAuthorities: readonly string[]
-  /** Addresses and CIDR ranges. */
-  readonly trustedProxies: readonly string[]
-  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
-  readonly keepAlive: { readonly afterDays: number; readonly letGoAfterDays: number }
-  readonly drainSeconds: number
-  /** Variables that look like ours and are not: to be logged once. */
-  readonly warnings: readonly ConfigProblem[]
-}
+export type { ClientCredential, Config, ConfigProblem, ListenAddress }
 
 const NODE_FILES: Files = { read: (path) => readFileSync(path, 'utf8') }
 
 /**
- * Reads the configuration. `now` (milliseconds) is what callers' keys are judged by. Throws ConfigError with everything that
- * is wrong; its message is ready to print and holds no value of any variable.
+ * Reads the configuration. `now` (milliseconds) decides which caller keys are valid. Throws ConfigError with every problem; its
+ * message is ready to print and holds no value of any variable.
  */
 export function readConfig(env: Environment, files: Files = NODE_FILES, now: number = Date.now()): Config {
   const problems = new Problems()
   const values = parseAll(readTexts(env, files, problems), problems)
-  checkTogether(values, files, now, problems)
+  checkCombinations(values, files, now, problems)
   const warnings = nameUnknown(env, problems)
   if (problems.list.length > 0) throw new ConfigError([...problems.list, ...warnings])
-  const config = assemble(values as Complete, warnings)
+  if (!isComplete(values)) throw new TypeError('a required variable has neither a value nor a problem')
+  const config = assemble(values, warnings)
   return conceal(config, maskedConfig(config))
 }
 
-/** What `migrate` needs, of the same variables: a migration job holds no secret but the database's. */
+/** The part that `migrate` needs: a migration job has no secret but that of the database. */
 export interface MigrationConfig {
   readonly url: string
   /** PEM. */
   readonly ca?: string
 }
 
-/** Reads the DATABASE_ variables that migrating needs, and no other. Throws ConfigError like readConfig. */
+/** Reads the DATABASE_ variables that `migrate` needs, and no others. Throws ConfigError like readConfig. */
 export function readMigrationConfig(env: Environment, files: Files = NODE_FILES): MigrationConfig {
   const problems = new Problems()
   const names = ['DATABASE_URL', 'DATABASE_MIGRATION_URL', 'DATABASE_CA'] as const
   const texts = readTexts(env, files, problems, names)
-  // Either will do: the job may have the owner's URL alone.
+  // One of the two is enough: the job may have the URL of the owner only.
   const values = parseAll(texts, problems, texts.has('DATABASE_MIGRATION_URL') ? names.slice(1) : names)
   checkDatabase(values, problems)
   if (problems.list.length > 0) throw new ConfigError(problems.list)
@@ -132,7 +76,7 @@ function parseAll(texts: ReadonlyMap<Name, string>, problems: Problems, names: r
   return values
 }
 
-/** A name that nobody reads is a problem where a value would be lost in silence, else a warning. */
+/** An unknown name is a problem if its value would be lost without notice, otherwise a warning. */
 function nameUnknown(env: Environment, problems: Problems): ConfigProblem[] {
   const warnings: ConfigProblem[] = []
   for (const { variable, meant, lost } of unknownVariables(env)) {

@@ -1,27 +1,39 @@
 /**
- * doctor looks at everything the service depends on and says what it saw and what to do. It changes nothing: no row is
- * written, nobody's token is used. Nothing it prints is a secret. It must not decide what is right: it asks those who do.
+ * doctor checks everything that the service depends on, and says what it found and what to do. It changes nothing: it writes no row
+ * and uses no user's token. Nothing that it prints is secret. What is right is decided by the modules that own it, not here.
  */
 import { ConfigError, readConfig, type Config } from './config.ts'
-import { failed, ok, skipped, warning, type Check, type Finding } from './doctor/check.ts'
-import { examineDatabase } from './doctor/database.ts'
+import {
+  checksText,
+  defect,
+  failed,
+  ok,
+  runCheck,
+  runChecks,
+  skipped,
+  warning,
+  type Check,
+  type Finding,
+  type Report,
+} from './doctor/check.ts'
+import { DATABASE_CHECKS, databaseChecks } from './doctor/database.ts'
 import { callers, internalListener, proxies, redirectUri, sessionSecrets } from './doctor/deployment.ts'
 import { databaseEncryption } from './doctor/encryption.ts'
-import { fleetReport } from './doctor/fleet-report.ts'
-import { fleetVerdicts } from './doctor/fleet-verdict.ts'
-import { fleetFacts } from './doctor/fleet.ts'
-import { examineMicrosoft } from './doctor/microsoft.ts'
-import { examinePublic } from './doctor/public.ts'
-import { userReport } from './doctor/user-report.ts'
-import { userVerdict } from './doctor/user-verdict.ts'
-import { userFacts } from './doctor/user.ts'
-import { createServices, systemClock, type Services, type Overrides } from './services.ts'
+import { fleetConclusions } from './doctor/fleet-conclusions.ts'
+import { fleetFacts, fleetText } from './doctor/fleet.ts'
+import { MICROSOFT_CHECKS, microsoftChecks } from './doctor/microsoft.ts'
+import { PUBLIC_CHECKS, publicChecks } from './doctor/public.ts'
+import { userConclusion } from './doctor/user-conclusion.ts'
+import { userFacts, userText } from './doctor/user.ts'
+import { createServices, systemClock, type Overrides, type Services } from './services.ts'
+import { CallersError } from './signature/callers.ts'
 import { createLogger } from './telemetry.ts'
+import { VERSION } from './version.ts'
 
-export type { Check } from './doctor/check.ts'
+export type { Check, Report } from './doctor/check.ts'
 
 /** Every check, in the order of the report. */
-const NAMES = [
+const CHECKS = [
   'configuration',
   'database',
   'migrations',
@@ -38,157 +50,122 @@ const NAMES = [
   'internal_listener',
   'proxies',
 ] as const
-type Name = (typeof NAMES)[number]
-type Findings = Partial<Record<Name, Finding>>
+type Findings = Partial<Record<(typeof CHECKS)[number], Finding>>
 
-/** Makes all checks; what stands in the way of one makes it `skipped`. Never throws for anything it looks at. */
-export async function examine(env: NodeJS.ProcessEnv, surroundings: Overrides = {}): Promise<Check[]> {
-  return withServices(
-    env,
-    surroundings,
-    async (services) =>
-      inOrder(
-        { configuration: configuration(services.config), ...(await examineAll(services)) },
-        'it could not be looked at',
-      ),
-    (checks) => checks,
-  )
+/** The setup of this deployment. Never rejects: a check that throws becomes a failed finding. */
+export async function diagnose(env: NodeJS.ProcessEnv, overrides: Overrides = {}): Promise<Report> {
+  return withServices(env, overrides, async (services) => checksReport(await runAllChecks(services)))
 }
 
-/** How a look ended: for a terminal, for a script, and whether somebody must act. */
-export interface Report {
-  text: string
-  json: object
-  failed: boolean
+/** One user: what is stored, what failed, who acts. Never rejects. */
+export async function diagnoseUser(env: NodeJS.ProcessEnv, userId: string, overrides: Overrides = {}): Promise<Report> {
+  return withServices(env, overrides, async (services) => {
+    // User 42 of another deployment is another person: nothing is read from a database that is not ours.
+    const findings = await runChecks(DATABASE_CHECKS, () => databaseChecks(services))
+    const broken = (['database', 'migrations', 'deployment'] as const).flatMap((name) => {
+      const finding = findings[name]
+      return finding?.result === 'failed' ? [{ name, ...finding }] : []
+    })
+    if (broken.length > 0) return checksReport(broken)
+    const user = await userFacts(services, userId)
+    const conclusion = userConclusion(user)
+    return {
+      text: `${TITLE}\n\n${userText(user, conclusion, services.clock.now())}`,
+      json: { version: VERSION, user, conclusion },
+      failed: conclusion.result === 'failed',
+    }
+  })
 }
 
-/** One user: what is stored, what went wrong, who acts. Throws Failure when the database does not answer in the middle of it. */
-export async function examineUser(
-  env: NodeJS.ProcessEnv,
-  userId: string,
-  surroundings: Overrides = {},
-): Promise<Report> {
-  return withServices(
-    env,
-    surroundings,
-    async (services) => {
-      // User 42 of another deployment is another person: nothing is told from a database that is not ours.
-      const found = await examineDatabase(services)
-      const broken = (['database', 'migrations', 'deployment'] as const).filter(
-        (name) => found[name].result === 'failed',
-      )
-      if (broken.length > 0) return reportOfChecks(broken.map((name) => ({ name, ...found[name] })))
-      const user = await userFacts(services, userId)
-      const verdict = userVerdict(user)
-      return {
-        text: userReport(user, verdict, services.clock.now()),
-        json: { user, verdict },
-        failed: verdict.result === 'failed',
-      }
-    },
-    reportOfChecks,
-  )
+/** All users and replicas, and the likely cause of their problems. Never rejects. */
+export async function diagnoseFleet(env: NodeJS.ProcessEnv, overrides: Overrides = {}): Promise<Report> {
+  return withServices(env, overrides, async (services) => {
+    const fleet = await fleetFacts(services)
+    const now = services.clock.now()
+    const conclusions = fleetConclusions(fleet, now)
+    const [conclusion, ...other_conclusions] = conclusions
+    return {
+      text: `${TITLE}\n\n${fleetText(fleet, conclusions, now)}`,
+      json: { version: VERSION, fleet, conclusion, other_conclusions },
+      failed: conclusion.result === 'failed',
+    }
+  })
 }
 
-/** All users together, and whose problem it most likely is. */
-export async function examineFleet(env: NodeJS.ProcessEnv, surroundings: Overrides = {}): Promise<Report> {
-  return withServices(
-    env,
-    surroundings,
-    async (services) => {
-      const fleet = await fleetFacts(services)
-      const now = services.clock.now()
-      const verdicts = fleetVerdicts(fleet, now)
-      const [verdict, ...also] = verdicts
-      return {
-        text: fleetReport(fleet, verdicts, now),
-        json: { fleet, verdict, also },
-        failed: verdict.result === 'failed',
-      }
-    },
-    reportOfChecks,
-  )
+/** The public side, as browsers reach it. Never rejects. */
+export async function diagnosePublic(env: NodeJS.ProcessEnv, overrides: Overrides = {}): Promise<Report> {
+  return withServices(env, overrides, async (services) => {
+    try {
+      return checksReport(await publicChecks(services))
+    } catch (error) {
+      return checksReport(PUBLIC_CHECKS.map((name) => ({ name, ...defect(name, error) })))
+    }
+  })
 }
 
-/** The way in, as browsers take it. */
-export async function examinePublicSide(env: NodeJS.ProcessEnv, surroundings: Overrides = {}): Promise<Report> {
-  return withServices(
-    env,
-    surroundings,
-    async (services) => reportOfChecks(await examinePublic(services)),
-    reportOfChecks,
-  )
-}
+const TITLE = `token-broker ${VERSION}, Node ${process.version}`
 
-export function reportOfChecks(checks: readonly Check[]): Report {
-  return { text: report(checks), json: { checks }, failed: checks.some(({ result }) => result === 'failed') }
-}
-
-/** `unusable` takes the checks that are left where the configuration cannot be used. */
-async function withServices<T>(
-  env: NodeJS.ProcessEnv,
-  surroundings: Overrides,
-  work: (services: Services) => Promise<T>,
-  unusable: (checks: Check[]) => T,
-): Promise<T> {
-  const clock = surroundings.clock ?? systemClock
-  let config: Config
-  try {
-    config = readConfig(env, undefined, clock.now())
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    return unusable(
-      inOrder(
-        { configuration: failed(error.message, 'Correct the variables named above; every other check waits for it.') },
-        'the configuration cannot be used',
-      ),
-    )
+export function checksReport(checks: readonly Check[]): Report {
+  return {
+    text: `${TITLE}\n\n${checksText(checks)}`,
+    json: { version: VERSION, checks },
+    failed: checks.some(({ result }) => result === 'failed'),
   }
-  const services = createServices(config, createLogger('silent'), { ...surroundings, clock })
+}
+
+/** Never rejects: without services there is a report about the configuration, and a defect of `work` is a failed check. */
+async function withServices(
+  env: NodeJS.ProcessEnv,
+  overrides: Overrides,
+  work: (services: Services) => Promise<Report>,
+): Promise<Report> {
+  const clock = overrides.clock ?? systemClock
+  let services: Services
+  try {
+    services = createServices(readConfig(env, undefined, clock.now()), createLogger('silent'), { ...overrides, clock })
+  } catch (error) {
+    const known = error instanceof ConfigError || error instanceof CallersError
+    const finding = known
+      ? failed(error.message, 'Correct the variables named above. Every other check needs them.')
+      : defect('configuration', error)
+    return checksReport(inOrder({ configuration: finding }, 'the configuration cannot be used.'))
+  }
   try {
     return await work(services)
+  } catch (error) {
+    return checksReport([{ name: 'doctor', ...defect('doctor', error) }])
   } finally {
-    await services.close()
+    await services.close().catch(() => {})
   }
 }
 
-async function examineAll(services: Services): Promise<Findings> {
-  const { config, clock } = services
-  const [database, microsoft] = await Promise.all([examineDatabase(services), examineMicrosoft(services)])
-  return {
+/** Never rejects. */
+export async function runAllChecks(services: Services): Promise<Check[]> {
+  const now = () => services.clock.now()
+  const [database, microsoft] = await Promise.all([
+    runChecks(DATABASE_CHECKS, () => databaseChecks(services)),
+    runChecks(MICROSOFT_CHECKS, () => microsoftChecks(services)),
+  ])
+  const findings: Findings = {
+    configuration: await runCheck('configuration', () => configuration(services.config)),
     ...database,
-    database_encryption: databaseEncryption(config, clock.now()),
-    redirect_uri: redirectUri(config),
+    database_encryption: await runCheck('database_encryption', () => databaseEncryption(services.config, now())),
+    redirect_uri: await runCheck('redirect_uri', () => redirectUri(services.config)),
     ...microsoft,
-    callers: callers(services.callers.current(), clock.now()),
-    session_secrets: sessionSecrets(config),
-    internal_listener: internalListener(config, clock.now()),
-    proxies: proxies(config),
+    callers: await runCheck('callers', () => callers(services.callers.current(), now())),
+    session_secrets: await runCheck('session_secrets', () => sessionSecrets(services.config)),
+    internal_listener: await runCheck('internal_listener', () => internalListener(services.config, now())),
+    proxies: await runCheck('proxies', () => proxies(services.config)),
   }
+  return inOrder(findings, 'it could not be checked.')
 }
 
 function configuration({ warnings }: Config): Finding {
   if (warnings.length === 0) return ok('Every variable that is set can be used.')
-  const words = warnings.map(({ variable, problem }) => `${variable} ${problem}`)
-  return warning(words.join('; '), 'Remove these variables or correct their names: nobody reads them.')
+  const problems = warnings.map(({ variable, problem }) => `${variable} ${problem}`)
+  return warning(problems.join('; '), 'Remove these variables, or correct their names. The broker does not read them.')
 }
 
 function inOrder(findings: Findings, reason: string): Check[] {
-  return NAMES.map((name) => ({ name, ...(findings[name] ?? skipped(reason)) }))
+  return CHECKS.map((name) => ({ name, ...(findings[name] ?? skipped(reason)) }))
 }
-
-/** The checks in plain words, one after the other, and how many were what. */
-export function report(checks: readonly Check[]): string {
-  const blocks = checks.map(({ name, result, saw, todo }) =>
-    [
-      `${result.padEnd(8)} ${name.replaceAll('_', ' ')}: ${indented(saw)}`,
-      ...(todo === undefined ? [] : [`         What to do: ${indented(todo)}`]),
-    ].join('\n'),
-  )
-  const counts = (['ok', 'warning', 'failed', 'skipped'] as const).map(
-    (result) => `${checks.filter((check) => check.result === result).length} ${result}`,
-  )
-  return [...blocks, '', `${counts.join(', ')}.`].join('\n')
-}
-
-const indented = (text: string): string => text.replaceAll('\n', '\n         ')

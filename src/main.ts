@@ -1,33 +1,34 @@
 import type { AddressInfo } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { buildInternalApp, buildOperationsApp, buildPublicApp } from './app.ts'
-import { ConfigError, maskedConfig, readConfig, type Config, type ListenAddress } from './config.ts'
+import { ConfigError, maskedConfig, readConfig, type ListenAddress } from './config.ts'
 import { Failure } from './core/failure.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { deleteExpiredRows } from './db/retention.ts'
-import { readiness } from './readiness.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger } from './telemetry.ts'
-import { startTraces } from './telemetry/traces.ts'
+import { startTraces } from './telemetry/start-traces.ts'
+import { VERSION } from './version.ts'
 
-// config → services → three listeners; draining. Imported by the command line only.
+// The start: configuration, services, three listeners. The end: draining. Only the command line imports this file.
 
-/** Milliseconds between looks at files that may have changed. */
-const RELOAD_EVERY = 5_000
-/** Milliseconds between two purges of one replica, before jitter. */
-const PURGE_EVERY = 600_000
+/** How often the mounted files are compared with what is in use. */
+const RELOAD_MS = 5_000
+/** How often one replica deletes expired rows, before jitter of 25 %. */
+const DELETE_EXPIRED_MS = 600_000
 
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const config = readConfig(env)
   const log = createLogger(config.logLevel)
-  log.info({ config: maskedConfig(config) }, 'starting')
-  for (const warning of config.warnings) log.warn(warning, 'configuration')
+  log.info({ version: VERSION, node: process.version, config: maskedConfig(config) }, 'starting')
+  for (const warning of config.warnings) log.warn(warning, 'a variable has no effect')
   const traces = await startTraces(env, log)
   const services = createServices(config, log, { traces })
   const { lifecycle } = services
-  const operations = await buildOperationsApp(services, () => readiness(services))
+  const operations = await buildOperationsApp(services)
   await listen(operations, 'operations', config.listen.operations, services)
 
   await checkDatabase(services)
@@ -36,10 +37,13 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   await listen(internal, 'internal', config.listen.internal, services)
   await listen(browsers, 'public', config.listen.public, services)
   const timers = [
-    setInterval(() => reloadFiles(services, internal), RELOAD_EVERY),
+    setInterval(() => reloadFiles(services, internal), RELOAD_MS),
     setInterval(
-      () => void deleteExpiredRows(services.database).catch((err: unknown) => log.warn({ err }, 'purge failed')),
-      PURGE_EVERY * (0.75 + services.random.fraction() / 2),
+      () =>
+        void deleteExpiredRows(services.database).catch((err: unknown) =>
+          log.warn({ err }, 'expired rows could not be deleted'),
+        ),
+      DELETE_EXPIRED_MS * (0.75 + services.random.fraction() / 2),
     ),
   ]
   const ending = new AbortController()
@@ -53,21 +57,22 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     log.info({ signal }, 'draining')
     for (const timer of timers) clearInterval(timer)
     ending.abort()
-    // Kubernetes takes a moment to stop sending: serve on, then stop accepting, then finish what has begun (design 4).
+    // Kubernetes needs a moment to stop sending: first serve on, then stop accepting, then finish running requests
+    // (docs/design.md#readiness-and-shutdown).
     await services.clock.sleep(config.drainSeconds * 1000)
     await Promise.all([internal.close(), browsers.close(), keepingAlive])
     await services.close()
     await operations.close()
     log.info('stopped')
     process.exitCode = 0
-    // An export that is still waiting for its collector must not outlive the drain.
+    // An export that waits for its collector must not delay the end.
     if (traces !== undefined) process.exit()
   }
   process.on('SIGTERM', () => void stop('SIGTERM'))
   process.on('SIGINT', () => void stop('SIGINT'))
 }
 
-/** Refuses to serve on a database that is not ours, not migrated, or sealed with other keys. Throws Failure. */
+/** Throws Failure if the database belongs to another deployment, lacks migrations, or is sealed with other keys. */
 export async function checkDatabase({ database, vault, config, log }: Services): Promise<void> {
   const state = await migrationState(database)
   if (state === 'behind')
@@ -95,23 +100,22 @@ async function listen(
   )
 }
 
-/** Mounted files change under a running process: callers, and the certificate of the internal listener. */
-function reloadFiles({ callers, internalTls }: Services, internal: FastifyInstance): void {
+/** Mounted files change while the process runs: the callers file, and the certificate of the internal listener. */
+function reloadFiles({ callers, internalTls }: Services, { server }: FastifyInstance): void {
   callers.reload()
-  internalTls?.reload(internal.server as unknown as Parameters<typeof internalTls.reload>[0])
+  if (internalTls !== undefined && server instanceof TlsServer) internalTls.reload(server)
 }
 
-/** What an operator sees instead of a stack when the start is refused. */
+/** One line for the operator instead of a stack. */
 export function startProblem(error: unknown): string {
   if (error instanceof ConfigError || error instanceof CallersError) return error.message
   if (error instanceof Failure)
-    return `${error.code}: ${error.facts.detail ?? ''}. "token-broker doctor" tells what to do`
+    return `${error.code}: ${error.facts.detail ?? 'no detail'}. Run "token-broker doctor" to find out what to do`
   const { code } = error as { code?: unknown }
-  if (code === 'EADDRINUSE') return "a listener's port is taken: see PUBLIC_LISTEN, INTERNAL_LISTEN, OPERATIONS_LISTEN"
-  return `unexpected ${error instanceof Error ? error.name : 'failure'}${typeof code === 'string' ? ` ${code}` : ''}`
+  if (code === 'EADDRINUSE')
+    return 'the port of a listener is in use: check PUBLIC_LISTEN, INTERNAL_LISTEN and OPERATIONS_LISTEN'
+  return `unexpected error: ${error instanceof Error ? error.name : 'unknown'}${typeof code === 'string' ? ` ${code}` : ''}`
 }
-
-export type { Config }
 
 if (import.meta.main) {
   serve(process.env).catch((error: unknown) => {

@@ -1,13 +1,26 @@
-import type { Readiness } from './http/operations.ts'
 import type { Services } from './services.ts'
+import { VERSION } from './version.ts'
 
-// What `/readyz` says (design 4): 503 only before the first complete start and while draining; what else is wrong stands in its body.
+// The answer of `/readyz` (docs/design.md#readiness-and-shutdown): 503 only before the start is complete and while draining. Every
+// other problem is a note in its body.
 
-/** Milliseconds that Postgres has to answer. Well within the second that Kubernetes gives a probe: a slow database must not look like a dead replica. */
+/** How long Postgres may take. Kubernetes gives a probe one second: a slow database must not look like a dead replica. */
 const DATABASE_TIMEOUT_MS = 500
-/** Milliseconds before its end at which a caller's key is named. */
+/** A caller key that expires within this time is named. */
 const EXPIRES_SOON_MS = 14 * 86_400_000
 
+export interface Readiness {
+  /** False only before the start is complete and while draining. */
+  ready: boolean
+  version: string
+  draining: boolean
+  database: 'ok' | 'slow' | 'unavailable'
+  breaker: { mode: string; reason?: string; retry_after_seconds?: number }
+  /** Key ids that expire within 14 days. */
+  caller_keys_expiring: string[]
+}
+
+/** Never rejects. Takes at most half a second. */
 export async function readiness({
   database,
   microsoft,
@@ -16,26 +29,30 @@ export async function readiness({
   lifecycle: { started, draining },
 }: Services): Promise<Readiness> {
   const answered = new AbortController()
-  const state = await Promise.race([
+  const databaseState = await Promise.race([
     database
       .run((db) => db.execute('select 1'))
       .then(
-        () => 'ok',
-        () => 'unavailable',
+        () => 'ok' as const,
+        () => 'unavailable' as const,
       ),
-    clock.sleep(DATABASE_TIMEOUT_MS, answered.signal).then(() => 'slow'),
+    clock.sleep(DATABASE_TIMEOUT_MS, answered.signal).then(() => 'slow' as const),
   ])
   answered.abort()
+  const { mode, reason, retryAfterSeconds } = microsoft.breaker()
   const expiring = [...callers.current().byKeyId.values()]
     .filter(({ key }) => key.notAfter < clock.now() + EXPIRES_SOON_MS)
     .map(({ key }) => key.keyId)
   return {
     ready: started && !draining,
-    notes: {
-      ...(draining ? { draining } : {}),
-      database: state,
-      breaker: microsoft.breaker(),
-      ...(expiring.length > 0 ? { caller_keys_expiring: expiring } : {}),
+    version: VERSION,
+    draining,
+    database: databaseState,
+    breaker: {
+      mode,
+      ...(reason === undefined ? {} : { reason }),
+      ...(retryAfterSeconds === undefined ? {} : { retry_after_seconds: retryAfterSeconds }),
     },
+    caller_keys_expiring: expiring,
   }
 }

@@ -181,7 +181,7 @@ export function createServices(config: Config, log: Logger, surroundings: Overri
       ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
     ],
-    census: () => integrationCounts(database),
+    integrationCounts: () => integrationCounts(database),
   })
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)

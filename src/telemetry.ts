@@ -1,9 +1,9 @@
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import { Failure } from './core/failure.ts'
 
-// What is logged, and what never is. Metrics are in telemetry/metrics.ts. Knows no routes and no SQL.
+// The logger, and what is never logged. Metrics are in telemetry/metrics.ts. Knows no routes and no SQL.
 
-/** Last net, not the first: nothing here should ever reach the logger. */
+/** The last safeguard: no field with such a name should reach the logger at all. */
 const REDACTED: ReadonlySet<string> = new Set([
   'access_token',
   'refresh_token',
@@ -29,7 +29,7 @@ export function loggerOptions(level: string): LoggerOptions {
 
 let second = Number.NaN
 let upToSecond = ''
-/** pino's isoTime, which writes the whole date anew for each line. */
+/** The same text as pino's isoTime, which formats the whole date for each line. */
 function timestamp(): string {
   const now = Date.now()
   const milliseconds = now % 1000
@@ -40,7 +40,7 @@ function timestamp(): string {
   return `${upToSecond}${String(milliseconds).padStart(3, '0')}Z"`
 }
 
-/** A line's fields without what must not be in a log, at the top and one level below. pino's own `redact` costs 10 µs a line (measured). */
+/** The fields of a line without secrets, at the top level and one level below. pino's own `redact` costs 10 µs per line (measured). */
 function redacted(fields: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let clean = fields
   for (const name in fields) {
@@ -55,14 +55,15 @@ function redacted(fields: Record<string, unknown>, depth = 0): Record<string, un
   return clean
 }
 
-/** Characters of lines, and milliseconds, after which they are written. */
-const LOG_BUFFER = { characters: 16_000, ms: 100 }
+/** Lines are written when the buffer has this many characters, or after this time. docs/decisions/0009-log-buffer.md */
+const LOG_BUFFER_CHARACTERS = 16_000
+const LOG_BUFFER_MS = 100
 
 /**
- * Standard output. Lines are written together, at the latest after a tenth of a second and when the process ends: a system call for each
- * costs as much as a tenth of a warm read (measured). Only SIGKILL can lose those of the last moment, or an exit in the middle of a write to
- * a reader that does not keep up. Gathered here, because pino's own destination measures all that it holds anew for each line (sonic-boom
- * 4.2, `minLength`: 8 kB copied per line, measured).
+ * Standard output, buffered: lines are written at the latest after a tenth of a second and when the process ends. A system call for
+ * each line costs as much as a tenth of a warm read (measured). Only SIGKILL can lose the last lines, or an exit during a write to a
+ * slow reader. The buffer is our own, because that of pino measures its whole content for each line (sonic-boom 4.2, `minLength`:
+ * 8 kB copied per line, measured).
  */
 function standardOutput(): DestinationStream {
   const output = pino.destination(1)
@@ -75,21 +76,21 @@ function standardOutput(): DestinationStream {
     characters = 0
     output.write(text)
   }
-  setInterval(flush, LOG_BUFFER.ms).unref()
+  setInterval(flush, LOG_BUFFER_MS).unref()
   process.on('beforeExit', flush)
   process.on('exit', () => {
     try {
       flush()
       output.flushSync()
     } catch {
-      // Closed: nobody reads any more.
+      // Standard output is closed: nothing reads it.
     }
   })
   return {
     write(line) {
       lines.push(line)
       characters += line.length
-      if (characters >= LOG_BUFFER.characters) flush()
+      if (characters >= LOG_BUFFER_CHARACTERS) flush()
     },
   }
 }
@@ -99,7 +100,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return pino(loggerOptions(level), destination ?? (standard ??= standardOutput()))
 }
 
-/** Named fields of an error, never its message: drivers and parsers quote what they were given. */
+/** Named fields of an error and never its message: drivers and parsers quote their input. */
 export function describeError(error: unknown): Record<string, unknown> {
   if (error instanceof Failure) return { type: 'Failure', code: error.code, detail: error.facts.detail }
   if (!(error instanceof Error)) return { type: typeof error }
@@ -115,4 +116,4 @@ export function describeError(error: unknown): Record<string, unknown> {
   }
 }
 
-export { createMetrics, type Metrics } from './telemetry/metrics.ts'
+export { createMetrics, type Metrics, type ReplicaCounts } from './telemetry/metrics.ts'

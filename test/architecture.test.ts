@@ -87,6 +87,7 @@ t.test('folders beside each other do not import each other, nor what stands abov
       from !== undefined &&
       PARTS.includes(from) &&
       isOurs(entry) &&
+      entry.target !== 'src/version.ts' &&
       ![from, 'core'].includes(partOf(entry.target) ?? '')
     )
   })
@@ -120,7 +121,14 @@ t.test("config knows keys' forms and nobody else; nobody below knows config", as
 t.test(
   "what joins is not known by what is joined: services know no routes' apps, apps no start, nobody the command line",
   async (t) => {
-    const order = ['src/telemetry.ts', 'src/services.ts', 'src/app.ts', 'src/main.ts', 'src/cli.ts']
+    const order = [
+      'src/telemetry.ts',
+      'src/services.ts',
+      'src/app.ts',
+      'src/main.ts',
+      'src/cli/commands.ts',
+      'src/cli.ts',
+    ]
     const wrong = all.filter(({ file, target }) => {
       const [from, to] = [order.indexOf(file), order.indexOf(target)]
       return (from >= 0 && to > from) || (target === 'src/cli.ts' && file !== 'src/cli.ts')

@@ -1,12 +1,13 @@
-import { execFile } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import t from 'tap'
 import { createDatabaseOn } from '../sandbox/database.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
-import { COMMANDS, runCommandLine } from '../src/cli.ts'
+import { COMMANDS, runCommandLine } from '../src/cli/commands.ts'
 import { responseSigningKey, sessionSecret } from '../src/config/secrets.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
 import { parseCallers } from '../src/signature/callers.ts'
@@ -14,6 +15,10 @@ import { signingKey } from '../src/signature/keys.ts'
 import { testDatabase } from './support/database.ts'
 
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+const packageJson = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+  engines: { node: string }
+}
 const NOW = Date.parse('2026-11-22T10:00:00Z')
 
 /** In this process. */
@@ -37,7 +42,7 @@ function spawn(argv: string[], options: { env?: Record<string, string>; cwd?: st
   })
 }
 
-t.test('without a command, and with help, it tells what there is', async (t) => {
+t.test('without a command, and with help, it lists the commands', async (t) => {
   for (const argv of [[], ['help'], ['--help'], ['doctor', '--help']]) {
     const { code, out } = await run(argv)
     t.equal(code, 0)
@@ -50,7 +55,7 @@ t.test('without a command, and with help, it tells what there is', async (t) => 
   )
 })
 
-t.test('an unknown command, flag or word is one line that does not repeat it, and status 2', async (t) => {
+t.test('an unknown command, option or argument is one line that does not repeat it, and status 2', async (t) => {
   const slips = [
     ['frobnicate-S3CRET'],
     ['doctor', '--S3CRET'],
@@ -74,17 +79,20 @@ t.test('an unknown command, flag or word is one line that does not repeat it, an
   }
 })
 
-t.test('every command that reads configuration says what is wrong in words, with status 1 and no stack', async (t) => {
-  for (const argv of [['serve'], ['migrate'], ['doctor'], ['keep-alive'], ['reseal']]) {
-    const { code, out, err } = await run(argv, { SESSION_SECRETS: 'hunter2' })
-    t.equal(code, 1, argv.join(' '))
-    t.match(out + err, /The configuration cannot be used/)
-    t.notMatch(out + err, /^\s+at /m)
-    t.notMatch(out + err, 'hunter2')
-  }
-})
+t.test(
+  'every command that reads the configuration says what is wrong with it, with status 1 and no stack',
+  async (t) => {
+    for (const argv of [['serve'], ['migrate'], ['doctor'], ['keep-alive'], ['reseal']]) {
+      const { code, out, err } = await run(argv, { SESSION_SECRETS: 'hunter2' })
+      t.equal(code, 1, argv.join(' '))
+      t.match(out + err, /The configuration cannot be used/)
+      t.notMatch(out + err, /^\s+at /m)
+      t.notMatch(out + err, 'hunter2')
+    }
+  },
+)
 
-t.test('serve ends with a sentence where the database cannot be reached', async (t) => {
+t.test('serve ends with one line if the database cannot be reached', async (t) => {
   const folder = temporaryFolder('token-broker-cli')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const { out: halves } = await run(['keygen', 'caller', 'megdocs'])
@@ -112,10 +120,10 @@ t.test('serve ends with a sentence where the database cannot be reached', async 
     },
   })
   t.equal(code, 1)
-  t.equal(err, 'database_unavailable: ECONNREFUSED. "token-broker doctor" tells what to do\n')
+  t.equal(err, 'database_unavailable: ECONNREFUSED. Run "token-broker doctor" to find out what to do\n')
 })
 
-t.test("migrate needs the database's variables alone, tells what it applied, and may be repeated", async (t) => {
+t.test('migrate needs the DATABASE_ variables only, reports what it applied, and may be repeated', async (t) => {
   const url = await testDatabase(t)
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   await createDatabaseOn(url, `fresh_${process.pid}`)
@@ -140,29 +148,26 @@ const firstJson = (text: string): Record<string, string> =>
 const lastJson = (text: string): Record<string, string> =>
   JSON.parse(text.slice(text.lastIndexOf('{'))) as Record<string, string>
 
-t.test(
-  'keygen caller prints two halves that fit the callers file and each other, and ends with what to do',
-  async (t) => {
-    for (const flags of [[], ['--ed25519'], ['--days', '30']]) {
-      const { code, out, err } = await run(['keygen', 'caller', 'megdocs', ...flags])
-      const [broker, caller] = [firstJson(out), lastJson(out)]
-      t.equal(code, 0)
-      const { byKeyId } = parseCallers(
-        JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [broker] }] }),
-        NOW,
-      )
-      const { key } = byKeyId.get('megdocs-2026-11-22')!
-      t.equal((key.notAfter - NOW) / 86_400_000, flags.includes('30') ? 30 : 180)
-      const own = signingKey(caller['key_id']!, key.algorithm, (caller['secret'] ?? caller['private_key'])!)
-      t.equal(own.keyId, key.keyId)
-      t.equal('secret' in broker, key.algorithm === 'hmac-sha256')
-      t.match(err, /What to do[^]*CALLERS_FILE/)
-      t.notOk(err.includes((caller['secret'] ?? caller['private_key'])!))
-    }
-  },
-)
+t.test('keygen caller prints two halves that match the callers file and each other, and then what to do', async (t) => {
+  for (const flags of [[], ['--ed25519'], ['--days', '30']]) {
+    const { code, out, err } = await run(['keygen', 'caller', 'megdocs', ...flags])
+    const [broker, caller] = [firstJson(out), lastJson(out)]
+    t.equal(code, 0)
+    const { byKeyId } = parseCallers(
+      JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [broker] }] }),
+      NOW,
+    )
+    const { key } = byKeyId.get('megdocs-2026-11-22')!
+    t.equal((key.notAfter - NOW) / 86_400_000, flags.includes('30') ? 30 : 180)
+    const own = signingKey(caller['key_id']!, key.algorithm, (caller['secret'] ?? caller['private_key'])!)
+    t.equal(own.keyId, key.keyId)
+    t.equal('secret' in broker, key.algorithm === 'hmac-sha256')
+    t.match(err, /What to do[^]*CALLERS_FILE/)
+    t.notOk(err.includes((caller['secret'] ?? caller['private_key'])!))
+  }
+})
 
-t.test('the other keys are what configuration takes, alone on stdout, and what to do goes to stderr', async (t) => {
+t.test('the other keys are valid configuration, alone on stdout; what to do goes to stderr', async (t) => {
   const sealing = await run(['keygen', 'sealing'])
   t.equal(parseSealingKeys(sealing.out)[0].id, 'k2026-11-22')
   const session = await run(['keygen', 'session'])
@@ -178,7 +183,7 @@ t.test('the other keys are what configuration takes, alone on stdout, and what t
 })
 
 t.test(
-  'openapi prints the document without any configuration; --check compares it with the committed one',
+  'openapi prints the document without any configuration; --check compares it with the committed file',
   async (t) => {
     const printed = await spawn(['openapi'])
     t.equal(printed.code, 0)
@@ -188,19 +193,54 @@ t.test(
 
     const folder = temporaryFolder('token-broker-cli')
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-    t.match(await spawn(['openapi', '--check'], { cwd: folder }), { code: 2, err: /cannot be read from here/ })
+    t.match(await spawn(['openapi', '--check'], { cwd: folder }), {
+      code: 2,
+      err: /cannot be read: run this command in the root/,
+    })
     mkdirSync(join(folder, 'openapi'))
     writeFileSync(join(folder, 'openapi/openapi.json'), printed.out.replace('getToken', 'getTokens'))
     t.match(await spawn(['openapi', '--check'], { cwd: folder }), {
       code: 1,
       out: '',
-      err: /^openapi\/openapi\.json is not what the routes say.*\n$/,
+      err: /^openapi\/openapi\.json differs from the routes.*\n$/,
     })
   },
 )
 
-t.test('doctor exits with 1 when a check fails, and --json is for scripts', async (t) => {
+t.test('doctor exits with 1 if a check fails, and --json is for scripts', async (t) => {
   const { code, out } = await run(['doctor', '--json'])
   t.equal(code, 1)
-  t.match(JSON.parse(out), { checks: [{ name: 'configuration', result: 'failed', saw: String, todo: String }] })
+  t.match(JSON.parse(out), { checks: [{ name: 'configuration', result: 'failed', message: String, advice: String }] })
+})
+
+t.test('version, --version and help print the version of package.json', async (t) => {
+  for (const argv of [['version'], ['--version']])
+    t.match(await run(argv), { code: 0, out: packageJson.version, err: '' })
+  t.match((await run(['help'])).out, `The token broker ${packageJson.version}:`)
+  t.match(await spawn(['--version']), { code: 0, out: `${packageJson.version}\n` })
+})
+
+t.test('on an older Node it says in one sentence which Node it needs, and exits with 1', async (t) => {
+  const source = readFileSync(CLI, 'utf8')
+  t.equal(`>=${/REQUIRED_NODE = (\d+)/.exec(source)?.[1]}`, packageJson.engines.node)
+  t.notMatch(source, /^\s*import /m, 'a static import would fail before the check')
+  const old = '--import=data:text/javascript,Object.defineProperty(process.versions,"node",{value:"20.20.2"})'
+  const sentence =
+    /^token-broker needs Node 24 or newer, and this is Node \d+\.\d+\.\d+: install it from https:\/\/nodejs\.org.*\n$/
+  const faked = spawnSync(process.execPath, [old, CLI, 'help'], { encoding: 'utf8' })
+  t.match(faked, { status: 1, stdout: '', stderr: sentence })
+
+  // The compiled entry, as an old Node reads it. A machine may have none.
+  const folder = temporaryFolder('token-broker-cli')
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const entry = join(folder, 'cli.mjs')
+  writeFileSync(entry, stripTypeScriptTypes(source))
+  const PATH = (process.env['PATH'] ?? '')
+    .split(':')
+    .filter((path) => !path.includes('node_modules'))
+    .join(':')
+  const other = spawnSync('node', [entry, 'help'], { encoding: 'utf8', env: { PATH } })
+  const version = spawnSync('node', ['--version'], { encoding: 'utf8', env: { PATH } }).stdout ?? ''
+  if (Number(/^v(\d+)/.exec(version)?.[1] ?? 99) >= 24) return t.comment(`no older Node here: ${version}`)
+  t.match(other, { status: 1, stdout: '', stderr: sentence })
 })

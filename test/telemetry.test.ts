@@ -2,10 +2,12 @@ import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { systemClock } from '../src/services.ts'
 import { createLogger } from '../src/telemetry.ts'
+import type { ReplicaStatus } from '../src/status.ts'
+import { VERSION } from '../src/version.ts'
 import type { Replica } from './support/world.ts'
 import { startWorld } from './support/world.ts'
 
-// What ops see: /readyz, /metrics and the log, end to end. The breaker's pauses are skipped by moving the monotonic clock.
+// /readyz, /status, /metrics and the log, end to end. The tests move the monotonic clock past the pauses of the breaker.
 
 async function readyz({ operations }: Replica) {
   const answer = await operations.inject('/readyz')
@@ -42,7 +44,7 @@ function movable() {
 }
 
 t.test(
-  'a breaker opened by a wrong secret shows in readyz, in the metrics and once in the log; and so does its closing',
+  'a breaker that a wrong secret opened is reported in readyz, in the metrics and once in the log; so is its closing',
   async (t) => {
     const { clock, move } = movable()
     const world = await startWorld(t, { surroundings: { clock } })
@@ -52,7 +54,17 @@ t.test(
       await world.sql`update oauth2_integration set retry_at = retry_at - make_interval(secs => ${seconds})`
     }
     await world.connect('42')
-    t.same(await readyz(replica), { status: 200, body: { ready: true, database: 'ok', breaker: { mode: 'closed' } } })
+    t.same(await readyz(replica), {
+      status: 200,
+      body: {
+        ready: true,
+        version: VERSION,
+        draining: false,
+        database: 'ok',
+        breaker: { mode: 'closed' },
+        caller_keys_expiring: [],
+      },
+    })
     t.equal((await metrics(replica)).get('token_broker_breaker_open{reason=""}'), 0)
 
     entra.control.configureApp({ clientSecrets: ['another-secret-than-the-brokers-own-value'] })
@@ -99,7 +111,7 @@ t.test(
 )
 
 t.test(
-  'the metrics tell of refreshes, joins, keep-alive, refusals, requests and keys, with no user id in any label',
+  'the metrics and /status count refreshes, joins, keep-alive, refusals, requests and keys, without any user id',
   async (t) => {
     const { clock, move } = movable()
     const world = await startWorld(t, { surroundings: { clock } })
@@ -112,7 +124,7 @@ t.test(
     const both = [caller.token('user-one'), caller.token('user-one')]
     await entra.control.held()
     // The second reader has joined as soon as its row was read: the metric says so.
-    while ((await metrics(replica)).get('token_broker_refresh_joined_total') !== 1)
+    while ((await metrics(replica)).get('token_broker_refreshes_joined_total') !== 1)
       await new Promise((resolve) => setImmediate(resolve))
     entra.control.release()
     await Promise.all(both)
@@ -124,22 +136,45 @@ t.test(
     await fetch(`${replica.internalUrl}/tokens/user-one`, { headers: { host: 'token-broker.internal' } })
     const seen = await metrics(replica)
     t.equal(seen.get('token_broker_refreshes_total{outcome="tokens",reason=""}'), 2)
-    t.equal(seen.get('token_broker_microsoft_seconds_count'), 2)
+    t.equal(seen.get('token_broker_microsoft_refresh_seconds_count'), 2)
     t.equal(seen.get('token_broker_leases_taken_over_total'), 1)
-    t.equal(seen.get('token_broker_keep_alive_total{result="renewed"}'), 1)
+    t.equal(seen.get('token_broker_keep_alive_integrations_total{result="renewed"}'), 1)
     t.equal(seen.get('token_broker_keep_alive_sweeps_total{ended="done"}'), 1)
     t.ok(seen.get('token_broker_keep_alive_last_sweep_timestamp_seconds')! > 1_700_000_000)
-    t.equal(seen.get('token_broker_lost_rotation_total'), 0)
-    t.equal(seen.get('token_broker_false_reconnect_total'), 0)
-    t.ok(seen.get('token_broker_request_nonces')! >= 4)
-    t.equal(seen.get('token_broker_http_seconds_count{listener="internal",route="/tokens/:userId",status="200"}'), 2)
-    t.equal(seen.get('token_broker_http_seconds_count{listener="internal",route="/tokens/:userId",status="401"}'), 1)
+    t.equal(seen.get('token_broker_refreshed_tokens_lost_total'), 0)
+    t.equal(seen.get('token_broker_mistaken_reconnects_total'), 0)
+    t.ok(seen.get('token_broker_nonces_remembered')! >= 4)
+    t.equal(
+      seen.get('token_broker_http_request_seconds_count{listener="internal",route="/tokens/:userId",status="200"}'),
+      2,
+    )
+    t.equal(
+      seen.get('token_broker_http_request_seconds_count{listener="internal",route="/tokens/:userId",status="401"}'),
+      1,
+    )
     t.ok([...seen].some(([name, value]) => name.startsWith('token_broker_requests_refused_total{') && value === 1))
-    for (const status of [200, 401])
-      t.ok(
-        Math.abs(seen.get(`token_broker_last_token_read_timestamp_seconds{status="${status}"}`)! - Date.now() / 1000) <
-          60,
-      )
+    t.equal(seen.get(`token_broker_build_info{version="${VERSION}",node="${process.version}"}`), 1)
+    const status = (await replica.operations.inject('/status')).json() as ReplicaStatus
+    t.match(status, {
+      service: 'token-broker',
+      version: VERSION,
+      node: process.version,
+      ready: true,
+      requests_refused: [{ key_id: '', count: 1 }],
+      requests_forbidden: [],
+      unreadable_values: [],
+    })
+    t.same(
+      status.token_reads.map(({ status: code, count }) => [code, count]),
+      [
+        [200, 2],
+        [401, 1],
+      ],
+    )
+    for (const { last_at } of [...status.token_reads, ...status.requests_refused])
+      t.ok(Math.abs(Date.parse(last_at!) - Date.now()) < 60_000)
+    t.ok(Date.parse(status.started_at) < Date.now() && status.uptime_seconds >= 0)
+    t.notMatch(JSON.stringify(status), /user-one|user-two/)
     t.ok(
       [...seen].some(
         ([name, value]) =>
@@ -166,52 +201,46 @@ t.test(
   },
 )
 
-t.test(
-  'with a database that does not answer, readyz stays 200 and prompt, and the metrics are still served',
-  async (t) => {
-    // One connection, and it is taken: every query waits for its deadline. The patience of readyz passes at once.
-    const clock = {
-      ...systemClock,
-      sleep: async (ms: number, signal?: AbortSignal) => (ms === 500 ? undefined : systemClock.sleep(ms, signal)),
-    }
-    const world = await startWorld(t, {
-      env: { DATABASE_POOL_SIZE: '1', DATABASE_DEADLINE_MS: '400' },
-      surroundings: { clock },
-    })
-    const { services } = world.replica
-    const taken = services.database.run((db) => db.execute('select pg_sleep(1)')).catch(() => undefined)
-    t.match(await readyz(world.replica), { status: 200, body: { ready: true, database: 'slow' } })
-    const seen = await metrics(world.replica)
-    t.notOk([...seen.keys()].some((name) => name.startsWith('token_broker_integrations')))
-    t.ok(seen.has('process_resident_memory_bytes'))
-    await taken
-  },
-)
+t.test('if the database does not answer, readyz is still a quick 200, and the metrics are served', async (t) => {
+  // One connection, and it is taken: every query waits for its deadline. The timeout of readyz passes at once.
+  const clock = {
+    ...systemClock,
+    sleep: async (ms: number, signal?: AbortSignal) => (ms === 500 ? undefined : systemClock.sleep(ms, signal)),
+  }
+  const world = await startWorld(t, {
+    env: { DATABASE_POOL_SIZE: '1', DATABASE_DEADLINE_MS: '400' },
+    surroundings: { clock },
+  })
+  const { services } = world.replica
+  const taken = services.database.run((db) => db.execute('select pg_sleep(1)')).catch(() => undefined)
+  t.match(await readyz(world.replica), { status: 200, body: { ready: true, database: 'slow' } })
+  const seen = await metrics(world.replica)
+  t.notOk([...seen.keys()].some((name) => name.startsWith('token_broker_integrations')))
+  t.ok(seen.has('process_resident_memory_bytes'))
+  await taken
+})
 
-t.test(
-  'readyz is 503 before the start is complete and while draining, and names keys that are about to expire',
-  async (t) => {
-    const days = (n: number) => n * 86_400_000
-    let later = 0
-    const world = await startWorld(t, {
-      surroundings: { clock: { ...systemClock, now: () => systemClock.now() + later } },
-    })
-    const { lifecycle } = world.replica.services
-    lifecycle.started = false
-    t.match(await readyz(world.replica), { status: 503, body: { ready: false } })
-    lifecycle.started = true
-    lifecycle.draining = true
-    t.match(await readyz(world.replica), { status: 503, body: { ready: false, draining: true } })
-    lifecycle.draining = false
-    later = days(170)
-    t.match(await readyz(world.replica), {
-      status: 200,
-      body: { ready: true, caller_keys_expiring: [world.secrets.megdocsKey.key_id] },
-    })
-  },
-)
+t.test('readyz is 503 before the start is complete and while draining, and names keys that expire soon', async (t) => {
+  const days = (n: number) => n * 86_400_000
+  let later = 0
+  const world = await startWorld(t, {
+    surroundings: { clock: { ...systemClock, now: () => systemClock.now() + later } },
+  })
+  const { lifecycle } = world.replica.services
+  lifecycle.started = false
+  t.match(await readyz(world.replica), { status: 503, body: { ready: false } })
+  lifecycle.started = true
+  lifecycle.draining = true
+  t.match(await readyz(world.replica), { status: 503, body: { ready: false, draining: true } })
+  lifecycle.draining = false
+  later = days(170)
+  t.match(await readyz(world.replica), {
+    status: 200,
+    body: { ready: true, caller_keys_expiring: [world.secrets.megdocsKey.key_id] },
+  })
+})
 
-t.test('an id token that names somebody else is logged with the request it came from', async (t) => {
+t.test('an id token of another account is logged with the id of its request', async (t) => {
   const world = await startWorld(t)
   await world.connect('42')
   // The stored account is another one than the one Microsoft answers for.
@@ -225,7 +254,7 @@ t.test('an id token that names somebody else is logged with the request it came 
 })
 
 t.test(
-  "what must not be in a log is taken out of a line, at the top and one level below, and the caller's object stays as it was",
+  'secret fields are removed from a line, at the top level and one level below, and the logged object is not changed',
   async (t) => {
     const lines: string[] = []
     const log = createLogger('info', { write: (line) => void lines.push(line) })
@@ -249,7 +278,7 @@ t.test(
   },
 )
 
-t.test('no line is lost and none comes twice, however the process ends', async (t) => {
+t.test('no line is lost or repeated, however the process ends', async (t) => {
   const module = JSON.stringify(new URL('../src/telemetry.ts', import.meta.url).href)
   const ends = {
     'by itself': '',

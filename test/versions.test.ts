@@ -1,9 +1,19 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { releasedChangelog } from '../scripts/release.ts'
-import { staleCopies } from '../scripts/versions.ts'
+import { staleCopies, versionOf } from '../scripts/versions.ts'
+import { openApiDocument } from '../src/app.ts'
+import { VERSION } from '../src/version.ts'
 
 t.test('every copy of the version is the one in package.json', async (t) => {
   t.strictSame(staleCopies(), [], 'npm run release writes them')
+})
+
+t.test('the service, its image and its API document take the version from package.json', async (t) => {
+  t.equal(VERSION, versionOf())
+  t.match(await openApiDocument(), { info: { version: versionOf() } })
+  const dockerfile = readFileSync(new URL('../Dockerfile', import.meta.url), 'utf8')
+  t.match(dockerfile, /COPY --from=build \/build\/package\.json \.\//)
 })
 
 t.test('a release moves the unreleased entries below its own heading', async (t) => {

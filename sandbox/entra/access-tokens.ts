@@ -1,6 +1,7 @@
 /**
- * Access tokens for Graph. For work accounts they look like Entra's (a JWT whose signature a client cannot check), for personal
- * accounts like Microsoft's opaque ones. Both carry what the simulated Graph needs, sealed or marked with the seed's key.
+ * Access tokens for Graph. For work accounts they look like Entra's (a JWT whose signature a client cannot check), for
+ * personal accounts like Microsoft's opaque ones. Both carry what the simulated Graph needs, sealed or marked with the
+ * seed's key.
  */
 import { randomUUID } from 'node:crypto'
 import type { Account } from './accounts.ts'

@@ -1,4 +1,7 @@
-/** `/{tenant}/v2.0/adminconsent`: an administrator approves for everybody (entra.md 2). No code is issued. */
+/**
+ * `/{tenant}/v2.0/adminconsent`: an administrator approves for everybody (docs/microsoft.md#admin-consent). No code is
+ * issued.
+ */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { admits } from './accounts.ts'
 import type { Account, Audience } from './accounts.ts'

@@ -1,4 +1,7 @@
-/** The outside of Microsoft's answers: headers, ids, timestamps and the error body, in the recorded order (entra.md 3.1, 4.1). */
+/**
+ * The outside of Microsoft's answers: headers, ids, timestamps and the error body, in the recorded order
+ * (docs/microsoft.md#simulator).
+ */
 import { randomUUID } from 'node:crypto'
 import type { Refusal } from './errors.ts'
 

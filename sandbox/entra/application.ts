@@ -33,7 +33,7 @@ export const defaultRedirectUris = [
 
 const loopback = /^(http:\/\/(?:localhost|127\.0\.0\.1)):\d+/
 
-/** Exact and case-sensitive; only for http on localhost the port is ignored (entra.md 9). */
+/** Exact and case-sensitive; only for http on localhost the port is ignored (docs/microsoft.md#redirect-uris). */
 export function isRegistered(app: Application, redirectUri: string): boolean {
   const portless = redirectUri.replace(loopback, '$1')
   return app.redirectUris.some(

@@ -1,4 +1,7 @@
-/** The last step of a sign-in, for the pages and for control alike: may this account, and what goes back to the application. */
+/**
+ * The last step of a sign-in, for the pages and for control alike: may this account, and what goes back to the
+ * application.
+ */
 import { randomUUID } from 'node:crypto'
 import { admits, isPersonal } from './accounts.ts'
 import type { Account } from './accounts.ts'
@@ -77,7 +80,10 @@ export function decline(address: ReturnAddress, account: Account | undefined): C
   return { address, parameters: withState(parameters, address) }
 }
 
-/** "Return to the application" on the page "Need admin approval": looks like a cancel (entra.md 0.2). */
+/**
+ * "Return to the application" on the page "Need admin approval": looks like a cancel
+ * (docs/microsoft.md#callback-errors).
+ */
 export function leaveWithoutApproval(world: World, address: ReturnAddress, trace: Trace): Callback {
   const refusal = new Refusal(65004)
   const parameters: Callback['parameters'] = [
@@ -105,7 +111,9 @@ function withState(parameters: Callback['parameters'], address: ReturnAddress): 
   return address.state === undefined ? parameters : [...parameters, ['state', address.state]]
 }
 
-/** The address the browser goes to. For form_post it is the address alone plus the parameters that the form would carry. */
+/**
+ * The address the browser goes to. For form_post it is the address alone plus the parameters that the form would carry.
+ */
 export function callbackUrl({ address, parameters }: Callback): string {
   const query = new URLSearchParams(parameters).toString()
   if (address.responseMode === 'fragment') return `${address.redirectUri}#${query}`

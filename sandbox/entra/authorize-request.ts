@@ -1,4 +1,4 @@
-/** Reads and checks the parameters of an authorize request (entra.md 1.2). */
+/** Reads and checks the parameters of an authorize request (docs/microsoft.md#authorize-request). */
 import type { Audience } from './accounts.ts'
 import { isRegistered } from './application.ts'
 import { aadstsCases, Refusal } from './errors.ts'
@@ -45,7 +45,10 @@ export class ReturnedRefusal extends Error {
 const prompts: readonly unknown[] = ['login', 'none', 'consent', 'select_account']
 const modes: readonly unknown[] = ['query', 'fragment', 'form_post']
 
-/** Throws Refusal for a page at Microsoft (unknown client or redirect URI: nothing may be redirected), else ReturnedRefusal. */
+/**
+ * Throws Refusal for a page at Microsoft (unknown client or redirect URI: nothing may be redirected), else
+ * ReturnedRefusal.
+ */
 export function readAuthorizeRequest(world: World, segment: string, query: string): AuthorizeRequest {
   if (query.length > 14_000) throw new Refusal(90015)
   const form = readForm(query)
@@ -59,7 +62,8 @@ export function readAuthorizeRequest(world: World, segment: string, query: strin
     })
   }
   const redirectUri = form.get('redirect_uri')
-  // Entra picks a registered address at random when there is none; a client that relies on that is wrong, so it is refused here.
+  // Entra picks a registered address at random when there is none; a client that relies on that is wrong, so it is
+  // refused here.
   if (!redirectUri) throw new Refusal(900971)
   if (!isRegistered(world.app, redirectUri)) {
     throw new Refusal(50011, {

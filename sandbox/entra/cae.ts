@@ -1,4 +1,4 @@
-/** The claims challenge of continuous access evaluation, as recorded (entra.md 8.3). */
+/** The claims challenge of continuous access evaluation, as recorded (docs/microsoft.md#claims-challenges). */
 
 /** `since` in seconds: tokens issued before it are no longer good. */
 export function caeChallenge(

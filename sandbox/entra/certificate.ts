@@ -1,4 +1,7 @@
-/** A self-signed X.509 certificate in plain DER, because JWKS carry x5c and certificate credentials are thumbprints of one. */
+/**
+ * A self-signed X.509 certificate in plain DER, because JWKS carry x5c and certificate credentials are thumbprints of
+ * one.
+ */
 import { createHash, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 
@@ -21,10 +24,20 @@ function time(ms: number): Buffer {
   return der(0x18, Buffer.from(`${text}Z`))
 }
 
-/** DER of a certificate for an RSA key pair; the two times are milliseconds since the epoch. RFC 5280 section 4.1. */
+/** The subjectAltName extension: text is a dNSName, bytes are an iPAddress. RFC 5280 section 4.2.1.6. */
+function alternativeNames(names: readonly (string | Buffer)[]): Buffer {
+  const general = names.map((entry) => (typeof entry === 'string' ? der(0x82, Buffer.from(entry)) : der(0x87, entry)))
+  const extension = sequence(Buffer.from('0603551d11', 'hex'), der(0x04, sequence(...general)))
+  return der(0xa3, sequence(extension))
+}
+
+/**
+ * DER of a certificate for an RSA key pair; the two times are milliseconds since the epoch. RFC 5280 section 4.1. `names`: its
+ * alternative names, a DNS name as text and an IP address as its bytes.
+ */
 export function selfSignedCertificate(
   keys: { publicKey: KeyObject; privateKey: KeyObject },
-  facts: { commonName: string; notBefore: number; notAfter: number },
+  facts: { commonName: string; notBefore: number; notAfter: number; names?: readonly (string | Buffer)[] },
 ): Buffer {
   const publicKey = keys.publicKey.export({ type: 'spki', format: 'der' })
   const serial = createHash('sha256').update(publicKey).digest().subarray(0, 16)
@@ -37,6 +50,7 @@ export function selfSignedCertificate(
     sequence(time(facts.notBefore), time(facts.notAfter)),
     name(facts.commonName),
     publicKey,
+    ...(facts.names === undefined ? [] : [alternativeNames(facts.names)]),
   )
   const signature = sign('sha256', body, keys.privateKey)
   return sequence(body, sha256WithRsa, der(0x03, Buffer.from([0]), signature))

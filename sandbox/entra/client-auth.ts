@@ -1,4 +1,7 @@
-/** Client authentication at the token endpoint: secret in body or Basic, or a certificate's assertion (entra.md 1.4). */
+/**
+ * Client authentication at the token endpoint: secret in body or Basic, or a certificate's assertion
+ * (docs/microsoft.md#client-credentials).
+ */
 import { constants, verify } from 'node:crypto'
 import { findCertificate } from './application.ts'
 import { decode } from './form.ts'
@@ -30,8 +33,8 @@ export function readClientId(form: Form, authorization: string | undefined): str
 }
 
 /**
- * Throws the refusal of a wrong, expired or missing credential. `audiences` are the addresses of the token endpoint that an
- * assertion may name.
+ * Throws the refusal of a wrong, expired or missing credential. `audiences` are the addresses of the token endpoint
+ * that an assertion may name.
  */
 export function authenticateClient(
   world: World,

@@ -11,7 +11,10 @@ export interface Consents {
   /** Withdraws, as the user can at Microsoft: the page asks again, and refresh tokens fail until approved again. */
   forget(account: Account): void
   forgetAll(): void
-  /** May a refresh token that was granted these scopes still be used? One from before a restart is unknown here, and may. */
+  /**
+   * May a refresh token that was granted these scopes still be used? One from before a restart is unknown here, and
+   * may.
+   */
   stands(account: Account, scopes: readonly string[]): boolean
 }
 

@@ -1,4 +1,7 @@
-/** The control surface over HTTP, on a port of its own: GET /control shows everything, POST /control/<order> with JSON orders. */
+/**
+ * The control surface over HTTP, on a port of its own: GET /control shows everything, POST /control/<order> with JSON
+ * orders.
+ */
 import type { FastifyInstance } from 'fastify'
 import { BadOrder } from './bad-order.ts'
 import type { EntraControl } from './control.ts'

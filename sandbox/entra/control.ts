@@ -1,4 +1,7 @@
-/** Control over one simulator: what a test, the sandbox or a drill may order and ask. The same over HTTP in control-http.ts. */
+/**
+ * Control over one simulator: what a test, the sandbox or a drill may order and ask. The same over HTTP in
+ * control-http.ts.
+ */
 import { X509Certificate } from 'node:crypto'
 import type { Account } from './accounts.ts'
 import { readSecrets } from './application.ts'
@@ -45,7 +48,10 @@ export interface ControlState {
   otherRequests: Record<Endpoint, number>
 }
 
-/** Accounts are named by username or object id. Bad arguments throw BadOrder, or the Refusal Microsoft's page would show. */
+/**
+ * Accounts are named by username or object id. Bad arguments throw BadOrder, or the Refusal Microsoft's page would
+ * show.
+ */
 export interface EntraControl {
   state(): ControlState
   /** Signs in and approves; the callback URL. Throws when this account would not get that far. */

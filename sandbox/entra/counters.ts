@@ -1,4 +1,7 @@
-/** What was asked of the simulator, so that tests can say how often Microsoft was called. Never holds a secret or a token. */
+/**
+ * What was asked of the simulator, so that tests can say how often Microsoft was called. Never holds a secret or a
+ * token.
+ */
 
 export interface TokenRequest {
   /** Milliseconds, the simulator's clock. */

@@ -1,4 +1,7 @@
-/** Metadata and keys for any tenant segment (entra.md 1.1): Microsoft's members, in its order, and without what it lacks. */
+/**
+ * Metadata and keys for any tenant segment (docs/microsoft.md#endpoints): Microsoft's members, in its order, and
+ * without what it lacks.
+ */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errorBody, newTrace } from './answers.ts'
 import { Refusal } from './errors.ts'

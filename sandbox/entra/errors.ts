@@ -1,7 +1,7 @@
 /**
- * Microsoft's error codes as the simulator tells them. Deliberately its own telling: it must not share a table with the broker,
- * or a mistake there would be confirmed here. Texts after Microsoft's reference and recordings (entra.md 4); where a text is not
- * recorded it is short. `{app}` and `{name}` are filled in.
+ * Microsoft's error codes as the simulator tells them. Deliberately its own telling: it must not share a table with the
+ * broker, or a mistake there would be confirmed here. Texts after Microsoft's reference and recordings
+ * (docs/microsoft.md#errors); where a text is not recorded it is short. `{app}` and `{name}` are filled in.
  */
 
 export interface AadstsCase {
@@ -370,7 +370,10 @@ export interface RefusalFacts {
   status?: number
 }
 
-/** Microsoft's refusal; becomes a JSON body, an HTML page or parameters of a callback. Throws TypeError for an unlisted code. */
+/**
+ * Microsoft's refusal; becomes a JSON body, an HTML page or parameters of a callback. Throws TypeError for an unlisted
+ * code.
+ */
 export class Refusal extends Error {
   readonly code: number
   readonly case: AadstsCase

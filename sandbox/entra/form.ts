@@ -1,7 +1,10 @@
 /** Form bodies and query strings, read as strictly as Entra does: nothing trimmed, nothing twice. */
 import { Refusal } from './errors.ts'
 
-/** application/x-www-form-urlencoded → fields in the order sent. Throws AADSTS9002313 for a repeated field or a bad escape. */
+/**
+ * application/x-www-form-urlencoded → fields in the order sent. Throws AADSTS9002313 for a repeated field or a bad
+ * escape.
+ */
 export function readForm(text: string): Map<string, string> {
   const fields = new Map<string, string>()
   for (const pair of text.split('&')) {

@@ -1,4 +1,7 @@
-/** The two grants of the token endpoint: what is checked, in which order, and the answer (entra.md 1.3, 2, 3). */
+/**
+ * The two grants of the token endpoint: what is checked, in which order, and the answer
+ * (docs/microsoft.md#refresh-tokens).
+ */
 import { createHash } from 'node:crypto'
 import { admits, isPersonal } from './accounts.ts'
 import type { Account, Audience } from './accounts.ts'

@@ -5,7 +5,9 @@ import type { DriveFile } from './drive.ts'
 
 export const context = 'https://graph.microsoft.com/v1.0/$metadata#'
 
-/** Microsoft's member order differs between work and personal accounts, and a personal account's id is the oid's tail. */
+/**
+ * Microsoft's member order differs between work and personal accounts, and a personal account's id is the oid's tail.
+ */
 export function profile(account: Account): object {
   const head = { '@odata.context': `${context}users/$entity` }
   if (isPersonal(account)) {

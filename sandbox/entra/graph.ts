@@ -1,4 +1,6 @@
-/** The few parts of Microsoft Graph that MEGDocs uses (entra.md 8): profile, drive, a file and its content. */
+/**
+ * The few parts of Microsoft Graph that MEGDocs uses (docs/microsoft.md#graph): profile, drive, a file and its content.
+ */
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { readAccessToken } from './access-tokens.ts'

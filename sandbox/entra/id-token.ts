@@ -1,4 +1,4 @@
-/** RS256 id tokens with the claims of entra.md 7, and their wrong variants. */
+/** RS256 id tokens with the claims of docs/microsoft.md#id-token, and their wrong variants. */
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import type { Account } from './accounts.ts'

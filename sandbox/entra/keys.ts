@@ -1,4 +1,7 @@
-/** The signing keys of the id tokens, published as JWKS. One key for organisations, one for personal accounts, as at Microsoft. */
+/**
+ * The signing keys of the id tokens, published as JWKS. One key for organisations, one for personal accounts, as at
+ * Microsoft.
+ */
 import { createHash, createPublicKey, generateKeyPair } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -29,12 +32,17 @@ async function newKey(): Promise<SigningKey> {
   return { kid: createHash('sha1').update(certificate).digest('base64url'), privateKey, certificate }
 }
 
-/** RSA keys take up to a second to find: made when first needed, and once per process, since tests start many simulators. */
+/**
+ * RSA keys take up to a second to find: made when first needed, and once per process, since tests start many
+ * simulators.
+ */
 const first: Partial<Record<KeyFamily, Promise<SigningKey>>> = {}
 
 export interface KeyRing {
   current(family: KeyFamily): Promise<SigningKey>
-  /** Later tokens are signed with new keys. The old ones stay published unless `drop`: Microsoft rolls without notice. */
+  /**
+   * Later tokens are signed with new keys. The old ones stay published unless `drop`: Microsoft rolls without notice.
+   */
   roll(options: { drop: boolean }): void
   rolled(): number
   /** The body of `/discovery/v2.0/keys`; `baseUrl` has no slash at its end. */

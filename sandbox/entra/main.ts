@@ -1,8 +1,8 @@
 /**
  * The Entra simulator: a stand-in for Microsoft's sign-in and Graph, for development, tests, benchmarks and drills.
- * Owns Microsoft's side of the protocol, told from Microsoft's documents and recordings alone; knows nothing of the broker and
- * never imports src/. NOT INTENDED FOR PRODUCTION: anybody may sign in as anybody, it listens on loopback only, and keys,
- * consents and codes are gone when it ends, so that nobody can rely on it.
+ * Owns Microsoft's side of the protocol, told from Microsoft's documents and recordings alone; knows nothing of the
+ * broker and never imports src/. NOT INTENDED FOR PRODUCTION: anybody may sign in as anybody, it listens on loopback
+ * only, and keys, consents and codes are gone when it ends, so that nobody can rely on it.
  */
 import type { AddressInfo } from 'node:net'
 import fastify from 'fastify'
@@ -48,7 +48,10 @@ export interface EntraOptions {
   redirectUris?: string[]
   /** PEM, for private_key_jwt. */
   certificates?: string[]
-  /** Of everything random: lifetimes, order of scopes, misbehaviour rates. Refresh tokens of the same seed survive a restart. */
+  /**
+   * Of everything random: lifetimes, order of scopes, misbehaviour rates. Refresh tokens of the same seed survive a
+   * restart.
+   */
   seed?: number
   accounts?: readonly Account[]
   /** Milliseconds since the epoch. */
@@ -73,7 +76,10 @@ export interface Entra {
 const loopbackHosts = ['127.0.0.1', '::1', 'localhost']
 const realHosts = /(^|\.)(microsoftonline\.(com|us|de|cn)|chinacloudapi\.cn|windows\.net|microsoft\.(com|us))$/i
 
-/** Throws when the environment names a real Microsoft host: then somebody means to work with the real one, and this is a mistake. */
+/**
+ * Throws when the environment names a real Microsoft host: then somebody means to work with the real one, and this is a
+ * mistake.
+ */
 export function refuseRealHosts(env: Record<string, string | undefined>): void {
   for (const name of ['MICROSOFT_LOGIN_URL', 'MICROSOFT_GRAPH_URL']) {
     const host = URL.parse(env[name] ?? '')?.hostname

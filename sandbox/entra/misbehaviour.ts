@@ -101,7 +101,10 @@ const checks: { [K in Knob]: [check: (value: unknown) => boolean, expected: stri
 export const knobNames = Object.keys(checks) as Knob[]
 
 export interface MisbehaviourBoard {
-  /** Replaces an earlier setting of the same knob for the same account. Throws BadOrder for a value that the knob cannot have. */
+  /**
+   * Replaces an earlier setting of the same knob for the same account. Throws BadOrder for a value that the knob cannot
+   * have.
+   */
   set(setting: Misbehaviour): void
   /** Back to good behaviour: one knob, one account, or all. */
   clear(knob?: Knob, account?: string): void

@@ -86,8 +86,8 @@ export function needingAdmin(scopes: readonly string[]): string[] {
 }
 
 /**
- * The `scope` of a token response: shuffled, OpenID scopes added for work accounts whether asked or not, offline_access never
- * echoed, full names where they were asked for (entra.md 2).
+ * The `scope` of a token response: shuffled, OpenID scopes added for work accounts whether asked or not, offline_access
+ * never echoed, full names where they were asked for (docs/microsoft.md#scopes).
  */
 export function echoScopes(
   granted: readonly string[],

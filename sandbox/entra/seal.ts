@@ -1,6 +1,6 @@
 /**
- * Opaque tokens that carry their own content. Refresh tokens have to survive a restart of the simulator (the sandbox keeps
- * its database between runs), so they are sealed under a key made from the seed instead of being kept in a table.
+ * Opaque tokens that carry their own content. Refresh tokens have to survive a restart of the simulator (the sandbox
+ * keeps its database between runs), so they are sealed under a key made from the seed instead of being kept in a table.
  */
 import {
   createCipheriv,

@@ -13,7 +13,9 @@ import type { RefreshTokenUses } from './refresh-tokens.ts'
 import type { Sealer } from './seal.ts'
 
 export interface Settings {
-  /** What happens to a refresh token when it is used: stays valid (Entra), dies, or stays and no new one is returned. */
+  /**
+   * What happens to a refresh token when it is used: stays valid (Entra), dies, or stays and no new one is returned.
+   */
   rotation: 'entra' | 'strict' | 'none_returned'
   /** Seconds an access token lives; null draws 3600 to 5399 from the seed, as Entra does. */
   lifetime: number | null

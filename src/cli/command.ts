@@ -1,13 +1,13 @@
 import type { ParseArgsOptionsConfig } from 'node:util'
 
-/** What a command sees of the world; tests bring their own. */
+/** What a command uses of the process. Tests pass their own. */
 export interface Terminal {
   readonly env: NodeJS.ProcessEnv
   /** Milliseconds since the epoch. */
   now(): number
-  /** A line of the result, on stdout. */
+  /** Prints a line of the result to stdout. */
   out(line: string): void
-  /** A line about it, on stderr. */
+  /** Prints a line of explanation or progress to stderr. */
   err(line: string): void
 }
 
@@ -16,21 +16,21 @@ export interface Arguments {
   readonly words: readonly string[]
 }
 
-/** One entry of the table in cli.ts; help and the README's table are made from it. */
+/** One entry of the table in cli/commands.ts. Help and the documents are made from it. */
 export interface Command {
   readonly name: string
-  /** One sentence without its full stop, for help and the README. */
+  /** One sentence without its full stop, for help and the documents. */
   readonly summary: string
-  /** What may follow the name, for help; empty: nothing. */
+  /** The arguments, for help; empty: none. */
   readonly usage: string
   readonly options?: ParseArgsOptionsConfig
-  /** How many words may follow the name; absent: none. */
+  /** How many arguments besides options may follow the name; absent: none. */
   readonly words?: number
-  /** Resolves with the exit code. What it throws is told in words, never as a stack (startProblem in main.ts); a Misuse exits with 2. */
+  /** Resolves with the exit status. An error is printed as one line (startProblem in main.ts); a Misuse exits with 2. */
   run(args: Arguments, terminal: Terminal): Promise<number>
 }
 
-/** The command was called in a way it cannot be. The message is one line that quotes no value. */
+/** The arguments of a command are wrong. The message is one line that quotes no argument. */
 export class Misuse extends Error {
   constructor(message: string) {
     super(message)

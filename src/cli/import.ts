@@ -6,14 +6,15 @@ import { createServices } from '../services.ts'
 import { createLogger } from '../telemetry.ts'
 import type { Command, Terminal } from './command.ts'
 
-/** Lines judged together; at most so many are lost to an interruption, and they are simply sent again. */
-const BATCH = 500
+/** Rows that are imported together. An interruption loses at most one batch, which can be sent again. */
+const BATCH_ROWS = 500
 
-/** The same rows as POST /integrations/import takes, from a pipe: nobody has to keep a file of tokens. */
+/** The rows of POST /integrations/import, from a pipe, so that no file has to hold tokens. */
 export const importCommand: Command = {
   name: 'import',
   summary:
-    'Takes over connections from newline-delimited JSON on standard input (rows as for `POST /integrations/import`). Judges only, without `--apply`; may be interrupted and repeated',
+    'Imports connections from newline-delimited JSON on standard input (the rows of `POST /integrations/import`). Without `--apply` ' +
+    'it only checks the rows. It may be interrupted and repeated',
   usage: '[--apply] < rows.ndjson',
   options: { apply: { type: 'boolean' } },
   async run({ flags }, terminal) {
@@ -21,12 +22,12 @@ export const importCommand: Command = {
     const totals = { imported: 0, unchanged: 0, skipped: 0, invalid: 0 }
     const dryRun = flags['apply'] !== true
     let line = 0
-    async function take(batch: { line: number; row: unknown }[]): Promise<void> {
+    async function importBatch(batch: { line: number; row: unknown }[]): Promise<void> {
       const results = await services.imports.run(
         batch.map(({ row }) => row),
         { caller: 'token-broker import', dryRun },
       )
-      results.forEach((result, i) => tell(result, batch[i]!.line, terminal))
+      results.forEach((result, i) => printProblem(result, batch[i]!.line, terminal))
       for (const { result } of results) totals[result]++
       terminal.out(`${line} lines: ${summary(totals)}`)
     }
@@ -37,12 +38,12 @@ export const importCommand: Command = {
         line++
         if (text.trim() === '') continue
         batch.push({ line, row: parse(text) })
-        if (batch.length < BATCH) continue
-        await take(batch)
+        if (batch.length < BATCH_ROWS) continue
+        await importBatch(batch)
         batch = []
       }
-      if (batch.length > 0) await take(batch)
-      terminal.out(`${dryRun ? 'Dry run, nothing was stored (--apply stores)' : 'Done'}. ${summary(totals)}`)
+      if (batch.length > 0) await importBatch(batch)
+      terminal.out(`${dryRun ? 'Dry run: nothing was stored. Use --apply to store' : 'Done'}. ${summary(totals)}`)
       return totals.invalid === 0 ? 0 : 1
     } finally {
       await services.close()
@@ -50,7 +51,7 @@ export const importCommand: Command = {
   },
 }
 
-/** What is no JSON becomes a row that is judged invalid. The parser's words quote the text, which holds tokens. */
+/** A line that is not JSON becomes an invalid row. The message of the parser quotes the line, which holds tokens. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -59,7 +60,7 @@ function parse(text: string): unknown {
   }
 }
 
-function tell(result: ImportResult, line: number, { err }: Terminal): void {
+function printProblem(result: ImportResult, line: number, { err }: Terminal): void {
   if (result.result !== 'invalid' && result.result !== 'skipped') return
   const user = result.userId === undefined ? '' : ` user ${result.userId}`
   err(

@@ -5,15 +5,15 @@ import { CALLER_NAME, MAX_KEY_DAYS } from '../signature/callers.ts'
 import { generateKey } from '../signature/keygen.ts'
 import { Misuse, type Arguments, type Command, type Terminal } from './command.ts'
 
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 const DEFAULT_DAYS = 180
 const KINDS = { caller, sealing, session, response }
 
-/** What is to be pasted goes to stdout, what to do with it to stderr: `keygen session > file` makes a right NAME_FILE. */
+/** The key goes to stdout and the instructions to stderr, so that `keygen session > file` makes a valid NAME_FILE. */
 export const keygen: Command = {
   name: 'keygen',
   summary:
-    'Makes a key and says where it goes: for a caller (`caller megdocs`), `SEALING_KEYS` (`sealing`), `SESSION_SECRETS` (`session`), `RESPONSE_SIGNING_KEY` (`response`)',
+    'Makes a key and says where to put it: for a caller (`caller megdocs`), `SEALING_KEYS` (`sealing`), `SESSION_SECRETS` (`session`), `RESPONSE_SIGNING_KEY` (`response`)',
   usage: 'caller <name> [--ed25519] [--days <1 to 400>] | sealing | session | response',
   options: { ed25519: { type: 'boolean' }, days: { type: 'string' } },
   words: 2,
@@ -21,7 +21,7 @@ export const keygen: Command = {
     const [kind = ''] = args.words
     if (!Object.hasOwn(KINDS, kind)) throw new Misuse(`Say what the key is for: ${Object.keys(KINDS).join(', ')}`)
     if (kind !== 'caller' && (args.words.length > 1 || Object.keys(args.flags).length > 0))
-      throw new Misuse(`A ${kind} key takes nothing more`)
+      throw new Misuse(`Unexpected argument after keygen ${kind}`)
     KINDS[kind as keyof typeof KINDS](args, terminal)
     return 0
   },
@@ -36,7 +36,7 @@ function caller({ words: [, name], flags }: Arguments, { now, out, err }: Termin
   const { broker, caller } = generateKey(
     flags['ed25519'] === true ? 'ed25519' : 'hmac-sha256',
     name,
-    now() + days * DAY,
+    now() + days * DAY_MS,
     now(),
   )
   out(`# For the broker: into "keys" of the caller "${name}" in the callers file`)
@@ -46,44 +46,42 @@ function caller({ words: [, name], flags }: Arguments, { now, out, err }: Termin
   out(JSON.stringify(caller, null, 2))
   err('')
   err(
-    `What to do: 1. Add the broker's half to CALLERS_FILE, beside the key before it; every replica takes it over within seconds. 2. Give ${name} its half.`,
+    `What to do: 1. Add the broker's half to CALLERS_FILE, beside the previous key; every replica reads it within seconds. 2. Give ${name} its half.`,
   )
   err(
-    `3. When ${name} signs with "${broker.key_id}", remove the key before it. It ends ${broker.not_after}: make the next one before then.`,
+    `3. When ${name} signs with "${broker.key_id}", remove the previous key. This key expires ${broker.not_after}: make the next one before then.`,
   )
   err(
-    `A new caller needs a whole entry: {"name": "${name}", "permissions": [...], "keys": [ the broker's half ]}; permissions are ${CALLER_PERMISSIONS.join(', ')}.`,
+    `A new caller needs a complete entry: {"name": "${name}", "permissions": [...], "keys": [ the broker's half ]}; permissions are ${CALLER_PERMISSIONS.join(', ')}.`,
   )
-  err('Neither half is kept anywhere: close this terminal afterwards.')
+  err('token-broker stores neither half. Close this terminal afterwards.')
 }
 
 function sealing(_args: Arguments, { now, out, err }: Terminal): void {
   out(generateSealingKey(`k${dayOf(now())}`))
   err(
-    'What to do: 1. Put it last in SEALING_KEYS and roll that out: now every replica can read it. 2. Put it first and roll that out.',
+    'What to do: 1. Put it last in SEALING_KEYS and roll that out: now every replica can open values with it. 2. Put it first and roll that out.',
   )
   err(
-    '3. Run "token-broker reseal": it says when the old key can be taken out. Without this key the stored tokens are lost: keep a copy in your vault.',
+    '3. Run "token-broker reseal": it says when the old key can be removed. Without this key the stored tokens are lost: keep a copy in your vault.',
   )
 }
 
 function session(_args: Arguments, { out, err }: Terminal): void {
   out(randomBytes(32).toString('base64url'))
-  err(
-    'What to do: put it in front of the secrets in SESSION_SECRETS and restart the replicas; remove the old one after 30 minutes.',
-  )
+  err('What to do: put it first in SESSION_SECRETS and restart the replicas. Remove the old secret after 30 minutes.')
 }
 
 function response(_args: Arguments, { now, out, err }: Terminal): void {
-  const { broker, caller: own } = generateKey('ed25519', 'broker', now() + DAY, now())
+  const { broker, caller: own } = generateKey('ed25519', 'broker', now() + DAY_MS, now())
   out(`${own.key_id}:${own.private_key}`)
   err(
-    `What to do: 1. Give callers with an ed25519 key this to verify answers by: key id "${own.key_id}", public key ${broker.public_key}`,
+    `What to do: 1. Callers with an ed25519 key verify answers with this; give it to them: key id "${own.key_id}", public key ${broker.public_key}`,
   )
   err('2. Then set RESPONSE_SIGNING_KEY to the line above and restart the replicas.')
 }
 
-/** Day in UTC, as key ids have it. */
+/** The day in UTC, for a key id. */
 function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10)
 }

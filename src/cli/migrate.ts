@@ -2,10 +2,11 @@ import { readMigrationConfig } from '../config.ts'
 import { migrate } from '../db/migrate.ts'
 import type { Command } from './command.ts'
 
-/** Needs the database's variables only: a migration job has its own secret and none of Microsoft's. */
+/** Needs the DATABASE_ variables only: a migration job does not have the secrets of the service. */
 export const migrateCommand: Command = {
   name: 'migrate',
-  summary: 'Brings the database to this release; may be repeated. Needs the `DATABASE_…` variables only',
+  summary:
+    'Applies the migrations of this release to the database; may be repeated. Needs the `DATABASE_…` variables only',
   usage: '',
   async run(_args, { env, out }) {
     const { url, ca } = readMigrationConfig(env)

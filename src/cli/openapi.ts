@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { openApiDocument } from '../app.ts'
 import { Misuse, type Command } from './command.ts'
 
-/** Where the committed document lies, from where npm scripts run. */
+/** The committed document, relative to the root of the repository, where npm scripts run. */
 const COMMITTED = 'openapi/openapi.json'
 
-/** The document as it is committed and printed. */
+/** The text that is printed and committed. */
 export async function openApiText(): Promise<string> {
   return JSON.stringify(await openApiDocument(), null, 2)
 }
@@ -23,7 +23,7 @@ export const openapi: Command = {
     }
     const committed = read(COMMITTED)
     if (committed === `${text}\n`) return 0
-    err(`${COMMITTED} is not what the routes say: run npm run openapi and commit it`)
+    err(`${COMMITTED} differs from the routes: run npm run openapi and commit the file`)
     return 1
   },
 }
@@ -32,6 +32,6 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    throw new Misuse(`${path} cannot be read from here: run it where the repository lies`)
+    throw new Misuse(`${path} cannot be read: run this command in the root of the repository`)
   }
 }

@@ -1,4 +1,4 @@
-// What only several variables together can tell, and files that are read again later but must be right at start.
+// Checks of several variables together, and of files that are read again later but must be valid at the start.
 import { CallersError, parseCallers } from '../signature/callers.ts'
 import { readNamedFile } from './environment.ts'
 import type { Files } from './environment.ts'
@@ -7,8 +7,8 @@ import { certificateFits, pair } from './secrets.ts'
 import { Invalid } from './values.ts'
 import type { Name, Values } from './variables.ts'
 
-/** Reports everything that is wrong between variables. `now` in milliseconds. */
-export function checkTogether(values: Values, files: Files, now: number, problems: Problems): void {
+/** Reports every problem between variables. `now` in milliseconds. */
+export function checkCombinations(values: Values, files: Files, now: number, problems: Problems): void {
   checkUrls(values, problems)
   checkMicrosoft(values, problems)
   checkDatabase(values, problems)
@@ -18,7 +18,7 @@ export function checkTogether(values: Values, files: Files, now: number, problem
   if (letGo <= keepAlive) problems.report('LET_GO_AFTER_DAYS', 'is not more than KEEP_ALIVE_AFTER_DAYS')
 }
 
-/** An empty SUBDOMAIN beside PUBLIC_BASE_URL is what a template leaves behind, and says nothing. */
+/** A template may leave SUBDOMAIN empty beside PUBLIC_BASE_URL; then it has no meaning. */
 export function publicBase({ PUBLIC_BASE_URL: base, SUBDOMAIN: subdomain = '' }: Values): string {
   return base ?? `https://audits${subdomain}.megsupportools.com`
 }
@@ -34,7 +34,7 @@ function checkUrls(values: Values, problems: Problems): void {
   const base = new URL(publicBase(values))
   if (redirect !== undefined) {
     const { protocol, hostname } = new URL(redirect)
-    // The browser session's cookie belongs to the host: elsewhere every sign-in would come back without it.
+    // The session cookie belongs to the host: on another host every sign-in would come back without it.
     const same = protocol === base.protocol && hostname === base.hostname
     if (!same) problems.report('REDIRECT_URI', 'is not on the scheme and host of the public base URL')
   }
@@ -71,11 +71,11 @@ function checkMicrosoft(values: Values, problems: Problems): void {
 
   const { MICROSOFT_TENANT: tenant, ALLOWED_TENANTS: allowed } = values
   if (tenant !== undefined && allowed !== undefined && /^[0-9a-f]{8}-/.test(tenant) && !allowed.includes(tenant)) {
-    problems.report('ALLOWED_TENANTS', 'does not hold the tenant that MICROSOFT_TENANT names: nobody could connect')
+    problems.report('ALLOWED_TENANTS', 'does not include the tenant of MICROSOFT_TENANT: no user could connect')
   }
 }
 
-/** An authority to verify by, and a URL that says not to verify. */
+/** DATABASE_CA asks for verification, and sslmode may forbid it. */
 export function checkDatabase({ DATABASE_CA: ca, ...values }: Values, problems: Problems): void {
   if (ca === undefined) return
   for (const name of ['DATABASE_URL', 'DATABASE_MIGRATION_URL'] as const) {
@@ -133,7 +133,7 @@ function checkCallers(values: Values, files: Files, now: number, problems: Probl
   }
 }
 
-/** One of two is needed, and there is neither a right nor a wrong one. */
+/** One of two is required, and neither is set, nor reported as wrong. */
 function reportUnset(name: Name, other: Name, problems: Problems): void {
   if (!problems.has(name) && !problems.has(other)) problems.report(name, `is not set, nor is ${other}`)
 }

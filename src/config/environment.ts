@@ -1,4 +1,4 @@
-// From the environment to one text per variable, before anything is parsed: NAME or NAME_FILE, and names that nobody reads.
+// From the environment to one text for each variable, before parsing: NAME or NAME_FILE. Also finds unknown names.
 import type { Problems } from './problems.ts'
 import { NAMES, VARIABLES } from './variables.ts'
 import type { Name, Variable } from './variables.ts'
@@ -8,7 +8,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export interface Files {
   read(path: string): string
 }
-/** The trimmed text of every variable that is set. Set to nothing counts as not set, except for SUBDOMAIN. */
+/** The trimmed text of every variable that is set. An empty text counts as not set, except for SUBDOMAIN. */
 export function readTexts(
   env: Environment,
   files: Files,
@@ -19,19 +19,19 @@ export function readTexts(
   for (const name of names) {
     const text = readText(name, env, files, problems)
     if (text === undefined) continue
-    // What is left of `--env-file` and of YAML quoted twice.
+    // From `docker --env-file`, or from YAML that is quoted twice.
     if (/^(["'])[^]*\1$/.test(text)) problems.report(name, 'has quotes around it')
     else if (text !== '' || name === 'SUBDOMAIN') texts.set(name, text)
   }
   return texts
 }
 
-/** Whether the environment has something for a variable, right or wrong. */
+/** Whether the environment sets a variable, validly or not. */
 function isMentioned(name: Name, env: Environment): boolean {
   return filled(env[name]) || (!isPath(name) && filled(env[`${name}_FILE`]))
 }
 
-/** For a file named in configuration: its text; undefined when it cannot be read, which is then reported. */
+/** The text of a file that the configuration names. Undefined if it cannot be read, which is reported. */
 export function readNamedFile(
   path: string,
   name: Name,
@@ -71,21 +71,21 @@ function filled(value: string | undefined): value is string {
   return value !== undefined && value.trim() !== ''
 }
 
-/** A variable that looks like one of ours and is not. */
+/** A variable whose name resembles one of ours. */
 export interface UnknownVariable {
   readonly variable: string
-  /** The most alike of ours. */
+  /** The most similar name of ours. */
   readonly meant: Name
-  /** It is set, and the one that was meant is not: the value would be lost in silence. */
+  /** It is set and the one that was meant is not: its value would be lost without notice. */
   readonly lost: boolean
 }
 
-// Kubernetes gives every container variables named after services: DATABASE_PORT, INTERNAL_SERVICE_HOST …
+// Kubernetes sets variables named after services in every container: DATABASE_PORT, INTERNAL_SERVICE_HOST …
 const SERVICE_LINK = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/
-/** Mistyped characters up to which a name counts as a slip. */
-const SLIP = 2
+/** A name with at most this many wrong characters is a typing error. */
+const MAX_TYPOS = 2
 
-/** Names that are one slip away from ours, or that begin like ours. */
+/** Names that differ from ours by a typing error, or that begin like ours. */
 export function unknownVariables(env: Environment): UnknownVariable[] {
   const spellings = NAMES.flatMap((name) => [
     { name, spelling: name as string },
@@ -98,7 +98,7 @@ export function unknownVariables(env: Environment): UnknownVariable[] {
     const upper = variable.toUpperCase()
     if (known.has(variable) || !filled(env[variable]) || SERVICE_LINK.test(upper)) return []
     const near = spellings.map(({ name, spelling }) => likeness(name, upper, spelling)).sort(byLikeness)[0]!
-    if (near.distance <= SLIP) return [{ variable, meant: near.name, lost: !isMentioned(near.name, env) }]
+    if (near.distance <= MAX_TYPOS) return [{ variable, meant: near.name, lost: !isMentioned(near.name, env) }]
     if (![...prefixes].some((prefix) => upper.startsWith(prefix))) return []
     return [{ variable, meant: near.name, lost: false }]
   })
@@ -107,18 +107,22 @@ export function unknownVariables(env: Environment): UnknownVariable[] {
 interface Likeness {
   readonly name: Name
   readonly distance: number
-  /** Words that only the unknown name has: MICROSOFT_SECRET has none against MICROSOFT_CLIENT_SECRET. */
-  readonly strange: number
+  /** Words that only the unknown name has. MICROSOFT_SECRET has none, compared with MICROSOFT_CLIENT_SECRET. */
+  readonly unknownWords: number
 }
 
 function likeness(name: Name, unknown: string, spelling: string): Likeness {
   const words = spelling.split('_')
-  const strange = unknown.split('_').filter((word) => !words.includes(word)).length
-  return { name, distance: distance(plain(unknown), plain(spelling)), strange }
+  const unknownWords = unknown.split('_').filter((word) => !words.includes(word)).length
+  return { name, distance: distance(plain(unknown), plain(spelling)), unknownWords }
 }
 
 function byLikeness(a: Likeness, b: Likeness): number {
-  return Number(b.distance <= SLIP) - Number(a.distance <= SLIP) || a.strange - b.strange || a.distance - b.distance
+  return (
+    Number(b.distance <= MAX_TYPOS) - Number(a.distance <= MAX_TYPOS) ||
+    a.unknownWords - b.unknownWords ||
+    a.distance - b.distance
+  )
 }
 
 function plain(name: string): string {

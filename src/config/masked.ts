@@ -1,11 +1,11 @@
-// How the configuration may be seen: secrets replaced, and objects that print themselves that way.
+// The configuration without its secrets, and objects that print themselves without their secrets.
 import { KeyObject, X509Certificate } from 'node:crypto'
 import { inspect } from 'node:util'
-import type { Config } from '../config.ts'
+import type { Config } from './config-type.ts'
 
 const HIDDEN = '***'
 
-/** The configuration to print at start: same shape, no secret in it. A client secret shows the 3 characters Azure shows too. */
+/** The configuration for the log, with every secret masked. A client secret keeps the 3 characters that Azure shows too. */
 export function maskedConfig(config: Config): object {
   const { microsoft, database, sealingKeys, sessionSecrets, responseSigningKey } = config
   return {
@@ -32,11 +32,11 @@ export function maskedConfig(config: Config): object {
 }
 
 /**
- * Freezes the whole tree and makes each object in it show its masked counterpart to JSON.stringify, util.inspect and
- * String(), and so to any logger. A single string taken out of it shows itself.
+ * Freezes the whole tree, and makes JSON.stringify, util.inspect and String(), and so any logger, print the masked counterpart of
+ * each object in it. A single string read from it is not masked.
  */
 export function conceal<T extends object>(node: T, masked: unknown): T {
-  // A KeyObject shows nothing of its key, and keeps a cache in itself: it cannot be frozen.
+  // A KeyObject prints nothing of its key. It has a cache inside, so it must not be frozen.
   if (node instanceof KeyObject) return node
   for (const [key, value] of Object.entries(node)) {
     if (typeof value === 'object' && value !== null)
@@ -51,13 +51,13 @@ export function conceal<T extends object>(node: T, masked: unknown): T {
   return Object.freeze(node)
 }
 
-/** As the Azure portal names a certificate: by its SHA-1 thumbprint. */
+/** The Azure portal identifies a certificate by its SHA-1 thumbprint. */
 function describe(pem: string): string {
   const certificate = new X509Certificate(pem)
   return `thumbprint ${certificate.fingerprint.replaceAll(':', '')}, valid to ${certificate.validToDate.toISOString()}`
 }
 
-/** The URL of a database or a proxy as it may be shown. */
+/** The URL of a database or a proxy with its password masked. */
 export function withoutPassword(url: string): string {
   const parsed = new URL(url)
   if (parsed.password !== '') parsed.password = HIDDEN

@@ -1,7 +1,7 @@
 import { VARIABLES } from './variables.ts'
 import type { Name } from './variables.ts'
 
-/** One thing wrong with one variable. Holds rules and places, never a value: any value may be a secret in the wrong place. */
+/** One problem of one variable. It never holds a value: any value may be a secret in the wrong place. */
 export interface ConfigProblem {
   readonly variable: string
   readonly problem: string
@@ -9,7 +9,7 @@ export interface ConfigProblem {
   readonly example: string
 }
 
-/** Everything wrong with the configuration at once. The message is ready to print. */
+/** All problems of the configuration. The message is ready to print. */
 export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[]
 
@@ -33,7 +33,7 @@ export class Problems {
   }
 }
 
-/** A problem of `variable`, with what the table says of the variable that is meant. */
+/** A problem of `variable`, with the expected form and the example of the variable that is meant. */
 export function describeProblem(variable: string, meant: Name, problem: string): ConfigProblem {
   const { expected, example } = VARIABLES[meant]
   return { variable, problem, expected, example: `${meant}=${example}` }

@@ -1,4 +1,4 @@
-// Parsers of values that are secret or prove something: client secrets, session secrets, certificates, private keys.
+// Parsers of secrets, certificates and keys.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { looksLikePlaceholder } from '../core/weak-secrets.ts'
 import { parseSealingKeys, SealingKeysError } from '../crypto/keyring.ts'
@@ -7,14 +7,14 @@ import { PKCS8_ED25519, signingKey } from '../signature/keys.ts'
 import type { SigningKey } from '../signature/keys.ts'
 import { GUID, Invalid } from './values.ts'
 
-/** How the broker proves to Microsoft that it is the client (entra.md 1.4). Certificate and private key are PEM. */
+/** How the broker authenticates to Microsoft: docs/microsoft.md#client-credentials. Certificate and private key are PEM. */
 export type ClientCredential =
   | { readonly kind: 'secret'; readonly secret: string }
   | { readonly kind: 'certificate'; readonly certificate: string; readonly privateKey: string }
 
-/** A client secret as Microsoft makes them (entra.md 10). */
+/** A client secret in the form that Microsoft issues: docs/microsoft.md#client-credentials. */
 export function clientSecret(value: string): string {
-  // The portal shows both side by side, and only the id stays visible.
+  // The portal shows id and secret side by side, and later the id only.
   if (GUID.test(value))
     throw new Invalid('is a GUID: that is the id of a secret; the secret itself is the column "Value"')
   if (looksLikePlaceholder(value)) throw new Invalid('is a placeholder')
@@ -38,14 +38,14 @@ export function sealingKeys(value: string): Keyring {
   }
 }
 
-/** `key_id:key`, an Ed25519 private key as base64 or base64url of its 32-byte seed (RFC 8032 5.1.5) or of its PKCS #8 DER. */
+/** `key_id:key`, an Ed25519 private key as base64 or base64url of its 32-byte seed (RFC 8032 section 5.1.5) or of its PKCS #8 DER. */
 export function responseSigningKey(value: string): SigningKey {
   const colon = value.lastIndexOf(':')
   if (colon < 1) throw new Invalid('is not key_id:key')
   const key = value.slice(colon + 1)
   if (looksLikePlaceholder(key)) throw new Invalid('is a placeholder')
   const bytes = Buffer.from(key, 'base64')
-  // RFC 8410 7: the seed is the end of the 48 bytes of PKCS #8; a longer one also holds the public key.
+  // RFC 8410 section 7: the seed is the end of the 48 bytes of PKCS #8; a longer one also holds the public key.
   const seed = bytes.length === 48 && bytes.subarray(0, 16).equals(PKCS8_ED25519) ? bytes.subarray(16) : bytes
   if (!/^[\w+/-]+={0,2}$/.test(key) || seed.length !== 32)
     throw new Invalid('is no Ed25519 private key after the colon')
@@ -54,7 +54,7 @@ export function responseSigningKey(value: string): SigningKey {
   return signing
 }
 
-/** The certificates of a PEM text. RSA of at least 2048 bits: Microsoft takes no other (entra.md 1.4). */
+/** The certificates of a PEM text. Microsoft accepts only RSA of at least 2048 bits: docs/microsoft.md#client-credentials. */
 export function certificates(value: string): readonly string[] {
   const blocks = pem(value).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   if (blocks.length === 0) throw new Invalid('holds no PEM certificate')
@@ -92,27 +92,27 @@ export function authorities(value: string): string {
   return blocks.join('\n')
 }
 
-/** Every certificate with the private key that belongs to it. Throws Invalid for a certificate or key that stays alone. */
+/** Every certificate with its private key. Throws Invalid for a certificate or key without a counterpart. */
 export function pair(certs: readonly string[], keys: readonly string[]): ClientCredential[] {
   const unused = new Set(keys)
-  const lonely: string[] = []
+  const unmatched: string[] = []
   const credentials = certs.flatMap((certificate, index) => {
     const privateKey = keys.find((key) => certificateFits(certificate, key))
-    if (privateKey === undefined) lonely.push(`certificate ${index + 1} belongs to none of the private keys`)
+    if (privateKey === undefined) unmatched.push(`certificate ${index + 1} belongs to none of the private keys`)
     else unused.delete(privateKey)
     return privateKey === undefined ? [] : [{ kind: 'certificate', certificate, privateKey } as const]
   })
-  if (unused.size > 0) lonely.push(`${unused.size} of the private keys in it fit none of the certificates`)
-  if (lonely.length > 0) throw new Invalid(...lonely)
+  if (unused.size > 0) unmatched.push(`${unused.size} of the private keys in it fit none of the certificates`)
+  if (unmatched.length > 0) throw new Invalid(...unmatched)
   return credentials
 }
 
-/** Whether a PEM certificate (the first, in a chain) and a PEM private key are halves of one key pair; false when unreadable. */
+/** Whether a PEM certificate (in a chain, the first) and a PEM private key belong together; false if one cannot be read. */
 export function certificateFits(certificate: string, privateKey: string): boolean {
   return attempt(() => new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))) === true
 }
 
-/** PEM in one line with `\n` written out is how many tools put it into a variable. */
+/** Many tools put PEM into a variable as one line, with `\n` written as two characters. */
 function pem(value: string): string {
   return value.includes('\n') ? value : value.replaceAll('\\n', '\n')
 }

@@ -1,7 +1,7 @@
-// Parsers of single values: text in, typed value out, or Invalid. None repeats what it was given.
+// Parsers of single values: from text to a typed value, or Invalid. No message repeats the value.
 import { isIP } from 'node:net'
 
-/** Thrown by the parser of one value: what is wrong with it, without the value. */
+/** The problems of one value. The message does not hold the value. */
 export class Invalid extends Error {
   readonly problems: readonly string[]
 
@@ -14,7 +14,7 @@ export class Invalid extends Error {
 
 export const GUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/i
-// Microsoft registers http for these two names only (entra.md 9).
+// Microsoft registers http for these two names only: docs/microsoft.md#redirect-uris.
 const LOOPBACK = ['localhost', '127.0.0.1']
 
 /** The text as it is. */
@@ -29,7 +29,7 @@ export function list<T>(item: (value: string) => T): (value: string) => readonly
     const problems: string[] = []
     const parsed = items.flatMap((part, index) => {
       try {
-        if (items.indexOf(part) < index) throw new Invalid('stands twice in the list')
+        if (items.indexOf(part) < index) throw new Invalid('is in the list twice')
         return [item(part)]
       } catch (error) {
         if (!(error instanceof Invalid)) throw error
@@ -66,7 +66,7 @@ export function guid(value: string): string {
   return value.toLowerCase()
 }
 
-/** What may stand in the tenant segment of Microsoft's endpoints (entra.md 1). */
+/** The tenant segment of Microsoft's endpoints: docs/microsoft.md#endpoints. */
 export function tenant(value: string): string {
   const lower = value.toLowerCase()
   const known = ['common', 'organizations', 'consumers'].includes(lower) || GUID.test(lower) || DOMAIN.test(lower)
@@ -74,7 +74,7 @@ export function tenant(value: string): string {
   return lower
 }
 
-/** What is put after `audits` in the host name (a DNS label: RFC 1123 2.1). */
+/** The text after `audits` in the host name (a DNS label: RFC 1123 section 2.1). */
 export function subdomain(value: string): string {
   if (!/^[a-z0-9-]*$/.test(value)) throw new Invalid('has characters other than a-z 0-9 -')
   if (value.endsWith('-') || value.length > 57)
@@ -84,7 +84,7 @@ export function subdomain(value: string): string {
 
 /** An absolute http(s) URL without user name and fragment; http only for this machine. */
 export function url(value: string): URL {
-  // new URL() takes `https:/x`, `https:x` and inner white space, and quietly means something.
+  // new URL() accepts `https:/x`, `https:x` and inner white space, and changes their meaning.
   const parsed = /^https?:\/\/[^\s\\]+$/i.test(value) && URL.canParse(value) ? new URL(value) : undefined
   if (parsed === undefined) throw new Invalid('is not an absolute URL that begins with https://')
   if (parsed.username !== '' || parsed.password !== '') throw new Invalid('has a user name or password in it')
@@ -102,7 +102,7 @@ export function origin(value: string): string {
   return parsed.origin
 }
 
-/** An HTTP proxy; its user and password may stand in it. */
+/** The URL of an HTTP proxy; it may have a user and a password. */
 export function proxy(value: string): string {
   const parsed = URL.parse(value)
   if (parsed === null || !/^https?:$/.test(parsed.protocol))
@@ -111,11 +111,11 @@ export function proxy(value: string): string {
   return parsed.href
 }
 
-/** The exact text of a redirect URI that Microsoft can register (entra.md 9) and that our callback answers. */
+/** The exact text of a redirect URI that Microsoft can register (docs/microsoft.md#redirect-uris) and that our callback answers. */
 export function redirectUri(paths: readonly string[]): (value: string) => string {
   return (value) => {
     const parsed = url(value)
-    // Compared as text: Microsoft matches exactly, and URL would mend dot segments or escapes.
+    // Compared as text, as Microsoft does. URL would correct dot segments and escapes.
     const path = value.replace(/^https?:\/\/[^/?]*/i, '')
     const problems = [
       ...(value.length > 256 ? ['is longer than the 256 characters that Microsoft registers'] : []),
@@ -132,7 +132,7 @@ export function redirectUri(paths: readonly string[]): (value: string) => string
   }
 }
 
-/** Where a listener binds. An IPv6 address stands in brackets. */
+/** The address of a listener. In text, an IPv6 address is in brackets. */
 export interface ListenAddress {
   readonly host: string
   readonly port: number
@@ -147,7 +147,7 @@ export function listenAddress(value: string): ListenAddress {
   return { host: bare, port: Number(port) }
 }
 
-/** A host with or without port, as it stands in a Host header; in lower case. */
+/** A host with or without port, as in a Host header; in lower case. */
 export function authority(value: string): string {
   const match = /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?::(\d{1,5}))?$/i.exec(value)
   if (match === null || Number(match[1] ?? 0) > 65_535)
@@ -155,7 +155,7 @@ export function authority(value: string): string {
   return value.toLowerCase()
 }
 
-/** An address or a range of addresses (RFC 4632 3.1). */
+/** An address or a range of addresses (RFC 4632 section 3.1). */
 export function cidr(value: string): string {
   const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? []
   const version = isIP(address)
@@ -167,7 +167,7 @@ export function cidr(value: string): string {
 
 const SSL_MODES = ['disable', 'prefer', 'require', 'verify-full']
 
-/** A Postgres URL as postgres.js takes it. Its other parameters would become start-up parameters, which poolers refuse. */
+/** A Postgres URL for postgres.js, which sends other parameters as start-up parameters. Poolers refuse those. */
 export function postgresUrl(value: string): string {
   const parsed = /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value) ? new URL(value) : undefined
   if (parsed === undefined)

@@ -1,4 +1,4 @@
-// The one table of configuration: it drives parsing, the texts of problems and the README's table.
+// The table of all variables. Parsing, the texts of problems and the reference document are made from it.
 import {
   authorities,
   certificates,
@@ -26,31 +26,31 @@ import {
   url,
 } from './values.ts'
 
-/** Where the browser comes back to; Microsoft redirects to exactly the one that is registered (entra.md 9). */
+/** Where Microsoft sends the browser back. The registered URI must be exactly this one: docs/microsoft.md#redirect-uris. */
 export const CALLBACK_PATH = '/auth/oauth2/microsoft/callback'
 
 export interface Variable {
-  /** For the README: what it is. */
+  /** What it is, for the reference document. */
   readonly what: string
-  /** What a right value is, in words. */
+  /** The form of a valid value, in words. */
   readonly expected: string
-  /** For a secret: where it comes from, in angle brackets. */
+  /** An example. For a secret: where it comes from, in angle brackets. */
   readonly example: string
-  /** Taken when the variable is not set. */
+  /** The value if the variable is not set. */
   readonly default?: string
   /** `always`, or when, in words. Without it the variable is optional. */
   readonly required?: string
-  /** Never shown, in no form. */
+  /** Never printed in any form. */
   readonly secret: boolean
-  /** Itself a path of a file that is read again while the service runs: has no NAME_FILE form. */
+  /** The path of a file that is read again while the service runs. It has no NAME_FILE form. */
   readonly path?: true
   readonly parse: (value: string) => unknown
 }
 
 export const VARIABLES = {
   SUBDOMAIN: {
-    what: 'Put as it is into the host name: `https://audits{SUBDOMAIN}.megsupportools.com`. May be empty',
-    expected: 'lower-case letters, digits and hyphens, with the hyphen it begins with if there is one; or empty',
+    what: 'Part of the host name, used as it is: `https://audits{SUBDOMAIN}.megsupportools.com`. May be empty',
+    expected: 'lower-case letters, digits and hyphens, including a hyphen at the beginning if there is one; or empty',
     example: '-staging',
     required: 'unless PUBLIC_BASE_URL is set',
     secret: false,
@@ -113,7 +113,7 @@ export const VARIABLES = {
     parse: tenant,
   },
   ALLOWED_TENANTS: {
-    what: 'Only accounts of these tenants are accepted. Default: all that MICROSOFT_TENANT lets in',
+    what: 'Only accounts of these tenants are accepted. Default: all that MICROSOFT_TENANT allows',
     expected: 'tenant ids (GUIDs), separated by commas or spaces',
     example: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
     secret: false,
@@ -167,7 +167,7 @@ export const VARIABLES = {
     parse: integer(1, 200),
   },
   DATABASE_DEADLINE_MS: {
-    what: 'Milliseconds after which a query ends in `database_unavailable`',
+    what: 'Milliseconds after which a query fails with `database_unavailable`',
     expected: 'milliseconds, a whole number from 100 to 30000',
     example: '2000',
     default: '3000',
@@ -175,7 +175,7 @@ export const VARIABLES = {
     parse: integer(100, 30_000),
   },
   DATABASE_CA: {
-    what: 'Authority that signed the certificate of Postgres, which is then always verified. Default: those Node trusts',
+    what: 'Certificate authority of Postgres. With it, the certificate is always verified. Default: the authorities that Node trusts',
     expected: 'PEM certificate(s)',
     example: '<PEM, best as DATABASE_CA_FILE>',
     secret: false,
@@ -199,7 +199,7 @@ export const VARIABLES = {
     parse: list(sessionSecret),
   },
   CALLERS_FILE: {
-    what: 'File that lists who may sign requests, with their keys; read again when it changes',
+    what: 'File with the callers that may sign requests, and their keys; read again when it changes',
     expected: 'the path of a readable callers file; "token-broker keygen caller <name>" prints entries for it',
     example: '/etc/token-broker/callers.json',
     required: 'always',
@@ -224,7 +224,7 @@ export const VARIABLES = {
     parse: responseSigningKey,
   },
   ENTRY_URL_CONNECT: {
-    what: 'Where a user begins to connect, in MEGDocs',
+    what: 'Page in MEGDocs where a user starts to connect',
     expected: 'an absolute https:// URL (http only while the public base URL is http)',
     example: 'https://audits.megsupportools.com/accounts/microsoft/connect/',
     required: 'always',
@@ -232,7 +232,7 @@ export const VARIABLES = {
     parse: url,
   },
   ENTRY_URL_MANAGE: {
-    what: 'Where a user finds the way to the account page, in MEGDocs',
+    what: 'Page in MEGDocs that leads a user to the account page',
     expected: 'an absolute https:// URL (http only while the public base URL is http)',
     example: 'https://audits.megsupportools.com/accounts/microsoft/',
     required: 'always',
@@ -252,7 +252,7 @@ export const VARIABLES = {
   INTERNAL_LISTEN: listener('Listener for the signed API', '0.0.0.0:8081'),
   OPERATIONS_LISTEN: listener('Listener for probes and metrics', '0.0.0.0:9090'),
   OPERATIONS_REPLICAS: {
-    what: "Where `doctor --fleet` finds the operations listeners of all replicas: every address that a host stands for is one. Default: this machine's own",
+    what: 'The operations listeners of all replicas, for `doctor --fleet`; a host stands for one replica at each of its addresses. Default: the listener of this machine',
     expected: 'host:port entries, separated by commas or spaces',
     example: 'token-broker-operations.megdocs.svc:9090',
     secret: false,
@@ -293,7 +293,7 @@ export const VARIABLES = {
     parse: oneOf('yes', 'no'),
   },
   TRUSTED_PROXIES: {
-    what: 'Proxies whose `X-Forwarded-*` headers are believed. Default: none',
+    what: 'Proxies whose `X-Forwarded-*` headers are trusted. Default: none',
     expected: 'addresses or CIDR ranges, separated by commas or spaces',
     example: '10.0.0.0/8',
     secret: false,
@@ -308,7 +308,7 @@ export const VARIABLES = {
     parse: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
   },
   KEEP_ALIVE_AFTER_DAYS: {
-    what: 'Days after which an unused integration is refreshed, so that its refresh token (90 days) does not die',
+    what: 'Days after which an unused integration is refreshed, so that its refresh token does not expire (90 days)',
     expected: 'days, a whole number from 1 to 80',
     example: '30',
     default: '45',
@@ -336,12 +336,20 @@ export const VARIABLES = {
 type Table = typeof VARIABLES
 export type Name = keyof Table
 type Value<N extends Name> = ReturnType<Table[N]['parse']>
-/** What could be parsed; set to nothing is not set. */
+/** The values that could be parsed. A variable set to an empty text is not set. */
 export type Values = { [N in Name]?: Value<N> }
 type Certain = { [N in Name]: Table[N] extends { default: string } | { required: 'always' } ? N : never }[Name]
-/** What is left when nothing is wrong. */
+/** The values if there is no problem. */
 export type Complete = { [N in Certain]: Value<N> } & { [N in Exclude<Name, Certain>]?: Value<N> }
 export const NAMES = Object.keys(VARIABLES) as Name[]
+
+/** Whether every variable that is required or has a default has a value. */
+export function isComplete(values: Values): values is Complete {
+  return NAMES.every((name) => {
+    const { default: byDefault, required }: Variable = VARIABLES[name]
+    return values[name] !== undefined || (byDefault === undefined && required !== 'always')
+  })
+}
 
 function listener<const D extends string>(what: string, byDefault: D) {
   return {
@@ -354,7 +362,7 @@ function listener<const D extends string>(what: string, byDefault: D) {
   } as const
 }
 
-/** The README's table of configuration, in Markdown. */
+/** The table of variables in Markdown, for the documents. */
 export function configurationTable(): string {
   const rows = NAMES.map((name) => {
     const { what, required, default: byDefault, example, path, secret }: Variable = VARIABLES[name]

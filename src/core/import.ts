@@ -1,5 +1,6 @@
 import { isSameAccount, type Account } from './integration.ts'
 import type { Clock } from './ports.ts'
+import { USER_ID } from './user-id.ts'
 
 // An import takes over connections that a caller held itself, with their refresh tokens (docs/design.md#import). This
 // file decides which rows are valid, and which valid rows may be stored. Reasons name fields and expectations, never
@@ -111,7 +112,6 @@ export function createImport({
   }
 }
 
-const USER_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** Visible ASCII (RFC 6749 sections A.12 and A.17). */
 const TOKEN = /^[\x21-\x7e]{20,16384}$/

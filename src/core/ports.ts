@@ -48,7 +48,9 @@ export interface RefreshRequest {
   refreshToken: string
   /** What the row was granted (docs/microsoft.md#scopes). */
   scopes: readonly string[]
-  /** Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted. */
+  /**
+   * Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted.
+   */
   account?: Account
   /** Sent to Microsoft as `client-request-id`. */
   requestId: string
@@ -72,7 +74,9 @@ export interface CodeRequest {
   requestId: string
 }
 
-/** What a browser brought from Microsoft to the callback, as it came: each parameter at most once, nothing believed yet. */
+/**
+ * What a browser brought from Microsoft to the callback, as it came: each parameter at most once, nothing believed yet.
+ */
 export interface CallbackParameters {
   error?: string
   errorSubcode?: string
@@ -89,13 +93,18 @@ export interface CallbackRefusal {
   microsoft: MicrosoftError
 }
 
-/** How an administrator's visit to Microsoft's approval page ended. `whoActs`: the reason's, or the administrator who is looking. */
+/**
+ * How an administrator's visit to Microsoft's approval page ended. `whoActs`: the reason's, or the administrator who is
+ * looking.
+ */
 export type AdminConsentResult =
   { approved: true } | { approved: false; reason: Reason; whoActs: Actor; microsoft: MicrosoftError }
 
 export interface Microsoft {
   authorizeUrl(request: AuthorizeRequest): string
-  /** Microsoft's page where an administrator approves for a whole organisation. `tenantId`: theirs, where it is known. */
+  /**
+   * Microsoft's page where an administrator approves for a whole organisation. `tenantId`: theirs, where it is known.
+   */
   adminConsentUrl(request: { state: string; tenantId?: string }): string
   /** Pure. */
   judgeCallback(parameters: CallbackParameters & { error: string }): CallbackRefusal

@@ -98,7 +98,7 @@ type RefreshOutcome =
   /** The row has changed: read it again. */
   | { kind: 'moved' }
 
-/** One refresh that is running in this process. */
+/** One refresh of this process that is still running. */
 interface Flight {
   /** A caller waits for it, and the use of the integration has been recorded. */
   used: boolean

@@ -1,27 +1,40 @@
 import { Failure } from '../core/failure.ts'
-import { integrationCounts } from '../db/keep-alive.ts'
 import { connectGroups, eventCounts, failureGroups, lastRefresh, sealedByKey } from '../db/diagnostics-fleet.ts'
+import { integrationCounts } from '../db/keep-alive.ts'
 import type { Services } from '../services.ts'
-import type { Finding } from './check.ts'
-import { examineDatabase } from './database.ts'
-import { readReplicas, replicaTargets, type ReplicaFacts } from './replicas.ts'
-import { explained, type Explained } from './user.ts'
+import {
+  conclusionText,
+  defect,
+  formatAge,
+  paragraph,
+  runChecks,
+  skipped,
+  table,
+  type Conclusion,
+  type Finding,
+} from './check.ts'
+import { DATABASE_CHECKS, databaseChecks } from './database.ts'
+import { readReplicas, replicaAddresses, type ReplicaFacts } from './replicas.ts'
+import { explain, STEPS, type ExplainedReason } from './user.ts'
 
-// What is known about all users together, in the shape that `doctor --fleet --json` prints. No user is named in it.
+// What is known about all users together, in the shape that `doctor --fleet --json` prints, and as text. It names no user.
 
-/** Groups of failures that are told; the rest is counted. */
-const SHOWN = 100
-/** Milliseconds that counting sealed values may take. */
-const COUNTING = 20_000
+/** Groups of failures in the JSON. The others are only counted. */
+const MAX_GROUPS = 100
+/** Groups of failures in the text. */
+const MAX_GROUPS_IN_TEXT = 20
+/** Counting sealed values ends after this time. */
+const COUNTING_MS = 20_000
 
 export interface FleetFacts {
-  /** What must hold before anything below can be known, by the names of plain doctor. */
+  /** What must hold before the rest can be known; the names are those of plain doctor. */
   database: Record<'database' | 'migrations' | 'deployment' | 'sealing_keys', Finding>
-  /** Null where the database did not tell; `gaps` says what and why. */
+  /** Null if the database did not answer: `query_errors` says why. The same for the other members. */
   integrations: null | { active: number; reconnect_required: number }
   failures: null | {
-    groups: number
-    list: (Explained & {
+    /** How many groups there are, shown or not. */
+    group_count: number
+    groups: (ExplainedReason & {
       status: string
       tenant_id: string | null
       aadsts: number | null
@@ -31,115 +44,245 @@ export interface FleetFacts {
       last_at: string | null
     })[]
   }
-  refreshes: null | { last_at: string | null; oldest_days: number | null }
-  /** Days that keep-alive waits, what is due, and what would die within so many days if nobody refreshed it. */
-  keep_alive: null | { after_days: number; due: number; dies_within: { days: number; count: number }[] }
-  sealed: null | { keys: { key_id: string; values: number; held: boolean }[]; rows: number; complete: boolean }
-  /** Attempts of the last day. */
-  connects: null | { ended: string; reason: string | null; count: number; last_at: string }[]
+  refreshes: null | { last_at: string | null; oldest_age_days: number | null }
+  /** `expires_within`: the refresh tokens that expire within so many days if nothing refreshes them. */
+  keep_alive: null | { after_days: number; due: number; expires_within: { days: number; count: number }[] }
+  /** `available`: SEALING_KEYS has the key. */
+  sealed: null | { keys: { key_id: string; values: number; available: boolean }[]; rows: number; complete: boolean }
+  /** Of the last day, by how they ended. */
+  connect_attempts: null | { ended: string; reason: string | null; count: number; last_at: string }[]
   events: null | { type: string; last_hour: number; last_day: number }[]
-  /** Whether ops told where all replicas are; otherwise the only one below is that of this machine. */
-  replicas_told: boolean
+  /** False: OPERATIONS_REPLICAS is not set, and only the replica of this machine was asked. */
+  replicas_configured: boolean
   replicas: ReplicaFacts[]
-  gaps: string[]
+  query_errors: string[]
 }
 
-/** Does not throw for anything it looks at. */
+/** Never rejects: what could not be read is null, and `query_errors` or a finding says why. */
 export async function fleetFacts(services: Services): Promise<FleetFacts> {
   const { config } = services
-  const [{ database, migrations, deployment, sealing_keys }, replicas] = await Promise.all([
-    examineDatabase(services),
-    readReplicas(replicaTargets(config)),
+  const [findings, replicas] = await Promise.all([
+    runChecks(DATABASE_CHECKS, () => databaseChecks(services)),
+    readReplicas(replicaAddresses(config)),
   ])
-  const askable = [database, migrations, deployment].every(({ result }) => result === 'ok' || result === 'warning')
+  const unchecked = skipped('the database could not be queried.')
+  const { database = unchecked, migrations = unchecked, deployment = unchecked, sealing_keys = unchecked } = findings
+  const usable = [database, migrations, deployment].every(({ result }) => result === 'ok' || result === 'warning')
   return {
     database: { database, migrations, deployment, sealing_keys },
-    ...(askable
-      ? await counted(services)
-      : {
-          integrations: null,
-          failures: null,
-          refreshes: null,
-          keep_alive: null,
-          sealed: null,
-          connects: null,
-          events: null,
-          gaps: [],
-        }),
-    replicas_told: config.operationsReplicas.length > 0,
+    ...(usable ? await queryDatabase(services) : NOT_KNOWN),
+    replicas_configured: config.operationsReplicas.length > 0,
     replicas,
   }
 }
 
-async function counted({ database, config, vault, keepAliveStore, clock }: Services) {
-  const gaps: string[] = []
-  async function ask<T>(what: string, work: () => Promise<T>): Promise<T | null> {
+type StoredFacts = Omit<FleetFacts, 'database' | 'replicas_configured' | 'replicas'>
+const NOT_KNOWN: StoredFacts = {
+  integrations: null,
+  failures: null,
+  refreshes: null,
+  keep_alive: null,
+  sealed: null,
+  connect_attempts: null,
+  events: null,
+  query_errors: [],
+}
+
+async function queryDatabase({ database, config, vault, keepAliveStore, clock }: Services): Promise<StoredFacts> {
+  const query_errors: string[] = []
+  async function ask<T>(name: string, query: () => Promise<T>): Promise<T | null> {
     try {
-      return await work()
+      return await query()
     } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      gaps.push(`${what}: ${error.facts.detail ?? error.code}`)
+      const problem = error instanceof Failure ? (error.facts.detail ?? error.code) : defect(name, error).message
+      query_errors.push(`${name}: ${problem}`)
       return null
     }
   }
-  const began = clock.elapsed()
-  const [statuses, failures, last, forecast, sealed, connects, events] = await Promise.all([
+  const startedAt = clock.elapsed()
+  const [integrations, failures, refreshes, keep_alive, sealed, connect_attempts, events] = await Promise.all([
     ask('integrations', () => integrationCounts(database)),
-    ask('failures', () => failureGroups(database, SHOWN)),
-    ask('last refresh', async () => ({ at: await lastRefresh(database) })),
-    ask('keep-alive', () => keepAliveStore.forecast(config.keepAlive)),
-    ask('sealed values', () => sealedByKey(database, () => clock.elapsed() - began < COUNTING)),
-    ask('connect attempts', () => connectGroups(database)),
-    ask('events', () => eventCounts(database)),
+    ask('failures', async () => {
+      const { groups, list } = await failureGroups(database, MAX_GROUPS)
+      return {
+        group_count: groups,
+        groups: list.map(({ status, reason, tenantId, aadsts, count, lastDay, firstAt, lastAt }) => ({
+          ...explain(reason, status === 'reconnect_required' ? 'reconnect' : undefined),
+          status,
+          tenant_id: tenantId,
+          aadsts,
+          count,
+          last_day: lastDay,
+          first_at: firstAt,
+          last_at: lastAt,
+        })),
+      }
+    }),
+    ask('last refresh', async () => ({ last_at: await lastRefresh(database) })),
+    ask('keep-alive', async () => {
+      const { due, diesWithin } = await keepAliveStore.forecast(config.keepAlive)
+      return { after_days: config.keepAlive.afterDays, due, expires_within: diesWithin }
+    }),
+    ask('sealed values', async () => {
+      const counted = await sealedByKey(database, () => clock.elapsed() - startedAt < COUNTING_MS)
+      const keys = Object.entries(counted.counts).map(([key_id, values]) => ({
+        key_id,
+        values,
+        available: vault.keyIds.includes(key_id),
+      }))
+      return { keys, rows: counted.rows, complete: counted.complete }
+    }),
+    ask('connect attempts', async () =>
+      (await connectGroups(database)).map(({ ended, reason, count, lastAt }) => ({
+        ended,
+        reason,
+        count,
+        last_at: lastAt,
+      })),
+    ),
+    ask('events', async () =>
+      (await eventCounts(database)).map(({ type, lastHour, lastDay }) => ({
+        type,
+        last_hour: lastHour,
+        last_day: lastDay,
+      })),
+    ),
   ])
-  const of = (status: string): number => statuses?.find((one) => one.status === status)?.count ?? 0
-  const oldest = Math.max(-1, ...(statuses ?? []).map(({ oldestRefresh }) => oldestRefresh ?? -1))
+  const countOf = (status: string): number => integrations?.find((one) => one.status === status)?.count ?? 0
+  const ages = (integrations ?? []).flatMap(({ oldestRefresh }) => oldestRefresh ?? [])
   return {
-    integrations: statuses === null ? null : { active: of('active'), reconnect_required: of('reconnect_required') },
-    failures:
-      failures === null
-        ? null
-        : {
-            groups: failures.groups,
-            list: failures.list.map(({ status, reason, tenantId, aadsts, count, lastDay, firstAt, lastAt }) => ({
-              ...explained(reason),
-              status,
-              tenant_id: tenantId,
-              aadsts,
-              count,
-              last_day: lastDay,
-              first_at: firstAt,
-              last_at: lastAt,
-            })),
-          },
+    integrations:
+      integrations === null ? null : { active: countOf('active'), reconnect_required: countOf('reconnect_required') },
+    failures,
     refreshes:
-      statuses === null || last === null
+      integrations === null || refreshes === null
         ? null
-        : { last_at: last.at, oldest_days: oldest < 0 ? null : Math.floor(oldest / 86_400) },
-    keep_alive:
-      forecast === null
-        ? null
-        : { after_days: config.keepAlive.afterDays, due: forecast.due, dies_within: forecast.diesWithin },
-    sealed:
-      sealed === null
-        ? null
-        : {
-            keys: Object.entries(sealed.counts).map(([key_id, values]) => ({
-              key_id,
-              values,
-              held: vault.keyIds.includes(key_id),
-            })),
-            rows: sealed.rows,
-            complete: sealed.complete,
-          },
-    connects:
-      connects === null
-        ? null
-        : connects.map(({ ended, reason, count, lastAt }) => ({ ended, reason, count, last_at: lastAt })),
-    events:
-      events === null
-        ? null
-        : events.map(({ type, lastHour, lastDay }) => ({ type, last_hour: lastHour, last_day: lastDay })),
-    gaps,
+        : { ...refreshes, oldest_age_days: ages.length === 0 ? null : Math.floor(Math.max(...ages) / 86_400) },
+    keep_alive,
+    sealed,
+    connect_attempts,
+    events,
+    query_errors,
   }
+}
+
+/** For a terminal. `now` in milliseconds. */
+export function fleetText(
+  facts: FleetFacts,
+  [conclusion, ...others]: readonly [Conclusion, ...Conclusion[]],
+  now: number,
+): string {
+  const { connect_attempts, events, replicas } = facts
+  return [
+    ...paragraph(
+      'database',
+      Object.entries(facts.database).map(
+        ([name, { result, message }]) =>
+          `${result.padEnd(8)} ${name.replaceAll('_', ' ')}: ${message.replaceAll('\n', ' ')}`,
+      ),
+    ),
+    ...paragraph('integrations', integrationLines(facts, now)),
+    ...failureLines(facts, now),
+    ...paragraph(
+      'connect attempts of the last day',
+      connect_attempts === null
+        ? ['not known']
+        : connect_attempts.map(
+            ({ ended, reason, count, last_at }) =>
+              `${count}  ${reason ?? ENDED[ended] ?? `expired: ${STEPS[ended] ?? ended}`}, last ${formatAge(last_at, now)}`,
+          ),
+    ),
+    ...paragraph(
+      'events of the last hour, of the last day',
+      events === null
+        ? ['not known']
+        : events.map(({ type, last_hour, last_day }) => `${type} ${last_hour}, ${last_day}`),
+    ),
+    ...paragraph(
+      facts.replicas_configured
+        ? 'replicas'
+        : 'replicas (only the one of this machine: OPERATIONS_REPLICAS is not set)',
+      replicas.flatMap((replica) => replicaLines(replica, now)),
+    ),
+    '',
+    ...(others.length === 0 ? [] : ['Other conclusions', ...others.map(conclusionText), '']),
+    'Conclusion',
+    conclusionText(conclusion),
+  ].join('\n')
+}
+
+const ENDED: Readonly<Record<string, string>> = {
+  connected: 'connected',
+  open: 'still open',
+  expired: 'cancelled before they were completed',
+}
+
+function integrationLines({ integrations, refreshes, keep_alive, sealed }: FleetFacts, now: number): string[] {
+  const count = (value: number | undefined): string => (value === undefined ? 'not known' : String(value))
+  const lines = [`active ${count(integrations?.active)}, reconnect required ${count(integrations?.reconnect_required)}`]
+  if (refreshes !== null) {
+    const last = refreshes.last_at === null ? 'never' : formatAge(refreshes.last_at, now)
+    const oldest =
+      refreshes.oldest_age_days === null ? '' : `; the oldest refresh is ${refreshes.oldest_age_days} days old`
+    lines.push(`last refreshed ${last}${oldest}`)
+  }
+  if (keep_alive !== null) {
+    const expiring = keep_alive.expires_within.map(({ days, count: n }) => `within ${days} days ${n}`).join(', ')
+    lines.push(`due for keep-alive (${keep_alive.after_days} days) ${keep_alive.due}; expire unused ${expiring}`)
+  }
+  if (sealed !== null) {
+    const keys = sealed.keys.map(
+      ({ key_id, values, available }) => `${values} with ${key_id || 'no key'}${available ? '' : ' (KEY MISSING)'}`,
+    )
+    const rows = sealed.complete ? '' : `, in the first ${sealed.rows} rows`
+    lines.push(`sealed values: ${keys.join(', ') || 'none'}${rows}`)
+  }
+  return lines
+}
+
+function failureLines({ failures }: FleetFacts, now: number): string[] {
+  if (failures === null) return paragraph('failures', ['not known'])
+  const shown = failures.groups.slice(0, MAX_GROUPS_IN_TEXT)
+  const rows = shown.map(({ count, reason, aadsts, tenant_id, who_acts, status, first_at, last_at }) => [
+    String(count),
+    `${reason}${aadsts === null ? '' : ` AADSTS${aadsts}`}`,
+    status,
+    `tenant ${tenant_id ?? 'not known'}`,
+    `${who_acts} acts`,
+    first_at === null || last_at === null
+      ? 'start not known'
+      : `${formatAge(first_at, now)} to ${formatAge(last_at, now)}`,
+  ])
+  const advice = new Map(shown.map((group) => [group.reason, group.advice]))
+  const hidden = failures.group_count - shown.length
+  return [
+    ...paragraph('failures, those of the last day first', table(rows)),
+    ...(hidden > 0 ? [`    … and ${hidden} more groups`] : []),
+    ...[...advice].map(([reason, words]) => `    ${reason}: ${words}`),
+  ]
+}
+
+function replicaLines(replica: ReplicaFacts, now: number): string[] {
+  const { address, problem, version, node, ready, database, breaker, started_at } = replica
+  if (problem !== null) return [`${address}  NO STATUS: ${problem}`]
+  const reads = replica.token_reads.map(({ status, count }) => `${count} × ${status}`).join(', ') || 'none'
+  const reason = breaker?.reason == null ? '' : ` (${breaker.reason})`
+  return [
+    `${address}  ${ready === true ? 'ready' : 'NOT READY'}, database ${database ?? 'not known'}, ` +
+      `breaker ${breaker?.mode ?? 'not known'}${reason}, version ${version ?? 'not known'} (Node ${node ?? 'not known'})`,
+    `  since ${started_at === null ? 'its start' : formatAge(started_at, now)}: token reads ${reads}`,
+    ...replica.requests_refused.map(
+      ({ detail, key_id, count, last_at }) =>
+        `  refused ${count} × ${detail}${key_id === '' ? '' : ` (${key_id})`}` +
+        (last_at === null ? '' : `, last ${formatAge(last_at, now)}`),
+    ),
+    ...replica.requests_forbidden.map(
+      ({ caller, permission, count }) => `  refused ${count} × ${caller} lacks ${permission}`,
+    ),
+    ...replica.unreadable_values.map(({ detail, count }) => `  stored values that did not open ${count} × ${detail}`),
+    ...(replica.missing_members.length === 0 ? [] : [`  does not report ${replica.missing_members.join(', ')}`]),
+    ...(replica.unknown_members.length === 0
+      ? []
+      : [`  also reports ${replica.unknown_members.join(', ')}, which this release of doctor does not know`]),
+  ]
 }

@@ -2,22 +2,23 @@ import { request as plainRequest, type IncomingHttpHeaders } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 
-// One request as a browser sends it. By node:https, because its socket shows the certificate; trust is Node's own, NODE_EXTRA_CA_CERTS included.
+// One request, as a browser sends it. node:https and not fetch, because its socket gives the certificate. It trusts the
+// authorities that Node trusts, NODE_EXTRA_CA_CERTS included.
 
-/** Milliseconds, from the name to the last byte. */
+/** For the whole request, from the name look-up to the last byte. */
 export const TIMEOUT_MS = 5_000
-/** Characters of an answer that are kept. */
-const MAX_BODY = 65_536
+/** Characters of the body that are kept. */
+const MAX_BODY_CHARACTERS = 65_536
 
 export interface HttpAnswer {
   status: number
   headers: IncomingHttpHeaders
   body: string
-  /** When the certificate ends, milliseconds since the epoch; undefined without TLS. */
-  certificateEnds: number | undefined
+  /** When the certificate expires, milliseconds since the epoch; undefined without TLS. */
+  certificateExpiresAt: number | undefined
 }
 
-/** Not followed where it redirects. `failed`: a code of Node or OpenSSL, `timeout`, or `failed`. */
+/** Does not follow redirects. Never rejects. `failed` is an error code of Node or OpenSSL, `timeout`, or `failed`. */
 export async function httpGet(
   url: string,
   headers: Record<string, string> = {},
@@ -26,7 +27,7 @@ export async function httpGet(
   const send = url.startsWith('https:') ? tlsRequest : plainRequest
   try {
     return await new Promise((resolve, reject) => {
-      // A connection of its own: each shows its certificate, and none is left open.
+      // Without an agent, each request has its own connection, which gives its certificate and is closed at the end.
       const outgoing = send(
         url,
         {
@@ -44,7 +45,7 @@ export async function httpGet(
           let body = ''
           incoming.setEncoding('utf8')
           incoming.on('data', (chunk: string) => {
-            if (body.length < MAX_BODY) body += chunk
+            if (body.length < MAX_BODY_CHARACTERS) body += chunk
           })
           incoming.on('error', reject)
           incoming.on('close', () =>
@@ -53,7 +54,7 @@ export async function httpGet(
                 status: incoming.statusCode ?? 0,
                 headers: incoming.headers,
                 body,
-                certificateEnds: certificate === undefined ? undefined : Date.parse(certificate),
+                certificateExpiresAt: certificate === undefined ? undefined : Date.parse(certificate),
               },
             }),
           )

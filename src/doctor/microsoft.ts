@@ -2,32 +2,39 @@ import { X509Certificate } from 'node:crypto'
 import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from '../microsoft/exchange.ts'
 import type { CredentialCheck } from '../microsoft/token-endpoint.ts'
 import type { Services } from '../services.ts'
-import { failed, instant, ok, skipped, EXPIRES_SOON_MS, combined, warning, type Finding } from './check.ts'
+import { combined, EXPIRES_SOON_MS, failed, formatTime, ok, runCheck, skipped, warning, type Finding } from './check.ts'
 
-type Findings = Record<'microsoft' | 'clock' | 'client_credential', Finding>
+export const MICROSOFT_CHECKS = ['microsoft', 'clock', 'client_credential'] as const
+export type MicrosoftFindings = Record<(typeof MICROSOFT_CHECKS)[number], Finding>
 type Metadata = NonNullable<Awaited<ReturnType<Services['microsoft']['metadata']>>>
 
-/** Milliseconds. The `Date` of an answer is in whole seconds and some time old; callers' signatures bear 5 s (design 3). */
-const CLOCK_OFF = 6_000
+/** The `Date` of an answer is in whole seconds and a little old. The signatures of callers tolerate 5 s (docs/security.md#signatures). */
+const MAX_CLOCK_DIFFERENCE_MS = 6_000
 
-export async function examineMicrosoft({ microsoft, config, clock }: Services): Promise<Findings> {
+export async function microsoftChecks({ microsoft, config, clock }: Services): Promise<MicrosoftFindings> {
   const metadata = await microsoft.metadata()
   if (metadata === undefined) {
-    const why = skipped("Microsoft's sign-in service gave no metadata")
+    const why = skipped("Microsoft's sign-in service returned no metadata.")
     return {
-      microsoft: await noMetadata(config.microsoft),
+      microsoft: await runCheck('microsoft', () => noMetadata(config.microsoft)),
       clock: why,
-      client_credential: combined([...certificatesAlone(config.microsoft, clock.now()), why]),
+      client_credential: await runCheck('client_credential', () =>
+        combined([...ownCertificate(config.microsoft, clock.now()), why]),
+      ),
     }
   }
   return {
-    microsoft: compareEndpoints(metadata, microsoft.endpoints, config.microsoft.tenant),
-    clock: compareClocks(metadata.clockOffsetMs),
-    client_credential: credentials(await microsoft.probeCredentials(), clock.now()),
+    microsoft: await runCheck('microsoft', () =>
+      compareEndpoints(metadata, microsoft.endpoints, config.microsoft.tenant),
+    ),
+    clock: await runCheck('clock', () => compareClocks(metadata.clockOffsetMs)),
+    client_credential: await runCheck('client_credential', async () =>
+      credentials(await microsoft.probeCredentials(), clock.now()),
+    ),
   }
 }
 
-/** Asks once more, only to tell why. */
+/** Asks for the metadata once more, to find the reason. */
 async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['microsoft']): Promise<Finding> {
   const url = `${loginUrl}/${tenant}/v2.0/.well-known/openid-configuration`
   const dispatcher = createDispatcher(proxy)
@@ -36,19 +43,17 @@ async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['micro
   )
   if ('failed' in sent) {
     return failed(
-      `${loginUrl} gave no answer (${sent.failed}).`,
-      'Check that this machine may reach it: DNS, egress network policies, the proxy; and MICROSOFT_LOGIN_URL.',
+      `${loginUrl} did not answer (${sent.failed}).`,
+      'Check that this machine can reach it: DNS, egress network policies, the proxy; and check MICROSOFT_LOGIN_URL.',
     )
   }
-  if (sent.answer.status === 400 || sent.answer.status === 404) {
-    return failed(
-      `${loginUrl} does not know the tenant "${tenant}" (HTTP ${sent.answer.status}).`,
-      'Correct MICROSOFT_TENANT.',
-    )
-  }
+  const { status } = sent.answer
+  if (status === 400 || status === 404)
+    return failed(`${loginUrl} does not know the tenant "${tenant}" (HTTP ${status}).`, 'Correct MICROSOFT_TENANT.')
   return failed(
-    `${url} answered with HTTP ${sent.answer.status} and nothing that can be used.`,
-    "Look at the address from this machine: a proxy may answer in Microsoft's place, or MICROSOFT_LOGIN_URL names another service.",
+    `${url} answered with HTTP ${status} and without usable metadata.`,
+    'Open this address from this machine. Perhaps a proxy answers in place of Microsoft, or MICROSOFT_LOGIN_URL names ' +
+      'another service.',
   )
 }
 
@@ -57,7 +62,7 @@ function compareEndpoints(
   ours: { authorize: string; token: string },
   tenant: string,
 ): Finding {
-  // A tenant given by its domain is named by its id in metadata.
+  // If the tenant is configured by its domain, metadata names it by its id.
   const comparable = (url: string): string =>
     tenant.includes('.') ? url.replace(/^(https?:\/\/[^/]+)\/[^/]+/, '$1') : url.toLowerCase()
   const differing = (
@@ -66,84 +71,90 @@ function compareEndpoints(
       [tokenEndpoint, ours.token],
     ] as const
   ).filter(([theirs, own]) => comparable(theirs) !== comparable(own))
-  if (differing.length === 0) return ok(`Metadata was read; users are sent to ${ours.authorize}.`)
+  if (differing.length === 0) return ok(`Metadata was read. Users are sent to ${ours.authorize}.`)
   return failed(
     differing.map(([theirs, own]) => `Microsoft names ${theirs}, the broker uses ${own}.`).join('\n'),
-    'Check MICROSOFT_LOGIN_URL and MICROSOFT_TENANT; if both are right, Microsoft has moved its endpoints and the broker needs a new release.',
+    'Check MICROSOFT_LOGIN_URL and MICROSOFT_TENANT. If both are right, Microsoft has moved its endpoints and the broker ' +
+      'needs a new release.',
   )
 }
 
-function compareClocks(offset: number | undefined): Finding {
-  if (offset === undefined) return skipped("Microsoft's answer had no date")
-  const seconds = Math.round(Math.abs(offset) / 1000)
-  if (Math.abs(offset) <= CLOCK_OFF) return ok("This machine's clock agrees with Microsoft's.")
+function compareClocks(offsetMs: number | undefined): Finding {
+  if (offsetMs === undefined) return skipped("Microsoft's answer had no Date.")
+  const seconds = Math.round(Math.abs(offsetMs) / 1000)
+  if (Math.abs(offsetMs) <= MAX_CLOCK_DIFFERENCE_MS) return ok("The clock of this machine agrees with Microsoft's.")
   return failed(
-    `This machine's clock is ${seconds} s ${offset > 0 ? 'behind' : 'ahead of'} Microsoft's.`,
-    "Synchronise it with NTP. Callers are refused with clock_skew from 5 s on; Microsoft refuses certificates' assertions from 5 minutes on.",
+    `The clock of this machine is ${seconds} s ${offsetMs > 0 ? 'behind' : 'ahead of'} Microsoft's.`,
+    'Synchronise it with NTP. From 5 s on, callers are refused with clock_skew. From 5 minutes on, Microsoft refuses client ' +
+      'certificates.',
   )
 }
 
-/** By AADSTS number (entra.md 4): what ops change where. */
-const CREDENTIAL_ADVICE: Record<number, string> = {
+/** What to do, by AADSTS number: docs/microsoft.md#aadsts-codes. */
+const CREDENTIAL_ADVICE: Readonly<Record<number, string>> = {
   7000215:
-    'The value is wrong: copy the column "Value", not "Secret ID", or make a new secret under Certificates & secrets in the Azure portal.',
+    'The secret is wrong. Copy the column "Value", not "Secret ID", or make a new secret under Certificates & secrets in ' +
+    'the Azure portal.',
   7000222:
-    'The secret has expired: make a new one under Certificates & secrets in the Azure portal and put it in front in MICROSOFT_CLIENT_SECRET.',
+    'The secret has expired. Make a new one under Certificates & secrets in the Azure portal, and put it first in ' +
+    'MICROSOFT_CLIENT_SECRET.',
   700027:
-    'The certificate is not registered, or the key is not its own: upload it under Certificates & secrets in the Azure portal.',
-  700021: "The certificate's assertion names another application: check MICROSOFT_CLIENT_ID.",
-  700023: "The certificate's assertion is not meant for this endpoint: check MICROSOFT_LOGIN_URL and MICROSOFT_TENANT.",
+    'The certificate is not registered, or the private key does not belong to it. Upload the certificate under ' +
+    'Certificates & secrets in the Azure portal.',
+  700021: 'The client assertion names another application. Check MICROSOFT_CLIENT_ID.',
+  700023: 'The client assertion is for another endpoint. Check MICROSOFT_LOGIN_URL and MICROSOFT_TENANT.',
   50027:
-    "The certificate's assertion could not be read: check that MICROSOFT_CLIENT_KEY belongs to MICROSOFT_CLIENT_CERTIFICATE.",
-  700024: "The certificate's assertion was not valid yet or any more: set this machine's clock right (NTP).",
-  700016: 'The tenant has no such application: check MICROSOFT_CLIENT_ID and MICROSOFT_TENANT.',
-  90002: 'There is no such tenant: check MICROSOFT_TENANT.',
+    'The client assertion could not be verified. Check that MICROSOFT_CLIENT_KEY belongs to MICROSOFT_CLIENT_CERTIFICATE.',
+  700024: 'The client assertion was not yet valid, or had expired. Correct the clock of this machine (NTP).',
+  700016: 'The tenant has no such application. Check MICROSOFT_CLIENT_ID and MICROSOFT_TENANT.',
+  90002: 'The tenant does not exist. Check MICROSOFT_TENANT.',
 }
 const NEW_CERTIFICATE =
-  'Make a new certificate, upload it in the Azure portal, and put it in front in MICROSOFT_CLIENT_CERTIFICATE.'
-const RENEW = 'Check MICROSOFT_CLIENT_ID and the credential under Certificates & secrets in the Azure portal.'
+  'Make a new certificate, upload it in the Azure portal, and put it first in MICROSOFT_CLIENT_CERTIFICATE.'
+const OTHER_ADVICE = 'Check MICROSOFT_CLIENT_ID and the credential under Certificates & secrets in the Azure portal.'
 
-function credentials(probes: readonly CredentialCheck[], now: number): Finding {
-  const one = probes.some(({ result }) => result === 'accepted')
+function credentials(checked: readonly CredentialCheck[], now: number): Finding {
+  const anyAccepted = checked.some(({ result }) => result === 'accepted')
   return combined(
-    probes.map((probe, index) => {
-      const { aadsts } = probe.microsoft
-      const what = `${probe.kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${probes.length}`
+    checked.map(({ kind, expiresAt, result, microsoft: { aadsts } }, index) => {
+      const name = `${kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${checked.length}`
       const code = aadsts === undefined ? '' : ` (AADSTS${aadsts})`
-      const over = probe.expiresAt !== undefined && Date.parse(probe.expiresAt) <= now
-      const advice = over
-        ? `It ended ${instant(Date.parse(probe.expiresAt!))}. ${NEW_CERTIFICATE}`
-        : (CREDENTIAL_ADVICE[aadsts ?? 0] ?? RENEW)
-      if (probe.result === 'accepted') return ending(`${what} is accepted by Microsoft`, probe.expiresAt, now)
-      // During a rotation one that is not yet or no longer good harms nobody.
-      if (one) return warning(`${what} is not accepted${code}.`, `${advice} If it is the old one, remove it.`)
-      if (probe.result === 'refused')
-        return failed(`${what} is refused by Microsoft${code}: no token can be refreshed.`, advice)
+      if (result === 'accepted') return acceptedUntil(`Microsoft accepts ${name.toLowerCase()}`, expiresAt, now)
+      const end = expiresAt === undefined ? Infinity : Date.parse(expiresAt)
+      const advice =
+        end <= now
+          ? `It expired ${formatTime(end)}. ${NEW_CERTIFICATE}`
+          : (CREDENTIAL_ADVICE[aadsts ?? 0] ?? OTHER_ADVICE)
+      // During a rotation, one that is not accepted yet, or not any more, causes no failure.
+      if (anyAccepted)
+        return warning(`${name} is not accepted${code}.`, `${advice} If it is the old credential, remove it.`)
+      if (result === 'refused')
+        return failed(`Microsoft refuses ${name.toLowerCase()}${code}: no token can be refreshed.`, advice)
       return failed(
-        `${what} could not be tried: Microsoft gave no answer that tells${code}.`,
-        aadsts === undefined ? 'Try again; look at https://status.cloud.microsoft if it stays.' : advice,
+        `${name} could not be checked: Microsoft gave no clear answer${code}.`,
+        aadsts === undefined ? 'Try again. If this repeats, look at https://status.cloud.microsoft.' : advice,
       )
     }),
   )
 }
 
-/** A secret's end is known to the Azure portal alone. */
-function ending(saw: string, expiresAt: string | undefined, now: number): Finding {
-  if (expiresAt === undefined) return ok(`${saw}.`, 'Note when it ends: only the Azure portal tells.')
+/** Only the Azure portal knows when a secret expires. */
+function acceptedUntil(message: string, expiresAt: string | undefined, now: number): Finding {
+  if (expiresAt === undefined) return ok(`${message}.`, 'Note when it expires: only the Azure portal shows it.')
   const end = Date.parse(expiresAt)
-  const text = `${saw}; it ${end <= now ? 'ended' : 'ends'} ${instant(end)}.`
+  const text = `${message}; it ${end <= now ? 'expired' : 'expires'} ${formatTime(end)}.`
   return end - now > EXPIRES_SOON_MS ? ok(text) : warning(text, NEW_CERTIFICATE)
 }
 
-/** Its own end is known without Microsoft. Only of the newest: an older one may well be over. */
-function certificatesAlone({ credentials: list }: Services['config']['microsoft'], now: number): Finding[] {
+/** When the first certificate expires is known without Microsoft. Older ones may have expired: that is no problem. */
+function ownCertificate({ credentials: list }: Services['config']['microsoft'], now: number): Finding[] {
   const [first] = list
   if (first?.kind !== 'certificate') return []
   const end = new X509Certificate(first.certificate).validToDate.getTime()
   if (end - now > EXPIRES_SOON_MS) return []
   return [
     end <= now
-      ? failed(`Certificate 1 of ${list.length} ended ${instant(end)}.`, NEW_CERTIFICATE)
-      : warning(`Certificate 1 of ${list.length} ends ${instant(end)}.`, NEW_CERTIFICATE),
+      ? failed(`Certificate 1 of ${list.length} expired ${formatTime(end)}.`, NEW_CERTIFICATE)
+      : warning(`Certificate 1 of ${list.length} expires ${formatTime(end)}.`, NEW_CERTIFICATE),
   ]
 }

@@ -1,15 +1,27 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { buildPublicApp } from '../app.ts'
+import { ARRIVAL_REPORT_PARAMETER, arrivalReportProof, targetHash, type ArrivalReport } from '../http/arrival-report.ts'
 import { ADMIN_CONSENT_PATH, CALLBACK_PATH } from '../http/links.ts'
 import { ACCOUNT_PATH } from '../http/pages/pages.ts'
-import { ARRIVAL_REPORT_PARAMETER, arrivalReportProof, targetHash, type ArrivalReport } from '../http/arrival-report.ts'
 import type { Services } from '../services.ts'
-import { failed, instant, ok, skipped, EXPIRES_SOON_MS, span, warning, type Check, type Finding } from './check.ts'
+import {
+  EXPIRES_SOON_MS,
+  failed,
+  formatDuration,
+  formatTime,
+  ok,
+  runCheck,
+  skipped,
+  warning,
+  type Check,
+  type Finding,
+} from './check.ts'
 import { httpGet, type HttpAnswer } from './http-get.ts'
 
-// The way in, from the outside: requests through PUBLIC_BASE_URL, and how they arrive at the broker, which tells nobody but us (http/probe.ts).
+// The public side as browsers see it: requests through PUBLIC_BASE_URL, and how they arrive at the broker. The broker reports that
+// to the holder of the session secret only (http/arrival-report.ts).
 
-const NAMES = [
+export const PUBLIC_CHECKS = [
   'connection',
   'certificate',
   'callback',
@@ -21,203 +33,211 @@ const NAMES = [
   'long_url',
   'headers',
 ] as const
-type Name = (typeof NAMES)[number]
+type Name = (typeof PUBLIC_CHECKS)[number]
 type Findings = Partial<Record<Name, Finding>>
 
-/** Bytes of a request target: what must pass (entra.md 10), then what else is tried to tell how much does. */
-const LENGTHS = [8_192, 4_096, 2_048] as const
-/** An address that nobody has (RFC 5737), to see whether a visitor's word is taken for it. */
-const FORGED = '203.0.113.77'
+/** Bytes of a request target. The first must arrive (docs/microsoft.md#callback-errors); the others show how many bytes do. */
+const TARGET_BYTES = [8_192, 4_096, 2_048] as const
+/** An address that no machine has (RFC 5737). If the broker takes it for the visitor's, it trusts what visitors write. */
+const FORGED_ADDRESS = '203.0.113.77'
 
-/** Makes all checks; what stands in the way of one makes it `skipped`. Sends about ten requests. */
-export async function examinePublic(services: Services): Promise<Check[]> {
-  const findings = await look(services)
-  return NAMES.map((name) => ({ name, ...(findings[name] ?? skipped('no request reached the broker')) }))
+/** Makes all checks. A check that needs another one that failed is `skipped`. Sends about ten requests. */
+export async function publicChecks(services: Services): Promise<Check[]> {
+  const findings = await runAll(services)
+  return PUBLIC_CHECKS.map((name) => ({ name, ...(findings[name] ?? skipped('no request reached the broker.')) }))
 }
 
-async function look(services: Services): Promise<Findings> {
+async function runAll(services: Services): Promise<Findings> {
   const { config, clock } = services
   const base = config.publicBaseUrl
   const first = await httpGet(`${base}${CALLBACK_PATH}`)
   if ('failed' in first) return noConnection(first.failed, base)
 
-  const ask = (path: string, more: AskOptions = {}) => askBroker(services, path, more)
+  const ask = (path: string, options: AskOptions = {}) => askBroker(services, path, options)
   const [callback, slash, account, forged] = await Promise.all([
     ask(CALLBACK_PATH),
     ask(`${CALLBACK_PATH}/`),
     ask(ACCOUNT_PATH),
-    ask(CALLBACK_PATH, { headers: { 'x-forwarded-for': FORGED } }),
+    ask(CALLBACK_PATH, { headers: { 'x-forwarded-for': FORGED_ADDRESS } }),
   ])
-  const arrival = [callback, slash, account].find(({ arrival: seen }) => seen !== undefined)?.arrival
+  const arrival = [callback, slash, account].find((asked) => asked.arrival !== undefined)?.arrival
   return {
     connection: ok(`${base} answers.`),
-    certificate: certificate(first.answer.certificateEnds, clock.now()),
-    callback: reached(callback, CALLBACK_PATH),
-    callback_with_slash: reached(slash, `${CALLBACK_PATH}/`),
-    account_page: reached(account, ACCOUNT_PATH),
-    headers: await ourHeaders(services),
+    certificate: await runCheck('certificate', () => certificate(first.answer.certificateExpiresAt, clock.now())),
+    callback: await runCheck('callback', () => reached(callback, CALLBACK_PATH)),
+    callback_with_slash: await runCheck('callback_with_slash', () => reached(slash, `${CALLBACK_PATH}/`)),
+    account_page: await runCheck('account_page', () => reached(account, ACCOUNT_PATH)),
+    headers: await runCheck('headers', () => ourHeaders(services)),
     ...(arrival === undefined
       ? {}
       : {
-          scheme: scheme(arrival, base),
-          client_address: clientAddress(arrival, forged.arrival, config),
-          host: host(arrival, base),
-          ...(callback.arrival === undefined ? {} : { long_url: await longUrl(ask) }),
+          scheme: await runCheck('scheme', () => scheme(arrival, base)),
+          client_address: await runCheck('client_address', () => clientAddress(arrival, forged.arrival, config)),
+          host: await runCheck('host', () => host(arrival, base)),
+          ...(callback.arrival === undefined ? {} : { long_url: await runCheck('long_url', () => longUrl(ask)) }),
         }),
   }
 }
 
 interface AskOptions {
   headers?: Record<string, string>
-  /** Fills the request target up to so many bytes. */
-  length?: number
+  /** Fills the request target up to this many bytes. */
+  bytes?: number
 }
 interface Asked {
   arrival?: ArrivalReport
-  /** Why there is none. */
-  why?: string
+  /** Why there is no arrival report, or how the request was changed on the way. */
+  problem?: string
 }
 
-/** A request with a proof, fresh each time, and the broker's word on how it arrived. */
+/** A request with a fresh proof, and the broker's report of how it arrived. */
 async function askBroker(
   { config, clock }: Services,
   path: string,
-  { headers = {}, length }: AskOptions,
+  { headers = {}, bytes }: AskOptions,
 ): Promise<Asked> {
   const proof = `${path}?${ARRIVAL_REPORT_PARAMETER}=${arrivalReportProof(config.sessionSecrets[0]!, clock.now())}`
-  const target = length === undefined ? proof : `${proof}&code=`.padEnd(length, 'c')
-  const visited = await httpGet(`${config.publicBaseUrl}${target}`, headers)
-  if ('failed' in visited) return { why: `the connection ended (${visited.failed})` }
-  const arrival = arrivalOf(visited.answer)
-  if (arrival === undefined) return { why: notTheBroker(visited.answer, clock.now()) }
+  const target = bytes === undefined ? proof : `${proof}&code=`.padEnd(bytes, 'c')
+  const sent = await httpGet(`${config.publicBaseUrl}${target}`, headers)
+  if ('failed' in sent) return { problem: `the connection failed (${sent.failed})` }
+  const arrival = readArrivalReport(sent.answer)
+  if (arrival === undefined) return { problem: describeOtherAnswer(sent.answer, clock.now()) }
   if (arrival.target_sha256 !== targetHash(target))
-    return { arrival, why: `it arrived as another one: ${arrival.target_length} bytes of ${target.length}` }
+    return { arrival, problem: `${arrival.target_length} of ${target.length} bytes arrived, or they were rewritten` }
   return { arrival }
 }
 
-function arrivalOf({ status, body }: HttpAnswer): ArrivalReport | undefined {
+function readArrivalReport({ status, body }: HttpAnswer): ArrivalReport | undefined {
   try {
-    const said = JSON.parse(body) as Partial<ArrivalReport>
-    return status === 200 && said.answered_by === 'token-broker' ? (said as ArrivalReport) : undefined
+    const value = JSON.parse(body) as Partial<ArrivalReport>
+    return status === 200 && value.answered_by === 'token-broker' ? (value as ArrivalReport) : undefined
   } catch {
     return undefined
   }
 }
 
-/** Nothing of the answer is repeated but what cannot be anybody's secret. */
-function notTheBroker({ status, headers }: HttpAnswer, now: number): string {
+/** An answer that did not come from the broker. Repeats only parts of it that cannot be secret. */
+function describeOtherAnswer({ status, headers }: HttpAnswer, now: number): string {
   const { location, server, date } = headers
   if (location !== undefined) {
     const to = URL.parse(location, 'http://same')
-    return `HTTP ${status} sends on to ${to === null ? 'somewhere' : `${to.origin === 'http://same' ? '' : to.origin}${to.pathname}`}`
+    const origin = to === null || to.origin === 'http://same' ? '' : to.origin
+    return `HTTP ${status} redirects to ${to === null ? 'another address' : `${origin}${to.pathname}`}`
   }
   const who = typeof server === 'string' && /^[\w./ ()-]{1,40}$/.test(server) ? `, server ${server}` : ''
   const off = date === undefined ? Number.NaN : Math.abs(Date.parse(date) - now) / 1000
-  return `HTTP ${status}${who}${off > 5 ? `, whose clock is ${span(off)} off ours` : ''}`
+  return `HTTP ${status}${who}${off > 5 ? `, its clock differs from ours by ${formatDuration(off)}` : ''}`
 }
 
 const ROUTE =
-  "Route /auth/oauth2/microsoft/ and /accounts/account/microsoft/ to the broker's public listener, before MEGDocs' own paths, and unchanged. " +
-  "If the broker's own page came: the replicas have other SESSION_SECRETS than this doctor, another release, or a clock that is more than a minute off."
+  "Route /auth/oauth2/microsoft/ and /accounts/account/microsoft/ to the broker's public listener, before MEGDocs' own paths, " +
+  'and unchanged. If a page of the broker came: the replicas have other SESSION_SECRETS than this doctor, another release, or ' +
+  'a clock that differs by more than a minute.'
 
-function reached({ arrival, why }: Asked, path: string): Finding {
-  if (arrival === undefined) return failed(`${path} does not reach the broker: ${why}.`, ROUTE)
-  if (why !== undefined)
+function reached({ arrival, problem }: Asked, path: string): Finding {
+  if (arrival === undefined) return failed(`${path} does not reach the broker: ${problem}.`, ROUTE)
+  if (problem !== undefined)
     return failed(
-      `${path} reaches the broker changed: ${why}.`,
-      'The ingress must pass path and query on as they are: no rewriting, no normalising.',
+      `${path} reaches the broker changed: ${problem}.`,
+      'The ingress must pass path and query on unchanged: no rewriting, no normalising.',
     )
   return ok(`${path} reaches the broker.`)
 }
 
-const TLS: Record<string, string> = {
+const TLS_ADVICE: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'It has expired: renew it.',
   CERT_NOT_YET_VALID: 'It is not valid yet: check the clock of this machine.',
   ERR_TLS_CERT_ALTNAME_INVALID:
-    "It is another host's: the ingress shows its default certificate, or ingress.tlsSecret names the wrong one.",
+    'It is for another host: the ingress shows its default certificate, or ingress.tlsSecret names the wrong one.',
   DEPTH_ZERO_SELF_SIGNED_CERT:
-    'It signed itself: the ingress shows its default certificate; or its authority is private, then set NODE_EXTRA_CA_CERTS here, and browsers must know it too.',
-  SELF_SIGNED_CERT_IN_CHAIN: 'Its authority is private: set NODE_EXTRA_CA_CERTS here; browsers must know it too.',
+    'It is self-signed: the ingress shows its default certificate. If your authority is private, set NODE_EXTRA_CA_CERTS ' +
+    'here; browsers must trust it too.',
+  SELF_SIGNED_CERT_IN_CHAIN:
+    'Its authority is private: set NODE_EXTRA_CA_CERTS here. Browsers must trust the authority too.',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'The intermediate certificate is missing: the ingress must send the whole chain.',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'The intermediate certificate is missing, or its authority is private.',
 }
-const CONNECTION: Record<string, string> = {
-  ENOTFOUND: 'The name service does not know the host: check SUBDOMAIN or PUBLIC_BASE_URL, and its DNS record.',
-  ECONNREFUSED: 'Nobody listens there: check the ingress.',
-  timeout:
-    'It does not answer. From inside the cluster the way to the ingress may be closed: networkPolicy.publicTo of the chart, or run it from a machine outside.',
+const TIMEOUT_ADVICE =
+  'It does not answer. Inside the cluster, a network policy may block the way to the ingress: set networkPolicy.publicTo of ' +
+  'the chart, or run this command on a machine outside.'
+const CONNECTION_ADVICE: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'DNS does not know the host. Check SUBDOMAIN or PUBLIC_BASE_URL, and the DNS record.',
+  ECONNREFUSED: 'No server listens there. Check the ingress.',
 }
 
 function noConnection(code: string, base: string): Findings {
-  const advice = TLS[code]
+  const advice = TLS_ADVICE[code]
   if (advice !== undefined)
     return {
       connection: ok(`${base} answers.`),
       certificate: failed(`Browsers do not trust the certificate of ${base} (${code}).`, advice),
     }
   return {
-    connection: failed(`${base} cannot be reached from here (${code}).`, CONNECTION[code] ?? CONNECTION['timeout']!),
+    connection: failed(`${base} cannot be reached from here (${code}).`, CONNECTION_ADVICE[code] ?? TIMEOUT_ADVICE),
   }
 }
 
-function certificate(ends: number | undefined, now: number): Finding {
-  if (ends === undefined) return skipped('browsers use plain HTTP')
-  const words = `It is trusted, and ends ${instant(ends)}, in ${Math.floor((ends - now) / 86_400_000)} days.`
-  return ends - now > EXPIRES_SOON_MS ? ok(words) : warning(words, 'Renew the certificate of the ingress.')
+function certificate(expiresAt: number | undefined, now: number): Finding {
+  if (expiresAt === undefined) return skipped('browsers use plain HTTP.')
+  const days = Math.floor((expiresAt - now) / 86_400_000)
+  const message = `It is trusted, and expires ${formatTime(expiresAt)}, in ${days} days.`
+  return expiresAt - now > EXPIRES_SOON_MS ? ok(message) : warning(message, 'Renew the certificate of the ingress.')
 }
 
-function scheme({ scheme: seen, forwarded_proto: said, peer }: ArrivalReport, base: string): Finding {
+function scheme({ scheme: seen, forwarded_proto: forwarded, peer }: ArrivalReport, base: string): Finding {
   const wanted = base.split(':')[0]!
   if (seen === wanted) return ok(`Requests arrive as ${seen}.`)
-  const saw = `Requests arrive as ${seen}, browsers use ${wanted}: every page is refused.`
-  if (said === null)
-    return failed(`${saw} No X-Forwarded-Proto came from ${peer}.`, 'Have the ingress send X-Forwarded-Proto.')
-  if (said.includes(wanted))
+  const message = `Requests arrive as ${seen}, browsers use ${wanted}: the broker refuses every page.`
+  if (forwarded === null)
+    return failed(`${message} ${peer} sent no X-Forwarded-Proto.`, 'Configure the ingress to send X-Forwarded-Proto.')
+  if (forwarded.includes(wanted))
     return failed(
-      `${saw} ${peer} says ${said}, and is not believed.`,
-      `Put ${peer}, or better the range of the ingress controller's pods, into TRUSTED_PROXIES.`,
+      `${message} ${peer} sent X-Forwarded-Proto ${forwarded}, and is not trusted.`,
+      `Add ${peer}, or better the address range of the ingress controller's pods, to TRUSTED_PROXIES.`,
     )
   return failed(
-    `${saw} ${peer} says so.`,
-    'TLS ends in front of that proxy: have it pass X-Forwarded-Proto on instead of writing its own.',
+    `${message} ${peer} sent X-Forwarded-Proto ${forwarded}.`,
+    'TLS ends in front of that proxy. Configure the proxy to pass X-Forwarded-Proto on instead of replacing it.',
   )
 }
 
 function clientAddress(
-  { client, peer, forwarded_for: said }: ArrivalReport,
+  { client, peer, forwarded_for: forwarded }: ArrivalReport,
   forged: ArrivalReport | undefined,
   { trustedProxies }: Services['config'],
 ): Finding {
-  if (said === null) {
+  if (forwarded === null) {
     if (trustedProxies.length === 0) return ok(`Visitors come directly, this one from ${client}.`)
     return failed(
-      `No X-Forwarded-For came from ${peer}: all visitors count as one, and limits for one address stop all.`,
-      'Have the ingress send X-Forwarded-For.',
+      `${peer} sent no X-Forwarded-For: all visitors share one address, and so one rate limit.`,
+      'Configure the ingress to send X-Forwarded-For.',
     )
   }
-  const named = said.split(',').map((part) => part.trim())
-  if (client === peer && !named.includes(peer)) {
+  const addresses = forwarded.split(',').map((part) => part.trim())
+  if (client === peer && !addresses.includes(peer)) {
     return failed(
-      `The broker takes the ingress (${peer}) for the visitor: it said ${said}, and is not believed. All visitors count as one.`,
-      `Put ${peer}, or better the range of the ingress controller's pods, into TRUSTED_PROXIES.`,
+      `The broker takes the ingress (${peer}) for the visitor: the ingress sent X-Forwarded-For ${forwarded}, and is not ` +
+        'trusted. All visitors share one address, and so one rate limit.',
+      `Add ${peer}, or better the address range of the ingress controller's pods, to TRUSTED_PROXIES.`,
     )
   }
-  // Seen from a trusted range, as from a pod, everything in front of us would be believed anyhow.
-  if (forged?.client === FORGED && !isAmong(client, trustedProxies)) {
+  // If this machine itself is in a trusted range, as a pod is, every address that it sends is trusted anyway.
+  if (forged?.client === FORGED_ADDRESS && !isAmong(client, trustedProxies)) {
     return warning(
-      `What a visitor writes into X-Forwarded-For is believed (${FORGED} was).`,
-      'Have the ingress overwrite it, or narrow TRUSTED_PROXIES to the ingress: limits for one address protect nothing now.',
+      `The broker trusts what a visitor writes into X-Forwarded-For (it took ${FORGED_ADDRESS} for the visitor).`,
+      'Configure the ingress to overwrite X-Forwarded-For, or limit TRUSTED_PROXIES to the ingress. Until then, rate limits ' +
+        'by address protect nothing.',
     )
   }
-  if (named.length > 1 && client === named.at(-1)) {
+  if (addresses.length > 1 && client === addresses.at(-1)) {
     return warning(
-      `Visitors come as ${client} by way of ${peer}, which said ${said}.`,
-      `If ${client} is a proxy of yours, put it into TRUSTED_PROXIES too; if it is this machine, all is well.`,
+      `Visitors come as ${client} through ${peer}, which sent X-Forwarded-For ${forwarded}.`,
+      `If ${client} is one of your proxies, add it to TRUSTED_PROXIES. If it is this machine, all is well.`,
     )
   }
   return ok(
-    `Visitors come as ${client} by way of ${peer}.`,
-    'It must be the address of this machine as the ingress sees it, not that of another proxy.',
+    `Visitors come as ${client} through ${peer}.`,
+    'Check that this is the address of this machine as the ingress sees it, and not the address of another proxy.',
   )
 }
 
@@ -238,24 +258,25 @@ function host({ host: seen }: ArrivalReport, base: string): Finding {
   if (seen?.toLowerCase() === wanted) return ok(`Host is ${wanted}.`)
   return warning(
     `Host is ${seen ?? 'missing'}, not ${wanted}.`,
-    'Have the ingress pass Host on. The broker makes no address from it; who reads access logs would look in the wrong place.',
+    'Configure the ingress to pass Host on. The broker builds no address from it, but its access logs would show the wrong host.',
   )
 }
 
-async function longUrl(ask: (path: string, more: AskOptions) => Promise<Asked>): Promise<Finding> {
-  const tried: string[] = []
-  for (const length of LENGTHS) {
-    const { why } = await ask(CALLBACK_PATH, { length })
-    if (why === undefined && tried.length === 0) return ok(`An address of ${length} bytes arrives whole.`)
-    if (why === undefined) return failed(`An address of ${tried.join(', one of ')}; one of ${length} arrives.`, WIDER)
-    tried.push(`${length} bytes does not arrive: ${why}`)
+async function longUrl(ask: (path: string, options: AskOptions) => Promise<Asked>): Promise<Finding> {
+  const lost: string[] = []
+  for (const bytes of TARGET_BYTES) {
+    const { problem } = await ask(CALLBACK_PATH, { bytes })
+    if (problem === undefined && lost.length === 0) return ok(`An address of ${bytes} bytes arrives whole.`)
+    if (problem === undefined) return failed(`${lost.join(' ')} An address of ${bytes} bytes arrives.`, LARGER_BUFFERS)
+    lost.push(`An address of ${bytes} bytes does not arrive: ${problem}.`)
   }
-  return failed(`An address of ${tried.join(', one of ')}.`, WIDER)
+  return failed(lost.join(' '), LARGER_BUFFERS)
 }
-const WIDER =
-  "Microsoft's answer is a long address. Widen the header buffers of the ingress (ingress-nginx: large-client-header-buffers: 4 32k) and of what stands in front of it."
+const LARGER_BUFFERS =
+  "Microsoft's answer is a long address. Enlarge the header buffers of the ingress (ingress-nginx: " +
+  'large-client-header-buffers: 4 32k) and of every proxy in front of it.'
 
-/** As the broker itself sends them with a page, made here by the same code. */
+/** The headers that the broker sends with a page, made here by the same code. */
 async function expectedHeaders(services: Services): Promise<Record<string, string>> {
   const app = await buildPublicApp(services)
   try {
@@ -278,24 +299,24 @@ async function expectedHeaders(services: Services): Promise<Record<string, strin
 }
 
 async function ourHeaders(services: Services): Promise<Finding> {
-  const visited = await httpGet(`${services.config.publicBaseUrl}${ADMIN_CONSENT_PATH}`)
-  if ('failed' in visited) return failed(`The page for administrators does not come (${visited.failed}).`, ROUTE)
-  const { headers, status } = visited.answer
+  const sent = await httpGet(`${services.config.publicBaseUrl}${ADMIN_CONSENT_PATH}`)
+  if ('failed' in sent) return failed(`The page for administrators cannot be reached (${sent.failed}).`, ROUTE)
+  const { headers, status } = sent.answer
   const expected = Object.entries(await expectedHeaders(services))
   const missing = expected.filter(([name]) => headers[name] === undefined).map(([name]) => name)
-  // An ingress may say HSTS in its own words.
+  // An ingress may send its own Strict-Transport-Security.
   const changed = expected
     .filter(
       ([name, value]) => headers[name] !== undefined && headers[name] !== value && name !== 'strict-transport-security',
     )
     .map(([name]) => name)
-  if (missing.length + changed.length === 0) return ok('The headers that protect our pages arrive as they were sent.')
-  const saw = [
+  if (missing.length + changed.length === 0) return ok('The security headers of our pages arrive unchanged.')
+  const differences = [
     ...(missing.length === 0 ? [] : [`missing: ${missing.join(', ')}`]),
     ...(changed.length === 0 ? [] : [`changed: ${changed.join(', ')}`]),
   ].join('; ')
   return failed(
-    `Headers that protect our pages do not arrive as sent (${saw}; HTTP ${status}).`,
-    'The ingress, or what stands in front of it, takes them away or writes its own: have it leave these paths alone.',
+    `The security headers of our pages do not arrive as they were sent (${differences}; HTTP ${status}).`,
+    'The ingress, or a proxy in front of it, removes or replaces them. Configure it to leave these paths unchanged.',
   )
 }

@@ -1,145 +1,172 @@
 import { lookup } from 'node:dns/promises'
 import { isIPv6 } from 'node:net'
 import type { Config, ListenAddress } from '../config.ts'
-import { parseMetrics, type Sample } from './prometheus-text.ts'
+import type { ReplicaStatus } from '../status.ts'
 
-// What the replicas know and the database does not: whom they refused, and whether they send anything to Microsoft.
+// What each replica reports at `/status`: facts that the database does not have, such as which requests were refused.
 
-/** Milliseconds for each replica. */
-const PATIENCE = 3_000
-const TOKENS = '/tokens/:userId'
+/** For each replica. */
+const TIMEOUT_MS = 3_000
+/** More than any answer of a replica; a wrong server may send anything. */
+const MAX_ANSWER_BYTES = 1_048_576
 
+/** The status of one replica. A member that it did not report, or reported in an unknown form, is null or empty. */
 export interface ReplicaFacts {
   /** host:port of its operations listener. */
   address: string
-  /** Why nothing is known of it; null: it answered. */
+  /** Why its status is not known; null: it answered. */
   problem: string | null
+  version: string | null
+  node: string | null
   ready: boolean | null
-  /** As /readyz has it: whether Postgres answers this replica. */
+  /** Whether Postgres answers this replica: `ok`, `slow` or `unavailable`. */
   database: string | null
-  breaker: null | { state: 'closed' | 'healing' | 'open'; reason: string | null }
+  /** `mode` is `closed`, `open`, `half_open` or `ramping`. */
+  breaker: null | { mode: string; reason: string | null }
   /** ISO 8601. All counts are since then. */
   started_at: string | null
-  /** Requests whose signature did not hold. An empty key id: none that is known. */
-  refused: { detail: string; key_id: string; count: number; last_at: string | null }[]
-  /** Answers to reads of a token, by HTTP status. */
-  tokens: { status: string; count: number; last_at: string | null }[]
-  /** Signed requests for which the caller lacks the permission. */
-  forbidden: { caller: string; permission: string; count: number }[]
-  /** Stored values that did not open when they were read, by why. */
-  unreadable: { detail: string; count: number }[]
+  uptime_seconds: number | null
+  requests_refused: ReplicaStatus['requests_refused']
+  token_reads: ReplicaStatus['token_reads']
+  requests_forbidden: ReplicaStatus['requests_forbidden']
+  unreadable_values: ReplicaStatus['unreadable_values']
+  /** Members that this release of doctor knows and the replica did not report: it runs another release. */
+  missing_members: string[]
+  /** Members that the replica reported and this release of doctor does not know. */
+  unknown_members: string[]
 }
 
-/** Where the replicas are: as configured, else this machine's own listener. */
-export function replicaTargets({ operationsReplicas, listen }: Config): readonly ListenAddress[] {
+/** The configured addresses, or the operations listener of this machine. */
+export function replicaAddresses({ operationsReplicas, listen }: Config): readonly ListenAddress[] {
   if (operationsReplicas.length > 0) return operationsReplicas
   const { host, port } = listen.operations
   return [{ host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host, port }]
 }
 
-/** Every address behind every name is a replica. Does not throw: what cannot be reached is named. */
-export async function readReplicas(targets: readonly ListenAddress[]): Promise<ReplicaFacts[]> {
+/** A name stands for one replica at each of its addresses. Never rejects: `problem` says why a replica could not be read. */
+export async function readReplicas(addresses: readonly ListenAddress[]): Promise<ReplicaFacts[]> {
   const all = await Promise.all(
-    targets.map(async ({ host, port }) => {
+    addresses.map(async ({ host, port }) => {
       try {
-        const addresses = await lookup(host, { all: true })
-        return await Promise.all(addresses.map(({ address }) => lookAtReplica(written(address, port))))
+        const found = await lookup(host, { all: true })
+        return await Promise.all(found.map(({ address }) => readReplica(hostPort(address, port))))
       } catch {
-        return [unknown(written(host, port), 'the name service does not know it')]
+        return [unread(hostPort(host, port), 'DNS does not know this name')]
       }
     }),
   )
   return all.flat().sort((a, b) => a.address.localeCompare(b.address, 'en', { numeric: true }))
 }
 
-const written = (host: string, port: number): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`
+const hostPort = (host: string, port: number): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`
 
-const unknown = (address: string, problem: string): ReplicaFacts => ({
-  address,
+const unread = (address: string, problem: string): ReplicaFacts => ({
+  ...parseStatus(address, {}),
   problem,
-  ready: null,
-  database: null,
-  breaker: null,
-  started_at: null,
-  refused: [],
-  tokens: [],
-  forbidden: [],
-  unreadable: [],
+  missing_members: [],
 })
 
-async function lookAtReplica(address: string): Promise<ReplicaFacts> {
-  const signal = AbortSignal.timeout(PATIENCE)
+const NOT_A_BROKER = 'the answer is not that of a token broker'
+
+async function readReplica(address: string): Promise<ReplicaFacts> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
   try {
-    const [metrics, readyz] = await Promise.all(
-      ['metrics', 'readyz'].map((path) => fetch(`http://${address}/${path}`, { signal, redirect: 'manual' })),
-    )
-    const samples = parseMetrics(await metrics!.text())
-    const body = (await readyz!.json()) as { ready?: unknown; database?: unknown }
-    if (!samples.some(({ name }) => name === 'token_broker_breaker_open'))
-      return unknown(address, 'what answers there is no token broker')
-    const started = samples.find(({ name }) => name === 'process_start_time_seconds')?.value
-    return {
-      address,
-      problem: null,
-      ready: body.ready === true,
-      database: typeof body.database === 'string' ? body.database : null,
-      breaker: breakerOf(samples),
-      started_at: started === undefined ? null : isoOf(started),
-      refused: refusedOf(samples),
-      tokens: tokensOf(samples),
-      forbidden: counted(samples, 'caller_forbidden_total').map(
-        ({ labels: { caller = '', permission = '' }, value }) => ({ caller, permission, count: value }),
-      ),
-      unreadable: counted(samples, 'unreadable_values_total').map(({ labels: { detail = '' }, value }) => ({
-        detail,
-        count: value,
-      })),
-    }
+    const answer = await fetch(`http://${address}/status`, { signal, redirect: 'manual' })
+    const text = await answer.text()
+    if (answer.status !== 200)
+      return unread(address, `${NOT_A_BROKER}, or a release without /status: HTTP ${answer.status}`)
+    const body: unknown = text.length > MAX_ANSWER_BYTES ? undefined : JSON.parse(text)
+    if (!isObject(body) || body['service'] !== 'token-broker') return unread(address, NOT_A_BROKER)
+    return parseStatus(address, body)
   } catch (error) {
-    const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown }
-    return unknown(
-      address,
-      signal.aborted
-        ? `no answer within ${PATIENCE / 1000} s`
-        : typeof code === 'string'
-          ? code
-          : error instanceof SyntaxError
-            ? 'what answers there is no token broker'
-            : 'it cannot be reached',
-    )
+    if (signal.aborted) return unread(address, `no answer within ${TIMEOUT_MS / 1000} s`)
+    if (error instanceof SyntaxError) return unread(address, NOT_A_BROKER)
+    const cause: unknown = error instanceof Error ? error.cause : undefined
+    const code = isObject(cause) ? text(cause['code']) : null
+    return unread(address, code ?? 'it cannot be reached')
   }
 }
 
-const isoOf = (seconds: number): string => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`
+type Fields = Readonly<Record<string, unknown>>
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Text for a terminal: no control characters, and not too long. */
+const text = (value: unknown): string | null =>
+  typeof value === 'string' ? value.replace(/\p{Cc}/gu, ' ').slice(0, 200) : null
+const number = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null
+const time = (value: unknown): string | null =>
+  typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? new Date(value).toISOString() : null
 
-function breakerOf(samples: readonly Sample[]): ReplicaFacts['breaker'] {
-  const { labels, value } = samples.find(({ name }) => name === 'token_broker_breaker_open')!
-  return { state: value === 1 ? 'open' : value === 0 ? 'closed' : 'healing', reason: labels['reason'] || null }
+/** The members of `/status`. `null` from a parser: the member is absent, or has a form that this release does not know. */
+const PARSERS = {
+  version: text,
+  node: text,
+  ready: (value: unknown) => (typeof value === 'boolean' ? value : null),
+  database: text,
+  breaker: (value: unknown) => {
+    if (!isObject(value)) return null
+    const mode = text(value['mode'])
+    return mode === null ? null : { mode, reason: text(value['reason']) }
+  },
+  started_at: time,
+  uptime_seconds: number,
+  requests_refused: listOf(({ detail, key_id, count, last_at }) => ({
+    detail: text(detail),
+    key_id: text(key_id) ?? '',
+    count: number(count),
+    last_at: time(last_at),
+  })),
+  token_reads: listOf(({ status, count, last_at }) => ({
+    status: number(status),
+    count: number(count),
+    last_at: time(last_at),
+  })),
+  requests_forbidden: listOf(({ caller, permission, count }) => ({
+    caller: text(caller),
+    permission: text(permission),
+    count: number(count),
+  })),
+  unreadable_values: listOf(({ detail, count }) => ({ detail: text(detail), count: number(count) })),
+}
+/** Members that fleet does not need. */
+const UNUSED_MEMBERS = ['service', 'draining', 'caller_keys_expiring']
+
+/** An entry without a member that may not be null is left out. */
+type Whole<T> = { [K in keyof T]: K extends 'last_at' ? T[K] : NonNullable<T[K]> }
+function listOf<T extends object>(parse: (entry: Fields) => T): (value: unknown) => Whole<T>[] | null {
+  const isWhole = (entry: T): entry is T & Whole<T> =>
+    Object.entries(entry).every(([name, member]) => name === 'last_at' || member !== null)
+  return (value) =>
+    Array.isArray(value) ? value.flatMap((entry) => (isObject(entry) ? [parse(entry)].filter(isWhole) : [])) : null
 }
 
-const counted = (samples: readonly Sample[], what: string): Sample[] =>
-  samples.filter(({ name, value }) => name === `token_broker_${what}` && value > 0)
-
-function refusedOf(samples: readonly Sample[]): ReplicaFacts['refused'] {
-  const last = samples.filter(({ name }) => name === 'token_broker_last_refused_timestamp_seconds')
-  return counted(samples, 'requests_refused_total').map(({ labels, value }) => {
-    const { detail = '', key_id = '' } = labels
-    const at = last.find((sample) => sample.labels['detail'] === detail && sample.labels['key_id'] === key_id)?.value
-    return { detail, key_id, count: value, last_at: at === undefined ? null : isoOf(at) }
-  })
-}
-
-function tokensOf(samples: readonly Sample[]): ReplicaFacts['tokens'] {
-  return samples
-    .filter(
-      ({ name, labels }) =>
-        name === 'token_broker_http_seconds_count' && labels['listener'] === 'internal' && labels['route'] === TOKENS,
-    )
-    .map(({ labels: { status = '' }, value }) => {
-      const at = samples.find(
-        ({ name, labels }) => name === 'token_broker_last_token_read_timestamp_seconds' && labels['status'] === status,
-      )?.value
-      // To the millisecond: which of two answers came later is what it is for.
-      return { status, count: value, last_at: at === undefined ? null : new Date(at * 1000).toISOString() }
-    })
+/** A release that is older or newer than this one may lack members or have more: they are named, and the rest is read. */
+export function parseStatus(address: string, body: Fields): ReplicaFacts {
+  const parsed = {
+    version: PARSERS.version(body['version']),
+    node: PARSERS.node(body['node']),
+    ready: PARSERS.ready(body['ready']),
+    database: PARSERS.database(body['database']),
+    breaker: PARSERS.breaker(body['breaker']),
+    started_at: PARSERS.started_at(body['started_at']),
+    uptime_seconds: PARSERS.uptime_seconds(body['uptime_seconds']),
+    requests_refused: PARSERS.requests_refused(body['requests_refused']),
+    token_reads: PARSERS.token_reads(body['token_reads']),
+    requests_forbidden: PARSERS.requests_forbidden(body['requests_forbidden']),
+    unreadable_values: PARSERS.unreadable_values(body['unreadable_values']),
+  }
+  return {
+    address,
+    problem: null,
+    ...parsed,
+    requests_refused: parsed.requests_refused ?? [],
+    token_reads: parsed.token_reads ?? [],
+    requests_forbidden: parsed.requests_forbidden ?? [],
+    unreadable_values: parsed.unreadable_values ?? [],
+    missing_members: Object.entries(parsed).flatMap(([name, value]) => (value === null ? [name] : [])),
+    unknown_members: Object.keys(body)
+      .filter((name) => !Object.hasOwn(PARSERS, name) && !UNUSED_MEMBERS.includes(name))
+      .map((name) => text(name)!),
+  }
 }

@@ -1,4 +1,4 @@
-import { Failure, REASONS, type Actor, type Reason } from '../core/failure.ts'
+import { explainReason, Failure, isReason, type Actor, type StoredVerdict } from '../core/failure.ts'
 import type { StoredFailure } from '../core/integration.ts'
 import type { SealContext } from '../core/ports.ts'
 import { keyIdOf } from '../crypto/vault.ts'
@@ -13,18 +13,19 @@ import {
 import { texts } from '../http/pages/texts.ts'
 import { microsoftFacts } from '../http/problem.ts'
 import type { Services } from '../services.ts'
+import { conclusionText, formatAge, formatDuration, paragraph, WHO_ACTS, type Conclusion } from './check.ts'
 
-// What is known about one user, in the shape that `doctor --user … --json` prints. No token is in it.
+// What is known about one user, in the shape that `doctor --user … --json` prints, and as text. It holds no token.
 
-/** Attempts and events that are shown. */
-const SHOWN = 10
-const DAY = 86_400
+/** Connect attempts and events that are shown. */
+const MAX_SHOWN = 10
+const DAY_SECONDS = 86_400
 
 export type MicrosoftFacts = ReturnType<typeof microsoftFacts>
 
-/** A reason in words: the one table of core, and the title that the user sees. */
-export interface Explained {
-  /** As stored; empty: the row does not say. */
+/** A reason in words, with the title that the user sees. */
+export interface ExplainedReason {
+  /** As stored; empty: the row has none. */
   reason: string
   title: string
   who_acts: Actor
@@ -39,7 +40,7 @@ export interface UserFacts {
     generation: number
     account: null | { tenant_id: string; object_id: string; username: string | null }
     access_token: { seconds_left: number; expires_at: string }
-    /** Unused, it dies so many days from now. */
+    /** Days until it expires if it is not used. */
     refresh_token: { days_left: number }
     connected_at: string
     refreshed_at: string
@@ -48,54 +49,52 @@ export interface UserFacts {
     missing_scopes: string[]
     failure:
       | null
-      | (Explained & {
+      | (ExplainedReason & {
           verdict: string
-          /** No further tries: only a reconnect helps. */
+          /** Only a reconnect helps; the broker does not retry. */
           final: boolean
-          /** In a row. */
-          failures: number
-          /** Since when, as far as it is known; and the last one. */
+          consecutive_failures: number
+          /** When the failures began, if it is known, and the last one. */
           since: string | null
           at: string | null
           microsoft: MicrosoftFacts
         })
-    /** No try before then. Without a failure: the breaker of a replica held one back. */
+    /** The broker does not try before then. Without a failure: the breaker of a replica delayed a refresh. */
     retry_at: string | null
-    /** A refresh is under way. `left_behind`: one never ended; the next one takes over. */
-    lease: 'free' | 'held' | 'left_behind'
-    sealed: { column: 'access_token' | 'refresh_token'; key_id: string; opens: boolean; why: string | null }[]
+    /** `held`: a refresh is running. `expired`: a refresh never ended, and the next one takes over. */
+    lease: 'free' | 'held' | 'expired'
+    sealed: { column: 'access_token' | 'refresh_token'; key_id: string; opens: boolean; problem: string | null }[]
   }
-  /** Newest first, of the last day. */
-  connects: {
+  /** Of the last day, newest first. */
+  connect_attempts: {
     id: string
     caller: string
     intent: string
     status: string
-    /** Still under way. */
+    /** It can still be completed. */
     open: boolean
     created_at: string
     expires_at: string
-    /** Of a refusal. */
-    refused: null | Explained
-    /** What was chosen at Microsoft. */
+    refused: null | ExplainedReason
+    /** The account that was chosen at Microsoft. */
     username: string | null
     microsoft: MicrosoftFacts
   }[]
   /** Newest first. */
   events: { at: string; type: string; caller: string; reason: string | null; cause: string | null }[]
-  /** Where this user begins to connect. */
-  link: string
+  /** Where this user starts to connect. */
+  connect_url: string
 }
 
-/** Throws Failure when the database does not answer. */
+/** Throws Failure if the database does not answer. */
 export async function userFacts(
   { database, vault, missingScopes, config }: Services,
   userId: string,
 ): Promise<UserFacts> {
-  const [row, connects, events] = await Promise.all([
+  const [row, attempts, events] = await Promise.all([
     userDiagnostics(database, userId),
-    lastConnects(database, userId, SHOWN),
-    lastEvents(database, userId, SHOWN),
+    lastConnects(database, userId, MAX_SHOWN),
+    lastEvents(database, userId, MAX_SHOWN),
   ])
   return {
     user_id: userId,
@@ -111,7 +110,7 @@ export async function userFacts(
                 ? null
                 : { tenant_id: row.tenantId, object_id: row.objectId, username: row.username },
             access_token: { seconds_left: Math.max(0, Math.floor(row.remaining)), expires_at: row.expiresAt },
-            refresh_token: { days_left: Math.floor(row.diesIn / DAY) },
+            refresh_token: { days_left: Math.floor(row.diesIn / DAY_SECONDS) },
             connected_at: row.connectedAt,
             refreshed_at: row.refreshedAt,
             last_used_at: row.lastUsedAt,
@@ -119,12 +118,12 @@ export async function userFacts(
             missing_scopes: missingScopes(row.scopes),
             failure: row.failure === null ? null : failureFacts(row.failure, row, events),
             retry_at: (row.retryInSeconds ?? 0) > 0 ? row.retryAt : null,
-            lease: row.leaseInSeconds === null ? 'free' : row.leaseInSeconds > 0 ? 'held' : 'left_behind',
+            lease: row.leaseInSeconds === null ? 'free' : row.leaseInSeconds > 0 ? 'held' : 'expired',
             sealed: (['access_token', 'refresh_token'] as const).map((column) =>
               sealedFacts(vault, userId, row, column),
             ),
           },
-    connects: connects.map(connectFacts),
+    connect_attempts: attempts.map(attemptFacts),
     events: events.map(({ at, type, caller, detail }) => ({
       at,
       type,
@@ -132,22 +131,15 @@ export async function userFacts(
       reason: detail.reason ?? null,
       cause: detail.cause ?? null,
     })),
-    link: config.entryUrls.connect,
+    connect_url: config.entryUrls.connect,
   }
 }
 
-export function explained(reason: string | undefined): Explained {
-  const known = reason !== undefined && Object.hasOwn(REASONS, reason) ? (reason as Reason) : undefined
-  if (known === undefined) {
-    return {
-      reason: reason ?? '',
-      title: 'A reason that this release does not know',
-      who_acts: 'ops',
-      advice: 'Ask the release that wrote it: run its doctor.',
-    }
-  }
-  const { whoActs, advice } = REASONS[known]
-  return { reason: known, title: texts.en.reasons[known].title, who_acts: whoActs, advice }
+/** A stored reason in words. A reason that a newer release stored is explained by its verdict. */
+export function explain(reason: string, verdict?: StoredVerdict): ExplainedReason {
+  const { whoActs, advice } = explainReason(reason, verdict)
+  const title = isReason(reason) ? texts.en.reasons[reason].title : 'A reason that this release does not know'
+  return { reason, title, who_acts: whoActs, advice }
 }
 
 function failureFacts(
@@ -155,15 +147,15 @@ function failureFacts(
   { status, failures }: UserDiagnostics,
   events: readonly EventDiagnostics[],
 ) {
-  // The row has the last failure; when the integration stopped working is in the events.
-  const marked =
+  // The row has the last failure. The events have the time at which the integration stopped working.
+  const stoppedAt =
     status === 'reconnect_required' ? events.find(({ type }) => type === 'reconnect_required')?.at : undefined
   return {
-    ...explained(failure.reason),
+    ...explain(failure.reason, failure.verdict),
     verdict: failure.verdict,
     final: failure.final,
-    failures,
-    since: marked ?? failure.since ?? (failures === 1 ? failure.at : undefined) ?? null,
+    consecutive_failures: failures,
+    since: stoppedAt ?? failure.since ?? (failures === 1 ? failure.at : undefined) ?? null,
     at: failure.at ?? null,
     microsoft: microsoftFacts(failure.microsoft ?? {}),
   }
@@ -180,14 +172,14 @@ function sealedFacts(
   const key_id = keyIdOf(sealed) ?? ''
   try {
     vault.open(context, sealed)
-    return { column, key_id, opens: true, why: null }
+    return { column, key_id, opens: true, problem: null }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    return { column, key_id, opens: false, why: error.facts.detail ?? null }
+    return { column, key_id, opens: false, problem: error.facts.detail ?? error.code }
   }
 }
 
-function connectFacts({
+function attemptFacts({
   id,
   caller,
   intent,
@@ -196,18 +188,151 @@ function connectFacts({
   createdAt,
   expiresAt,
   expired,
-}: ConnectDiagnostics): UserFacts['connects'][number] {
-  const over = ['connected', 'refused', 'expired'].includes(status)
+}: ConnectDiagnostics): UserFacts['connect_attempts'][number] {
+  const ended = ['connected', 'refused', 'expired'].includes(status)
   return {
     id,
     caller,
     intent,
     status,
-    open: !over && !expired,
+    open: !ended && !expired,
     created_at: createdAt,
     expires_at: expiresAt,
-    refused: outcome?.result === 'refused' ? explained(outcome.reason) : null,
+    refused: outcome?.result === 'refused' ? explain(outcome.reason ?? '') : null,
     username: outcome?.account?.username ?? null,
     microsoft: microsoftFacts(outcome?.microsoft ?? {}),
   }
+}
+
+/** Where a connect attempt is, or was when it expired. */
+export const STEPS: Readonly<Record<string, string>> = {
+  created: 'the link was not opened',
+  opened: 'the link was opened',
+  authorizing: 'sent to Microsoft and not back',
+  received: 'back from Microsoft and not completed by MEGDocs',
+  completing: 'being completed',
+  expired: 'cancelled before it was completed',
+}
+
+/** For a terminal. `now` in milliseconds. */
+export function userText(
+  { user_id, integration, connect_attempts, events }: UserFacts,
+  conclusion: Conclusion,
+  now: number,
+): string {
+  return [
+    `User ${user_id}`,
+    ...(integration === null ? [line('status', 'not connected')] : integrationLines(integration, now)),
+    ...paragraph(
+      'connect attempts of the last day',
+      connect_attempts.map((attempt) => `${formatAge(attempt.created_at, now)}  ${attemptLine(attempt)}`),
+    ),
+    ...paragraph(
+      'events of the last 90 days',
+      events.map(
+        ({ at, type, caller, reason, cause }) =>
+          `${formatAge(at, now)}  ${[type, reason, cause].filter(Boolean).join(', ')}, by ${caller}`,
+      ),
+    ),
+    '',
+    conclusionText(conclusion),
+  ].join('\n')
+}
+
+const line = (name: string, words: string): string => `  ${name.padEnd(14)} ${words}`
+
+function integrationLines(integration: NonNullable<UserFacts['integration']>, now: number): string[] {
+  const { account, access_token, refresh_token, scopes, missing_scopes, failure, retry_at, lease, sealed } = integration
+  const sealedWords = sealed.map(
+    ({ column, key_id, opens, problem }) =>
+      `${column} with ${key_id || 'no key'} ${opens ? 'opens' : `DOES NOT OPEN (${problem})`}`,
+  )
+  return [
+    line('status', `${integration.status}, generation ${integration.generation}`),
+    line(
+      'account',
+      account === null
+        ? 'not known before the first refresh'
+        : `${account.username ?? 'without a name'}, tenant ${account.tenant_id}, object ${account.object_id}`,
+    ),
+    line(
+      'access token',
+      access_token.seconds_left > 0
+        ? `${formatDuration(access_token.seconds_left)} left`
+        : `expired ${formatAge(access_token.expires_at, now)}`,
+    ),
+    line(
+      'refresh token',
+      refresh_token.days_left >= 0
+        ? `expires in ${refresh_token.days_left} days if it is not used`
+        : 'expired: not used for more than 90 days',
+    ),
+    line('connected', formatAge(integration.connected_at, now)),
+    line('refreshed', formatAge(integration.refreshed_at, now)),
+    line('last used', `${formatAge(integration.last_used_at, now)}, by a refresh for a caller`),
+    line(
+      'permissions',
+      `${scopes.join(' ')}${missing_scopes.length === 0 ? '' : `; missing: ${missing_scopes.join(' ')}`}`,
+    ),
+    line('sealed', sealedWords.join(', ')),
+    line(
+      'refresh lease',
+      {
+        free: 'free',
+        held: 'held: a replica is refreshing now',
+        expired: 'expired: a refresh never ended, and the next one takes over',
+      }[lease],
+    ),
+    ...(retry_at === null ? [] : [line('next try', formatAge(retry_at, now))]),
+    ...(failure === null ? [line('last failure', 'none')] : failureLines(failure, now)),
+  ]
+}
+
+function failureLines(failure: NonNullable<NonNullable<UserFacts['integration']>['failure']>, now: number): string[] {
+  const { reason, title, who_acts, advice, verdict, final, consecutive_failures, since, at, microsoft } = failure
+  const meanings: Readonly<Record<string, string>> = {
+    try_later: 'the broker retries automatically',
+    reconnect: final ? 'final' : 'the broker retries, because somebody else may correct it',
+    misconfigured: "the broker's configuration",
+  }
+  const { error, suberror, aadsts, trace_id, correlation_id, timestamp } = microsoft
+  const codes = [error, suberror, aadsts === undefined ? undefined : `AADSTS${aadsts}`].filter(
+    (part) => part !== undefined,
+  )
+  const ids = [
+    ...(trace_id === undefined ? [] : [`trace ${trace_id}`]),
+    ...(correlation_id === undefined ? [] : [`correlation ${correlation_id}`]),
+    ...(timestamp === undefined ? [] : [timestamp]),
+  ]
+  return [
+    line(
+      'last failure',
+      `${reason}: ${title} (${meanings[verdict] ?? verdict}; consecutive failures: ${consecutive_failures})`,
+    ),
+    ...(since === null ? [] : [line('  since', formatAge(since, now))]),
+    ...(at === null ? [] : [line('  last', formatAge(at, now))]),
+    line('  who acts', `${WHO_ACTS[who_acts]}. ${advice}`),
+    ...(codes.length === 0 ? [] : [line('  Microsoft', codes.join(', '))]),
+    ...(ids.length === 0 ? [] : [line('  for support', ids.join(', '))]),
+  ]
+}
+
+function attemptLine({
+  caller,
+  intent,
+  status,
+  open,
+  refused,
+  username,
+  microsoft,
+}: UserFacts['connect_attempts'][number]): string {
+  const state = open ? ', still open' : status === 'expired' || intent === 'manage' ? '' : ', expired'
+  const result =
+    refused !== null
+      ? `refused, ${refused.reason}`
+      : status === 'connected'
+        ? 'connected'
+        : `${STEPS[status] ?? status}${state}`
+  const code = microsoft.aadsts === undefined ? '' : `, AADSTS${microsoft.aadsts}`
+  return `${intent}: ${result}${code}${username === null ? '' : `, as ${username}`}, started by ${caller}`
 }

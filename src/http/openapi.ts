@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifySchema } from 'fastify'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FAILURE_CODES } from '../core/failure.ts'
 import { VALUES_MAY_BE_ADDED } from './problem-schema.ts'
+import { VERSION } from '../version.ts'
 import { PROBLEMS } from './problem.ts'
 import { signingGuide } from './signing-guide.ts'
 
@@ -32,7 +33,7 @@ async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: 
       openapi: '3.1.0',
       info: {
         title: 'Token broker',
-        version: '0.1.0',
+        version: VERSION,
         summary: 'Delegated Microsoft access tokens for MEGDocs.',
         description: DESCRIPTION,
       },

@@ -1,30 +1,24 @@
 import type { FastifyInstance } from 'fastify'
 
-export interface Readiness {
-  /**
-   * Whether to send traffic here: false only before the first complete start and while draining
-   * (docs/design.md#readiness-and-shutdown).
-   */
-  ready: boolean
-  /** Other problems. They do not take the replica out of the service. */
-  notes: Record<string, unknown>
-}
-
 export interface OperationsRoutesOptions {
-  readiness(): Promise<Readiness>
+  /** The body of `/readyz`. `ready` decides whether Kubernetes sends traffic to this replica. */
+  readiness(): Promise<{ ready: boolean }>
+  /** The body of `/status`. */
+  status(): Promise<object>
   metrics(): Promise<{ contentType: string; text: string }>
 }
 
-/** For Kubernetes and Prometheus, on a listener of its own. */
+/** For Kubernetes, Prometheus and `doctor --fleet`, on a listener of their own. No answer is secret or personal. */
 export async function operationsRoutes(
   scope: FastifyInstance,
-  { readiness, metrics }: OperationsRoutesOptions,
+  { readiness, status, metrics }: OperationsRoutesOptions,
 ): Promise<void> {
   scope.get('/livez', { logLevel: 'warn' }, async () => ({ alive: true }))
   scope.get('/readyz', { logLevel: 'warn' }, async (_request, reply) => {
-    const { ready, notes } = await readiness()
-    return reply.code(ready ? 200 : 503).send({ ready, ...notes })
+    const body = await readiness()
+    return reply.code(body.ready ? 200 : 503).send(body)
   })
+  scope.get('/status', { logLevel: 'warn' }, async () => status())
   scope.get('/metrics', { logLevel: 'warn' }, async (_request, reply) => {
     const { contentType, text } = await metrics()
     return reply.type(contentType).send(text)

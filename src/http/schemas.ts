@@ -1,6 +1,7 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import type { FailureCode } from '../core/failure.ts'
 import { DEFAULT_MIN_TTL_SECONDS, MAX_MIN_TTL_SECONDS } from '../core/integration.ts'
+import { USER_ID } from '../core/user-id.ts'
 import { exampleProblem } from './example-problems.ts'
 import { Actor, closedList, Code, MicrosoftFacts, openList, Problem, Reason } from './problem-schema.ts'
 import { PROBLEMS } from './problem.ts'
@@ -9,7 +10,7 @@ import { PROBLEMS } from './problem.ts'
 // components.
 
 export const UserId = Type.String({
-  pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._~-]{1,128}$',
+  pattern: USER_ID.source,
   description: "MEGDocs' own id of the user.",
   examples: ['42'],
 })

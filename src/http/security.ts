@@ -8,7 +8,7 @@ import { contentSecurityPolicy } from './pages/pages.ts'
  * Requests in a minute. A session or a ticket is one person. An address is a whole hospital behind one NAT: a wide
  * limit, checked last.
  */
-export const LIMITS = { perAddress: 3_000, perPerson: 120 }
+export const VISITOR_LIMITS = { perAddress: 3_000, perPerson: 120 }
 
 const YEAR_SECONDS = 31_536_000
 const MINUTE_MS = 60_000
@@ -61,11 +61,11 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
 export async function limitVisitors(scope: FastifyInstance): Promise<void> {
   await scope.register(rateLimit, { global: false })
   const perPerson = scope.createRateLimit({
-    max: LIMITS.perPerson,
+    max: VISITOR_LIMITS.perPerson,
     timeWindow: MINUTE_MS,
     keyGenerator: (request) => personOf(request) ?? '',
   })
-  const perAddress = scope.createRateLimit({ max: LIMITS.perAddress, timeWindow: MINUTE_MS })
+  const perAddress = scope.createRateLimit({ max: VISITOR_LIMITS.perAddress, timeWindow: MINUTE_MS })
   const check = async (limit: typeof perPerson, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const used = await limit(request)
     if (used.isAllowed || !used.isExceeded) return

@@ -10,7 +10,7 @@ export interface Answer {
   body: string
 }
 
-/** What a token answer holds, typed (RFC 6749 5.1, entra.md 3.1). */
+/** What a token answer holds, typed (RFC 6749 section 5.1, docs/microsoft.md#token-response). */
 export interface TokenResponse {
   accessToken: string
   refreshToken?: string
@@ -35,7 +35,8 @@ const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const TIMESTAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/
 // RFC 6749 A.12: VSCHAR, here without the space, so that a token is always safe in a header.
 const TOKEN = /^[\x21-\x7e]{1,65536}$/
-// Tenant policies go to a day, continuous access evaluation to 28 hours (entra.md 3.2); beyond two days it is no lifetime.
+// Tenant policies go to a day, continuous access evaluation to 28 hours (docs/microsoft.md#lifetimes); beyond two days
+// it is no lifetime.
 const MAX_EXPIRES_IN = 2 * 86_400
 const MAX_CLAIMS = 4096
 const MAX_RETRY_AFTER = 3600
@@ -72,14 +73,14 @@ export function readTokens(fields: Fields | undefined): TokenResponse | undefine
   }
 }
 
-// v1 endpoints write the number as a string (entra.md 3.1).
+// v1 endpoints write the number as a string (docs/microsoft.md#token-response).
 function readSeconds(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
   if (typeof seconds !== 'number' || !(seconds >= 1 && seconds <= MAX_EXPIRES_IN)) return undefined
   return Math.floor(seconds)
 }
 
-/** Reads an error answer, whatever it is; only fields of the expected shape get through (entra.md 4.1). */
+/** Reads an error answer, whatever it is; only fields of the expected shape get through (docs/microsoft.md#errors). */
 export function readError(answer: Answer): ErrorResponse {
   const fields = readObject(answer.body) ?? {}
   const description = typeof fields['error_description'] === 'string' ? fields['error_description'].slice(0, 2000) : ''
@@ -110,7 +111,7 @@ function match(value: unknown, shape: RegExp): string | undefined {
   return typeof value === 'string' && shape.test(value) ? value : undefined
 }
 
-// error_codes is occasionally absent (entra.md 4.1); the description then still begins with the code.
+// error_codes is occasionally absent (docs/microsoft.md#errors); the description then still begins with the code.
 function readCodes(list: unknown, description: string): number[] {
   const codes = Array.isArray(list)
     ? list.slice(0, 10).filter((code): code is number => Number.isSafeInteger(code) && code > 0)
@@ -120,8 +121,8 @@ function readCodes(list: unknown, description: string): number[] {
 }
 
 /**
- * `Retry-After` in seconds (RFC 9110 10.2.3: seconds or an HTTP-date), kept within 1 and 3600. Undefined when absent or unreadable.
- * `now` in milliseconds since the epoch.
+ * `Retry-After` in seconds (RFC 9110 10.2.3: seconds or an HTTP-date), kept within 1 and 3600. Undefined when absent or
+ * unreadable. `now` in milliseconds since the epoch.
  */
 export function readRetryAfter(headers: Headers, now: number): number | undefined {
   const value = [headers['retry-after']].flat()[0]?.trim()

@@ -3,8 +3,9 @@ import { isGuid } from './answer.ts'
 import { graphUrl } from './scopes.ts'
 
 /**
- * Where the browser is sent to sign in (RFC 6749 section 4.1.1, RFC 7636 section 4.3, docs/microsoft.md#authorize-request).
- * `response_mode=query` because a form_post comes cross-site and would arrive without our SameSite=Lax cookie.
+ * Where the browser is sent to sign in (RFC 6749 section 4.1.1, RFC 7636 section 4.3,
+ * docs/microsoft.md#authorize-request). `response_mode=query` because a form_post comes cross-site and would arrive
+ * without our SameSite=Lax cookie.
  */
 export function authorizeUrl(
   endpoint: string,
@@ -32,8 +33,8 @@ export function authorizeUrl(
 }
 
 /**
- * Where an administrator approves for a whole organisation (docs/microsoft.md#admin-consent). `tenantId`: theirs, where it is
- * known; Microsoft asks to name it. It has no such page for `common` and `consumers`.
+ * Where an administrator approves for a whole organisation (docs/microsoft.md#admin-consent). `tenantId`: theirs, where
+ * it is known; Microsoft asks to name it. It has no such page for `common` and `consumers`.
  */
 export function adminConsentUrl(
   { loginUrl, tenant }: { loginUrl: string; tenant: string },

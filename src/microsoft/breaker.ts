@@ -2,9 +2,10 @@ import type { Reason } from '../core/failure.ts'
 import type { Pause, Permit } from '../core/ports.ts'
 
 /**
- * Whether refreshes are sent at all: one per process, for trouble that is everybody's (design 2.3). A pure state machine, time and
- * chance come in. closed → open on a credential failure, throttling or an outage → half_open: one probe at a time → ramping: a few
- * at a time, one more with each success, so that healing is not a stampede → closed.
+ * Whether refreshes are sent at all: one for each process, for trouble that is everybody's (docs/design.md#breaker). A
+ * pure state machine; time and chance come in. closed → open on a credential failure, throttling or an outage →
+ * half_open: one probe at a time → ramping: a few at a time, one more with each success, so that healing is not a
+ * stampede → closed.
  */
 
 export type BreakerMode = 'closed' | 'open' | 'half_open' | 'ramping'
@@ -21,7 +22,7 @@ export interface BreakerState {
 export type BreakerEvidence =
   /** Microsoft answered this request as it should, be it with a refusal of this user. */
   | { kind: 'healthy' }
-  /** Says nothing about the others. */
+  /** This row's own trouble: says nothing about the others. */
   | { kind: 'neutral' }
   /** Our credential was refused: it will be for everybody. */
   | { kind: 'credential' }
@@ -47,21 +48,26 @@ export interface BreakerOptions {
   onChange?(state: BreakerState, from: BreakerMode): void
 }
 
-/** Different integrations that must fail in a row, with no healthy answer between, before trouble counts as everybody's. */
+/**
+ * Different integrations that must fail in a row, with no healthy answer between, before trouble counts as everybody's.
+ */
 export const FAILURES_TO_OPEN = 5
-/** Milliseconds after which a row of failures without a further one is forgotten. */
+/** A row of failures is forgotten after this time without a further one. */
 export const FAILURE_WINDOW_MS = 60_000
-/** Milliseconds of the first pause; doubled with each failed probe up to MAX_PAUSE. */
+/** The first pause; doubled with each failed probe up to MAX_PAUSE_MS. */
 const FIRST_PAUSE_MS = { client_credential: 15_000, throttled: 60_000, other: 5_000 }
 const MAX_PAUSE_MS = 60_000
-/** Milliseconds: a Retry-After is honoured up to an hour (design 2.3). */
-const MAX_RETRY_AFTER = 3_600_000
-/** Milliseconds after which a probe that never reported is given up; longer than an exchange can take. */
-const PROBE_LIMIT = 10_000
-/** Refreshes at once right after healing, and when the ramp is over: at so many, or after RAMP_LIMIT milliseconds. */
+/** A Retry-After is honoured up to an hour. */
+const MAX_RETRY_AFTER_MS = 3_600_000
+/** A probe that never reported is given up after this time; longer than an exchange can take. */
+const PROBE_LIMIT_MS = 10_000
+/** Refreshes at once right after healing, and when the ramp is over: at so many, or after RAMP_LIMIT_MS. */
 const RAMP_START = 2
 const RAMP_END = 32
-const RAMP_LIMIT = 30_000
+const RAMP_LIMIT_MS = 30_000
+
+/** Failures that say nothing about a tenant: Microsoft was not reached, or something else answered. */
+const NETWORK: ReadonlySet<Reason> = new Set(['microsoft_unreachable', 'microsoft_bad_answer'])
 
 interface Chain {
   rows: Map<string, string | undefined>
@@ -104,11 +110,11 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     const first = why === 'client_credential' || why === 'throttled' ? FIRST_PAUSE_MS[why] : FIRST_PAUSE_MS.other
     const wanted = Math.max(
       Math.min(first * 2 ** openings, MAX_PAUSE_MS),
-      Math.min(retryAfterSeconds * 1000, MAX_RETRY_AFTER),
+      Math.min(retryAfterSeconds * 1000, MAX_RETRY_AFTER_MS),
     )
     reason = why
     // Later by up to a fifth, never earlier than Microsoft asked: replicas must not probe in step.
-    until = now() + Math.min(wanted * (1 + random() / 5), MAX_RETRY_AFTER)
+    until = now() + Math.min(wanted * (1 + random() / 5), MAX_RETRY_AFTER_MS)
     openings += 1
     epoch += 1
     probeUntil = -Infinity
@@ -118,7 +124,7 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
   const startRamp = (): void => {
     limit = RAMP_START
     inFlight = 0
-    rampUntil = now() + RAMP_LIMIT
+    rampUntil = now() + RAMP_LIMIT_MS
     change('ramping')
   }
 
@@ -143,7 +149,7 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     }
     if (mode === 'half_open') {
       if (now() < probeUntil) return shortPause()
-      probeUntil = now() + PROBE_LIMIT
+      probeUntil = now() + PROBE_LIMIT_MS
     }
     if (mode === 'ramping') {
       if (now() >= rampUntil) change('closed')
@@ -157,7 +163,7 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     const issued = permits.get(given)
     if (!issued) return
     permits.delete(given)
-    // Sent before it opened: an old tale, and it must not heal or prolong anything.
+    // Sent before it opened: out of date, and it must not heal or prolong anything.
     if (issued.epoch !== epoch) return
     if (mode === 'half_open') probeUntil = -Infinity
     if (mode === 'ramping') inFlight = Math.max(0, inFlight - 1)
@@ -177,8 +183,9 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     if (now() - chain.at > FAILURE_WINDOW_MS) chain = emptyChain()
     chain.at = now()
     chain.retryAfterSeconds = Math.max(chain.retryAfterSeconds, outcome.retryAfterSeconds ?? 0)
-    // Failing to reach the host at all is no tenant's trouble: such a row stands for a tenant of its own.
-    const tenant = outcome.reason === 'microsoft_unreachable' ? outcome.row : outcome.tenant
+    // Whoever did not answer, or answered in Microsoft's place, is no tenant's trouble: such a row stands for a tenant
+    // of its own.
+    const tenant = NETWORK.has(outcome.reason) ? outcome.row : outcome.tenant
     chain.rows.set(outcome.row, tenant)
     if (chain.rows.size >= FAILURES_TO_OPEN && isEverybodys(chain)) open(outcome.reason, chain.retryAfterSeconds)
   }

@@ -5,9 +5,10 @@ import { findRow } from './aadsts.ts'
 import type { FoundRow } from './aadsts.ts'
 
 /**
- * What Microsoft says by way of the browser (docs/microsoft.md#callback-errors, docs/microsoft.md#admin-consent), judged by the
- * table that refreshes use. Pure. Anybody can write such a URL: it only decides what a page says and what the log shows. Of its
- * free text the number, the ids and the time are taken, each in its strict form; the rest is never kept.
+ * What Microsoft says by way of the browser (docs/microsoft.md#callback-errors, docs/microsoft.md#admin-consent),
+ * judged by the table that refreshes use. Pure. Anybody can write such a URL: it only decides what a page says and what
+ * the log shows. Of its free text the number, the ids and the time are taken, each in its strict form; the rest is
+ * never kept.
  */
 
 const WORD = /^[a-z_]{1,40}$/
@@ -20,7 +21,10 @@ const CORRELATION_ID = new RegExp(`Correlation ID: ?${GUID}`)
 const TIMESTAMP = /Timestamp: ?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)/
 const MAX_TEXT_LENGTH = 4_000
 
-/** `error` without a number that we know (RFC 6749 section 4.1.2.1). `access_denied` is also how "an administrator must approve" looks. */
+/**
+ * `error` without a number that we know (RFC 6749 section 4.1.2.1). `access_denied` is also how "an administrator must
+ * approve" looks.
+ */
 const WORDS: Record<string, Reason> = {
   access_denied: 'not_approved',
   consent_required: 'consent_required',
@@ -39,8 +43,8 @@ export function judgeCallback(parameters: CallbackParameters & { error: string }
 }
 
 /**
- * What came back from Microsoft's page for administrators. An error may stand beside `admin_consent=True`: the error decides. Whom
- * a reason sends to "the user" is the administrator here, because they are the one who looks at the page.
+ * What came back from Microsoft's page for administrators. An error may stand beside `admin_consent=True`: the error
+ * decides. Whom a reason sends to "the user" is the administrator here, because they are the one who looks at the page.
  */
 export function judgeAdminConsent(parameters: CallbackParameters): AdminConsentResult {
   const { error, adminConsent } = parameters

@@ -1,7 +1,8 @@
 /**
- * This folder talks to Microsoft's sign-in service: what is sent, what an answer means, which account an id token names, which
- * scopes exist, and when nothing is sent at all. It does not know the database, HTTP routes, the environment or callers.
- * Microsoft's address is an option, and nothing here is made for the simulator. It logs nothing; tokens leave it only as results.
+ * This folder talks to Microsoft's sign-in service: what is sent, what an answer means, which account an id token
+ * names, which scopes exist, and when nothing is sent at all. It does not know the database, HTTP routes, the
+ * environment or callers. Microsoft's address is an option, and nothing here is made for the simulator. It logs
+ * nothing; tokens leave it only as results.
  */
 import { createHash } from 'node:crypto'
 import type { Dispatcher } from 'undici'
@@ -59,7 +60,10 @@ export interface MicrosoftClient extends Microsoft {
   breaker(): BreakerState
   /** Where users and codes are sent; to compare with `metadata()`. */
   endpoints: { authorize: string; token: string }
-  /** Always fetches discovery and keys. Undefined: Microsoft gave none, or they name another origin than the configured one. */
+  /**
+   * Always fetches discovery and keys. Undefined: Microsoft gave none, or they name another origin than the configured
+   * one.
+   */
   metadata(): Promise<Metadata | undefined>
   /** Tries each credential, newest first, without touching anybody's integration. */
   probeCredentials(): Promise<CredentialCheck[]>
@@ -143,7 +147,10 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
       scope: requestedScope(),
     }
     const judge = (answer: Answer) => judgeCode(answer, clock.now())
-    const { judged, beganAt } = await tokenEndpoint.exchange(endpoints.token, form, request.requestId, judge)
+    const { judged, beganAt, resent } = await tokenEndpoint.exchange(endpoints.token, form, request.requestId, judge)
+    // The first sending spent the code after all, and its answer was lost: nothing the user did.
+    if (resent && judged.kind === 'refused' && judged.reason === 'code_rejected')
+      return { kind: 'try_later', reason: 'microsoft_unreachable', microsoft: judged.microsoft }
     if (judged.kind !== 'answer') return judged
 
     const { answer } = judged

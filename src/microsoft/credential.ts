@@ -31,7 +31,8 @@ export function createAuthenticator(
   }
   const certificate = new X509Certificate(credential.certificate)
   const key = createPrivateKey(credential.privateKey)
-  // The header Microsoft asks for: PS256 and the certificate's SHA-256 thumbprint (docs/microsoft.md#client-credentials).
+  // The header Microsoft asks for: PS256 and the certificate's SHA-256 thumbprint
+  // (docs/microsoft.md#client-credentials).
   const header = {
     alg: 'PS256',
     typ: 'JWT',

@@ -13,8 +13,8 @@ const MAX_CONNECTIONS = 128
 export interface Outgoing {
   url: string
   /**
-   * Makes the form that is sent by POST (RFC 6749 section 4.1.3); absent: a GET. It is made again for a second sending, so that no
-   * client assertion is used twice.
+   * Makes the form that is sent by POST (RFC 6749 section 4.1.3); absent: a GET. It is made again for a second sending,
+   * so that no client assertion is used twice.
    */
   form?: () => Promise<Record<string, string>>
   /** Only a GUID is sent: Microsoft takes nothing else, and nothing else is safe in a header. */
@@ -24,7 +24,8 @@ export interface Outgoing {
 }
 
 export type Sent =
-  | { answer: Answer }
+  /** `resent`: the answer to a second sending; what became of the first is not known. */
+  | { answer: Answer; resent?: true }
   | { failed: Extract<Reason, 'microsoft_timeout' | 'microsoft_unreachable' | 'microsoft_bad_answer'> }
 /** `stale`: the connection had been used before, and it ended before a byte of an answer came. */
 type SentOnce = Sent & { stale?: boolean }
@@ -39,9 +40,9 @@ const TIMEOUT_CODES = new Set([
 const CLOSED_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 /**
- * Connections to Microsoft, as many as exchanges are under way up to a cap; through a proxy, if its URL is given. HTTP/1.1 only: over
- * HTTP/2 a deadline would end the stream and keep the connection, and every exchange would wait for a connection that is dead
- * (measured: 30 of 30 failed; over HTTP/1.1 one).
+ * Connections to Microsoft, as many as exchanges are under way up to a cap; through a proxy, if its URL is given.
+ * HTTP/1.1 only: over HTTP/2 a deadline would end the stream and keep the connection, and every exchange would wait for
+ * a connection that is dead (measured: 30 of 30 failed; over HTTP/1.1 one).
  */
 export function createDispatcher(proxy?: string): Dispatcher {
   const connect = (options: { pipelining?: 0 }): Dispatcher => {
@@ -78,21 +79,22 @@ class KeptAndNew extends Dispatcher {
 }
 
 /**
- * Sends; no redirect is followed, no cookie kept, no Origin sent. Where a kept connection turns out to be dead before a byte of an
- * answer came, it is sent once more on a new one: Entra does not spend a refresh token (docs/microsoft.md#refresh-tokens), and a code
- * that turns out to be spent is the first sending's doing (core/connect.ts). Never throws: expected failures come back as a reason,
- * because the driver's errors hold URLs and causes that are not ours to show.
+ * Sends; no redirect is followed, no cookie kept, no Origin sent. Where a kept connection turns out to be dead before a
+ * byte of an answer came, it is sent once more on a new one: Entra does not spend a refresh token
+ * (docs/microsoft.md#refresh-tokens), and a code that turns out to be spent is the first sending's doing
+ * (core/connect.ts). Never throws: expected failures come back as a reason, because the driver's errors hold URLs and
+ * causes that are not ours to show.
  */
 export async function send(dispatcher: Dispatcher, outgoing: Outgoing): Promise<Sent> {
   const { stale, ...first } = await sendOnce(dispatcher, outgoing, await outgoing.form?.(), false)
   if (stale !== true || outgoing.signal.aborted) return first
   const { stale: _, ...second } = await sendOnce(dispatcher, outgoing, await outgoing.form?.(), true)
-  return second
+  return 'answer' in second ? { ...second, resent: true } : second
 }
 
 /**
- * By undici's `dispatch`: its `request` makes a stream of every answer, which takes as long as all the rest (69 against 33 µs of CPU,
- * measured).
+ * By undici's `dispatch`: its `request` makes a stream of every answer, which takes as long as all the rest (69 against
+ * 33 µs of CPU, measured).
  */
 function sendOnce(
   dispatcher: Dispatcher,

@@ -4,8 +4,8 @@ import type { Account } from '../core/integration.ts'
 import { isGuid } from './answer.ts'
 
 /**
- * Who signed in: checks of Microsoft's id token (OpenID Connect Core section 3.1.3.7, docs/microsoft.md#id-token). jose checks
- * the signature and the times; the tenant rules are ours. Pure; keys and time come in.
+ * Who signed in: checks of Microsoft's id token (OpenID Connect Core section 3.1.3.7, docs/microsoft.md#id-token). jose
+ * checks the signature and the times; the tenant rules are ours. Pure; keys and time come in.
  */
 
 /** Every way an id token can fail. The last two are about the account, the others about the proof. */
@@ -98,9 +98,9 @@ export function keyIdOf(idToken: string): string | undefined {
 }
 
 /**
- * Verifies the id token of a code exchange: signature, issuer, audience, times, nonce, tenant, object. The signature would be
- * optional, since the token comes straight from Microsoft over TLS (section 3.1.3.7 item 6); checking it costs little, and only
- * once for each connect.
+ * Verifies the id token of a code exchange: signature, issuer, audience, times, nonce, tenant, object. The signature
+ * would be optional, since the token comes straight from Microsoft over TLS (section 3.1.3.7 item 6); checking it costs
+ * little, and only once for each connect.
  */
 export async function verifyIdToken(
   idToken: string,
@@ -152,9 +152,9 @@ function problemOf(error: unknown): IdTokenProblem {
 }
 
 /**
- * Reads the account from a refresh's id token. Whom it names is checked; its signature, nonce and times are not: it comes straight
- * from Microsoft over TLS (OpenID Connect Core section 3.1.3.7 item 6), has no nonce guarantee (section 12.2), and a refresh must
- * depend neither on JWKS nor on this machine's clock.
+ * Reads the account from a refresh's id token. Whom it names is checked; its signature, nonce and times are not: it
+ * comes straight from Microsoft over TLS (OpenID Connect Core section 3.1.3.7 item 6), has no nonce guarantee (section
+ * 12.2), and a refresh must depend neither on JWKS nor on this machine's clock.
  */
 export function readIdToken(idToken: string, rules: Omit<IdTokenRules, 'now'>): IdTokenResult {
   try {

@@ -31,8 +31,9 @@ const MAX_AGE_MS = 86_400_000
 const MIN_INTERVAL_MS = 60_000
 
 /**
- * `fetchOne` GETs one URL; `loginUrl` without a trailing slash. One fetch at a time, shared by all who wait. jose's own remote key
- * set is not used: it keeps time by `Date`, and its requests would have neither our size limit nor our proxy.
+ * `fetchOne` GETs one URL; `loginUrl` without a trailing slash. One fetch at a time, shared by all who wait. jose's own
+ * remote key set is not used: it keeps time by `Date`, and its requests would have neither our size limit nor our
+ * proxy.
  */
 export function createMetadataSource(options: {
   loginUrl: string
@@ -55,7 +56,8 @@ export function createMetadataSource(options: {
       authorization_endpoint: authorizationEndpoint,
       token_endpoint: tokenEndpoint,
     } = discovery.fields
-    // Metadata that names another origin would let that origin choose whose signatures we believe (OWASP ASVS 5.0, 10.5.3).
+    // Metadata that names another origin would let that origin choose whose signatures we believe (OWASP ASVS 5.0,
+    // 10.5.3).
     if (!isOurs(issuer) || !isOurs(jwksUri) || !isOurs(authorizationEndpoint) || !isOurs(tokenEndpoint))
       return undefined
     if (!isIssuer(issuer)) return undefined

@@ -1,6 +1,7 @@
 /**
- * Tells one organisation's trouble from ours (docs/design.md#verdicts): "no such tenant" or "no such application there" is the
- * organisation's, unless several say so at once and none succeeds. Then our registration is gone. One for each process.
+ * Tells one organisation's trouble from ours (docs/design.md#verdicts): "no such tenant" or "no such application there"
+ * is the organisation's, unless several say so at once and none succeeds. Then our registration is gone. One for each
+ * process.
  */
 export interface OrganisationFaults {
   /** True: so many organisations report it that it is ours. */

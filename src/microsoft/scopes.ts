@@ -1,6 +1,7 @@
 /**
- * The one table of the permissions we ask for, with the words people see (docs/design.md#pages), and how scopes are compared:
- * Microsoft answers them in any order and case, as short or as full names, with more or fewer than were asked (docs/microsoft.md#scopes).
+ * The one table of the permissions we ask for, with the words people see (docs/design.md#pages), and how scopes are
+ * compared: Microsoft answers them in any order and case, as short or as full names, with more or fewer than were asked
+ * (docs/microsoft.md#scopes).
  */
 
 /** Microsoft Graph delegated permissions that a connect needs, in the order in which they are shown. */
@@ -12,7 +13,8 @@ export const PERMISSIONS = [
 /** Names of the needed permissions, e.g. for `missingScopes`. */
 export const NEEDED_SCOPES: readonly string[] = PERMISSIONS.map(({ scope }) => scope)
 
-// Without offline_access there is no refresh token, without openid no id token, without profile no oid and tid (docs/microsoft.md#scopes).
+// Without offline_access there is no refresh token, without openid no id token, without profile no oid and tid
+// (docs/microsoft.md#scopes).
 const OPENID_REQUEST = ['openid', 'profile', 'offline_access']
 const OPENID_SCOPES = new Set(['openid', 'profile', 'offline_access', 'email'])
 // Graph of each cloud, or its application id (docs/microsoft.md#clouds).
@@ -30,14 +32,17 @@ const GRAPH_OF_LOGIN: Record<string, string> = {
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/
 const MAX_SCOPES = 200
 
-/** The `scope` parameter of an authorize or token request (RFC 6749 section 3.3): the permissions and what OpenID Connect needs. */
+/**
+ * The `scope` parameter of an authorize or token request (RFC 6749 section 3.3): the permissions and what OpenID
+ * Connect needs.
+ */
 export function requestedScope(permissions: readonly string[] = NEEDED_SCOPES): string {
   return [...OPENID_REQUEST, ...canonicalScopes(permissions)].join(' ')
 }
 
 /**
- * Scopes as we store them: Graph prefixes stripped, our own permissions in our spelling, OpenID Connect scopes and `.default`
- * left out, each once, sorted. What is no scope-token of RFC 6749 section 3.3 is left out.
+ * Scopes as we store them: Graph prefixes stripped, our own permissions in our spelling, OpenID Connect scopes and
+ * `.default` left out, each once, sorted. What is no scope-token of RFC 6749 section 3.3 is left out.
  */
 export function canonicalScopes(scopes: string | readonly string[]): string[] {
   const found = new Map<string, string>()
@@ -56,7 +61,10 @@ export function graphUrl(loginUrl: string): string {
   return GRAPH_OF_LOGIN[new URL(loginUrl).hostname] ?? 'https://graph.microsoft.com'
 }
 
-/** Which of `needed` were not granted, in the order of `needed`; compared without case and prefixes (docs/microsoft.md#scopes). */
+/**
+ * Which of `needed` were not granted, in the order of `needed`; compared without case and prefixes
+ * (docs/microsoft.md#scopes).
+ */
 export function missingScopes(granted: readonly string[], needed: readonly string[] = NEEDED_SCOPES): string[] {
   // As they are stored: every read asks.
   if (needed.every((scope) => granted.includes(scope))) return []

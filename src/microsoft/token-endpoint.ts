@@ -8,7 +8,9 @@ import { judgeRefresh } from './verdict.ts'
 
 /** Requests to the token endpoint, authenticated with the credential that works (RFC 6749 sections 2.3 and 3.2). */
 export interface TokenEndpoint {
-  /** One exchange and its judgement; `beganAt` as `clock.elapsed()`, milliseconds. At most EXCHANGE_TIMEOUT_MS in all. */
+  /**
+   * One exchange and its judgement; `beganAt` as `clock.elapsed()`, milliseconds. At most EXCHANGE_TIMEOUT_MS in all.
+   */
   exchange<J extends Judged>(
     url: string,
     form: Record<string, string>,
@@ -27,6 +29,8 @@ type Judge<J> = (answer: Answer) => J
 type NotSent = { kind: 'try_later'; reason: Reason; microsoft: MicrosoftError }
 interface Exchanged<J> {
   judged: J | NotSent
+  /** It was sent twice, and what became of the first is not known. */
+  resent: boolean
   beganAt: number
 }
 
@@ -48,21 +52,26 @@ export function createTokenEndpoint(options: {
   clock: Clock
 }): TokenEndpoint {
   const { clientId, authenticators, dispatcher, deadline, clock } = options
-  /** The one that worked last goes first: a secret that is not valid everywhere yet must not cost two requests each time. */
+  /**
+   * The one that worked last goes first: a secret that is not valid everywhere yet must not cost two requests each
+   * time.
+   */
   let preferred = authenticators[0]
 
   async function attempt<J extends Judged>(
     authenticator: Authenticator,
     request: { url: string; form: Record<string, string>; requestId?: string; signal: AbortSignal },
     judge: Judge<J>,
-  ): Promise<J | NotSent> {
+  ): Promise<{ judged: J | NotSent; resent: boolean }> {
     const form = async () => ({
       client_id: clientId,
       ...request.form,
       ...(await authenticator.fields(request.url)),
     })
     const sent = await send(dispatcher, { ...request, form })
-    return 'answer' in sent ? judge(sent.answer) : { kind: 'try_later', reason: sent.failed, microsoft: {} }
+    return 'answer' in sent
+      ? { judged: judge(sent.answer), resent: sent.resent === true }
+      : { judged: { kind: 'try_later', reason: sent.failed, microsoft: {} }, resent: false }
   }
 
   async function exchange<J extends Judged>(
@@ -75,16 +84,19 @@ export function createTokenEndpoint(options: {
     const beganAt = clock.elapsed()
     const inOrder = authenticators.toSorted((a, b) => Number(b === preferred) - Number(a === preferred))
     let refused: J | NotSent | undefined
+    let resent = false
     for (const authenticator of inOrder) {
-      const judged = await attempt(authenticator, { url, form, requestId, signal }, judge)
+      const attempted = await attempt(authenticator, { url, form, requestId, signal }, judge)
+      const { judged } = attempted
+      resent ||= attempted.resent
       if (!isCredentialRefusal(judged)) {
         if (judged.kind !== 'try_later') preferred = authenticator
-        return { judged, beganAt }
+        return { judged, beganAt, resent }
       }
       refused ??= judged
     }
     if (!refused) throw new TypeError('no client credential')
-    return { judged: refused, beganAt }
+    return { judged: refused, beganAt, resent }
   }
 
   return {
@@ -94,7 +106,7 @@ export function createTokenEndpoint(options: {
       for (const authenticator of authenticators) {
         const form = { grant_type: 'refresh_token', refresh_token: 'credential-check', scope: 'openid' }
         const request = { url, form, signal: deadline(EXCHANGE_TIMEOUT_MS) }
-        const judged = await attempt(authenticator, request, (answer) =>
+        const { judged } = await attempt(authenticator, request, (answer) =>
           judgeRefresh(answer, clock.now(), 'configuration'),
         )
         const microsoft = judged.kind === 'answer' ? {} : judged.microsoft

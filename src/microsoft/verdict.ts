@@ -6,9 +6,9 @@ import { readError, readObject, readRetryAfter, readTokens } from './answer.ts'
 import type { Answer, ErrorResponse, TokenResponse } from './answer.ts'
 
 /**
- * What an answer of the token endpoint means for us (docs/microsoft.md#errors): pure functions of status, headers and body.
- * The order matters: the status first, then whether Microsoft spoke at all, then listed AADSTS codes, then `error` and
- * `suberror`; an unknown 4xx is never fatal to a user.
+ * What an answer of the token endpoint means for us (docs/microsoft.md#errors): pure functions of status, headers and
+ * body. The order matters: the status first, then whether Microsoft spoke at all, then listed AADSTS codes, then
+ * `error` and `suberror`; an unknown 4xx is never fatal to a user.
  */
 
 /** A success answer still has to prove its account (id-token.ts) before it is a verdict. */
@@ -17,8 +17,8 @@ export type Judgement<V extends { kind: string }> =
 type Refusal = Exclude<Verdict, { kind: 'tokens' }>
 
 /**
- * Whose trouble it is when a tenant, or our application in it, is not there. `organisation`: the path was that of a stored
- * account's tenant. `configuration`: it was the configured one. `everybody`: several organisations say the same.
+ * Whose trouble it is when a tenant, or our application in it, is not there. `organisation`: the path was that of a
+ * stored account's tenant. `configuration`: it was the configured one. `everybody`: several organisations say the same.
  */
 export type Scope = 'organisation' | 'configuration' | 'everybody'
 
@@ -65,7 +65,9 @@ const SUBERRORS: Record<string, Reason> = {
   message_only: 'blocked_by_policy',
 }
 
-/** Judges the answer to a refresh (RFC 6749 section 6). `now` in milliseconds since the epoch, for a Retry-After date. */
+/**
+ * Judges the answer to a refresh (RFC 6749 section 6). `now` in milliseconds since the epoch, for a Retry-After date.
+ */
 export function judgeRefresh(answer: Answer, now: number, scope: Scope = 'organisation'): Judgement<Verdict> {
   if (answer.status === 200) {
     const tokens = readTokens(readObject(answer.body))
@@ -74,7 +76,10 @@ export function judgeRefresh(answer: Answer, now: number, scope: Scope = 'organi
   return judgeError(answer, now, scope).verdict
 }
 
-/** Judges the answer to a code exchange (RFC 6749 section 4.1.3): as a refresh, but what is over is the code, not an integration. */
+/**
+ * Judges the answer to a code exchange (RFC 6749 section 4.1.3): as a refresh, but what is over is the code, not an
+ * integration.
+ */
 export function judgeCode(answer: Answer, now: number): Judgement<CodeVerdict> {
   if (answer.status === 200) {
     const tokens = readTokens(readObject(answer.body))
@@ -130,8 +135,8 @@ function judgeError(answer: Answer, now: number, scope: Scope): { verdict: Refus
 }
 
 /**
- * Whether Microsoft spoke at all: it gives a code, or an `error` of its own or of RFC 6749. Anything else is the page or the JSON
- * of something on the way.
+ * Whether Microsoft spoke at all: it gives a code, or an `error` of its own or of RFC 6749. Anything else is the page
+ * or the JSON of something on the way.
  */
 function isFromMicrosoft({ facts, codes }: ErrorResponse): boolean {
   if (codes.length > 0) return true
@@ -145,7 +150,10 @@ function isOurs(row: FoundRow, scope: Scope): boolean {
   return scope === 'everybody' || (scope === 'configuration' && row.organisation === 'stored_tenant')
 }
 
-/** Whether the code says that a tenant, or our application in it, is not there: several organisations at once make it ours. */
+/**
+ * Whether the code says that a tenant, or our application in it, is not there: several organisations at once make it
+ * ours.
+ */
 export function isAboutOrganisation({ aadsts, error }: { aadsts?: number; error?: string }): boolean {
   return aadsts !== undefined && findRow([aadsts], error)?.organisation !== undefined
 }

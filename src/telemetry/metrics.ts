@@ -3,23 +3,39 @@ import type { CallerPermission } from '../core/caller-permissions.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import type { RefreshEvent } from '../core/refresh.ts'
+import { VERSION } from '../version.ts'
 
-// Metric definitions, by Prometheus' conventions: base units, few labels, no user ids. Those that cost a query are asked for at most once
-// a minute, and only when Prometheus asks.
+// The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is collected only when
+// Prometheus scrapes, and at most once a minute.
 
 export interface Metrics {
   registry: Registry
   refreshed(event: RefreshEvent): void
   keptAlive(event: Parameters<KeepAlivePorts['observe']>[0]): void
+  /** The signature of a request was refused. */
   requestRefused(detail: string, keyId: string | undefined): void
   /** `caller` is a name of the callers file. */
   callerForbidden(caller: string, permission: CallerPermission): void
   answered(listener: string, route: string, status: number, seconds: number): void
-  /** A stored value did not open, and why. */
+  /** A stored value could not be opened. */
   unreadable(detail: string): void
+  /** The counts that `GET /status` reports. */
+  counts(): Promise<ReplicaCounts>
 }
 
-/** What is read when Prometheus asks. */
+/** What this process has counted since its start. Every time is ISO 8601; null: not since the start. */
+export interface ReplicaCounts {
+  /** Requests whose signature was refused. `key_id` is empty if the request named no known key. */
+  requests_refused: { detail: string; key_id: string; count: number; last_at: string | null }[]
+  /** Answers to reads of a token, by HTTP status. */
+  token_reads: { status: number; count: number; last_at: string | null }[]
+  /** Signed requests whose caller lacks the permission. */
+  requests_forbidden: { caller: string; permission: string; count: number }[]
+  /** Stored values that could not be opened, by reason. */
+  unreadable_values: { detail: string; count: number }[]
+}
+
+/** What is read when Prometheus scrapes. */
 export interface MetricSources {
   /** Milliseconds, monotonic. */
   elapsed(): number
@@ -27,176 +43,179 @@ export interface MetricSources {
   /** `notAfter` in milliseconds since the epoch. */
   callerKeys(): { keyId: string; notAfter: number }[]
   noncesRemembered(): number
-  /** Newest first: the first seals. */
+  /** Newest first. The first one seals. */
   sealingKeyIds: readonly string[]
-  /** Ours, by what they are for. */
+  /** Our own certificates, by their use. */
   certificates(): { use: 'microsoft' | 'internal'; notAfter: Date }[]
-  /** One query over all integrations; may fail. `oldestRefresh` in seconds. */
-  census(): Promise<{ status: IntegrationStatus; count: number; oldestRefresh: number | null }[]>
+  /** One query over all integrations. Rejects if the database does not answer. `oldestRefresh` in seconds. */
+  integrationCounts(): Promise<{ status: IntegrationStatus; count: number; oldestRefresh: number | null }[]>
 }
 
-/** Milliseconds that an answer of the database stands for Prometheus. */
-const CENSUS_KEPT = 60_000
-const TOKEN_READ = '/tokens/:userId'
+/** How long counts from the database are used again. */
+const INTEGRATION_COUNTS_MS = 60_000
+const TOKEN_ROUTE = '/tokens/:userId'
 const STATUSES: readonly IntegrationStatus[] = ['active', 'reconnect_required']
 
-export function createMetrics(read: MetricSources): Metrics {
+export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const counter = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
     new Counter({ name: `token_broker_${name}`, help, labelNames, registers })
   collectDefaultMetrics({ register: registry })
 
+  new Gauge({
+    name: 'token_broker_build_info',
+    help: 'Always 1. The version of the token broker and of Node.',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version: VERSION, node: process.version }, 1)
+
   const refreshes = counter(
     'refreshes_total',
-    'Refreshes sent to Microsoft, by what the answer meant.',
+    "Refreshes sent to Microsoft, by the meaning of Microsoft's answer.",
     'outcome',
     'reason',
   )
-  const latency = new Histogram({
-    name: 'token_broker_microsoft_seconds',
-    help: 'How long Microsoft took to answer a refresh.',
+  const refreshSeconds = new Histogram({
+    name: 'token_broker_microsoft_refresh_seconds',
+    help: 'Time that Microsoft took to answer a refresh, in seconds.',
     buckets: [0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 5],
     registers,
   })
   const simple: Record<Exclude<RefreshEvent['kind'], 'sent'>, Counter> = {
-    joined: counter('refresh_joined_total', 'Readers that joined a refresh under way in this process.'),
-    waited: counter('refresh_waited_total', "Times this process waited for another replica's refresh."),
-    lease_taken_over: counter('leases_taken_over_total', 'Leases that had run out and were taken over.'),
-    discarded: counter('refresh_discarded_total', 'Answers that came too late: the row had moved on.'),
-    recovered: counter('recovered_total', 'Integrations that worked again without a reconnect.'),
-    save_failed: counter('save_failed_total', 'Refreshed tokens that could not be saved at first.'),
-    false_reconnect: counter(
-      'false_reconnect_total',
-      'Integrations marked for a reconnect although their authorization was good. Must stay 0.',
+    joined: counter('refreshes_joined_total', 'Reads that waited for a refresh already running in this process.'),
+    waited: counter('refresh_waits_total', "Times that this process waited for another replica's refresh."),
+    lease_taken_over: counter('leases_taken_over_total', 'Expired leases of other processes that were taken over.'),
+    discarded: counter(
+      'refresh_answers_discarded_total',
+      "Microsoft's answers that were discarded, because the stored tokens had changed in the meantime.",
     ),
-    save_given_up: counter('lost_rotation_total', 'Refreshed tokens that were never saved. Must stay 0.'),
+    recovered: counter(
+      'integrations_recovered_total',
+      'Integrations that needed a reconnect and now work again without one.',
+    ),
+    save_failed: counter('token_save_failures_total', 'Refreshed tokens that could not be saved at the first try.'),
+    false_reconnect: counter(
+      'mistaken_reconnects_total',
+      'Integrations marked as needing a reconnect although their authorization was valid. Must stay 0.',
+    ),
+    save_given_up: counter('refreshed_tokens_lost_total', 'Refreshed tokens that were never saved. Must stay 0.'),
   }
 
-  const renewals = counter(
-    'keep_alive_total',
-    'Integrations that keep-alive has looked after, by what became of them.',
+  const keptAlive = counter(
+    'keep_alive_integrations_total',
+    'Integrations that keep-alive has processed, by result.',
     'result',
   )
   const sweeps = counter('keep_alive_sweeps_total', 'Sweeps of keep-alive, by how they ended.', 'ended')
   const lastSweep = new Gauge({
     name: 'token_broker_keep_alive_last_sweep_timestamp_seconds',
-    help: 'When keep-alive last went over everything that was due.',
+    help: 'When keep-alive last completed a sweep, in seconds since the epoch.',
     registers,
   })
 
   const refused = counter(
     'requests_refused_total',
-    'Requests whose signature did not hold, by why and by key id as presented where it is known.',
+    'Requests whose signature was refused (401), by reason and by key id. The key id is empty if it is not known.',
     'detail',
     'key_id',
   )
-  const lastRefused = new Gauge({
-    name: 'token_broker_last_refused_timestamp_seconds',
-    help: 'When that happened last, seconds since the epoch.',
-    labelNames: ['detail', 'key_id'],
-    registers,
-  })
+  /** Milliseconds since the epoch, by the labels of `refused`. */
+  const lastRefused = new Map<string, number>()
   const forbidden = counter(
-    'caller_forbidden_total',
-    'Signed requests for which their caller lacks the permission.',
+    'requests_forbidden_total',
+    'Signed requests whose caller lacks the permission (403).',
     'caller',
     'permission',
   )
   const unreadable = counter(
     'unreadable_values_total',
-    'Stored values that no sealing key opens. Must stay 0: somebody gets token_unreadable.',
+    'Stored values that no sealing key opens. Must stay 0: their users get token_unreadable.',
     'detail',
   )
   const requests = new Histogram({
-    name: 'token_broker_http_seconds',
-    help: 'Requests answered.',
+    name: 'token_broker_http_request_seconds',
+    help: 'Time to answer HTTP requests, in seconds.',
     labelNames: ['listener', 'route', 'status'],
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 8],
     registers,
   })
-
-  /** Milliseconds since the epoch by status: written on the way of every warm read, so it becomes a metric only when Prometheus asks. */
-  const lastReads = new Map<number, number>()
-  new Gauge({
-    name: 'token_broker_last_token_read_timestamp_seconds',
-    help: 'When a read of a token was last answered so, seconds since the epoch.',
-    labelNames: ['status'],
-    registers,
-    collect() {
-      for (const [status, at] of lastReads) this.set({ status: String(status) }, at / 1000)
-    },
-  })
+  /** By HTTP status; `lastAt` in milliseconds since the epoch. */
+  const tokenReads = new Map<number, { count: number; lastAt: number }>()
 
   new Gauge({
     name: 'token_broker_breaker_open',
-    help: '1 while no refreshes are sent to Microsoft, 0.5 while it is probed and healing, 0 in health; why it opened.',
+    help: '1 while no refresh is sent to Microsoft, 0.5 while the breaker closes again, 0 while it is closed. By reason.',
     labelNames: ['reason'],
     registers,
     collect() {
-      const { mode, reason = '' } = read.breaker()
+      const { mode, reason = '' } = sources.breaker()
       this.reset()
       this.set({ reason }, mode === 'open' ? 1 : mode === 'closed' ? 0 : 0.5)
     },
   })
   new Gauge({
     name: 'token_broker_caller_key_expiry_timestamp_seconds',
-    help: 'When each caller key this replica holds ends, seconds since the epoch.',
+    help: 'When each caller key expires, in seconds since the epoch.',
     labelNames: ['key_id'],
     registers,
     collect() {
       this.reset()
-      for (const { keyId, notAfter } of read.callerKeys()) this.set({ key_id: keyId }, notAfter / 1000)
+      for (const { keyId, notAfter } of sources.callerKeys()) this.set({ key_id: keyId }, notAfter / 1000)
     },
   })
   const sealingKeys = new Gauge({
     name: 'token_broker_sealing_key_info',
-    help: 'Always 1: sealing keys this replica holds, and whether it seals with them or only opens.',
+    help: 'Always 1. The sealing keys of this replica; the use is "seals" for the key that seals and opens, "opens" for the others.',
     labelNames: ['key_id', 'use'],
     registers,
   })
-  for (const [index, keyId] of read.sealingKeyIds.entries())
+  for (const [index, keyId] of sources.sealingKeyIds.entries())
     sealingKeys.set({ key_id: keyId, use: index === 0 ? 'seals' : 'opens' }, 1)
   new Gauge({
     name: 'token_broker_certificate_expiry_timestamp_seconds',
-    help: 'When our certificates end, seconds since the epoch: the one Microsoft knows us by, the one of the internal listener.',
+    help: 'When our certificates expire, in seconds since the epoch: "microsoft" is the client credential, "internal" the signed API.',
     labelNames: ['use'],
     registers,
     collect() {
       this.reset()
-      for (const { use, notAfter } of read.certificates()) this.set({ use }, notAfter.getTime() / 1000)
+      for (const { use, notAfter } of sources.certificates()) this.set({ use }, notAfter.getTime() / 1000)
     },
   })
   new Gauge({
-    name: 'token_broker_request_nonces',
-    help: 'Nonces this replica remembers against replay.',
+    name: 'token_broker_nonces_remembered',
+    help: 'Nonces that this replica remembers, so that no request can be replayed.',
     registers,
     collect() {
-      this.set(read.noncesRemembered())
+      this.set(sources.noncesRemembered())
     },
   })
 
-  const census = atMostEvery(CENSUS_KEPT, read.elapsed, read.census)
+  const integrationCounts = atMostEvery(INTEGRATION_COUNTS_MS, sources.elapsed, sources.integrationCounts)
   const integrations = new Gauge({
     name: 'token_broker_integrations',
-    help: 'Stored integrations by status; the same from every replica, up to a minute old, absent while the database does not answer.',
+    help:
+      'Stored integrations by status. Every replica reports the same, up to a minute old. Absent while the database does not ' +
+      'answer.',
     labelNames: ['status'],
     registers,
     async collect() {
-      const counts = await census().catch(() => undefined)
+      const counts = await integrationCounts().catch(() => undefined)
       integrations.reset()
       for (const status of counts === undefined ? [] : STATUSES)
         integrations.set({ status }, counts?.find((one) => one.status === status)?.count ?? 0)
     },
   })
-  const oldest = new Gauge({
+  const oldestRefresh = new Gauge({
     name: 'token_broker_oldest_refresh_age_seconds',
-    help: 'Since the oldest refresh of all integrations that are not refused for good. Microsoft lets a refresh token die after 90 days.',
+    help:
+      'Age of the oldest refresh of all integrations that can still be refreshed, in seconds. A refresh token expires after 90 ' +
+      'days without use.',
     registers,
     async collect() {
-      const counts = await census().catch(() => undefined)
-      oldest.remove()
-      if (counts !== undefined) oldest.set(Math.max(0, ...counts.map(({ oldestRefresh }) => oldestRefresh ?? 0)))
+      const counts = await integrationCounts().catch(() => undefined)
+      oldestRefresh.remove()
+      if (counts !== undefined) oldestRefresh.set(Math.max(0, ...counts.map((one) => one.oldestRefresh ?? 0)))
     },
   })
 
@@ -205,34 +224,64 @@ export function createMetrics(read: MetricSources): Metrics {
     refreshed(event) {
       if (event.kind !== 'sent') return simple[event.kind].inc()
       refreshes.inc({ outcome: event.outcome, reason: event.reason ?? '' })
-      latency.observe(event.seconds)
+      refreshSeconds.observe(event.seconds)
     },
     keptAlive(event) {
-      if (event.kind === 'renewal') return renewals.inc({ result: event.result })
+      if (event.kind === 'renewal') return keptAlive.inc({ result: event.result })
       sweeps.inc({ ended: event.ended })
       if (event.ended === 'done') lastSweep.setToCurrentTime()
     },
     requestRefused(detail, keyId) {
-      // Only ids that exist: a stranger must not be able to make label values.
-      const known = read.callerKeys().some((key) => key.keyId === keyId)
-      const labels = { detail, key_id: known ? keyId! : '' }
+      // Only known key ids: a stranger must not be able to create label values.
+      const known = keyId !== undefined && sources.callerKeys().some((key) => key.keyId === keyId)
+      const labels = { detail, key_id: known ? keyId : '' }
       refused.inc(labels)
-      lastRefused.setToCurrentTime(labels)
+      lastRefused.set(`${labels.detail} ${labels.key_id}`, Date.now())
     },
     callerForbidden(caller, permission) {
       forbidden.inc({ caller, permission })
     },
     answered(listener, route, status, seconds) {
-      if (route === TOKEN_READ && listener === 'internal') lastReads.set(status, Date.now())
+      if (route === TOKEN_ROUTE && listener === 'internal') {
+        const reads = tokenReads.get(status)
+        if (reads === undefined) tokenReads.set(status, { count: 1, lastAt: Date.now() })
+        else {
+          reads.count++
+          reads.lastAt = Date.now()
+        }
+      }
       requests.observe({ listener, route, status: String(status) }, seconds)
     },
     unreadable(detail) {
       unreadable.inc({ detail })
     },
+    async counts() {
+      const [refusals, permissions, values] = await Promise.all([refused.get(), forbidden.get(), unreadable.get()])
+      return {
+        requests_refused: refusals.values.map(({ labels: { detail = '', key_id = '' }, value }) => ({
+          detail: String(detail),
+          key_id: String(key_id),
+          count: value,
+          last_at: isoOf(lastRefused.get(`${detail} ${key_id}`)),
+        })),
+        token_reads: [...tokenReads].map(([status, { count, lastAt }]) => ({ status, count, last_at: isoOf(lastAt) })),
+        requests_forbidden: permissions.values.map(({ labels: { caller = '', permission = '' }, value }) => ({
+          caller: String(caller),
+          permission: String(permission),
+          count: value,
+        })),
+        unreadable_values: values.values.map(({ labels: { detail = '' }, value }) => ({
+          detail: String(detail),
+          count: value,
+        })),
+      }
+    },
   }
 }
 
-/** The same answer, or the same failure, for so many milliseconds: scrapes are no load on the database. */
+const isoOf = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
+
+/** Gives the same answer, or the same failure, for `ms` milliseconds, so that scrapes put no load on the database. */
 function atMostEvery<T>(ms: number, elapsed: () => number, ask: () => Promise<T>): () => Promise<T> {
   let last: { at: number; answer: Promise<T> } | undefined
   return () => {

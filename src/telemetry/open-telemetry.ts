@@ -20,26 +20,24 @@ import { Failure } from '../core/failure.ts'
 import { samplerOf } from './sampler.ts'
 import type { RemoteSpan, Traces } from './traces.ts'
 
-// Spans by OpenTelemetry's semantic conventions for HTTP and databases, without what they ask for and we must not tell: url.path and
-// url.query hold tickets, codes and user ids, client.address is a person's. Nothing is registered globally.
+// Spans by OpenTelemetry's semantic conventions for HTTP and databases, without the personal and secret attributes: url.path and
+// url.query hold tickets, codes and user ids, client.address belongs to a person. Nothing is registered globally.
 
-/** Milliseconds that the last export may take when the process ends. */
-const LAST_EXPORT = 2_000
+/** For the last export, when the process ends. */
+const LAST_EXPORT_MS = 2_000
 
 type Work<T> = (span: Span) => T
 
-/** Exports to the OTLP endpoint of the environment, of which the SDK reads what concerns it by itself. */
+/** Exports to the OTLP endpoint of the environment. The SDK reads its other variables itself. */
 export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
-  const complaints = new Set<string>()
-  diag.setLogger(complainingTo(complaints), { logLevel: DiagLogLevel.DEBUG, suppressOverrideMessage: true })
+  const ignored = new Set<string>()
+  diag.setLogger(collectingVariables(ignored), { logLevel: DiagLogLevel.DEBUG, suppressOverrideMessage: true })
   const provider = new TracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes({ 'service.name': 'token-broker' }))
       .merge(detectResources({ detectors: [envDetector] })),
-    sampler: samplerOf(env['OTEL_TRACES_SAMPLER'], env['OTEL_TRACES_SAMPLER_ARG'], (variable) =>
-      complaints.add(variable),
-    ),
-    spanProcessors: [new BatchSpanProcessor({ exporter: telling(new OTLPTraceExporter(), log) })],
+    sampler: samplerOf(env['OTEL_TRACES_SAMPLER'], env['OTEL_TRACES_SAMPLER_ARG'], (variable) => ignored.add(variable)),
+    spanProcessors: [new BatchSpanProcessor({ exporter: loggingExporter(new OTLPTraceExporter(), log) })],
   })
   diag.disable()
   if (
@@ -47,25 +45,24 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
       env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL'] || '',
     )
   )
-    complaints.add('OTEL_EXPORTER_OTLP_PROTOCOL')
-  for (const variable of complaints)
-    log.warn({ variable }, 'its value is not one that traces can follow; the default is taken')
+    ignored.add('OTEL_EXPORTER_OTLP_PROTOCOL')
+  for (const variable of ignored) log.warn({ variable }, 'traces ignore the value of this variable and use the default')
   log.info('traces are on')
   const tracer = provider.getTracer('token-broker')
 
   const current = new AsyncLocalStorage<Span>()
   const requests = new WeakMap<IncomingMessage, Span>()
-  const below = (parent: Span | undefined) =>
+  const contextOf = (parent: Span | undefined) =>
     parent === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, parent)
 
-  /** A span that lasts until the work's promise does. */
-  async function during<T>(name: string, kind: SpanKind, attributes: Attributes, work: Work<Promise<T>>): Promise<T> {
-    const span = tracer.startSpan(name, { kind, attributes }, below(current.getStore()))
+  /** A span that ends when the promise of the work settles. */
+  async function inSpan<T>(name: string, kind: SpanKind, attributes: Attributes, work: Work<Promise<T>>): Promise<T> {
+    const span = tracer.startSpan(name, { kind, attributes }, contextOf(current.getStore()))
     try {
       return await current.run(span, work, span)
     } catch (error) {
-      // Its code alone: messages of others may quote anything.
-      broken(span, error instanceof Failure ? error.code : 'internal_error')
+      // Only a code of ours: messages of other errors may quote anything.
+      markFailed(span, error instanceof Failure ? error.code : 'internal_error')
       throw error
     } finally {
       span.end()
@@ -100,12 +97,12 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
         ...(whole ? { 'http.response.status_code': status } : { 'error.type': 'aborted' }),
         'token_broker.request_id': requestId,
       })
-      // A refusal (4xx) is the caller's error, not the server's (HTTP conventions, "Status").
+      // A 4xx is an error of the caller (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status).
       if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR })
       span.end()
     },
     flight: (fly) =>
-      during('refresh', SpanKind.INTERNAL, {}, async (span) => {
+      inSpan('refresh', SpanKind.INTERNAL, {}, async (span) => {
         const landed = await fly()
         span.setAttribute('token_broker.outcome', landed.kind)
         return landed
@@ -126,10 +123,10 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
         name: string,
         ask: () => Promise<V>,
       ) =>
-        during(`microsoft ${name}`, SpanKind.CLIENT, server, async (span) => {
+        inSpan(`microsoft ${name}`, SpanKind.CLIENT, server, async (span) => {
           const verdict = await ask()
           span.setAttribute('token_broker.verdict', verdict.kind)
-          if (verdict.reason !== undefined) broken(span, verdict.reason)
+          if (verdict.reason !== undefined) markFailed(span, verdict.reason)
           if (verdict.microsoft?.aadsts !== undefined)
             span.setAttribute('token_broker.aadsts', verdict.microsoft.aadsts)
           return verdict
@@ -163,9 +160,9 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
           if (typeof member !== 'function' || typeof name !== 'string') return member
           return (...args: unknown[]) => {
             const ask = async () => Reflect.apply(member, target, args) as unknown
-            // Work that nobody traces, such as a purge, begins no trace of its own.
+            // Work outside a traced request, such as the deletion of expired rows, begins no trace.
             if (current.getStore() === undefined) return Reflect.apply(member, target, args) as unknown
-            return during(
+            return inSpan(
               `${name} ${table}`,
               SpanKind.CLIENT,
               { 'db.system.name': 'postgresql', 'db.collection.name': table, 'db.operation.name': name },
@@ -176,7 +173,7 @@ export function openTelemetry(env: NodeJS.ProcessEnv, log: Logger): Traces {
       }),
     async close() {
       let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LAST_EXPORT)))
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LAST_EXPORT_MS)))
       await Promise.race([provider.shutdown().catch(() => {}), late])
       clearTimeout(timer)
     },
@@ -191,13 +188,13 @@ const remote = ({ traceId, spanId, sampled }: RemoteSpan) =>
     isRemote: true,
   })
 
-function broken(span: Span, type: string): void {
+function markFailed(span: Span, type: string): void {
   span.setAttribute('error.type', type)
   span.setStatus({ code: SpanStatusCode.ERROR })
 }
 
-/** One line when the collector cannot be reached and one when it can be again, however many exports fail between. */
-function telling(exporter: SpanExporter, log: Logger): SpanExporter {
+/** Logs one line when exports begin to fail and one when they succeed again, however many fail in between. */
+function loggingExporter(exporter: SpanExporter, log: Logger): SpanExporter {
   let failing = false
   return {
     export(spans, done) {
@@ -205,7 +202,7 @@ function telling(exporter: SpanExporter, log: Logger): SpanExporter {
         const failed = result.code !== 0
         if (failed && !failing)
           log.warn(
-            { why: kindOf(result.error) },
+            { cause: kindOf(result.error) },
             'traces cannot be exported and are dropped; requests are not affected',
           )
         else if (!failed && failing) log.info('traces are exported again')
@@ -218,7 +215,7 @@ function telling(exporter: SpanExporter, log: Logger): SpanExporter {
   }
 }
 
-/** A network error's code, the collector's status, or the error's class: its message may quote what the collector said. */
+/** The code of a network error, the status of the collector, or the class of the error. Its message may quote the collector. */
 function kindOf(error: Error | undefined): string {
   const { code } = (error ?? {}) as { code?: unknown }
   return typeof code === 'number'
@@ -228,14 +225,14 @@ function kindOf(error: Error | undefined): string {
       : (error?.name ?? 'unknown')
 }
 
-/** The SDK's complaints quote values: only the variables that they are about are kept. */
-function complainingTo(variables: Set<string>): DiagLogger {
-  const complain = (message: string): void =>
+/** The messages of the SDK quote values: only the names of the variables are kept. */
+function collectingVariables(variables: Set<string>): DiagLogger {
+  const note = (message: string): void =>
     void variables.add(
       /\bOTEL_\w+/.exec(message)?.[0] ??
         (message.includes('URL') ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : 'OTEL_EXPORTER_OTLP_CERTIFICATE'),
     )
-  // Some are only told to whoever debugs.
-  const quietly = (message: string): void => void (message.includes('failed') && complain(message))
-  return { error: complain, warn: complain, info() {}, debug: quietly, verbose() {} }
+  // The SDK reports some problems at the debug level only.
+  const noteFailure = (message: string): void => void (message.includes('failed') && note(message))
+  return { error: note, warn: note, info() {}, debug: noteFailure, verbose() {} }
 }

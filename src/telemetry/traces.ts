@@ -1,62 +1,41 @@
 import type { IncomingMessage } from 'node:http'
-import type { Logger } from 'pino'
 import type { RefreshEvent } from '../core/refresh.ts'
 import type { MicrosoftClient, MicrosoftOptions } from '../microsoft/client.ts'
 
-// Traces, and whether there are any. What speaks OpenTelemetry is in open-telemetry.ts and is loaded only when they are switched on.
+// What the rest of the broker knows of traces. The OpenTelemetry SDK is used in open-telemetry.ts only.
 
 type Dispatcher = NonNullable<MicrosoftOptions['dispatcher']>
 
-/** A caller's span that a request goes on from (W3C Trace Context, 3.2). */
+/** The span of a caller, which the span of its request continues (W3C Trace Context, section 3.2). */
 export interface RemoteSpan {
   traceId: string
   spanId: string
   sampled: boolean
 }
 
-/** Nothing of a user, a token, a ticket or an address is ever in a span: names, numbers and words of closed lists only. */
+/** No span ever holds a user, a token, a ticket or an address: only names, numbers and words of closed lists. */
 export interface Traces {
-  /** Begins the span of a request, within the caller's if there is one. Yields the trace's id, for the log. */
+  /** Begins the span of a request, below the caller's span if there is one. Returns the id of the trace, for the log. */
   begin(request: IncomingMessage, method: string, parent?: RemoteSpan): string
-  /** Goes on with a request within its span. */
+  /** Continues a request inside its span. */
   within(request: IncomingMessage, rest: () => void): void
-  /** The code of a request's problem. */
+  /** Records the problem code of a request. */
   failed(request: IncomingMessage, code: string): void
-  /** `route` is the template, never the path: paths hold tickets and user ids. */
+  /** Ends the span of a request. `route` is the template and never the path: paths hold tickets and user ids. */
   answered(
     request: IncomingMessage,
     facts: { method: string; route: string | undefined; status: number; requestId: string; whole: boolean },
   ): void
-  /** A span around one flight of core's refresh. */
+  /** A span around one refresh of core. */
   flight<T extends { kind: string }>(fly: () => Promise<T>): Promise<T>
-  /** Notes what happened on the span that it happened in. */
+  /** Records an event on the current span. */
   refreshed(event: RefreshEvent): void
-  /** The client with a span around each refresh and redemption. `loginUrl` is where it calls. */
+  /** The client with a span around each refresh and each redemption of a code. `loginUrl` is the address that it calls. */
   calling(microsoft: MicrosoftClient, loginUrl: string): MicrosoftClient
-  /** Notes the status of each answer on the span of its call. */
+  /** Records the status of each answer on the span of its call. */
   dispatching(dispatcher: Dispatcher): Dispatcher
-  /** The store with a span around each statement that a traced piece of work asks of it. */
+  /** The store with a span around each query that belongs to a traced request. */
   storing<S extends object>(table: string, store: S): S
-  /** Exports what is left, for two seconds at most. */
+  /** Exports the remaining spans; takes at most two seconds. */
   close(): Promise<void>
-}
-
-/**
- * Undefined unless the standard variables switch traces on: an OTLP endpoint is set, or OTEL_TRACES_EXPORTER=otlp. A setting that cannot
- * be followed is one warning in the log and never stops the service (OpenTelemetry, "General SDK configuration").
- */
-export async function startTraces(env: NodeJS.ProcessEnv, log: Logger): Promise<Traces | undefined> {
-  const {
-    OTEL_TRACES_EXPORTER: exporter = '',
-    OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own,
-  } = env
-  if (env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true' || exporter === 'none') return undefined
-  if (exporter === '' && !endpoint && !own) return undefined
-  if (!['', 'otlp'].includes(exporter)) {
-    log.warn({ variable: 'OTEL_TRACES_EXPORTER' }, 'no traces: it may be otlp or none')
-    return undefined
-  }
-  const { openTelemetry } = await import('./open-telemetry.ts')
-  return openTelemetry(env, log)
 }

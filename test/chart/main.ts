@@ -329,7 +329,7 @@ t.test('alerts and dashboard use metrics of the service, in queries that Prometh
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
-    census: async () => [],
+    integrationCounts: async () => [],
   })
   const names = new Set(
     registry.getMetricsAsArray().flatMap(({ name }) => [name, `${name}_bucket`, `${name}_count`, `${name}_sum`]),
@@ -366,7 +366,7 @@ t.test('all panels of the dashboard show data of a running broker', async (t) =>
     panels: { title: string; targets: { expr: string }[] }[]
   }
   // Panels that are empty for a healthy broker that has just started.
-  const mayBeEmpty = /token_broker_keep_alive_total|token_broker_certificate_expiry/
+  const mayBeEmpty = /token_broker_keep_alive_integrations_total|token_broker_certificate_expiry/
   for (const { title, targets } of panels) {
     for (const { expr } of targets) {
       const query = expr.replaceAll('$namespace', 'megdocs').replaceAll('$job', '.*')

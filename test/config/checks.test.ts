@@ -39,7 +39,7 @@ t.test('a tenant that is not among the allowed ones is refused', async (t) => {
   const tenant = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'
   const other = 'ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee'
   t.same(problemsOf({ MICROSOFT_TENANT: tenant, ALLOWED_TENANTS: other }), [
-    'ALLOWED_TENANTS: does not hold the tenant that MICROSOFT_TENANT names: nobody could connect',
+    'ALLOWED_TENANTS: does not include the tenant of MICROSOFT_TENANT: no user could connect',
   ])
   t.same(read({ MICROSOFT_TENANT: tenant, ALLOWED_TENANTS: `${other} ${tenant}` }).microsoft.allowedTenants, [
     other,

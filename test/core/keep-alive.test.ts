@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { runCommandLine } from '../../src/cli.ts'
+import { runCommandLine } from '../../src/cli/commands.ts'
 import { systemClock } from '../../src/services.ts'
 import type { Clock } from '../../src/core/ports.ts'
 import type { Sweep } from '../../src/core/keep-alive.ts'
@@ -296,33 +296,36 @@ t.test('Microsoft gets a new GUID with every refresh, so that its support can fi
   for (const id of ids) t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
 })
 
-t.test('token-broker keep-alive: after SIGTERM the refresh that has begun is saved, and no other begins', async (t) => {
-  const world = await startWorld(t)
-  await connectMany(world, 2)
-  await untouched(world, ['u0', 'u1'], 50)
-  world.entra.control.hold()
-  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
-  const child = spawn(process.execPath, [cli, 'keep-alive'], { env: world.env })
-  t.teardown(() => child.kill('SIGKILL'))
-  let [out, err] = ['', '']
-  child.stdout.on('data', (chunk) => (out += chunk))
-  child.stderr.on('data', (chunk) => (err += chunk))
-  const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)))
-  const isOver = () => child.exitCode !== null || child.signalCode !== null
-  await world.entra.control.held()
-  child.kill('SIGTERM')
-  while (!err.includes('"signal":"SIGTERM"') && !isOver()) await new Promise((resolve) => setImmediate(resolve))
-  world.entra.control.release()
-  t.equal(await ended, 1)
-  t.equal(out, 'renewed 1, failed 0, left to others 0, let go 0; ended: stopped\n')
-  t.equal(world.entra.control.tokenRequests().total, 1)
-  const [fresh] =
-    await world.sql`select count(*)::int as count from oauth2_integration where refreshed_at > now() - interval '1 minute'`
-  t.equal(fresh?.['count'], 1, 'it is saved')
-})
+t.test(
+  'token-broker keep-alive: SIGTERM, as from Kubernetes, lets the refresh that has begun be saved, and no other begins',
+  async (t) => {
+    const world = await startWorld(t)
+    await connectMany(world, 2)
+    await untouched(world, ['u0', 'u1'], 50)
+    world.entra.control.hold()
+    const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
+    const child = spawn(process.execPath, [cli, 'keep-alive', '--apply'], { env: world.env })
+    t.teardown(() => child.kill('SIGKILL'))
+    let [out, err] = ['', '']
+    child.stdout.on('data', (chunk) => (out += chunk))
+    child.stderr.on('data', (chunk) => (err += chunk))
+    const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)))
+    const isOver = () => child.exitCode !== null || child.signalCode !== null
+    await world.entra.control.held()
+    child.kill('SIGTERM')
+    while (!err.includes('"signal":"SIGTERM"') && !isOver()) await new Promise((resolve) => setImmediate(resolve))
+    world.entra.control.release()
+    t.equal(await ended, 1)
+    t.equal(out, 'refreshed 1, failed 0, skipped 0, deleted 0; ended: stopped\n')
+    t.equal(world.entra.control.tokenRequests().total, 1)
+    const [fresh] =
+      await world.sql`select count(*)::int as count from oauth2_integration where refreshed_at > now() - interval '1 minute'`
+    t.equal(fresh?.['count'], 1, 'it is saved')
+  },
+)
 
 t.test(
-  'token-broker keep-alive: --dry-run prints what is due and what would die, and changes nothing; without it, one sweep',
+  'token-broker keep-alive reports what is due and what expires, and changes nothing; with --apply, it makes one sweep',
   async (t) => {
     const world = await startWorld(t)
     await connectMany(world, 6)
@@ -346,15 +349,16 @@ t.test(
         audit: log.flatMap((line) => (JSON.parse(line) as { audit?: string }).audit ?? []),
       }
     }
-    t.same(await run('--dry-run'), {
+    t.same(await run(), {
       code: 0,
       lines: [
         'integrations 6',
         'due: not refreshed for 45 days 3',
-        'to be let go: not read for 365 days 1',
-        'would die within 7 days without a refresh 1',
-        'would die within 30 days without a refresh 2',
-        'would die within 90 days without a refresh 5',
+        'to be deleted: not read for 365 days 1',
+        'expire within 7 days without a refresh 1',
+        'expire within 30 days without a refresh 2',
+        'expire within 90 days without a refresh 5',
+        'Dry run: nothing was changed. Use --apply to refresh and delete.',
       ],
       audit: [],
     })
@@ -362,8 +366,8 @@ t.test(
     t.ok(await world.row('u4'))
     await world.sql`update oauth2_integration set refreshed_at = now() where user_id in ('u2', 'u3')`
     t.same(
-      await run(),
-      { code: 0, lines: ['renewed 1, failed 0, left to others 0, let go 1; ended: done'], audit: ['let_go'] },
+      await run('--apply'),
+      { code: 0, lines: ['refreshed 1, failed 0, skipped 0, deleted 1; ended: done'], audit: ['let_go'] },
       'who was let go stands in the log',
     )
   },

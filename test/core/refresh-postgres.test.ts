@@ -225,7 +225,7 @@ t.test(
     t.match(answer, { status: 503, body: { code: 'microsoft_unavailable', reason: 'refresh_in_progress' } })
     await world.replica.services.refresh.drain()
     const { payload } = await world.replica.operations.inject('/metrics')
-    const looks = Number(/^token_broker_refresh_waited_total (\d+)$/m.exec(payload)?.[1])
+    const looks = Number(/^token_broker_refresh_waits_total (\d+)$/m.exec(payload)?.[1])
     t.ok(looks > 2 && looks <= 40, `${looks} looks`)
     release()
     await locker

@@ -243,7 +243,7 @@ t.test(
     world.entra.control.release()
     t.match(await reading, { status: 200, body: { access_token: (await world.stored('42'))!.accessToken } })
     t.match(await world.row('42'), { status: 'active', failure: null })
-    t.match(await replica.services.metrics.registry.metrics(), /^token_broker_false_reconnect_total 1$/m)
+    t.match(await replica.services.metrics.registry.metrics(), /^token_broker_mistaken_reconnects_total 1$/m)
   },
 )
 

@@ -8,7 +8,7 @@ import t from 'tap'
 import { brokerEnvironment, generateSecrets } from '../../sandbox/broker.ts'
 import { supervise } from '../../sandbox/supervise.ts'
 import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
-import { runCommandLine } from '../../src/cli.ts'
+import { runCommandLine } from '../../src/cli/commands.ts'
 import { generateSealingKey, parseSealingKeys } from '../../src/crypto/keyring.ts'
 import { createVault } from '../../src/crypto/vault.ts'
 import { openDatabase } from '../../src/db/client.ts'
@@ -124,12 +124,12 @@ t.test('reseal reports what lay under which key, and exits 0 when the old key ca
   t.equal(code, 0)
   t.match(
     stdout,
-    /sealed values before: 10 under old\nsealed values now: {4}10 under fresh\nresealed with fresh: 10\nNothing is left under old: it can be taken out of SEALING_KEYS now\./,
+    /sealed values before: 10 with old\nsealed values now: {4}10 with fresh\nresealed with fresh: 10\nNo value is sealed with old: it can be removed from SEALING_KEYS now\./,
   )
   t.same(await openIntegrations(sql, createVault(parseSealingKeys(newKey))), rows)
   t.match(
     await run(['reseal'], newKey),
-    { code: 0, stdout: /resealed with fresh: 0\nEverything is under fresh/ },
+    { code: 0, stdout: /resealed with fresh: 0\nEvery value is sealed with fresh/ },
     'it may be repeated',
   )
 })
@@ -143,21 +143,24 @@ t.test('reseal exits 1 and names the rows that no key opens, by id only', async 
   t.match(
     stderr,
     new RegExp(
-      `cannot be opened: oauth2_integration ${rows[0]!.id} access_token, key old, authentication\\n1 values were left as they are`,
+      `cannot be opened: oauth2_integration ${rows[0]!.id} access_token, key old, authentication\\n1 values were not changed`,
     ),
   )
-  t.match(stdout, /sealed values now: {4}1 under old, 3 under fresh/)
+  t.match(stdout, /sealed values now: {4}1 with old, 3 with fresh/)
   t.notMatch(stdout + stderr, /row-\d|access-\d|refresh-\d/, 'neither user ids nor tokens')
 })
 
-t.test('a key that is lost for good can be struck out, and the service starts again', async (t) => {
+t.test('a lost key can be removed with --forget, and the service starts again', async (t) => {
   const { sql, run, oldKey, newKey } = await setUp(t)
-  t.match(await run(['reseal', '--forget', 'old'], oldKey), { code: 2, stderr: /A key in SEALING_KEYS is not lost/ })
+  t.match(await run(['reseal', '--forget', 'old'], oldKey), {
+    code: 2,
+    stderr: /This key is in SEALING_KEYS, so it is not lost/,
+  })
   t.match(await run(['reseal', '--forget', 'old'], newKey), {
     code: 0,
-    stdout: /Struck out\. Users whose tokens it sealed get token_unreadable until they connect again/,
+    stdout: /The key was removed\. Users whose tokens it sealed get token_unreadable until they connect again/,
   })
-  t.match(await run(['reseal', '--forget', 'old'], newKey), { code: 1, stdout: /There was no such key/ })
+  t.match(await run(['reseal', '--forget', 'old'], newKey), { code: 1, stdout: /The database has no such key/ })
   t.same(await sql`select key_id from sealing_key`, [])
 })
 
@@ -184,6 +187,6 @@ t.test('killed in the middle, nothing is lost, and the next run finishes', async
   const done = await resealed()
   t.ok(done >= 399 && done <= 400, `${done} of 601 rows were done`)
   t.same(await openIntegrations(sql, both), rows, 'every value opens')
-  t.match(await run(['reseal'], `${newKey} ${oldKey}`), { code: 0, stdout: /sealed values now: {4}1202 under fresh/ })
+  t.match(await run(['reseal'], `${newKey} ${oldKey}`), { code: 0, stdout: /sealed values now: {4}1202 with fresh/ })
   t.same(await openIntegrations(sql, createVault(parseSealingKeys(newKey))), rows)
 })

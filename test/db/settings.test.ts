@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import t from 'tap'
-import { examineFleet, examineUser } from '../../src/doctor.ts'
+import { diagnoseFleet, diagnoseUser } from '../../src/doctor.ts'
 import { readBytes } from '../../src/db/driver-types.ts'
 import { isoOfEpoch } from '../../src/db/instants.ts'
 import { migrate } from '../../src/db/migrate.ts'
@@ -66,9 +66,9 @@ for (const settings of SETTINGS) {
     t.match(imported, { status: 200, body: { results: [{ result: 'imported' }, { result: 'skipped' }] } })
     const account = world.stoppingBrowser()
     t.equal((await account.open((await caller.beginConnect('42', { intent: 'manage' })).url)).status, 200)
-    const user = await examineUser(world.env, '42')
+    const user = await diagnoseUser(world.env, '42')
     t.match(user.json, { user: { integration: { lease: 'free', refresh_token: { days_left: 89 } } } })
-    const fleet = await examineFleet({ ...world.env, OPERATIONS_REPLICAS: '' })
+    const fleet = await diagnoseFleet({ ...world.env, OPERATIONS_REPLICAS: '' })
     t.match(fleet.json, { fleet: { integrations: { active: 2 } } })
     t.notMatch(world.replica.logged(), /"level":"error"/)
   })

@@ -1,17 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { examine, examineFleet, examineUser } from '../../src/doctor.ts'
+import { diagnose, diagnoseFleet, diagnoseUser } from '../../src/doctor.ts'
 import { startWorld } from '../support/world.ts'
 
-// docs/doctor.md shows what --json prints: nothing may be printed that it does not show, nor shown that is not printed.
+// docs/doctor.md shows what --json prints: every member that is printed, and no other.
 
 const text = readFileSync(new URL('../../docs/doctor.md', import.meta.url), 'utf8')
 const [checks, user, fleet] = [...text.matchAll(/```json\n([^]*?)```/g)].map(
   ([, json = '']) => JSON.parse(json) as object,
 )
-/** Members that may be absent: those of Microsoft's answer, and what to do about what is well. */
-const OPTIONAL = /\.microsoft\.\w+$|\.todo$/
+/** Members that may be absent: those of Microsoft's answer, and the advice of a finding. */
+const OPTIONAL = /\.microsoft\.\w+$|(?:checks\[\]|database\.\w+|conclusion|other_conclusions\[\])\.advice$/
 
 /** Paths of all members; of an array, those of all its entries. */
 function paths(value: unknown, at = ''): string[] {
@@ -22,7 +22,7 @@ function paths(value: unknown, at = ''): string[] {
 const shape = (value: unknown) => [...new Set(paths(value))].filter((path) => !OPTIONAL.test(path)).sort()
 const optional = (value: unknown) => paths(value).filter((path) => OPTIONAL.test(path))
 
-t.test('the shapes in docs/doctor.md are those that are printed', async (t) => {
+t.test('docs/doctor.md shows the JSON that is printed', async (t) => {
   const world = await startWorld(t)
   await world.connect('42')
   const { browser, authorizeUrl } = await world.toMicrosoft('42')
@@ -39,10 +39,10 @@ t.test('the shapes in docs/doctor.md are those that are printed', async (t) => {
   await fetch(`${world.replica.internalUrl}/tokens/42`)
   await fetch(`${world.replica.internalUrl}/tokens/42`)
 
-  const { json: one } = await examineUser(world.env, '42')
-  const { json: all } = await examineFleet({ ...world.env, OPERATIONS_REPLICAS: `127.0.0.1:${port},127.0.0.1:1` })
+  const { json: one } = await diagnoseUser(world.env, '42')
+  const { json: all } = await diagnoseFleet({ ...world.env, OPERATIONS_REPLICAS: `127.0.0.1:${port},127.0.0.1:1` })
   for (const [shown, printed] of [
-    [checks, { checks: await examine(world.env) }],
+    [checks, (await diagnose(world.env)).json],
     [user, one],
     [fleet, all],
   ] as const) {
@@ -54,32 +54,29 @@ t.test('the shapes in docs/doctor.md are those that are printed', async (t) => {
   }
 })
 
-t.test(
-  'every chapter of the runbooks that doctor points to is there, and the decision tables begin with the command that looks',
-  async (t) => {
-    const runbooks = readFileSync(new URL('../../docs/runbooks.md', import.meta.url), 'utf8')
-    const anchors = [...runbooks.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
-      title
-        .toLowerCase()
-        .replace(/[^\w\s-]/g, '')
-        .replaceAll(' ', '-'),
-    )
-    const folder = new URL('../../src/doctor/', import.meta.url)
-    const code = readdirSync(folder)
-      .map((file) => readFileSync(new URL(file, folder), 'utf8'))
-      .join('')
-    const [, chapters = ''] = /CHAPTERS[^=]*= \{([^}]*)\}/.exec(code)!
-    const pointed = [...`${code}`.matchAll(/runbooks\.md#([a-z][\w-]*)|book\('([\w-]+)'\)/g)].map(
-      ([, direct, named]) => direct ?? named!,
-    )
-    const all = [...pointed, ...[...chapters.matchAll(/'([\w-]+)'/g)].map(([, name]) => name!)]
-    t.ok(all.length > 15)
-    t.strictSame(
-      [...new Set(all)].filter((anchor) => !anchors.includes(anchor)),
-      [],
-    )
-    for (const title of ['Users cannot edit documents', 'A user cannot connect', 'Refreshes fail']) {
-      t.match(runbooks, new RegExp(`## ${title}\n\n\`\`\`\nkubectl exec .* doctor --`), title)
-    }
-  },
-)
+t.test('every runbook that doctor names exists, and each decision table begins with a doctor command', async (t) => {
+  const runbooks = readFileSync(new URL('../../docs/runbooks.md', import.meta.url), 'utf8')
+  const anchors = [...runbooks.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  )
+  const folder = new URL('../../src/doctor/', import.meta.url)
+  const code = readdirSync(folder)
+    .map((file) => readFileSync(new URL(file, folder), 'utf8'))
+    .join('')
+  const [, ofDatabase = ''] = /DATABASE_RUNBOOKS[^=]*= \{([^}]*)\}/.exec(code)!
+  const pointed = [...code.matchAll(/runbooks\.md#([a-z][\w-]*)|(?:runbook\(|anchor: )'([\w-]+)'/g)].map(
+    ([, direct, named]) => direct ?? named!,
+  )
+  const all = [...pointed, ...[...ofDatabase.matchAll(/'([\w-]+)'/g)].map(([, name]) => name!)]
+  t.ok(all.length > 15)
+  t.strictSame(
+    [...new Set(all)].filter((anchor) => !anchors.includes(anchor)),
+    [],
+  )
+  for (const title of ['Users cannot edit documents', 'A user cannot connect', 'Refreshes fail']) {
+    t.match(runbooks, new RegExp(`## ${title}\n\n\`\`\`\nkubectl exec .* doctor --`), title)
+  }
+})

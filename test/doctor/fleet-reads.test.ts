@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { examineFleet } from '../../src/doctor.ts'
+import { diagnoseFleet } from '../../src/doctor.ts'
 import type { Conclusion } from '../../src/doctor/check.ts'
-import { ofReads, ofSignatures } from '../../src/doctor/fleet-reads.ts'
+import { failingTokenReads, fleetConclusions, refusedSignatures, versions } from '../../src/doctor/fleet-conclusions.ts'
 import type { FleetFacts } from '../../src/doctor/fleet.ts'
-import type { ReplicaFacts } from '../../src/doctor/replicas.ts'
+import { parseStatus, type ReplicaFacts } from '../../src/doctor/replicas.ts'
+import { VERSION } from '../../src/version.ts'
 import { signingKey } from '../../src/signature/keys.ts'
 import { call } from '../http/signed-call.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -19,35 +20,38 @@ async function setUp(t: Test, env: Record<string, string> = {}) {
   await operations.listen({ host: '127.0.0.1', port: 0 })
   const { port } = operations.server.address() as AddressInfo
   async function look(changes: Record<string, string> = {}) {
-    const { text, json, failed } = await examineFleet({
+    const { text, json, failed } = await diagnoseFleet({
       ...world.env,
       OPERATIONS_REPLICAS: `127.0.0.1:${port}`,
       ...changes,
     })
-    return { text, failed, ...(json as { fleet: FleetFacts; verdict: Conclusion; also: Conclusion[] }) }
+    return { text, failed, ...(json as { fleet: FleetFacts; conclusion: Conclusion; other_conclusions: Conclusion[] }) }
   }
   return { world, look }
 }
 const read = (world: World, key = {}) => call(world, { method: 'GET', path: '/tokens/42', ...key })
 
-t.test("reads beyond a caller's limit: failed while nothing is handed out since, a warning once it is", async (t) => {
-  const { world, look } = await setUp(t, { CALLER_REQUESTS_PER_MINUTE: '5' })
-  await world.connect('42')
-  let status = 200
-  while (status === 200) ({ status } = await read(world))
-  t.equal(status, 429)
-  t.match(await look(), {
-    failed: true,
-    verdict: {
-      result: 'failed',
-      who_acts: 'ops',
-      saw: /answered 429, .*none has been handed out since/,
-      todo: /#tokenbrokerratelimited$/,
-    },
-  })
-})
+t.test(
+  "reads beyond a caller's limit: failed if no token was handed out since then, otherwise a warning",
+  async (t) => {
+    const { world, look } = await setUp(t, { CALLER_REQUESTS_PER_MINUTE: '5' })
+    await world.connect('42')
+    let status = 200
+    while (status === 200) ({ status } = await read(world))
+    t.equal(status, 429)
+    t.match(await look(), {
+      failed: true,
+      conclusion: {
+        result: 'failed',
+        who_acts: 'ops',
+        message: /answered with 429, .*no token was handed out since then/,
+        advice: /#tokenbrokerratelimited$/,
+      },
+    })
+  },
+)
 
-t.test('a caller without the permission, and no token handed out: named, with the runbook', async (t) => {
+t.test('a caller without the permission, and no token handed out: the caller and the runbook are named', async (t) => {
   const { world, look } = await setUp(t)
   await world.connect('42')
   t.equal((await read(world)).status, 200)
@@ -58,26 +62,27 @@ t.test('a caller without the permission, and no token handed out: named, with th
   writeFileSync(file, JSON.stringify({ callers: [{ ...megdocs, permissions: ['events:read'] }] }))
   world.replica.services.callers.reload()
   for (let n = 0; n < 2; n++) t.equal((await read(world)).status, 403)
-  const { failed, verdict, text, fleet } = await look()
+  const { failed, conclusion, text, fleet } = await look()
   t.equal(failed, true)
-  t.match(verdict, {
+  t.match(conclusion, {
     who_acts: 'ops',
-    saw: /answered 403, .*none has been handed out since: megdocs lacks the permission tokens:read/,
-    todo: /#tokenbrokercallerforbidden$/,
+    message:
+      /answered with 403, .*no token was handed out since then\. Cause: megdocs lacks the permission tokens:read/,
+    advice: /#tokenbrokercallerforbidden$/,
   })
-  t.strictSame(fleet.replicas[0]!.forbidden, [{ caller: 'megdocs', permission: 'tokens:read', count: 2 }])
+  t.strictSame(fleet.replicas[0]!.requests_forbidden, [{ caller: 'megdocs', permission: 'tokens:read', count: 2 }])
   t.match(text, /refused 2 × megdocs lacks tokens:read/)
   writeFileSync(file, JSON.stringify({ callers: [megdocs] }))
   world.replica.services.callers.reload()
   t.equal((await read(world)).status, 200)
   t.match(await look(), {
     failed: false,
-    verdict: { result: 'warning', saw: /answered 403, .*while others were handed out/ },
+    conclusion: { result: 'warning', message: /answered with 403, .*other reads got a token/ },
   })
 })
 
 t.test(
-  'a row whose values do not open, although their key is held, is failed however many others are served',
+  'one row that does not open, although its key is there, is a failure, however many other users get tokens',
   async (t) => {
     const { world, look } = await setUp(t)
     // Doctor itself opens the oldest and the newest: this one lies between.
@@ -85,20 +90,20 @@ t.test(
     await world.sql`update oauth2_integration set access_token = set_byte(access_token, length(access_token) - 1, get_byte(access_token, length(access_token) - 1) # 1) where user_id = '42'`
     t.equal((await read(world)).status, 500)
     await world.caller.token('41')
-    const { failed, verdict, also, fleet, text } = await look()
+    const { failed, conclusion, other_conclusions, fleet, text } = await look()
     t.equal(failed, true)
-    t.match(verdict, {
+    t.match(conclusion, {
       who_acts: 'ops',
-      saw: /did not open when they were read \(authentication\), 1 times/,
-      todo: /#tokenbrokerunreadable$/,
+      message: /could not be opened \(authentication\): 1 times/,
+      advice: /#tokenbrokerunreadable$/,
     })
-    t.match(also, [{ result: 'warning', saw: /answered 500/, todo: /#tokenbrokerunreadable$/ }])
-    t.strictSame(fleet.replicas[0]!.unreadable, [{ detail: 'authentication', count: 1 }])
+    t.match(other_conclusions, [{ result: 'warning', message: /answered with 500/, advice: /#tokenbrokerunreadable$/ }])
+    t.strictSame(fleet.replicas[0]!.unreadable_values, [{ detail: 'authentication', count: 1 }])
     t.match(text, /did not open 1 × authentication/)
   },
 )
 
-t.test('a caller whose key is not known, and no token handed out, comes before single rows that fail', async (t) => {
+t.test('refused callers, with no token handed out, come before single rows that fail', async (t) => {
   const { world, look } = await setUp(t)
   await world.connect('42')
   await world.sql`update oauth2_integration set status = 'reconnect_required', failure = jsonb_build_object('verdict', 'misconfigured', 'reason', 'app_registration', 'final', false, 'microsoft', '{}'::jsonb,
@@ -107,27 +112,25 @@ t.test('a caller whose key is not known, and no token handed out, comes before s
   for (let n = 0; n < 5; n++) t.equal((await read(world, { key })).status, 401)
   t.match(await look(), {
     failed: true,
-    verdict: { who_acts: 'ops', saw: /unknown_key.*No token was handed out/, todo: /signaturesrefused/ },
-    also: [{ result: 'failed', saw: /app_registration/ }],
+    conclusion: { who_acts: 'ops', message: /unknown_key.*No token was handed out/, advice: /signaturesrefused/ },
+    other_conclusions: [{ result: 'failed', message: /app_registration/ }],
   })
 })
 
 const NOW = Date.parse('2026-11-22T12:00:00Z')
 const before = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString()
 const facts = (more: Partial<ReplicaFacts>, ...others: Partial<ReplicaFacts>[]) => ({
-  replicas: [more, ...others].map(
-    (one) => ({ refused: [], tokens: [], forbidden: [], unreadable: [], ...one }) as unknown as ReplicaFacts,
-  ),
+  replicas: [more, ...others].map((one): ReplicaFacts => ({ ...parseStatus('10.0.0.1:9090', {}), ...one })),
 })
-const served = (seconds: number) => ({ tokens: [{ status: '200', count: 100_000, last_at: before(seconds) }] })
+const served = (seconds: number) => ({ token_reads: [{ status: 200, count: 100_000, last_at: before(seconds) }] })
 
 t.test(
-  'refused signatures: failed where a caller is refused over and over, and no token was handed out for a minute',
+  'refused signatures: failed if a caller is refused repeatedly and no token was handed out for a minute',
   async (t) => {
     const refused = (detail: string, key_id: string, count: number, seconds = 1) => ({
-      refused: [{ detail, key_id, count, last_at: before(seconds) }],
+      requests_refused: [{ detail, key_id, count, last_at: before(seconds) }],
     })
-    const result = (...of: Parameters<typeof facts>) => ofSignatures(facts(...of), NOW)[0]?.result
+    const result = (...of: Parameters<typeof facts>) => refusedSignatures(facts(...of), NOW)[0]?.result
     t.equal(
       result({ ...served(70), ...refused('wrong_signature', 'megdocs-1', 5) }),
       'failed',
@@ -147,21 +150,82 @@ t.test(
   },
 )
 
+t.test('failing reads: old ones do not count, and a token that another replica handed out later does', async (t) => {
+  const answered = (status: number, seconds: number) => ({
+    token_reads: [{ status, count: 3, last_at: before(seconds) }],
+  })
+  const results = (...of: Parameters<typeof facts>) =>
+    failingTokenReads(facts(...of), NOW).map(({ result, advice }) => `${result} ${advice}`)
+  for (const [status, chapter] of [
+    [403, 'tokenbrokercallerforbidden'],
+    [429, 'tokenbrokerratelimited'],
+    [500, 'tokenbrokererrors'],
+  ] as const) {
+    t.strictSame(results(answered(status, 10), served(20)), [`failed docs/runbooks.md#${chapter}`])
+    t.strictSame(results(answered(status, 10), served(9)), [`warning docs/runbooks.md#${chapter}`])
+    t.strictSame(results(answered(status, 901)), [])
+  }
+  t.strictSame(results(answered(404, 1), answered(401, 1)), [], 'other reports show them')
+})
+
+t.test('replicas of different versions are named, and so is a doctor of another version', async (t) => {
+  const messages = (...all: Partial<ReplicaFacts>[]) =>
+    versions({ replicas: all.map((one) => ({ ...parseStatus('', {}), ...one })) }).map(({ message }) => message)
+  t.strictSame(messages({ address: 'a:1', version: VERSION }, { address: 'b:1', version: VERSION }), [])
+  t.strictSame(
+    messages({ address: 'a:1', version: VERSION }, { address: 'b:1', version: '9.0.0' }, { address: 'c:1' }),
+    [
+      `There are different versions: ${[`${VERSION}: a:1`, '9.0.0: b:1', 'not known: c:1'].sort().join('; ')}; this doctor: ${VERSION}.`,
+    ],
+  )
+  t.match(messages({ address: 'a:1', version: '9.0.0' }), ['9.0.0: a:1; this doctor: '])
+  t.strictSame(messages({ address: 'a:1', version: '9.0.0', problem: 'ECONNREFUSED' }), [])
+})
+
+t.test('a rule that throws is a failed conclusion with its name, and the others are kept', async (t) => {
+  const conclusions = fleetConclusions({ replicas: [] } as unknown as FleetFacts, NOW, {
+    broken: () => {
+      throw new TypeError('S3CRET')
+    },
+    sound: () => [{ result: 'warning', who_acts: 'ops', message: 'sound' }],
+  })
+  t.match(conclusions, [
+    { result: 'failed', who_acts: 'ops', message: /^The check broken did not complete: TypeError/ },
+    { message: 'sound' },
+  ])
+  t.notMatch(JSON.stringify(conclusions), 'S3CRET')
+})
+
 t.test(
-  'failed reads: what is long ago is no news, and a token handed out later by another replica is heard of',
+  'the status of an older or newer release is read as far as it is known, and the differences are named',
   async (t) => {
-    const answered = (status: string, seconds: number) => ({ tokens: [{ status, count: 3, last_at: before(seconds) }] })
-    const results = (...of: Parameters<typeof facts>) =>
-      ofReads(facts(...of), NOW).map(({ result, todo }) => `${result} ${todo}`)
-    for (const [status, chapter] of [
-      ['403', 'tokenbrokercallerforbidden'],
-      ['429', 'tokenbrokerratelimited'],
-      ['500', 'tokenbrokererrors'],
-    ] as const) {
-      t.strictSame(results(answered(status, 10), served(20)), [`failed docs/runbooks.md#${chapter}`])
-      t.strictSame(results(answered(status, 10), served(9)), [`warning docs/runbooks.md#${chapter}`])
-      t.strictSame(results(answered(status, 901)), [])
-    }
-    t.strictSame(results(answered('404', 1), answered('401', 1)), [], 'told elsewhere')
+    const odd = parseStatus('a:1', {
+      service: 'token-broker',
+      version: '9.0.0\u001b[31m',
+      ready: 'yes',
+      breaker: { mode: 'thinking', reason: 7, more: true },
+      requests_refused: [{ detail: 'new', count: 1 }, { detail: 'half' }, 'odd', null],
+      token_reads: 'many',
+      weather: 'fine',
+    })
+    t.match(odd, {
+      problem: null,
+      version: '9.0.0 [31m',
+      ready: null,
+      breaker: { mode: 'thinking', reason: null },
+      requests_refused: [{ detail: 'new', key_id: '', count: 1, last_at: null }],
+      token_reads: [],
+    })
+    t.strictSame(odd.missing_members, [
+      'node',
+      'ready',
+      'database',
+      'started_at',
+      'uptime_seconds',
+      'token_reads',
+      'requests_forbidden',
+      'unreadable_values',
+    ])
+    t.strictSame(odd.unknown_members, ['weather'])
   },
 )

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import t from 'tap'
 import { selfSignedCertificate, toPem } from '../../sandbox/entra/certificate.ts'
-import { runCommandLine } from '../../src/cli.ts'
-import { examinePublicSide } from '../../src/doctor.ts'
+import { runCommandLine } from '../../src/cli/commands.ts'
+import { diagnosePublic } from '../../src/doctor.ts'
 import type { Check } from '../../src/doctor/check.ts'
 import { ARRIVAL_REPORT_PARAMETER, arrivalReportProof } from '../../src/http/arrival-report.ts'
 import { systemClock } from '../../src/services.ts'
@@ -84,7 +84,7 @@ setDefaultCACertificates([...getCACertificates('default'), good.cert])
 
 async function look(changes: Partial<Ways> = {}, to: Replica = world.replica, env: Record<string, string> = {}) {
   ways = { ...RIGHT, to: to.publicUrl, ...changes }
-  const { text, json, failed } = await examinePublicSide({ ...world.env, ...env })
+  const { text, json, failed } = await diagnosePublic({ ...world.env, ...env })
   const { checks } = json as { checks: Check[] }
   const named = Object.fromEntries(checks.map((check) => [check.name, check])) as Record<string, Check>
   return {
@@ -95,61 +95,64 @@ async function look(changes: Partial<Ways> = {}, to: Replica = world.replica, en
   }
 }
 
-t.test('through an ingress that does it right, everything arrives', async (t) => {
+t.test('through a correct ingress every check passes', async (t) => {
   const { bad, failed, named, text } = await look()
   t.strictSame(bad, [])
   t.equal(failed, false)
-  t.match(named['certificate']!.saw, /in (59|60) days/)
-  t.match(named['client_address']!.saw, 'Visitors come as 127.0.0.1 by way of 127.0.0.2')
-  t.match(named['long_url']!.saw, '8192 bytes arrives whole')
+  t.match(named['certificate']!.message, /in (59|60) days/)
+  t.match(named['client_address']!.message, 'Visitors come as 127.0.0.1 through 127.0.0.2')
+  t.match(named['long_url']!.message, '8192 bytes arrives whole')
   t.match(text, /10 ok, 0 warning, 0 failed, 0 skipped\.$/)
   for (const secret of [world.env['SESSION_SECRETS']!, `${ARRIVAL_REPORT_PARAMETER}=`])
     t.notOk(text.includes(secret) || world.replica.logged().includes(secret))
 })
 
-t.test('the scheme: not sent, sent and not believed, wrong', async (t) => {
+t.test('the scheme: not sent, sent but not trusted, wrong', async (t) => {
   const dropped = await look({ headers: (headers) => delete headers['x-forwarded-proto'] })
   t.match(dropped.named['scheme'], {
     result: 'failed',
-    saw: /arrive as http, .*No X-Forwarded-Proto came from 127\.0\.0\.2/,
+    message: /arrive as http, .*127\.0\.0\.2 sent no X-Forwarded-Proto/,
   })
-  t.equal(dropped.named['callback']!.result, 'ok', 'the rest is looked at although every page would be refused')
+  t.equal(dropped.named['callback']!.result, 'ok', 'the other checks run although every page would be refused')
   t.match((await look({ headers: (headers) => void (headers['x-forwarded-proto'] = 'http') })).named['scheme'], {
     result: 'failed',
-    todo: /TLS ends in front of that proxy/,
+    advice: /TLS ends in front of that proxy/,
   })
   const strict = await world.startReplica({ TRUSTED_PROXIES: '10.0.0.0/8' })
   const { named } = await look({}, strict)
   t.match(named['scheme'], {
     result: 'failed',
-    saw: /127\.0\.0\.2 says https, and is not believed/,
-    todo: /Put 127\.0\.0\.2.* into TRUSTED_PROXIES/,
+    message: /127\.0\.0\.2 sent X-Forwarded-Proto https, and is not trusted/,
+    advice: /Add 127\.0\.0\.2.* to TRUSTED_PROXIES/,
   })
-  t.match(named['client_address'], { result: 'failed', saw: /takes the ingress \(127\.0\.0\.2\) for the visitor/ })
+  t.match(named['client_address'], { result: 'failed', message: /takes the ingress \(127\.0\.0\.2\) for the visitor/ })
 })
 
 t.test("the visitor's address: not sent, forged, or that of another proxy", async (t) => {
   t.match((await look({ headers: (headers) => delete headers['x-forwarded-for'] })).named['client_address'], {
     result: 'failed',
-    saw: /No X-Forwarded-For/,
+    message: /sent no X-Forwarded-For/,
   })
   const passing = (headers: OutgoingHttpHeaders, incoming: IncomingMessage) => {
     if (incoming.headers['x-forwarded-for'] !== undefined)
       headers['x-forwarded-for'] = incoming.headers['x-forwarded-for']
   }
-  t.match((await look({ headers: passing })).named['client_address'], { result: 'warning', saw: /203\.0\.113\.77 was/ })
+  t.match((await look({ headers: passing })).named['client_address'], {
+    result: 'warning',
+    message: /took 203\.0\.113\.77 for the visitor/,
+  })
   const appending = (headers: OutgoingHttpHeaders, incoming: IncomingMessage) =>
     void (headers['x-forwarded-for'] = [incoming.headers['x-forwarded-for'], '127.0.0.1'].filter(Boolean).join(', '))
-  t.strictSame((await look({ headers: appending })).bad, [], 'an ingress that adds to what was said is right')
+  t.strictSame((await look({ headers: appending })).bad, [], 'an ingress that appends its address is correct')
   t.match(
     (await look({ headers: (headers) => void (headers['x-forwarded-for'] = '198.51.100.4, 198.51.100.9') })).named[
       'client_address'
     ],
-    { result: 'warning', todo: /198\.51\.100\.9 is a proxy of yours/ },
+    { result: 'warning', advice: /198\.51\.100\.9 is one of your proxies/ },
   )
 })
 
-t.test('an address that is cut, refused or rewritten is told with how much passes', async (t) => {
+t.test('an address that is cut, refused or rewritten is reported with the length that arrives', async (t) => {
   const limit = (bytes: number) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
     if (incoming.url!.length <= bytes) return false
     outgoing.writeHead(414, { server: 'nginx/1.25' }).end('Request-URI Too Large')
@@ -157,24 +160,24 @@ t.test('an address that is cut, refused or rewritten is told with how much passe
   }
   t.match((await look({ instead: limit(5_000) })).named['long_url'], {
     result: 'failed',
-    saw: /8192 bytes does not arrive: HTTP 414, server nginx\/1\.25; one of 4096 arrives/,
-    todo: /large-client-header-buffers/,
+    message: /8192 bytes does not arrive: HTTP 414, server nginx\/1\.25\. An address of 4096 bytes arrives/,
+    advice: /large-client-header-buffers/,
   })
   t.match((await look({ instead: limit(1_000) })).named['long_url'], {
     result: 'failed',
-    saw: /2048 bytes does not arrive/,
+    message: /2048 bytes does not arrive/,
   })
   t.match((await look({ path: (path) => path.slice(0, 4_000) })).named['long_url'], {
     result: 'failed',
-    saw: /arrived as another one: 4000 bytes of 8192/,
+    message: /4000 of 8192 bytes arrived/,
   })
   t.match((await look({ path: (path) => `${path}&added=1` })).named['callback'], {
     result: 'failed',
-    saw: /reaches the broker changed/,
+    message: /reaches the broker changed/,
   })
 })
 
-t.test("paths that MEGDocs answers in the broker's place, or that are sent elsewhere", async (t) => {
+t.test('paths that MEGDocs answers instead of the broker, or that are redirected', async (t) => {
   const megdocs = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const path = incoming.url!.split('?')[0]!
     if (path === CALLBACK)
@@ -187,8 +190,8 @@ t.test("paths that MEGDocs answers in the broker's place, or that are sent elsew
   }
   const { bad, named } = await look({ instead: megdocs })
   t.strictSame(bad, ['callback failed', 'account_page failed', 'long_url skipped'])
-  t.match(named['callback']!.saw, `HTTP 301 sends on to ${CALLBACK}/.`)
-  t.match(named['account_page'], { saw: /HTTP 404/, todo: /before MEGDocs' own paths/ })
+  t.match(named['callback']!.message, `HTTP 301 redirects to ${CALLBACK}/.`)
+  t.match(named['account_page'], { message: /HTTP 404/, advice: /before MEGDocs' own paths/ })
   const nobody = await look({ instead: (_incoming, outgoing) => (outgoing.writeHead(200).end('<html>'), true) })
   t.match(nobody.bad, [
     'callback failed',
@@ -202,11 +205,11 @@ t.test("paths that MEGDocs answers in the broker's place, or that are sent elsew
   ])
 })
 
-t.test('headers that are taken away or changed, and another Host', async (t) => {
+t.test('headers that are removed or changed, and another Host', async (t) => {
   const { named } = await look({
     answer: (headers) => (delete headers['content-security-policy'], (headers['cache-control'] = 'public, max-age=60')),
   })
-  t.match(named['headers'], { result: 'failed', saw: /missing: content-security-policy; changed: cache-control/ })
+  t.match(named['headers'], { result: 'failed', message: /missing: content-security-policy; changed: cache-control/ })
   t.equal(
     (await look({ answer: (headers) => void (headers['strict-transport-security'] = 'max-age=63072000') })).named[
       'headers'
@@ -215,51 +218,51 @@ t.test('headers that are taken away or changed, and another Host', async (t) => 
   )
   t.match((await look({ headers: (headers) => void (headers.host = 'broker.internal') })).named['host'], {
     result: 'warning',
-    saw: /broker\.internal/,
+    message: /broker\.internal/,
   })
 })
 
-t.test("certificates: about to end, over, another host's, unknown", async (t) => {
+t.test('certificates: expiring soon, expired, for another host, not trusted', async (t) => {
   const show = async (context: ReturnType<typeof certificateFor>, trusted = true) => {
     setDefaultCACertificates(trusted ? [context.cert] : getCACertificates('bundled'))
     server.setSecureContext(context)
     return (await look()).named
   }
-  t.match(await show(certificateFor('localhost', 5)), { certificate: { result: 'warning', saw: /in [45] days/ } })
+  t.match(await show(certificateFor('localhost', 5)), { certificate: { result: 'warning', message: /in [45] days/ } })
   t.match(await show(certificateFor('localhost', -1)), {
     connection: { result: 'ok' },
-    certificate: { result: 'failed', saw: /CERT_HAS_EXPIRED/, todo: /renew/ },
+    certificate: { result: 'failed', message: /CERT_HAS_EXPIRED/, advice: /renew/ },
     callback: { result: 'skipped' },
   })
   t.match(await show(certificateFor('other.example', 60)), {
-    certificate: { result: 'failed', saw: /ALTNAME/, todo: /another host's/ },
+    certificate: { result: 'failed', message: /ALTNAME/, advice: /for another host/ },
   })
   t.match(await show(certificateFor('localhost', 60), false), {
-    certificate: { result: 'failed', saw: /SELF_SIGNED/, todo: /NODE_EXTRA_CA_CERTS/ },
+    certificate: { result: 'failed', message: /SELF_SIGNED/, advice: /NODE_EXTRA_CA_CERTS/ },
   })
   await show(good)
 })
 
-t.test('nobody at the address, or one that never answers', async (t) => {
+t.test('a closed port, an unknown host, a server that never answers', async (t) => {
   const env = { PUBLIC_BASE_URL: 'https://localhost:1' }
   t.match((await look({}, world.replica, env)).named['connection'], {
     result: 'failed',
-    saw: /https:\/\/localhost:1 cannot be reached from here \(ECONNREFUSED\)/,
-    todo: /ingress/,
+    message: /https:\/\/localhost:1 cannot be reached from here \(ECONNREFUSED\)/,
+    advice: /ingress/,
   })
   t.match((await look({}, world.replica, { PUBLIC_BASE_URL: 'https://nowhere.invalid' })).named['connection'], {
     result: 'failed',
-    saw: /ENOTFOUND|EAI_AGAIN/,
+    message: /ENOTFOUND|EAI_AGAIN/,
   })
   t.match((await look({ instead: () => true })).named['connection'], {
     result: 'failed',
-    saw: /timeout/,
-    todo: /networkPolicy\.publicTo/,
+    message: /timeout/,
+    advice: /networkPolicy\.publicTo/,
   })
 })
 
 t.test(
-  'the probe answers only to a fresh proof of this deployment; everything else is the page that it always is',
+  'the arrival report needs a fresh proof of this deployment; every other request gets the usual page',
   async (t) => {
     const { publicUrl } = await world.startReplica({ TRUSTED_PROXIES: '127.0.0.1' })
     const ask = async (path: string, proof: string, method = 'GET') => {
@@ -312,7 +315,7 @@ t.test(
 )
 
 t.test(
-  'during the rotation of session secrets either proof is good; after it, doctor says what may be wrong',
+  'during a rotation of session secrets both proofs are valid; after it, doctor names the likely cause',
   async (t) => {
     const rotated = await world.startReplica({
       SESSION_SECRETS: `${randomBytes(32).toString('base64url')},${world.env['SESSION_SECRETS']!}`,
@@ -320,9 +323,9 @@ t.test(
     t.strictSame((await look({}, rotated)).bad, [])
     const { bad, named } = await look({}, world.replica, { SESSION_SECRETS: randomBytes(32).toString('base64url') })
     t.ok(bad.includes('callback failed'))
-    t.match(named['callback'], { saw: /HTTP 400/, todo: /other SESSION_SECRETS/ })
-    const late = await examinePublicSide(world.env, { clock: { ...systemClock, now: () => Date.now() - 300_000 } })
-    t.match(late.text, /whose clock is (4|5) minutes off ours/)
+    t.match(named['callback'], { message: /HTTP 400/, advice: /other SESSION_SECRETS/ })
+    const late = await diagnosePublic(world.env, { clock: { ...systemClock, now: () => Date.now() - 300_000 } })
+    t.match(late.text, /its clock differs from ours by (4|5) minutes/)
   },
 )
 
@@ -337,6 +340,6 @@ t.test('the command line takes --public with --json, and exits with 1', async (t
     })
   ways = { ...RIGHT, to: world.replica.publicUrl }
   t.equal(await run(world.env), 0)
-  t.match(JSON.parse(out[0]!), { checks: [{ name: 'connection', result: 'ok', saw: String }] })
+  t.match(JSON.parse(out[0]!), { checks: [{ name: 'connection', result: 'ok', message: String }] })
   t.equal(await run({ ...world.env, PUBLIC_BASE_URL: 'https://localhost:1' }), 1)
 })

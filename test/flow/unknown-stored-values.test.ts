@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { Clock } from '../../src/core/ports.ts'
-import { examineFleet, examineUser } from '../../src/doctor.ts'
+import { diagnoseFleet, diagnoseUser } from '../../src/doctor.ts'
 import { systemClock } from '../../src/services.ts'
 import { JANE, startWorld, type World } from '../support/world.ts'
 
@@ -275,12 +275,12 @@ t.test('doctor reports a user and the fleet, whatever is stored', async (t) => {
     await store(world, '42', ['reconnect_required', 'active', 'a_newer_status'][n % 3]!, value)
     await world.sql`update connect_session set outcome = ${JSON.stringify(value)}::text::jsonb, status = ${n === 0 ? 'refused' : 'a_newer_status'} where id = ${id}`
     await world.sql`insert into event (user_id, type, caller, detail) values ('42', 'a_newer_type', 'newer', ${JSON.stringify(value)}::text::jsonb)`
-    const user = await examineUser(world.env, '42')
+    const user = await diagnoseUser(world.env, '42')
     t.match(user.text, /User 42\n/, `user ${n}`)
     t.match(user.json, { user: { integration: { failure: { reason: String, who_acts: String, advice: String } } } })
     if (n === 0)
       t.match(user.json, { user: { integration: { failure: { reason: 'a_newer_reason', who_acts: 'user' } } } })
-    const fleet = await examineFleet({ ...world.env, OPERATIONS_REPLICAS: '' })
+    const fleet = await diagnoseFleet({ ...world.env, OPERATIONS_REPLICAS: '' })
     t.match(fleet.json, { fleet: { failures: Object } }, `fleet ${n}`)
   }
 })

@@ -119,7 +119,13 @@ for (const { name, thrown, page: pageStatus } of broken) {
       t.equal(errorLinesOf(referenceOn(page.html)), pageStatus === 500 ? 1 : 0)
     })
 
-    const operations = await buildOperationsApp(services, raise)
+    // What readiness reads from the services throws.
+    const operations = await buildOperationsApp({
+      ...services,
+      get database(): never {
+        throw new Error(SEEDED)
+      },
+    })
     t.teardown(() => operations.close())
     const answer = await operations.inject('/readyz')
     t.match(answer, { statusCode: 500, headers: PROBLEM_HEADERS })

@@ -85,7 +85,7 @@ t.test('caller_forbidden', async (t) => {
   const { payload } = await world.replica.operations.inject('/metrics')
   t.match(
     payload,
-    'token_broker_caller_forbidden_total{caller="reader",permission="integrations:delete"} 1\n',
+    'token_broker_requests_forbidden_total{caller="reader",permission="integrations:delete"} 1\n',
     'by caller',
   )
   t.equal((await get('/tokens/kept', { key: reader })).status, 200)

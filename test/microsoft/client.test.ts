@@ -378,3 +378,36 @@ t.test('closing ends our own connections and leaves a given dispatcher alone', a
   await shared.close()
   t.match(await shared.refresh(refreshRequest, noPermit), { kind: 'tokens' })
 })
+
+t.test("administrators are sent to their own tenant, and asked for the cloud's own Graph", async (t) => {
+  const url = async (changes: object, tenantId?: string) => {
+    const { microsoft } = await setUp(t, changes)
+    return new URL(microsoft.adminConsentUrl({ state: 'the state', ...(tenantId !== undefined && { tenantId }) }))
+  }
+  const global = await url({ loginUrl: 'https://login.microsoftonline.com/' }, TENANT)
+  t.equal(global.origin + global.pathname, `https://login.microsoftonline.com/${TENANT}/v2.0/adminconsent`)
+  t.strictSame(Object.fromEntries(global.searchParams), {
+    client_id: CLIENT_ID,
+    redirect_uri: 'https://audits.megsupportools.com/auth/oauth2/microsoft/callback',
+    state: 'the state',
+    scope: 'https://graph.microsoft.com/User.Read https://graph.microsoft.com/Files.ReadWrite.All',
+  })
+  t.notMatch(global.search, '+')
+  const graphOf: [login: string, graph: string][] = [
+    ['https://login.microsoftonline.us', 'https://graph.microsoft.us'],
+    ['https://login.partner.microsoftonline.cn', 'https://microsoftgraph.chinacloudapi.cn'],
+    ['https://login.chinacloudapi.cn', 'https://microsoftgraph.chinacloudapi.cn'],
+  ]
+  for (const [loginUrl, graph] of graphOf)
+    t.match((await url({ loginUrl })).searchParams.get('scope'), `${graph}/User.Read ${graph}/`)
+  const segments: [tenant: string, tenantId: string | undefined, segment: string][] = [
+    ['organizations', undefined, 'organizations'],
+    ['common', undefined, 'organizations'],
+    ['consumers', undefined, 'organizations'],
+    ['contoso.com', undefined, 'contoso.com'],
+    ['organizations', '../evil', 'organizations'],
+    ['common', TENANT, TENANT],
+  ]
+  for (const [tenant, tenantId, segment] of segments)
+    t.equal((await url({ tenant }, tenantId)).pathname, `/${segment}/v2.0/adminconsent`)
+})

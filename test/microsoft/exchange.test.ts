@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { Agent } from 'undici'
-import { MAX_BODY_BYTES, send } from '../../src/microsoft/exchange.ts'
+import { createDispatcher, MAX_BODY_BYTES, send } from '../../src/microsoft/exchange.ts'
 
 // One exchange over real HTTP: what is never sent, what is given up, and that nothing is thrown or left behind.
 
@@ -71,3 +71,35 @@ t.test('an address that is none, and an agent that is closed: a reason, nothing 
   await agent.close()
   t.same(await send(agent, { url, signal: patient() }), { failed: 'microsoft_unreachable' })
 })
+
+t.test(
+  'a kept connection that is dead: sent again once, with a form made again; a new one that fails is not',
+  async (t) => {
+    let connections = 0
+    let resetFrom = 2
+    const bodies: string[] = []
+    const server = createServer((request, response) => {
+      request.setEncoding('utf8').on('data', (chunk: string) => bodies.push(chunk))
+      request.on('end', () => (bodies.length < resetFrom ? response.end('{}') : request.socket.resetAndDestroy()))
+    })
+    server.on('connection', () => connections++)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const dispatcher = createDispatcher()
+    t.teardown(async () => {
+      await dispatcher.destroy()
+      server.close()
+    })
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    let made = 0
+    const form = async () => ({ form: String(++made) })
+    t.match(await send(dispatcher, { url, form, signal: patient() }), { answer: { status: 200 } })
+    await new Promise((resolve) => setImmediate(resolve))
+    t.same(await send(dispatcher, { url, form, signal: patient() }), { failed: 'microsoft_unreachable' })
+    t.strictSame(bodies, ['form=1', 'form=2', 'form=3'], 'on the kept connection, then on a new one')
+    t.equal(connections, 2)
+    t.same(await send(dispatcher, { url, form, signal: patient() }), { failed: 'microsoft_unreachable' })
+    t.equal(bodies.length, 4, 'a new connection is not tried twice')
+    resetFrom = Infinity
+    t.match(await send(dispatcher, { url, form, signal: patient() }), { answer: { status: 200 } })
+  },
+)

@@ -6,7 +6,8 @@ import { judgeAdminConsent, judgeCallback } from '../../src/microsoft/callback.t
 import { judgeCode, judgeRefresh, type Scope } from '../../src/microsoft/verdict.ts'
 import { NOW } from './support.ts'
 
-// What Microsoft really answered, from public reports (microsoft-answers.json says which), and whom each answer sends to act.
+// What Microsoft really answered, from public reports (microsoft-answers.json says which), and whom each answer sends
+// to act.
 
 interface Case {
   name: string

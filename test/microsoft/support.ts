@@ -1,5 +1,5 @@
-// The far side of src/microsoft: a clock that moves by hand, a signing key of "Microsoft", and a raw HTTP server that answers
-// as it is told, also badly.
+// The far side of src/microsoft: a clock that moves by hand, a signing key of "Microsoft", and a raw HTTP server that
+// answers as it is told, also badly.
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -76,7 +76,7 @@ export function idToken(payload: object, header: object = {}, key: KeyObject = p
   return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`
 }
 
-/** Microsoft's error body (entra.md 4.1), fields in its order. */
+/** Microsoft's error body (docs/microsoft.md#errors), fields in its order. */
 export function errorBody(
   code: number,
   error: string,

@@ -21,7 +21,8 @@ type Expected = readonly [
   suberror?: string,
 ]
 
-// Microsoft's table, told a second time: every AADSTS row, as it usually arrives, and what must come of it on a refresh.
+// Microsoft's table, told a second time: every AADSTS row, as it usually arrives, and what must come of it on a
+// refresh.
 const client = 'invalid_client'
 const request = 'invalid_request'
 const grant = 'invalid_grant'

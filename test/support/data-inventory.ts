@@ -59,7 +59,7 @@ export function metricLabels(): Map<string, string[]> {
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
-    census: async () => [],
+    integrationCounts: async () => [],
   })
   const labels = new Map<string, string[]>()
   for (const metric of registry.getMetricsAsArray()) {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { commandsTable } from '../../src/cli.ts'
+import { commandsTable } from '../../src/cli/commands.ts'
 import { configurationTable } from '../../src/config.ts'
 import { CALLER_PERMISSIONS } from '../../src/core/caller-permissions.ts'
 import { FAILURE_CODES, REASONS } from '../../src/core/failure.ts'
@@ -176,7 +176,7 @@ function metricsTable(): string {
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
-    census: async () => [],
+    integrationCounts: async () => [],
   })
   const rows = registry
     .getMetricsAsArray()

@@ -14,7 +14,6 @@ import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { buildInternalApp, buildOperationsApp, buildPublicApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { checkDatabase } from '../../src/main.ts'
-import { readiness } from '../../src/readiness.ts'
 import { createServices, type Services, type Overrides } from '../../src/services.ts'
 import { createLogger } from '../../src/telemetry.ts'
 import { testDatabase } from './database.ts'
@@ -173,7 +172,7 @@ async function startOne(
   )
   await checkDatabase(services)
   const apps = [await buildPublicApp(services), await buildInternalApp(services)] as const
-  const operations = await buildOperationsApp(services, () => readiness(services))
+  const operations = await buildOperationsApp(services)
   services.lifecycle.started = true
   for (const app of apps) await app.listen({ host: '127.0.0.1', port: 0 })
   const [publicUrl, internalUrl] = apps.map(

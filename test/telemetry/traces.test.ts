@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { BROKER_AUTHORITY, startBroker } from '../../sandbox/broker.ts'
 import { createBrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import { createLogger } from '../../src/telemetry.ts'
-import { startTraces } from '../../src/telemetry/traces.ts'
+import { startTraces } from '../../src/telemetry/start-traces.ts'
 import { call } from '../http/signed-call.ts'
 import { browserSecrets, search, wiretap } from '../support/canary.ts'
 import { unlistedTraceAttributes } from '../support/data-inventory.ts'
@@ -273,7 +273,7 @@ t.test(
       await until(() => collector.headers.length >= batch)
     }
     await until(() => told().length > 0)
-    t.match(told(), [{ level: 'warn', why: 'status 401' }])
+    t.match(told(), [{ level: 'warn', cause: 'status 401' }])
     collector.answer(200)
     await work()
     await traces.close()

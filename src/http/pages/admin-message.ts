@@ -7,7 +7,7 @@ import { texts, type AdminReason } from './texts.ts'
 const APPROVALS: readonly AdminReason[] = ['not_approved', 'consent_required', 'admin_consent_required']
 
 /** What Microsoft's support and an administrator search their logs for (docs/microsoft.md#errors), one line. */
-function microsoftFacts(microsoft: MicrosoftError): string | undefined {
+function microsoftLine(microsoft: MicrosoftError): string | undefined {
   const { error, aadsts, correlationId, traceId, timestamp } = microsoft
   const facts = [
     error,
@@ -27,7 +27,7 @@ export function adminMessageText(
 ): { subject: string; text: string } {
   const t = texts[context.language]
   const m = t.adminMessage
-  const answer = microsoft && microsoftFacts(microsoft)
+  const answer = microsoft && microsoftLine(microsoft)
   const lines = [
     m.hello,
     '',

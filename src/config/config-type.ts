@@ -1,0 +1,61 @@
+import type { Keyring } from '../crypto/keyring.ts'
+import type { SigningKey } from '../signature/keys.ts'
+import type { ConfigProblem } from './problems.ts'
+import type { ClientCredential } from './secrets.ts'
+import type { ListenAddress } from './values.ts'
+
+/** The configuration of one process. Every list of keys, secrets or credentials has the newest first. */
+export interface Config {
+  /** Scheme and host, no slash at the end. */
+  readonly publicBaseUrl: string
+  /** Sent to Microsoft exactly as it is. */
+  readonly redirectUri: string
+  readonly microsoft: {
+    readonly clientId: string
+    /** Certificates before secrets. At least one. */
+    readonly credentials: readonly ClientCredential[]
+    /** organizations, common, consumers, a tenant id or a domain. */
+    readonly tenant: string
+    /** Tenant ids in lower case; empty: all tenants that `tenant` allows. */
+    readonly allowedTenants: readonly string[]
+    /** No slash at the end. */
+    readonly loginUrl: string
+    /** URL of the proxy on the way to Microsoft. */
+    readonly proxy?: string
+  }
+  readonly database: {
+    readonly url: string
+    readonly migrationUrl: string
+    readonly prepare: boolean
+    readonly poolSize: number
+    /** Milliseconds. */
+    readonly deadlineMs: number
+    /** PEM. */
+    readonly ca?: string
+  }
+  readonly sealingKeys: Keyring
+  readonly sessionSecrets: readonly string[]
+  readonly callersFile: string
+  /** The limit of one caller at one replica. */
+  readonly callerRequestsPerMinute: number
+  readonly responseSigningKey?: SigningKey
+  readonly entryUrls: { readonly connect: string; readonly manage: string }
+  readonly completionUrl: string
+  readonly listen: {
+    readonly public: ListenAddress
+    /** Without `tls` the listener speaks plain HTTP, by choice. */
+    readonly internal: ListenAddress & { readonly tls?: { readonly certFile: string; readonly keyFile: string } }
+    readonly operations: ListenAddress
+  }
+  /** Operations listeners of all replicas; empty: not configured. */
+  readonly operationsReplicas: readonly ListenAddress[]
+  /** As in Host headers, lower case. */
+  readonly internalAuthorities: readonly string[]
+  /** Addresses and CIDR ranges. */
+  readonly trustedProxies: readonly string[]
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+  readonly keepAlive: { readonly afterDays: number; readonly letGoAfterDays: number }
+  readonly drainSeconds: number
+  /** Variables that look like ours and have no effect. They are logged at the start. */
+  readonly warnings: readonly ConfigProblem[]
+}
