@@ -32,7 +32,7 @@ async function setUp(t: Test): Promise<Course> {
   const tap = wiretap()
   t.teardown(() => tap.close())
   const world = await startWorld(t, {
-    surroundings: { dispatcher: tap.dispatcher },
+    overrides: { dispatcher: tap.dispatcher },
     env: { LOG_LEVEL: 'trace', RESPONSE_SIGNING_KEY: responseKey() },
   })
   const browsers: Browser[] = []
