@@ -7,7 +7,8 @@ import { VERSION } from '../src/version.ts'
 import type { Replica } from './support/world.ts'
 import { startWorld } from './support/world.ts'
 
-// /readyz, /status, /metrics and the log, end to end. The tests move the monotonic clock past the pauses of the breaker.
+// /readyz, /status, /metrics and the log, end to end. The tests move the monotonic clock past the pauses of the
+// breaker.
 
 async function readyz({ operations }: Replica) {
   const answer = await operations.inject('/readyz')

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { breaches, migrations, NEWER, released, type Released } from './migration-rules.ts'
 
-// Old and new replicas run side by side during a rollout, and after a rollback: so a migration may only add what the last release does
-// not notice. That it does not is run for real in test/flow/newer-schema.test.ts and in drills/upgrade.ts.
+// Old and new replicas run side by side during a rollout, and after a rollback: so a migration may only add what the
+// last release does not notice. That it does not is run for real in test/flow/newer-schema.test.ts and in
+// drills/upgrade.ts.
 
 const ALL = migrations()
 const NEWEST = ALL.at(-1)!.tag

@@ -30,7 +30,10 @@ export function migrations(): Migration[] {
 
 const TYPE =
   '(?:smallint|integer|bigint|boolean|double precision|numeric|text|uuid|jsonb|date|timestamp with time zone|"?bytea"?)(?:\\[\\])?'
-/** Anything but a constant makes Postgres rewrite every row while nobody can read; now() is a constant within a statement. */
+/**
+ * Anything but a constant makes Postgres rewrite every row while nobody can read; now() is a constant within a
+ * statement.
+ */
 const CONSTANT = `(?:-?\\d+(?:\\.\\d+)?|true|false|now\\(\\)|'[^']*'(?:::${TYPE})?)`
 const NEW_COLUMN = new RegExp(`^${TYPE}(?: DEFAULT ${CONSTANT}(?: NOT NULL)?)?;?$`, 'i')
 const CONTRACT =

@@ -107,7 +107,8 @@ t.test('tokens that are saved between look and write stay, and the rest is resea
   const { sql, database, old, both, fresh, rows } = await setUp(t, 3)
   const [first, second] = rows as [(typeof rows)[number], (typeof rows)[number]]
   const racing = interrupted(database, async (n) => {
-    // 1 reads the canaries, 2 looks at the rows, 3 is the first write: by then one row has new tokens, one a new access token.
+    // 1 reads the canaries, 2 looks at the rows, 3 is the first write: by then one row has new tokens, one a new access
+    // token.
     if (n !== 3) return
     await sql`update oauth2_integration set generation = 2, access_token = ${both.seal(contextOf(first, 'access_token'), 'newer')},
       refresh_token = ${both.seal(contextOf(first, 'refresh_token'), 'newer still')} where id = ${first.id}`

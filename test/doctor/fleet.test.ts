@@ -30,7 +30,10 @@ async function setUp(t: Test) {
   return { world, addresses, look }
 }
 
-/** Rows like those of users 41 and 42, between them in age: doctor opens the oldest and the newest value, and these do not open. */
+/**
+ * Rows like those of users 41 and 42, between them in age: doctor opens the oldest and the newest value, and these do
+ * not open.
+ */
 async function many(
   { sql }: World,
   count: number,

@@ -5,8 +5,8 @@ import { diagnoseFleet, diagnoseUser } from '../../src/doctor.ts'
 import { systemClock } from '../../src/services.ts'
 import { JANE, startWorld, type World } from '../support/world.ts'
 
-// Rows of a newer release, or rows that a person edited, contain words and JSON that this release does not know. No answer
-// fails because of them, and no other user is affected.
+// Rows of a newer release, or rows that a person edited, contain words and JSON that this release does not know. No
+// answer fails because of them, and no other user is affected.
 
 const NEWER = { verdict: 'reconnect', reason: 'a_newer_reason', final: false, microsoft: {} }
 const HUGE = 'a'.repeat(200_000)
