@@ -35,7 +35,8 @@ const sleep: Clock['sleep'] = (ms, signal) =>
 const start = (t: Test) => startWorld(t, { surroundings: { clock: { ...systemClock, sleep } } })
 
 const store = async ({ sql }: World, userId: string, status: string, failure: unknown): Promise<void> => {
-  await sql`update oauth2_integration set status = ${status}, failure = ${JSON.stringify(failure)}::text::jsonb, retry_at = null,
+  await sql`update oauth2_integration set status = ${status},
+    failure = ${JSON.stringify(failure)}::text::jsonb, retry_at = null,
     lease_owner = null, lease_until = null where user_id = ${userId}`
 }
 
