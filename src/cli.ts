@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// The entry: `token-broker <command>`. It has no static imports and uses no new syntax, so that it can still run on an old Node
-// and say so. With a static import, Node would load every module first and fail inside a package.
-// A test compares this number with "engines" in package.json.
+// The entry: `token-broker <command>`. It has no static imports and uses no new syntax, so that it can still run on an
+// old Node and say so. With a static import, Node would load every module first and fail inside a package. A test
+// compares this number with "engines" in package.json.
 const REQUIRED_NODE = 24
 
 if (Number(process.versions.node.split('.')[0]) < REQUIRED_NODE) {

@@ -1,7 +1,7 @@
 /**
- * config is the only reader of the environment. It turns variables, and the files they name, into one frozen typed Config, or
- * reports every problem at once. It makes no other decision and opens only files. Its table of variables, its parsers and its
- * masking of secrets are in config/.
+ * config is the only reader of the environment. It turns variables, and the files they name, into one frozen typed
+ * Config, or reports every problem at once. It makes no other decision and opens only files. Its table of variables,
+ * its parsers and its masking of secrets are in config/.
  */
 import { readFileSync } from 'node:fs'
 import { checkDatabase, checkCombinations, publicBase } from './config/checks.ts'
@@ -25,8 +25,8 @@ export type { ClientCredential, Config, ConfigProblem, ListenAddress }
 const NODE_FILES: Files = { read: (path) => readFileSync(path, 'utf8') }
 
 /**
- * Reads the configuration. `now` (milliseconds) decides which caller keys are valid. Throws ConfigError with every problem; its
- * message is ready to print and holds no value of any variable.
+ * Reads the configuration. `now` (milliseconds) decides which caller keys are valid. Throws ConfigError with every
+ * problem; its message is ready to print and holds no value of any variable.
  */
 export function readConfig(env: Environment, files: Files = NODE_FILES, now: number = Date.now()): Config {
   const problems = new Problems()

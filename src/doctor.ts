@@ -1,6 +1,7 @@
 /**
- * doctor checks everything that the service depends on, and says what it found and what to do. It changes nothing: it writes no row
- * and uses no user's token. Nothing that it prints is secret. What is right is decided by the modules that own it, not here.
+ * doctor checks everything that the service depends on, and says what it found and what to do. It changes nothing: it
+ * writes no row and uses no user's token. Nothing that it prints is secret. What is right is decided by the modules
+ * that own it, not here.
  */
 import { ConfigError, readConfig, type Config } from './config.ts'
 import {
@@ -113,7 +114,9 @@ export function checksReport(checks: readonly Check[]): Report {
   }
 }
 
-/** Never rejects: without services there is a report about the configuration, and a defect of `work` is a failed check. */
+/**
+ * Never rejects: without services there is a report about the configuration, and a defect of `work` is a failed check.
+ */
 async function withServices(
   env: NodeJS.ProcessEnv,
   overrides: Overrides,

@@ -1,10 +1,12 @@
 import type { Services } from './services.ts'
 import { VERSION } from './version.ts'
 
-// The answer of `/readyz` (docs/design.md#readiness-and-shutdown): 503 only before the start is complete and while draining. Every
-// other problem is a note in its body.
+// The answer of `/readyz` (docs/design.md#readiness-and-shutdown): 503 only before the start is complete and while
+// draining. Every other problem is a note in its body.
 
-/** How long Postgres may take. Kubernetes gives a probe one second: a slow database must not look like a dead replica. */
+/**
+ * How long Postgres may take. Kubernetes gives a probe one second: a slow database must not look like a dead replica.
+ */
 const DATABASE_TIMEOUT_MS = 500
 /** A caller key that expires within this time is named. */
 const EXPIRES_SOON_MS = 14 * 86_400_000

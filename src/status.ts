@@ -2,7 +2,10 @@ import { readiness, type Readiness } from './readiness.ts'
 import type { Services } from './services.ts'
 import type { ReplicaCounts } from './telemetry.ts'
 
-/** The body of `/status`: what one replica knows and the database does not. All counts are since `started_at` (ISO 8601). */
+/**
+ * The body of `/status`: what one replica knows and the database does not. All counts are since `started_at` (ISO
+ * 8601).
+ */
 export interface ReplicaStatus extends Readiness, ReplicaCounts {
   service: 'token-broker'
   /** The version of Node. */

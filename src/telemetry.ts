@@ -40,7 +40,10 @@ function timestamp(): string {
   return `${upToSecond}${String(milliseconds).padStart(3, '0')}Z"`
 }
 
-/** The fields of a line without secrets, at the top level and one level below. pino's own `redact` costs 10 µs per line (measured). */
+/**
+ * The fields of a line without secrets, at the top level and one level below. pino's own `redact` costs 10 µs per line
+ * (measured).
+ */
 function redacted(fields: Record<string, unknown>, depth = 0): Record<string, unknown> {
   let clean = fields
   for (const name in fields) {
@@ -60,10 +63,11 @@ const LOG_BUFFER_CHARACTERS = 16_000
 const LOG_BUFFER_MS = 100
 
 /**
- * Standard output, buffered: lines are written at the latest after a tenth of a second and when the process ends. A system call for
- * each line costs as much as a tenth of a warm read (measured). Only SIGKILL can lose the last lines, or an exit during a write to a
- * slow reader. The buffer is our own, because that of pino measures its whole content for each line (sonic-boom 4.2, `minLength`:
- * 8 kB copied per line, measured).
+ * Standard output, buffered: lines are written at the latest after a tenth of a second and when the process ends. A
+ * system call for each line costs as much as a tenth of a warm read (measured). Only SIGKILL can lose the last lines,
+ * or an exit during a write to a slow reader. The buffer is our own, because that of pino measures its whole content
+ * for each line (sonic-boom 4.2,
+ * `minLength`: 8 kB copied per line, measured).
  */
 function standardOutput(): DestinationStream {
   const output = pino.destination(1)

@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
-// Who may know whom (docs/design.md#layout), read from the import lines. Types count: what is known is known.
+// Who may know whom (docs/design.md#layout), read from the import lines. Imports of types count too.
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))
 const ROOT = dirname(SRC)

@@ -12,7 +12,8 @@ import {
   unlistedTraceAttributes,
 } from './support/data-inventory.ts'
 
-// docs/data-inventory.md lists every place that can hold personal data. The support file says how the lists are derived.
+// docs/data-inventory.md lists every place that can hold personal data. The support file says how the lists are
+// derived.
 
 t.test('every column of the database is in the inventory, and no other', async (t) => {
   const columns = schemaColumns()

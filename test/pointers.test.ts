@@ -4,7 +4,8 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
-// Every pointer in a comment or document leads to a file and heading of this repository. There is no list of exceptions.
+// Every pointer in a comment or document leads to a file and heading of this repository. There is no list of
+// exceptions.
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Everything that people read and write. Generated files and fixtures are left out. */

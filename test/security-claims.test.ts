@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 
-// docs/security.md claims only what a test proves: each row of a table whose last column is "proof" names one by file and name.
+// docs/security.md claims only what a test proves: each row of a table whose last column is "proof" names one by file
+// and name.
 
 const ROOT = new URL('..', import.meta.url)
 const PROOF = /`([\w./-]+)`: "([^"]+)"/

@@ -7,7 +7,8 @@ import { VERSION } from '../src/version.ts'
 import type { Replica } from './support/world.ts'
 import { startWorld } from './support/world.ts'
 
-// /readyz, /status, /metrics and the log, end to end. The tests move the monotonic clock past the pauses of the breaker.
+// /readyz, /status, /metrics and the log, end to end. The tests move the monotonic clock past the pauses of the
+// breaker.
 
 async function readyz({ operations }: Replica) {
   const answer = await operations.inject('/readyz')
@@ -186,8 +187,8 @@ t.test(
 
     t.equal(seen.get('token_broker_integrations{status="active"}'), 2)
     t.equal(seen.get('token_broker_integrations{status="reconnect_required"}'), 0)
-    await world.sql`update oauth2_integration set status = 'reconnect_required', refreshed_at = now() - interval '3 days',
-    failure = '{"final": false, "reason": "account_disabled"}' where user_id = 'user-two'`
+    await world.sql`update oauth2_integration set status = 'reconnect_required',
+    refreshed_at = now() - interval '3 days', failure = '{"final": false, "reason": "account_disabled"}' where user_id = 'user-two'`
     t.equal(
       (await metrics(replica)).get('token_broker_integrations{status="active"}'),
       2,

@@ -32,8 +32,8 @@ function alternativeNames(names: readonly (string | Buffer)[]): Buffer {
 }
 
 /**
- * DER of a certificate for an RSA key pair; the two times are milliseconds since the epoch. RFC 5280 section 4.1. `names`: its
- * alternative names, a DNS name as text and an IP address as its bytes.
+ * DER of a certificate for an RSA key pair; the two times are milliseconds since the epoch. RFC 5280 section 4.1.
+ * `names`: its alternative names, a DNS name as text and an IP address as its bytes.
  */
 export function selfSignedCertificate(
   keys: { publicKey: KeyObject; privateKey: KeyObject },

@@ -12,7 +12,8 @@ type Body = Record<string, unknown>
 /** The fields an order may have (a misspelt one is refused, not ignored), and what it does. */
 interface Order {
   fields: string[]
-  /* oxlint-disable-next-line typescript/no-explicit-any -- the control checks values itself, in one place for both ways in */
+  // The control checks values itself, in one place for both ways in.
+  // oxlint-disable-next-line typescript/no-explicit-any
   run(control: EntraControl, body: any): unknown
 }
 

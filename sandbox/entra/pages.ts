@@ -55,7 +55,8 @@ export function pickerPage(accounts: readonly Account[], step: Step, intro: stri
   const items = accounts.slice(0, 12).map(
     (account) => `<li>
 <button name="account" value="${escape(account.username)}" id="${accountId(account)}">
-<span>${escape(account.displayName)}</span><span>${escape(account.username)}</span><span class="soft">${escape(account.note)}</span>
+<span>${escape(account.displayName)}</span><span>${escape(account.username)}</span>
+<span class="soft">${escape(account.note)}</span>
 </button></li>`,
   )
   const list = form(step, `<ul class="accounts">${items.join('\n')}</ul>`)
@@ -110,7 +111,8 @@ export function adminConsentPage(view: ConsentView & { organisation: string }, s
     texts.adminTitle,
     'admin-consent',
     `<p class="soft">${escape(texts.signedInAs(view.account.username))}</p>
-<p>${escape(texts.adminIntro(view.appName, view.organisation))}</p>${permissionList(view.scopes, false)}${form(step, acceptOrCancel)}`,
+<p>${escape(texts.adminIntro(view.appName, view.organisation))}</p>
+${permissionList(view.scopes, false)}${form(step, acceptOrCancel)}`,
   )
 }
 

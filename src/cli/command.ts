@@ -26,7 +26,9 @@ export interface Command {
   readonly options?: ParseArgsOptionsConfig
   /** How many arguments besides options may follow the name; absent: none. */
   readonly words?: number
-  /** Resolves with the exit status. An error is printed as one line (startProblem in main.ts); a Misuse exits with 2. */
+  /**
+   * Resolves with the exit status. An error is printed as one line (startProblem in main.ts); a Misuse exits with 2.
+   */
   run(args: Arguments, terminal: Terminal): Promise<number>
 }
 

@@ -40,7 +40,10 @@ export const COMMANDS: readonly Command[] = [
   },
 ]
 
-/** Runs one command line (without node and script). Resolves with the exit status: 0 done, 1 failed, 2 wrong arguments. Never rejects. */
+/**
+ * Runs one command line (without node and script). Resolves with the exit status: 0 done, 1 failed, 2 wrong arguments.
+ * Never rejects.
+ */
 export async function runCommandLine(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [first = 'help', ...rest] = argv
   const name = first === '--version' ? 'version' : first

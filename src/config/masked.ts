@@ -5,7 +5,9 @@ import type { Config } from './config-type.ts'
 
 const HIDDEN = '***'
 
-/** The configuration for the log, with every secret masked. A client secret keeps the 3 characters that Azure shows too. */
+/**
+ * The configuration for the log, with every secret masked. A client secret keeps the 3 characters that Azure shows too.
+ */
 export function maskedConfig(config: Config): object {
   const { microsoft, database, sealingKeys, sessionSecrets, responseSigningKey } = config
   return {
@@ -32,8 +34,8 @@ export function maskedConfig(config: Config): object {
 }
 
 /**
- * Freezes the whole tree, and makes JSON.stringify, util.inspect and String(), and so any logger, print the masked counterpart of
- * each object in it. A single string read from it is not masked.
+ * Freezes the whole tree, and makes JSON.stringify, util.inspect and String(), and so any logger, print the masked
+ * counterpart of each object in it. A single string read from it is not masked.
  */
 export function conceal<T extends object>(node: T, masked: unknown): T {
   // A KeyObject prints nothing of its key. It has a cache inside, so it must not be frozen.

@@ -7,7 +7,9 @@ import { PKCS8_ED25519, signingKey } from '../signature/keys.ts'
 import type { SigningKey } from '../signature/keys.ts'
 import { GUID, Invalid } from './values.ts'
 
-/** How the broker authenticates to Microsoft: docs/microsoft.md#client-credentials. Certificate and private key are PEM. */
+/**
+ * How the broker authenticates to Microsoft: docs/microsoft.md#client-credentials. Certificate and private key are PEM.
+ */
 export type ClientCredential =
   | { readonly kind: 'secret'; readonly secret: string }
   | { readonly kind: 'certificate'; readonly certificate: string; readonly privateKey: string }
@@ -38,7 +40,10 @@ export function sealingKeys(value: string): Keyring {
   }
 }
 
-/** `key_id:key`, an Ed25519 private key as base64 or base64url of its 32-byte seed (RFC 8032 section 5.1.5) or of its PKCS #8 DER. */
+/**
+ * `key_id:key`, an Ed25519 private key as base64 or base64url of its 32-byte seed (RFC 8032 section 5.1.5) or of its
+ * PKCS #8 DER.
+ */
 export function responseSigningKey(value: string): SigningKey {
   const colon = value.lastIndexOf(':')
   if (colon < 1) throw new Invalid('is not key_id:key')
@@ -54,7 +59,10 @@ export function responseSigningKey(value: string): SigningKey {
   return signing
 }
 
-/** The certificates of a PEM text. Microsoft accepts only RSA of at least 2048 bits: docs/microsoft.md#client-credentials. */
+/**
+ * The certificates of a PEM text. Microsoft accepts only RSA of at least 2048 bits:
+ * docs/microsoft.md#client-credentials.
+ */
 export function certificates(value: string): readonly string[] {
   const blocks = pem(value).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   if (blocks.length === 0) throw new Invalid('holds no PEM certificate')
@@ -107,7 +115,9 @@ export function pair(certs: readonly string[], keys: readonly string[]): ClientC
   return credentials
 }
 
-/** Whether a PEM certificate (in a chain, the first) and a PEM private key belong together; false if one cannot be read. */
+/**
+ * Whether a PEM certificate (in a chain, the first) and a PEM private key belong together; false if one cannot be read.
+ */
 export function certificateFits(certificate: string, privateKey: string): boolean {
   return attempt(() => new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey))) === true
 }

@@ -111,7 +111,10 @@ export function proxy(value: string): string {
   return parsed.href
 }
 
-/** The exact text of a redirect URI that Microsoft can register (docs/microsoft.md#redirect-uris) and that our callback answers. */
+/**
+ * The exact text of a redirect URI that Microsoft can register (docs/microsoft.md#redirect-uris) and that our callback
+ * answers.
+ */
 export function redirectUri(paths: readonly string[]): (value: string) => string {
   return (value) => {
     const parsed = url(value)

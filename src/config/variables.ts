@@ -26,7 +26,9 @@ import {
   url,
 } from './values.ts'
 
-/** Where Microsoft sends the browser back. The registered URI must be exactly this one: docs/microsoft.md#redirect-uris. */
+/**
+ * Where Microsoft sends the browser back. The registered URI must be exactly this one: docs/microsoft.md#redirect-uris.
+ */
 export const CALLBACK_PATH = '/auth/oauth2/microsoft/callback'
 
 export interface Variable {

@@ -1,4 +1,4 @@
-/** What a caller may be allowed to do (docs/reference/permissions.md). Each route names the one permission that it needs. */
+/** What a caller may be allowed to do (docs/design.md#signed-requests). Each route names the one that it needs. */
 export const CALLER_PERMISSIONS = [
   'tokens:read',
   'tokens:refresh',

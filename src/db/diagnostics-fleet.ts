@@ -90,7 +90,8 @@ export async function lastRefresh(database: Database): Promise<string | null> {
   const [row] = await database.run((db) =>
     db.select({ at: sql<number | null>`extract(epoch from max(${refreshedAt}))` }).from(integrations)
       .where(sql`${refreshedAt} > ${connectedAt} + interval '1 second' and not exists (select from ${events}
-      where ${events.type} = 'imported' and ${events.userId} = ${userId} and ${events.detail}->>'generation' = ${generation}::text)`),
+      where ${events.type} = 'imported' and ${events.userId} = ${userId}
+        and ${events.detail}->>'generation' = ${generation}::text)`),
   )
   return row?.at == null ? null : isoOfEpoch(row.at)
 }
@@ -109,9 +110,11 @@ export async function connectGroups(database: Database): Promise<ConnectGroup[]>
   const { status, outcome, createdAt, expiresAt, intent } = connectSessions
   const rows = await database.run((db) =>
     db.execute<{ ended: string; reason: string | null; count: number; last_at: number }>(sql`
-    select case when ${status} in ('connected', 'refused', 'expired') then ${status} when ${expiresAt} > now() then 'open' else ${status} end as ended,
+    select case when ${status} in ('connected', 'refused', 'expired') then ${status}
+        when ${expiresAt} > now() then 'open' else ${status} end as ended,
       left(${outcome}->>'reason', 100) as reason, count(*)::int as count, ${epochOf(sql`max(${createdAt})`)} as last_at
-    from ${connectSessions} where ${intent} = 'connect' and ${createdAt} > now() - interval '1 day' group by 1, 2 order by 3 desc`),
+    from ${connectSessions} where ${intent} = 'connect' and ${createdAt} > now() - interval '1 day'
+    group by 1, 2 order by 3 desc`),
   )
   return rows.map(({ ended, reason, count, last_at: at }) => ({
     ended: readReason(ended),

@@ -26,7 +26,8 @@ export async function lockUser(tx: Transaction, userId: string): Promise<void> {
 export async function lockUsers(tx: Transaction, userIds: readonly string[]): Promise<void> {
   const names = JSON.stringify(userIds.map((userId) => `${PROVIDER}:${userId}`))
   await tx.execute(sql`select pg_advisory_xact_lock(key) from (
-    select hashtextextended(name, 0) as key from jsonb_array_elements_text(${names}::jsonb) as name order by 1) as keys`)
+    select hashtextextended(name, 0) as key from jsonb_array_elements_text(${names}::jsonb) as name
+    order by 1) as keys`)
 }
 
 /** Every write of tokens takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh). */

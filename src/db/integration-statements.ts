@@ -80,7 +80,8 @@ export const READ_TOKENS = ofUsers(
 )
 
 /** $1: id. */
-export const PROGRESS = `select generation, ${statusOf()} as status, ${isFinal()} as final, ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
+export const PROGRESS = `select generation, ${statusOf()} as status, ${isFinal()} as final,
+    ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
   from oauth2_integration where id = $1`
 
 export type ProgressColumns = Pick<StateColumns, 'generation' | 'status'> & {
@@ -103,17 +104,22 @@ const values = (types: readonly string[], rows: number): string =>
  * such a claim is not won.
  */
 export const CLAIM = (claims: number): string => `
-  with wanted (id, generation, status, owner, seconds, used) as (values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'boolean'], claims)}),
+  with wanted (id, generation, status, owner, seconds, used) as (
+    values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'boolean'], claims)}),
   free as (
-    select row.id, row.lease_owner as prior_owner, wanted.owner, wanted.seconds, wanted.used from wanted join oauth2_integration as row on row.id = wanted.id
+    select row.id, row.lease_owner as prior_owner, wanted.owner, wanted.seconds, wanted.used
+    from wanted join oauth2_integration as row on row.id = wanted.id
     where row.generation = wanted.generation and ${statusOf('row.')} = wanted.status and not ${isFinal('row.')}
-      and (row.lease_until is null or row.lease_until <= clock_timestamp()) and (row.retry_at is null or row.retry_at <= clock_timestamp())
+      and (row.lease_until is null or row.lease_until <= clock_timestamp())
+      and (row.retry_at is null or row.retry_at <= clock_timestamp())
     order by row.id for update of row skip locked)
-  update oauth2_integration as row set lease_owner = free.owner, lease_until = clock_timestamp() + make_interval(secs => free.seconds),
-    last_used_at = case when free.used and row.last_used_at < clock_timestamp() - interval '1 hour' then clock_timestamp() else row.last_used_at end
+  update oauth2_integration as row set lease_owner = free.owner,
+    lease_until = clock_timestamp() + make_interval(secs => free.seconds),
+    last_used_at = case when free.used and row.last_used_at < clock_timestamp() - interval '1 hour'
+      then clock_timestamp() else row.last_used_at end
   from free where row.id = free.id
-  returning row.lease_owner as owner, row.refresh_token, array_to_string(row.scopes, ' ') as scopes, row.failures, row.tenant_id, row.object_id,
-    row.username, row.display_name, free.prior_owner`
+  returning row.lease_owner as owner, row.refresh_token, array_to_string(row.scopes, ' ') as scopes, row.failures,
+    row.tenant_id, row.object_id, row.username, row.display_name, free.prior_owner`
 
 export type ClaimColumns = AccountColumns &
   Pick<IntegrationColumns, 'scopes'> & {
@@ -129,15 +135,19 @@ export type ClaimColumns = AccountColumns &
  * generation and clears lease, failure and retry_at (docs/design.md#refresh).
  */
 const save = (sets: number, lock: string): string => `
-  with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes, new_tenant, new_object, new_username, new_name) as (
+  with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes,
+      new_tenant, new_object, new_username, new_name) as (
     values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'text', 'text', 'text', 'text', 'text'], sets)}),
   present as (
     select fresh.* from fresh join oauth2_integration as row on row.id = of_id and row.generation = generation_before
     where ${statusOf('row.')} = 'active' order by row.id for update of row${lock})
   update oauth2_integration set generation = nextval('${generations.seqName!}'), refreshed_at = clock_timestamp(),
     failure = null, failures = 0, retry_at = null, lease_owner = null, lease_until = null,
-    access_token = decode(new_access, 'base64'), refresh_token = coalesce(decode(new_refresh, 'base64'), refresh_token), access_token_expires_at = clock_timestamp() + make_interval(secs => seconds),
-    scopes = string_to_array(new_scopes, ' '), tenant_id = coalesce(new_tenant, tenant_id), object_id = coalesce(new_object, object_id),
+    access_token = decode(new_access, 'base64'),
+    refresh_token = coalesce(decode(new_refresh, 'base64'), refresh_token),
+    access_token_expires_at = clock_timestamp() + make_interval(secs => seconds),
+    scopes = string_to_array(new_scopes, ' '),
+    tenant_id = coalesce(new_tenant, tenant_id), object_id = coalesce(new_object, object_id),
     username = coalesce(new_username, username), display_name = coalesce(new_name, display_name)
   from present where id = of_id returning generation_before, ${INTEGRATION}`
 /** A row that somebody else is writing at the moment is skipped: one row must not hold up the others. */

@@ -227,8 +227,9 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
           .set({
             // `at` stays the time of a refusal that already stands. `since` is the time of the first failure in a row
             // with this reason.
-            failure: sql`jsonb_build_object('at', ${NOW}) || ${JSON.stringify(failure)}::jsonb || jsonb_build_object('since', coalesce(
-              case when ${stored}->>'reason' = ${failure.reason} then coalesce(${stored}->>'since', ${stored}->>'at') end, ${NOW}))`,
+            failure: sql`jsonb_build_object('at', ${NOW}) || ${JSON.stringify(failure)}::jsonb
+              || jsonb_build_object('since', coalesce(case when ${stored}->>'reason' = ${failure.reason}
+                then coalesce(${stored}->>'since', ${stored}->>'at') end, ${NOW}))`,
             failures: sql`${integrations.failures} + 1`,
             retryAt: retryInSeconds === undefined ? null : inSeconds(retryInSeconds),
             leaseOwner: null,

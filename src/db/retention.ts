@@ -27,7 +27,8 @@ export async function deleteExpiredRows(database: Database): Promise<number> {
     do {
       const { count } = await database.run((db) =>
         db.execute(sql`delete from ${table} where ctid in (
-        select ctid from ${table} where ${endsAt} < now() - ${keepFor}::interval limit ${BATCH_ROWS} for update skip locked)`),
+        select ctid from ${table} where ${endsAt} < now() - ${keepFor}::interval
+        limit ${BATCH_ROWS} for update skip locked)`),
       )
       batch = count
       gone += batch

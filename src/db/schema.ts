@@ -44,7 +44,10 @@ export const integrations = pgTable(
     username: text('username'),
     displayName: text('display_name'),
     connectedAt: instant('connected_at').notNull().defaultNow(),
-    /** Stored by an import, and the user has not connected through the broker since. False is the safe value for unknown. */
+    /**
+     * Stored by an import, and the user has not connected through the broker since. False is the safe value for
+     * unknown.
+     */
     imported: boolean('imported').notNull().default(false),
     refreshedAt: instant('refreshed_at').notNull().defaultNow(),
     lastUsedAt: instant('last_used_at').notNull().defaultNow(),

@@ -1,8 +1,8 @@
 import type { Actor } from '../core/failure.ts'
 import { describeError } from '../telemetry.ts'
 
-// The words of doctor: a check looks at one thing and makes a finding; a conclusion says who must act on all findings together;
-// a report is what doctor prints. At the end of the file: plain text for a terminal.
+// The words of doctor: a check looks at one thing and makes a finding; a conclusion says who must act on all findings
+// together; a report is what doctor prints. At the end of the file: plain text for a terminal.
 
 /** What a check found. */
 export interface Finding {
@@ -52,7 +52,10 @@ export function combined(findings: readonly Finding[]): Finding {
   return { result, message: findings.map(({ message }) => message).join('\n'), ...(advice === '' ? {} : { advice }) }
 }
 
-/** The finding of a check that threw. It names the error and the line, never the error's message, which may quote a secret. */
+/**
+ * The finding of a check that threw. It names the error and the line, never the error's message, which may quote a
+ * secret.
+ */
 export function defect(name: string, error: unknown): Finding {
   const { type, code, detail, stack } = describeError(error)
   const line = Array.isArray(stack) ? /[\w.-]+:\d+:\d+\)?$/.exec(String(stack[0]))?.[0].replace(')', '') : undefined
@@ -63,7 +66,10 @@ export function defect(name: string, error: unknown): Finding {
   )
 }
 
-/** Runs one check. Never rejects: a check that throws becomes a failed finding, so that the other checks are still reported. */
+/**
+ * Runs one check. Never rejects: a check that throws becomes a failed finding, so that the other checks are still
+ * reported.
+ */
 export async function runCheck(name: string, check: () => Finding | Promise<Finding>): Promise<Finding> {
   try {
     return await check()

@@ -99,7 +99,9 @@ function missingNames(certificate: X509Certificate, authorities: readonly string
   ]
 }
 
-/** RFC 9525: only alternative names count, the Common Name does not. A name never matches an IP entry, nor the reverse. */
+/**
+ * RFC 9525: only alternative names count, the Common Name does not. A name never matches an IP entry, nor the reverse.
+ */
 function hasName(certificate: X509Certificate, host: string): boolean {
   if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined
   return certificate.checkHost(host, { subject: 'never' }) !== undefined

@@ -12,7 +12,9 @@ const RECENT_MS = 900_000
 /** If no token was handed out for this time while requests were refused this often, every request is refused. */
 const NO_TOKENS_MS = 60_000
 const MANY_REFUSALS = 5
-/** A stranger's request, which has no key id, is not refused for these reasons: a caller's key or address has changed. */
+/**
+ * A stranger's request, which has no key id, is not refused for these reasons: a caller's key or address has changed.
+ */
 const DETAILS_OF_CALLERS: readonly string[] = ['unknown_key', 'unknown_authority']
 
 type Replicas = Pick<FleetFacts, 'replicas'>

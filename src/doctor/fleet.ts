@@ -17,7 +17,8 @@ import { DATABASE_CHECKS, databaseChecks } from './database.ts'
 import { readReplicas, replicaAddresses, type ReplicaFacts } from './replicas.ts'
 import { explain, STEPS, type ExplainedReason } from './user.ts'
 
-// What is known about all users together, in the shape that `doctor --fleet --json` prints, and as text. It names no user.
+// What is known about all users together, in the shape that `doctor --fleet --json` prints, and as text. It names no
+// user.
 
 /** Groups of failures in the JSON. The others are only counted. */
 const MAX_GROUPS = 100

@@ -8,7 +8,10 @@ export const MICROSOFT_CHECKS = ['microsoft', 'clock', 'client_credential'] as c
 export type MicrosoftFindings = Record<(typeof MICROSOFT_CHECKS)[number], Finding>
 type Metadata = NonNullable<Awaited<ReturnType<Services['microsoft']['metadata']>>>
 
-/** The `Date` of an answer is in whole seconds and a little old. The signatures of callers tolerate 5 s (docs/security.md#signatures). */
+/**
+ * The `Date` of an answer is in whole seconds and a little old. The signatures of callers tolerate 5 s
+ * (docs/security.md#signatures).
+ */
 const MAX_CLOCK_DIFFERENCE_MS = 6_000
 
 export async function microsoftChecks({ microsoft, config, clock }: Services): Promise<MicrosoftFindings> {

@@ -18,8 +18,8 @@ import {
 } from './check.ts'
 import { httpGet, type HttpAnswer } from './http-get.ts'
 
-// The public side as browsers see it: requests through PUBLIC_BASE_URL, and how they arrive at the broker. The broker reports that
-// to the holder of the session secret only (http/arrival-report.ts).
+// The public side as browsers see it: requests through PUBLIC_BASE_URL, and how they arrive at the broker. The broker
+// reports that to the holder of the session secret only (http/arrival-report.ts).
 
 export const PUBLIC_CHECKS = [
   'connection',
@@ -36,9 +36,14 @@ export const PUBLIC_CHECKS = [
 type Name = (typeof PUBLIC_CHECKS)[number]
 type Findings = Partial<Record<Name, Finding>>
 
-/** Bytes of a request target. The first must arrive (docs/microsoft.md#callback-errors); the others show how many bytes do. */
+/**
+ * Bytes of a request target. The first must arrive (docs/microsoft.md#callback-errors); the others show how many bytes
+ * do.
+ */
 const TARGET_BYTES = [8_192, 4_096, 2_048] as const
-/** An address that no machine has (RFC 5737). If the broker takes it for the visitor's, it trusts what visitors write. */
+/**
+ * An address that no machine has (RFC 5737). If the broker takes it for the visitor's, it trusts what visitors write.
+ */
 const FORGED_ADDRESS = '203.0.113.77'
 
 /** Makes all checks. A check that needs another one that failed is `skipped`. Sends about ten requests. */

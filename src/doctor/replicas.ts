@@ -43,7 +43,10 @@ export function replicaAddresses({ operationsReplicas, listen }: Config): readon
   return [{ host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host, port }]
 }
 
-/** A name stands for one replica at each of its addresses. Never rejects: `problem` says why a replica could not be read. */
+/**
+ * A name stands for one replica at each of its addresses. Never rejects: `problem` says why a replica could not be
+ * read.
+ */
 export async function readReplicas(addresses: readonly ListenAddress[]): Promise<ReplicaFacts[]> {
   const all = await Promise.all(
     addresses.map(async ({ host, port }) => {
@@ -98,7 +101,9 @@ const number = (value: unknown): number | null =>
 const time = (value: unknown): string | null =>
   typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? new Date(value).toISOString() : null
 
-/** The members of `/status`. `null` from a parser: the member is absent, or has a form that this release does not know. */
+/**
+ * The members of `/status`. `null` from a parser: the member is absent, or has a form that this release does not know.
+ */
 const PARSERS = {
   version: text,
   node: text,
@@ -141,7 +146,9 @@ function listOf<T extends object>(parse: (entry: Fields) => T): (value: unknown)
     Array.isArray(value) ? value.flatMap((entry) => (isObject(entry) ? [parse(entry)].filter(isWhole) : [])) : null
 }
 
-/** A release that is older or newer than this one may lack members or have more: they are named, and the rest is read. */
+/**
+ * A release that is older or newer than this one may lack members or have more: they are named, and the rest is read.
+ */
 export function parseStatus(address: string, body: Fields): ReplicaFacts {
   const parsed = {
     version: PARSERS.version(body['version']),

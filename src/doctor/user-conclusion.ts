@@ -6,7 +6,9 @@ import { STEPS, type UserFacts } from './user.ts'
 type Integration = NonNullable<UserFacts['integration']>
 type Attempt = UserFacts['connect_attempts'][number]
 
-/** A refresh token expires after 90 days without use. Keep-alive uses it after 80 at the latest, so this is too late. */
+/**
+ * A refresh token expires after 90 days without use. Keep-alive uses it after 80 at the latest, so this is too late.
+ */
 const KEEP_ALIVE_LATE_DAYS = 10
 
 export function userConclusion(facts: UserFacts): Conclusion {

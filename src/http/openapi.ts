@@ -18,9 +18,11 @@ const ANY_SERVER = {
   },
 }
 
-const DESCRIPTION = `The internal API of the token broker, for MEGDocs and other callers. Every request is signed. The security scheme \`signature\` describes how, with worked examples.
+const DESCRIPTION = `The internal API of the token broker, for MEGDocs and other callers. Every request is signed. \
+The security scheme \`signature\` describes how, with worked examples.
 
-Failures are RFC 9457 problem details (\`application/problem+json\`) with one of these values of \`code\`. Treat one that you do not know by its status.
+Failures are RFC 9457 problem details (\`application/problem+json\`) with one of these values of \`code\`. \
+Treat one that you do not know by its status.
 
 ${FAILURE_CODES.map((code) => `* \`${code}\` (${PROBLEMS[code].status}): ${PROBLEMS[code].title}. ${PROBLEMS[code].meaning}`).join('\n')}
 

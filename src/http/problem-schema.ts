@@ -21,11 +21,13 @@ export const openList = <T extends string>(values: readonly T[], options: ListOp
 
 export const Reason = openList(Object.keys(REASONS) as (keyof typeof REASONS)[], {
   title: 'Reason',
-  description: `Why. More may come: treat one that you do not know by its \`who_acts\`.\n\n| reason | who acts | advice |\n|---|---|---|\n${Object.entries(
-    REASONS,
-  )
-    .map(([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`)
-    .join('\n')}`,
+  description: [
+    'Why. More may come: treat one that you do not know by its `who_acts`.',
+    '',
+    '| reason | who acts | advice |',
+    '|---|---|---|',
+    ...Object.entries(REASONS).map(([reason, { whoActs, advice }]) => `| \`${reason}\` | ${whoActs} | ${advice} |`),
+  ].join('\n'),
 })
 export const Actor = closedList(ACTORS, {
   title: 'Actor',

@@ -347,12 +347,12 @@ export const AADSTS: readonly AadstsRow[] = [
   ...later('loop_detected', common(50196)), // says invalid_grant, and is not
 ]
 
-interface Family extends Meaning {
+export interface Family extends Meaning {
   codes: RegExp
 }
 
 /** Microsoft numbers a refinement by adding digits, or next to its relatives: what is not listed is judged as these. */
-const FAMILIES: readonly Family[] = [
+export const FAMILIES: readonly Family[] = [
   { codes: /^53\d{3,5}$/, kind: 'reconnect', reason: 'blocked_by_policy' }, // Conditional Access
   { codes: /^(?:50127|50129|50131)\d$/, kind: 'reconnect', reason: 'device_not_compliant' },
   { codes: /^50034\d{1,2}$/, kind: 'reconnect', reason: 'account_not_found' },

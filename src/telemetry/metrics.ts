@@ -5,8 +5,8 @@ import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import type { RefreshEvent } from '../core/refresh.ts'
 import { VERSION } from '../version.ts'
 
-// The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is collected only when
-// Prometheus scrapes, and at most once a minute.
+// The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is
+// collected only when Prometheus scrapes, and at most once a minute.
 
 export interface Metrics {
   registry: Registry

@@ -20,8 +20,9 @@ import { Failure } from '../core/failure.ts'
 import { samplerOf } from './sampler.ts'
 import type { RemoteSpan, Traces } from './traces.ts'
 
-// Spans by OpenTelemetry's semantic conventions for HTTP and databases, without the personal and secret attributes: url.path and
-// url.query hold tickets, codes and user ids, client.address belongs to a person. Nothing is registered globally.
+// Spans by OpenTelemetry's semantic conventions for HTTP and databases, without the personal and secret attributes:
+// url.path and url.query hold tickets, codes and user ids, client.address belongs to a person. Nothing is registered
+// globally.
 
 /** For the last export, when the process ends. */
 const LAST_EXPORT_MS = 2_000
@@ -215,7 +216,10 @@ function loggingExporter(exporter: SpanExporter, log: Logger): SpanExporter {
   }
 }
 
-/** The code of a network error, the status of the collector, or the class of the error. Its message may quote the collector. */
+/**
+ * The code of a network error, the status of the collector, or the class of the error. Its message may quote the
+ * collector.
+ */
 function kindOf(error: Error | undefined): string {
   const { code } = (error ?? {}) as { code?: unknown }
   return typeof code === 'number'

@@ -2,8 +2,8 @@ import type { Logger } from 'pino'
 import type { Traces } from './traces.ts'
 
 /**
- * Undefined unless the standard variables switch traces on: an OTLP endpoint is set, or OTEL_TRACES_EXPORTER=otlp. A setting that
- * cannot be used is one warning in the log and never stops the service
+ * Undefined unless the standard variables switch traces on: an OTLP endpoint is set, or OTEL_TRACES_EXPORTER=otlp. A
+ * setting that cannot be used is one warning in the log and never stops the service
  * (https://opentelemetry.io/docs/languages/sdk-configuration/general/).
  */
 export async function startTraces(env: NodeJS.ProcessEnv, log: Logger): Promise<Traces | undefined> {

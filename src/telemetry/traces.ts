@@ -15,7 +15,9 @@ export interface RemoteSpan {
 
 /** No span ever holds a user, a token, a ticket or an address: only names, numbers and words of closed lists. */
 export interface Traces {
-  /** Begins the span of a request, below the caller's span if there is one. Returns the id of the trace, for the log. */
+  /**
+   * Begins the span of a request, below the caller's span if there is one. Returns the id of the trace, for the log.
+   */
   begin(request: IncomingMessage, method: string, parent?: RemoteSpan): string
   /** Continues a request inside its span. */
   within(request: IncomingMessage, rest: () => void): void
@@ -30,7 +32,9 @@ export interface Traces {
   flight<T extends { kind: string }>(fly: () => Promise<T>): Promise<T>
   /** Records an event on the current span. */
   refreshed(event: RefreshEvent): void
-  /** The client with a span around each refresh and each redemption of a code. `loginUrl` is the address that it calls. */
+  /**
+   * The client with a span around each refresh and each redemption of a code. `loginUrl` is the address that it calls.
+   */
   calling(microsoft: MicrosoftClient, loginUrl: string): MicrosoftClient
   /** Records the status of each answer on the span of its call. */
   dispatching(dispatcher: Dispatcher): Dispatcher

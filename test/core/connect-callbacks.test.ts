@@ -229,8 +229,8 @@ t.test("the database alone refuses a state that was put into another browser's s
   const thief = await world.toMicrosoft('guarded')
   const sessions = await sql`select encode(id_hash, 'hex') id, data from browser_session where user_id = 'guarded'`
   const merged = Object.assign({}, ...sessions.map(({ data }) => data as object)) as Record<string, string>
-  await sql`update browser_session set data = data || ${sql.json(Object.fromEntries(Object.entries(merged).filter(([name]) => name.startsWith('attempt:'))))}
-    where user_id = 'guarded'`
+  const attempts = Object.fromEntries(Object.entries(merged).filter(([name]) => name.startsWith('attempt:')))
+  await sql`update browser_session set data = data || ${sql.json(attempts)} where user_id = 'guarded'`
   t.match(
     await thief.browser.open(entra.control.signIn({ account: JANE, authorizeUrl: victim.authorizeUrl })),
     UNMATCHED,

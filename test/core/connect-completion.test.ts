@@ -8,7 +8,8 @@ import { systemClock } from '../../src/services.ts'
 import { generateKey } from '../../src/signature/keygen.ts'
 import { JANE, startWorld } from '../support/world.ts'
 
-// MEGDocs says who came back; only then is the code redeemed (docs/design.md#completion): what Microsoft may answer, and who else may try.
+// MEGDocs says who came back; only then is the code redeemed (docs/design.md#completion): what Microsoft may answer,
+// and who else may try.
 
 const world = await startWorld(t)
 const { entra, caller, sql } = world

@@ -3,7 +3,8 @@ import { JANE, startWorld } from '../support/world.ts'
 import { testDatabase } from '../support/database.ts'
 import { openWire } from '../support/wire.ts'
 
-// How often a request of a connect reads and writes its row: each statement is a round trip, and a row that is read twice may differ.
+// How often a request of a connect reads and writes its row: each statement is a round trip, and a row that is read
+// twice may differ.
 
 t.test('each request of a connect reads its row once and writes it once', async (t) => {
   const wire = await openWire(await testDatabase(t))

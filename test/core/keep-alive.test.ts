@@ -186,8 +186,10 @@ t.test('more than a page of due integrations are all found in one sweep', async 
   const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   await connectMany(world, 1)
   // Copies do not open (each value is bound to its row), which is enough to count them.
-  await world.sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes, refreshed_at)
-    select gen_random_uuid(), 'copy' || n, 'active', n, access_token, refresh_token, access_token_expires_at, scopes, now() - interval '60 days'
+  await world.sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token,
+      access_token_expires_at, scopes, refreshed_at)
+    select gen_random_uuid(), 'copy' || n, 'active', n, access_token, refresh_token,
+      access_token_expires_at, scopes, now() - interval '60 days'
     from oauth2_integration, generate_series(1, 150) as n where user_id = 'u0'`
   t.match(await world.replica.services.keepAlive.sweep(never()), { failed: 150, ended: 'done' })
 })

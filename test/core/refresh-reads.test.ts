@@ -57,7 +57,8 @@ t.test('tokens that live ten minutes are not refreshed on every read, whatever m
   await world.connect('42')
   for (let i = 0; i < 5; i++) t.equal((await read(world, '?min_ttl=1800')).status, 200)
   t.equal(calls(world), 0)
-  await world.sql`update oauth2_integration set access_token_expires_at = access_token_expires_at - interval '301 seconds',
+  await world.sql`update oauth2_integration set
+    access_token_expires_at = access_token_expires_at - interval '301 seconds',
     refreshed_at = refreshed_at - interval '301 seconds'`
   for (let i = 0; i < 5; i++) t.equal((await read(world, '?min_ttl=1800')).status, 200)
   t.equal(calls(world), 1)

@@ -411,7 +411,8 @@ t.test(
     const reading = read(replicas[0])
     await world.entra.control.held()
     // What a reconnect does to the row, without Microsoft (who is holding): another account under a new generation.
-    await world.sql`update oauth2_integration set generation = nextval('integration_generation'), object_id = ${'00000000-0000-4000-8000-00000000000a'},
+    await world.sql`update oauth2_integration set generation = nextval('integration_generation'),
+    object_id = ${'00000000-0000-4000-8000-00000000000a'},
     access_token_expires_at = now() + interval '1 hour', refreshed_at = now(), lease_owner = null, lease_until = null`
     const stored = await world.stored('42')
     world.entra.control.release()

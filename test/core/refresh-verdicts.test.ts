@@ -31,7 +31,8 @@ async function start(t: Parameters<typeof startWorld>[0]) {
       // Both times were written by one statement, the failure's in whole seconds: what lies between them does not
       // depend on when it is read.
       const [row] = await world.sql`select status, failure, failures, generation, lease_owner,
-        extract(epoch from retry_at - (failure->>'at')::timestamptz)::float8 as delay from oauth2_integration where user_id = '42'`
+        extract(epoch from retry_at - (failure->>'at')::timestamptz)::float8 as delay
+        from oauth2_integration where user_id = '42'`
       return row as {
         status: string
         failure: { reason: string; final: boolean; at: string; microsoft: { aadsts?: number } } | null

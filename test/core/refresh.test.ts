@@ -135,9 +135,11 @@ async function reset(remaining = -1): Promise<void> {
 }
 const lease = (seconds = 3_600, owner = 'another process') =>
   world.sql`update oauth2_integration set lease_owner = ${owner}, lease_until = now() + make_interval(secs => ${seconds})`
-const mark = (failure: object, retryInSeconds: number | null = null) =>
-  world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${world.sql.json({ verdict: 'reconnect', final: false, reason: 'blocked_by_policy', microsoft: {}, ...failure })},
+const mark = (failure: object, retryInSeconds: number | null = null) => {
+  const stored = { verdict: 'reconnect', final: false, reason: 'blocked_by_policy', microsoft: {}, ...failure }
+  return world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${world.sql.json(stored)},
     retry_at = now() + make_interval(secs => ${retryInSeconds})`
+}
 /** Tokens cannot be written, as after a failover to a server that is still read-only. */
 await world.sql`create function refuse() returns trigger language plpgsql as $$ begin raise exception using errcode = '25006'; end $$`
 const refuseSaves = () =>

@@ -32,7 +32,8 @@ t.test('errors of the driver become Failures that hold no statement and no param
     [sql`select ${CANARY}::int`, 'internal_error', 'database 22P02'],
     [sql`select ${CANARY} from nowhere`, 'internal_error', 'database 42P01'],
     [
-      sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes)
+      sql`insert into oauth2_integration
+        (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes)
       values (gen_random_uuid(), ${CANARY}, 'other', 1, '', '', now(), '{}')`,
       'internal_error',
       'database 23514 oauth2_integration_status',

@@ -144,7 +144,8 @@ t.test('a read whose connection is lost is sent again on another connection; a w
   while (ended < 2) {
     const rows = await database.run((db) =>
       db.execute(sql`select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and state = 'active' and query like 'select pg_sleep(0.5)%' and pid <> pg_backend_pid()`),
+      where datname = current_database() and state = 'active' and query like 'select pg_sleep(0.5)%'
+        and pid <> pg_backend_pid()`),
     )
     ended += rows.length
   }

@@ -39,8 +39,10 @@ async function start(t: { teardown(end: () => Promise<void>): unknown }) {
   const id = '00000000-0000-4000-8000-000000000001'
   const seal = (column: 'access_token' | 'refresh_token', text: string) =>
     vault.seal({ table: 'oauth2_integration', column, provider: 'microsoft', userId: '42', recordId: id }, text)
-  await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, refreshed_at, scopes)
-    values (${id}, '42', 'active', nextval('integration_generation'), ${seal('access_token', 'access-0')}, ${seal('refresh_token', 'refresh-0')},
+  await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token,
+      access_token_expires_at, refreshed_at, scopes)
+    values (${id}, '42', 'active', nextval('integration_generation'), ${seal('access_token', 'access-0')},
+      ${seal('refresh_token', 'refresh-0')},
       now() + interval '10 seconds', now() - interval '3590 seconds', '{User.Read}')`
   const read = async (): Promise<Integration> => (await store.read('42'))!
   const events = async () => (await sql`select type from event order by id`).map((row) => row['type'] as string)

@@ -11,8 +11,10 @@ t.test(
     const { keepAliveStore, config } = world.replica.services
     const refuse = async (userId: string, final: boolean, days: number) => {
       await world.connect(userId)
-      await world.sql`update oauth2_integration set last_used_at = now() - interval '400 days', status = 'reconnect_required',
-      failure = jsonb_build_object('final', ${final}::boolean, 'at', now() - make_interval(days => ${days})) where user_id = ${userId}`
+      await world.sql`update oauth2_integration set last_used_at = now() - interval '400 days',
+      status = 'reconnect_required',
+      failure = jsonb_build_object('final', ${final}::boolean, 'at', now() - make_interval(days => ${days}))
+      where user_id = ${userId}`
     }
     await refuse('refused-lately', true, 200)
     await refuse('refused-long-ago', true, 390)

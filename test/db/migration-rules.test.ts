@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { breaches, migrations, NEWER, released, type Released } from './migration-rules.ts'
 
-// Old and new replicas run side by side during a rollout, and after a rollback: so a migration may only add what the last release does
-// not notice. That it does not is run for real in test/flow/newer-schema.test.ts and in drills/upgrade.ts.
+// Old and new replicas run side by side during a rollout, and after a rollback: so a migration may only add what the
+// last release does not notice. That it does not is run for real in test/flow/newer-schema.test.ts and in
+// drills/upgrade.ts.
 
 const ALL = migrations()
 const NEWEST = ALL.at(-1)!.tag
@@ -85,9 +86,11 @@ t.test('what the last release would notice is refused', async (t) => {
   }
   for (const [sql, why] of Object.entries(refused)) t.match(after(sql).join('\n'), why, sql)
   const narrower = `ALTER TABLE "oauth2_integration" DROP CONSTRAINT "oauth2_integration_status";--> statement-breakpoint
-    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status" CHECK ("oauth2_integration"."status" in ('active', 'other'));`
+    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status"
+      CHECK ("oauth2_integration"."status" in ('active', 'other'));`
   t.match(after(narrower), [/write reconnect_required/])
   const more = `ALTER TABLE "oauth2_integration" DROP CONSTRAINT "oauth2_integration_status";--> statement-breakpoint
-    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status" CHECK ("oauth2_integration"."status" in ('active', 'reconnect_required')), DROP COLUMN "scopes";`
+    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status"
+      CHECK ("oauth2_integration"."status" in ('active', 'reconnect_required')), DROP COLUMN "scopes";`
   t.match(after(more).join('\n'), /not on the list/)
 })

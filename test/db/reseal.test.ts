@@ -107,11 +107,14 @@ t.test('tokens that are saved between look and write stay, and the rest is resea
   const { sql, database, old, both, fresh, rows } = await setUp(t, 3)
   const [first, second] = rows as [(typeof rows)[number], (typeof rows)[number]]
   const racing = interrupted(database, async (n) => {
-    // 1 reads the canaries, 2 looks at the rows, 3 is the first write: by then one row has new tokens, one a new access token.
+    // 1 reads the canaries, 2 looks at the rows, 3 is the first write: by then one row has new tokens, one a new access
+    // token.
     if (n !== 3) return
-    await sql`update oauth2_integration set generation = 2, access_token = ${both.seal(contextOf(first, 'access_token'), 'newer')},
+    await sql`update oauth2_integration set generation = 2,
+      access_token = ${both.seal(contextOf(first, 'access_token'), 'newer')},
       refresh_token = ${both.seal(contextOf(first, 'refresh_token'), 'newer still')} where id = ${first.id}`
-    await sql`update oauth2_integration set generation = 2, access_token = ${old.seal(contextOf(second, 'access_token'), 'by an old replica')} where id = ${second.id}`
+    await sql`update oauth2_integration set generation = 2,
+      access_token = ${old.seal(contextOf(second, 'access_token'), 'by an old replica')} where id = ${second.id}`
   })
   const report = await reseal(racing, both)
   t.match(report, { settled: true, unreadable: [], after: { fresh: 6 } })

@@ -19,13 +19,17 @@ async function open(t: { teardown(end: () => unknown): unknown }) {
 
 t.test('what is over goes, what is not stays', async (t) => {
   const { database, sql, count } = await open(t)
-  await sql`insert into request_nonce values ('\\x01', now() - interval '1 second'), ('\\x02', now() + interval '1 minute')`
-  await sql`insert into browser_session (id_hash, data, expires_at) values ('\\x01', '{}', now() - interval '1 second'), ('\\x02', '{}', now() + interval '1 minute')`
-  await sql`insert into connect_session (id, ticket_hash, caller, user_id, intent, allow_switch, status, expires_at) values
+  await sql`insert into request_nonce values
+    ('\\x01', now() - interval '1 second'), ('\\x02', now() + interval '1 minute')`
+  await sql`insert into browser_session (id_hash, data, expires_at) values
+    ('\\x01', '{}', now() - interval '1 second'), ('\\x02', '{}', now() + interval '1 minute')`
+  await sql`insert into connect_session (id, ticket_hash, caller, user_id, intent, allow_switch, status, expires_at)
+    values
     (gen_random_uuid(), '\\x01', 'megdocs', '1', 'connect', false, 'created', now() - interval '25 hours'),
     (gen_random_uuid(), '\\x02', 'megdocs', '1', 'connect', false, 'connected', now() - interval '23 hours')`
   await sql`insert into event (user_id, type, caller, detail, at) values
-    ('1', 'connected', 'megdocs', '{}', now() - interval '91 days'), ('1', 'connected', 'megdocs', '{}', now() - interval '89 days')`
+    ('1', 'connected', 'megdocs', '{}', now() - interval '91 days'),
+    ('1', 'connected', 'megdocs', '{}', now() - interval '89 days')`
   t.equal(await deleteExpiredRows(database), 4)
   for (const table of ['request_nonce', 'browser_session', 'connect_session', 'event'])
     t.equal(await count(table), 1, table)

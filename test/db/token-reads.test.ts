@@ -65,7 +65,8 @@ t.test('a second read fetches and opens no token, but still sees what has change
     [],
   )
 
-  await sql`update oauth2_integration set status = 'reconnect_required', failure = '{"reason": "blocked_by_policy"}', retry_at = now() + interval '100 seconds',
+  await sql`update oauth2_integration set status = 'reconnect_required',
+    failure = '{"reason": "blocked_by_policy"}', retry_at = now() + interval '100 seconds',
     lease_until = now() + interval '7 seconds'`
   const third = (await read())!
   t.match(third, { accessToken: 'access-0', status: 'reconnect_required', failure: { reason: 'blocked_by_policy' } })

@@ -106,7 +106,8 @@ t.test(
 t.test('refused callers, with no token handed out, come before single rows that fail', async (t) => {
   const { world, look } = await setUp(t)
   await world.connect('42')
-  await world.sql`update oauth2_integration set status = 'reconnect_required', failure = jsonb_build_object('verdict', 'misconfigured', 'reason', 'app_registration', 'final', false, 'microsoft', '{}'::jsonb,
+  await world.sql`update oauth2_integration set status = 'reconnect_required', failure = jsonb_build_object(
+    'verdict', 'misconfigured', 'reason', 'app_registration', 'final', false, 'microsoft', '{}'::jsonb,
     'at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))`
   const key = signingKey('nobody', 'hmac-sha256', randomBytes(32).toString('base64url'))
   for (let n = 0; n < 5; n++) t.equal((await read(world, { key })).status, 401)

@@ -30,16 +30,24 @@ async function setUp(t: Test) {
   return { world, addresses, look }
 }
 
-/** Rows like those of users 41 and 42, between them in age: doctor opens the oldest and the newest value, and these do not open. */
+/**
+ * Rows like those of users 41 and 42, between them in age: doctor opens the oldest and the newest value, and these do
+ * not open.
+ */
 async function many(
   { sql }: World,
   count: number,
   columns: { tenant?: string; failure?: object; name?: string },
 ): Promise<void> {
   const { tenant = 'aaaaaaaa-0000-4000-8000-000000000000', failure, name = 'many' } = columns
-  await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes, tenant_id, object_id, refreshed_at, failure)
-    select gen_random_uuid(), ${name} || n, ${failure === undefined ? 'active' : 'reconnect_required'}, 1000 + n, access_token, refresh_token, access_token_expires_at, scopes, ${tenant}, object_id,
-      (select min(refreshed_at) + (max(refreshed_at) - min(refreshed_at)) / 2 from oauth2_integration where user_id in ('41', '42')), ${failure === undefined ? null : sql.json(failure as never)}
+  const status = failure === undefined ? 'active' : 'reconnect_required'
+  await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token,
+      access_token_expires_at, scopes, tenant_id, object_id, refreshed_at, failure)
+    select gen_random_uuid(), ${name} || n, ${status}, 1000 + n, access_token, refresh_token,
+      access_token_expires_at, scopes, ${tenant}, object_id,
+      (select min(refreshed_at) + (max(refreshed_at) - min(refreshed_at)) / 2
+        from oauth2_integration where user_id in ('41', '42')),
+      ${failure === undefined ? null : sql.json(failure as never)}
     from oauth2_integration, generate_series(1, ${count}) n where user_id = '42'`
 }
 const blocked = (minutesAgo: number, reason = 'blocked_by_policy') => ({
@@ -317,12 +325,12 @@ t.test(
 t.test('many failing connect attempts are reported with who acts', async (t) => {
   const { world, look } = await setUp(t)
   await world.connect('42')
-  const attempts = (
-    count: number,
-    status: string,
-    outcome: object | null = null,
-  ) => world.sql`insert into connect_session (id, ticket_hash, caller, user_id, intent, allow_switch, status, outcome, expires_at)
-    select gen_random_uuid(), decode(md5(random()::text), 'hex'), 'megdocs', 'u' || n, 'connect', false, ${status}, ${outcome === null ? null : world.sql.json(outcome as never)}, now() - interval '1 minute' from generate_series(1, ${count}) n`
+  const attempts = (count: number, status: string, outcome: object | null = null) =>
+    world.sql`insert into connect_session
+      (id, ticket_hash, caller, user_id, intent, allow_switch, status, outcome, expires_at)
+    select gen_random_uuid(), decode(md5(random()::text), 'hex'), 'megdocs', 'u' || n, 'connect', false, ${status},
+      ${outcome === null ? null : world.sql.json(outcome as never)}, now() - interval '1 minute'
+    from generate_series(1, ${count}) n`
   await attempts(6, 'refused', { result: 'refused', reason: 'not_approved' })
   t.match(await look(), {
     failed: false,

@@ -12,8 +12,8 @@ import { ARRIVAL_REPORT_PARAMETER, arrivalReportProof } from '../../src/http/arr
 import { systemClock } from '../../src/services.ts'
 import { CALLBACK, startWorld, type Replica } from '../support/world.ts'
 
-// `doctor --public` through a little ingress that ends TLS, right or wrong. The ingress reaches the broker from 127.0.0.2, so that its
-// address and the visitor's, 127.0.0.1, can be told apart.
+// `doctor --public` through a little ingress that ends TLS, right or wrong. The ingress reaches the broker from
+// 127.0.0.2, so that its address and the visitor's, 127.0.0.1, can be told apart.
 
 const DAY = 86_400_000
 const INGRESS = '127.0.0.2'

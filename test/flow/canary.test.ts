@@ -297,7 +297,8 @@ t.test('no secret is in logs, errors, pages, metrics, or in plain text in the da
   await failuresOfTheDatabase(course)
   // Last: a refused credential opens the breaker, and then nothing is sent to Microsoft.
   await failuresOfMicrosoft(course)
-  await world.sql`update oauth2_integration set access_token = ${randomBytes(80)}, generation = nextval('integration_generation'),
+  await world.sql`update oauth2_integration set access_token = ${randomBytes(80)},
+    generation = nextval('integration_generation'),
     access_token_expires_at = now() + interval '1 hour' where user_id = '1'`
   await course.ask('GET', '/tokens/1')
 

@@ -5,8 +5,8 @@ import { diagnoseFleet, diagnoseUser } from '../../src/doctor.ts'
 import { systemClock } from '../../src/services.ts'
 import { JANE, startWorld, type World } from '../support/world.ts'
 
-// Rows of a newer release, or rows that a person edited, contain words and JSON that this release does not know. No answer
-// fails because of them, and no other user is affected.
+// Rows of a newer release, or rows that a person edited, contain words and JSON that this release does not know. No
+// answer fails because of them, and no other user is affected.
 
 const NEWER = { verdict: 'reconnect', reason: 'a_newer_reason', final: false, microsoft: {} }
 const HUGE = 'a'.repeat(200_000)
@@ -35,7 +35,8 @@ const sleep: Clock['sleep'] = (ms, signal) =>
 const start = (t: Test) => startWorld(t, { overrides: { clock: { ...systemClock, sleep } } })
 
 const store = async ({ sql }: World, userId: string, status: string, failure: unknown): Promise<void> => {
-  await sql`update oauth2_integration set status = ${status}, failure = ${JSON.stringify(failure)}::text::jsonb, retry_at = null,
+  await sql`update oauth2_integration set status = ${status},
+    failure = ${JSON.stringify(failure)}::text::jsonb, retry_at = null,
     lease_owner = null, lease_until = null where user_id = ${userId}`
 }
 

@@ -60,8 +60,10 @@ t.test('without a manage link the page is closed', async (t) => {
 
 t.test('the reference on the page leads ops to the user and to how their connection stands', async (t) => {
   await world.connect('olga')
-  await sql`update oauth2_integration set status = 'reconnect_required',
-    failure = ${sql.json({ verdict: 'reconnect', reason: 'access_revoked', final: true, microsoft: { status: 400 }, at: new Date().toISOString() })} where user_id = 'olga'`
+  const at = new Date().toISOString()
+  const failure = { verdict: 'reconnect', reason: 'access_revoked', final: true, microsoft: { status: 400 }, at }
+  await sql`update oauth2_integration set status = 'reconnect_required', failure = ${sql.json(failure)}
+    where user_id = 'olga'`
   for (const [userId, expected] of [
     ['olga', { status: 'reconnect_required', reason: 'access_revoked' }],
     ['paul', { status: 'not_connected' }],

@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox'
 import { Value } from 'typebox/value'
 
-// Compares what Stryker found with the list of explained survivors. A survivor is recognized by its file, the text of its line, the
-// mutated code and the text that replaced it, because line numbers change with every edit.
+// Compares what Stryker found with the list of explained survivors. A survivor is recognized by its file, the text of
+// its line, the mutated code and the text that replaced it, because line numbers change with every edit.
 
 const Survivor = Type.Object({
   file: Type.String(),

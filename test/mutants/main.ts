@@ -1,5 +1,6 @@
-// npm run mutants [-- <file …>]: changes the source in many small ways (Stryker) and reports which changes no test notices. Fails if
-// less than 95 % are noticed, or if a survivor has no explanation in survivors.json. Run by hand: see README.md beside this file.
+// npm run mutants [-- <file …>]: changes the source in many small ways (Stryker) and reports which changes no test
+// notices. Fails if less than 95 % are noticed, or if a survivor has no explanation in survivors.json. Run by hand: see
+// README.md beside this file.
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +22,8 @@ async function runStryker(files: readonly string[]): Promise<number> {
       DATABASE_URL: database.url,
       // Most of the time of one mutant is loading modules: this halves it.
       NODE_COMPILE_CACHE: path('../../.mutants/compile-cache'),
-      // Stryker ends a test that takes too long. The limit of tap itself would count a slow machine as a noticed change.
+      // Stryker ends a test that takes too long. The limit of tap itself would count a slow machine as a noticed
+      // change.
       TAP_TIMEOUT: '600',
     },
   })

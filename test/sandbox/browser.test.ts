@@ -112,9 +112,11 @@ t.test('a form is sent with its fields, the pressed button and the typed text, a
   const { ours } = await sites(t, {
     '/form': (_, outgoing) =>
       outgoing.end(`<form method="post" action="/first"><button>No</button></form>
-      <form method="POST" action="/to?x=1"><input type=hidden name=csrf value="a&amp;b"><input name="typed" value="old"><input type="checkbox" name="off">
+      <form method="POST" action="/to?x=1"><input type=hidden name=csrf value="a&amp;b">
+      <input name="typed" value="old"><input type="checkbox" name="off">
       <input type="checkbox" name="on" checked><textarea name="text">\nline 1\nline &lt;2&gt;</textarea>
-      <button name="decision" value="no">No, <b>cancel</b></button><button id="yes" name="decision" value="yes">Yes</button></form>
+      <button name="decision" value="no">No, <b>cancel</b></button>
+      <button id="yes" name="decision" value="yes">Yes</button></form>
       <form action="/search"><input name="q" value="1"><button>Find</button></form>`),
   })
   const browser = createBrowser()

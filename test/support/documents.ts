@@ -7,6 +7,7 @@ import { PROBLEMS } from '../../src/http/problem.ts'
 import { workedCall } from '../../src/http/signing-guide.ts'
 import { PERMISSIONS } from '../../src/microsoft/scopes.ts'
 import { createMetrics } from '../../src/telemetry.ts'
+import { aadstsTables } from './aadsts-table.ts'
 import { dependenciesTable } from './dependencies.ts'
 import { limitsTable } from './limits.ts'
 
@@ -75,6 +76,13 @@ const DOCUMENTS: Record<string, ReferenceDocument> = {
       'Failures are problem details (RFC 9457) with a `code` from the first list. Treat a code that you do not know by its HTTP status, and a reason that you do not know by its `who_acts`.',
     source: '`src/core/failure.ts` and `src/http/problem.ts`',
     body: failuresTables,
+  },
+  'docs/reference/aadsts-codes.md': {
+    title: 'AADSTS codes',
+    about:
+      'What each AADSTS code of Microsoft means for a refresh. [microsoft.md](../microsoft.md#aadsts-codes) explains how codes are used and what source and certainty say; [failures.md](failures.md) lists the reasons.',
+    source: '`src/microsoft/aadsts.ts`',
+    body: aadstsTables,
   },
   'docs/reference/permissions.md': {
     title: 'Permissions',

@@ -9,7 +9,8 @@ import { unlistedTraceAttributes } from '../support/data-inventory.ts'
 import { startCollector, type ReceivedSpan } from '../support/otlp.ts'
 import { CALLBACK, JANE, startWorld } from '../support/world.ts'
 
-// The SDK reads the environment by itself: so it is set, for the time of a test. prom-client loads @opentelemetry/api anyway.
+// The SDK reads the environment by itself: so it is set, for the time of a test. prom-client loads @opentelemetry/api
+// anyway.
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'

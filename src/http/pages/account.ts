@@ -170,9 +170,12 @@ export function disconnectConfirmationPage(
     html`<h1>${t.confirm.title}</h1>
 ${account && facts([{ term: t.account.connected.account, detail: fullAccount(account) }])}
 <h2>${t.confirm.endsTitle}</h2>${list(t.confirm.ends)}
-<h2>${t.confirm.keepsTitle}</h2>${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, account?.tenantId)]])}
-<div class="actions"><form method="post" action="${DISCONNECT_PATH}"><input type="hidden" name="${CSRF_FIELD}" value="${csrfToken}">
-<button class="button danger" type="submit">${t.confirm.yes}</button></form>${button(t.confirm.no, ACCOUNT_PATH, 'second')}</div>`,
+<h2>${t.confirm.keepsTitle}</h2>
+${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, account?.tenantId)]])}
+<div class="actions"><form method="post" action="${DISCONNECT_PATH}">
+<input type="hidden" name="${CSRF_FIELD}" value="${csrfToken}">
+<button class="button danger" type="submit">${t.confirm.yes}</button></form>
+${button(t.confirm.no, ACCOUNT_PATH, 'second')}</div>`,
   )
 }
 

@@ -92,7 +92,8 @@ function whoAndCure(context: PageContext, why: Explained): Html | undefined {
 function readings(context: PageContext): Html {
   const { readings: title, declined, adminNeeded } = texts[context.language].result
   return html`<h2>${title}</h2>
-<ol><li><h3>${declined.title}</h3><p>${declined.text}</p></li><li><h3>${adminNeeded.title}</h3><p>${adminNeeded.text}</p></li></ol>`
+<ol><li><h3>${declined.title}</h3><p>${declined.text}</p></li>
+<li><h3>${adminNeeded.title}</h3><p>${adminNeeded.text}</p></li></ol>`
 }
 
 function usedAccount(context: PageContext, outcome: ConnectOutcome): Html | undefined {

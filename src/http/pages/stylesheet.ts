@@ -7,14 +7,16 @@ export const stylesheet = `
 :root {
   color-scheme: light dark;
   --page: #f3f5f7; --card: #fff; --text: #17212b; --quiet: #4c5965; --line: #d3dae1; --edge: #6b7884;
-  --link: #0a558c; --action: #0a558c; --action-over: #073f69; --on-action: #fff; --danger: #a3201d; --danger-over: #7c1614;
+  --link: #0a558c; --action: #0a558c; --action-over: #073f69; --on-action: #fff;
+  --danger: #a3201d; --danger-over: #7c1614;
   --good: #1c6b3c; --good-soft: #eaf5ee; --warn: #7a4d00; --warn-soft: #fdf4e1; --bad: #a3201d; --bad-soft: #fcefee;
   --info: #0a558c; --info-soft: #eaf3fa; --focus: #b34700;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #11171d; --card: #1a222b; --text: #e7edf2; --quiet: #a9b6c2; --line: #36424e; --edge: #8796a4;
-    --link: #85c1f2; --action: #85c1f2; --action-over: #b3d9f8; --on-action: #0c1a26; --danger: #ffa39b; --danger-over: #ffc6c1;
+    --link: #85c1f2; --action: #85c1f2; --action-over: #b3d9f8; --on-action: #0c1a26;
+    --danger: #ffa39b; --danger-over: #ffc6c1;
     --good: #7fd1a0; --good-soft: #16291f; --warn: #efc36c; --warn-soft: #2b2314; --bad: #ffa39b; --bad-soft: #2c1d1f;
     --info: #85c1f2; --info-soft: #15273a; --focus: #ffb066;
   }
@@ -26,7 +28,9 @@ body {
   font: 1.0625rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", Arial, sans-serif;
 }
 header, main, footer { max-width: 44rem; margin: 0 auto; padding: 0 1rem; }
-header { padding-top: 1.5rem; padding-bottom: 1rem; display: flex; flex-wrap: wrap; gap: 0 .75rem; align-items: baseline; }
+header {
+  padding-top: 1.5rem; padding-bottom: 1rem; display: flex; flex-wrap: wrap; gap: 0 .75rem; align-items: baseline;
+}
 header b { font-size: 1.25rem; letter-spacing: -.01em; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1rem; }
 h1, h2, h3 { line-height: 1.25; letter-spacing: -.01em; margin: 0; text-wrap: balance; }
@@ -40,11 +44,16 @@ li ul { margin-top: .35rem; }
 a { color: var(--link); text-underline-offset: .15em; text-decoration-thickness: max(1px, .06em); }
 a:hover { text-decoration-thickness: max(2px, .12em); }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; border-radius: .25rem; }
-code, textarea { hyphens: none; font: .9375rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+code, textarea {
+  hyphens: none; font: .9375rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+}
 .quiet { color: var(--quiet); }
 .lead { font-size: 1.125rem; }
 .account { font-weight: 600; hyphens: none; }
-.notice { margin-top: 1.25rem; padding: .875rem 1rem; border-left: .3rem solid var(--tone); border-radius: .375rem; background: var(--soft); }
+.notice {
+  margin-top: 1.25rem; padding: .875rem 1rem; border-left: .3rem solid var(--tone); border-radius: .375rem;
+  background: var(--soft);
+}
 .notice.first { margin-top: 0; }
 .notice h1, .notice h2 { margin: 0; }
 .good { --tone: var(--good); --soft: var(--good-soft); }
@@ -52,7 +61,10 @@ code, textarea { hyphens: none; font: .9375rem/1.5 ui-monospace, SFMono-Regular,
 .bad { --tone: var(--bad); --soft: var(--bad-soft); }
 .info { --tone: var(--info); --soft: var(--info-soft); }
 .status { display: inline-flex; align-items: center; gap: .5rem; color: var(--tone); font-weight: 600; }
-.icon { flex: none; width: 1.25em; height: 1.25em; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+.icon {
+  flex: none; width: 1.25em; height: 1.25em;
+  fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round;
+}
 .facts { display: grid; grid-template-columns: minmax(0, 1fr); }
 .facts div { padding: .75rem 0; border-top: 1px solid var(--line); }
 .facts div:first-child { border-top: 0; }
@@ -71,9 +83,9 @@ dd { margin: 0; }
 .actions form { margin: 0; }
 .actions + .lead { margin-top: 2rem; }
 .button {
-  display: inline-flex; align-items: center; justify-content: center; min-height: 2.75rem; padding: .5rem 1.125rem; cursor: pointer;
-  font: inherit; font-weight: 600; text-align: center; text-decoration: none; border: 2px solid var(--action); border-radius: .5rem;
-  background: var(--action); color: var(--on-action);
+  display: inline-flex; align-items: center; justify-content: center; min-height: 2.75rem; padding: .5rem 1.125rem;
+  font: inherit; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer;
+  border: 2px solid var(--action); border-radius: .5rem; background: var(--action); color: var(--on-action);
 }
 .button:hover { background: var(--action-over); border-color: var(--action-over); }
 .button.second { background: transparent; color: var(--link); border-color: var(--edge); }
@@ -84,8 +96,8 @@ dd { margin: 0; }
 .plain { display: inline-block; padding: .5rem 0; }
 label { display: block; margin-top: 1rem; font-weight: 600; }
 textarea {
-  display: block; width: 100%; margin-top: .375rem; padding: .75rem; resize: vertical; field-sizing: content; color: var(--text); background: var(--page);
-  border: 1px solid var(--edge); border-radius: .5rem;
+  display: block; width: 100%; margin-top: .375rem; padding: .75rem; resize: vertical; field-sizing: content;
+  color: var(--text); background: var(--page); border: 1px solid var(--edge); border-radius: .5rem;
 }
 footer { padding-top: 1.25rem; padding-bottom: 2rem; color: var(--quiet); font-size: .9375rem; }
 footer p { margin: .25rem 0 0; }

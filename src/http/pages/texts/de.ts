@@ -1,6 +1,8 @@
 import type { CommonTexts } from './en.ts'
 
-/** German, complete: the type asks for every text English has. \u00AD: where a word too long for a phone may be divided. */
+/**
+ * German, complete: the type asks for every text English has. \u00AD: where a word too long for a phone may be divided.
+ */
 export const de: CommonTexts = {
   product: 'MEGDocs',
   area: 'Verbindung zu Microsoft',

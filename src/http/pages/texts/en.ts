@@ -7,7 +7,10 @@ const actors: ActorTexts = {
   nobody: 'Nobody: it passes by itself',
 }
 
-/** English, the language that is complete first. Its shape is what other languages fill. \u2011: a hyphen at which no headline is broken. */
+/**
+ * English, the language that is complete first. Its shape is what other languages fill. \u2011: a hyphen at which no
+ * headline is broken.
+ */
 export const en = {
   product: 'MEGDocs',
   area: 'Microsoft connection',

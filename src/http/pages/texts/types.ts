@@ -10,7 +10,10 @@ export interface ExplainedText {
   todo: string
 }
 
-/** Reasons an administrator can cure, and those that may turn out to be one: what to ask of them, one sentence in the user's voice. */
+/**
+ * Reasons an administrator can cure, and those that may turn out to be one: what to ask of them, one sentence in the
+ * user's voice.
+ */
 export type AdminReason =
   | { [R in Reason]: (typeof REASONS)[R]['whoActs'] extends 'tenant_admin' ? R : never }[Reason]
   | 'not_approved'

@@ -81,7 +81,8 @@ def _queryset(given: dict[str, Any]) -> QuerySet[Any]:
     queryset = queryset.filter(**(given.get("FILTER") or {}))
     if queryset.query.distinct_fields:
         # DISTINCT ON needs its own order, but pages are read in the order of the primary key.
-        return queryset.model._base_manager.using(queryset.db).filter(pk__in=queryset.values("pk"))  # type: ignore[no-any-return]
+        everything = queryset.model._base_manager.using(queryset.db)
+        return everything.filter(pk__in=queryset.values("pk"))  # type: ignore[no-any-return]
     return queryset  # type: ignore[no-any-return]
 
 
