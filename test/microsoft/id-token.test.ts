@@ -51,7 +51,7 @@ t.test('every wrong token is refused with its problem', async (t) => {
     ['empty', verify(''), 'malformed'],
     ['two parts', verify(`${header}.${payload}`), 'malformed'],
     ['four parts', verify(`${good}.x`), 'malformed'],
-    ['no signature', verify(`${header}.${payload}.`), 'malformed'],
+    ['no signature', verify(`${header}.${payload}.`), 'signature'],
     ['padding in the signature', verify(`${good}=`), 'malformed'],
     ['header is no JSON', verify(`abc.${payload}.${signature}`), 'malformed'],
     ['alg none', verify(`${b64({ alg: 'none', kid: KID })}.${payload}.${signature}`), 'algorithm'],
