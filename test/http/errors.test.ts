@@ -175,6 +175,7 @@ t.test('operations: an unknown path and a body that is no JSON are answered as p
     const answer = await operations.inject(sent)
     t.match(answer, { statusCode: PROBLEMS[code].status, headers: PROBLEM_HEADERS })
     t.match(answer.json(), { code, title: PROBLEMS[code].title })
+    t.notOk(answer.body.includes(sent.url), 'the path is not repeated')
   }
 })
 

@@ -8,7 +8,7 @@ import { generatedReference } from '../support/documents.ts'
 const REFERENCE = generatedReference('docs/reference/aadsts-codes.md')
 /** Codes that a document names, with the prefix or alone in a cell of a table. */
 const namedCodes = (markdown: string): number[] =>
-  [...markdown.matchAll(/AADSTS(\d+)|\| (\d{5,7})(?= \|)/g)].map(([, prefixed, cell]) => Number(prefixed ?? cell))
+  [...markdown.matchAll(/AADSTS(\d+)|\| (\d{5,7})(?=,| \|)/g)].map(([, prefixed, cell]) => Number(prefixed ?? cell))
 
 t.test('every row of the AADSTS table is one line of the document, with its source and certainty', async (t) => {
   const lines = REFERENCE.split('\n').filter((line) => /^\| \d+ \|/.test(line))
