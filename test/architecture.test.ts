@@ -182,7 +182,8 @@ t.test('no file of src is longer than 450 lines', async (t) => {
 })
 
 t.test('no cast hides a type from the compiler', async (t) => {
-  // `as unknown as X`, `as never` and `{} as X` say nothing that the compiler can check. Each use stands here with its reason.
+  // `as unknown as X`, `as never` and `{} as X` say nothing that the compiler can check. Each use stands here with its
+  // reason.
   const NAMED: Record<string, string> = {
     'app.ts': 'the routes are listed for OpenAPI without services; any use of one throws',
     'http/pages/texts/en.ts': 'an empty list of words must accept those of other languages',

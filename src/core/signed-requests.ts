@@ -42,7 +42,10 @@ export interface RefusedRequest {
   answerable?: SignedRequest
 }
 
-/** Signatures of requests and answers (docs/design.md#signed-requests). Every function is synchronous and does not throw. */
+/**
+ * Signatures of requests and answers (docs/design.md#signed-requests). Every function is synchronous and does not
+ * throw.
+ */
 export interface RequestSignatures {
   /** The header fields that the signature of an answer covers where the answer has them; lower case. */
   readonly answerFields: readonly string[]
@@ -53,9 +56,15 @@ export interface RequestSignatures {
   replayKey(signed: SignedRequest): Buffer
   /** Seconds that the table must keep it: until the request can no longer be accepted. */
   replayTtlSeconds(signed: SignedRequest): number
-  /** Whether these raw bytes have the signed digest (RFC 9530): at least one sha-256 or sha-512, and every one of them matches. */
+  /**
+   * Whether these raw bytes have the signed digest (RFC 9530): at least one sha-256 or sha-512, and every one of them
+   * matches.
+   */
   bodyMatches(signed: SignedRequest, body: Buffer): boolean
-  /** The header fields that sign an answer to this request; none if the caller wants none. `headers`: those of `answerFields`. */
+  /**
+   * The header fields that sign an answer to this request; none if the caller wants none. `headers`: those of
+   * `answerFields`.
+   */
   signAnswer(
     signed: SignedRequest,
     answer: { status: number; headers: Record<string, string>; body: string | Buffer },
