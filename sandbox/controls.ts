@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres'
 import type { Entra } from './entra/main.ts'
-import type { SandboxControls } from './megdocs/main.ts'
+import type { SandboxControls } from './megdocs/application.ts'
 
 // The controls below MEGDocs' pages. They change the simulated Microsoft and the rows of the sandbox's database, never
 // the broker process.

@@ -14,8 +14,8 @@ import type {
   KeepAliveStore,
   NonceStore,
   Random,
-  RequestSignatures,
 } from './core/ports.ts'
+import type { RequestSignatures } from './core/signed-requests.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
 import type { OnMalformed, StoredColumn } from './core/stored.ts'
 import { createVault, watched, type SealingVault } from './crypto/vault.ts'
@@ -108,12 +108,12 @@ export const systemRandom: Random = {
 }
 
 /** Throws CallersError when the callers file cannot be used; reaches out to nobody else yet. */
-export function createServices(config: Config, log: Logger, surroundings: Overrides = {}): Services {
-  const { clock = systemClock, random = systemRandom, deadline, traces } = surroundings
+export function createServices(config: Config, log: Logger, overrides: Overrides = {}): Services {
+  const { clock = systemClock, random = systemRandom, deadline, traces } = overrides
   // Ours to close where only traces ask for one.
   const tracedDispatcher =
-    traces === undefined || surroundings.dispatcher !== undefined ? undefined : createDispatcher(config.microsoft.proxy)
-  const untraced = surroundings.dispatcher ?? tracedDispatcher
+    traces === undefined || overrides.dispatcher !== undefined ? undefined : createDispatcher(config.microsoft.proxy)
+  const untraced = overrides.dispatcher ?? tracedDispatcher
   const dispatcher = untraced === undefined ? undefined : (traces?.dispatching(untraced) ?? untraced)
   const stored = <S extends object>(table: string, store: S): S => traces?.storing(table, store) ?? store
   const callers = new CallersFile(config.callersFile, {

@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
-// Who may know whom (design 5), read from the import lines. Types count: what is known is known.
+// Who may know whom (docs/design.md#layout), read from the import lines. Types count: what is known is known.
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))
 const ROOT = dirname(SRC)
@@ -183,7 +183,10 @@ t.test('no file of src is longer than 450 lines', async (t) => {
 
 t.test('no cast hides a type from the compiler', async (t) => {
   // `as unknown as X`, `as never` and `{} as X` say nothing that the compiler can check. Each use stands here with its reason.
-  const NAMED: Record<string, string> = {}
+  const NAMED: Record<string, string> = {
+    'app.ts': 'the routes are listed for OpenAPI without services; any use of one throws',
+    'http/pages/texts/en.ts': 'an empty list of words must accept those of other languages',
+  }
   const found = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
     .filter((name) =>

@@ -73,11 +73,11 @@ const BREAKING: [RegExp, (document: Json) => void][] = [
   ],
   // Answers: less is promised, or something else.
   [
-    /^GET \/tokens\/\{userId\} > responses > 200 .* Token stands: Property `degraded` of `Token` was removed/,
+    /^GET \/tokens\/\{userId\} > responses > 200 .* uses of Token: Property `degraded` of `Token` was removed/,
     (d) => delete d['components'].schemas.Token.properties.degraded,
   ],
   [
-    /^GET \/tokens\/\{userId\} > responses > 200 .* Token stands: .* no longer required: `scope`/,
+    /^GET \/tokens\/\{userId\} > responses > 200 .* uses of Token: .* no longer required: `scope`/,
     (d) => {
       d['components'].schemas.Token.required = without(d['components'].schemas.Token.required, 'scope')
     },

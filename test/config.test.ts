@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { configurationTable, ConfigError, maskedConfig, readConfig } from '../src/config.ts'
+import { configurationTable, type ConfigError, maskedConfig, readConfig } from '../src/config.ts'
 import { NAMES, VARIABLES } from '../src/config/variables.ts'
 import type { Variable } from '../src/config/variables.ts'
 import { callers, errorOf, FILES, key, MINIMAL, NOW, problemsOf, read, rsaPair } from './config/environment-of-tests.ts'

@@ -47,7 +47,7 @@ t.test(
   'a breaker that a wrong secret opened is reported in readyz, in the metrics and once in the log; so is its closing',
   async (t) => {
     const { clock, move } = movable()
-    const world = await startWorld(t, { surroundings: { clock } })
+    const world = await startWorld(t, { overrides: { clock } })
     const { replica, caller, entra } = world
     const pass = async (seconds: number) => {
       move(seconds * 1000)
@@ -114,7 +114,7 @@ t.test(
   'the metrics and /status count refreshes, joins, keep-alive, refusals, requests and keys, without any user id',
   async (t) => {
     const { clock, move } = movable()
-    const world = await startWorld(t, { surroundings: { clock } })
+    const world = await startWorld(t, { overrides: { clock } })
     const { replica, caller, entra } = world
     await world.connect('user-one')
     await world.connect('user-two')
@@ -209,7 +209,7 @@ t.test('if the database does not answer, readyz is still a quick 200, and the me
   }
   const world = await startWorld(t, {
     env: { DATABASE_POOL_SIZE: '1', DATABASE_DEADLINE_MS: '400' },
-    surroundings: { clock },
+    overrides: { clock },
   })
   const { services } = world.replica
   const taken = services.database.run((db) => db.execute('select pg_sleep(1)')).catch(() => undefined)
@@ -224,7 +224,7 @@ t.test('readyz is 503 before the start is complete and while draining, and names
   const days = (n: number) => n * 86_400_000
   let later = 0
   const world = await startWorld(t, {
-    surroundings: { clock: { ...systemClock, now: () => systemClock.now() + later } },
+    overrides: { clock: { ...systemClock, now: () => systemClock.now() + later } },
   })
   const { lifecycle } = world.replica.services
   lifecycle.started = false

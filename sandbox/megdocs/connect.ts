@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { BrokerProblem } from './broker-client.ts'
-import type { Application, View } from './main.ts'
+import type { Application, View } from './application.ts'
 import { connectPage, plainPage } from './pages.ts'
 
 async function begin(

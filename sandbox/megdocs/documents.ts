@@ -1,6 +1,6 @@
 import type { Token } from './broker-client.ts'
 import { type Graph, GraphProblem } from './graph.ts'
-import type { Application, View } from './main.ts'
+import type { Application, View } from './application.ts'
 import { documentPage, documentsPage } from './pages.ts'
 
 /**

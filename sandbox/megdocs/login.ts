@@ -1,4 +1,4 @@
-import type { Application } from './main.ts'
+import type { Application } from './application.ts'
 import { homePage, loginPage } from './pages.ts'
 import { USERS } from './sessions.ts'
 

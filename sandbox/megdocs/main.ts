@@ -8,19 +8,14 @@ import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { CallerHalf } from '../../src/signature/keygen.ts'
-import { type BrokerClient, BrokerProblem, type Call, createBrokerClient } from './broker-client.ts'
+import { BrokerProblem, type Call, createBrokerClient } from './broker-client.ts'
+import type { Application, SandboxControls, View } from './application.ts'
 import { connectRoutes } from './connect.ts'
 import { documentRoutes } from './documents.ts'
-import { createGraph, type Graph, GraphProblem } from './graph.ts'
+import { createGraph, GraphProblem } from './graph.ts'
 import { loginRoutes } from './login.ts'
-import { type Control, plainPage, problemPage } from './pages.ts'
-import { createSessions, type Session, type Sessions } from './sessions.ts'
-
-export interface SandboxControls {
-  list: readonly Control[]
-  /** Runs the control, for this user if it concerns one user. Resolves with a sentence that describes what it did. */
-  run(action: string, userId: string): Promise<string>
-}
+import { plainPage, problemPage } from './pages.ts'
+import { createSessions, type Session } from './sessions.ts'
 
 export interface MegdocsOptions {
   broker: { address(): string; authority: string; key: CallerHalf }
@@ -32,35 +27,6 @@ export interface MegdocsOptions {
 export interface Megdocs {
   url: string
   close(): Promise<void>
-}
-
-/** What the views of a logged-in user have access to. */
-export interface View {
-  session: Session
-  broker: BrokerClient
-  graph: Graph
-  calls: Call[]
-  controls: readonly Control[]
-}
-
-/** What files with routes use to register them. */
-export interface Application {
-  app: FastifyInstance
-  sessions: Sessions
-  controls: SandboxControls | undefined
-  /**
-   * A page for a logged-in user. Others log in first and return to it. Errors of the broker or Graph are shown as a
-   * page.
-   */
-  page(
-    path: string,
-    render: (view: View, request: FastifyRequest, reply: FastifyReply) => Promise<string | FastifyReply>,
-  ): void
-  /** The same for a form, which must contain the CSRF token of the session. */
-  form(
-    path: string,
-    act: (view: View, request: FastifyRequest, reply: FastifyReply) => Promise<string | FastifyReply>,
-  ): void
 }
 
 /** Listens on a free port of 127.0.0.1. */

@@ -1,4 +1,4 @@
-/** What a caller may be allowed to do (design 3). One word per operation family; a route names the one it needs. */
+/** What a caller may be allowed to do (docs/reference/permissions.md). Each route names the one permission that it needs. */
 export const CALLER_PERMISSIONS = [
   'tokens:read',
   'tokens:refresh',

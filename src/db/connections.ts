@@ -1,4 +1,4 @@
-import postgres from 'postgres'
+import type postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
 import { isConnectionLost, isStatementError, translate } from './driver-errors.ts'
 

@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { Failure } from '../core/failure.ts'
-import type { NonceStore, RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/ports.ts'
+import type { NonceStore } from '../core/ports.ts'
+import type { RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/signed-requests.ts'
 import { createCallerLimit } from './caller-limit.ts'
 
 declare module 'fastify' {

@@ -1,4 +1,4 @@
-import type { RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/ports.ts'
+import type { RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/signed-requests.ts'
 import type { Callers } from './callers.ts'
 import { verifyBody } from './content-digest.ts'
 import type { SigningKey } from './keys.ts'

@@ -46,7 +46,7 @@ async function connectMany(world: World, count: number): Promise<string[]> {
 const generationOf = async (world: World, userId: string) => Number((await world.row(userId))?.['generation'])
 
 t.test('an integration that was not refreshed for 45 days is refreshed, a younger one is not', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   await connectMany(world, 3)
   await untouched(world, ['u0'], 46)
   await untouched(world, ['u1'], 44)
@@ -75,7 +75,7 @@ t.test('an integration that was not refreshed for 45 days is refreshed, a younge
 })
 
 t.test('two replicas that sweep at once refresh nothing twice', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   const other = await world.startReplica()
   const userIds = await connectMany(world, 12)
   await untouched(world, userIds, 50)
@@ -95,7 +95,7 @@ t.test('two replicas that sweep at once refresh nothing twice', async (t) => {
 })
 
 t.test('a stale list refreshes nothing that another replica has refreshed since', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   const userIds = await connectMany(world, 3)
   await untouched(world, userIds, 50)
   const { services } = await world.startReplica()
@@ -119,7 +119,7 @@ t.test('a stale list refreshes nothing that another replica has refreshed since'
 
 t.test('at most 60 renewals begin in a minute', async (t) => {
   const { clock, slept } = hurried()
-  const world = await startWorld(t, { surroundings: { clock } })
+  const world = await startWorld(t, { overrides: { clock } })
   const userIds = await connectMany(world, 5)
   await untouched(world, userIds, 50)
   const before = slept()
@@ -130,7 +130,7 @@ t.test('at most 60 renewals begin in a minute', async (t) => {
 t.test(
   'an open breaker ends the sweep: one refresh is tried, and none in further sweeps until the pause is over',
   async (t) => {
-    const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+    const world = await startWorld(t, { overrides: { clock: hurried().clock } })
     const userIds = await connectMany(world, 4)
     await untouched(world, userIds, 50)
     world.entra.control.configureApp({ clientSecrets: ['another-secret-than-the-brokers-own-value'] })
@@ -146,7 +146,7 @@ t.test(
 )
 
 t.test('a finally refused integration is not tried, one that may be cured is tried once a day', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   await connectMany(world, 2)
   const failure = (final: boolean, daysAgo: number) =>
     JSON.stringify({
@@ -172,7 +172,7 @@ t.test('a finally refused integration is not tried, one that may be cured is tri
 t.test(
   'a refresh token that does not open does not stop the sweep and marks no row; an expired access token is not even opened',
   async (t) => {
-    const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+    const world = await startWorld(t, { overrides: { clock: hurried().clock } })
     await connectMany(world, 3)
     await untouched(world, ['u0', 'u1', 'u2'], 50)
     await world.sql`update oauth2_integration set refreshed_at = now() - interval '80 days', access_token = '\\x01'::bytea where user_id = 'u0'`
@@ -183,7 +183,7 @@ t.test(
 )
 
 t.test('more than a page of due integrations are all found in one sweep', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   await connectMany(world, 1)
   // Copies do not open (each value is bound to its row), which is enough to count them.
   await world.sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token, access_token_expires_at, scopes, refreshed_at)
@@ -193,7 +193,7 @@ t.test('more than a page of due integrations are all found in one sweep', async 
 })
 
 t.test("after twelve months without a caller's read an integration is let go, with an event", async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   await connectMany(world, 3)
   await untouched(world, ['u0'], 10, 366)
   await untouched(world, ['u1'], 50, 366)
@@ -243,7 +243,7 @@ t.test('the loop sweeps until its signal aborts, then ends at once', async (t) =
       }
     },
   }
-  const world = await startWorld(t, { surroundings: { clock } })
+  const world = await startWorld(t, { overrides: { clock } })
   await connectMany(world, 1)
   await untouched(world, ['u0'], 50)
   const running = world.replica.services.keepAlive.run(stop.signal)
@@ -260,7 +260,7 @@ t.test('the loop sweeps until its signal aborts, then ends at once', async (t) =
 })
 
 t.test('a sweep whose signal aborts finishes the refresh that has begun and begins no other', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   await connectMany(world, 3)
   await untouched(world, ['u0', 'u1', 'u2'], 50)
   const stop = new AbortController()
@@ -274,7 +274,7 @@ t.test('a sweep whose signal aborts finishes the refresh that has begun and begi
 })
 
 t.test('a sweep that fails names the error, in its event and in the log', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   await connectMany(world, 2)
   await untouched(world, ['u0', 'u1'], 50)
   await world.sql`alter table oauth2_integration rename column refreshed_at to elsewhere`
@@ -287,7 +287,7 @@ t.test('a sweep that fails names the error, in its event and in the log', async 
 })
 
 t.test('Microsoft gets a new GUID with every refresh, so that its support can find it', async (t) => {
-  const world = await startWorld(t, { surroundings: { clock: hurried().clock } })
+  const world = await startWorld(t, { overrides: { clock: hurried().clock } })
   await connectMany(world, 2)
   await untouched(world, ['u0', 'u1'], 50)
   t.match(await world.replica.services.keepAlive.sweep(never()), { renewed: 2 })

@@ -39,7 +39,7 @@ t.test(
     const waiting = [read(replica), read(replica)]
     await world.entra.control.held()
     // The second reader has read its row, too.
-    await until(async () => (await replica.services.metrics.registry.metrics()).includes('refresh_joined_total 1'))
+    await until(async () => (await replica.services.metrics.registry.metrics()).includes('refreshes_joined_total 1'))
     wire.cut()
     world.entra.control.release()
     const answers = await Promise.all(waiting)

@@ -86,7 +86,7 @@ t.test(
     const sleep = (ms: number, signal?: AbortSignal) =>
       signal === undefined ? systemClock.sleep(ms) : new Promise<void>((resolve) => void deadlines.push(resolve))
     const world = await startWorld(t, {
-      surroundings: { clock: { ...systemClock, sleep }, deadline: () => new AbortController().signal },
+      overrides: { clock: { ...systemClock, sleep }, deadline: () => new AbortController().signal },
     })
     const atDeadline = async (reading: ReturnType<typeof read>) => {
       while (deadlines.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))

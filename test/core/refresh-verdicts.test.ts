@@ -18,7 +18,7 @@ const events = async ({ sql }: World) => (await sql`select type from event order
 async function start(t: Parameters<typeof startWorld>[0]) {
   let shift = 0
   const world = await startWorld(t, {
-    surroundings: { clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shift } },
+    overrides: { clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shift } },
   })
   await world.connect('42')
   return {
@@ -56,7 +56,8 @@ async function start(t: Parameters<typeof startWorld>[0]) {
 
 t.test('every AADSTS case ends in the state that the table says, with its reason and who acts', async (t) => {
   const world = await start(t)
-  for (const row of AADSTS) {
+  // Rows that the simulator cannot send are judged in test/microsoft/verdict.test.ts.
+  for (const row of AADSTS.filter(({ code }) => aadstsCases[code] !== undefined)) {
     await world.reset()
     const { error, suberror } = { ...aadstsCases[row.code]!, ...(row.error && { error: row.error }) }
     world.entra.control.misbehave('aadsts', row.error === undefined ? row.code : { code: row.code, error: row.error })

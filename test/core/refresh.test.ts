@@ -14,7 +14,7 @@ let shiftMs = 0
 const elapsed = () => systemClock.elapsed() + shiftMs
 const world = await startWorld(t, {
   env: { DATABASE_DEADLINE_MS: '30000' },
-  surroundings: { clock: { ...systemClock, elapsed }, deadline: () => new AbortController().signal },
+  overrides: { clock: { ...systemClock, elapsed }, deadline: () => new AbortController().signal },
 })
 await world.connect('42')
 const { integrations, microsoft } = world.replica.services
@@ -179,7 +179,6 @@ t.test('one exchange with what the row was granted, its account and tenant; the 
     {
       requestId: '7a6e5c80-0000-4000-8000-000000000000',
       scopes: stored['scopes'],
-      tenantId: stored['tenant_id'],
       account: { tenantId: stored['tenant_id'], objectId: stored['object_id'] },
     },
   ])

@@ -32,7 +32,7 @@ t.test(
     // The pauses between renewals pass at once.
     const sleep: Clock['sleep'] = (ms, signal) =>
       ms >= 900 && ms < 5_000 ? Promise.resolve() : systemClock.sleep(ms, signal)
-    const world = await startWorld(t, { surroundings: { clock: { ...systemClock, sleep } } })
+    const world = await startWorld(t, { overrides: { clock: { ...systemClock, sleep } } })
     const { keepAlive, keepAliveStore, database, config } = world.replica.services
     const broken = [
       '{"at":"yesterday","final":"perhaps"}',

@@ -32,7 +32,7 @@ const anyJson = fc.jsonValue({ maxDepth: 3, stringUnit: 'grapheme-ascii' })
 /** The pauses of keep-alive between renewals pass at once. */
 const sleep: Clock['sleep'] = (ms, signal) =>
   ms >= 900 && ms < 5_000 ? Promise.resolve() : systemClock.sleep(ms, signal)
-const start = (t: Test) => startWorld(t, { surroundings: { clock: { ...systemClock, sleep } } })
+const start = (t: Test) => startWorld(t, { overrides: { clock: { ...systemClock, sleep } } })
 
 const store = async ({ sql }: World, userId: string, status: string, failure: unknown): Promise<void> => {
   await sql`update oauth2_integration set status = ${status}, failure = ${JSON.stringify(failure)}::text::jsonb, retry_at = null,

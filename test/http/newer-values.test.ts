@@ -57,7 +57,11 @@ t.test('an unknown reason and code of a connect session are answered, and shown 
   const { next } = await world.caller.complete(id, 'newer')
   const outcome = { result: 'refused', code: 'a_newer_code', reason: REASON }
   await sql`update connect_session set status = 'refused', outcome = ${sql.json(outcome)} where id = ${id}`
-  t.match(await get(`/connect-sessions/${id}`), { status: 200, body: { status: 'refused', outcome } })
+  // An outcome has no status of HTTP, so an unknown code is answered as the refusal that it is.
+  t.match(await get(`/connect-sessions/${id}`), {
+    status: 200,
+    body: { status: 'refused', outcome: { ...outcome, code: 'connect_refused' } },
+  })
   const completed = await call(world, {
     method: 'POST',
     path: `/connect-sessions/${id}/complete`,
@@ -66,7 +70,7 @@ t.test('an unknown reason and code of a connect session are answered, and shown 
   t.match(completed, { status: 409, body: { code: 'connect_refused', reason: REASON, next } })
   const page = await request(next)
   t.equal(page.statusCode, 200)
-  t.match(await page.body.text(), texts.en.unknownReason.ops.title)
+  t.match(await page.body.text(), texts.en.unknownReason.user.title)
 })
 
 t.test('an unknown event is delivered as it is', async (t) => {

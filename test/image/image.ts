@@ -55,7 +55,7 @@ function buildah(...args: string[]): string {
     }).trim()
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    throw new Error(`buildah ${args[0]} failed:\n${stdout.slice(-4000)}\n${stderr.slice(-4000)}`)
+    throw new Error(`buildah ${args[0]} failed:\n${stdout.slice(-4000)}\n${stderr.slice(-4000)}`, { cause: error })
   }
 }
 

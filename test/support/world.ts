@@ -47,7 +47,7 @@ export interface World {
   replica: Replica
   caller: BrokerClient
   /** Starts another broker on the same database, in this process. */
-  startReplica(changes?: Record<string, string>, surroundings?: Overrides): Promise<Replica>
+  startReplica(changes?: Record<string, string>, overrides?: Overrides): Promise<Replica>
   browser(options?: BrowserOptions): Browser
   /** A browser that stops before it opens Microsoft. */
   stoppingBrowser(): Browser
@@ -70,7 +70,7 @@ export interface World {
 
 export async function startWorld(
   t: Teardown,
-  options: { env?: Record<string, string>; surroundings?: Overrides; databaseUrl?: string } = {},
+  options: { env?: Record<string, string>; overrides?: Overrides; databaseUrl?: string } = {},
 ): Promise<World> {
   const databaseUrl = options.databaseUrl ?? (await testDatabase(t as Parameters<typeof testDatabase>[0]))
   // With the variable PGBOUNCER (npm run test:pgbouncer), brokers connect through it. The test itself connects
@@ -99,8 +99,8 @@ export async function startWorld(
     microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
     more: { DATABASE_POOL_SIZE: '6', ...pooler?.env, ...options.env },
   })
-  const startReplica = (changes: Record<string, string> = {}, surroundings: Overrides = {}) =>
-    startOne(t, { ...env, ...changes }, secrets, { ...options.surroundings, ...surroundings })
+  const startReplica = (changes: Record<string, string> = {}, overrides: Overrides = {}) =>
+    startOne(t, { ...env, ...changes }, secrets, { ...options.overrides, ...overrides })
   const replica = await startReplica()
   publicUrl = replica.publicUrl
   const { caller } = replica
@@ -161,15 +161,11 @@ async function startOne(
   t: Teardown,
   env: Record<string, string>,
   secrets: BrokerSecrets,
-  surroundings: Overrides,
+  overrides: Overrides,
 ): Promise<Replica> {
   const lines: string[] = []
   const config = readConfig(env)
-  const services = createServices(
-    config,
-    createLogger('debug', { write: (line) => void lines.push(line) }),
-    surroundings,
-  )
+  const services = createServices(config, createLogger('debug', { write: (line) => void lines.push(line) }), overrides)
   await checkDatabase(services)
   const apps = [await buildPublicApp(services), await buildInternalApp(services)] as const
   const operations = await buildOperationsApp(services)

@@ -42,7 +42,7 @@ t.test(
       OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test',
       OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=megdocs',
     })
-    const world = await startWorld(t, { surroundings: { traces } })
+    const world = await startWorld(t, { overrides: { traces } })
     await world.connect('42')
     await world.setRemaining('42', 10)
     await call(world, { method: 'GET', path: '/tokens/42', headers: { traceparent: `00-${TRACE}-${PARENT}-01` } })
@@ -148,7 +148,7 @@ t.test(
 t.test('what a caller does not sample is not exported, and the sampler is the one that is asked for', async (t) => {
   await t.test('not sampled by the caller', async (t) => {
     const { collector, traces } = await tracing(t)
-    const world = await startWorld(t, { surroundings: { traces } })
+    const world = await startWorld(t, { overrides: { traces } })
     await call(world, { method: 'GET', path: '/tokens/42', headers: { traceparent: `00-${TRACE}-${PARENT}-00` } })
     await world.replica.stop()
     t.strictSame(collector.spans(), [])
@@ -173,7 +173,7 @@ t.test(
   'a stranger decides neither in which trace a request of the public listener is nor whether it is sampled',
   async (t) => {
     const { collector, traces } = await tracing(t)
-    const world = await startWorld(t, { surroundings: { traces } })
+    const world = await startWorld(t, { overrides: { traces } })
     for (const flags of ['00', '01'])
       await fetch(`${world.replica.publicUrl}/accounts/account/microsoft/`, {
         redirect: 'manual',
@@ -199,7 +199,7 @@ t.test('no secret, user, ticket or address stands in what is exported, however r
     sent.push(options.headers)
     return dispatch(options, handler)
   })
-  const world = await startWorld(t, { surroundings: { traces, dispatcher } })
+  const world = await startWorld(t, { overrides: { traces, dispatcher } })
   const user = 'user-of-megdocs-4711'
   const { id, browser, authorizeUrl } = await world.toMicrosoft(user)
   await browser.open(world.entra.control.signIn({ account: JANE, authorizeUrl }))
