@@ -188,7 +188,7 @@ export function buildInternalApp(services: Services): Promise<FastifyInstance> {
   const tls = services.internalTls?.current()
   const serverUrl = `${tls === undefined ? 'http' : 'https'}://${services.config.internalAuthorities[0]}`
   return buildApp('internal', services, {
-    errors: problemErrors,
+    errors: problemErrors(services.site.app.adminConsentUrl),
     tls,
     async routes(scope) {
       forbidCaching(scope)
@@ -221,6 +221,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     missingScopes,
     events,
     imports,
+    site,
   } = services
   await requireSignatures(scope, {
     signatures,
@@ -241,7 +242,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     isDraining: () => services.lifecycle.draining,
   })
   await scope.register(importRoutes, { imports })
-  await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links })
+  await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links, site })
 }
 
 /**
@@ -269,7 +270,7 @@ export async function openApiDocument(): Promise<object> {
 export function buildOperationsApp(services: Services): Promise<FastifyInstance> {
   const { registry } = services.metrics
   return buildApp('operations', services, {
-    errors: problemErrors,
+    errors: problemErrors(),
     async routes(scope) {
       scope.setNotFoundHandler(notFound)
       forbidCaching(scope)

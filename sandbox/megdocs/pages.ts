@@ -102,6 +102,9 @@ ${connectionOf(view.session, integration)}</section>`,
 
 const isBroken = (integration: IntegrationView | undefined): boolean => integration?.status === 'reconnect_required'
 
+/** Else connecting again is not the next step: the broker's account page has the message for the administrator. */
+const userCanHelp = (whoActs: string | undefined): boolean => whoActs === undefined || whoActs === 'user'
+
 function connectionOf(session: Session, integration: IntegrationView | undefined): Html {
   const manage = html`<a class="button quiet" href="/microsoft/manage">Manage</a>`
   if (integration === undefined) {
@@ -111,7 +114,7 @@ function connectionOf(session: Session, integration: IntegrationView | undefined
   if (isBroken(integration)) {
     return html`<h2>Microsoft 365 needs your attention</h2>
 <p>${integration.failure?.advice ?? 'The connection no longer works. Connect again.'}</p>
-<div class="row">${connectForm(session, 'Reconnect')} ${manage}</div>`
+<div class="row">${userCanHelp(integration.failure?.who_acts) && connectForm(session, 'Reconnect')} ${manage}</div>`
   }
   const account = integration.account?.username ?? 'an account whose name is not known yet'
   return html`<h2>Microsoft 365</h2><p>Connected as <b>${account}</b>.</p>
@@ -191,7 +194,10 @@ ${seconds !== undefined && html`, next try possible in ${seconds} s`}</p>
 
 function nextStep(session: Session, problem: Problem): Html {
   if (problem.code === 'not_connected') return connectForm(session)
-  if (problem.code === 'reconnect_required') return connectForm(session, 'Reconnect')
+  if (problem.code === 'reconnect_required')
+    return userCanHelp(problem.who_acts)
+      ? connectForm(session, 'Reconnect')
+      : html`<a class="button" href="/microsoft/manage">See who can help</a>`
   if (problem.code === 'account_mismatch') return connectForm(session, 'Connect another account', true)
   return html`<a class="button" href="/documents">Try again</a>`
 }

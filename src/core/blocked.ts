@@ -128,7 +128,12 @@ export function answerOrThrow(
     standing === undefined ? blocked : blockedBy(standing, blocked.retryAfterSeconds)
   const facts = { reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }
   if (valid) return { integration, degraded: facts }
-  throw new Failure(CODE_OF[verdict], { ...facts, ...(microsoft === undefined ? {} : { microsoft }) })
+  const tenantId = integration.account?.tenantId
+  throw new Failure(CODE_OF[verdict], {
+    ...facts,
+    ...(microsoft === undefined ? {} : { microsoft }),
+    ...(tenantId === undefined ? {} : { tenantId }),
+  })
 }
 
 /**

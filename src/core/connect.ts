@@ -83,6 +83,11 @@ export interface Connect {
   status(id: string, caller: string): Promise<ConnectSession>
   /** Without a caller: for a page whose address proves that the visitor may see it. */
   find(id: string): Promise<ConnectSession | undefined>
+  /**
+   * Tenant of the account that this attempt is bound to: the stored one of its user. Undefined: none is stored, or
+   * another account may replace it.
+   */
+  tenantOf(session: Pick<ConnectSession, 'userId' | 'allowSwitch'>): Promise<string | undefined>
   /** The form of a state everywhere except in the browser and at Microsoft. */
   stateHash(state: string): Buffer
 }
@@ -271,6 +276,9 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
 
     status,
     find: (id) => sessions.find(id),
+    async tenantOf({ userId, allowSwitch }) {
+      return allowSwitch ? undefined : (await integrations.summary(userId))?.account?.tenantId
+    },
     stateHash: sha256,
   }
 }

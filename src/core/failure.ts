@@ -36,210 +36,172 @@ export const ACTORS = ['user', 'tenant_admin', 'ops', 'nobody'] as const
 export type Actor = (typeof ACTORS)[number]
 
 /**
- * The closed list of every `reason` that the broker writes, with who has to act and one sentence of advice.
- * `curable`: reconnecting can help (pages offer it only then).
+ * The closed list of every `reason` that the broker writes, with who has to act and one sentence of advice. `user`:
+ * connecting again helps, and only then it is offered as the next step (docs/design.md#failures).
  */
 export const REASONS = {
   // The stored authorization has ended: only the user can give a new one.
   access_revoked: {
     whoActs: 'user',
-    curable: true,
     advice: 'Access was revoked at Microsoft (for example after a password reset). Connect again.',
   },
   refresh_token_expired: {
     whoActs: 'user',
-    curable: true,
     advice: 'The connection was not used for a long time and has expired. Connect again.',
   },
   sign_in_frequency: {
     whoActs: 'user',
-    curable: true,
     advice: 'Your organisation requires signing in again from time to time. Connect again.',
   },
   password_changed: {
     whoActs: 'user',
-    curable: true,
     advice: 'The Microsoft password changed or expired. Connect again with the current one.',
   },
   token_invalid: {
     whoActs: 'user',
-    curable: true,
     advice: 'Microsoft no longer accepts the stored authorization. Connect again.',
   },
   sign_in_required: {
     whoActs: 'user',
-    curable: true,
     advice: 'Microsoft wants the user to sign in again. Connect again.',
   },
   mfa_required: {
     whoActs: 'user',
-    curable: true,
     advice: 'Microsoft asks for an extra verification. Connect again and complete it.',
   },
   consent_required: {
     whoActs: 'user',
-    curable: true,
     advice: 'The permissions were not approved or were withdrawn. Connect again and approve them.',
   },
   // Policy, consent or account state: somebody else may change it, so the broker tries again (docs/design.md#verdicts).
   admin_consent_required: {
     whoActs: 'tenant_admin',
-    curable: true,
     advice: 'An administrator of the organisation must approve the application first.',
   },
   blocked_by_policy: {
     whoActs: 'tenant_admin',
-    curable: true,
     advice: 'A policy of the organisation blocks this access. Its administrator must allow the application.',
   },
   device_not_compliant: {
     whoActs: 'tenant_admin',
-    curable: true,
     advice: 'The organisation asks for a managed device. Use one, or contact its IT.',
   },
   account_disabled: {
     whoActs: 'tenant_admin',
-    curable: false,
     advice: "The Microsoft account is disabled. The organisation's administrator must enable it.",
   },
   account_not_found: {
     whoActs: 'tenant_admin',
-    curable: true,
     advice: 'The account does not exist in this organisation. Use another account, or contact its IT.',
   },
   account_locked: {
     whoActs: 'tenant_admin',
-    curable: false,
     advice: "The Microsoft account is locked. Wait, or contact the organisation's IT.",
   },
   not_assigned: {
     whoActs: 'tenant_admin',
-    curable: true,
     advice: 'The user is not assigned to the application. The administrator must assign them.',
   },
   app_unavailable: {
     whoActs: 'tenant_admin',
-    curable: false,
     advice: 'The application is disabled or missing in this organisation. Its administrator must enable it.',
   },
   tenant_unavailable: {
     whoActs: 'tenant_admin',
-    curable: false,
     advice:
       'Microsoft has blocked or deleted this organisation, or its sign-in is not set up correctly. Its administrator must act, if need be with Microsoft support.',
   },
   tenant_restricted: {
     whoActs: 'tenant_admin',
-    curable: false,
     advice: "Cross-organisation access is blocked. The organisation's administrator must allow it.",
   },
   // A connect was refused.
   not_approved: {
     whoActs: 'user',
-    curable: true,
     advice: 'The permissions were not approved. If no choice was offered, an administrator must approve first.',
   },
   missing_scopes: {
     whoActs: 'user',
-    curable: true,
     advice: 'Not all needed permissions were granted. Connect again and approve all of them.',
   },
   no_refresh_token: {
     whoActs: 'ops',
-    curable: false,
     advice: 'Microsoft returned no refresh token. Check the scopes of the app registration (offline_access).',
   },
   tenant_not_allowed: {
     whoActs: 'user',
-    curable: true,
     advice: 'Accounts of this organisation are not accepted here. Use an account of an accepted organisation.',
   },
   account_type_not_allowed: {
     whoActs: 'user',
-    curable: true,
     advice: 'This kind of Microsoft account is not accepted here. Use a work or school account.',
   },
   other_account: {
     whoActs: 'user',
-    curable: true,
     advice: 'Another Microsoft account is already connected. Use that one, or disconnect it first.',
   },
   identity_unproven: {
     whoActs: 'ops',
-    curable: true,
     advice: "Microsoft's proof of identity was not valid. Try again; if it repeats, give ops the reference.",
   },
   code_rejected: {
     whoActs: 'user',
-    curable: true,
     advice: 'The sign-in took too long or was used twice. Start again.',
   },
   not_the_same_user: {
     whoActs: 'user',
-    curable: true,
     advice: 'Another user began this connect. Start again from your own session.',
   },
-  abandoned: { whoActs: 'user', curable: true, advice: 'The sign-in was not finished in time. Start again.' },
+  abandoned: { whoActs: 'user', advice: 'The sign-in was not finished in time. Start again.' },
   // Nothing is wrong with the authorization: it works again without anybody's help.
   microsoft_unreachable: {
     whoActs: 'nobody',
-    curable: false,
     advice: 'Microsoft cannot be reached. The broker retries automatically.',
   },
   microsoft_timeout: {
     whoActs: 'nobody',
-    curable: false,
     advice: 'Microsoft did not answer in time. The broker retries automatically.',
   },
   microsoft_error: {
     whoActs: 'nobody',
-    curable: false,
     advice: 'Microsoft reports an error of its own. The broker retries automatically.',
   },
   microsoft_bad_answer: {
     whoActs: 'ops',
-    curable: false,
     advice:
       'An answer came that is not from Microsoft or cannot be used. The broker tries again. If it repeats, ops must look at the proxy or filter on the way to Microsoft.',
   },
   throttled: {
     whoActs: 'nobody',
-    curable: false,
     advice: 'Microsoft asks for fewer requests. The broker retries automatically.',
   },
   loop_detected: {
     whoActs: 'ops',
-    curable: false,
     advice:
       'Microsoft saw too many identical requests and paused this one. The broker retries automatically; ops should look at the log.',
   },
   connect_in_progress: {
     whoActs: 'nobody',
-    curable: false,
     advice: 'This connect is being completed. Ask again in a moment.',
   },
   refresh_in_progress: {
     whoActs: 'nobody',
-    curable: false,
     advice: "A refresh is running and did not finish within the caller's deadline. Try again in a moment.",
   },
   broker_trouble: {
     whoActs: 'ops',
-    curable: false,
     advice: 'The broker could not refresh the token because of a failure of its own. Ops find the reason in its log.',
   },
   // Our own side.
   client_credential: {
     whoActs: 'ops',
-    curable: false,
     advice: "Microsoft refuses the broker's client credential. Ops must renew it, or correct the broker's clock.",
   },
   app_registration: {
     whoActs: 'ops',
-    curable: false,
     advice: "The app registration or the broker's configuration is wrong. Ops must look at the AADSTS code.",
   },
-} as const satisfies Record<string, { whoActs: Actor; curable: boolean; advice: string }>
+} as const satisfies Record<string, { whoActs: Actor; advice: string }>
 /** A reason that this release writes. */
 export type Reason = keyof typeof REASONS
 /** A reason that was read: a newer release may have stored one that this release does not know. */
@@ -253,7 +215,6 @@ export type StoredVerdict = (typeof STORED_VERDICTS)[number]
 export interface Explained {
   reason: string
   whoActs: Actor
-  curable: boolean
   advice: string
   known: boolean
 }
@@ -261,32 +222,28 @@ export interface Explained {
 const UNKNOWN_REASONS = {
   reconnect: {
     whoActs: 'user',
-    curable: true,
     advice: 'Microsoft no longer accepts the stored authorization. Connect again.',
   },
   try_later: {
     whoActs: 'nobody',
-    curable: false,
     advice: 'No new token can be had at the moment. The broker retries automatically.',
   },
   misconfigured: {
     whoActs: 'ops',
-    curable: false,
     advice: "The broker or its app registration does not fit. Ops must look at the broker's log.",
   },
   none: {
     whoActs: 'ops',
-    curable: true,
-    advice: 'This version of the broker does not know the reason. Connecting again may help; ops find more in the log.',
+    advice: 'This version of the broker does not know the reason. Ops find more in the log.',
   },
-} as const satisfies Record<StoredVerdict | 'none', { whoActs: Actor; curable: boolean; advice: string }>
+} as const satisfies Record<StoredVerdict | 'none', { whoActs: Actor; advice: string }>
 
 export function isReason(reason: string): reason is Reason {
   return Object.hasOwn(REASONS, reason)
 }
 
 /**
- * Who acts, whether reconnecting can help, and the advice for a reason. A reason that this release does not know is
+ * Who acts, and the advice for a reason. A reason that this release does not know is
  * explained by its verdict, and without one as a matter for ops. Never fails. The only reader of REASONS for reasons
  * that were stored.
  */
@@ -332,6 +289,8 @@ export interface MicrosoftError {
 
 export interface FailureFacts {
   reason?: AnyReason
+  /** Tenant of the stored account: the administrator who must act is theirs. */
+  tenantId?: string
   microsoft?: MicrosoftError
   /** After so many seconds a retry may succeed. */
   retryAfterSeconds?: number

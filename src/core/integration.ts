@@ -1,5 +1,8 @@
 import type { AnyReason, MicrosoftError, StoredVerdict } from './failure.ts'
 
+/** The tenant of all personal Microsoft accounts (docs/microsoft.md#accounts). */
+export const PERSONAL_TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'
+
 /** A Microsoft account. `tenantId` + `objectId` is the identity; names are only shown (docs/microsoft.md#accounts). */
 export interface Account {
   tenantId: string

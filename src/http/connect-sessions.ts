@@ -5,6 +5,7 @@ import { Failure } from '../core/failure.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
 import { BEGUN, CONNECT_SESSION, NEXT } from './examples.ts'
 import type { Links } from './links.ts'
+import type { Site } from './pages/pages.ts'
 import { isFailureCode, sendProblem, toProblem } from './problem.ts'
 import { answer, ConnectSession, NoContent, problemResponses, UserId, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
@@ -14,6 +15,7 @@ export interface ConnectSessionRoutesOptions {
   connect: Connect
   browserSessions: BrowserSessionStore
   links: Links
+  site: Site
 }
 
 const IdParams = Type.Object(
@@ -23,7 +25,7 @@ const IdParams = Type.Object(
 
 export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoutesOptions> = async (
   scope,
-  { connect, browserSessions, links },
+  { connect, browserSessions, links, site },
 ) => {
   scope.post(
     '/connect-sessions',
@@ -169,7 +171,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         ...(reason === undefined ? {} : { reason }),
         ...(microsoft === undefined ? {} : { microsoft }),
       })
-      sendProblem(request, reply, { ...toProblem(failure, request.id), next })
+      sendProblem(request, reply, { ...toProblem(failure, request.id, site.app.adminConsentUrl), next })
       return reply
     },
   )

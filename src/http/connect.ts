@@ -7,6 +7,7 @@ import {
   adminConsentResultPage,
   ACCOUNT_PATH,
   continuePage,
+  forTenant,
   resultPage,
   type PageProblem,
   type Site,
@@ -98,7 +99,7 @@ export async function connectRoutes(
           : { admin_consent: 'refused', reason: result.reason, who_acts: result.whoActs, microsoft: result.microsoft },
         'admin consent answered',
       )
-      return sendPage(reply, adminConsentResultPage(pageContext(site, request), { approved: result.approved }))
+      return sendPage(reply, adminConsentResultPage(pageContext(site, request), result))
     }
     const answer = readAnswer(request.query)
     if (answer === undefined) return problem(request, reply, 'sign_in_unmatched', { why: 'malformed_callback' })
@@ -138,7 +139,8 @@ export async function connectRoutes(
     return sendPage(reply, continuePage(pageContext(site, request), url.href))
   }
 
-  function showResult(request: FastifyRequest, reply: FastifyReply, { id, userId, outcome }: ConnectSession) {
+  async function showResult(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
+    const { id, userId, outcome } = session
     if (outcome === undefined) return problem(request, reply, 'link_expired', { connect_session: id, user_id: userId })
     const { result, reason, microsoft } = outcome
     // The reference on this page leads to this line: Microsoft was called under the id of another request.
@@ -155,7 +157,9 @@ export async function connectRoutes(
       },
       'result shown',
     )
-    return sendPage(reply, resultPage(pageContext(site, request), outcome))
+    const context = pageContext(site, request)
+    const tenantId = result === 'refused' ? await connect.tenantOf(session) : undefined
+    return sendPage(reply, resultPage(forTenant(context, tenantId), outcome))
   }
 
   function hasAttempt(request: FastifyRequest, state: string): boolean {

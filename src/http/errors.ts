@@ -114,11 +114,14 @@ export function answerUnparsable(
 /** Codes that ops must look at. */
 const ALARMING: readonly FailureCode[] = ['internal_error', 'token_unreadable']
 
-/** Answers failures as problems (RFC 9457): internal and operations listener. */
-export const problemErrors: ListenerErrors = {
+/**
+ * Answers failures as problems (RFC 9457): internal and operations listener. `adminConsentUrl`: our page for
+ * administrators.
+ */
+export const problemErrors = (adminConsentUrl?: string): ListenerErrors => ({
   answer(failure, request, reply, error) {
     const { reason, detail } = failure.facts
-    sendProblem(request, reply, toProblem(failure, request.id))
+    sendProblem(request, reply, toProblem(failure, request.id, adminConsentUrl))
     const alarming = ALARMING.includes(failure.code)
     request.log[alarming ? 'error' : 'info'](
       { code: failure.code, reason, detail, ...(alarming ? { err: error } : {}) },
@@ -129,4 +132,4 @@ export const problemErrors: ListenerErrors = {
     headers: { 'content-type': 'application/problem+json; charset=utf-8', 'cache-control': 'no-store' },
     body: JSON.stringify(plainProblem(code, requestId, status)),
   }),
-}
+})

@@ -31,7 +31,14 @@ export const Reason = openList(Object.keys(REASONS) as (keyof typeof REASONS)[],
 })
 export const Actor = closedList(ACTORS, {
   title: 'Actor',
-  description: 'Who must act before it works again. `nobody`: the broker retries automatically.',
+  description:
+    'Who must act before it works again.\n\n* `user`: the next step is to connect (again).\n' +
+    '* `tenant_admin`: the Microsoft administrator of the organisation. Connecting again is not the next step: show ' +
+    'who can help, and give the user a message to send. See `admin_consent_url`.\n' +
+    '* `ops`: those who run the broker. The user cannot help.\n' +
+    '* `nobody`: it passes.\n\n' +
+    'In the last three cases it works again without a reconnect once the cause is removed: a request for a token tries ' +
+    'again, at most every 15 minutes.',
 })
 export const Code = openList(FAILURE_CODES, {
   title: 'Code',
@@ -67,6 +74,14 @@ export const Problem = Type.Object(
       }),
     ),
     microsoft: Type.Optional(MicrosoftFacts),
+    admin_consent_url: Type.Optional(
+      Type.String({
+        format: 'uri',
+        description:
+          'Where an administrator may have to act: the page to send to them. It says what the application asks for, and ' +
+          'leads to the approval at Microsoft. Not a secret.',
+      }),
+    ),
     next: Type.Optional(Type.String({ description: 'Completion only: the page to send the user to.' })),
   },
   { title: 'Problem', description: 'RFC 9457 problem details.' },

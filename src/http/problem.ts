@@ -15,6 +15,7 @@ import {
   type FailureCode,
   type StoredVerdict,
 } from '../core/failure.ts'
+import { adminConsentUrlFor } from './pages/pages.ts'
 import type { MicrosoftFacts, Problem } from './problem-schema.ts'
 
 export interface ProblemKind {
@@ -55,7 +56,7 @@ export const PROBLEMS: Record<FailureCode, ProblemKind> = {
   reconnect_required: {
     status: 409,
     title: 'Microsoft no longer accepts the stored authorization',
-    meaning: 'See `who_acts` and `advice`. If the user must act, send them through connect.',
+    meaning: 'If `who_acts` is `user`, send them through connect. Otherwise show who can help.',
   },
   connect_refused: {
     status: 409,
@@ -120,14 +121,23 @@ export function plainProblem(code: FailureCode, requestId: string, status = PROB
   return { type: `urn:token-broker:problem:${code}`, title, status, code, request_id: requestId }
 }
 
-export function toProblem(failure: Failure, requestId: string): ProblemBody {
+/**
+ * `adminConsentUrl`: our page for administrators. It is given where one may have to act. Microsoft does not say whether a
+ * user who did not approve had the choice (docs/microsoft.md#callback-errors).
+ */
+export function toProblem(failure: Failure, requestId: string, adminConsentUrl?: string): ProblemBody {
   const problem = plainProblem(failure.code, requestId)
-  const { reason, retryAfterSeconds, invalid, microsoft } = failure.facts
+  const { reason, retryAfterSeconds, invalid, microsoft, tenantId } = failure.facts
+  const why = reason === undefined ? undefined : reasonFacts(reason, verdictOfCode(failure.code))
+  const isForAdmin = why?.who_acts === 'tenant_admin' || reason === 'not_approved' || reason === 'consent_required'
   const mustWait = problem.status === 503 || problem.status === 429
   const retryAfter = retryAfterSeconds ?? (mustWait ? DEFAULT_RETRY_AFTER_SECONDS : undefined)
   return {
     ...problem,
-    ...(reason === undefined ? {} : reasonFacts(reason, verdictOfCode(failure.code))),
+    ...why,
+    ...(isForAdmin && adminConsentUrl !== undefined
+      ? { admin_consent_url: adminConsentUrlFor(adminConsentUrl, tenantId) }
+      : {}),
     ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
     ...(invalid === undefined ? {} : { invalid }),
     ...(microsoft === undefined ? {} : { microsoft: microsoftFacts(microsoft) }),

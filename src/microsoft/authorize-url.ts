@@ -1,3 +1,4 @@
+import { PERSONAL_TENANT } from '../core/integration.ts'
 import type { AuthorizeRequest } from '../core/ports.ts'
 import { isGuid } from './answer.ts'
 import { graphUrl } from './scopes.ts'
@@ -42,7 +43,8 @@ export function adminConsentUrl(
   { state, tenantId }: { state: string; tenantId?: string },
 ): string {
   const configured = tenant === 'common' || tenant === 'consumers' ? 'organizations' : tenant
-  const segment = tenantId !== undefined && isGuid(tenantId) ? tenantId : configured
+  const isNamed = tenantId !== undefined && isGuid(tenantId) && tenantId.toLowerCase() !== PERSONAL_TENANT
+  const segment = isNamed ? tenantId : configured
   const graph = graphUrl(loginUrl)
   const parameters = new URLSearchParams({
     client_id: application.clientId,

@@ -61,12 +61,13 @@ function reasonOf({ error, aadsts }: MicrosoftError): Reason {
   return Object.hasOwn(WORDS, error ?? '') ? WORDS[error ?? '']! : 'app_registration'
 }
 
-/** Without a number: cancelled, or a personal account was chosen. Both are for the administrator to try again. */
+/** `admin_consent_required` here: the account that was used has no right to approve. */
 function adminReasonOf({ error, aadsts }: MicrosoftError): Reason {
   const row = rowOf(error, aadsts)
-  if (row) return row.onCode === 'not_approved' ? 'admin_consent_required' : rowReason(row)
-  if (error === undefined || error === 'access_denied' || error === 'consent_required') return 'admin_consent_required'
-  if (error === 'invalid_request' && aadsts === undefined) return 'admin_consent_required'
+  if (row) return rowReason(row)
+  if (error === undefined || error === 'access_denied' || error === 'consent_required') return 'not_approved'
+  // Recorded without a number when a personal account was chosen.
+  if (error === 'invalid_request' && aadsts === undefined) return 'account_type_not_allowed'
   return Object.hasOwn(WORDS, error) ? WORDS[error]! : 'app_registration'
 }
 

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import type { JWK } from 'jose'
-import type { Account } from '../core/integration.ts'
+import { PERSONAL_TENANT, type Account } from '../core/integration.ts'
 import { isGuid } from './answer.ts'
 
 /**
@@ -51,8 +51,6 @@ export interface IdTokenRules {
 
 export type IdTokenResult = { account: Account } | { problem: IdTokenProblem }
 
-/** The tenant of personal Microsoft accounts (docs/microsoft.md#accounts). */
-export const PERSONAL_TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'
 /** How far our clock and Microsoft's may differ. */
 const SKEW_SECONDS = 300
 /** Microsoft signs with this one only (discovery, `id_token_signing_alg_values_supported`). */

@@ -134,7 +134,10 @@ await inBothLanguages(t, stage, 'a reconnect that cannot help is not offered', a
   const { page, world, language } = scene
   world.entra.control.misbehave('aadsts', 50057)
   await connect(world, page, 'jane')
-  t.match(await scene.see('account-disabled', texts[language].reasons.account_disabled.title), texts[language].cure.no)
+  t.match(
+    await scene.see('account-disabled', texts[language].reasons.account_disabled.title),
+    texts[language].cure.recovers,
+  )
   t.equal(await hasConnect(scene), 0)
 })
 

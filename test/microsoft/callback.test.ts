@@ -98,16 +98,18 @@ t.test('the number decides over the word, and who acts follows from it', async (
 t.test('an administrator: approved only without an error; whom it sends to act', async (t) => {
   t.strictSame(judgeAdminConsent({ adminConsent: 'True' }), { approved: true })
   const cases: [Parameters<typeof judgeAdminConsent>[0], reason: string, whoActs: string][] = [
-    [{}, 'admin_consent_required', 'tenant_admin'],
-    [{ adminConsent: 'False' }, 'admin_consent_required', 'tenant_admin'],
+    [{}, 'not_approved', 'tenant_admin'],
+    [{ adminConsent: 'False' }, 'not_approved', 'tenant_admin'],
     [
       { adminConsent: 'True', error: 'access_denied', errorDescription: description(50020) },
       'account_not_found',
       'tenant_admin',
     ],
-    [{ error: 'access_denied', errorSubcode: 'cancel' }, 'admin_consent_required', 'tenant_admin'],
-    [{ error: 'access_denied', errorUri: 'https://x/error?code=65004' }, 'admin_consent_required', 'tenant_admin'],
-    [{ error: 'invalid_request' }, 'admin_consent_required', 'tenant_admin'],
+    [{ error: 'access_denied', errorSubcode: 'cancel' }, 'not_approved', 'tenant_admin'],
+    [{ error: 'access_denied', errorUri: 'https://x/error?code=65004' }, 'not_approved', 'tenant_admin'],
+    [{ error: 'access_denied', errorDescription: description(90094) }, 'admin_consent_required', 'tenant_admin'],
+    [{ error: 'access_denied', errorDescription: description(999_999) }, 'not_approved', 'tenant_admin'],
+    [{ error: 'invalid_request' }, 'account_type_not_allowed', 'tenant_admin'],
     [{ error: 'invalid_request', errorDescription: description(500200) }, 'account_type_not_allowed', 'tenant_admin'],
     [{ error: 'invalid_client', errorDescription: description(1003031) }, 'app_registration', 'ops'],
     [{ error: 'access_denied', errorDescription: description(1003031) }, 'app_registration', 'ops'],

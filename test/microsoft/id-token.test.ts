@@ -1,9 +1,9 @@
 import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
+import { PERSONAL_TENANT } from '../../src/core/integration.ts'
 import {
   ID_TOKEN_PROBLEMS,
   keyIdOf,
-  PERSONAL_TENANT,
   readIdToken,
   readSigningKeys,
   verifyIdToken,

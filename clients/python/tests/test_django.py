@@ -1,6 +1,8 @@
 """The Django app in the example project, with the real broker: views, sessions, users, checks."""
 
+import html
 import io
+import json
 import os
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -235,6 +237,60 @@ def test_a_failure_that_an_administrator_must_solve_is_shown_without_redirect(br
     fake.require_reconnect(user.username, "blocked_by_policy", "tenant_admin", "A policy blocks this access.")
     page = browser.get("/documents")
     assert page.status_code == 409 and "A policy blocks this access." in page.content.decode()
+
+
+REASONS = json.load(open(os.path.join(HERE, "..", "..", "..", "openapi", "openapi.json"), encoding="utf-8"))[
+    "components"]["schemas"]["Reason"]["description"]
+WHO_ACTS = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", REASONS, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("reason", "who_acts", "advice"), WHO_ACTS)
+def test_every_reason_offers_connect_only_if_the_user_can_help(browser, user, fake, reason, who_acts, advice):
+    fake.connect(user.username)
+    fake.require_reconnect(user.username, reason, who_acts, advice)
+    page = browser.get("/documents")
+    home = browser.get("/").content.decode()
+    if who_acts == "user":
+        assert page.status_code == 302 and page["location"].startswith("/microsoft/connect")
+        assert 'href="/microsoft/connect' in home
+        return
+    text = html.unescape(page.content.decode())
+    assert page.status_code == 409 and advice in text
+    assert 'href="/microsoft/connect' not in text + home, "connecting again is not the next step"
+    assert 'href="/microsoft/manage"' in home
+    if who_acts == "tenant_admin":
+        assert "the Microsoft administrator of your organisation" in text and "<textarea" in text
+        assert 'href="/microsoft/manage"' in text and f'href="{fake.url}/admin-consent"' in text
+    if who_acts == "ops":
+        assert "the people who run this site" in text
+    assert ("without your help" in text) == (who_acts in ("tenant_admin", "ops"))
+
+
+def test_the_reasons_are_read_from_the_documentation_of_the_broker():
+    assert {who for _, who, _ in WHO_ACTS} == {"user", "tenant_admin", "ops", "nobody"} and len(WHO_ACTS) > 30
+
+
+def test_the_message_for_the_administrator_is_ready_to_send_and_to_copy(browser, fake):
+    fake.fail(
+        "reconnect_required",
+        409,
+        reason="not_assigned",
+        who_acts="tenant_admin",
+        advice="Assign <me> & you.",
+        request_id="r-1",
+        admin_consent_url="https://broker.example/admin-consent?tenant=t",
+        microsoft={"error": "interaction_required", "aadsts": 50105, "correlation_id": "c-1", "timestamp": "now"},
+    )
+    page = browser.get("/documents").content.decode()
+    mail = re.search(r'href="(mailto:[^"]+)"', page)
+    copied = re.search(r"<textarea[^>]*>([^<]*)</textarea>", page)
+    assert mail is not None and copied is not None
+    parts = parse_qs(urlsplit(html.unescape(mail.group(1))).query)
+    text = html.unescape(copied.group(1))
+    assert parts["body"] == [text.replace("\n", "\r\n")]
+    for part in ("Assign <me> & you.", "https://broker.example/admin-consent?tenant=t", "AADSTS 50105", "c-1", "r-1"):
+        assert part in text
+    assert "interaction_required" not in text and "<me>" not in page
 
 
 def test_a_failure_that_the_user_can_solve_redirects_to_connect_and_back(browser, user, fake):

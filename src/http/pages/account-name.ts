@@ -1,4 +1,4 @@
-import type { Account } from '../../core/integration.ts'
+import { PERSONAL_TENANT, type Account } from '../../core/integration.ts'
 import { html, type Html } from './html.ts'
 
 /**
@@ -34,5 +34,5 @@ export function consentPage(tenantId: string | undefined): { kind: 'work' | 'per
   const work = { kind: 'work', url: 'https://myapps.microsoft.com' } as const
   const personal = { kind: 'personal', url: 'https://account.live.com/consent/Manage' } as const
   if (tenantId === undefined) return [work, personal]
-  return [tenantId.toLowerCase() === '9188040d-6c67-4c5b-b112-36a304b66dad' ? personal : work]
+  return [tenantId.toLowerCase() === PERSONAL_TENANT ? personal : work]
 }

@@ -1,11 +1,11 @@
 import { explainReason, type Explained } from '../../core/failure.ts'
 import type { Account, IntegrationSummary } from '../../core/integration.ts'
 import { fullAccount } from './account-name.ts'
-import type { PageContext } from './context.ts'
+import { forTenant, type PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, consentLinks, facts, furtherActions, list, notice, permissionList, status } from './parts.ts'
-import { adminFirst, adminMessageFor, cureOf, offersReconnect, wordsOf } from './reason.ts'
+import { adminFirst, adminMessageFor, cureOf, hasWayAround, offersReconnect, wordsOf } from './reason.ts'
 import { texts } from './texts.ts'
 import { timeAgo } from './time.ts'
 
@@ -94,10 +94,11 @@ function broken(context: PageContext, state: AccountState, summary: IntegrationS
     reconnect,
   } = texts[context.language]
   const why = explained(summary)
-  const message = adminMessageFor(context, why, summary.failure?.microsoft)
+  const message = adminMessageFor(forTenant(context, summary.account?.tenantId), why, summary.failure?.microsoft)
   const { connect } = context.entryUrls
   const isAdmins = adminFirst(why)
-  const again = offersReconnect(why) && button(reconnect, connect, isAdmins ? 'second' : '')
+  const offered = offersReconnect(why) || hasWayAround(why?.reason, 'account')
+  const again = offered && button(reconnect, connect, isAdmins ? 'second' : '')
   return html`${status('bad', attention.status)}
 ${brokenNotice(context, state, summary)}
 ${pendingNotice(context, state)}
@@ -132,7 +133,7 @@ function brokenNotice(context: PageContext, state: AccountState, summary: Integr
   const { attention } = t.account
   const why = explained(summary)
   const words = why === undefined ? attention : wordsOf(context, why)
-  const cure = why === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, why)
+  const cure = why === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, why, 'account')
   const at = summary.failure?.at
   return notice(
     'bad',

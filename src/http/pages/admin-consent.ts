@@ -1,8 +1,10 @@
+import type { AdminConsentResult } from '../../core/ports.ts'
+import { adminMessage } from './admin-message.ts'
 import type { PageContext } from './context.ts'
 import { html } from './html.ts'
 import { layout } from './layout.ts'
-import { actions, button, facts, list, notice, permissionList } from './parts.ts'
-import { texts } from './texts.ts'
+import { actions, button, facts, furtherActions, list, notice, permissionList } from './parts.ts'
+import { texts, type ExplainedText } from './texts.ts'
 
 /**
  * For the administrator: who asks, for what, how to limit and revoke it. `startUrl` continues at Microsoft.
@@ -30,24 +32,54 @@ export function adminConsentPage(context: PageContext, { startUrl }: { startUrl:
 }
 
 /**
- * After the administrator came back. The tenant in Microsoft's answer decides nothing and is not shown
- * (docs/microsoft.md#admin-consent).
+ * After the administrator came back: whether it is approved, and if not, who can act. The tenant in Microsoft's answer
+ * decides nothing and is not shown (docs/microsoft.md#admin-consent).
  */
-export function adminConsentResultPage(context: PageContext, { approved }: { approved: boolean }): string {
-  const { adminConsent: t } = texts[context.language]
-  if (approved) {
+export function adminConsentResultPage(context: PageContext, result: AdminConsentResult): string {
+  const t = texts[context.language]
+  const { adminConsent } = t
+  if (result.approved) {
+    const { approvedTitle: title, approvedText } = adminConsent
     return layout(
       context,
-      t.approvedTitle,
-      html`${notice('good', html`<h1>${t.approvedTitle}</h1><p>${t.approvedText}</p>`, true)}
+      title,
+      html`${notice('good', html`<h1>${title}</h1><p>${approvedText}</p>`, true)}
 ${actions(context)}`,
     )
   }
+  const { title, happened, todo } = refusedWords(context, result)
+  const isAdmins = result.whoActs === 'tenant_admin'
+  // Whose right is missing writes to somebody who has it.
+  const mailFirst = result.reason === 'admin_consent_required'
+  // Anybody can write the address of this page: of Microsoft's answer only numbers, ids and the time are shown.
+  const { error: _error, suberror: _suberror, ...numbers } = result.microsoft
+  const message = isAdmins && adminMessage(context, 'admin_consent_required', mailFirst, numbers)
+  const again = button(adminConsent.again, context.app.adminConsentUrl, mailFirst ? 'second' : '')
   return layout(
     context,
-    t.refusedTitle,
-    html`${notice('bad', html`<h1>${t.refusedTitle}</h1><p>${t.refusedText}</p>`, true)}
-<p>${t.refusedTodo}</p>
-${actions(context, button(t.again, context.app.adminConsentUrl))}`,
+    title,
+    html`${notice('bad', html`<h1>${title}</h1><p>${happened}</p>`, true)}
+<h2>${t.whatToDo}</h2><p>${todo}</p>
+${isAdmins && html`<p>${adminConsent.forward}</p>`}
+${facts([{ term: t.whoActs, detail: t.actors[result.whoActs] }])}
+${mailFirst ? [message, furtherActions(context, again)] : [actions(context, result.whoActs !== 'ops' && again), message]}`,
   )
+}
+
+/** AADSTS65004: the person who was asked declined. */
+const DECLINED = 65_004
+
+type Refused = Extract<AdminConsentResult, { approved: false }>
+
+function refusedWords(context: PageContext, { reason, whoActs, microsoft }: Refused): ExplainedText {
+  const { adminConsent: t, reasons, result } = texts[context.language]
+  const { title, happened, todo } = reasons[reason]
+  // Our own fault is not the administrator's decision.
+  if (whoActs === 'ops') return { title: t.brokenTitle, happened, todo }
+  if (whoActs === 'nobody') return { title, happened, todo: result.tryLater }
+  const refused = (text: string): ExplainedText => ({ title: t.refusedTitle, happened: text, todo: t.refusedTodo })
+  if (reason === 'admin_consent_required') return refused(t.noRightText)
+  if (reason !== 'not_approved') return refused(`${title}. ${happened}`)
+  const declined = microsoft.suberror === 'cancel' || microsoft.aadsts === DECLINED
+  return refused(declined ? t.declinedText : t.refusedText)
 }

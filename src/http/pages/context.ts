@@ -1,3 +1,4 @@
+import { PERSONAL_TENANT } from '../../core/integration.ts'
 import type { Language } from './language.ts'
 
 /** A permission with its English words: a row of PERMISSIONS in microsoft/scopes.ts. */
@@ -37,6 +38,26 @@ export interface PageContext extends Site {
   language: Language
   /** What ops search the log for. Shown on every page. */
   referenceId: string
+}
+
+const GUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+
+/**
+ * The page for administrators, of this organisation where it is known: Microsoft asks for its tenant id
+ * (docs/microsoft.md#admin-consent). Personal accounts have no administrator.
+ */
+export function adminConsentUrlFor(adminConsentUrl: string, tenantId: string | undefined): string {
+  if (tenantId === undefined || !GUID.test(tenantId) || tenantId.toLowerCase() === PERSONAL_TENANT)
+    return adminConsentUrl
+  return `${adminConsentUrl}?tenant=${tenantId.toLowerCase()}`
+}
+
+/** The same context, with links for the administrator of this organisation. */
+export function forTenant(context: PageContext, tenantId: string | undefined): PageContext {
+  return {
+    ...context,
+    app: { ...context.app, adminConsentUrl: adminConsentUrlFor(context.app.adminConsentUrl, tenantId) },
+  }
 }
 
 /**

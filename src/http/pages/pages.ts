@@ -14,6 +14,7 @@ export {
   type AccountState,
 } from './account.ts'
 export { adminConsentPage, adminConsentResultPage } from './admin-consent.ts'
+export { adminConsentUrlFor, forTenant } from './context.ts'
 export type { App, EntryUrls, PageContext, MicrosoftPermission, Site } from './context.ts'
 export { LANGUAGES, pickLanguage, type Language } from './language.ts'
 export { problemPage } from './problem.ts'

@@ -6,7 +6,7 @@ import { html, safeUrl, type Fragment, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, facts, furtherActions, link, list, notice } from './parts.ts'
 import { problemOfFailure } from './problem-list.ts'
-import { adminFirst, adminMessageFor, cureOf, offersReconnect, wordsOf } from './reason.ts'
+import { adminFirst, adminMessageFor, cureOf, hasWayAround, mayPass, offersReconnect, wordsOf } from './reason.ts'
 import { texts, type ExplainedText } from './texts.ts'
 
 // A connect ends the browser session. Disconnecting therefore starts at MEGDocs, which opens a new one for the account
@@ -64,17 +64,17 @@ function wordsFor(context: PageContext, outcome: ConnectOutcome, why: Explained 
 }
 
 /**
- * Connecting again only where it can help; after Microsoft's passing trouble too, because a connect is not repeated by
- * itself.
+ * Connecting again only where the user can help, and after trouble that may pass, because a connect is not repeated
+ * without the user.
  */
 function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): Fragment[] {
   const t = texts[context.language]
   const { connect, manage } = context.entryUrls
   if (why === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(t.tryAgain, connect)]
-  if (why.whoActs === 'nobody') return [button(t.tryAgain, connect)]
-  const label = why.whoActs === 'user' ? t.connect : t.tryAgain
+  if (mayPass(why)) return [button(t.tryAgain, connect)]
+  if (hasWayAround(why.reason, 'result')) return [button(t.tryAgain, connect, 'second')]
   return [
-    offersReconnect(why) && button(label, connect, adminFirst(why) ? 'second' : ''),
+    offersReconnect(why) && button(t.connect, connect),
     why.reason === 'other_account' && button(t.disconnect, manage, 'second'),
   ]
 }
@@ -83,9 +83,8 @@ function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | 
 function whoAndCure(context: PageContext, why: Explained): Html | undefined {
   if (why.reason === 'not_approved' || why.reason === 'other_account') return undefined
   const t = texts[context.language]
-  const { who, cure } = cureOf(context, why)
-  const passes = why.whoActs === 'nobody'
-  return html`<p>${passes ? t.result.tryLaterCure : cure}</p>${facts([{ term: t.whoActs, detail: who }])}`
+  const { who, cure } = cureOf(context, why, 'result')
+  return html`<p>${cure}</p>${facts([{ term: t.whoActs, detail: who }])}`
 }
 
 /** Microsoft reports both in the same way, so the page names both (docs/microsoft.md#callback-errors). */

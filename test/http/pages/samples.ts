@@ -1,6 +1,6 @@
 import { REASONS, type Reason } from '../../../src/core/failure.ts'
 import type { Account, IntegrationSummary } from '../../../src/core/integration.ts'
-import type { ConnectOutcome } from '../../../src/core/ports.ts'
+import type { AdminConsentResult, ConnectOutcome } from '../../../src/core/ports.ts'
 import {
   accountPage,
   adminConsentPage,
@@ -116,6 +116,24 @@ export function refusedOf(reason: Reason, v: Values = values): ConnectOutcome {
   return { result: 'refused', reason, code: 'connect_refused', account: accountOf(v), microsoft: microsoftOf(v) }
 }
 
+type AdminConsentRefusal = Extract<AdminConsentResult, { approved: false }>
+const refusal = (
+  reason: Reason,
+  whoActs: AdminConsentRefusal['whoActs'],
+  microsoft: AdminConsentRefusal['microsoft'] = {},
+): AdminConsentRefusal => ({ approved: false, reason, whoActs, microsoft })
+/** How an administrator's visit to Microsoft may end without an approval, by who must act. */
+export const ADMIN_CONSENT_REFUSALS = {
+  refused: refusal('not_approved', 'tenant_admin', { aadsts: 1 }),
+  'refused-declined': refusal('not_approved', 'tenant_admin', { suberror: 'cancel' }),
+  'refused-no-right': refusal('admin_consent_required', 'tenant_admin', { aadsts: 90094 }),
+  'refused-wrong-account': refusal('account_not_found', 'tenant_admin', { aadsts: 50020 }),
+  'refused-personal-account': refusal('account_type_not_allowed', 'tenant_admin'),
+  'refused-broken': refusal('app_registration', 'ops', { aadsts: 1003031 }),
+  'refused-credential': refusal('client_credential', 'ops', { aadsts: 7000215 }),
+  'refused-trouble': refusal('microsoft_error', 'nobody'),
+}
+
 /** Name → HTML of every page in every state. */
 export function allPages(language: Language, v: Values = values): Record<string, string> {
   const context = contextOf(language, v)
@@ -158,8 +176,12 @@ export function allPages(language: Language, v: Values = values): Record<string,
     'going-on': continuePage(context, v.goingTo),
     'admin-consent': adminConsentPage(context, { startUrl: v.startUrl }),
     'admin-consent-approved': adminConsentResultPage(context, { approved: true }),
-    'admin-consent-refused': adminConsentResultPage(context, { approved: false }),
   }
+  for (const [name, result] of Object.entries(ADMIN_CONSENT_REFUSALS))
+    pages[`admin-consent-${name}`] = adminConsentResultPage(context, {
+      ...result,
+      microsoft: { ...microsoftOf(v), ...result.microsoft },
+    })
   for (const problem of PROBLEM_NAMES) pages[`problem-${problem}`] = problemPage(context, problem)
   for (const reason of REASON_NAMES) {
     pages[`attention-${reason}`] = accountPage(context, { ...state, summary: brokenOf(reason, v) })

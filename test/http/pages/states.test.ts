@@ -8,6 +8,7 @@ import {
   disconnectConfirmationPage,
   disconnectedPage,
   continuePage,
+  forTenant,
   LANGUAGES,
   problemPage,
   resultPage,
@@ -16,6 +17,7 @@ import { texts } from '../../../src/http/pages/texts.ts'
 import { read, type Tag } from './markup.ts'
 import {
   accountOf,
+  ADMIN_CONSENT_REFUSALS,
   allPages,
   brokenOf,
   contextOf,
@@ -75,28 +77,101 @@ t.test(
   },
 )
 
-t.test('reconnecting is offered for a stored connection exactly where it can cure', async (t) => {
-  for (const reason of REASON_NAMES) {
-    t.equal(
-      offersConnect(accountPage(context, { ...state, summary: brokenOf(reason) })),
-      REASONS[reason].curable,
-      reason,
-    )
+t.test('connecting again is offered for a stored connection exactly where the user can help', async (t) => {
+  for (const language of LANGUAGES) {
+    const words = texts[language]
+    for (const reason of REASON_NAMES) {
+      const { whoActs } = REASONS[reason]
+      const page = accountPage(contextOf(language), { ...state, summary: brokenOf(reason) })
+      // The user may sign in on another device.
+      t.equal(offersConnect(page), whoActs === 'user' || reason === 'device_not_compliant', `${language} ${reason}`)
+      const text = textOf(page)
+      const recovers = whoActs === 'tenant_admin' || whoActs === 'ops'
+      t.equal(text.includes(words.cure.recovers), recovers, `${language} ${reason}: when it works again`)
+      if (whoActs !== 'user') {
+        t.ok(text.includes(words.actors[whoActs]), `${language} ${reason}: who can help`)
+        t.notOk(text.includes(words.cure.yes), `${language} ${reason}`)
+      }
+      if (whoActs === 'tenant_admin')
+        t.ok(page.includes('<textarea') && text.includes(words.adminMessage.title), `${reason}: the message to send`)
+    }
   }
 })
 
 t.test(
-  "after a refused connect, another try is offered where it can cure, and where Microsoft's trouble passes",
+  'after a refused connect, another try is offered where the user can help, and where the trouble may pass',
   async (t) => {
+    const mayPass = ['identity_unproven', 'microsoft_bad_answer', 'loop_detected', 'broker_trouble']
+    const wayAround = ['device_not_compliant', 'account_not_found']
     for (const reason of REASON_NAMES) {
-      const { curable, whoActs } = REASONS[reason]
+      const { whoActs } = REASONS[reason]
       const page = resultPage(context, refusedOf(reason))
-      t.equal(offersConnect(page), curable || whoActs === 'nobody', reason)
-      if (whoActs === 'nobody')
-        t.notOk(textOf(page).includes('by ourselves'), `${reason}: nobody repeats a connect but the user`)
+      t.equal(
+        offersConnect(page),
+        whoActs === 'user' || whoActs === 'nobody' || mayPass.includes(reason) || wayAround.includes(reason),
+        reason,
+      )
+      if (whoActs === 'tenant_admin') {
+        t.ok(page.includes('<textarea'), `${reason}: the message to send`)
+        t.ok(textOf(page).includes(texts.en.actors.tenant_admin), `${reason}: who can help`)
+      }
+      const text = textOf(page)
+      t.notOk(/by ourselves|without your help/.test(text), `${reason}: nobody repeats a connect but the user`)
     }
   },
 )
+
+t.test('an answer that is not from Microsoft: try again later, and ops if it stays so', async (t) => {
+  for (const language of LANGUAGES) {
+    const page = resultPage(contextOf(language), refusedOf('microsoft_bad_answer'))
+    const text = textOf(page)
+    t.ok(text.includes(texts[language].actors.ops))
+    t.match(text, language === 'en' ? /Try again later/ : /später noch einmal/)
+    t.same(
+      buttonsOf(page).map((one) => one.text),
+      [texts[language].tryAgain],
+    )
+  }
+  t.match(REASONS.microsoft_bad_answer.advice, /ops must look at the proxy or filter/, 'callers read where to look')
+})
+
+t.test('the result of an approval says who must act, and our own fault is not called a refusal', async (t) => {
+  for (const language of LANGUAGES) {
+    const words = texts[language]
+    for (const [name, { whoActs }] of Object.entries(ADMIN_CONSENT_REFUSALS)) {
+      const page = allPages(language)[`admin-consent-${name}`]!
+      const text = textOf(page)
+      t.ok(text.includes(words.actors[whoActs]), `${language} ${name}: who`)
+      t.equal(text.includes(words.adminConsent.refusedTitle), whoActs === 'tenant_admin', `${language} ${name}: title`)
+      t.equal(page.includes('<textarea'), whoActs === 'tenant_admin', `${language} ${name}: the message`)
+      const again = linksOf(page).some(({ attributes }) => attributes.href === values.adminConsentUrl)
+      t.equal(again, whoActs !== 'ops', `${language} ${name}: another try`)
+      t.notMatch(page, values.error, `${language} ${name}: no word of Microsoft`)
+    }
+    const shown = (name: string) => textOf(allPages(language)[`admin-consent-${name}`]!)
+    t.ok(shown('refused').includes(words.adminConsent.refusedText))
+    t.ok(shown('refused-declined').includes(words.adminConsent.declinedText))
+    t.ok(shown('refused-no-right').includes(words.adminConsent.noRightText))
+    t.ok(shown('refused-wrong-account').includes(words.reasons.account_not_found.happened))
+    t.ok(shown('refused-broken').includes(words.adminConsent.brokenTitle))
+    t.ok(shown('refused-trouble').includes(words.reasons.microsoft_error.title))
+  }
+})
+
+t.test("links for the administrator name the user's tenant where it is known", async (t) => {
+  const named = `${values.adminConsentUrl}?tenant=${values.tenantId}`
+  t.ok(textOf(accountPage(context, { ...state, summary: brokenOf('admin_consent_required') })).includes(named))
+  t.ok(textOf(resultPage(forTenant(context, values.tenantId.toUpperCase()), refusedOf('not_approved'))).includes(named))
+  const nobodys = [
+    '9188040D-6c67-4c5b-b112-36a304b66dad',
+    `${values.tenantId}0`,
+    ` ${values.tenantId}`,
+    'contoso.com',
+    '',
+  ]
+  for (const tenantId of [...nobodys, undefined])
+    t.equal(forTenant(context, tenantId).app.adminConsentUrl, values.adminConsentUrl, String(tenantId))
+})
 
 t.test('what is our own fault shows a reference and nothing of what Microsoft said', async (t) => {
   for (const reason of REASON_NAMES.filter((reason) => REASONS[reason].whoActs === 'ops')) {

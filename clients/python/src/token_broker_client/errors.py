@@ -9,6 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 
+_CODES_OF_CONNECT = frozenset(
+    ("not_connected", "reconnect_required", "connect_refused", "account_mismatch", "connect_session_expired")
+)
+
+
 class BrokerError(Exception):
     """The broker refused the call, or could not be reached. ``advice`` says in one sentence what to do.
 
@@ -35,10 +40,18 @@ class BrokerError(Exception):
         """Identifies the request in the broker's log."""
         self.microsoft: dict[str, Any] = self._problem.get("microsoft") or {}
         self.invalid: list[dict[str, str]] = self._problem.get("invalid") or []
+        self.admin_consent_url: str | None = self._problem.get("admin_consent_url")
+        """If an administrator may have to act: the page to send to them."""
         self.next: str | None = self._problem.get("next")
         """Only for ``complete_connect``: the broker's page to send the user to."""
         self.detail: str | None = self._problem.get("detail")
         super().__init__(self.code, self.advice)
+
+    @property
+    def user_can_connect(self) -> bool:
+        """Whether the next step is that the user connects. If not, ``who_acts`` can help: it works again without a
+        connect once they have solved it."""
+        return self.code in _CODES_OF_CONNECT and self.who_acts in (None, "user")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the class with `args`, which are a code and an advice.

@@ -73,6 +73,10 @@ class FakeBroker:
     ) -> None:
         self.users[user_id]["failure"] = {"reason": reason, "who_acts": who_acts, "advice": advice}
 
+    def _admin_consent_url(self, failure: dict[str, Any]) -> dict[str, str]:
+        is_for_admin = failure["who_acts"] == "tenant_admin"
+        return {"admin_consent_url": f"{self.url}/admin-consent"} if is_for_admin else {}
+
     def disconnect(self, user_id: str) -> None:
         self.users.pop(user_id, None)
 
@@ -135,7 +139,7 @@ class FakeBroker:
         if user is None:
             return _problem("not_connected")
         if "failure" in user:
-            return _problem("reconnect_required", **user["failure"])
+            return _problem("reconnect_required", **user["failure"], **self._admin_consent_url(user["failure"]))
         if after is not None and user["generation"] <= after:
             self._generation += 1
             user["generation"] = self._generation

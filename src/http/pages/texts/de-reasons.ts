@@ -57,7 +57,7 @@ export const reasonsDe: ReasonTexts = {
   device_not_compliant: {
     title: 'Ihre Organisation verlangt ein verwaltetes Gerät',
     happened: 'Eine Richtlinie Ihrer Organisation gibt Zugriff nur auf Geräten, die sie verwaltet.',
-    todo: 'Benutzen Sie ein Gerät Ihrer Organisation oder senden Sie Ihrer Administration die Nachricht unten.',
+    todo: 'Verbinden Sie auf einem Gerät Ihrer Organisation neu oder senden Sie Ihrer Administration die Nachricht unten.',
   },
   account_disabled: {
     title: 'Dieses Microsoft\u2011Konto ist deaktiviert',
@@ -168,8 +168,8 @@ export const reasonsDe: ReasonTexts = {
   microsoft_bad_answer: {
     title: 'Die Antwort von Microsoft war nicht zu verwenden',
     happened:
-      'Der Anmeldedienst von Microsoft, oder etwas auf dem Weg dorthin, hat eine Antwort geschickt, die wir nicht verstehen.',
-    todo: 'Wir versuchen es von selbst wieder. Wenn es so bleibt, sagen Sie es dem Betrieb von MEGDocs.',
+      'Etwas auf dem Weg zu Microsoft, oder Microsoft selbst, hat eine Antwort geschickt, die wir nicht verstehen. Sie haben nichts falsch gemacht.',
+    todo: 'Versuchen Sie es später noch einmal. Wenn es so bleibt, sagen Sie dem Betrieb von MEGDocs Bescheid und nennen Sie die Referenz unten.',
   },
   throttled: {
     title: 'Microsoft bittet uns, langsamer zu machen',
@@ -179,7 +179,7 @@ export const reasonsDe: ReasonTexts = {
   loop_detected: {
     title: 'Microsoft hat diese Verbindung für eine Weile angehalten',
     happened: 'Es sah zu viele Anfragen hintereinander. Die Ursache liegt bei uns, nicht bei Ihnen.',
-    todo: 'Es wird von selbst wieder versucht. Wenn es so bleibt, nennen Sie dem Betrieb von MEGDocs die Referenz unten.',
+    todo: 'Versuchen Sie es später noch einmal. Wenn es so bleibt, nennen Sie dem Betrieb von MEGDocs die Referenz unten.',
   },
   connect_in_progress: {
     title: 'Die Verbindung wird gerade hergestellt',

@@ -26,7 +26,10 @@ export const de: CommonTexts = {
   cure: {
     yes: 'Neu verbinden behebt das.',
     afterAdmin: 'Neu verbinden hilft erst, wenn Ihre Administration ihren Teil getan hat.',
+    recovers:
+      'Sie müssen nicht neu verbinden. Sobald die Ursache behoben ist, geht es ohne Ihr Zutun wieder, spätestens nach 15 Minuten.',
     maybe: 'Neu verbinden kann helfen.',
+    later: 'Ein späterer Versuch hilft.',
     no: 'Neu verbinden hilft hier nicht.',
     notNeeded: 'Sie müssen nicht neu verbinden.',
   },
@@ -131,7 +134,6 @@ export const de: CommonTexts = {
       todo: 'Versuchen Sie es noch einmal. Wenn es sich wiederholt, bitten Sie um Hilfe und nennen Sie die Referenz unten.',
     },
     tryLater: 'Versuchen Sie es in ein paar Minuten noch einmal. Es wurde nichts geändert.',
-    tryLaterCure: 'Ein späterer Versuch hilft.',
     readings: 'Das kann zweierlei bedeuten',
     declined: {
       title: 'Sie wollten nicht genehmigen',
@@ -213,6 +215,10 @@ export const de: CommonTexts = {
     refusedTitle: 'MEGDocs wurde nicht genehmigt',
     refusedText:
       'Microsoft meldet keine Genehmigung. Entweder wurde sie abgelehnt, oder das verwendete Konto darf nicht für die ganze Organisation genehmigen. Es wurde nichts geändert.',
+    declinedText: 'Die Genehmigung wurde bei Microsoft abgelehnt oder abgebrochen. Es wurde nichts geändert.',
+    noRightText: 'Das verwendete Konto darf nicht für die ganze Organisation genehmigen. Es wurde nichts geändert.',
+    brokenTitle: 'MEGDocs kann zurzeit nicht genehmigt werden',
+    forward: 'Wenn jemand anderes darüber entscheidet, senden Sie dieser Person die Nachricht unten.',
     refusedTodo:
       'Um zu genehmigen, beginnen Sie neu und melden Sie sich mit einem Konto an, das zustimmen darf, zum Beispiel als Cloudanwendungs\u00ADadministrator.',
     again: 'Die Anfrage noch einmal lesen',

@@ -57,7 +57,7 @@ export const reasonsEn: ReasonTexts = {
   device_not_compliant: {
     title: 'Your organisation asks for a managed device',
     happened: 'A policy of your organisation gives access only on devices that it manages.',
-    todo: 'Use a device of your organisation, or send your administrator the message below.',
+    todo: 'Connect again on a device of your organisation, or send your administrator the message below.',
   },
   account_disabled: {
     title: 'This Microsoft account is disabled',
@@ -162,8 +162,9 @@ export const reasonsEn: ReasonTexts = {
   },
   microsoft_bad_answer: {
     title: 'Microsoft’s answer could not be used',
-    happened: 'Microsoft’s sign-in service, or something on the way to it, sent an answer we do not understand.',
-    todo: 'We try again by ourselves. If it stays, tell the people who run MEGDocs.',
+    happened:
+      'Something on the way to Microsoft, or Microsoft itself, sent an answer that we do not understand. You did nothing wrong.',
+    todo: 'Try again later. If it stays so, tell the people who run MEGDocs and give them the reference below.',
   },
   throttled: {
     title: 'Microsoft asks us to slow down',
@@ -173,7 +174,7 @@ export const reasonsEn: ReasonTexts = {
   loop_detected: {
     title: 'Microsoft has paused this connection for a while',
     happened: 'It saw too many requests in a row. The cause is on our side, not yours.',
-    todo: 'It is tried again by itself. If it stays so, give the people who run MEGDocs the reference below.',
+    todo: 'Try again later. If it stays so, give the people who run MEGDocs the reference below.',
   },
   connect_in_progress: {
     title: 'The connection is being made right now',

@@ -29,8 +29,13 @@ export const en = {
   /** Whether reconnecting cures it. */
   cure: {
     yes: 'Connecting again solves this.',
+    /** Nobody tries a connect again but the user. */
     afterAdmin: 'Connecting again helps only once your administrator has done their part.',
+    /** A stored connection is tried again when it is used, at most every 15 minutes (docs/design.md#verdicts). */
+    recovers:
+      'You do not have to connect again. Once the cause is removed, it works again without your help, at the latest after 15 minutes.',
     maybe: 'Connecting again may help.',
+    later: 'Trying again later helps.',
     no: 'Connecting again does not help here.',
     notNeeded: 'You do not need to reconnect.',
   },
@@ -131,7 +136,6 @@ export const en = {
     },
     /** In place of "it passes by itself": a connect is not tried again without the user. */
     tryLater: 'Try again in a few minutes. Nothing has been changed.',
-    tryLaterCure: 'Trying again later helps.',
     readings: 'This can mean one of two things',
     declined: {
       title: 'You chose not to approve',
@@ -211,6 +215,10 @@ export const en = {
     refusedTitle: 'MEGDocs was not approved',
     refusedText:
       'Microsoft reported no approval. Either it was declined, or the account used may not approve for the whole organisation. Nothing has been changed.',
+    declinedText: 'It was declined or cancelled at Microsoft. Nothing has been changed.',
+    noRightText: 'The account that was used may not approve for the whole organisation. Nothing has been changed.',
+    brokenTitle: 'MEGDocs cannot be approved at the moment',
+    forward: 'If another administrator decides about this, send them the message below.',
     refusedTodo:
       'To approve, start again and sign in as an administrator who may grant consent, such as a Cloud Application Administrator.',
     again: 'Read the request again',

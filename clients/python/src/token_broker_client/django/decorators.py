@@ -31,8 +31,8 @@ def microsoft_required(
 
 
 def error_response(request: HttpRequest, error: BrokerError) -> HttpResponse:
-    """A redirect to the connect page if the user can solve the failure, otherwise a page that explains it."""
-    if isinstance(error, NotConnected) or (isinstance(error, ReconnectRequired) and error.who_acts in (None, "user")):
+    """A redirect to the connect page if the user can solve the failure, otherwise a page that says who can."""
+    if isinstance(error, NotConnected | ReconnectRequired) and error.user_can_connect:
         # A POST cannot be repeated by a redirect. The user comes back to the page with the form.
         here = request.get_full_path() if request.method in ("GET", "HEAD") else request.META.get("HTTP_REFERER")
         return HttpResponseRedirect(views.connect_url(views.safe_next_url(request, here)))

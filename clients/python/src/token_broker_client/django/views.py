@@ -3,7 +3,8 @@ that began it (docs/design.md#completion)."""
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -103,15 +104,55 @@ def _not_started_here(request: HttpRequest, next_url: str | None = None) -> Http
 
 
 def problem_response(request: HttpRequest, error: BrokerError, retry_url: str | None = None) -> HttpResponse:
-    """A page with the advice and the one button that may help. ``retry_url``: default is this address, for GET."""
+    """A page with the advice, who can help, and the one step that may help. Connecting again is offered only if the
+    user can help. ``retry_url``: default is this address, for GET."""
     status = error.status if error.status in (404, 409, 410) else 503
     # After connecting, the user comes back to the page that needed a token, not to the connect page.
     here = request.get_full_path() if request.method == "GET" and retry_url is None else None
-    context = {"error": error, "retry_url": retry_url or here, "connect_url": retry_url or connect_url(here)}
+    context: dict[str, object] = {"error": error, "retry_url": retry_url or here, "connect_url": retry_url or connect_url(here)}
+    if error.who_acts == "tenant_admin":
+        context["message"] = message_for_administrator(request.get_host(), error)
     response = render(request, "token_broker/problem.html", context, status=status)
     if status == 503:
         response["Retry-After"] = str(int(error.retry_after or 5))
     return response
+
+
+@dataclass(frozen=True)
+class Message:
+    subject: str
+    text: str
+
+    @property
+    def mailto(self) -> str:
+        """RFC 6068. No recipient: this site does not know the administrator."""
+        body = self.text.replace("\n", "\r\n")
+        return f"mailto:?subject={quote(self.subject, safe='')}&body={quote(body, safe='')}"
+
+
+def message_for_administrator(site: str, error: BrokerError) -> Message:
+    """What the user sends to the Microsoft administrator of their organisation. It names no user."""
+    facts = {
+        "AADSTS": error.microsoft.get("aadsts"),
+        "Correlation ID": error.microsoft.get("correlation_id"),
+        "Trace ID": error.microsoft.get("trace_id"),
+        "Time": error.microsoft.get("timestamp"),
+    }
+    answer = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+    lines = [
+        "Hello,",
+        "",
+        f"I want to use Microsoft 365 from {site}, and Microsoft does not allow it.",
+        error.advice,
+        "",
+        *(["What the application asks for, and where to approve it:", error.admin_consent_url, ""]
+          if error.admin_consent_url else []),
+        *([f"Microsoft's answer: {answer}"] if answer else []),
+        *([f"Reference: {error.request_id}"] if error.request_id else []),
+        "",
+        "Thank you",
+    ]
+    return Message(f"Please help: Microsoft 365 and {site}", "\n".join(lines))
 
 
 def connect_url(next_url: str | None = None) -> str:
