@@ -57,7 +57,7 @@ t.test('a second read fetches and opens no token, but still sees what has change
   t.match(first, { accessToken: 'access-0', status: 'active' })
   wire.statements()
   const second = await read()
-  t.same({ ...second, remaining: 0 }, { ...first, remaining: 0 })
+  t.same({ ...second, remainingSeconds: 0 }, { ...first, remainingSeconds: 0 })
   t.ok(second!.remainingSeconds <= first!.remainingSeconds && second!.remainingSeconds > first!.remainingSeconds - 60)
   t.equal(opened(), 1)
   t.same(
@@ -77,7 +77,7 @@ t.test('a second read fetches and opens no token, but still sees what has change
       third.leaseInSeconds! <= 7,
   )
   await sql`update oauth2_integration set status = 'active', failure = null, retry_at = null, lease_until = null`
-  t.same({ ...(await read()), remaining: 0 }, { ...first, remaining: 0 })
+  t.same({ ...(await read()), remainingSeconds: 0 }, { ...first, remainingSeconds: 0 })
   t.equal(opened(), 0)
 })
 
