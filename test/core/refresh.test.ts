@@ -181,7 +181,6 @@ t.test('one exchange with what the row was granted, its account and tenant; the 
     {
       requestId: '7a6e5c80-0000-4000-8000-000000000000',
       scopes: stored['scopes'],
-      tenantId: stored['tenant_id'],
       account: { tenantId: stored['tenant_id'], objectId: stored['object_id'] },
     },
   ])
