@@ -86,11 +86,11 @@ t.test('what the last release would notice is refused', async (t) => {
   }
   for (const [sql, why] of Object.entries(refused)) t.match(after(sql).join('\n'), why, sql)
   const narrower = `ALTER TABLE "oauth2_integration" DROP CONSTRAINT "oauth2_integration_status";--> statement-breakpoint
-    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status"
-      CHECK ("oauth2_integration"."status" in ('active', 'other'));`
+    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status" \
+CHECK ("oauth2_integration"."status" in ('active', 'other'));`
   t.match(after(narrower), [/write reconnect_required/])
   const more = `ALTER TABLE "oauth2_integration" DROP CONSTRAINT "oauth2_integration_status";--> statement-breakpoint
-    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status"
-      CHECK ("oauth2_integration"."status" in ('active', 'reconnect_required')), DROP COLUMN "scopes";`
+    ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status" \
+CHECK ("oauth2_integration"."status" in ('active', 'reconnect_required')), DROP COLUMN "scopes";`
   t.match(after(more).join('\n'), /not on the list/)
 })

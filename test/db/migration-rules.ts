@@ -149,8 +149,8 @@ ALTER TABLE "${table}" ADD COLUMN "newer_default" integer DEFAULT 7 NOT NULL;
   .join('')}--> statement-breakpoint
 ALTER TABLE "oauth2_integration" DROP CONSTRAINT "oauth2_integration_status";
 --> statement-breakpoint
-ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status"
-  CHECK ("oauth2_integration"."status" in ('active', 'reconnect_required', 'newer'));
+ALTER TABLE "oauth2_integration" ADD CONSTRAINT "oauth2_integration_status" \
+CHECK ("oauth2_integration"."status" in ('active', 'reconnect_required', 'newer'));
 --> statement-breakpoint
 -- locks writes: for a second at a million rows
 CREATE INDEX "oauth2_integration_newer" ON "oauth2_integration" USING btree ("newer_nullable");`,
