@@ -239,8 +239,8 @@ def test_a_failure_that_an_administrator_must_solve_is_shown_without_redirect(br
     assert page.status_code == 409 and "A policy blocks this access." in page.content.decode()
 
 
-REASONS = json.load(open(os.path.join(HERE, "..", "..", "..", "openapi", "openapi.json"), encoding="utf-8"))[
-    "components"]["schemas"]["Reason"]["description"]
+with open(os.path.join(HERE, "..", "..", "..", "openapi", "openapi.json"), encoding="utf-8") as _document:
+    REASONS = json.load(_document)["components"]["schemas"]["Reason"]["description"]
 WHO_ACTS = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", REASONS, re.MULTILINE)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 _CODES_OF_CONNECT = frozenset(
     ("not_connected", "reconnect_required", "connect_refused", "account_mismatch", "connect_session_expired")
 )

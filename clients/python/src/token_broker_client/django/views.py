@@ -109,7 +109,11 @@ def problem_response(request: HttpRequest, error: BrokerError, retry_url: str | 
     status = error.status if error.status in (404, 409, 410) else 503
     # After connecting, the user comes back to the page that needed a token, not to the connect page.
     here = request.get_full_path() if request.method == "GET" and retry_url is None else None
-    context: dict[str, object] = {"error": error, "retry_url": retry_url or here, "connect_url": retry_url or connect_url(here)}
+    context: dict[str, object] = {
+        "error": error,
+        "retry_url": retry_url or here,
+        "connect_url": retry_url or connect_url(here),
+    }
     if error.who_acts == "tenant_admin":
         context["message"] = message_for_administrator(request.get_host(), error)
     response = render(request, "token_broker/problem.html", context, status=status)
@@ -145,8 +149,11 @@ def message_for_administrator(site: str, error: BrokerError) -> Message:
         f"I want to use Microsoft 365 from {site}, and Microsoft does not allow it.",
         error.advice,
         "",
-        *(["What the application asks for, and where to approve it:", error.admin_consent_url, ""]
-          if error.admin_consent_url else []),
+        *(
+            ["What the application asks for, and where to approve it:", error.admin_consent_url, ""]
+            if error.admin_consent_url
+            else []
+        ),
         *([f"Microsoft's answer: {answer}"] if answer else []),
         *([f"Reference: {error.request_id}"] if error.request_id else []),
         "",
