@@ -1,7 +1,9 @@
 /** `node sandbox/entra/main.ts --port 9400 --control-port 9401`: the simulator as a process of its own. */
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { crowd, defaultAccounts } from './accounts.ts'
 import { defaultClientSecret } from './application.ts'
+import { localhostCertificate, type ServerCertificate } from './certificate.ts'
 import type { Entra, EntraOptions } from './main.ts'
 
 const usage = `Usage: node sandbox/entra/main.ts [options]
@@ -9,7 +11,8 @@ const usage = `Usage: node sandbox/entra/main.ts [options]
   --control-port N    control (default: a free port)
   --seed N            of everything random (default 1)
   --client-id ID      --client-secret SECRET (repeatable)      --redirect-uri URI (repeatable)
-  --crowd N           this many more accounts, user0@contoso.com …`
+  --crowd N           this many more accounts, user0@contoso.com …
+  --tls FILE          TLS and HTTP/2; its certificate is written to FILE, for NODE_EXTRA_CA_CERTS`
 
 function whole(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
@@ -25,6 +28,7 @@ function readOptions(args: string[]): EntraOptions {
       'control-port': { type: 'string' },
       seed: { type: 'string' },
       crowd: { type: 'string' },
+      tls: { type: 'string' },
       'client-id': { type: 'string' },
       'client-secret': { type: 'string', multiple: true },
       'redirect-uri': { type: 'string', multiple: true },
@@ -39,10 +43,17 @@ function readOptions(args: string[]): EntraOptions {
     ...(controlPort !== undefined && { controlPort }),
     ...(seed !== undefined && { seed }),
     ...(extra !== undefined && { accounts: [...defaultAccounts, ...crowd(extra)] }),
+    ...(values.tls !== undefined && { tls: certificateIn(values.tls) }),
     ...(values['client-id'] !== undefined && { clientId: values['client-id'] }),
     ...(values['client-secret'] && { clientSecrets: values['client-secret'] }),
     ...(values['redirect-uri'] && { redirectUris: values['redirect-uri'] }),
   }
+}
+
+function certificateIn(file: string): ServerCertificate {
+  const certificate = localhostCertificate()
+  writeFileSync(file, certificate.cert)
+  return certificate
 }
 
 /** Starts, says where, and ends on SIGINT or SIGTERM. A bad option or a taken port ends with a word and exit code 1. */

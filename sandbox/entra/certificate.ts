@@ -2,7 +2,7 @@
  * A self-signed X.509 certificate in plain DER, because JWKS carry x5c and certificate credentials are thumbprints of
  * one.
  */
-import { createHash, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 
 function der(tag: number, ...parts: Buffer[]): Buffer {
@@ -59,4 +59,24 @@ export function selfSignedCertificate(
 export function toPem(certificate: Buffer): string {
   const lines = certificate.toString('base64').match(/.{1,64}/g) ?? []
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+}
+
+/** PEM. Whoever trusts `cert` trusts the server that holds `key`. */
+export interface ServerCertificate {
+  key: string
+  cert: string
+}
+
+/** A new certificate of its own authority for `localhost`, 127.0.0.1 and ::1, valid for a day. */
+export function localhostCertificate(now = Date.now()): ServerCertificate {
+  const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const loopback6 = Buffer.alloc(16)
+  loopback6[15] = 1
+  const certificate = selfSignedCertificate(keys, {
+    commonName: 'localhost',
+    notBefore: now - 3_600_000,
+    notAfter: now + 86_400_000,
+    names: ['localhost', Buffer.from([127, 0, 0, 1]), loopback6],
+  })
+  return { key: String(keys.privateKey.export({ type: 'pkcs8', format: 'pem' })), cert: toPem(certificate) }
 }

@@ -12,6 +12,8 @@ export interface TokenRequest {
   account: string | null
   /** 'tokens', 'AADSTS50173', 'status 503' …; 'pending' until decided. */
   outcome: string
+  /** 1.1 or 2.0. */
+  httpVersion: string
   authentication: 'client_secret_post' | 'client_secret_basic' | 'private_key_jwt' | 'none'
   /** Names of all form fields, in the order sent. */
   fields: string[]

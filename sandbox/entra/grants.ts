@@ -21,6 +21,9 @@ import type { World } from './world.ts'
 
 type Form = ReadonlyMap<string, string>
 
+/** From here on an answer says in `refresh_in` when to refresh (docs/microsoft.md#token-response). */
+const LONG_TOKEN_SECONDS = 7_200
+
 export interface Faults {
   idToken?: IdTokenFault | undefined
   noRefreshToken?: boolean
@@ -32,6 +35,7 @@ export interface TokenResponse {
   scope: string
   expires_in: number | string
   ext_expires_in: number | string
+  refresh_in?: number
   access_token: string
   refresh_token?: string
   id_token?: string
@@ -163,7 +167,7 @@ async function answer(world: World, form: Form, granting: Granting): Promise<Tok
   // Everything the user once approved for Graph comes back, also what this request did not ask for.
   const everything = [...new Set([...asked.graph, ...granting.granted, ...world.consents.of(account)])]
   const scopes = everything.filter((scope) => !account.withheldScopes?.includes(scope))
-  const cp1 = form.get('claims')?.includes('"cp1"') ?? false
+  const cp1 = declaresCp1(form.get('claims'))
   const lifetime =
     world.settings.lifetime ?? (cp1 ? world.random.between(72_000, 100_800) : world.random.between(3600, 5399))
   const expiresIn = faults.expiresInString ? String(lifetime) : lifetime
@@ -181,6 +185,7 @@ async function answer(world: World, form: Form, granting: Granting): Promise<Tok
     scope: echoScopes(scopes, asked.form, isPersonal(account), world.random),
     expires_in: expiresIn,
     ext_expires_in: expiresIn,
+    ...(lifetime >= LONG_TOKEN_SECONDS && { refresh_in: Math.floor(lifetime / 2) }),
     access_token: issueAccessToken(world, account, { scopes, cp1, lifetime }),
   }
   if (asked.offline && granting.successor && !faults.noRefreshToken) {
@@ -195,6 +200,18 @@ async function answer(world: World, form: Form, granting: Granting): Promise<Tok
   if (idToken !== undefined) response.id_token = idToken
   if (granting.clientInfo || form.get('client_info') === '1') response.client_info = clientInfo(account)
   return response
+}
+
+/** Whether `claims` has the client capability cp1, whose letters have no case (docs/microsoft.md#claims-challenges). */
+function declaresCp1(claims: string | undefined): boolean {
+  if (claims === undefined) return false
+  try {
+    const { access_token: asked } = JSON.parse(claims) as { access_token?: { xms_cc?: { values?: unknown } } }
+    const values = asked?.xms_cc?.values
+    return Array.isArray(values) && values.some((value) => String(value).toLowerCase() === 'cp1')
+  } catch {
+    return false
+  }
 }
 
 export function clientInfo(account: Account): string {

@@ -4,13 +4,16 @@
  * broker and never imports src/. NOT INTENDED FOR PRODUCTION: anybody may sign in as anybody, it listens on loopback
  * only, and keys, consents and codes are gone when it ends, so that nobody can rely on it.
  */
-import type { AddressInfo } from 'node:net'
+import type { Server } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
 import fastify from 'fastify'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyServerFactory } from 'fastify'
 import { createDirectory, defaultAccounts } from './accounts.ts'
 import type { Account } from './accounts.ts'
 import { defaultClientId, defaultClientSecret, defaultRedirectUris, readSecrets } from './application.ts'
 import type { ClientSecret } from './application.ts'
+import type { ServerCertificate } from './certificate.ts'
 import { authorizeRoutes } from './authorize.ts'
 import { adminConsentRoutes } from './admin-consent.ts'
 import { createCodeBook } from './codes.ts'
@@ -41,6 +44,10 @@ export interface EntraOptions {
   /** 0 (default): any free port. */
   port?: number
   controlPort?: number
+  /** Sign-in and Graph speak TLS with this certificate, and offer HTTP/2 beside HTTP/1.1. Control stays plain HTTP. */
+  tls?: ServerCertificate
+  /** The origin that clients know, if it is not the listener's own: that of a relay before it. */
+  publicUrl?: string
   clientId?: string
   appName?: string
   /** All valid at once; `expiresAt` in milliseconds. */
@@ -64,6 +71,8 @@ export interface Entra {
   url: string
   /** Origin of Graph (`{graphUrl}/v1.0/me`); the same listener. */
   graphUrl: string
+  /** Of the listener for sign-in and Graph. */
+  port: number
   controlUrl: string
   clientId: string
   /** The first of the secrets. */
@@ -95,7 +104,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<Entra> {
   if (!loopbackHosts.includes(host)) throw new Error(`the Entra simulator listens on loopback only, not on ${host}`)
   const world = createWorld(options)
   const control = createControl(world)
-  const protocol = buildProtocolApp(world)
+  const protocol = buildProtocolApp(world, options.tls)
   const controlApp = fastify({ forceCloseConnections: true })
   controlRoutes(controlApp, control)
 
@@ -106,7 +115,7 @@ export async function startEntra(options: EntraOptions = {}): Promise<Entra> {
 
   try {
     await protocol.listen({ host, port: options.port ?? 0 })
-    world.url = origin(protocol, host)
+    world.url = options.publicUrl ?? origin(protocol, host, options.tls ? 'https' : 'http')
     await controlApp.listen({ host, port: options.controlPort ?? 0 })
   } catch (error) {
     await close()
@@ -115,7 +124,8 @@ export async function startEntra(options: EntraOptions = {}): Promise<Entra> {
   return {
     url: world.url,
     graphUrl: world.url,
-    controlUrl: origin(controlApp, host),
+    port: (protocol.server.address() as AddressInfo).port,
+    controlUrl: origin(controlApp, host, 'http'),
     clientId: world.app.clientId,
     clientSecret: world.app.secrets[0]?.value ?? '',
     seed: world.seed,
@@ -157,8 +167,22 @@ function createWorld(options: EntraOptions): World {
   }
 }
 
-function buildProtocolApp(world: World): FastifyInstance {
-  const app = fastify({ forceCloseConnections: true, exposeHeadRoutes: false, routerOptions: { maxParamLength: 500 } })
+function buildProtocolApp(world: World, tls: ServerCertificate | undefined): FastifyInstance {
+  const sockets = new Set<Socket>()
+  /** Fastify's own option `http2` would change the type of every route. A request has the same form in both versions. */
+  const serverFactory: FastifyServerFactory = (handler) => {
+    const server: unknown = createSecureServer({ ...tls, allowHTTP1: true })
+      .on('request', handler as (...args: unknown[]) => void)
+      .on('connection', (socket: Socket) => sockets.add(socket.once('close', () => sockets.delete(socket))))
+    return server as Server
+  }
+  const app = fastify({
+    forceCloseConnections: tls === undefined,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 500 },
+    ...(tls && { serverFactory }),
+  })
+  app.addHook('preClose', async () => sockets.forEach((socket) => socket.destroy()))
   // Every body is read as text: Entra is strict about forms, and Graph takes file content of any type.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
@@ -170,9 +194,9 @@ function buildProtocolApp(world: World): FastifyInstance {
   return app
 }
 
-function origin(app: FastifyInstance, host: string): string {
+function origin(app: FastifyInstance, host: string, scheme: 'http' | 'https'): string {
   const { port } = app.server.address() as AddressInfo
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 if (import.meta.main) {

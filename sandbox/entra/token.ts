@@ -13,7 +13,7 @@ import type { IssuedCode } from './codes.ts'
 import type { RefreshToken } from './refresh-tokens.ts'
 import type { World } from './world.ts'
 
-type Incoming = FastifyRequest<{ Params: { tenant: string } }>
+type Incoming = FastifyRequest<{ Params: { tenant: string }; Querystring: { 'client-request-id'?: unknown } }>
 
 interface Answer {
   status: number
@@ -52,6 +52,7 @@ async function answerToken(world: World, request: Incoming, reply: FastifyReply)
     account: account?.username ?? null,
     authentication,
     form,
+    httpVersion: request.raw.httpVersion,
     headers: request.headers,
   })
   const { board, gates } = world
@@ -65,7 +66,10 @@ async function answerToken(world: World, request: Incoming, reply: FastifyReply)
   const latency = board.take('latency', names)
   if (latency !== undefined) await world.sleep(latency)
 
-  const trace = newTrace(request.headers['client-request-id'] ?? form.get('client-request-id'), world.clock.now())
+  // MSAL Node sends it in the query.
+  const clientRequestId =
+    request.headers['client-request-id'] ?? request.query['client-request-id'] ?? form.get('client-request-id')
+  const trace = newTrace(clientRequestId, world.clock.now())
   const answer =
     told(world, names, trace) ?? shaped(world, names, await judged(world, request, presented, counted, trace))
   if (request.headers['return-client-request-id'] === 'true') answer.headers['client-request-id'] = trace.correlationId
@@ -162,7 +166,7 @@ function grant(world: World, request: Incoming, presented: Presented, faults: Fa
   if (origin !== undefined) throw new Refusal(9002326)
   if (form.has('resource')) throw new Refusal(901002)
   const path = `/${request.params.tenant}/oauth2/v2.0/token`
-  authenticateClient(world, form, authorization, [`${world.url}${path}`, `http://${host}${path}`])
+  authenticateClient(world, form, authorization, [`${world.url}${path}`, `${request.protocol}://${host}${path}`])
   checkLoop(world, form, presented)
   if (grantType === 'authorization_code') return redeemCode(world, form, audience, presented.code, faults)
   return refresh(world, form, audience, presented.token, faults)

@@ -1,8 +1,11 @@
 import t from 'tap'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { get } from 'node:https'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('../../sandbox/entra/main.ts', import.meta.url))
@@ -31,6 +34,20 @@ t.test('alone it says that it is simulated, where it listens and its seed, and e
   const [, control = ''] = await process.printed(/control +(http:\S+)/)
   const state = (await (await fetch(control)).json()) as { accounts: unknown[] }
   t.equal(state.accounts.length, 12)
+  process.child.kill('SIGTERM')
+  t.equal(await process.ended, 0)
+})
+
+t.test('with --tls it speaks TLS, and writes the certificate that clients need', async (t) => {
+  const file = join(t.testdir(), 'microsoft.pem')
+  const process = run(['--tls', file])
+  const [, url = ''] = await process.printed(/sign-in +(https:\S+)/)
+  const status = await new Promise((resolve) => {
+    get(`${url}/common/discovery/v2.0/keys`, { ca: readFileSync(file) }, (answer) => {
+      resolve(answer.resume().statusCode)
+    })
+  })
+  t.equal(status, 200)
   process.child.kill('SIGTERM')
   t.equal(await process.ended, 0)
 })

@@ -236,14 +236,37 @@ t.test('requests of one user that repeat within five minutes are a loop, when to
   t.equal((await b.refresh(token)).status, 200)
 })
 
-t.test('lifetimes can be set, and cp1 makes them a day', async (t) => {
+t.test('lifetimes can be set, and cp1 in any case makes them a day, with a hint when to refresh', async (t) => {
   const b = await bench(t.teardown)
   const { refresh_token: token } = await b.connect()
-  const claims = '{"access_token":{"xms_cc":{"values":["cp1"]}}}'
-  t.ok(Number((await b.refresh(token, { claims })).json.expires_in) >= 72000)
+  for (const word of ['cp1', 'CP1']) {
+    const claims = JSON.stringify({ access_token: { xms_cc: { values: ['other', word] } } })
+    const long = (await b.refresh(token, { claims })).json
+    t.ok(Number(long.expires_in) >= 72000, word)
+    t.equal(long.refresh_in, Math.floor(Number(long.expires_in) / 2))
+  }
+  for (const claims of [
+    'cp1',
+    '{"access_token":{"xms_cc":{"values":"cp1"}}}',
+    '{"access_token":{"nbf":{"value":"cp1"}}}',
+  ])
+    t.match((await b.refresh(token, { claims })).json, { refresh_in: undefined, expires_in: Number }, claims)
   b.entra.control.configure({ lifetime: 60 })
   const { expires_in: expiresIn, access_token: access } = (await b.refresh(token)).json
   t.equal(expiresIn, 60)
   const { iat, nbf, exp } = openJwt(access).payload
   t.same([iat, nbf, exp], [start / 1000 - 300, start / 1000 - 300, start / 1000 + 61])
+})
+
+t.test('client-request-id may stand in the header, the query or the form', async (t) => {
+  const b = await bench(t.teardown)
+  const id = '99999999-0000-4000-8000-000000000003'
+  const wrong = new URLSearchParams({ client_id: b.entra.clientId, grant_type: 'refresh_token' }).toString()
+  const url = `${b.entra.url}/organizations/oauth2/v2.0/token`
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const ask = async (query: string, body: string, more = {}) =>
+    (await (await fetch(url + query, { method: 'POST', body, headers: { ...headers, ...more } })).json()) as object
+  t.match(await ask(`?client-request-id=${id}`, wrong), { correlation_id: id })
+  t.match(await ask('', `${wrong}&client-request-id=${id}`), { correlation_id: id })
+  t.match(await ask('', wrong, { 'client-request-id': id }), { correlation_id: id })
 })

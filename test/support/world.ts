@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import postgres from 'postgres'
 import { createBrowser, type Browser, type BrowserOptions } from '../../sandbox/browser.ts'
 import { BROKER_AUTHORITY, brokerEnvironment, generateSecrets, type BrokerSecrets } from '../../sandbox/broker.ts'
-import { startEntra, type Entra } from '../../sandbox/entra/main.ts'
+import { startEntra, type Entra, type EntraOptions } from '../../sandbox/entra/main.ts'
 import { openFrontDoor } from '../../sandbox/front-door.ts'
 import { createBrokerClient, type BrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import { startPooler } from '../../sandbox/pooler.ts'
@@ -70,7 +70,7 @@ export interface World {
 
 export async function startWorld(
   t: Teardown,
-  options: { env?: Record<string, string>; overrides?: Overrides; databaseUrl?: string } = {},
+  options: { env?: Record<string, string>; overrides?: Overrides; databaseUrl?: string; entra?: EntraOptions } = {},
 ): Promise<World> {
   const databaseUrl = options.databaseUrl ?? (await testDatabase(t as Parameters<typeof testDatabase>[0]))
   // With the variable PGBOUNCER (npm run test:pgbouncer), brokers connect through it. The test itself connects
@@ -86,7 +86,11 @@ export async function startWorld(
   let publicUrl = ''
   const door = await openFrontDoor({ broker: () => publicUrl, megdocs: () => 'http://127.0.0.1:9' })
   t.teardown(() => door.close())
-  const entra = await startEntra({ redirectUris: [`${door.url}${CALLBACK}`], seed: randomBytes(4).readUInt32LE(0) })
+  const entra = await startEntra({
+    redirectUris: [`${door.url}${CALLBACK}`],
+    seed: randomBytes(4).readUInt32LE(0),
+    ...options.entra,
+  })
   t.teardown(() => entra.close())
   const sql = postgres(databaseUrl, { max: 2, onnotice: () => {} })
   t.teardown(() => sql.end({ timeout: 1 }))

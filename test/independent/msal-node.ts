@@ -1,0 +1,113 @@
+import {
+  AuthError,
+  ConfidentialClientApplication,
+  InteractionRequiredAuthError,
+  type AuthenticationResult,
+} from '@azure/msal-node'
+import t from 'tap'
+import type { Entra } from '../../sandbox/entra/main.ts'
+import { CP1, JANE, pkce, REDIRECT_URI, SCOPES, startMicrosoft } from './support.ts'
+
+// npm run test:independent: Microsoft's own client library for Node, with the simulator in Microsoft's place.
+
+function client(entra: Entra, changes: { secret?: string; capabilities?: string[] } = {}) {
+  const { host } = new URL(entra.url)
+  return new ConfidentialClientApplication({
+    auth: {
+      clientId: entra.clientId,
+      clientSecret: changes.secret ?? entra.clientSecret,
+      authority: `${entra.url}/organizations`,
+      knownAuthorities: [host],
+      ...(changes.capabilities && { clientCapabilities: changes.capabilities }),
+    },
+  })
+}
+
+async function signIn(entra: Entra, app: ConfidentialClientApplication): Promise<AuthenticationResult> {
+  const { verifier, challenge } = pkce()
+  const authorizeUrl = await app.getAuthCodeUrl({
+    scopes: SCOPES,
+    redirectUri: REDIRECT_URI,
+    codeChallenge: challenge,
+    codeChallengeMethod: 'S256',
+  })
+  const callback = new URL(entra.control.signIn({ account: JANE, authorizeUrl }))
+  return app.acquireTokenByCode({
+    code: callback.searchParams.get('code') ?? '',
+    scopes: SCOPES,
+    redirectUri: REDIRECT_URI,
+    codeVerifier: verifier,
+  })
+}
+
+const rejected = async (promise: Promise<unknown>): Promise<AuthError> => {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof AuthError) return error
+    throw error
+  }
+  throw new Error('it was not refused')
+}
+
+t.test('authorization code with PKCE, silent, and a forced refresh', async (t) => {
+  const entra = await startMicrosoft(t)
+  const app = client(entra)
+  const first = await signIn(entra, app)
+  t.equal(first.account?.username, JANE)
+  t.ok(SCOPES.every((scope) => first.scopes.some((granted) => granted.toLowerCase().endsWith(scope.toLowerCase()))))
+  const account = first.account!
+  const silent = await app.acquireTokenSilent({ account, scopes: SCOPES })
+  t.equal(silent.accessToken, first.accessToken, 'from its cache')
+  t.equal(silent.fromCache, true)
+  const refreshed = await app.acquireTokenSilent({ account, scopes: SCOPES, forceRefresh: true })
+  t.not(refreshed.accessToken, first.accessToken)
+  t.strictSame(entra.control.tokenRequests().byOutcome, { tokens: 2 })
+  const me = await fetch(`${entra.graphUrl}/v1.0/me`, { headers: { authorization: `Bearer ${refreshed.accessToken}` } })
+  t.match(await me.json(), { userPrincipalName: JANE })
+})
+
+t.test('a wrong secret is invalid_client, with our correlation id', async (t) => {
+  const entra = await startMicrosoft(t)
+  const error = await rejected(signIn(entra, client(entra, { secret: 'wrong8Q~secret' })))
+  t.equal(error.errorCode, 'invalid_client')
+  t.match(error.message, /AADSTS7000215/)
+  t.match(error.message, error.correlationId, 'MSAL sends its id in the query of the token request')
+})
+
+t.test('a refresh token that is none, and refusals that need the user', async (t) => {
+  const entra = await startMicrosoft(t)
+  const app = client(entra)
+  const none = await rejected(app.acquireTokenByRefreshToken({ refreshToken: 'none', scopes: SCOPES }))
+  t.equal(none.errorCode, 'invalid_grant')
+  const { account } = await signIn(entra, app)
+  for (const aadsts of [50076, 53003, 65001]) {
+    entra.control.misbehave('aadsts', aadsts, { times: 1 })
+    const error = await rejected(app.acquireTokenSilent({ account: account!, scopes: SCOPES, forceRefresh: true }))
+    t.ok(error instanceof InteractionRequiredAuthError, `AADSTS${aadsts}`)
+    t.match(error.message, `AADSTS${aadsts}`)
+    if (aadsts === 53003) t.match(error instanceof InteractionRequiredAuthError && error.claims, /capolids/)
+  }
+})
+
+t.test('continuous access evaluation: long tokens, a challenge of Graph, its claims at sign-in', async (t) => {
+  const entra = await startMicrosoft(t)
+  const app = client(entra, { capabilities: [CP1] })
+  const first = await signIn(entra, app)
+  const seconds = ((first.expiresOn?.getTime() ?? 0) - Date.now()) / 1000
+  t.ok(seconds > 70_000, `the token is valid for ${Math.round(seconds)} s`)
+  t.ok(first.refreshOn !== undefined, 'with a hint when to refresh')
+  entra.control.revokeSessions({ account: JANE })
+  const me = await fetch(`${entra.graphUrl}/v1.0/me`, { headers: { authorization: `Bearer ${first.accessToken}` } })
+  t.equal(me.status, 401)
+  const claims = Buffer.from(
+    /claims="([^"]+)"/.exec(me.headers.get('www-authenticate') ?? '')?.[1] ?? '',
+    'base64',
+  ).toString()
+  t.match(claims, /nbf/)
+  const error = await rejected(app.acquireTokenSilent({ account: first.account!, scopes: SCOPES, claims }))
+  t.ok(error instanceof InteractionRequiredAuthError)
+  t.match(error.message, /AADSTS50173/)
+  const url = await app.getAuthCodeUrl({ scopes: SCOPES, redirectUri: REDIRECT_URI, claims })
+  t.match(new URL(url).searchParams.get('claims'), /nbf/)
+})
