@@ -7,6 +7,7 @@ import postgres from 'postgres'
 import t from 'tap'
 import { startBroker } from '../sandbox/broker.ts'
 import { selfSignedCertificate, toPem } from '../sandbox/entra/certificate.ts'
+import { openRelay } from '../sandbox/relay.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { generateSealingKey } from '../src/crypto/keyring.ts'
 import { diagnose, runAllChecks, type Check } from '../src/doctor.ts'
@@ -126,6 +127,40 @@ t.test('an unclear answer of Microsoft is not reported as a wrong credential', a
   world.entra.control.misbehave('status', 503, { times: 1 })
   const { named } = await look()
   t.match(named['client_credential'], { result: 'failed', message: /no clear answer/ })
+})
+
+t.test(
+  'the answer of a proxy or filter is told apart from Microsoft, for metadata and for the credential',
+  async (t) => {
+    const relay = await openRelay({ to: () => world.entra.port })
+    t.teardown(() => relay.close())
+    const page = (status: number) => ({ kind: 'page', status, body: '<h1>Filtered</h1>' }) as const
+    for (const status of [200, 302, 403, 404, 407]) {
+      relay.fail(page(status), 'all')
+      const { named } = await look({ MICROSOFT_LOGIN_URL: `http://127.0.0.1:${relay.port}` })
+      t.match(named['microsoft'], { result: 'failed', message: /in place of Microsoft/, advice: /proxy, the filter/ })
+    }
+    world.entra.control.misbehave('malformed', true, { times: 1 })
+    t.match((await look()).named['client_credential'], {
+      result: 'failed',
+      message: /answers POST requests in place of Microsoft/,
+      advice: /proxy, the filter/,
+    })
+  },
+)
+
+t.test('each code of a refused certificate or federated identity has its own advice', async (t) => {
+  for (const [aadsts, advice] of [
+    [7000214, /revoked/],
+    [700028, /thumbprint/],
+    [700030, /subject name/],
+    [700213, /federated credential/],
+    [7002137, /federated credential/],
+  ] as const) {
+    world.entra.control.misbehave('aadsts', { code: aadsts, error: 'invalid_client' }, { times: 1 })
+    const { named } = await look()
+    t.match(named['client_credential'], { result: 'failed', message: new RegExp(`AADSTS${aadsts}`), advice })
+  }
 })
 
 t.test('the database of another deployment is a failure', async (t) => {

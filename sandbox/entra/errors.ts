@@ -44,6 +44,11 @@ export const aadstsCases: Readonly<Record<number, AadstsCase>> = {
   70002: { error: client, text: 'Error validating credentials.', codes: [70002, 50012] },
   700021: { error: client, text: "Client assertion application identifier doesn't match 'client_id' parameter." },
   700024: { error: client, text: 'Client assertion is not within its valid time range.' },
+  7000214: { error: client, text: 'The certificate has been revoked.' },
+  700028: { error: client, text: 'The thumbprint of the certificate is not authorized.' },
+  700030: { error: client, text: 'Invalid certificate - subject name in certificate is not authorized.' },
+  700213: { error: client, text: 'No matching federated identity record found for presented assertion subject.' },
+  7002137: { error: client, text: 'No matching federated identity record found for presented assertion.' },
   700027: {
     error: client,
     text: 'The certificate with identifier used to sign the client assertion is not registered on application, or the signature is not valid.',

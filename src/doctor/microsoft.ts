@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto'
+import { readError, readObject } from '../microsoft/answer.ts'
 import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from '../microsoft/exchange.ts'
 import type { CredentialCheck } from '../microsoft/token-endpoint.ts'
+import { isFromMicrosoft } from '../microsoft/verdict.ts'
 import type { Services } from '../services.ts'
 import { combined, EXPIRES_SOON_MS, failed, formatTime, ok, runCheck, skipped, warning, type Finding } from './check.ts'
 
@@ -37,6 +39,10 @@ export async function microsoftChecks({ microsoft, config, clock }: Services): P
   }
 }
 
+const FILTER_ADVICE =
+  'Look at the proxy, the filter of web addresses and the firewall between this machine and Microsoft, and allow ' +
+  'MICROSOFT_LOGIN_URL there, GET and POST, without a sign-in or a page of its own.'
+
 /** Asks for the metadata once more, to find the reason. */
 async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['microsoft']): Promise<Finding> {
   const url = `${loginUrl}/${tenant}/v2.0/.well-known/openid-configuration`
@@ -50,8 +56,15 @@ async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['micro
       'Check that this machine can reach it: DNS, egress network policies, the proxy; and check MICROSOFT_LOGIN_URL.',
     )
   }
-  const { status } = sent.answer
-  if (status === 400 || status === 404)
+  const { status, body } = sent.answer
+  // A redirect and a page are never Microsoft's here: it answers with JSON, also where it refuses.
+  if (status < 500 && readObject(body) === undefined) {
+    return failed(
+      `Something on the way answers in place of Microsoft: ${url} gave HTTP ${status} and no JSON.`,
+      FILTER_ADVICE,
+    )
+  }
+  if ((status === 400 || status === 404) && isFromMicrosoft(readError(sent.answer)))
     return failed(`${loginUrl} does not know the tenant "${tenant}" (HTTP ${status}).`, 'Correct MICROSOFT_TENANT.')
   return failed(
     `${url} answered with HTTP ${status} and without usable metadata.`,
@@ -104,6 +117,15 @@ const CREDENTIAL_ADVICE: Readonly<Record<number, string>> = {
   700027:
     'The certificate is not registered, or the private key does not belong to it. Upload the certificate under ' +
     'Certificates & secrets in the Azure portal.',
+  7000214:
+    'The certificate has been revoked. Make a new one, upload it under Certificates & secrets in the Azure portal, and ' +
+    'put it first in MICROSOFT_CLIENT_CERTIFICATE.',
+  700028:
+    'The thumbprint of the certificate is not registered. Upload this certificate under Certificates & secrets in the ' +
+    'Azure portal.',
+  700030:
+    'The subject name of the certificate is not registered. Upload this certificate under Certificates & secrets in the ' +
+    'Azure portal, or correct the trusted subject names of the application.',
   700021: 'The client assertion names another application. Check MICROSOFT_CLIENT_ID.',
   700023: 'The client assertion is for another endpoint. Check MICROSOFT_LOGIN_URL and MICROSOFT_TENANT.',
   50027:
@@ -112,6 +134,11 @@ const CREDENTIAL_ADVICE: Readonly<Record<number, string>> = {
   700016: 'The tenant has no such application. Check MICROSOFT_CLIENT_ID and MICROSOFT_TENANT.',
   90002: 'The tenant does not exist. Check MICROSOFT_TENANT.',
 }
+/** 70021 and the longer codes that begin with it: docs/microsoft.md#client-credentials. */
+const FEDERATED_CODE = /^70021[1-3]?$|^70021[1-3]\d$|^7002381$/
+const FEDERATED_ADVICE =
+  'No federated credential of the application fits the assertion. Compare issuer, subject and audience under ' +
+  'Certificates & secrets, Federated credentials, in the Azure portal. A new one takes some minutes until it works.'
 const NEW_CERTIFICATE =
   'Make a new certificate, upload it in the Azure portal, and put it first in MICROSOFT_CLIENT_CERTIFICATE.'
 const OTHER_ADVICE = 'Check MICROSOFT_CLIENT_ID and the credential under Certificates & secrets in the Azure portal.'
@@ -119,7 +146,7 @@ const OTHER_ADVICE = 'Check MICROSOFT_CLIENT_ID and the credential under Certifi
 function credentials(checked: readonly CredentialCheck[], now: number): Finding {
   const anyAccepted = checked.some(({ result }) => result === 'accepted')
   return combined(
-    checked.map(({ kind, expiresAt, result, microsoft: { aadsts } }, index) => {
+    checked.map(({ kind, expiresAt, result, reason, microsoft: { aadsts } }, index) => {
       const name = `${kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${checked.length}`
       const code = aadsts === undefined ? '' : ` (AADSTS${aadsts})`
       if (result === 'accepted') return acceptedUntil(`Microsoft accepts ${name.toLowerCase()}`, expiresAt, now)
@@ -127,12 +154,18 @@ function credentials(checked: readonly CredentialCheck[], now: number): Finding 
       const advice =
         end <= now
           ? `It expired ${formatTime(end)}. ${NEW_CERTIFICATE}`
-          : (CREDENTIAL_ADVICE[aadsts ?? 0] ?? OTHER_ADVICE)
+          : (CREDENTIAL_ADVICE[aadsts ?? 0] ?? (FEDERATED_CODE.test(String(aadsts)) ? FEDERATED_ADVICE : OTHER_ADVICE))
       // During a rotation, one that is not accepted yet, or not any more, causes no failure.
       if (anyAccepted)
         return warning(`${name} is not accepted${code}.`, `${advice} If it is the old credential, remove it.`)
       if (result === 'refused')
         return failed(`Microsoft refuses ${name.toLowerCase()}${code}: no token can be refreshed.`, advice)
+      if (reason === 'microsoft_bad_answer' && aadsts === undefined) {
+        return failed(
+          `${name} could not be checked: something on the way answers POST requests in place of Microsoft.`,
+          FILTER_ADVICE,
+        )
+      }
       return failed(
         `${name} could not be checked: Microsoft gave no clear answer${code}.`,
         aadsts === undefined ? 'Try again. If this repeats, look at https://status.cloud.microsoft.' : advice,

@@ -40,6 +40,8 @@ export interface CredentialCheck {
   expiresAt?: string
   /** accepted: Microsoft took the credential. refused: it did not. unclear: no answer that tells. */
   result: 'accepted' | 'refused' | 'unclear'
+  /** Why no answer came that tells. */
+  reason?: Reason
   microsoft: MicrosoftError
 }
 
@@ -117,6 +119,7 @@ export function createTokenEndpoint(options: {
           kind: authenticator.kind,
           ...(authenticator.expiresAt && { expiresAt: authenticator.expiresAt }),
           result,
+          ...(result === 'unclear' && judged.kind !== 'answer' && { reason: judged.reason }),
           microsoft,
         })
       }

@@ -138,7 +138,7 @@ function judgeError(answer: Answer, now: number, scope: Scope): { verdict: Refus
  * Whether Microsoft spoke at all: it gives a code, or an `error` of its own or of RFC 6749. Anything else is the page
  * or the JSON of something on the way.
  */
-function isFromMicrosoft({ facts, codes }: ErrorResponse): boolean {
+export function isFromMicrosoft({ facts, codes }: ErrorResponse): boolean {
   if (codes.length > 0) return true
   if (facts.error === undefined) return false
   return OAUTH_ERRORS.has(facts.error) || (facts.correlationId !== undefined && facts.timestamp !== undefined)

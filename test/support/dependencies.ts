@@ -34,7 +34,6 @@ const REASONS: Record<string, string> = {
   'fast-check': 'properties in tests',
   'http-message-sig': 'a second opinion on signatures, in tests',
   node: 'Node 24 for every npm script, whatever the machine has',
-  'oidc-provider': "another provider in the simulator's place, in tests",
   oxlint: 'lint',
   prettier: 'formats TypeScript, YAML and JSON',
   'playwright-core': 'drives a real browser in tests',
