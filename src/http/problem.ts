@@ -122,8 +122,8 @@ export function plainProblem(code: FailureCode, requestId: string, status = PROB
 }
 
 /**
- * `adminConsentUrl`: our page for administrators. It is given where one may have to act. Microsoft does not say whether a
- * user who did not approve had the choice (docs/microsoft.md#callback-errors).
+ * `adminConsentUrl`: our page for administrators. It is given where one may have to act. Microsoft does not say whether
+ * a user who did not approve had the choice (docs/microsoft.md#callback-errors).
  */
 export function toProblem(failure: Failure, requestId: string, adminConsentUrl?: string): ProblemBody {
   const problem = plainProblem(failure.code, requestId)

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { CALLBACK, JANE, startWorld } from '../support/world.ts'
 
-// What is kept of a refusal of Microsoft, and who is named (docs/microsoft.md#callback-errors, #admin-consent). Numbers,
-// ids and the time get through; free text never does.
+// What is kept of a refusal of Microsoft, and who is named (docs/microsoft.md#callback-errors,
+// docs/microsoft.md#admin-consent). Numbers, ids and the time get through; free text never does.
 
 const world = await startWorld(t)
 const { entra, caller, sql } = world

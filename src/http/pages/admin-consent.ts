@@ -55,6 +55,9 @@ ${actions(context)}`,
   const { error: _error, suberror: _suberror, ...numbers } = result.microsoft
   const message = isAdmins && adminMessage(context, 'admin_consent_required', mailFirst, numbers)
   const again = button(adminConsent.again, context.app.adminConsentUrl, mailFirst ? 'second' : '')
+  const steps = mailFirst
+    ? [message, furtherActions(context, again)]
+    : [actions(context, result.whoActs !== 'ops' && again), message]
   return layout(
     context,
     title,
@@ -62,7 +65,7 @@ ${actions(context)}`,
 <h2>${t.whatToDo}</h2><p>${todo}</p>
 ${isAdmins && html`<p>${adminConsent.forward}</p>`}
 ${facts([{ term: t.whoActs, detail: t.actors[result.whoActs] }])}
-${mailFirst ? [message, furtherActions(context, again)] : [actions(context, result.whoActs !== 'ops' && again), message]}`,
+${steps}`,
   )
 }
 
