@@ -118,7 +118,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   const stored = <S extends object>(table: string, store: S): S => traces?.storing(table, store) ?? store
   const callers = new CallersFile(config.callersFile, {
     now: () => clock.now(),
-    onChange: (now) => log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read anew'),
+    onChange: (now) => log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read again'),
     onProblem: (error) => log.error({ problems: error.problems }, 'callers file is broken, the callers before it stay'),
   })
   const { tls } = config.listen.internal
@@ -126,7 +126,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     tls === undefined
       ? undefined
       : new TlsFiles(tls, {
-          onChange: (notAfter) => log.info({ not_after: notAfter }, 'certificate of the internal listener read anew'),
+          onChange: (notAfter) => log.info({ not_after: notAfter }, 'certificate of the internal listener read again'),
           onProblem: (code) =>
             log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
         })

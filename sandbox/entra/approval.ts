@@ -22,7 +22,7 @@ export interface Callback {
 export type Standing =
   { kind: 'stopped'; refusal: Refusal } | { kind: 'needs_admin' } | { kind: 'needs_consent' } | { kind: 'ready' }
 
-/** Where this account stands with this request, once it has signed in. */
+/** What this account still has to do or approve for this request, after sign-in. */
 export function standing(world: World, request: AuthorizeRequest, account: Account): Standing {
   if (!admits(request.audience, account)) {
     const where = request.audience.tenant?.name ?? 'work or school accounts'

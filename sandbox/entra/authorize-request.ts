@@ -26,7 +26,7 @@ export interface AuthorizeRequest extends ReturnAddress {
   prompt: 'login' | 'none' | 'consent' | 'select_account' | undefined
   loginHint: string | undefined
   clientInfo: boolean
-  /** The query as it came: the pages carry it along, and every step reads it anew. */
+  /** The query as it came: the pages carry it along, and every step reads it again. */
   query: string
 }
 

@@ -1,2 +1,2 @@
-/** Control was asked for something that does not exist or cannot be; the message says what was expected. */
+/** A call of control that names something unknown or impossible; the message says what was expected. */
 export class BadOrder extends Error {}

@@ -256,7 +256,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         if (session?.outcome !== undefined) return { ...session, outcome: session.outcome }
         if (session?.status === 'completing' && !session.expired)
           throw new Failure('microsoft_unavailable', { reason: 'connect_in_progress', retryAfterSeconds: 2 })
-        // A session that is not back from Microsoft has no outcome yet: the attempt goes on.
+        // A session that is not back from Microsoft has no outcome yet: the attempt continues.
         throw new Failure('connect_session_expired', session?.expired === false ? {} : { reason: 'abandoned' })
       }
       const { session, reveal } = begun

@@ -167,9 +167,9 @@ export interface IntegrationStore {
   read(userId: string, deadlineAt?: number): Promise<Integration | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
-   * Compare-and-set on generation, status, lease and retry_at. Undefined: not claimed; so is a row that is finally
-   * refused or locked by another transaction. `leaseSeconds` from now. `used`: a caller's read needs it. Throws Failure
-   * `token_unreadable`, with the lease given back, if the refresh token does not open.
+   * Compare-and-set on generation, status, lease and retry_at. Undefined: not claimed, also because the refusal is
+   * final or another transaction has locked the row. `leaseSeconds` from now. `used`: a caller's read needs it. Throws
+   * Failure `token_unreadable`, with the lease given back, if the refresh token does not open.
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**

@@ -28,7 +28,7 @@ export function judgeTokens(was: IntegrationStatus, generation: number): { recov
     : { recovered: false }
 }
 
-/** A refresh was refused. Callers are told once: not again while the integration stays marked. */
+/** A refresh was refused. The event is written once, not again while the integration stays marked. */
 export function judgeFailure(
   was: IntegrationStatus,
   { verdict, reason, microsoft }: StoredFailure,

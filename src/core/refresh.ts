@@ -25,7 +25,7 @@ import {
  * deadline of 8 s.
  */
 export const LEASE_SECONDS = 7
-/** Milliseconds between two looks at a row that another process is refreshing: 50 to 250 with jitter. */
+/** Milliseconds between two reads of a row that another process is refreshing: 50 to 250 with jitter. */
 const POLL_MS = { first: 65, last: 200 }
 /**
  * Tries to claim a row that has no lease and still cannot be claimed, because another transaction has locked it:
@@ -317,7 +317,7 @@ export function createRefresh({
     }
   }
 
-  /** Undefined: the deadline came first. The work goes on. */
+  /** Undefined: the deadline came first. The work continues. */
   async function before<T>(deadlineAt: number, work: Promise<T>): Promise<T | undefined> {
     const done = new AbortController()
     try {

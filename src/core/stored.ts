@@ -78,7 +78,7 @@ function membersOf(fields: Fields, onMalformed: () => void) {
 /**
  * Why the last refresh of an integration with this status brought no tokens. Undefined: nothing is stored. `final`
  * counts in every form in which the statements count it (db/integration-statements.ts), and only a reconnect helps
- * then. Without a verdict that is known, the status tells it.
+ * then. An unknown verdict is derived from the status.
  */
 export function readFailure(
   value: unknown,
@@ -90,11 +90,9 @@ export function readFailure(
   const fields = isObject(value) ? value : {}
   const found = membersOf(fields, () => (malformed = true))
   const final = fields['final'] === true || fields['final'] === 'true'
-  const byStatus = status === 'reconnect_required' ? 'reconnect' : 'try_later'
-  const known: StoredVerdict | undefined = oneOf(STORED_VERDICTS)(fields['verdict'])
   const { reason = UNKNOWN_WORD } = found('reason', 'reason', word)
   const failure: StoredFailure = {
-    verdict: final ? 'reconnect' : (known ?? byStatus),
+    verdict: final ? 'reconnect' : readVerdict(fields['verdict'], status),
     reason,
     final,
     microsoft: readMicrosoft(fields['microsoft'], () => (malformed = true)),
@@ -107,6 +105,10 @@ export function readFailure(
   if (malformed) onMalformed('oauth2_integration.failure')
   return failure
 }
+
+/** An unknown verdict is derived from the status. */
+export const readVerdict = (value: unknown, status: IntegrationStatus): StoredVerdict =>
+  oneOf(STORED_VERDICTS)(value) ?? (status === 'reconnect_required' ? 'reconnect' : 'try_later')
 
 /** What Microsoft's support asks for. Members of another form are left out. */
 function readMicrosoft(value: unknown, onMalformed: () => void): MicrosoftError {
@@ -183,9 +185,8 @@ const SESSION_STATUSES: readonly ConnectSessionStatus[] = [
 ]
 
 /**
- * A status that is not known is told by the outcome, if there is one; else the session has expired if its time is over,
- * and else it is being completed elsewhere: a caller that asks again sees how it ended. No statement changes a session
- * with such a status.
+ * An unknown status is derived from the outcome. Without an outcome the session is `expired` if its time is over, else
+ * `completing`: a caller that asks again sees how it ended. No statement changes a session with such a status.
  */
 export function readSessionStatus(
   status: string,
@@ -229,14 +230,42 @@ export function readEventType(type: string, onMalformed: OnMalformed = () => {})
   return found ?? UNKNOWN_WORD
 }
 
-/** What a browser session holds; one that is no object holds nothing, so its browser has no session. */
+const isString = (value: unknown): boolean => typeof value === 'string'
+const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
+/** Members of a browser session (http/session.ts). */
+const SESSION_MEMBERS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  seen: isBoolean,
+  userId: isString,
+  manages: isBoolean,
+  csrfToken: isString,
+}
+const isAttempt = (name: string): boolean => name.startsWith('attempt:')
+
+/**
+ * What a browser session holds. Undefined if a known member is malformed: its browser has no session then. Unknown
+ * members are left out, because @fastify/session would copy them over its own methods; they stay in the row.
+ */
 export function readSessionData(
   value: unknown,
   onMalformed: OnMalformed = () => {},
 ): Record<string, unknown> | undefined {
-  if (isObject(value)) return value
+  const cookie = isObject(value) ? readSessionCookie(value['cookie'] ?? {}) : undefined
+  const known = isObject(value)
+    ? Object.entries(value).filter(([name]) => Object.hasOwn(SESSION_MEMBERS, name) || isAttempt(name))
+    : []
+  const valid = known.every(([name, member]) => (isAttempt(name) ? member === true : SESSION_MEMBERS[name]?.(member)))
+  if (cookie !== undefined && valid) return { ...Object.fromEntries(known), cookie }
   onMalformed('browser_session.data')
   return undefined
+}
+
+/** Only the times: the other attributes come from the configuration. */
+function readSessionCookie(value: unknown): Record<string, unknown> | undefined {
+  if (!isObject(value)) return undefined
+  const { expires = null, originalMaxAge = null } = value
+  if (expires !== null && instant(expires) === undefined) return undefined
+  if (originalMaxAge !== null && positiveInteger(originalMaxAge) === undefined) return undefined
+  return { expires, originalMaxAge }
 }
 
 /** A reason as a statement selected it, for a report. */

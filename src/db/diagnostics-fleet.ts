@@ -1,7 +1,8 @@
 import type { Database } from './client.ts'
 import { sql } from './drizzle.ts'
+import type { StoredVerdict } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
-import { readEventType, readReason } from '../core/stored.ts'
+import { readEventType, readReason, readVerdict } from '../core/stored.ts'
 import { epochOf, isoOfEpoch } from './instants.ts'
 import { statusOf } from './integration-statements.ts'
 import { keyIdIn, type KeyCounts } from './reseal.ts'
@@ -17,6 +18,8 @@ export interface FailureGroup {
    * As it is stored: a newer release may have written one that this release does not know. `unknown` if it is no word.
    */
   reason: string
+  /** Explains a reason that this release does not know. */
+  verdict: StoredVerdict
   tenantId: string | null
   aadsts: number | null
   count: number
@@ -34,6 +37,7 @@ const yesterday = sql`to_char((now() - interval '1 day') at time zone 'UTC', 'YY
 type FailureRow = {
   status: IntegrationStatus
   reason: string | null
+  verdict: string | null
   tenant: string | null
   aadsts: string | null
   count: number
@@ -65,12 +69,14 @@ export async function failureGroups(
     select ${sql.raw(statusOf())} as status, left(${failure}->>'reason', 100) as reason, ${tenantId} as tenant,
       left(${failure}->'microsoft'->>'aadsts', 100) as aadsts, count(*)::int as count,
       (count(*) filter (where ${at} >= ${yesterday}))::int as last_day,
-      min(coalesce(${instantIn('since')}, ${at})) as first_at, max(${at}) as last_at, (count(*) over ())::int as groups
+      min(coalesce(${instantIn('since')}, ${at})) as first_at, max(${at}) as last_at, (count(*) over ())::int as groups,
+      left(max(${failure}->>'verdict'), 100) as verdict
     from ${integrations} where ${failure} is not null group by 1, 2, 3, 4 order by 6 desc, 5 desc limit ${limit}`),
   )
   const list = rows.map((row) => ({
     status: row.status,
     reason: readReason(row.reason),
+    verdict: readVerdict(row.verdict, row.status),
     tenantId: row.tenant,
     aadsts: /^\d{1,9}$/.test(row.aadsts ?? '') ? Number(row.aadsts) : null,
     count: row.count,

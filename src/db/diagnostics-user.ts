@@ -13,6 +13,7 @@ import type { Database } from './client.ts'
 import { and, desc, eq, sql, type Column } from './drizzle.ts'
 import { INACTIVITY_DAYS } from './keep-alive.ts'
 import { epochOf, epochOrNull, isoOfEpoch } from './instants.ts'
+import { scopesColumn, scopesOf } from './integration-rows.ts'
 import { statusOf } from './integration-statements.ts'
 import { connectSessions, events, integrations } from './schema.ts'
 
@@ -56,7 +57,6 @@ export async function userDiagnostics(database: Database, userId: string): Promi
     tenantId,
     objectId,
     username,
-    scopes,
     connectedAt,
     refreshedAt,
     lastUsedAt,
@@ -73,7 +73,7 @@ export async function userDiagnostics(database: Database, userId: string): Promi
         tenantId,
         objectId,
         username,
-        scopes,
+        scopes: scopesColumn,
         connectedAt: epochOf(connectedAt),
         refreshedAt: epochOf(refreshedAt),
         lastUsedAt: epochOf(lastUsedAt),
@@ -94,6 +94,7 @@ export async function userDiagnostics(database: Database, userId: string): Promi
   if (row === undefined) return undefined
   return {
     ...row,
+    scopes: scopesOf(row),
     connectedAt: isoOfEpoch(row.connectedAt),
     refreshedAt: isoOfEpoch(row.refreshedAt),
     lastUsedAt: isoOfEpoch(row.lastUsedAt),

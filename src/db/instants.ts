@@ -20,9 +20,12 @@ const EARLIEST = Date.parse('0000-01-01T00:00:00Z') / 1000
 const LATEST = Date.parse('9999-12-31T23:59:59Z') / 1000
 
 /**
- * RFC 3339 in whole seconds. What is no time of the years 0 to 9999, such as `infinity`, becomes the nearest that is.
+ * Seconds since the epoch that can be written and subtracted: `infinity` and other times outside the years 0 to 9999
+ * become the nearest time inside.
  */
-export function isoOfEpoch(seconds: number): string {
-  const within = Number.isNaN(seconds) ? 0 : Math.min(Math.max(seconds, EARLIEST), LATEST)
-  return `${new Date(within * 1000).toISOString().slice(0, 19)}Z`
-}
+export const withinYears = (seconds: number): number =>
+  Number.isNaN(seconds) ? 0 : Math.min(Math.max(seconds, EARLIEST), LATEST)
+
+/** RFC 3339 in whole seconds, of a time as `withinYears` gives it. */
+export const isoOfEpoch = (seconds: number): string =>
+  `${new Date(withinYears(seconds) * 1000).toISOString().slice(0, 19)}Z`

@@ -4,9 +4,9 @@ import { readFailure, type OnMalformed } from '../core/stored.ts'
 import type { SealContext, Vault } from '../core/ports.ts'
 import type { Transaction } from './client.ts'
 import { sql } from './drizzle.ts'
-import { isoOfEpoch } from './instants.ts'
+import { isoOfEpoch, withinYears } from './instants.ts'
 import type { AccountColumns, IntegrationColumns, StateColumns } from './integration-statements.ts'
-import { generations } from './schema.ts'
+import { generations, integrations } from './schema.ts'
 
 // Shared by everything that reads or writes rows of `oauth2_integration`: columns, remaining times, sealing, the lock
 // per user.
@@ -89,6 +89,8 @@ export function toAccount(row: {
 
 export const accountOf = (row: AccountColumns): Account | undefined =>
   toAccount({ tenantId: row.tenant_id, objectId: row.object_id, username: row.username, displayName: row.display_name })
+/** Joined by Postgres: an array of arrays, or one with null, must not break the list of all users. */
+export const scopesColumn = sql<string>`array_to_string(${integrations.scopes}, ' ')`
 export const scopesOf = ({ scopes }: { scopes: string }): string[] => (scopes === '' ? [] : scopes.split(' '))
 
 /** The part of an integration that stays the same until its next set of tokens. */
@@ -101,7 +103,7 @@ export function toTokens(row: IntegrationColumns, accessToken: string): Tokens {
     userId: row.user_id,
     generation: Number(row.generation),
     accessToken,
-    lifetimeSeconds: row.expires - row.refreshed,
+    lifetimeSeconds: withinYears(row.expires) - withinYears(row.refreshed),
     expiresAt: isoOfEpoch(row.expires),
     scopes: scopesOf(row),
     ...(account === undefined ? {} : { account }),
@@ -113,10 +115,10 @@ export function withState(tokens: Tokens, row: StateColumns, onMalformed?: OnMal
   return {
     ...tokens,
     status: row.status,
-    remainingSeconds: row.expires - row.now,
+    remainingSeconds: withinYears(row.expires) - row.now,
     ...(failure === undefined ? {} : { failure }),
-    ...(row.retry_at === null ? {} : { retryInSeconds: row.retry_at - row.now }),
-    ...(row.lease_until === null ? {} : { leaseInSeconds: row.lease_until - row.now }),
+    ...(row.retry_at === null ? {} : { retryInSeconds: withinYears(row.retry_at) - row.now }),
+    ...(row.lease_until === null ? {} : { leaseInSeconds: withinYears(row.lease_until) - row.now }),
   }
 }
 

@@ -17,6 +17,7 @@ import {
   inSeconds,
   lockUser,
   PROVIDER,
+  scopesColumn,
   scopesOf,
   sealContext,
   sealedTokens,
@@ -66,7 +67,7 @@ const SUMMARY = {
   userId: integrations.userId,
   status: sql<IntegrationStatus>`${sql.raw(statusOf())}`,
   generation: integrations.generation,
-  scopes: integrations.scopes,
+  scopes: scopesColumn,
   tenantId: integrations.tenantId,
   objectId: integrations.objectId,
   username: integrations.username,
@@ -76,7 +77,11 @@ const SUMMARY = {
   accessTokenExpiresAt: epochOf(integrations.accessTokenExpiresAt),
   failure: integrations.failure,
 }
-type SummaryRow = Omit<Pick<typeof integrations.$inferSelect, keyof typeof SUMMARY>, `${string}At` | 'status'> & {
+type SummaryRow = Omit<
+  Pick<typeof integrations.$inferSelect, keyof typeof SUMMARY>,
+  `${string}At` | 'status' | 'scopes'
+> & {
+  scopes: string
   status: IntegrationStatus
   connectedAt: number
   refreshedAt: number
@@ -93,7 +98,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
       userId: row.userId,
       status: row.status,
       generation: row.generation,
-      scopes: row.scopes,
+      scopes: scopesOf(row),
       ...(account === undefined ? {} : { account }),
       connectedAt: isoOfEpoch(row.connectedAt),
       refreshedAt: isoOfEpoch(row.refreshedAt),

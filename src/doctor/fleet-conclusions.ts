@@ -296,7 +296,7 @@ function failuresOfReason(groups: readonly Group[], count: number): Conclusion[]
   )
 }
 
-/** After what concerns many users: the count stays until the replicas restart, even if one changed row caused it. */
+/** Ranked after faults of many users: the count stays until the replicas restart, even if one edited row caused it. */
 function unreadableValues({ replicas: all }: FleetFacts): Conclusion[] {
   const values = all.flatMap(({ unreadable_values }) => unreadable_values)
   if (values.length === 0) return []

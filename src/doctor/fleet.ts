@@ -107,8 +107,8 @@ async function queryDatabase({ database, config, vault, keepAliveStore, clock }:
       const { groups, list } = await failureGroups(database, MAX_GROUPS)
       return {
         group_count: groups,
-        groups: list.map(({ status, reason, tenantId, aadsts, count, lastDay, firstAt, lastAt }) => ({
-          ...explain(reason, status === 'reconnect_required' ? 'reconnect' : undefined),
+        groups: list.map(({ status, reason, verdict, tenantId, aadsts, count, lastDay, firstAt, lastAt }) => ({
+          ...explain(reason, status === 'reconnect_required' ? 'reconnect' : verdict),
           status,
           tenant_id: tenantId,
           aadsts,

@@ -1,4 +1,4 @@
-import { explainReason, Failure, isReason, type Actor, type StoredVerdict } from '../core/failure.ts'
+import { explainReason, Failure, isReason, verdictOfCode, type Actor, type StoredVerdict } from '../core/failure.ts'
 import type { StoredFailure } from '../core/integration.ts'
 import type { SealContext } from '../core/ports.ts'
 import { keyIdOf } from '../crypto/vault.ts'
@@ -198,7 +198,7 @@ function attemptFacts({
     open: !ended && !expired,
     created_at: createdAt,
     expires_at: expiresAt,
-    refused: outcome?.result === 'refused' ? explain(outcome.reason ?? '') : null,
+    refused: outcome?.result === 'refused' ? explain(outcome.reason ?? '', verdictOfCode(outcome.code)) : null,
     username: outcome?.account?.username ?? null,
     microsoft: microsoftFacts(outcome?.microsoft ?? {}),
   }

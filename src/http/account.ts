@@ -73,7 +73,7 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
   scope.post<{ Body: Record<string, unknown> | null }>(
     DISCONNECT_PATH,
     {
-      // A body that cannot be read is no form of ours. Nothing was executed.
+      // A body that cannot be parsed did not come from our form. Nothing was changed.
       errorHandler: (error, request, reply) => {
         if (asFailure(error).code !== 'invalid_request') throw error
         return sendProblemPage(site, request, reply, 'form_expired')

@@ -14,7 +14,7 @@ export interface AdminConsentRoutesOptions {
 
 /**
  * What an administrator is asked for, before they are sent to Microsoft (docs/microsoft.md#admin-consent). Public, and
- * changes nothing here. `tenant` in the query: the id of their organisation, where whoever sent the link knew it.
+ * changes nothing here. `tenant` in the query: the id of their organisation, if the sender of the link knew it.
  */
 export async function adminConsentRoutes(
   scope: FastifyInstance,

@@ -103,7 +103,7 @@ export const AADSTS: readonly AadstsRow[] = [
     source: 'lookup',
     certainty: 'documented',
   }, // its audience
-  // Microsoft says `invalid_request` of these, too; that they never mean a row's own token is not known.
+  // Microsoft also sends these with `invalid_request`. We do not know whether they can concern the token of one row.
   ...credentialIfClient(
     reference(50027), // malformed JWT
     common(5002727), // its header
@@ -232,7 +232,7 @@ export const AADSTS: readonly AadstsRow[] = [
     source: 'https://github.com/AzureAD/azure-activedirectory-library-for-js/issues/183',
     certainty: 'recorded',
   },
-  // Asked, to be enrolled, too old, external, by location.
+  // Required (50076, 50074), not enrolled yet (50079, 50072), too old (50078), at an external provider (50158).
   ...reconnect(
     'mfa_required',
     common(50076, 50074, 50079, 50072, 50078, 50158),

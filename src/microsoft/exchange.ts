@@ -116,7 +116,7 @@ function sendOnce(
       signal.removeEventListener('abort', giveUp)
       resolve(sent)
     }
-    // Not only once a connection is there: connecting, too, is part of the exchange. Aborting closes the connection.
+    // May come before the connection is open: the timeout includes connecting. Aborting closes the connection.
     function giveUp(): void {
       end({ failed: 'microsoft_timeout' })
       controller?.abort(new Error('deadline'))

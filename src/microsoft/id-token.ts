@@ -122,7 +122,7 @@ export async function verifyIdToken(
     )
     claims = verified.payload
   } catch (error) {
-    // Whose token it is matters more than its times: they are looked at last.
+    // jose reports the times first. But a token of another account must be reported as that, even if it has expired.
     if (!(error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed))
       return { problem: problemOf(error) }
     const result = checkClaims(error.payload, rules)

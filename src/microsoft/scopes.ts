@@ -23,7 +23,7 @@ const GRAPH_PREFIX = new RegExp(
     '|00000003-0000-0000-c000-000000000000)/',
   'i',
 )
-/** By the host people sign in at; every other one is the global cloud's (docs/microsoft.md#clouds). */
+/** Keys: hosts of MICROSOFT_LOGIN_URL. Other hosts belong to the global cloud (docs/microsoft.md#clouds). */
 const GRAPH_OF_LOGIN: Record<string, string> = {
   'login.microsoftonline.us': 'https://graph.microsoft.us',
   'login.partner.microsoftonline.cn': 'https://microsoftgraph.chinacloudapi.cn',

@@ -55,8 +55,8 @@ export function createTokenEndpoint(options: {
 }): TokenEndpoint {
   const { clientId, authenticators, dispatcher, deadline, clock } = options
   /**
-   * The one that worked last goes first: a secret that is not valid everywhere yet must not cost two requests each
-   * time.
+   * The credential that worked last is tried first: a new secret that Microsoft does not know everywhere yet must not
+   * cost two requests each time.
    */
   let preferred = authenticators[0]
 

@@ -122,7 +122,7 @@ function judgeError(answer: Answer, now: number, scope: Scope): { verdict: Refus
     const verdict = later(row.reason, row.reason === 'loop_detected' ? LOOP_PAUSE_SECONDS : 0)
     return { verdict: { ...verdict, microsoft: facts } }
   }
-  // Microsoft uses a permanent error's code for passing trouble as well: its word tells.
+  // Microsoft also sends the code of a permanent error for a temporary one. Then `error` decides.
   if (facts.error === 'temporarily_unavailable') return { verdict: { ...later('microsoft_error'), microsoft: facts } }
   if (isOurs(row, scope)) {
     const reason = row.organisation === undefined ? row.reason : 'app_registration'

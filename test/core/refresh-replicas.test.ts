@@ -107,7 +107,7 @@ t.test(
   async (t) => {
     const { world, replicas } = await three(t)
     const { generation } = await world.caller.token('42')
-    // For ten minutes, so that a late caller finds the same.
+    // Throttled for ten minutes, so that callers who come late get the same answer.
     world.entra.control.misbehave('throttle', 600)
     for (const { status, body } of await spread(4, replicas, (replica) => force(replica, generation))) {
       t.match({ status, body }, { status: 503, body: { code: 'microsoft_unavailable', reason: 'throttled' } })
@@ -317,7 +317,7 @@ t.test(
     const row = await world.row('42')
     t.equal(calls(world), 2)
     t.equal(logged(replicas, 'lease_taken_over'), 1)
-    // In any order of the answers, the user stays connected, with the one token set that was issued.
+    // Whichever answer comes first, the user stays connected, with one of the issued token sets.
     t.match(row, { status: 'active', failure: null, lease_owner: null })
     const after = await read(replicas[2])
     t.match(after, { status: 200 })
@@ -447,7 +447,7 @@ t.test("replicas whose clocks are an hour off refresh and agree: stored times ar
   const [row] =
     await world.sql`select extract(epoch from access_token_expires_at - now()) as left from oauth2_integration`
   for (const { integration } of answers) t.ok(Math.abs(integration.remainingSeconds - Number(row!['left'])) < 60)
-  // Each in turn has to take what Microsoft gives it.
+  // Each replica in turn must refresh, and accept the new token although its own clock is wrong.
   for (const replica of apart) {
     const sent = calls(world)
     const {

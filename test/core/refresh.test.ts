@@ -52,7 +52,7 @@ interface Options {
   flowing?: boolean
 }
 
-/** A refresh of its own, as another process would have one. */
+/** A second `refresh` object, as another process would have one. */
 function start({ store, admit = microsoft.admit, beforeExchange = async () => {}, flowing = false }: Options = {}) {
   const events: RefreshEvent[] = []
   const pauses = new Queue<Sleep>()

@@ -172,6 +172,27 @@ t.test('a status of a newer release is told by the failure; a refresh works and 
   t.match(await world.row('42'), { status: 'active', failure: null }, 'a connect cures it')
 })
 
+t.test('scopes and times of any form make no read fail', async (t) => {
+  const world = await start(t)
+  await world.connect('42')
+  await world.connect('other')
+  const later = `failure = '{"verdict":"try_later","reason":"throttled"}', retry_at = 'infinity'`
+  for (const columns of [
+    `scopes = array[array['a', 'b'], array['c', null]]::text[]`,
+    `access_token_expires_at = 'infinity'`,
+    `refreshed_at = '-infinity', connected_at = 'infinity'`,
+    `access_token_expires_at = '-infinity', ${later}`,
+    `access_token_expires_at = 'infinity', refreshed_at = 'infinity', lease_owner = 'x', lease_until = 'infinity'`,
+  ]) {
+    await world.sql.unsafe(`update oauth2_integration set ${columns} where user_id = '42'`)
+    await readsHold(t, world, '42', columns)
+    t.equal((await world.caller.send('GET', '/tokens/42')).status, columns.endsWith(later) ? 503 : 200, columns)
+    await diagnoseUser(world.env, '42').then(({ text }) => t.match(text, /User 42\n/, columns))
+    await world.sql`update oauth2_integration set scopes = '{Files.ReadWrite.All,User.Read}', refreshed_at = now(),
+      access_token_expires_at = now() + interval '1 hour', failure = null, retry_at = null, lease_until = null`
+  }
+})
+
 t.test('keep-alive goes over rows of any form and renews the others', async (t) => {
   const world = await start(t)
   const { keepAlive } = world.replica.services
@@ -257,13 +278,24 @@ t.test('a link with an intent or status of a newer release is refused like a spe
   }
 })
 
-t.test('a browser session whose data is no object is no session', async (t) => {
+t.test('a browser session whose data is malformed is no session, and the browser can connect', async (t) => {
   const world = await start(t)
-  for (const data of ['[]', '"x"', '7', 'null', '[[1]]']) {
+  for (const data of [
+    '[]',
+    '"x"',
+    '7',
+    'null',
+    '[[1]]',
+    '{"cookie":{"expires":"x","originalMaxAge":{}}}',
+    '{"userId":"42","manages":true,"cookie":{"originalMaxAge":"x"}}',
+    '{"userId":{"a":1},"manages":true}',
+    '{"get":1,"set":2,"touch":3,"save":4,"regenerate":5,"__proto__":6}',
+  ]) {
     const browser = world.stoppingBrowser()
     await browser.open((await world.caller.beginConnect('42', { intent: 'manage' })).url)
     await world.sql`update browser_session set data = ${data}::text::jsonb`
     t.equal((await browser.open(`${world.baseUrl}/accounts/account/microsoft/`)).status, 403, data)
+    t.ok((await browser.open((await world.caller.beginConnect('42')).url)).refresh, `${data}: reaches Microsoft`)
   }
 })
 

@@ -74,7 +74,7 @@ t.test("one integration's trouble never opens it", async (t) => {
   t.equal(breaker.mode(), 'closed')
 })
 
-t.test('a healthy answer between starts the count anew', async (t) => {
+t.test('a successful answer resets the count', async (t) => {
   const breaker = setUp()
   for (let i = 0; i < 100; i++) {
     breaker.one(trouble(i))
@@ -240,7 +240,7 @@ t.test('the way back is a ramp: two at once, one more with each success', async 
   ])
 })
 
-t.test('the ramp gives places back, and ends by itself where little is asked', async (t) => {
+t.test('the ramp takes permits back, and ends after its time if few refreshes are sent', async (t) => {
   const breaker = opened()
   breaker.advance(5_000)
   breaker.one(healthy)

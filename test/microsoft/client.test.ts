@@ -140,7 +140,7 @@ t.test("a refresh does not depend on this machine's clock", async (t) => {
   t.match(await microsoft.refresh(refreshRequest, noPermit), { kind: 'tokens' })
 })
 
-t.test('a stored account of a tenant that is no longer accepted is told so', async (t) => {
+t.test('a stored account of a tenant that is no longer accepted is refused with that reason', async (t) => {
   const { microsoft } = await setUp(t, { allowedTenants: [OTHER_TENANT] }, { token: withIdToken() })
   t.match(await microsoft.refresh(refreshRequest, noPermit), {
     kind: 'reconnect',

@@ -55,7 +55,7 @@ const parametersOf = ({ query }: Case) => {
   )
 }
 
-t.test('every refused refresh names whoever must act, and what became of the authorization', async (t) => {
+t.test('every refused refresh names who must act, and what became of the authorization', async (t) => {
   for (const one of of('token-refresh')) {
     const verdict = judgeRefresh(answerOf(one), NOW)
     if (verdict.kind === 'answer') {
@@ -77,7 +77,7 @@ t.test('every refused refresh names whoever must act, and what became of the aut
   }
 })
 
-t.test('every refused code names whoever must act', async (t) => {
+t.test('every refused code names who must act', async (t) => {
   for (const one of of('token-code')) {
     const verdict = judgeCode(answerOf(one), NOW)
     if (verdict.kind === 'answer') t.fail(`${one.name} gave tokens`)
@@ -85,7 +85,7 @@ t.test('every refused code names whoever must act', async (t) => {
   }
 })
 
-t.test('every error in a callback names whoever must act', async (t) => {
+t.test('every error in a callback names who must act', async (t) => {
   for (const one of of('callback')) {
     const { error = '', ...rest } = parametersOf(one)
     const { reason, code, microsoft } = judgeCallback({ error, ...rest })

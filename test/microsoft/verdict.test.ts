@@ -21,8 +21,8 @@ type Expected = readonly [
   suberror?: string,
 ]
 
-// Microsoft's table, told a second time: every AADSTS row, as it usually arrives, and what must come of it on a
-// refresh.
+// Every AADSTS code of our table, written a second time on purpose: the answer in which it usually arrives, and the
+// verdict that a refresh must reach.
 const client = 'invalid_client'
 const request = 'invalid_request'
 const grant = 'invalid_grant'
@@ -624,7 +624,7 @@ t.test(
   },
 )
 
-t.test('a passing trouble may carry the code of a lasting one', async (t) => {
+t.test('a temporary error may have the code of a permanent one', async (t) => {
   for (const number of [50034, 50173, 500011, 90002, 700016, 7000215, 70011])
     t.match(refresh(json(400, errorBody(number, unavailable))), {
       kind: 'try_later',
@@ -841,7 +841,7 @@ t.test('compound and missing error_codes are understood', async (t) => {
   }
 })
 
-t.test("a personal account's withdrawn consent is told from a bad token", async (t) => {
+t.test("a personal account's withdrawn consent is distinguished from a bad token", async (t) => {
   const text =
     'The request was denied because one or more scopes requested are unauthorized or expired. The user must first sign in.'
   t.match(refresh(json(400, errorBody(70000, grant, {}, text))), { kind: 'reconnect', reason: 'consent_required' })

@@ -59,7 +59,7 @@ export function limitsTable(): string {
     [
       'Opened access tokens one replica keeps in memory',
       `2 × ${number(MAX_KEPT)}, for at most ${seconds(2 * KEPT_FOR_MS)} after their last use`,
-      'opened anew',
+      'opened again',
     ],
     ['A caller key', `${number(MAX_KEY_DAYS)} days`, 'a callers file with it is refused'],
     ['An exchange with Microsoft, connecting included', seconds(EXCHANGE_TIMEOUT_MS), 'tried again later'],

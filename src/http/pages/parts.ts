@@ -39,14 +39,14 @@ export function link(label: Fragment, url: string): Html {
   return html`<a href="${safeUrl(url)}">${label}</a>`
 }
 
-/** The way on: what the page offers, and MEGDocs itself always. The first action is the one that is meant. */
+/** The buttons at the end of a page: its actions, the main one first, and always a link back to MEGDocs. */
 export function actions(context: PageContext, ...offered: Fragment[]): Html {
   const kept = offered.flat().filter((action) => action !== undefined && action !== false)
   if (kept.length > 0) return furtherActions(context, kept)
   return html`<div class="actions">${button(texts[context.language].backToMegdocs, homeUrl(context.entryUrls))}</div>`
 }
 
-/** The same where the action that is meant stands elsewhere on the page. */
+/** The same if the main action is elsewhere on the page. */
 export function furtherActions(context: PageContext, ...offered: Fragment[]): Html {
   const home = safeUrl(homeUrl(context.entryUrls))
   return html`<div class="actions">${offered}<a class="plain" href="${home}">${texts[context.language].backToMegdocs}</a></div>`

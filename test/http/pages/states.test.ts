@@ -300,7 +300,7 @@ t.test(
   },
 )
 
-t.test('trouble that passes does not frighten: still connected, and nothing to do', async (t) => {
+t.test('a temporary failure is shown calmly: still connected, and nothing to do', async (t) => {
   const failure = {
     verdict: 'try_later' as const,
     reason: 'throttled' as const,
