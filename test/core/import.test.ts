@@ -310,7 +310,7 @@ function runImport(
 
 t.test(
   '10,000 rows with 1 % broken: killed in the middle and repeated, all good ones are there once, and again changes nothing',
-  { timeout: 100_000 },
+  { timeout: 240_000 },
   async (t) => {
     const world = await startWorld(t)
     const updated = ago(60)
