@@ -9,7 +9,7 @@ import postgres from 'postgres'
 import { BROKER_AUTHORITY, type Broker, brokerEnvironment, generateSecrets, startBroker } from '../sandbox/broker.ts'
 import { type Database, startDatabase } from '../sandbox/database.ts'
 import { crowd } from '../sandbox/entra/accounts.ts'
-import { type Entra, startEntra } from '../sandbox/entra/main.ts'
+import { type Entra, type EntraOptions, startEntra } from '../sandbox/entra/main.ts'
 import {
   type BrokerClient,
   type Call,
@@ -66,6 +66,7 @@ export interface Deployment {
 
 export interface DeploymentOptions {
   env?: Record<string, string>
+  entra?: EntraOptions
   /** Brokers reach Postgres through PgBouncer. */
   pooled?: boolean
   /** Creates the schema. Default: this release. */
@@ -77,6 +78,7 @@ const ACCOUNTS = crowd(500)
 
 export async function deploy({
   env: more = {},
+  entra: entraOptions = {},
   pooled = false,
   migrate: makeSchema = migrate,
 }: DeploymentOptions = {}): Promise<Deployment> {
@@ -85,7 +87,7 @@ export async function deploy({
   const databaseUrl = await database.createDatabase('token_broker')
   await makeSchema(databaseUrl)
   const pooler = pooled ? await startPooler(databaseUrl) : undefined
-  const entra = await startEntra({ accounts: ACCOUNTS })
+  const entra = await startEntra({ accounts: ACCOUNTS, ...entraOptions })
   const secrets = generateSecrets(Date.now())
   const callersFile = join(folder, 'callers.json')
   writeFileSync(callersFile, secrets.callers, { mode: 0o600 })

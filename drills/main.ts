@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { findPooler } from '../sandbox/pooler.ts'
 import type { Drill } from './deployment.ts'
 import { kill } from './kill.ts'
+import { network } from './network.ts'
 import { outage } from './outage.ts'
 import { queries } from './queries.ts'
 import { readers } from './readers.ts'
@@ -12,7 +13,7 @@ import { rolling } from './rolling.ts'
 import { stop } from './stop.ts'
 import { upgradeFrom } from './upgrade.ts'
 
-const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, restart, rolling }
+const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, network, restart, rolling }
 
 /** The same drills with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(

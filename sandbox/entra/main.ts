@@ -169,9 +169,7 @@ function createWorld(options: EntraOptions): World {
 
 function buildProtocolApp(world: World, tls: ServerCertificate | undefined): FastifyInstance {
   const sockets = new Set<Socket>()
-  /**
- * Fastify's own option `http2` would change the type of every route. A request has the same form in both versions.
- */
+  // Fastify's own option `http2` would change the type of every route. A request has the same form in both versions.
   const serverFactory: FastifyServerFactory = (handler) => {
     const server: unknown = createSecureServer({ ...tls, allowHTTP1: true })
       .on('request', handler as (...args: unknown[]) => void)

@@ -165,7 +165,7 @@ for (const [name, aadsts, reason] of [
         await primary.innerText(),
         reason === 'consent_required' ? texts[language].reconnect : texts[language].adminMessage.send,
       )
-      t.equal(reconnects, reason === 'account_disabled' ? 0 : 1, 'reconnect is offered only if it can help')
+      t.equal(reconnects, reason === 'consent_required' ? 1 : 0, 'reconnect is offered only if the user can help')
     },
   )
 }

@@ -136,7 +136,7 @@ await inBothLanguages(t, stage, 'a reconnect that cannot help is not offered', a
   await connect(world, page, 'jane')
   t.match(
     await scene.see('account-disabled', texts[language].reasons.account_disabled.title),
-    texts[language].cure.recovers,
+    texts[language].cure.afterAdmin,
   )
   t.equal(await hasConnect(scene), 0)
 })

@@ -183,9 +183,7 @@ async function setUp(t: Test, way: Way) {
   }
   const metadata = async (): Promise<string> => ((await replica.services.microsoft.metadata()) ? 'ok' : 'none')
 
-  /**
-   * The operation under the fault: its answer, and the connections it made. Then another user's, healthy right after.
-   */
+  /** The operation under the fault: its answer and the connections it made. Then another user's refresh. */
   async function under({ begin, late }: Case, prepare: () => Promise<() => Promise<string>>) {
     const operation = await prepare()
     if ((await refresh('witness')) !== 'ok') throw new Error('not healthy before the fault')
