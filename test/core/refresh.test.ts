@@ -12,6 +12,7 @@ import { startWorld } from '../support/world.ts'
 
 let shiftMs = 0
 const elapsed = () => systemClock.elapsed() + shiftMs
+const elapsedHere = elapsed
 const world = await startWorld(t, {
   env: { DATABASE_DEADLINE_MS: '30000' },
   overrides: { clock: { ...systemClock, elapsed }, deadline: () => new AbortController().signal },
@@ -46,14 +47,25 @@ interface Sleep {
 interface Options {
   store?: Partial<IntegrationStore>
   admit?: Microsoft['admit']
+  /** Takes the place of the exchange with Microsoft. */
+  answer?: Microsoft['refresh']
+  /** A clock that only the test moves. Its deadlines are not those of Postgres' statements. */
+  elapsed?: () => number
   /** Runs before the exchange that has this number, the first being 0. */
   beforeExchange?: (exchange: number) => Promise<void>
   /** Pauses pass at once and move the clock. */
   flowing?: boolean
 }
 
-/** A second `refresh` object, as another process would have one. */
-function start({ store, admit = microsoft.admit, beforeExchange = async () => {}, flowing = false }: Options = {}) {
+/** A refresh of its own, as another process would have one. */
+function start({
+  store,
+  admit = microsoft.admit,
+  answer = microsoft.refresh,
+  beforeExchange = async () => {},
+  flowing = false,
+  elapsed = elapsedHere,
+}: Options = {}) {
   const events: RefreshEvent[] = []
   const pauses = new Queue<Sleep>()
   const pausedMs: number[] = []
@@ -93,7 +105,7 @@ function start({ store, admit = microsoft.admit, beforeExchange = async () => {}
       async refresh(request, permit) {
         permits.delete(permit)
         await beforeExchange(requests.push(request) - 1)
-        return microsoft.refresh(request, real.get(permit)!)
+        return answer(request, real.get(permit)!)
       },
     },
     clock,
@@ -653,20 +665,7 @@ t.test('a refusal is stored with its reason, and the event carries what Microsof
 t.test('a refused credential is stored in no row; the row is left alone for a few seconds', async (t) => {
   await reset()
   const verdict = { kind: 'misconfigured', reason: 'client_credential', everybody: true, microsoft: {} } as const
-  const refusing: Microsoft = { ...microsoft, refresh: async () => verdict }
-  const refresh = createRefresh({
-    integrations,
-    microsoft: refusing,
-    clock: { ...systemClock, elapsed },
-    random: world.replica.services.random,
-    observe: () => {},
-  })
-  const answer = refresh.tokenFor({
-    userId: '42',
-    minTtlSeconds: 300,
-    deadlineAt: elapsed() + 8_000,
-    requestId: 'test',
-  })
+  const answer = start({ answer: async () => verdict }).token()
   t.match(await failureOf(answer), {
     code: 'broker_misconfigured',
     facts: { reason: 'client_credential', retryAfterSeconds: 30 },
@@ -710,3 +709,109 @@ t.test(
     t.strictSame(plain.kinds(), ['sent'])
   },
 )
+
+t.test('two integrations that are refreshed at once get their own tokens', async (t) => {
+  await world.connect('43')
+  await reset()
+  await world.setRemaining('43', -1)
+  const { token, flights, kinds } = start()
+  control.hold()
+  const waiting = [token(), token({ userId: '43' })]
+  while (flights() + kinds().length < 2) await turn()
+  control.release()
+  const answers = await Promise.all(waiting)
+  for (const [i, userId] of ['42', '43'].entries()) {
+    t.equal(answers[i]!.integration.userId, userId)
+    t.equal(answers[i]!.integration.accessToken, (await world.stored(userId))!.accessToken)
+  }
+  t.not(answers[0]!.integration.accessToken, answers[1]!.integration.accessToken)
+  t.equal(calls(), 2)
+  await world.sql`delete from oauth2_integration where user_id = '43'`
+})
+
+t.test('the times of unsaved tokens are exact, and a shutdown waits for them the whole twenty seconds', async (t) => {
+  await reset()
+  let nowMs = 5_000_000
+  const read = (await integrations.read('42'))!
+  const tokens = { accessToken: 'new', expiresInSeconds: 3_600, elapsedMs: 400, scopes: read.scopes }
+  const savedMs: number[] = []
+  const { refresh, token, pauses, events, kinds } = start({
+    elapsed: () => nowMs,
+    async answer() {
+      nowMs += 400
+      return { kind: 'tokens', tokens }
+    },
+    store: {
+      read: async () => ({ ...read, remainingSeconds: -40, expiresAt: '2026-11-28T12:00:00Z' }),
+      async saveTokens(integration, late) {
+        if (savedMs.push(late.elapsedMs) < 3) throw new Failure('database_unavailable')
+        return integrations.saveTokens(integration, late)
+      },
+    },
+  })
+  const { integration } = await token({ deadlineAt: nowMs + 8_000 })
+  t.equal(integration.remainingSeconds, 3_599.6)
+  t.equal(integration.lifetimeSeconds, 3_600)
+  t.equal(integration.expiresAt, '2026-11-28T13:00:39Z')
+  const [sent] = events
+  t.equal(sent?.kind === 'sent' && sent.seconds, 0.4)
+
+  const first = await pauses.next()
+  const draining = refresh.drain()
+  nowMs += 20_000
+  first.end()
+  const second = await Promise.race([pauses.next(), draining.then(() => undefined)])
+  nowMs += 10_000
+  second?.end()
+  await draining
+  t.strictSame(savedMs, [400, 20_400, 30_400], 'each try stores the expiry that is right at that time')
+  t.strictSame(kinds(), ['sent', 'save_failed'])
+  t.equal((await world.stored('42'))!.accessToken, 'new')
+})
+
+t.test('a row that changes exactly at the deadline is not read again', async (t) => {
+  await reset()
+  let nowMs = 5_000_000
+  const rows = [await integrations.read('42')]
+  const { token } = start({
+    elapsed: () => nowMs,
+    async answer() {
+      nowMs += 8_000
+      return { kind: 'tokens', tokens: { accessToken: 'new', expiresInSeconds: 3_600, elapsedMs: 8_000, scopes: [] } }
+    },
+    store: { read: async () => rows.shift(), saveTokens: async () => undefined },
+  })
+  t.match(await failureOf(token({ deadlineAt: nowMs + 8_000 })), {
+    code: 'microsoft_unavailable',
+    facts: { reason: 'refresh_in_progress' },
+  })
+})
+
+t.test('a row is claimed again as soon as its lease has no time left', async (t) => {
+  await reset()
+  await lease()
+  const { status } = (await integrations.read('42'))!
+  const now = { generation: await generation(), status, final: false, retryInSeconds: 0, leaseInSeconds: 0 }
+  const { renew, pauses } = start({ store: { progress: async () => now } })
+  const renewal = renew()
+  const { end } = await Promise.race([pauses.next(), renewal.then((kind) => Promise.reject(new Error(kind)))])
+  await lease(-1)
+  end()
+  t.equal(await Promise.race([renewal, pauses.next().then(() => 'waits again')]), 'tokens')
+})
+
+t.test('a wrong configuration that concerns one integration is stored in its row', async (t) => {
+  await reset()
+  const verdict = { kind: 'misconfigured', reason: 'client_credential', everybody: false, microsoft: {} } as const
+  const { renew, events } = start({ answer: async () => verdict, elapsed: () => 5_000_000 })
+  t.equal(await renew(), 'blocked')
+  const stored = await row()
+  t.match(stored, {
+    status: 'active',
+    failure: { verdict: 'misconfigured', reason: 'client_credential' },
+    failures: 1,
+    lease_owner: null,
+  })
+  const event = { kind: 'sent', integrationId: stored['id'], userId: '42', outcome: 'misconfigured', seconds: 0 }
+  t.strictSame(events, [{ ...event, reason: 'client_credential' }], 'no member for what Microsoft did not say')
+})
