@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../../sandbox/database.ts'
 import { supervise } from '../../sandbox/supervise.ts'
 import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { TOOLS } from './helm.ts'
@@ -61,12 +61,4 @@ export async function startPrometheus(target: string, labels: Record<string, str
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
