@@ -23,6 +23,8 @@ const REASONS: Record<string, string> = {
   typebox: 'one object is type, validation and OpenAPI schema',
   undici: 'HTTP to Microsoft',
   '@azure/msal-node': "Microsoft's own client, which tests the simulator",
+  'oidc-provider': 'an OpenID Provider that others wrote, in place of the simulator',
+  '@types/oidc-provider': 'its types',
   '@redocly/cli': "lints the OpenAPI document, and compares it with the last release's",
   '@stryker-mutator/core': 'mutation tests, run by hand',
   '@stryker-mutator/tap-runner': 'lets Stryker run tap tests',
