@@ -7,8 +7,8 @@ import { CALLBACK, JANE, startWorld, type World } from '../support/world.ts'
 
 // npm run test:independent: the broker's whole flow with oidc-provider, an OpenID Provider that others wrote, in place
 // of our simulator. It shows that the flow follows the standards and not only our own picture of Microsoft. Around it
-// stands only what Entra does in its own way: its paths, its templated issuer, its claims `tid` and `oid`, and its values
-// of `prompt`.
+// stands only what Entra does in its own way: its paths, its templated issuer, its claims `tid` and `oid`, and its
+// values of `prompt`.
 
 const TENANT = '7e57c0de-0000-4000-8000-000000000001'
 const OBJECT = '7e57c0de-0000-4000-8000-00000000000a'
