@@ -150,7 +150,7 @@ async function queryDatabase({ database, config, vault, keepAliveStore, clock }:
     ),
   ])
   const countOf = (status: string): number => integrations?.find((one) => one.status === status)?.count ?? 0
-  const ages = (integrations ?? []).flatMap(({ oldestRefresh }) => oldestRefresh ?? [])
+  const ages = (integrations ?? []).flatMap(({ oldestRefresh }) => oldestRefresh ?? []).filter(Number.isFinite)
   return {
     integrations:
       integrations === null ? null : { active: countOf('active'), reconnect_required: countOf('reconnect_required') },

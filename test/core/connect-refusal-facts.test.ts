@@ -234,7 +234,7 @@ t.test('an administrator who comes back reads who must act, and no text of the a
   for (const text of [world.replica.logged(), await stored()]) t.notMatch(text, CANARY)
 })
 
-t.test('a caller is told whom to ask, and where the administrator of this tenant approves', async (t) => {
+t.test('a caller learns who must act, and where the administrator of this tenant approves', async (t) => {
   await world.connect('reader', JANE)
   const tenantId = String((await world.row('reader'))!['tenant_id'])
   const read = async (number: number) => {

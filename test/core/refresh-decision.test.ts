@@ -17,7 +17,7 @@ t.test('new tokens of an integration that was marked for a reconnect are an even
   t.strictSame(judgeTokens('active', 7), { recovered: false })
 })
 
-t.test('a refusal that needs the user marks the integration, and callers are told once', async (t) => {
+t.test('a refusal that needs the user marks the integration, and one event reports it', async (t) => {
   t.strictSame(judgeFailure('active', failure('reconnect')), {
     status: 'reconnect_required',
     event: { type: 'reconnect_required', detail: { reason: 'mfa_required', microsoft: { aadsts: 50076 } } },

@@ -65,7 +65,7 @@ t.test('words of a newer release are kept, and are not reported', async (t) => {
   t.equal(readEventType('a_newer_type', report), 'a_newer_type')
 })
 
-t.test('a verdict that is not known is told by the status', async (t) => {
+t.test('an unknown verdict is derived from the status', async (t) => {
   const newer = { ...whole, verdict: 'a_newer_verdict' }
   t.match(readFailure(newer, 'active'), { verdict: 'try_later' })
   t.match(readFailure(newer, 'reconnect_required'), { verdict: 'reconnect' })
@@ -81,7 +81,7 @@ t.test('only a session that is stored as connected is shown as connected', async
   }
 })
 
-t.test('a session status that is not known is told by outcome and time', async (t) => {
+t.test('an unknown session status is derived from outcome and time', async (t) => {
   const told = (outcome: ReturnType<typeof readOutcome>, expired: boolean) =>
     readSessionStatus('a_newer_status', { outcome, expired })
   t.equal(told({ result: 'connected' }, true), 'connected')

@@ -123,7 +123,7 @@ t.test('a claim for a caller notes the use, at most once an hour; one of keep-al
   t.equal(await lastUsed(61, false), 61)
 })
 
-t.test('what is saved with tokens: scopes as they are now, and of the account what was told', async (t) => {
+t.test('what is saved with tokens: scopes as they are now, and the account fields that the answer had', async (t) => {
   const { store, sql, read } = await start(t)
   const account = { tenantId: 'tenant-1', objectId: 'object-1', username: 'jane@contoso.com', displayName: 'Jane' }
   const save = async (more: Partial<TokenSet>) => {

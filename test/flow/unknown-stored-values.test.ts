@@ -145,32 +145,38 @@ t.test(
   },
 )
 
-t.test('a status of a newer release is told by the failure; a refresh works and leaves the stored word', async (t) => {
-  const world = await start(t)
-  const { caller, sql } = world
-  await sql`alter table oauth2_integration drop constraint oauth2_integration_status`
-  await world.connect('42')
-  await world.connect('other')
-  await store(world, '42', 'a_newer_status', null)
-  t.match(await readsHold(t, world, '42', 'newer status'), { status: 'active' })
-  t.equal((await caller.send('GET', '/tokens/42')).status, 200, 'a valid token is handed out')
-  await world.setRemaining('42', -1)
-  t.equal((await caller.send('GET', '/tokens/42')).status, 200, 'an expired one is refreshed')
-  t.match(await world.row('42'), { status: 'a_newer_status' })
+t.test(
+  'a status of a newer release is derived from the failure; a refresh works and leaves the stored word',
+  async (t) => {
+    const world = await start(t)
+    const { caller, sql } = world
+    await sql`alter table oauth2_integration drop constraint oauth2_integration_status`
+    await world.connect('42')
+    await world.connect('other')
+    await store(world, '42', 'a_newer_status', null)
+    t.match(await readsHold(t, world, '42', 'newer status'), { status: 'active' })
+    t.equal((await caller.send('GET', '/tokens/42')).status, 200, 'a valid token is handed out')
+    await world.setRemaining('42', -1)
+    t.equal((await caller.send('GET', '/tokens/42')).status, 200, 'an expired one is refreshed')
+    t.match(await world.row('42'), { status: 'a_newer_status' })
 
-  await store(world, '42', 'a_newer_status', NEWER)
-  t.match(await readsHold(t, world, '42', 'refused'), { status: 'reconnect_required', failure: { who_acts: 'user' } })
-  await world.setRemaining('42', -1)
-  t.equal((await caller.send('GET', '/tokens/42')).status, 200, 'a refusal that may be cured is tried')
-  t.match(await world.row('42'), { status: 'active', failure: null })
-  t.match((await caller.send('GET', '/events')).body, { events: [{}, {}, { type: 'recovered' }] })
+    await store(world, '42', 'a_newer_status', NEWER)
+    t.match(await readsHold(t, world, '42', 'refused'), { status: 'reconnect_required', failure: { who_acts: 'user' } })
+    await world.setRemaining('42', -1)
+    t.equal((await caller.send('GET', '/tokens/42')).status, 200, 'a refusal that may be cured is tried')
+    t.match(await world.row('42'), { status: 'active', failure: null })
+    t.match((await caller.send('GET', '/events')).body, { events: [{}, {}, { type: 'recovered' }] })
 
-  await store(world, '42', 'a_newer_status', { ...NEWER, final: true })
-  await world.setRemaining('42', -1)
-  t.match(await caller.send('GET', '/tokens/42'), { status: 409, body: { reason: 'a_newer_reason', who_acts: 'user' } })
-  await world.connect('42')
-  t.match(await world.row('42'), { status: 'active', failure: null }, 'a connect cures it')
-})
+    await store(world, '42', 'a_newer_status', { ...NEWER, final: true })
+    await world.setRemaining('42', -1)
+    t.match(await caller.send('GET', '/tokens/42'), {
+      status: 409,
+      body: { reason: 'a_newer_reason', who_acts: 'user' },
+    })
+    await world.connect('42')
+    t.match(await world.row('42'), { status: 'active', failure: null }, 'a connect cures it')
+  },
+)
 
 t.test('scopes and times of any form make no read fail', async (t) => {
   const world = await start(t)

@@ -87,7 +87,7 @@ t.test('a reader among many writers sees every event exactly once', async (t) =>
   t.equal(new Set(seen).size, 160)
 })
 
-t.test('waiting ends with the first event, holds no connection, and ends by itself', async (t) => {
+t.test('waiting ends with the first event, holds no connection, and ends after its time', async (t) => {
   const world = await startWorld(t, { env: { DATABASE_POOL_SIZE: '1' } })
   const { cursor } = await get<Page>(world, '/events')
   const waiting = get<Page>(world, `/events?after=${cursor}&wait=25`)
@@ -105,7 +105,7 @@ t.test('waiting ends with the first event, holds no connection, and ends by itse
   t.match(await world.caller.send('GET', '/events?wait=26'), { status: 422 })
 })
 
-t.test('a broker that is told to stop answers those who wait', async (t) => {
+t.test('a broker that drains answers those who wait', async (t) => {
   const world = await startWorld(t)
   const { cursor } = await get<Page>(world, '/events')
   const waiting = get<Page>(world, `/events?after=${cursor}&wait=25`)

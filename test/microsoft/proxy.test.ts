@@ -3,7 +3,7 @@ import { connect, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { noPermit, refreshRequest, setUp } from './world.ts'
 
-t.test('with HTTPS_PROXY, Microsoft is asked through the proxy, which is told user and password', async (t) => {
+t.test('with HTTPS_PROXY, requests to Microsoft go through the proxy, which gets user and password', async (t) => {
   const passed: { to: string; credentials: string | undefined }[] = []
   const proxy = createServer((incoming, outgoing) => {
     passed.push({ to: incoming.url ?? '', credentials: incoming.headers['proxy-authorization'] })

@@ -226,7 +226,7 @@ t.test('the request form is read strictly', async (t) => {
   t.match(await got.json(), { error_codes: [900561] })
 })
 
-t.test('requests of one user that repeat within five minutes are a loop, when told to mind', async (t) => {
+t.test('requests of one user that repeat within five minutes are refused as a loop if the simulator is set to refuse loops', async (t) => {
   const b = await bench(t.teardown)
   const { refresh_token: token } = await b.connect()
   b.entra.control.configure({ loopAfter: 15 })

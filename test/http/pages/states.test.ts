@@ -39,7 +39,7 @@ const linksOf = (page: string): Tag[] => read(page).filter((tag) => tag.name ===
 const offersConnect = (page: string): boolean =>
   linksOf(page).some(({ attributes }) => attributes.href === values.connect)
 
-t.test('every reason and every problem is told in both languages, in words of their own', async (t) => {
+t.test('every reason and every problem has words of its own in both languages', async (t) => {
   for (const kind of ['reasons', 'problems'] as const) {
     for (const [name, english] of Object.entries(texts.en[kind])) {
       const german = (texts.de[kind] as typeof texts.de.reasons)[name as Reason]
@@ -345,7 +345,7 @@ t.test('where consent is withdrawn depends on the account: work, personal, or bo
   t.equal(targets().length, 2)
 })
 
-t.test('going on: by itself at once, and by a link', async (t) => {
+t.test('the page goes on at once without a click, and has a link', async (t) => {
   const page = continuePage(context, `${values.goingTo}&x="y`)
   t.equal(
     read(page).find((tag) => tag.attributes['http-equiv'] === 'refresh')?.attributes.content,
