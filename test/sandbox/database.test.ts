@@ -9,6 +9,7 @@ import { databaseUser, readablePostgres } from '../../sandbox/database-user.ts'
 import { forgetDatabase, startDatabase } from '../../sandbox/database.ts'
 import { temporaryFolder, temporaryRoot } from '../../sandbox/temporary-folder.ts'
 import { testDatabase } from '../support/database.ts'
+import { folderInCheckout } from '../support/folder.ts'
 
 async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
@@ -42,7 +43,7 @@ t.test('a database that is created from a template has the content of the templa
 })
 
 t.test('committed data is still there after a restart, a crash, and a new start in the same folder', async (t) => {
-  const dir = join(t.testdir({}), 'database')
+  const dir = join(folderInCheckout(t), 'database')
   const first = await startDatabase({ dir })
   await query(first.url, 'create table kept (id int)')
   await first.restart()
@@ -56,7 +57,7 @@ t.test('committed data is still there after a restart, a crash, and a new start 
 })
 
 t.test('a second server on the same data says why it cannot start', async (t) => {
-  const dir = join(t.testdir({}), 'database')
+  const dir = join(folderInCheckout(t), 'database')
   const first = await startDatabase({ dir })
   t.teardown(() => first.close().then(() => forgetDatabase(dir)))
   await t.rejects(startDatabase({ dir }), { message: /postmaster\.pid.* already exists/ })

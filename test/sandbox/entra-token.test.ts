@@ -226,15 +226,18 @@ t.test('the request form is read strictly', async (t) => {
   t.match(await got.json(), { error_codes: [900561] })
 })
 
-t.test('requests of one user that repeat within five minutes are refused as a loop if the simulator is set to refuse loops', async (t) => {
-  const b = await bench(t.teardown)
-  const { refresh_token: token } = await b.connect()
-  b.entra.control.configure({ loopAfter: 15 })
-  for (let i = 0; i < 15; i++) t.equal((await b.refresh(token)).status, 200)
-  t.match((await b.refresh(token)).json, { error: 'invalid_grant', error_codes: [50196] })
-  b.entra.control.advance(300)
-  t.equal((await b.refresh(token)).status, 200)
-})
+t.test(
+  'requests of one user that repeat within five minutes are refused as a loop if the simulator is set to refuse loops',
+  async (t) => {
+    const b = await bench(t.teardown)
+    const { refresh_token: token } = await b.connect()
+    b.entra.control.configure({ loopAfter: 15 })
+    for (let i = 0; i < 15; i++) t.equal((await b.refresh(token)).status, 200)
+    t.match((await b.refresh(token)).json, { error: 'invalid_grant', error_codes: [50196] })
+    b.entra.control.advance(300)
+    t.equal((await b.refresh(token)).status, 200)
+  },
+)
 
 t.test('lifetimes can be set, and cp1 in any case makes them a day, with a hint when to refresh', async (t) => {
   const b = await bench(t.teardown)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { forgetWorld } from '../../sandbox/world.ts'
+import { folderInCheckout } from '../support/folder.ts'
 
 const MAIN = fileURLToPath(new URL('../../sandbox/main.ts', import.meta.url))
 
@@ -36,7 +37,7 @@ async function allClosed(ports: readonly number[]): Promise<void> {
 }
 
 t.test('the sandbox prints what it starts and the address to open, and Ctrl-C ends all parts', async (t) => {
-  const cwd = t.testdir({})
+  const cwd = folderInCheckout(t)
   t.teardown(() => forgetWorld(join(cwd, '.sandbox')))
   const { child, output, ports } = await run(cwd)
   for (const part of ['PostgreSQL', 'simulated Microsoft', 'MEGDocs and the front door', 'the token broker'])
@@ -49,7 +50,7 @@ t.test('the sandbox prints what it starts and the address to open, and Ctrl-C en
 })
 
 t.test('a sandbox that is killed leaves no broker behind', async (t) => {
-  const cwd = t.testdir({})
+  const cwd = folderInCheckout(t)
   const { child, ports } = await run(cwd)
   child.kill('SIGKILL')
   await once(child, 'exit')

@@ -7,6 +7,7 @@ import { createBrowser } from '../../sandbox/browser.ts'
 import { check } from '../../sandbox/check.ts'
 import { connect, control, generationOn, logIn } from '../../sandbox/driver.ts'
 import { createWorld, forgetWorld } from '../../sandbox/world.ts'
+import { folderInCheckout } from '../support/folder.ts'
 
 t.test('all steps of npm run sandbox -- --check pass', async (t) => {
   const lines: string[] = []
@@ -14,7 +15,7 @@ t.test('all steps of npm run sandbox -- --check pass', async (t) => {
 })
 
 t.test('after a restart of the sandbox, connected accounts are still there and are refreshed', async (t) => {
-  const dir = join(t.testdir({}), 'kept')
+  const dir = join(folderInCheckout(t), 'kept')
   const first = await createWorld({ dir })
   await connect(first, await logIn(first, 'u-1001'), 'jane')
   const before = await first.client.token('u-1001')
