@@ -3,7 +3,7 @@ import t from 'tap'
 import { readCorpus } from './corpus.ts'
 import { TARGETS } from './targets.ts'
 
-const RUNS = 1_000
+const RUNS = 10_000
 const SEED = 20_261_128
 
 for (const { name, inputs, check } of TARGETS) {

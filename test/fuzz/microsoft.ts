@@ -77,10 +77,24 @@ const tokens = JSON.stringify({
   id_token: 'eyJhbGciOiJSUzI1NiJ9.e30.c2ln',
 })
 
+const member = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom<unknown>(null, '', ' ', 0, -1, 1e9, 0.5, '3600', true, [], {}, [CANARY], ['65004'], [1e300]),
+  near('AADSTS50076: x', 'Bearer', 'invalid_grant', 'eyJ0eXAiOiJKV1QifQ.e30.c2ln'),
+)
+
+/** The same answer with other values in some members. */
+const changed = (body: string): fc.Arbitrary<string> => {
+  const whole = JSON.parse(body) as object
+  return fc
+    .dictionary(fc.constantFrom(...Object.keys(whole)), member, { minKeys: 1, maxKeys: 3 })
+    .map((changes) => JSON.stringify({ ...whole, ...changes }))
+}
+
 export const answers = target(
   'microsoft-answers',
   fc.record({
-    status: fc.constantFrom(200, 400, 401, 403, 404, 407, 429, 500, 502, 503, 504, 302, 204),
+    status: fc.constantFrom(200, 200, 200, 200, 400, 401, 403, 404, 407, 429, 500, 502, 503, 504, 302, 204),
     headers: fc.record(
       {
         'retry-after': near('5', 'Sat, 28 Nov 2026 10:00:05 GMT', '-1', '1e9'),
@@ -88,7 +102,12 @@ export const answers = target(
       },
       { requiredKeys: [] },
     ),
-    body: fc.oneof(near(refusal, tokens, '<html><title>Sign in to Wi-Fi</title>', '[]', '{}'), fc.string()),
+    body: fc.oneof(
+      near(refusal, tokens, '<html><title>Sign in to Wi-Fi</title>', '[]', '{}'),
+      fc.string(),
+      changed(tokens),
+      changed(refusal),
+    ),
   }),
   (answer) => {
     for (const judged of [judgeRefresh(answer, NOW), judgeCode(answer, NOW)]) {

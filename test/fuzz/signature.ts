@@ -74,12 +74,13 @@ export const verifier = target(
       ...(method !== '' && { method }),
       ...(path !== '' && { target: path }),
     }
+    const before = verifyRequest(original, OPTIONS)
+    promise(before.kind === 'verified', 'the request as it was signed is refused')
     const verdict = verifyRequest(changed, OPTIONS)
     if (verdict.kind === 'refused') return
     promise(changed.method === original.method, 'another method was accepted')
     promise(changed.target === original.target, 'another target was accepted')
     const covered = new Map(verdict.covered)
-    const before = verifyRequest(original, OPTIONS)
     promise(
       before.kind === 'verified' && lines([...covered.values()]) === lines(before.covered.map(([, value]) => value)),
       'accepted other values than those that were signed',
