@@ -80,7 +80,7 @@ t.test('another browser cannot use a link that was opened, and does not disturb 
   t.match(await world.stoppingBrowser().open(url), FOREIGN)
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
   t.match(await world.stoppingBrowser().open(url), FOREIGN)
-  await caller.complete(id, 'opened')
+  await world.complete(id, 'opened')
   for (const who of [browser, world.stoppingBrowser()])
     t.match(await who.open(url), USED, 'once it is over, nobody is warned of anybody')
 })
@@ -121,7 +121,10 @@ t.test('logging out of MEGDocs ends links that were not opened yet, and attempts
   const { id, browser, authorizeUrl } = await world.toMicrosoft('leaving')
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
   await caller.endBrowserSessions('leaving')
-  t.match(await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'leaving' }), { status: 410 })
+  t.match(
+    await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'leaving', handle: world.handle(id) }),
+    { status: 410 },
+  )
 })
 
 t.test(
