@@ -18,9 +18,8 @@ export type ConnectDecision =
       /** The event to write, with the new generation. A failure that stood is over with it: no `recovered` follows. */
       event: 'connected' | 'reconnected'
       /**
-       * Whether the row that is stored stays the same row. Not if its account is another one, or was never known: sealed
-       * values are bound to the row's id, so those of an earlier account do not open in the new row
-       * (docs/security.md#sealing).
+       * Whether the stored row keeps its id. Not if its account is another one, or was never known: sealed values are
+       * bound to the id, so those of an earlier account do not open in the new row (docs/security.md#sealing).
        */
       keepsRow: boolean
       /** Replaces everything that is stored of the account: a name that this connect did not bring is cleared. */

@@ -324,8 +324,8 @@ export interface ConnectSessionStore {
   find(id: string): Promise<ConnectSession | undefined>
   findByTicket(ticketHash: Buffer): Promise<ConnectSession | undefined>
   /**
-   * By the hash of a state that is not used yet, or by the hash of the answer that used it. `code`: of that answer; then
-   * the handle comes too, while the attempt waits for its completion.
+   * By the hash of a state that is not used yet, or by the hash of the answer that used it. `code`: of that answer;
+   * then the handle comes too, while the attempt waits for its completion.
    */
   findByState(hash: Buffer, code?: string): Promise<{ session: ConnectSession; handle?: string } | undefined>
   /** Whether an attempt of this browser session is at Microsoft. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { CALLBACK, JANE, startWorld } from '../support/world.ts'
+import { CALLBACK, handleIn, JANE, startWorld } from '../support/world.ts'
 
 // A connect without obstacles, from the link to the result page (docs/design.md#connect).
 
@@ -166,6 +166,6 @@ t.test("a person clicks through the simulated Microsoft and ends on the result p
   const consent = await browser.press(picker, JANE)
   const page = consent.refresh === undefined ? await browser.press(consent, 'Accept') : consent
   t.match(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}&handle=`)
-  await world.complete(id, 'clicks')
+  await caller.complete(id, 'clicks', handleIn(page))
   t.match(await world.row('clicks'), { username: JANE })
 })

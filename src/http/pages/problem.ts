@@ -6,8 +6,8 @@ import { PAGE_PROBLEMS, type PageProblem, type ProblemTraits } from './problem-l
 import { texts } from './texts.ts'
 
 /**
- * What stopped a browser on its way, and the way on. The HTTP status to send stands in PAGE_PROBLEMS. `continueUrl`: the
- * way on with the link that was opened, for `other_sign_in`.
+ * What stopped a browser on its way, and the way on. The HTTP status to send stands in PAGE_PROBLEMS. `continueUrl`:
+ * the way on with the link that was opened, for `other_sign_in`.
  */
 export function problemPage(context: PageContext, problem: PageProblem, continueUrl?: string): string {
   const t = texts[context.language]
