@@ -5,8 +5,8 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 
 /**
  * 43 characters of base64url. Keyed by the PKCE verifier, which only Microsoft gets, and made of the code, which only
- * the browser that came back has. So a reload of the callback gives the same handle, and nobody else can compute it: not
- * from the id, and not from the code alone.
+ * the browser that came back has. So a reload of the callback gives the same handle, and nobody else can compute it:
+ * neither from the id nor from the code alone.
  */
 export function completionHandle(input: { codeVerifier: string; id: string; code: string }): string {
   const hmac = createHmac('sha256', input.codeVerifier)
