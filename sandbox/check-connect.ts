@@ -49,12 +49,20 @@ export const connectSteps: Step[] = [
     },
   },
   {
-    name: 'a completion of a connect session of another MEGDocs login is refused',
-    async run({ world, jane }) {
-      const foreign = '00000000-0000-4000-8000-000000000000'
-      const page = await jane.browser.open(`${world.url}/microsoft/connected?connect_session=${foreign}`)
-      expect(page.status === 403, describe(page))
-      return `403 "${page.title}"`
+    name: 'what a user approved for another login ends when they arrive, and that login gets nothing',
+    async run(course) {
+      const { world, jane } = course
+      const stopBefore = (url: string) => url.includes('/auth/oauth2/microsoft/connect/')
+      const alex = course.with(await logIn(world, 'u-1003', { stopBefore }))
+      const sent = (await goToMicrosoft(world, alex)).refresh ?? ''
+      const page = await throughMicrosoft(world, jane, await jane.browser.open(sent), 'jane')
+      expect(page.status === 403 && page.url.includes('handle='), describe(page))
+      const how = await latestOutcome(course, 'u-1003')
+      expect(how === 'refused connect_refused not_the_same_user', how)
+      const leaked = await alex.browser.open(page.url)
+      expect(leaked.text.includes('begun by somebody else'), describe(leaked))
+      expect((await world.client.integration('u-1003')) === undefined, 'u-1003 is connected')
+      return `403 "${page.title}"; ${how}`
     },
   },
   {

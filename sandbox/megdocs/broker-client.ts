@@ -70,7 +70,10 @@ export interface BrokerClient {
     userId: string,
     options?: { intent?: 'connect' | 'manage'; allowSwitch?: boolean },
   ): Promise<{ id: string; url: string }>
-  complete(connectSession: string, userId: string): Promise<{ next: string }>
+  /** `handle`: what came with the browser. */
+  complete(connectSession: string, userId: string, handle: string): Promise<{ next: string }>
+  /** Ends an attempt whose browser came to a login that did not begin it. */
+  endConnect(connectSession: string, handle: string): Promise<void>
   token(userId: string): Promise<Token>
   /** Gets a token of a later generation than the one that Graph rejected. */
   refresh(userId: string, generation: number): Promise<Token>
@@ -146,7 +149,9 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
         intent,
         ...(allowSwitch === undefined ? {} : { allow_account_switch: allowSwitch }),
       }),
-    complete: (id, userId) => ask('POST', `${at('connect-sessions', id)}/complete`, { user_id: userId }),
+    complete: (id, userId, handle) =>
+      ask('POST', `${at('connect-sessions', id)}/complete`, { user_id: userId, handle }),
+    endConnect: (id, handle) => ask('DELETE', `${at('connect-sessions', id)}?handle=${encodeURIComponent(handle)}`),
     token: (userId) => ask('GET', at('tokens', userId)),
     refresh: (userId, generation) => ask('POST', `${at('tokens', userId)}/refresh`, { generation }),
     async integration(userId) {

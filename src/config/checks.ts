@@ -43,8 +43,9 @@ function checkUrls(values: Values, problems: Problems): void {
       if (values[name]?.protocol === 'http:') problems.report(name, 'is http although the public base URL is https')
     }
   }
-  if (completion?.searchParams.has('connect_session')) {
-    problems.report('COMPLETION_URL', 'has connect_session in its query, which the broker adds')
+  for (const name of ['connect_session', 'handle']) {
+    if (completion?.searchParams.has(name))
+      problems.report('COMPLETION_URL', `has ${name} in its query, which the broker adds`)
   }
 }
 

@@ -242,9 +242,9 @@ export const VARIABLES = {
     parse: url,
   },
   COMPLETION_URL: {
-    what: 'Where MEGDocs completes a connect session; `connect_session` is added to its query',
+    what: 'Where MEGDocs completes a connect session; `connect_session` and `handle` are added to its query',
     expected:
-      'an absolute https:// URL (http only while the public base URL is http) without connect_session in its query',
+      'an absolute https:// URL (http only while the public base URL is http) without connect_session and handle in its query',
     example: 'https://audits.megsupportools.com/accounts/microsoft/complete/',
     required: 'always',
     secret: false,

@@ -17,6 +17,11 @@ export type ConnectDecision =
       outcome: ConnectOutcome
       /** The event to write, with the new generation. A failure that stood is over with it: no `recovered` follows. */
       event: 'connected' | 'reconnected'
+      /**
+       * Whether the stored row keeps its id. Not if its account is another one, or was never known: sealed values are
+       * bound to the id, so those of an earlier account do not open in the new row (docs/security.md#sealing).
+       */
+      keepsRow: boolean
       /** Replaces everything that is stored of the account: a name that this connect did not bring is cleared. */
       account: { tenantId: string; objectId: string; username: string | null; displayName: string | null }
     }
@@ -48,6 +53,7 @@ export function judgeConnect(
     kind: 'store',
     outcome: { result, account },
     event: result,
+    keepsRow: pinned !== undefined && isSameAccount(pinned, account),
     account: { tenantId, objectId, username, displayName },
   }
 }

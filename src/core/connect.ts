@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { fitsHandle } from './completion-handle.ts'
 import { Failure } from './failure.ts'
 import type { Account } from './integration.ts'
 import type {
@@ -40,11 +41,15 @@ export type TicketOutcome =
 export type CallbackAnswer = { state: string; code: string } | ({ state: string; error: string } & CallbackParameters)
 
 export type CallbackOutcome =
-  | { kind: 'received'; session: ConnectSession }
+  /** `handle`: what the browser must bring to MEGDocs (docs/design.md#completion). */
+  | { kind: 'received'; session: ConnectSession; handle: string }
   | { kind: 'refused'; session: ConnectSession }
-  /** The state was used already, in this very browser: where the attempt stands now. */
-  | { kind: 'again'; session: ConnectSession }
-  /** Unknown, too late, or begun in another browser. */
+  /**
+   * This very answer came already, in this very browser: where the attempt stands now. `handle`: the same as the first
+   * time, while the attempt waits for its completion.
+   */
+  | { kind: 'again'; session: ConnectSession; handle?: string }
+  /** Unknown (also: used with another answer), too late, or begun in another browser. */
   | { kind: 'foreign'; why: 'unknown_state' | 'other_browser' | 'too_late' }
 
 export interface ConnectPorts {
@@ -74,11 +79,24 @@ export interface Connect {
   receive(answer: CallbackAnswer, browserSession: Buffer | undefined): Promise<CallbackOutcome>
   /**
    * Redeems the code and stores the integration, for the caller and the user that began (docs/design.md#completion).
-   * Repeating it gives the stored outcome. For another user the attempt ends and its code is not redeemed. Throws
-   * Failure `not_found` (unknown id, another caller's), `connect_refused` with `not_the_same_user` (an attempt that is
-   * over or not back yet), `connect_session_expired`.
+   * Repeating it gives the stored outcome. For another user the attempt ends and its code is not redeemed. `handle`:
+   * what came with the browser. Throws Failure `not_found` (unknown id, another caller's), `connect_refused` with
+   * `not_back_yet` (no handle, or not that of this attempt: nothing is changed and nothing is said) or with
+   * `not_the_same_user` (an attempt that is over), `connect_session_expired`.
    */
-  complete(input: { id: string; caller: string; userId: string; requestId: string }): Promise<EndedConnectSession>
+  complete(input: {
+    id: string
+    caller: string
+    userId: string
+    handle: string | undefined
+    requestId: string
+  }): Promise<EndedConnectSession>
+  /**
+   * The browser came back to a login that did not begin the attempt: nobody can complete it afterwards. Resolves with
+   * the ended session, or undefined where nothing was changed: the handle is not that of this attempt, or its code is
+   * redeemed or expired. Throws Failure `not_found`.
+   */
+  end(input: { id: string; caller: string; handle: string }): Promise<EndedConnectSession | undefined>
   /** For `GET /connect-sessions/:id`. Throws Failure `not_found`. */
   status(id: string, caller: string): Promise<ConnectSession>
   /** Without a caller: for a page whose address proves that the visitor may see it. */
@@ -88,6 +106,8 @@ export interface Connect {
    * another account may replace it.
    */
   tenantOf(session: Pick<ConnectSession, 'userId' | 'allowSwitch'>): Promise<string | undefined>
+  /** Whether an attempt of this browser session is at Microsoft. */
+  isAtMicrosoft(browserSession: Buffer): Promise<boolean>
   /** The form of a state everywhere except in the browser and at Microsoft. */
   stateHash(state: string): Buffer
 }
@@ -146,19 +166,23 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
   }
 
   /**
-   * The browser came back with another user than the one who began (docs/security.md#connect-flow): somebody was made
-   * to approve for somebody else. The attempt ends here, so that the user who began it cannot complete it afterwards.
-   * Its code expires at Microsoft.
+   * The browser came back in a login of another user, or in another login (docs/security.md#connect-flow): somebody was
+   * made to approve for somebody else. The attempt ends here, so that the user who began it cannot complete it
+   * afterwards. Its code expires at Microsoft.
    */
+  async function endReceived(id: string): Promise<EndedConnectSession | undefined> {
+    const outcome: ConnectOutcome = { result: 'refused', code: 'connect_refused', reason: 'not_the_same_user' }
+    const ended = await sessions.endReceived(id, outcome)
+    return ended === undefined ? undefined : { ...ended, outcome }
+  }
+
   async function refuseStranger(known: ConnectSession): Promise<EndedConnectSession> {
     if (known.outcome?.reason === 'not_the_same_user') return { ...known, outcome: known.outcome }
-    const outcome: ConnectOutcome = { result: 'refused', code: 'connect_refused', reason: 'not_the_same_user' }
-    const ended =
-      (await sessions.beginCompletion(known.id)) === undefined ? undefined : await sessions.refuse(known.id, outcome)
-    // If the attempt is over or not back yet, a stranger learns nothing and changes nothing.
+    const ended = await endReceived(known.id)
+    // If the attempt is over, a stranger learns nothing and changes nothing.
     if (ended === undefined)
       throw new Failure('connect_refused', { reason: 'not_the_same_user', detail: 'completed by another user' })
-    return { ...ended, outcome }
+    return ended
   }
 
   /** The session as it stands now: another tab may have changed what `known` says. */
@@ -222,33 +246,42 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
 
     async receive(answer, browserSession) {
       const stateHash = sha256(answer.state)
+      const answerHash = hashOfAnswer(answer)
+      const code = 'code' in answer ? answer.code : undefined
       if (browserSession !== undefined) {
-        const session =
-          'code' in answer
-            ? await sessions.receiveCode({
-                stateHash,
-                browserSession,
-                code: answer.code,
-                ttlSeconds: STEP_SECONDS.completion,
-              })
-            : await sessions.receiveRefusal({
-                stateHash,
-                browserSession,
-                outcome: { result: 'refused', ...microsoft.judgeCallback(answer) },
-              })
-        if (session !== undefined) return { kind: 'code' in answer ? 'received' : 'refused', session }
+        const came = { stateHash, answerHash, browserSession }
+        if ('code' in answer) {
+          const received = await sessions.receiveCode({
+            ...came,
+            code: answer.code,
+            ttlSeconds: STEP_SECONDS.completion,
+          })
+          if (received !== undefined) return { kind: 'received', ...received }
+        } else {
+          const outcome: ConnectOutcome = { result: 'refused', ...microsoft.judgeCallback(answer) }
+          const session = await sessions.receiveRefusal({ ...came, outcome })
+          if (session !== undefined) return { kind: 'refused', session }
+        }
       }
-      const known = await sessions.findByState(stateHash)
-      if (known === undefined) return { kind: 'foreign', why: 'unknown_state' }
-      if (browserSession === undefined || known.browserSession?.equals(browserSession) !== true)
+      // A used state is found under its answer only: with another one it is unknown, and nothing is said.
+      const found = (await sessions.findByState(answerHash, code)) ?? (await sessions.findByState(stateHash))
+      if (found === undefined) return { kind: 'foreign', why: 'unknown_state' }
+      const { session } = found
+      if (browserSession === undefined || session.browserSession?.equals(browserSession) !== true)
         return { kind: 'foreign', why: 'other_browser' }
-      return known.status === 'authorizing' || known.expired
+      return session.status === 'authorizing' || session.expired
         ? { kind: 'foreign', why: 'too_late' }
-        : { kind: 'again', session: known }
+        : { kind: 'again', ...found }
     },
 
-    async complete({ id, caller, userId, requestId }) {
+    async complete({ id, caller, userId, handle, requestId }) {
       const known = await status(id, caller)
+      // First of all: who has only the id changes nothing and learns nothing.
+      if (handle === undefined || !fitsHandle(known.handleHash, handle))
+        throw new Failure('connect_refused', {
+          reason: 'not_back_yet',
+          detail: handle === undefined ? 'no handle' : 'handle of no answer',
+        })
       if (known.userId !== userId) return refuseStranger(known)
       const begun = await sessions.beginCompletion(id)
       if (begun === undefined) {
@@ -256,8 +289,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         if (session?.outcome !== undefined) return { ...session, outcome: session.outcome }
         if (session?.status === 'completing' && !session.expired)
           throw new Failure('microsoft_unavailable', { reason: 'connect_in_progress', retryAfterSeconds: 2 })
-        // A session that is not back from Microsoft has no outcome yet: the attempt continues.
-        throw new Failure('connect_session_expired', session?.expired === false ? {} : { reason: 'abandoned' })
+        throw new Failure('connect_session_expired', { reason: 'abandoned' })
       }
       const { session, reveal } = begun
       let ended: EndedConnectSession | 'ended'
@@ -274,11 +306,17 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       return ended
     },
 
+    async end({ id, caller, handle }) {
+      const known = await status(id, caller)
+      return fitsHandle(known.handleHash, handle) ? endReceived(id) : undefined
+    },
+
     status,
     find: (id) => sessions.find(id),
     async tenantOf({ userId, allowSwitch }) {
       return allowSwitch ? undefined : (await integrations.summary(userId))?.account?.tenantId
     },
+    isAtMicrosoft: (browserSession) => sessions.isAtMicrosoft(browserSession),
     stateHash: sha256,
   }
 }
@@ -290,6 +328,17 @@ const CODE_OF_REFUSAL = {
 } as const
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+/**
+ * What takes the place of the state's hash once the state is used. It needs state and answer, so a copy of the table
+ * tells nothing of either.
+ */
+function hashOfAnswer(answer: CallbackAnswer): Buffer {
+  const { state } = answer
+  if ('code' in answer) return sha256(JSON.stringify([state, answer.code]))
+  const { error, errorSubcode, errorDescription, errorUri, adminConsent } = answer
+  return sha256(JSON.stringify([state, { error, errorSubcode, errorDescription, errorUri, adminConsent }]))
+}
 
 /**
  * First connect: an account picker, because a shared computer must not sign in a colleague silently. Reconnect:

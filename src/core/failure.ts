@@ -148,6 +148,10 @@ export const REASONS = {
     whoActs: 'user',
     advice: 'The sign-in took too long or was used twice. Start again.',
   },
+  not_back_yet: {
+    whoActs: 'user',
+    advice: 'The browser has not come back from Microsoft with the handle of this attempt. Start again.',
+  },
   not_the_same_user: {
     whoActs: 'user',
     advice: 'Another user began this connect. Start again from your own session.',

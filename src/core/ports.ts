@@ -300,6 +300,8 @@ export interface ConnectSession {
   outcome?: ConnectOutcome
   /** Hash of the browser session that opened the ticket. */
   browserSession?: Buffer
+  /** Of the handle that the browser got when it came back with a code; stays when the attempt is over. */
+  handleHash?: Buffer
   /** ISO 8601. */
   createdAt: string
   /** ISO 8601: when the current step runs out. */
@@ -321,7 +323,13 @@ export interface ConnectSessionStore {
   }): Promise<ConnectSession>
   find(id: string): Promise<ConnectSession | undefined>
   findByTicket(ticketHash: Buffer): Promise<ConnectSession | undefined>
-  findByState(stateHash: Buffer): Promise<ConnectSession | undefined>
+  /**
+   * By the hash of a state that is not used yet, or by the hash of the answer that used it. `code`: of that answer;
+   * then the handle comes too, while the attempt waits for its completion.
+   */
+  findByState(hash: Buffer, code?: string): Promise<{ session: ConnectSession; handle?: string } | undefined>
+  /** Whether an attempt of this browser session is at Microsoft. */
+  isAtMicrosoft(browserSession: Buffer): Promise<boolean>
   /** ISO 8601: since when the user's newest attempt is at Microsoft; undefined when none is. */
   pendingSince(userId: string): Promise<string | undefined>
   /**
@@ -339,18 +347,20 @@ export interface ConnectSessionStore {
   /** Spends the manage ticket of this session once, for one browser session. One UPDATE. */
   open(input: { id: string; browserSession: Buffer; ttlSeconds: number }): Promise<ConnectSession | undefined>
   /**
-   * One UPDATE consumes the state (docs/security.md#one-time-values). Undefined: used, of another browser, or too late.
-   * Seals the code.
+   * One UPDATE consumes the state (docs/security.md#one-time-values), and puts the hash of the answer in its place.
+   * Undefined: used, of another browser, or too late. Seals the code. Resolves with the handle, and stores its hash.
    */
   receiveCode(input: {
     stateHash: Buffer
+    answerHash: Buffer
     browserSession: Buffer
     code: string
     ttlSeconds: number
-  }): Promise<ConnectSession | undefined>
+  }): Promise<{ session: ConnectSession; handle: string } | undefined>
   /** The same consumption for an error answer of Microsoft. */
   receiveRefusal(input: {
     stateHash: Buffer
+    answerHash: Buffer
     browserSession: Buffer
     outcome: ConnectOutcome
   }): Promise<ConnectSession | undefined>
@@ -361,6 +371,8 @@ export interface ConnectSessionStore {
   beginCompletion(
     id: string,
   ): Promise<{ session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string } } | undefined>
+  /** received → refused, once; deletes code and verifier. Undefined: no longer in that state. */
+  endReceived(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
   /** Ends a completing session without tokens. IntegrationStore.connect ends one with tokens. */
   refuse(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
 }

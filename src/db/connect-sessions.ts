@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { and, desc, eq, gt, inArray, or, sql } from './drizzle.ts'
+import { and, desc, eq, gt, inArray, or, sql, type SQL } from './drizzle.ts'
+import { completionHandle, handleHash } from '../core/completion-handle.ts'
 import type { ConnectOutcome, ConnectSession, ConnectSessionStore, SealContext, Vault } from '../core/ports.ts'
 import { readIntent, readOutcome, readSessionStatus, type OnMalformed } from '../core/stored.ts'
 import type { Database, Drizzle, Transaction } from './client.ts'
@@ -23,6 +24,7 @@ const columns = {
   status: connectSessions.status,
   outcome: connectSessions.outcome,
   browserSession: connectSessions.browserSession,
+  handleHash: connectSessions.handleHash,
   createdAt: epochOf(connectSessions.createdAt),
   expiresAt: epochOf(connectSessions.expiresAt),
   expired: sql<boolean>`${connectSessions.expiresAt} <= clock_timestamp()`,
@@ -48,6 +50,7 @@ function toConnectSession(row: Row, onMalformed?: OnMalformed): ConnectSession {
     expiresAt: isoOfEpoch(expiresAt),
     ...(outcome === undefined ? {} : { outcome }),
     ...(browserSession === null ? {} : { browserSession }),
+    ...(row.handleHash === null ? {} : { handleHash: row.handleHash }),
   }
 }
 
@@ -69,10 +72,17 @@ export async function endConnectSessions(db: Drizzle | Transaction, userId: stri
 }
 
 /** completing → connected or refused, once; deletes code and verifier. Undefined: the session was ended meanwhile. */
-export async function endCompleting(
+export const endCompleting = (
   db: Drizzle | Transaction,
   id: string,
   outcome: ConnectOutcome,
+): Promise<ConnectSession | undefined> => end(db, id, outcome, eq(connectSessions.status, 'completing'))
+
+async function end(
+  db: Drizzle | Transaction,
+  id: string,
+  outcome: ConnectOutcome,
+  from: SQL | undefined,
 ): Promise<ConnectSession | undefined> {
   const [row] = await db
     .update(connectSessions)
@@ -83,10 +93,19 @@ export async function endCompleting(
       pkceVerifier: null,
       expiresAt: inSeconds(RESULT_TTL_SECONDS),
     })
-    .where(and(eq(connectSessions.id, id), eq(connectSessions.status, 'completing')))
+    .where(and(eq(connectSessions.id, id), from))
     .returning(columns)
   return row === undefined ? undefined : toConnectSession(row)
 }
+
+/** At Microsoft, sent there from this browser session, and not too late. */
+const isAwaited = (stateHash: Buffer, browserSession: Buffer) =>
+  and(
+    eq(connectSessions.stateHash, stateHash),
+    eq(connectSessions.browserSession, browserSession),
+    eq(connectSessions.status, 'authorizing'),
+    notExpired,
+  )
 
 /** `onMalformed` is called for stored JSON whose form no release writes. */
 export function createConnectSessionStore(
@@ -96,6 +115,8 @@ export function createConnectSessionStore(
 ): ConnectSessionStore {
   const first = ([row]: Row[]): ConnectSession | undefined =>
     row === undefined ? undefined : toConnectSession(row, onMalformed)
+  const handleOf = (row: { id: string; userId: string }, pkceVerifier: Buffer, code: string): string =>
+    completionHandle({ codeVerifier: vault.open(sealContext(row, 'pkce_verifier'), pkceVerifier), id: row.id, code })
 
   return {
     async create({ ticketHash, caller, userId, intent, allowSwitch, ttlSeconds }) {
@@ -133,12 +154,34 @@ export function createConnectSessionStore(
       )
     },
 
-    async findByState(stateHash) {
-      return first(
-        await database.run((db) =>
-          db.select(columns).from(connectSessions).where(eq(connectSessions.stateHash, stateHash)),
-        ),
+    async findByState(hash, code) {
+      const [row] = await database.run((db) =>
+        db
+          .select({ ...columns, pkceVerifier: connectSessions.pkceVerifier })
+          .from(connectSessions)
+          .where(eq(connectSessions.stateHash, hash)),
       )
+      if (row === undefined) return undefined
+      const session = toConnectSession(row, onMalformed)
+      if (code === undefined || row.pkceVerifier === null) return { session }
+      return { session, handle: handleOf(row, row.pkceVerifier, code) }
+    },
+
+    async isAtMicrosoft(browserSession) {
+      const rows = await database.run((db) =>
+        db
+          .select({ id: connectSessions.id })
+          .from(connectSessions)
+          .where(
+            and(
+              eq(connectSessions.browserSession, browserSession),
+              eq(connectSessions.status, 'authorizing'),
+              notExpired,
+            ),
+          )
+          .limit(1),
+      )
+      return rows.length > 0
     },
 
     async pendingSince(userId) {
@@ -210,51 +253,50 @@ export function createConnectSessionStore(
       )
     },
 
-    async receiveCode({ stateHash, browserSession, code, ttlSeconds }) {
-      const known = await database.run((db) =>
+    async receiveCode({ stateHash, answerHash, browserSession, code, ttlSeconds }) {
+      const [row] = await database.run((db) =>
         db
-          .select({ id: connectSessions.id, userId: connectSessions.userId })
+          .select({
+            id: connectSessions.id,
+            userId: connectSessions.userId,
+            pkceVerifier: connectSessions.pkceVerifier,
+          })
           .from(connectSessions)
-          .where(eq(connectSessions.stateHash, stateHash)),
+          .where(isAwaited(stateHash, browserSession)),
       )
-      const row = known[0]
-      if (row === undefined) return undefined
-      return first(
+      if (row === undefined || row.pkceVerifier === null) return undefined
+      const handle = handleOf(row, row.pkceVerifier, code)
+      const session = first(
         await database.run((db) =>
           db
             .update(connectSessions)
             .set({
               status: 'received',
+              stateHash: answerHash,
+              handleHash: handleHash(handle),
               code: vault.seal(sealContext(row, 'code'), code),
               expiresAt: inSeconds(ttlSeconds),
             })
-            .where(
-              and(
-                eq(connectSessions.stateHash, stateHash),
-                eq(connectSessions.browserSession, browserSession),
-                eq(connectSessions.status, 'authorizing'),
-                notExpired,
-              ),
-            )
+            .where(isAwaited(stateHash, browserSession))
             .returning(columns),
         ),
       )
+      return session === undefined ? undefined : { session, handle }
     },
 
-    async receiveRefusal({ stateHash, browserSession, outcome }) {
+    async receiveRefusal({ stateHash, answerHash, browserSession, outcome }) {
       return first(
         await database.run((db) =>
           db
             .update(connectSessions)
-            .set({ status: 'refused', outcome, pkceVerifier: null, expiresAt: inSeconds(RESULT_TTL_SECONDS) })
-            .where(
-              and(
-                eq(connectSessions.stateHash, stateHash),
-                eq(connectSessions.browserSession, browserSession),
-                eq(connectSessions.status, 'authorizing'),
-                notExpired,
-              ),
-            )
+            .set({
+              status: 'refused',
+              stateHash: answerHash,
+              outcome,
+              pkceVerifier: null,
+              expiresAt: inSeconds(RESULT_TTL_SECONDS),
+            })
+            .where(isAwaited(stateHash, browserSession))
             .returning(columns),
         ),
       )
@@ -287,6 +329,9 @@ export function createConnectSessionStore(
         }),
       }
     },
+
+    endReceived: (id, outcome) =>
+      database.run((db) => end(db, id, outcome, and(eq(connectSessions.status, 'received'), notExpired))),
 
     async refuse(id, outcome) {
       return database.run((db) => endCompleting(db, id, outcome))

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { and, eq, inArray, sql } from './drizzle.ts'
 import { Failure } from '../core/failure.ts'
+import { isSameAccount, type Account } from '../core/integration.ts'
 import { judge, type ImportRow, type ImportStore, type StoredForImport } from '../core/import.ts'
 import type { Vault } from '../core/ports.ts'
 import type { Database, Transaction } from './client.ts'
@@ -110,8 +111,8 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
         if (wanted.length === 0) return results
         const written = await tx
           .insert(integrations)
-          .values(wanted.map((row) => columns(stored.get(row.userId)?.id ?? randomUUID(), row, stored.get(row.userId))))
-          .onConflictDoUpdate({ target: integrations.id, set: REPLACED })
+          .values(wanted.map((row) => columns(idFor(row, stored.get(row.userId)), row, stored.get(row.userId))))
+          .onConflictDoUpdate({ target: [integrations.provider, integrations.userId], set: REPLACED })
           .returning({ userId: integrations.userId, generation: integrations.generation })
         const generations = new Map(written.map(({ userId, generation }) => [userId, generation]))
         await appendEvents(
@@ -131,10 +132,21 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
   }
 }
 
-/** Every column that `columns` sets, except the keys. */
+/**
+ * The stored row stays the same row only if both accounts are known and the same: sealed values are bound to the row's
+ * id, so those of an earlier account do not open in the new row (docs/security.md#sealing).
+ */
+function idFor(row: ImportRow, stored: StoredRow | undefined): string {
+  const account = stored === undefined ? undefined : accountOf(stored)
+  const isSame = account !== undefined && row.account !== undefined && isSameAccount(account, row.account)
+  return isSame && stored !== undefined ? stored.id : randomUUID()
+}
+
+/** Every column that `columns` sets, except the user. */
 const REPLACED = Object.fromEntries(
   (
     [
+      'id',
       'status',
       'generation',
       'accessToken',
@@ -162,13 +174,17 @@ function toStored(
   opened: (row: StoredRow) => string | undefined,
 ): StoredForImport | undefined {
   if (row === undefined) return undefined
-  const { generation, imported, connectedAt, refreshedAt, tenantId, objectId } = row
+  const { generation, imported, connectedAt, refreshedAt } = row
+  const account = accountOf(row)
   return {
     generation,
     refreshToken: opened(row),
     imported,
     connectedAt,
     refreshedAt,
-    ...(tenantId === null || objectId === null ? {} : { account: { tenantId, objectId } }),
+    ...(account === undefined ? {} : { account }),
   }
 }
+
+const accountOf = ({ tenantId, objectId }: StoredRow): Account | undefined =>
+  tenantId === null || objectId === null ? undefined : { tenantId, objectId }

@@ -303,7 +303,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
           if (ended === undefined) throw new Ended()
           if (decision.kind === 'refuse') return { ...ended, outcome: decision.outcome }
           // The id is part of what seals the values, so it is known before sealing.
-          const id = stored?.id ?? randomUUID()
+          const id = decision.keepsRow && stored !== undefined ? stored.id : randomUUID()
           const columns = {
             ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens),
             ...decision.account,
@@ -322,8 +322,8 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
                   .returning({ generation: integrations.generation })
               : await tx
                   .update(integrations)
-                  .set({ ...columns, connectedAt: sql`clock_timestamp()`, lastUsedAt: sql`clock_timestamp()` })
-                  .where(eq(integrations.id, id))
+                  .set({ ...columns, id, connectedAt: sql`clock_timestamp()`, lastUsedAt: sql`clock_timestamp()` })
+                  .where(eq(integrations.id, stored.id))
                   .returning({ generation: integrations.generation })
           await endBrowserSessionsButPending(tx, userId)
           await appendEvent(tx, { userId, type: decision.event, caller, detail: { generation: row!.generation } })

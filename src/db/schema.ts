@@ -74,10 +74,13 @@ export const connectSessions = pgTable(
     userId: text('user_id').notNull(),
     intent: text('intent').notNull(),
     allowSwitch: boolean('allow_switch').notNull(),
+    /** Once the state is used: the hash of state and answer, so that another answer to it finds nothing. */
     stateHash: bytea('state_hash'),
     browserSession: bytea('browser_session'),
     pkceVerifier: bytea('pkce_verifier'),
     code: bytea('code'),
+    /** Hash of the handle of the completion (docs/design.md#completion). Null: the browser did not bring a code. */
+    handleHash: bytea('handle_hash'),
     nonce: text('nonce'),
     status: text('status').notNull(),
     outcome: jsonb('outcome'),

@@ -36,10 +36,10 @@ export function sendProblemPage(
   request: FastifyRequest,
   reply: FastifyReply,
   problem: PageProblem,
-  retryAfterSeconds = RETRY_AFTER_SECONDS,
+  { retryAfterSeconds = RETRY_AFTER_SECONDS, continueUrl }: { retryAfterSeconds?: number; continueUrl?: string } = {},
 ): FastifyReply {
   const { status } = PAGE_PROBLEMS[problem]
-  const page = problemPage(pageContext(site, request), problem)
+  const page = problemPage(pageContext(site, request), problem, continueUrl)
   if (status === 429 || status === 503) reply.header('retry-after', String(retryAfterSeconds))
   return sendPage(reply, page, status)
 }
@@ -67,7 +67,7 @@ export function browserErrors(site: Site, { https }: { https: boolean }): Listen
       const { detail, retryAfterSeconds } = failure.facts
       const problem = detail === 'plain_http' ? 'plain_http' : problemOfFailure(failure.code)
       noteProblem(request, failure.code)
-      sendProblemPage(site, request, reply, problem, retryAfterSeconds)
+      sendProblemPage(site, request, reply, problem, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
       const level = PAGE_PROBLEMS[problem].status >= 500 ? 'error' : 'info'
       request.log[level]({ code: failure.code, detail }, 'page failed')
     },

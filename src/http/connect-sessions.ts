@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Connect } from '../core/connect.ts'
 import { Failure } from '../core/failure.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
-import { BEGUN, CONNECT_SESSION, NEXT } from './examples.ts'
+import { BEGUN, CONNECT_SESSION, HANDLE, NEXT } from './examples.ts'
 import type { Links } from './links.ts'
 import type { Site } from './pages/pages.ts'
 import { isFailureCode, sendProblem, toProblem } from './problem.ts'
@@ -23,6 +23,13 @@ const IdParams = Type.Object(
   { additionalProperties: false },
 )
 
+/** As core/completion-handle.ts makes it. */
+const Handle = Type.String({
+  pattern: '^[A-Za-z0-9_-]{43}$',
+  description: '`handle` of the address that the browser came with. A secret: do not log or store it.',
+  examples: [HANDLE],
+})
+
 export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoutesOptions> = async (
   scope,
   { connect, browserSessions, links, site },
@@ -37,7 +44,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         summary: 'Begin a connect session, or open the account page',
         description:
           "Keep `id` in the user's own session and redirect the browser to `url`, which works once, for ten " +
-          'minutes. The browser returns to the configured completion URL with `?connect_session=<id>`.',
+          'minutes. The browser returns to the configured completion URL with `?connect_session=<id>&handle=<handle>`.',
         body: Type.Object(
           {
             user_id: UserId,
@@ -108,11 +115,17 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         summary: 'Confirm which user came back, and finish the connect',
         description:
           'Call it only if the `connect_session` that came with the browser is the one in the session of this ' +
-          "logged-in user. Microsoft's code is redeemed only then. For another `user_id` than at the beginning, " +
-          'the connect session ends. Repeating the call gives the same outcome. Send the user to `next`, which a ' +
-          'problem of this operation has too.',
+          'logged-in user; otherwise call `DELETE /connect-sessions/{id}`. Send the `handle` that came with it: ' +
+          "without it, or with another one, nothing changes (`not_back_yet`). Microsoft's code is redeemed only " +
+          'now. For another `user_id` than at the beginning, the connect session ends. Repeating the call gives the ' +
+          'same outcome. Send the user to `next`, which a problem of this operation has too once it has an outcome. ' +
+          'An attempt that was declined at Microsoft has no handle: its browser stays with the broker, whose page ' +
+          'says what happened.',
         params: IdParams,
-        body: Type.Object({ user_id: UserId }, { additionalProperties: false, examples: [{ user_id: '42' }] }),
+        body: Type.Object(
+          { user_id: UserId, handle: Type.Optional(Handle) },
+          { additionalProperties: false, examples: [{ user_id: '42', handle: HANDLE }] },
+        ),
         response: {
           200: answer(
             Type.Object({
@@ -142,7 +155,13 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       const { id } = request.params
       const next = links.result(id)
       const session = await connect
-        .complete({ id, caller: caller.name, userId: request.body.user_id, requestId: request.id })
+        .complete({
+          id,
+          caller: caller.name,
+          userId: request.body.user_id,
+          handle: request.body.handle,
+          requestId: request.id,
+        })
         .catch((error: unknown) =>
           error instanceof Failure && error.code === 'connect_session_expired' ? error : Promise.reject(error),
         )
@@ -173,6 +192,45 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       })
       sendProblem(request, reply, { ...toProblem(failure, request.id, site.app.adminConsentUrl), next })
       return reply
+    },
+  )
+
+  scope.delete(
+    '/connect-sessions/:id',
+    {
+      config: { permission: 'connect:write' },
+      schema: {
+        operationId: 'endConnectSession',
+        tags: ['connect'],
+        summary: 'End a connect session that came back to another login',
+        description:
+          'Call it if the `connect_session` that came with the browser is not in the session of this logged-in user: ' +
+          'somebody else began it, and could complete it with what this user approved. With the right `handle`, and ' +
+          'before the completion, the connect session ends and nobody can complete it. Otherwise nothing changes, ' +
+          'and the answer is the same.',
+        params: IdParams,
+        querystring: Type.Object({ handle: Handle }, { additionalProperties: false }),
+        response: {
+          204: NoContent('Ended, or nothing to end.'),
+          ...problemResponses(['not_found']),
+        },
+      },
+    },
+    async (request, reply) => {
+      const caller = callerOf(request).caller.name
+      const ended = await connect.end({ id: request.params.id, caller, handle: request.query.handle })
+      if (ended !== undefined)
+        request.log.warn(
+          {
+            audit: 'connect_ended',
+            caller,
+            user_id: ended.userId,
+            connect_session: ended.id,
+            reason: ended.outcome.reason,
+          },
+          'connect session ended: the browser came back to another login',
+        )
+      return reply.code(204).send()
     },
   )
 

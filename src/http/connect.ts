@@ -19,7 +19,7 @@ export interface ConnectRoutesOptions {
   links: Links
   site: Site
   microsoft: Pick<Microsoft, 'judgeAdminConsent'>
-  /** MEGDocs' page that completes; the connect session's id is added to its query. */
+  /** MEGDocs' page that completes; id and handle are added to its query. */
   completionUrl: string
 }
 
@@ -60,6 +60,21 @@ export async function connectRoutes(
       if (request.query['cookies'] !== undefined) return problem(request, reply, 'cookies_blocked')
       request.session.seen = true
       return reply.redirect(`${CONNECT_PATH}/${ticket}?cookies=1`, 303)
+    }
+    // Somebody else's link must not end a sign-in that is under way: its answer could not be taken any longer. The way
+    // on needs a proof for this very browser session, so that nobody can send it along with a link.
+    const { instead } = request.query
+    if (
+      known.status === 'created' &&
+      request.session.userId !== undefined &&
+      request.session.userId !== known.userId &&
+      (await connect.isAtMicrosoft(browserSessionOf(request))) &&
+      !(typeof instead === 'string' && links.checkInstead(ticket, browserSessionOf(request), instead))
+    ) {
+      request.log.info({ page: 'other_sign_in', connect_session: known.id }, 'connect page refused')
+      return sendProblemPage(site, request, reply, 'other_sign_in', {
+        continueUrl: links.instead(ticket, browserSessionOf(request)),
+      })
     }
     const isNew = known.status === 'created' && (await bindSession(request, known.userId))
     const opened = await connect.openTicket({
@@ -118,9 +133,11 @@ export async function connectRoutes(
       'callback received',
     )
     // A second visit with the same answer gets the same page and changes nothing.
-    return session.status === 'refused' || session.status === 'connected'
-      ? showResult(request, reply, session)
-      : returnToMegdocs(request, reply, session)
+    if (session.status === 'refused' || session.status === 'connected') return showResult(request, reply, session)
+    // Without a handle the attempt ended at this moment.
+    const handle = 'handle' in received ? received.handle : undefined
+    if (handle === undefined) return problem(request, reply, 'sign_in_unmatched', { why: 'ended' })
+    return returnToMegdocs(request, reply, session, handle)
   }
 
   scope.get<{ Params: { id: string; proof: string } }>(`${RESULT_PATH}/:id/:proof`, async (request, reply) => {
@@ -133,9 +150,10 @@ export async function connectRoutes(
   })
 
   /** A page, not a redirect: the browser then sends MEGDocs' session cookie even if it is SameSite=Strict. */
-  function returnToMegdocs(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
+  function returnToMegdocs(request: FastifyRequest, reply: FastifyReply, session: ConnectSession, handle: string) {
     const url = new URL(completionUrl)
     url.searchParams.set('connect_session', session.id)
+    url.searchParams.set('handle', handle)
     return sendPage(reply, continuePage(pageContext(site, request), url.href))
   }
 

@@ -48,6 +48,9 @@ export const CONNECT_SESSION = {
   outcome: { result: 'connected' as const, account: ACCOUNT },
 }
 
+/** What came with the browser. */
+export const HANDLE = 'q7Zt2mVb9kXc4yRw1nPf6dHs8gJu3aLe5oTi0BQxYvE'
+
 /** The page that a user is sent to after completion. */
 export const NEXT = `https://audits.megsupportools.com/auth/oauth2/microsoft/result/${ID}/o3Vt8mQb1kZx5yS7wN2cF9dH4gJ6pL0rT8uE1aKiXoU`
 

@@ -9,6 +9,9 @@ export const ADMIN_CONSENT_PATH = '/auth/oauth2/microsoft/admin-consent'
 
 export interface Links {
   ticket(ticket: string): string
+  /** A link with the user's word that it may replace the sign-in that is under way in this browser session. */
+  instead(ticket: string, browserSession: Buffer): string
+  checkInstead(ticket: string, browserSession: Buffer, proof: string): boolean
   /** The page that shows how a connect session ended. Its address is the proof, and always the same for one id. */
   result(connectSessionId: string): string
   checkResult(connectSessionId: string, proof: string): boolean
@@ -18,6 +21,8 @@ export interface Links {
 }
 
 const ADMIN = 'admin'
+const insteadOf = (ticket: string, browserSession: Buffer): string =>
+  `${ticket}\0${browserSession.toString('base64url')}`
 
 /** `secrets` newest first: the first makes proofs, all of them are accepted. */
 export function createLinks(publicBaseUrl: string, secrets: readonly string[]): Links {
@@ -30,6 +35,9 @@ export function createLinks(publicBaseUrl: string, secrets: readonly string[]): 
   }
   return {
     ticket: (ticket) => `${publicBaseUrl}${CONNECT_PATH}/${ticket}`,
+    instead: (ticket, browserSession) =>
+      `${publicBaseUrl}${CONNECT_PATH}/${ticket}?instead=${proofOf('instead', insteadOf(ticket, browserSession))}`,
+    checkInstead: (ticket, browserSession, proof) => holds('instead', insteadOf(ticket, browserSession), proof),
     result: (id) => `${publicBaseUrl}${RESULT_PATH}/${id}/${proofOf('result', id)}`,
     checkResult: (id, proof) => holds('result', id, proof),
     adminConsentState: (nonce) => `${ADMIN}.${nonce}.${proofOf('admin-consent', nonce)}`,

@@ -211,6 +211,7 @@ for (const name of ['ENTRY_URL_CONNECT', 'ENTRY_URL_MANAGE', 'COMPLETION_URL'] a
 }
 rules('COMPLETION_URL', {
   'https://docs.example.org/?connect_session=1': 'has connect_session in its query, which the broker adds',
+  'https://docs.example.org/?handle=1': 'has handle in its query, which the broker adds',
 })
 
 for (const name of ['PUBLIC_LISTEN', 'INTERNAL_LISTEN', 'OPERATIONS_LISTEN'] as const) {

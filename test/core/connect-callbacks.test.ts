@@ -128,9 +128,13 @@ for (const [index, { name, answer, outcome, page }] of REFUSALS.entries()) {
       'a reload shows the same',
     )
 
-    const completed = await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: userId })
-    t.match(completed.body, { code: status['outcome'].code, reason: status['outcome'].reason, next: /\/result\// })
-    const result = await world.browser().open((completed.body as { next: string }).next)
+    const completed = await caller.send('POST', `/connect-sessions/${id}/complete`, {
+      user_id: userId,
+      handle: 'A'.repeat(43),
+    })
+    t.match(completed, { status: 409, body: { code: 'connect_refused', reason: 'not_back_yet', next: undefined } })
+    t.same(await statusOf(id), status, 'a completion changes nothing: no browser has a handle of this attempt')
+    const result = await world.browser().open(world.replica.services.links.result(id))
     t.match(result.text, page)
     t.match(
       linesOf(result).find((line) => line['connect_session'] === id),
@@ -220,7 +224,7 @@ t.test('a state is good in the browser that was given it, and in no other', asyn
   t.match(await samePerson.browser.open(good), UNMATCHED, 'another browser of the same user')
   t.match(await statusOf(id), { status: 'authorizing' })
 
-  t.equal((await browser.open(good)).refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}`)
+  t.match((await browser.open(good)).refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}&handle=`)
   t.match(await samePerson.browser.open(good), UNMATCHED)
 })
 
@@ -253,15 +257,17 @@ t.test('a second hit of the same answer leads where the first did, and its code 
   const second = await browser.open(good)
   t.equal(second.refresh, first.refresh)
   const { state = '' } = Object.fromEntries(new URL(good).searchParams)
-  const other = await browser.open(callback({ code: 'another-code', state }))
-  t.equal(other.refresh, first.refresh)
-  t.equal(
-    (await browser.open(callback({ error: 'access_denied', state }))).refresh,
-    first.refresh,
-    'a late refusal disturbs nothing',
-  )
+  for (const other of [
+    callback({ code: 'another-code', state }),
+    callback({ error: 'access_denied', state }),
+    callback({ error: 'server_error', state }),
+  ]) {
+    const page = await browser.open(other)
+    t.match(page, UNMATCHED, 'the used state with another answer is unknown')
+    t.notMatch(page.html, id)
+  }
   t.same((await sql`select code from connect_session where id = ${id}`)[0]!['code'], code)
-  await caller.complete(id, 'twice')
+  await world.complete(id, 'twice')
   t.match(await world.row('twice'), { username: JANE })
 
   const after = await browser.open(good)
@@ -270,12 +276,21 @@ t.test('a second hit of the same answer leads where the first did, and its code 
   t.match(await world.row('twice'), { username: JANE })
 })
 
-t.test('of two answers at once exactly one is taken, and both lead on', async (t) => {
+t.test('one answer that comes several times at once leads all of them to the same handle', async (t) => {
+  const { id, browser, authorizeUrl } = await world.toMicrosoft('same-answer')
+  const good = entra.control.signIn({ account: JANE, authorizeUrl })
+  const pages = await Promise.all([1, 2, 3, 4].map(() => browser.open(good)))
+  t.equal(new Set(pages.map(({ refresh }) => refresh)).size, 1)
+  await world.complete(id, 'same-answer')
+})
+
+t.test('of several answers to one state at once exactly one is taken', async (t) => {
   const { id, browser, authorizeUrl } = await world.toMicrosoft('race')
   const state = stateOf(authorizeUrl)
   const urls = [1, 2, 3, 4, 5, 6].map((n) => callback({ code: `code-${n}`, state }))
   const pages = await Promise.all(urls.map((url) => browser.open(url)))
-  for (const page of pages) t.equal(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}`)
+  t.equal(pages.filter((page) => page.refresh?.includes(`connect_session=${id}&handle=`)).length, 1)
+  t.equal(pages.filter(({ status }) => status === UNMATCHED.status).length, urls.length - 1)
   const taken = world.replica
     .logged()
     .split('\n')
@@ -294,8 +309,8 @@ for (const [name, order] of [
     for (const index of order) {
       const { id, browser, authorizeUrl } = [first, second][index]!
       const page = await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
-      t.equal(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}`)
-      await caller.complete(id, userId)
+      t.match(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}&handle=`)
+      await world.complete(id, userId)
       t.match(await statusOf(id), {
         status: 'connected',
         outcome: { result: index === order[0] ? 'connected' : 'reconnected' },
@@ -315,10 +330,28 @@ t.test('two tabs that come back at the same moment both finish', async (t) => {
   await Promise.all(
     [first, second].map(async ({ id, browser, authorizeUrl }) => {
       await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
-      await caller.complete(id, 'both')
+      await world.complete(id, 'both')
     }),
   )
   for (const { id } of [first, second]) t.match(await statusOf(id), { status: 'connected' })
+})
+
+t.test('a refusal is shown again to the answer that brought it, and to no other', async (t) => {
+  const { id, browser, authorizeUrl } = await world.toMicrosoft('refused-once')
+  const good = entra.control.signIn({ account: JANE, authorizeUrl })
+  const { state = '', code = '' } = Object.fromEntries(new URL(good).searchParams)
+  const came = callback({ error: 'access_denied', error_subcode: 'cancel', state })
+  t.match(await browser.open(came), { status: 200 })
+  t.match(await browser.open(came), { status: 200 })
+  for (const other of [
+    good,
+    callback({ code, state, error_subcode: 'cancel' }),
+    callback({ error: 'access_denied', state }),
+    callback({ error: 'consent_required', error_subcode: 'cancel', state }),
+    callback({ error: 'access_denied', error_subcode: 'cancel', error_description: 'AADSTS65004: x', state }),
+  ])
+    t.match(await browser.open(other), UNMATCHED)
+  t.match(await statusOf(id), { status: 'refused' })
 })
 
 t.test('an answer that comes after 30 minutes is refused', async (t) => {
@@ -341,7 +374,10 @@ t.test('what Microsoft answered to the code stands under the reference of the re
   const { id, browser, authorizeUrl } = await world.toMicrosoft('traced')
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
   entra.control.misbehave('aadsts', 7000215, { times: 1 })
-  const { body } = await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'traced' })
+  const { body } = await caller.send('POST', `/connect-sessions/${id}/complete`, {
+    user_id: 'traced',
+    handle: world.handle(id),
+  })
   const page = await world.browser().open((body as { next: string }).next)
   t.notMatch(page.html, '7000215')
   t.match(

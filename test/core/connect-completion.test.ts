@@ -16,8 +16,8 @@ const { entra, caller, sql } = world
 type Body = Record<string, any>
 
 const statusOf = async (id: string) => (await caller.send('GET', `/connect-sessions/${id}`)).body as Body
-const complete = (id: string, userId: string) =>
-  caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: userId })
+const complete = (id: string, userId: string, handle = world.handle(id)) =>
+  caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: userId, handle })
 const codesRedeemed = () => entra.control.tokenRequests().byGrant['authorization_code'] ?? 0
 
 /** Up to the moment when MEGDocs is asked. */
@@ -49,7 +49,7 @@ t.test('for another user than the one who began, the attempt ends and its code i
 
 t.test('of an attempt that is over another user learns nothing', async (t) => {
   const { id } = await received('finished')
-  await caller.complete(id, 'finished')
+  await world.complete(id, 'finished')
   const stranger = await complete(id, 'stranger')
   t.match(stranger, { status: 409, body: { code: 'connect_refused', reason: 'not_the_same_user' } })
   t.equal((stranger.body as Body)['next'], undefined)
@@ -73,10 +73,13 @@ t.test('for another caller there is no such attempt', async (t) => {
     authority: BROKER_AUTHORITY,
     key: key.caller,
   })
-  t.match(await other.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'callers' }), {
-    status: 404,
-    body: { code: 'not_found' },
-  })
+  t.match(
+    await other.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'callers', handle: world.handle(id) }),
+    {
+      status: 404,
+      body: { code: 'not_found' },
+    },
+  )
   t.match(await other.send('GET', `/connect-sessions/${id}`), { status: 404, body: { code: 'not_found' } })
   t.match(await statusOf(id), { status: 'received' })
   t.equal((await complete(id, 'callers')).status, 200)
@@ -101,7 +104,7 @@ t.test('completions at the same moment share one outcome and one call to Microso
   const all = [
     complete(id, 'at-once'),
     complete(id, 'at-once'),
-    other.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'at-once' }),
+    other.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'at-once', handle: world.handle(id) }),
   ]
   await entra.control.held()
   entra.control.release()
@@ -112,17 +115,14 @@ t.test('completions at the same moment share one outcome and one call to Microso
 })
 
 t.test('before the browser is back there is nothing to complete, and the attempt goes on', async (t) => {
+  const notBack = { status: 409, body: { code: 'connect_refused', reason: 'not_back_yet', next: undefined } }
   const { id, url } = await caller.beginConnect('early')
-  t.match(await complete(id, 'early'), { status: 410, body: { code: 'connect_session_expired', next: /\/result\// } })
+  for (const handle of [undefined, 'A'.repeat(43)]) t.match(await complete(id, 'early', handle), notBack)
   const browser = world.stoppingBrowser()
   const { refresh = '' } = await browser.open(url)
-  const early = await complete(id, 'early')
-  t.match(early, { status: 410, body: { code: 'connect_session_expired' } })
-  t.match(
-    await world.browser().open((early.body as Body)['next']),
-    { status: 410 },
-    'a user who is sent on finds a way to start again',
-  )
+  for (const userId of ['early', 'somebody-else'])
+    for (const handle of [undefined, 'A'.repeat(43)]) t.match(await complete(id, userId, handle), notBack)
+  t.match(await statusOf(id), { status: 'authorizing' })
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: refresh }))
   t.equal((await complete(id, 'early')).status, 200)
 })
@@ -160,10 +160,16 @@ t.test('a completion whose process died is said to be under way, then over', asy
       clock: { ...systemClock, elapsed: () => systemClock.elapsed() + slept, sleep: async (ms) => void (slept += ms) },
     },
   )
-  t.match(await hurried.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'died' }), {
-    status: 503,
-    body: { code: 'microsoft_unavailable', reason: 'connect_in_progress', retry_after: 2 },
-  })
+  t.match(
+    await hurried.caller.send('POST', `/connect-sessions/${id}/complete`, {
+      user_id: 'died',
+      handle: world.handle(id),
+    }),
+    {
+      status: 503,
+      body: { code: 'microsoft_unavailable', reason: 'connect_in_progress', retry_after: 2 },
+    },
+  )
   await sql`update connect_session set expires_at = now() where id = ${id}`
   t.match(await complete(id, 'died'), { status: 410, body: { code: 'connect_session_expired', reason: 'abandoned' } })
 })
@@ -201,8 +207,9 @@ t.test('a disconnect ends an attempt that has not been completed', async (t) => 
   await caller.disconnect('gone')
   t.equal((await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))).status, 400)
   const before = codesRedeemed()
-  for (const attempt of [id, later.id])
-    t.match(await complete(attempt, 'gone'), { status: 410, body: { code: 'connect_session_expired' } })
+  t.match(await complete(id, 'gone'), { status: 409, body: { reason: 'not_back_yet' } })
+  t.match(await complete(later.id, 'gone'), { status: 410, body: { code: 'connect_session_expired' } })
+  t.match(await statusOf(id), { status: 'expired' })
   t.equal(codesRedeemed(), before)
 })
 
@@ -240,7 +247,10 @@ t.test('a database that stumbles while tokens are saved does not cost the user t
       ).length === 0
     );
   })
-  const answer = await replica.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'stumbled-over' })
+  const answer = await replica.caller.send('POST', `/connect-sessions/${id}/complete`, {
+    user_id: 'stumbled-over',
+    handle: world.handle(id),
+  })
   await stuck
   t.match(answer, { status: 200, body: { session: { status: 'connected', outcome: { account: { username: JANE } } } } })
   t.equal(codesRedeemed(), before + 1)
@@ -313,7 +323,7 @@ const CASES: Case[] = [
   {
     name: 'the administrator has not approved',
     misbehave: aadsts(90094),
-    ...refusedWith('admin_consent_required', { who_acts: 'tenant_admin' }),
+    ...refusedWith('admin_consent_required', { who_acts: 'tenant_admin', admin_consent_url: /admin-consent/ }),
   },
   { name: 'the user is not assigned', misbehave: aadsts(50105), ...refusedWith('not_assigned') },
   { name: 'the code is over', misbehave: aadsts(70008), ...refusedWith('code_rejected') },
@@ -406,7 +416,10 @@ t.test('only accounts of allowed tenants are accepted', async (t) => {
   ] as const) {
     const userId = `tenant-${account.split('@')[0]}`
     const { id } = await received(userId, account)
-    const answer = await replica.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: userId })
+    const answer = await replica.caller.send('POST', `/connect-sessions/${id}/complete`, {
+      user_id: userId,
+      handle: world.handle(id),
+    })
     if (accepted) t.equal(answer.status, 200)
     else
       t.match(answer, {

@@ -19,6 +19,7 @@ t.test('the first connect of a user stores the account and is an event', async (
     kind: 'store',
     outcome: { result: 'connected', account: JANE },
     event: 'connected',
+    keepsRow: false,
     account: { tenantId: TENANT, objectId: JANE.objectId, ...names },
   })
 })
@@ -30,6 +31,7 @@ t.test('the same account again is a reconnect; a name that it did not bring is c
       kind: 'store',
       outcome: { result: 'reconnected' },
       event: 'reconnected',
+      keepsRow: true,
       account: { objectId: JANE.objectId, username: null, displayName: null },
     })
 })
@@ -52,10 +54,16 @@ t.test('another account replaces the stored one if the session allows a switch',
   t.match(judge({ account: JANE }, BOB, true), {
     kind: 'store',
     event: 'reconnected',
+    keepsRow: false,
     account: { objectId: BOB.objectId },
   })
 })
 
 t.test('an imported row whose account is not known yet takes the account that connects', async (t) => {
-  t.match(judge({}, BOB), { kind: 'store', event: 'reconnected', account: { objectId: BOB.objectId } })
+  t.match(judge({}, BOB), {
+    kind: 'store',
+    event: 'reconnected',
+    keepsRow: false,
+    account: { objectId: BOB.objectId },
+  })
 })

@@ -30,7 +30,7 @@ t.test('each request of a connect reads its row once and writes it once', async 
   await browser.open(world.entra.control.signIn({ account: JANE, authorizeUrl: authorizeUrl! }))
   t.strictSame(statements(), ['select', 'update'])
 
-  await caller.complete(id, '42')
+  await world.complete(id, '42')
   t.strictSame(statements(), ['select', 'update', 'update'], 'read, begun, ended')
 
   const manage = await caller.beginConnect('42', { intent: 'manage' })

@@ -15,6 +15,7 @@ const isAtMicrosoft = (page: { refresh?: string }): boolean => page.refresh?.sta
 const sessionsOf = async (userId: string) =>
   await sql`select id_hash, data from browser_session where user_id = ${userId}`
 const EXPIRED = { status: 410, title: /expired/ }
+const OTHER_SIGN_IN = { status: 409, title: /Another sign.in is under way/ }
 const USED = { status: 410, title: /used already/ }
 const FOREIGN = { status: 403, title: /another browser/ }
 
@@ -80,7 +81,7 @@ t.test('another browser cannot use a link that was opened, and does not disturb 
   t.match(await world.stoppingBrowser().open(url), FOREIGN)
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
   t.match(await world.stoppingBrowser().open(url), FOREIGN)
-  await caller.complete(id, 'opened')
+  await world.complete(id, 'opened')
   for (const who of [browser, world.stoppingBrowser()])
     t.match(await who.open(url), USED, 'once it is over, nobody is warned of anybody')
 })
@@ -121,7 +122,10 @@ t.test('logging out of MEGDocs ends links that were not opened yet, and attempts
   const { id, browser, authorizeUrl } = await world.toMicrosoft('leaving')
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
   await caller.endBrowserSessions('leaving')
-  t.match(await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'leaving' }), { status: 410 })
+  t.match(
+    await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'leaving', handle: world.handle(id) }),
+    { status: 410 },
+  )
 })
 
 t.test(
@@ -206,7 +210,11 @@ t.test('a visit that leads nowhere leaves no session and no cookie', async (t) =
 t.test('the session gets a new id when the user differs, and the one before is gone', async (t) => {
   const first = await world.toMicrosoft('earlier')
   const [was] = first.browser.jar.values()
-  const second = await world.toMicrosoft('later', { browser: first.browser })
+  const later = await caller.beginConnect('later')
+  const asked = await first.browser.open(later.url)
+  t.match(asked, OTHER_SIGN_IN)
+  const { refresh: authorizeUrl = '' } = await first.browser.click(asked, 'Continue with this link')
+  const second = { id: later.id, authorizeUrl }
   const [is] = first.browser.jar.values()
   t.not(is, was)
   t.same(await sessionsOf('earlier'), [])
@@ -222,6 +230,46 @@ t.test('the session gets a new id when the user differs, and the one before is g
     await first.browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
     t.match(await statusOf(id), { status: 'received' })
   }
+})
+
+for (const intent of ['connect', 'manage'] as const) {
+  t.test(`somebody else's ${intent} link does not end a sign-in that is under way in this browser`, async (t) => {
+    const userId = `under-way-${intent}`
+    const { id, browser, authorizeUrl } = await world.toMicrosoft(userId)
+    const [cookie] = browser.jar.values()
+    const foreign = await caller.beginConnect(`mallory-${intent}`, { intent })
+    const asked = await browser.open(foreign.url)
+    t.match(asked, OTHER_SIGN_IN)
+    t.match(asked.text, /has not been used/)
+    const proof = new URL(asked.links.find(({ text }) => text === 'Continue with this link')!.href, asked.url)
+    // A proof is for one link and one browser session: nobody can send it along.
+    const mallory = await world.toMicrosoft(`somebody-${intent}`)
+    const another = await caller.beginConnect(`mallory-${intent}`, { intent })
+    const sent = (await mallory.browser.open(another.url)).links.find(({ text }) => text === 'Continue with this link')!
+    for (const url of [
+      `${foreign.url}?instead=1`,
+      `${foreign.url}?cookies=1`,
+      `${another.url}${proof.search}`,
+      new URL(sent.href, another.url).href,
+    ])
+      t.match(await browser.open(url), OTHER_SIGN_IN)
+    t.match(await browser.open(`${world.baseUrl}/accounts/account/microsoft/`), { status: 403 }, 'no account page')
+    for (const { id } of [foreign, another]) t.match(await statusOf(id), { status: 'created' }, 'the link is not spent')
+    t.equal(browser.jar.values()[0], cookie)
+    await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
+    await world.complete(id, userId)
+    t.match(await statusOf(id), { status: 'connected' }, 'the answer to their own sign-in is taken')
+  })
+}
+
+t.test('when nothing is at Microsoft any longer, a link of another user opens without a question', async (t) => {
+  const { browser, authorizeUrl } = await world.toMicrosoft('back-already')
+  await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
+  t.ok(isAtMicrosoft(await browser.open((await caller.beginConnect('next-one')).url)))
+  await sql`update connect_session set expires_at = now() where user_id = 'next-one'`
+  t.ok(isAtMicrosoft(await browser.open((await caller.beginConnect('third')).url)), 'too late counts as over')
+  await caller.endBrowserSessions('third')
+  t.ok(isAtMicrosoft(await browser.open((await caller.beginConnect('fourth')).url)), 'so does a logout')
 })
 
 t.test('a session id that somebody planted is not taken over', async (t) => {

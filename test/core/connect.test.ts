@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { CALLBACK, JANE, startWorld } from '../support/world.ts'
+import { CALLBACK, handleIn, JANE, startWorld } from '../support/world.ts'
 
 // A connect without obstacles, from the link to the result page (docs/design.md#connect).
 
@@ -57,7 +57,7 @@ for (const slash of ['', '/']) {
       const back = entra.control.signIn({ account: JANE, authorizeUrl }).replace(`${CALLBACK}?`, `${CALLBACK}${slash}?`)
       const page = await browser.open(back)
       t.equal(page.status, 200, 'a page, so that SameSite=Strict cookies of MEGDocs travel on')
-      t.equal(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}`)
+      t.match(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}&handle=`)
       t.match(
         page.links.map(({ href }) => href),
         [page.refresh],
@@ -66,7 +66,7 @@ for (const slash of ['', '/']) {
       t.match(await statusOf(id), { status: 'received' })
       t.equal(await world.row(userId), undefined, 'nothing is stored before MEGDocs completes')
 
-      const { next } = await caller.complete(id, userId)
+      const { next } = await world.complete(id, userId)
       t.match(await statusOf(id), {
         status: 'connected',
         user_id: userId,
@@ -121,7 +121,7 @@ t.test(
 
     const before = (await world.row('again'))!
     await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
-    await caller.complete(id, 'again')
+    await world.complete(id, 'again')
     const after = (await world.row('again'))!
     t.match(await statusOf(id), { status: 'connected', outcome: { result: 'reconnected' } })
     t.equal(after['id'], before['id'])
@@ -140,7 +140,10 @@ t.test('another account than the stored one is refused, unless MEGDocs allowed a
   const kept = await world.stored('pinned')
   const wrong = await world.toMicrosoft('pinned')
   await wrong.browser.open(entra.control.signIn({ account: OMAR, authorizeUrl: wrong.authorizeUrl }))
-  const refused = await caller.send('POST', `/connect-sessions/${wrong.id}/complete`, { user_id: 'pinned' })
+  const refused = await caller.send('POST', `/connect-sessions/${wrong.id}/complete`, {
+    user_id: 'pinned',
+    handle: world.handle(wrong.id),
+  })
   t.match(refused, { status: 409, body: { code: 'account_mismatch', reason: 'other_account', who_acts: 'user' } })
   t.same(await world.stored('pinned'), kept)
   const page = await world.browser().open((refused.body as { next: string }).next)
@@ -151,7 +154,7 @@ t.test('another account than the stored one is refused, unless MEGDocs allowed a
   const allowed = await world.toMicrosoft('pinned', { allowSwitch: true })
   t.match(queryOf(allowed.authorizeUrl), { prompt: 'select_account', login_hint: undefined })
   await allowed.browser.open(entra.control.signIn({ account: OMAR, authorizeUrl: allowed.authorizeUrl }))
-  await caller.complete(allowed.id, 'pinned')
+  await world.complete(allowed.id, 'pinned')
   t.match(await world.row('pinned'), { username: OMAR })
   t.notSame(await world.stored('pinned'), kept)
 })
@@ -162,7 +165,7 @@ t.test("a person clicks through the simulated Microsoft and ends on the result p
   const picker = await browser.open(url)
   const consent = await browser.press(picker, JANE)
   const page = consent.refresh === undefined ? await browser.press(consent, 'Accept') : consent
-  t.equal(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}`)
-  await caller.complete(id, 'clicks')
+  t.match(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}&handle=`)
+  await caller.complete(id, 'clicks', handleIn(page))
   t.match(await world.row('clicks'), { username: JANE })
 })

@@ -18,6 +18,8 @@ interface Course {
   /** Error answers to callers, and our pages. */
   said: string[]
   browsers: Browser[]
+  /** By connect session. The page that sends the browser on holds it, no other page. */
+  handles: Map<string, string>
   /** A browser that stops before Microsoft. Its pages are collected. */
   person(): Browser
   /** A signed call whose answer is an error or contains no secret. */
@@ -47,10 +49,12 @@ async function setUp(t: Test): Promise<Course> {
     new URL(env['DATABASE_URL']!).password,
   ]
   const tickets: string[] = []
+  const handles = new Map<string, string>()
   const course: Course = {
     world,
     said,
     browsers,
+    handles,
     secrets: () => [
       ...own,
       PLANTED,
@@ -60,7 +64,12 @@ async function setUp(t: Test): Promise<Course> {
     ],
     person() {
       const browser = createBrowser({
-        stopBefore: (url) => url.startsWith(world.entra.url) || url.includes('/microsoft/connected'),
+        stopBefore: (url) => {
+          const { searchParams } = new URL(url)
+          const handle = searchParams.get('handle')
+          if (handle !== null) handles.set(searchParams.get('connect_session')!, handle)
+          return url.startsWith(world.entra.url) || url.includes('/microsoft/connected')
+        },
       })
       browsers.push(browser)
       return browser
@@ -94,7 +103,10 @@ async function toMicrosoft({ world, person }: Course, userId: string, browser = 
 async function connect(course: Course, userId: string, account = 'jane@contoso.com') {
   const { id, browser, authorizeUrl } = await toMicrosoft(course, userId)
   course.show(await browser.open(course.world.entra.control.signIn({ account, authorizeUrl })))
-  const { body } = await course.ask('POST', `/connect-sessions/${id}/complete`, { user_id: userId })
+  const { body } = await course.ask('POST', `/connect-sessions/${id}/complete`, {
+    user_id: userId,
+    handle: course.handles.get(id),
+  })
   const { next } = body as { next?: string }
   if (next !== undefined) course.show(await browser.open(next))
   return { id, browser }
@@ -211,9 +223,9 @@ async function hostileBrowsers(course: Course): Promise<void> {
   show(await browser.open(back))
   show(await browser.open(url))
   show(await person().open(url))
-  await ask('POST', `/connect-sessions/${id}/complete`, { user_id: 'somebody-else' })
-  await ask('POST', `/connect-sessions/${id}/complete`, { user_id: '3' })
-  await ask('POST', `/connect-sessions/${id}/complete`, { user_id: '3' })
+  await ask('POST', `/connect-sessions/${id}/complete`, { user_id: 'somebody-else', handle: course.handles.get(id) })
+  await ask('POST', `/connect-sessions/${id}/complete`, { user_id: '3', handle: course.handles.get(id) })
+  await ask('POST', `/connect-sessions/${id}/complete`, { user_id: '3', handle: course.handles.get(id) })
   await connect(course, '3', 'omar@contoso.com')
 }
 
@@ -279,7 +291,10 @@ async function failuresOfTheDatabase(course: Course): Promise<void> {
   await world.sql.unsafe(`create trigger refuse_tokens before update on oauth2_integration for each row
     when (old.generation is distinct from new.generation) execute function refuse()`)
   show(await pending.browser.open(back))
-  await ask('POST', `/connect-sessions/${pending.id}/complete`, { user_id: '4' })
+  await ask('POST', `/connect-sessions/${pending.id}/complete`, {
+    user_id: '4',
+    handle: course.handles.get(pending.id),
+  })
   await world.setRemaining('1', -1)
   // The waiting caller gets the new token although it is not saved. So this answer contains a token and is not
   // searched.
@@ -318,6 +333,9 @@ t.test('no secret is in logs, errors, pages, metrics, or in plain text in the da
     t.ok(text.length > 1000, `${place}: is not empty (${text.length} characters)`)
     t.same(search(text, secrets), [], place)
   }
+  t.ok(course.handles.size > 3, `${course.handles.size} handles were collected`)
+  for (const place of ['log', 'metrics', 'database'] as const)
+    t.same(search(places[place], course.handles.values()), [], `${place}: no handle`)
   t.strictSame(unlistedLogFields(places.log), [], 'all fields of these lines are in docs/data-inventory.md')
   const levels = new Set(
     places.log

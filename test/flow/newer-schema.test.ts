@@ -16,7 +16,7 @@ async function migrateAsANewerRelease({ sql }: World): Promise<void> {
 async function allFlows(t: Test, world: World, { caller, services }: Replica, user: string): Promise<void> {
   const { id, browser, authorizeUrl } = await world.toMicrosoft(user)
   await browser.open(world.entra.control.signIn({ account: JANE, authorizeUrl }))
-  const { next } = await caller.complete(id, user)
+  const { next } = await world.complete(id, user)
   t.equal((await browser.open(next)).status, 200)
   const first = await caller.token(user)
   await world.setRemaining(user, 10)

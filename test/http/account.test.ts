@@ -108,7 +108,7 @@ t.test('a manage link works in one browser', async (t) => {
       `/connect-sessions/${(await caller.beginConnect('once', { intent: 'manage' })).id}/complete`,
       { user_id: 'once' },
     ),
-    { status: 410, body: { code: 'connect_session_expired' } },
+    { status: 409, body: { code: 'connect_refused', reason: 'not_back_yet' } },
     'and completes nothing',
   )
 })
@@ -204,7 +204,7 @@ t.test('the page is closed when a connect completes', async (t) => {
     'until then it says that an attempt is under way',
   )
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
-  await caller.complete(id, 'ida')
+  await world.complete(id, 'ida')
   t.match(await browser.open(ACCOUNT), CLOSED)
 })
 
@@ -214,10 +214,10 @@ t.test(
     const { browser } = await manage('jan')
     const [first, second] = [await world.toMicrosoft('jan', { browser }), await world.toMicrosoft('jan', { browser })]
     await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: first.authorizeUrl }))
-    await caller.complete(first.id, 'jan')
+    await world.complete(first.id, 'jan')
     t.match(await browser.open(ACCOUNT), CLOSED)
     await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: second.authorizeUrl }))
-    await caller.complete(second.id, 'jan')
+    await world.complete(second.id, 'jan')
   },
 )
 

@@ -129,35 +129,46 @@ t.test('reconnect_required', async (t) => {
 
 t.test('connect_refused', async (t) => {
   const id = await received('partly', 'sam@fabrikam.com')
-  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'partly' }), 'connect_refused', {
-    reason: 'missing_scopes',
-    who_acts: 'user',
-    next: String,
-  })
+  holds(
+    t,
+    await post(`/connect-sessions/${id}/complete`, { user_id: 'partly', handle: world.handle(id) }),
+    'connect_refused',
+    {
+      reason: 'missing_scopes',
+      who_acts: 'user',
+      next: String,
+    },
+  )
 })
 
 t.test('account_mismatch', async (t) => {
   await world.connect('pinned')
   const id = await received('pinned', 'omar@contoso.com')
-  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'pinned' }), 'account_mismatch', {
-    reason: 'other_account',
-    who_acts: 'user',
-    next: String,
-  })
+  holds(
+    t,
+    await post(`/connect-sessions/${id}/complete`, { user_id: 'pinned', handle: world.handle(id) }),
+    'account_mismatch',
+    {
+      reason: 'other_account',
+      who_acts: 'user',
+      next: String,
+    },
+  )
 })
 
 t.test('connect_session_expired', async (t) => {
-  const { id } = await world.caller.beginConnect('slow')
-  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'slow' }), 'connect_session_expired', {
-    reason: undefined,
-    next: String,
-  })
+  const id = await received('slow')
   await sql`update connect_session set expires_at = now() where id = ${id}`
-  holds(t, await post(`/connect-sessions/${id}/complete`, { user_id: 'slow' }), 'connect_session_expired', {
-    reason: 'abandoned',
-    who_acts: 'user',
-    next: String,
-  })
+  holds(
+    t,
+    await post(`/connect-sessions/${id}/complete`, { user_id: 'slow', handle: world.handle(id) }),
+    'connect_session_expired',
+    {
+      reason: 'abandoned',
+      who_acts: 'user',
+      next: String,
+    },
+  )
 })
 
 t.test('invalid_request', async (t) => {

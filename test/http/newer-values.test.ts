@@ -54,7 +54,7 @@ t.test('a valid token is handed out, degraded for an unknown reason', async (t) 
 t.test('an unknown reason and code of a connect session are answered, and shown on the result page', async (t) => {
   const { id, browser, authorizeUrl } = await world.toMicrosoft('newer')
   await browser.open(entra.control.signIn({ account: JANE, authorizeUrl }))
-  const { next } = await world.caller.complete(id, 'newer')
+  const { next } = await world.complete(id, 'newer')
   const outcome = { result: 'refused', code: 'a_newer_code', reason: REASON }
   await sql`update connect_session set status = 'refused', outcome = ${sql.json(outcome)} where id = ${id}`
   // An outcome has no status of HTTP, so an unknown code is answered as the refusal that it is.
@@ -65,7 +65,7 @@ t.test('an unknown reason and code of a connect session are answered, and shown 
   const completed = await call(world, {
     method: 'POST',
     path: `/connect-sessions/${id}/complete`,
-    body: { user_id: 'newer' },
+    body: { user_id: 'newer', handle: world.handle(id) },
   })
   t.match(completed, { status: 409, body: { code: 'connect_refused', reason: REASON, next } })
   const page = await request(next)

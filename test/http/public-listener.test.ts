@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { request } from 'undici'
-import { JANE, startWorld, type Replica } from '../support/world.ts'
+import { readMarkup } from '../../sandbox/markup.ts'
+import { handleIn, JANE, startWorld, type Replica } from '../support/world.ts'
 
 // The public listener behind an ingress that ends TLS (docs/design.md#listeners, docs/security.md#headers-of-pages).
 
@@ -70,8 +71,9 @@ t.test('behind TLS the whole way works, with a cookie that nobody else can set o
   const back = entra.control.signIn({ account: JANE, authorizeUrl: second.location! })
   const page = await visit(back.replace('#', ''), { headers: { cookie } })
   t.equal(page.status, 200)
-  t.match(page.html, `${BASE}/microsoft/connected?connect_session=${id}`)
-  const { next } = await caller.complete(id, '42')
+  const { refresh = '' } = readMarkup(page.html)
+  t.match(refresh, `${BASE}/microsoft/connected?connect_session=${id}&handle=`)
+  const { next } = await caller.complete(id, '42', handleIn({ refresh }))
   t.equal((await visit(next)).status, 200)
 })
 

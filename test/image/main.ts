@@ -216,8 +216,8 @@ t.test('the image migrates, runs doctor, serves and stops, with a read-only root
   })
   const { id, url } = await caller.beginConnect('42')
   const page = await browser.open(url)
-  await browser.open(entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl: page.refresh! }))
-  await caller.complete(id, '42')
+  const back = await browser.open(entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl: page.refresh! }))
+  await caller.complete(id, '42', new URL(back.refresh!).searchParams.get('handle')!)
   t.match(await caller.token('42'), { user_id: '42', account: { username: 'jane@contoso.com' } })
 
   const doctor = await run(['doctor'], env)

@@ -179,7 +179,10 @@ async function setUp(t: Test, way: Way) {
   const completion = async (): Promise<() => Promise<string>> => {
     const { id, browser, authorizeUrl } = await world.toMicrosoft('hit')
     await browser.open(world.entra.control.signIn({ account: JANE, authorizeUrl }))
-    return async () => outcome(await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'hit' }))
+    return async () =>
+      outcome(
+        await caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: 'hit', handle: world.handle(id) }),
+      )
   }
   const metadata = async (): Promise<string> => ((await replica.services.microsoft.metadata()) ? 'ok' : 'none')
 

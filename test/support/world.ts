@@ -56,6 +56,13 @@ export interface World {
     userId: string,
     options?: { allowSwitch?: boolean; browser?: Browser },
   ): Promise<{ id: string; browser: Browser; authorizeUrl: string }>
+  /**
+   * The handle that a browser of this world has brought back for this connect session. Undefined: none has, which is
+   * then left out of a body.
+   */
+  handle(id: string): string | undefined
+  /** As MEGDocs does when the browser is back. Throws BrokerProblem. */
+  complete(id: string, userId: string): Promise<{ next: string }>
   /** Connects a user, for tests that need one. */
   connect(userId: string, account?: string, options?: { allowSwitch?: boolean }): Promise<{ id: string; next: string }>
   /**
@@ -109,8 +116,16 @@ export async function startWorld(
   publicUrl = replica.publicUrl
   const { caller } = replica
 
-  const stoppingBrowser = () =>
-    createBrowser({ stopBefore: (url) => url.startsWith(entra.url) || url.includes('/microsoft/connected') })
+  const handles = new Map<string, string>()
+  const handle = (id: string): string | undefined => handles.get(id)
+  const isCompletion = (url: string): boolean => {
+    if (!url.includes('/microsoft/connected')) return false
+    const { searchParams } = new URL(url)
+    handles.set(searchParams.get('connect_session') ?? '', searchParams.get('handle') ?? '')
+    return true
+  }
+  const complete = (id: string, userId: string) => caller.complete(id, userId, handle(id) ?? '')
+  const stoppingBrowser = () => createBrowser({ stopBefore: (url) => isCompletion(url) || url.startsWith(entra.url) })
 
   async function toMicrosoft(
     userId: string,
@@ -134,10 +149,12 @@ export async function startWorld(
     browser: (more) => createBrowser(more),
     stoppingBrowser,
     toMicrosoft,
+    handle,
+    complete,
     async connect(userId, account = JANE, { allowSwitch = false } = {}) {
       const { id, browser, authorizeUrl } = await toMicrosoft(userId, { allowSwitch })
       await browser.open(entra.control.signIn({ account, authorizeUrl }))
-      const { next } = await caller.complete(id, userId)
+      const { next } = await complete(id, userId)
       return { id, next }
     },
     async setRemaining(userId, seconds) {
@@ -160,6 +177,10 @@ export async function startWorld(
     },
   }
 }
+
+/** Of the completion URL that a page sends the browser to. */
+export const handleIn = (page: { refresh?: string }): string =>
+  new URL(page.refresh ?? 'no:').searchParams.get('handle') ?? ''
 
 async function startOne(
   t: Teardown,

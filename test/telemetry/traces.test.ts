@@ -53,9 +53,15 @@ t.test(
     t.match(await world.caller.send('GET', '/tokens/nobody'), { status: 404 })
     const declined = await world.toMicrosoft('43')
     await declined.browser.open(world.entra.control.decline({ authorizeUrl: declined.authorizeUrl }))
-    t.match(await world.caller.send('POST', `/connect-sessions/${declined.id}/complete`, { user_id: '43' }), {
-      status: 409,
-    })
+    t.match(
+      await world.caller.send('POST', `/connect-sessions/${declined.id}/complete`, {
+        user_id: '43',
+        handle: world.handle(declined.id),
+      }),
+      {
+        status: 409,
+      },
+    )
     await world.replica.operations.inject('/metrics')
     const sent = world.entra.control.tokenRequests()
     t.ok(sent.total > 0)
@@ -204,7 +210,7 @@ t.test('no secret, user, ticket or address stands in what is exported, however r
   const user = 'user-of-megdocs-4711'
   const { id, browser, authorizeUrl } = await world.toMicrosoft(user)
   await browser.open(world.entra.control.signIn({ account: JANE, authorizeUrl }))
-  const { next } = await world.caller.complete(id, user)
+  const { next } = await world.complete(id, user)
   await browser.open(next)
   await world.caller.token(user)
   await world.setRemaining(user, 10)

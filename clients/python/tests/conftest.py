@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
@@ -61,6 +62,11 @@ class Browser:
             return there
 
 
+class Back(NamedTuple):
+    id: str
+    handle: str
+
+
 class _AtMicrosoft(Exception):
     def __init__(self, url):
         self.url = url
@@ -74,15 +80,15 @@ class _StopAtMicrosoft(urllib.request.HTTPRedirectHandler):
 
 
 def through_microsoft(url, account="jane@contoso.com"):
-    """Signs in at Microsoft. Returns the id of the connect session that comes back to the completion view."""
+    """Signs in at Microsoft. Returns what the browser brings to the completion view."""
     browser = Browser()
     there = browser.open(url)
     assert isinstance(there, _AtMicrosoft), there
     back = post(WORLD["entra"] + "/control/sign-in", {"account": account, "authorizeUrl": there.url})
     page = browser.open(back["callbackUrl"])
-    found = re.search(r"connect_session=([0-9a-f-]{36})", page)
+    found = re.search(r"connect_session=([0-9a-f-]{36})&(?:amp;)?handle=([\w-]{43})", page)
     assert found is not None, page
-    return found.group(1)
+    return Back(found.group(1), found.group(2))
 
 
 def refresh_token(account="jane@contoso.com"):
@@ -115,8 +121,9 @@ def world():
 
 def connect(client, user_id, account="jane@contoso.com"):
     session = client.begin_connect(user_id)
-    assert through_microsoft(session.url, account) == session.id
-    return client.complete_connect(session.id, user_id)
+    back = through_microsoft(session.url, account)
+    assert back.id == session.id
+    return client.complete_connect(session.id, user_id, back.handle)
 
 
 @pytest.fixture()

@@ -10,6 +10,7 @@ import token_broker_client as tb
 from token_broker_client.errors import BY_CODE
 from token_broker_client.messages import Request, Response
 from token_broker_client.signing import sign_request
+from token_broker_client.testing import FakeBroker
 from token_broker_client.transports import HttpxTransport, RequestsTransport, StandardTransport
 
 from conftest import WORLD, connect, make_client, new_user, post, refresh_token, through_microsoft
@@ -169,11 +170,69 @@ def test_reconnect_required_says_why_and_who_acts(client):
 def test_a_completion_for_another_user_is_refused_and_has_a_next_page(client):
     victim, attacker = new_user(), new_user()
     session = client.begin_connect(attacker)
-    through_microsoft(session.url)
+    back = through_microsoft(session.url)
     with pytest.raises(tb.ConnectRefused) as refused:
-        client.complete_connect(session.id, victim)
+        client.complete_connect(session.id, victim, back.handle)
     assert refused.value.reason == "not_the_same_user" and "/result/" in (refused.value.next or "")
     assert client.get_integration(victim) is None and client.get_integration(attacker) is None
+
+
+def test_without_the_handle_of_the_browser_nothing_is_completed_or_ended(client):
+    user_id = new_user()
+    session = client.begin_connect(user_id)
+    guess = "A" * 43
+    with pytest.raises(tb.ConnectRefused) as early:
+        client.complete_connect(session.id, user_id, guess)
+    back = through_microsoft(session.url)
+    with pytest.raises(tb.ConnectRefused) as guessed:
+        client.complete_connect(session.id, user_id, guess)
+    for refused in (early, guessed):
+        assert (refused.value.reason, refused.value.next) == ("not_back_yet", None)
+    client.end_connect(session.id, guess)
+    assert client.get_connect_session(session.id)["status"] == "received"
+    for malformed in ("", "short", guess + "A", guess[:-1] + "/"):
+        with pytest.raises(ValueError):
+            client.complete_connect(session.id, user_id, malformed)
+        with pytest.raises(ValueError):
+            client.end_connect(session.id, malformed)
+    assert client.complete_connect(session.id, user_id, back.handle).result == "connected"
+    assert client.complete_connect(session.id, user_id, back.handle).result == "connected", "a repetition"
+
+
+def test_an_attempt_that_was_ended_cannot_be_completed(client):
+    user_id = new_user()
+    session = client.begin_connect(user_id)
+    back = through_microsoft(session.url)
+    for _ in range(2):
+        client.end_connect(session.id, back.handle)
+    with pytest.raises(tb.ConnectRefused) as refused:
+        client.complete_connect(session.id, user_id, back.handle)
+    assert refused.value.reason == "not_the_same_user"
+    assert client.get_integration(user_id) is None
+    with pytest.raises(tb.BrokerError) as unknown:
+        make_client("ed25519").end_connect(session.id, back.handle)
+    assert unknown.value.status == 404, "of another caller"
+
+
+def test_the_fake_broker_needs_the_handle_too():
+    fake = FakeBroker()
+    client = fake.client()
+    session = client.begin_connect("42")
+    with pytest.raises(tb.ConnectRefused) as early:
+        client.complete_connect(session.id, "42", "A" * 43)
+    assert early.value.reason == "not_back_yet"
+    handle = fake.come_back(session.id)
+    with pytest.raises(tb.ConnectRefused):
+        client.complete_connect(session.id, "42", "A" * 43)
+    assert [client.complete_connect(session.id, "42", handle).result for _ in range(2)] == ["connected"] * 2
+    other = client.begin_connect("43")
+    handle = fake.come_back(other.id)
+    client.end_connect(other.id, "A" * 43)
+    assert client.get_connect_session(other.id)["status"] == "received"
+    client.end_connect(other.id, handle)
+    with pytest.raises(tb.ConnectRefused) as ended:
+        client.complete_connect(other.id, "43", handle)
+    assert ended.value.reason == "not_the_same_user" and "43" not in fake.users
 
 
 def test_rows_are_imported_once(client):

@@ -22,7 +22,7 @@ from django.test import RequestFactory, override_settings
 import token_broker_client as tb
 from token_broker_client.django import checks, conf
 
-from conftest import HERE, WORLD, connect, make_client, new_user, through_microsoft
+from conftest import HERE, WORLD, Back, connect, make_client, new_user, through_microsoft
 
 
 def press_connect(browser, **fields):
@@ -34,8 +34,20 @@ def press_connect(browser, **fields):
     return found.group(1)
 
 
-def come_back(browser, connect_session):
-    return browser.get("/microsoft/connected", {"connect_session": connect_session})
+def come_back(browser, back):
+    return browser.get("/microsoft/connected", {"connect_session": back.id, "handle": back.handle})
+
+
+SESSIONS = pytest.mark.parametrize(
+    "sessions", ["django.contrib.sessions.backends.db", "django.contrib.sessions.backends.signed_cookies"]
+)
+GUESS = "A" * 43
+
+
+def logged_in(username=None):
+    browser = Browser()
+    browser.force_login(get_user_model().objects.create_user(username=username or new_user()))
+    return browser
 
 
 # ---- Connecting ----
@@ -68,13 +80,83 @@ def test_two_tabs_each_come_back_to_their_own_page(browser):
     assert come_back(browser, through_microsoft(one))["location"] == "/documents"
 
 
-def test_an_attempt_of_another_login_is_not_completed(browser, user):
-    mallory = Browser()
-    mallory.force_login(get_user_model().objects.create_user(username=new_user()))
-    connect_session = through_microsoft(press_connect(mallory))
-    page = come_back(browser, connect_session)
-    assert page.status_code == 403
-    assert make_client().get_integration(user.username) is None
+# Mallory begins. The victim opens the link and approves (docs/security.md#connect-flow).
+
+
+@SESSIONS
+def test_what_a_victim_approved_ends_when_they_arrive_in_their_own_login(sessions):
+    with override_settings(SESSION_ENGINE=sessions):
+        mallory, name = Browser(), new_user()
+        mallory.force_login(get_user_model().objects.create_user(username=name))
+        victim, victims_name = Browser(), new_user()
+        victim.force_login(get_user_model().objects.create_user(username=victims_name))
+        back = through_microsoft(press_connect(mallory))
+        page = come_back(victim, back)
+        assert page.status_code == 403 and "this page connected nothing" in page.content.decode()
+        # Mallory has got the whole address: from a history, an access log, a Referer, or by asking for it.
+        leaked = come_back(mallory, back)
+        assert leaked.status_code == 302 and "/result/" in leaked["location"]
+        client = make_client()
+        assert client.get_connect_session(back.id)["outcome"]["reason"] == "not_the_same_user"
+        for username in (name, victims_name):
+            assert client.get_integration(username) is None
+
+
+@SESSIONS
+def test_a_beginner_who_knows_the_id_is_never_faster_than_the_victim(sessions):
+    with override_settings(SESSION_ENGINE=sessions):
+        mallory, name = Browser(), new_user()
+        mallory.force_login(get_user_model().objects.create_user(username=name))
+        victim = logged_in()
+        url = press_connect(mallory)
+        back = through_microsoft(url)
+        own = through_microsoft(press_connect(mallory))
+        # The victim has approved and has not arrived yet. Mallory knows the id from the side that began.
+        for handle in ("", "x", GUESS, own.handle):
+            page = come_back(mallory, Back(back.id, handle))
+            assert page.status_code == 403, handle
+        assert mallory.get("/microsoft/connected", {"connect_session": back.id}).status_code == 403
+        assert make_client().get_connect_session(back.id)["status"] == "received"
+        come_back(victim, back)
+        assert come_back(mallory, back).status_code == 302
+        assert make_client().get_connect_session(back.id)["status"] == "refused"
+        assert make_client().get_integration(name) is None
+
+
+@SESSIONS
+def test_the_same_user_in_another_login_does_not_complete_it_either(sessions):
+    with override_settings(SESSION_ENGINE=sessions):
+        user = get_user_model().objects.create_user(username=new_user())
+        one, two = Browser(), Browser()
+        one.force_login(user)
+        two.force_login(user)
+        back = through_microsoft(press_connect(one))
+        assert come_back(two, back).status_code == 403
+        assert "/result/" in come_back(one, back)["location"]
+        assert make_client().get_integration(user.username) is None
+
+
+def test_a_visitor_who_is_not_logged_in_ends_nothing(browser, user):
+    back = through_microsoft(press_connect(browser))
+    assert come_back(Browser(), back).status_code == 403
+    assert make_client().get_connect_session(back.id)["status"] == "received"
+    assert come_back(browser, back).status_code == 302
+    assert make_client().get_integration(user.username) is not None
+
+
+def test_a_repeated_arrival_of_the_beginner_changes_nothing(browser, user):
+    back = through_microsoft(press_connect(browser))
+    assert "/result/" in come_back(browser, back)["location"]
+    assert come_back(browser, back).status_code == 403
+    assert make_client().get_integration(user.username) is not None, "an end after the completion is too late"
+
+
+def test_if_the_end_of_an_attempt_fails_the_page_is_the_same_and_the_log_says_so(browser, fake, caplog):
+    session = fake.client().begin_connect("mallory")
+    handle = fake.come_back(session.id)
+    fake.fail("database_unavailable", 503, who_acts="nobody", times=9)
+    assert come_back(browser, Back(session.id, handle)).status_code == 403
+    assert "was not ended: database_unavailable" in caplog.text and handle not in caplog.text
 
 
 @override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
@@ -82,22 +164,23 @@ def test_a_session_in_a_cookie_does_not_contain_the_id_of_the_connect_session(us
     browser = Browser()
     browser.force_login(user)
     url = press_connect(browser, next="/documents")
-    connect_session = through_microsoft(url)
+    back = through_microsoft(url)
+    connect_session = back.id
     cookie = browser.cookies["sessionid"].value
     held = signing.loads(cookie, salt="django.contrib.sessions.backends.signed_cookies", serializer=JSONSerializer)
     assert list(held["token_broker_connect"].values()) == ["/documents"]
     assert connect_session not in str(held) and connect_session.replace("-", "") not in str(held)
     # The value in the cookie cannot be used in place of the id.
     stolen = next(iter(held["token_broker_connect"]))
-    assert come_back(browser, stolen).status_code == 403
-    assert come_back(browser, connect_session)["location"] == "/documents"
+    assert come_back(browser, Back(stolen, back.handle)).status_code == 403
+    assert come_back(browser, back)["location"] == "/documents"
 
 
 def test_an_attempt_that_the_broker_has_deleted_leads_to_a_new_one(browser, user, fake):
     press_connect(browser, next="/documents")
     connect_session = next(iter(fake.sessions))
     fake.sessions.clear()
-    page = come_back(browser, connect_session)
+    page = come_back(browser, Back(connect_session, GUESS))
     assert (
         page.status_code == 403
         and '<a href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>' in page.content.decode()
@@ -114,9 +197,9 @@ def test_if_the_button_failed_the_page_links_to_the_button(browser, fake):
 
 
 def test_a_user_who_was_logged_out_meanwhile_is_asked_to_connect_again(browser, user):
-    connect_session = through_microsoft(press_connect(browser, next="/documents"))
+    back = through_microsoft(press_connect(browser, next="/documents"))
     browser.logout()
-    page = come_back(browser, connect_session)
+    page = come_back(browser, back)
     text = " ".join(page.content.decode().split())
     assert page.status_code == 403 and "connect again: Microsoft will not ask for your approval again" in text
     assert '<a href="/microsoft/connect">' in text

@@ -15,6 +15,8 @@ export const PAGE_PROBLEMS = {
   link_expired: { status: 410, ways: ['connect'] },
   link_used: { status: 410, ways: ['connect', 'manage'] },
   link_foreign: { status: 403, ways: ['connect'] },
+  /** A link of another user, while a sign-in is under way in this browser: the page offers to continue with it. */
+  other_sign_in: { status: 409, ways: [] },
   /** The page that says how a connect ended. */
   result_gone: { status: 410, ways: ['manage', 'connect'], calm: true },
   /** The callback's state is missing, repeated, used, too late or of another browser: all the same to the user. */

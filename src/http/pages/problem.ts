@@ -5,8 +5,11 @@ import { actions, button, notice } from './parts.ts'
 import { PAGE_PROBLEMS, type PageProblem, type ProblemTraits } from './problem-list.ts'
 import { texts } from './texts.ts'
 
-/** What stopped a browser on its way, and the way on. The HTTP status to send stands in PAGE_PROBLEMS. */
-export function problemPage(context: PageContext, problem: PageProblem): string {
+/**
+ * What stopped a browser on its way, and the way on. The HTTP status to send stands in PAGE_PROBLEMS. `continueUrl`:
+ * the way on with the link that was opened, for `other_sign_in`.
+ */
+export function problemPage(context: PageContext, problem: PageProblem, continueUrl?: string): string {
   const t = texts[context.language]
   const { title, happened, todo } = t.problems[problem]
   const { ways, calm }: ProblemTraits = PAGE_PROBLEMS[problem]
@@ -18,6 +21,7 @@ export function problemPage(context: PageContext, problem: PageProblem): string 
 ${problem === 'plain_http' && html`<p>${t.plainHttp}</p><p><code>X-Forwarded-Proto: https</code></p>`}
 ${actions(
   context,
+  continueUrl !== undefined && button(t.continueInstead, continueUrl, 'second'),
   ways.map((way, index) => {
     return button(way === 'connect' ? t.connect : t.openAccount, context.entryUrls[way], index === 0 ? '' : 'second')
   }),

@@ -15,15 +15,15 @@ from .tokens import CACHE_SECONDS, Token, TokenCache
 from .transports import StandardTransport, Transport
 
 _USER_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-_CONNECT_SESSION_ID = re.compile(r"[0-9a-f-]{36}")
+_CONNECT_SESSION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HANDLE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True)
 class ConnectSession:
     id: str
     """Store a keyed digest of it in the session of the user who began. Only that session may complete it. Do not store
-    the id: the user can read a session in a signed cookie, and could use the id to complete what another person
-    approved."""
+    the id: the user can read a session in a signed cookie."""
     url: str
     """Where to send the browser. Secret until it is used."""
     expires_at: str
@@ -153,17 +153,27 @@ class Client:
         answer = self._call("POST", "/connect-sessions", body)
         return ConnectSession(answer["id"], answer["url"], answer["expires_at"])
 
-    def complete_connect(self, connect_session_id: str, user_id: str) -> Completion:
+    def complete_connect(self, connect_session_id: str, user_id: str, handle: str) -> Completion:
         """Completes an attempt. Call it when the browser came back with an id that this user's own session began.
 
-        On failure, send the user to ``next`` of the exception.
+        ``connect_session_id`` and ``handle`` are ``connect_session`` and ``handle`` of the address that the browser
+        came with. On failure, send the user to ``next`` of the exception, if it has one.
         """
         target = f"{_connect_session_path(connect_session_id)}/complete"
         limit = max(self._timeout_seconds, 20)
-        answer = self._call("POST", target, {"user_id": _user(user_id)}, timeout_seconds=limit)
+        body = {"user_id": _user(user_id), "handle": _handle(handle)}
+        answer = self._call("POST", target, body, timeout_seconds=limit)
         self._cache.remove(user_id)
         outcome = answer["session"].get("outcome") or {}
         return Completion(outcome.get("result", "connected"), outcome.get("account") or {}, answer["next"])
+
+    def end_connect(self, connect_session_id: str, handle: str) -> None:
+        """Ends an attempt whose browser came back to a login that did not begin it: nobody can complete it then.
+
+        Succeeds also if there is nothing to end. Call it for a logged-in user only: a visitor who was logged out may
+        be the one who began.
+        """
+        self._call("DELETE", f"{_connect_session_path(connect_session_id)}?handle={_handle(handle)}")
 
     def get_connect_session(self, connect_session_id: str) -> dict[str, Any]:
         """The state of an attempt, also of one from which the browser never came back."""
@@ -227,6 +237,17 @@ def _connect_session_path(connect_session_id: str) -> str:
     if not _CONNECT_SESSION_ID.fullmatch(connect_session_id):
         raise ValueError("this is not the id of a connect session")
     return f"/connect-sessions/{connect_session_id}"
+
+
+def is_come_back(connect_session_id: str, handle: str) -> bool:
+    """Whether both have the form that the broker gives them."""
+    return bool(_CONNECT_SESSION_ID.fullmatch(connect_session_id) and _HANDLE.fullmatch(handle))
+
+
+def _handle(handle: str) -> str:
+    if not _HANDLE.fullmatch(handle):
+        raise ValueError("this is not the handle of a connect session")
+    return handle
 
 
 def _tokens_path(user_id: str) -> str:

@@ -10,6 +10,7 @@ client.get_token("42").access_token
 from __future__ import annotations
 
 import json
+import secrets
 import time
 import uuid
 from typing import Any
@@ -47,14 +48,15 @@ _STATUS = {
 
 
 class FakeBroker:
-    """``connect``, ``require_reconnect``, ``disconnect``, ``fail`` and ``stop`` prepare a test. ``requests`` lists
-    the calls that arrived."""
+    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``fail`` and ``stop`` prepare a test.
+    ``requests`` lists the calls that arrived."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
         self.url = url
         self.users: dict[str, dict[str, Any]] = {}
         self.sessions: dict[str, dict[str, Any]] = {}
+        self.handles: dict[str, str] = {}
         self.ended_browser_sessions: list[str] = []
         self.requests: list[str] = []
         self._generation = 0
@@ -67,6 +69,12 @@ class FakeBroker:
     def connect(self, user_id: str, username: str = "jane@contoso.com") -> None:
         self._generation += 1
         self.users[user_id] = {"generation": self._generation, "account": {**_ACCOUNT, "username": username}}
+
+    def come_back(self, connect_session_id: str) -> str:
+        """The user approves at Microsoft. Returns the ``handle`` that the browser brings to the completion URL."""
+        self.sessions[connect_session_id]["status"] = "received"
+        self.handles[connect_session_id] = secrets.token_urlsafe(32)
+        return self.handles[connect_session_id]
 
     def require_reconnect(
         self, user_id: str, reason: str = "access_revoked", who_acts: str = "user", advice: str = "Connect again."
@@ -124,7 +132,7 @@ class FakeBroker:
             self.ended_browser_sessions.append(segments[1])
             return 204, None
         if segments[0] == "connect-sessions":
-            return self._connect_session(method, segments[1:], body)
+            return self._connect_session(method, segments[1:], query, body)
         if segments[0] == "integrations":
             users = sorted(self.users.items())
             return 200, {
@@ -156,7 +164,7 @@ class FakeBroker:
         }
 
     def _connect_session(
-        self, method: str, segments: list[str], body: dict[str, Any]
+        self, method: str, segments: list[str], query: dict[str, list[str]], body: dict[str, Any]
     ) -> tuple[int, dict[str, Any] | None]:
         if method == "POST" and not segments:
             session_id = str(uuid.uuid4())
@@ -174,17 +182,33 @@ class FakeBroker:
         session = self.sessions.get(segments[0])
         if session is None:
             return _problem("not_found")
+        handle = self.handles.get(session["id"])
+        if method == "DELETE":
+            if handle is not None and query.get("handle") == [handle] and session["status"] == "received":
+                self._refuse_other_user(session)
+            return 204, None
         if method == "POST":
+            if handle is None or body.get("handle") != handle:
+                return _problem("connect_refused", reason="not_back_yet")
             page = f"{self.url}/result/{session['id']}"
-            if session["user_id"] != body["user_id"]:
+            if session["status"] == "received" and session["user_id"] != body["user_id"]:
+                self._refuse_other_user(session)
+            if session["status"] == "refused":
                 return _problem("connect_refused", reason="not_the_same_user", next=page)
-            self.connect(session["user_id"])
-            session.update(
-                status="connected",
-                outcome={"result": "connected", "account": self.users[session["user_id"]]["account"]},
-            )
+            if session["user_id"] != body["user_id"]:
+                return _problem("connect_refused", reason="not_the_same_user")
+            if session["status"] == "received":
+                self.connect(session["user_id"])
+                session.update(
+                    status="connected",
+                    outcome={"result": "connected", "account": self.users[session["user_id"]]["account"]},
+                )
             return 200, {"session": session, "next": page}
         return 200, session
+
+    def _refuse_other_user(self, session: dict[str, Any]) -> None:
+        outcome = {"result": "refused", "code": "connect_refused", "reason": "not_the_same_user"}
+        session.update(status="refused", outcome=outcome)
 
     def _signed(self, request: Request, status: int, headers: dict[str, str], body: bytes) -> Response:
         fields = headers_by_name(request.headers)

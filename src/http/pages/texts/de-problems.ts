@@ -18,6 +18,12 @@ export const problemsDe: ProblemTexts = {
       'Er wurde zuerst in einem anderen Browser oder auf einem anderen Gerät geöffnet. Wenn jemand ihn Ihnen geschickt hat, benutzen Sie ihn nicht: Er könnte Ihre Dateien mit einem fremden Konto verbinden.',
     todo: 'Beginnen Sie in MEGDocs neu, in diesem Browser.',
   },
+  other_sign_in: {
+    title: 'In diesem Browser läuft gerade eine andere Anmeldung',
+    happened:
+      'Jemand hat in diesem Browser begonnen, sich mit Microsoft zu verbinden, und ist noch nicht fertig. Der Link, den Sie geöffnet haben, gehört zu einer anderen Person in MEGDocs. Er wurde nicht benutzt.',
+    todo: 'Waren Sie das? Beenden Sie die Anmeldung im anderen Fenster, dort hat sich nichts geändert. Wenn jemand Ihnen diesen Link geschickt hat, schließen Sie diese Seite. Machen Sie mit diesem Link nur weiter, wenn Sie ihn selbst aus MEGDocs geöffnet haben: Die andere Anmeldung kann dann nicht mehr beendet werden.',
+  },
   result_gone: {
     title: 'Dieses Ergebnis wird nicht mehr angezeigt',
     happened: 'Wie das Verbinden mit Microsoft ausging, wird zehn Minuten lang angezeigt.',

@@ -139,6 +139,11 @@ export const reasonsDe: ReasonTexts = {
     happened: 'Sie hat zu lange gedauert, oder die Seite wurde zweimal geladen.',
     todo: 'Beginnen Sie neu. Es dauert eine Minute.',
   },
+  not_back_yet: {
+    title: 'Diese Anmeldung kann hier nicht abgeschlossen werden',
+    happened: 'MEGDocs hat nicht erhalten, was Ihr Browser von Microsoft zurückbringt. Wir haben nichts gespeichert.',
+    todo: 'Beginnen Sie noch einmal. Kopieren Sie die Adresse dieser Seite nicht von einem Browser in einen anderen.',
+  },
   not_the_same_user: {
     title: 'Diese Anmeldung hat jemand anderes begonnen',
     happened:

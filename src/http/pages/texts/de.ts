@@ -14,6 +14,7 @@ export const de: CommonTexts = {
   tryAgain: 'Noch einmal versuchen',
   disconnect: 'Verbindung trennen',
   openAccount: 'Verbindung zu Microsoft öffnen',
+  continueInstead: 'Mit diesem Link weitermachen',
   whatToDo: 'Was Sie jetzt tun können',
   whoActs: 'Wer etwas tun muss',
   actors: {

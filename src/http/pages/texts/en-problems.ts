@@ -18,6 +18,12 @@ export const problemsEn: ProblemTexts = {
       'It was opened first in another browser or on another device. If somebody sent it to you, do not use it: it could connect your files to their account.',
     todo: 'Start again from MEGDocs, in this browser.',
   },
+  other_sign_in: {
+    title: 'Another sign\u2011in is under way in this browser',
+    happened:
+      'Somebody has begun to connect to Microsoft in this browser and is not finished. The link that you opened belongs to another MEGDocs user. It has not been used.',
+    todo: 'Was it you? Finish in the other window, nothing has changed there. If somebody sent you this link, close this page. Continue with this link only if you opened it from MEGDocs yourself: the other sign-in can then no longer be finished.',
+  },
   result_gone: {
     title: 'This result is no longer shown',
     happened: 'How connecting to Microsoft went is shown for ten minutes.',

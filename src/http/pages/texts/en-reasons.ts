@@ -135,6 +135,11 @@ export const reasonsEn: ReasonTexts = {
     happened: 'It took too long, or the page was loaded twice.',
     todo: 'Start again. It takes a minute.',
   },
+  not_back_yet: {
+    title: 'This sign\u2011in cannot be finished here',
+    happened: 'MEGDocs has not got what your browser brings back from Microsoft. We stored nothing.',
+    todo: 'Start again. Do not copy the address of this page from one browser to another.',
+  },
   not_the_same_user: {
     title: 'This sign\u2011in was begun by somebody else',
     happened: 'Another MEGDocs user began it. So that nobody’s files end up with somebody else, we stored nothing.',

@@ -22,6 +22,7 @@ export const en = {
   tryAgain: 'Try again',
   disconnect: 'Disconnect',
   openAccount: 'Open your Microsoft connection',
+  continueInstead: 'Continue with this link',
   whatToDo: 'What to do now',
   whoActs: 'Who has to act',
   actors,

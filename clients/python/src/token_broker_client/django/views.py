@@ -3,6 +3,7 @@ that began it (docs/design.md#completion)."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -18,13 +19,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
+from ..client import is_come_back
 from ..errors import BrokerError
 from . import conf
 
+_log = logging.getLogger(__name__)
+
 SESSION_KEY = "token_broker_connect"
 """In the Django session: a keyed digest of each connect session's id → the page the user came from. Several tabs have
-one entry each. The id itself is never stored: with signed-cookie sessions the user could read it, and use it to
-complete what another person approved."""
+one entry each. The id itself is never stored: with signed-cookie sessions the user could read it."""
 _MAX_ATTEMPTS = 10
 
 
@@ -66,20 +69,25 @@ def manage(request: HttpRequest) -> HttpResponse:
 @require_GET
 def complete(request: HttpRequest) -> HttpResponse:
     """The browser comes back here. Only a connect session that this login began is completed. Otherwise an attacker
-    could send a user a link, and get the user's files into the attacker's account."""
-    connect_session_id = request.GET.get("connect_session", "")
+    could send a user a link, and get the user's files into the attacker's account. Such a connect session is ended, so
+    that the attacker cannot complete it with the address of this page."""
+    connect_session_id, handle = request.GET.get("connect_session", ""), request.GET.get("handle", "")
+    if not request.user.is_authenticated or not is_come_back(connect_session_id, handle):
+        return _not_started_here(request)
     digest = _digest(connect_session_id)
     attempts = dict(request.session.get(SESSION_KEY, {}))
-    if not request.user.is_authenticated or digest not in attempts:
+    if digest not in attempts:
+        _end(connect_session_id, handle)
         return _not_started_here(request)
     try:
-        completion = conf.get_client().complete_connect(connect_session_id, conf.broker_user_id(request.user))
+        completion = conf.get_client().complete_connect(connect_session_id, conf.broker_user_id(request.user), handle)
     except BrokerError as error:
         if error.next is not None:
             # The broker's page says what happened and what to do.
             return HttpResponseRedirect(error.next)
-        if error.status in (404, 410):
-            # The broker has deleted this attempt. A reload cannot help, a new attempt can.
+        if error.status in (404, 410) or error.reason == "not_back_yet":
+            # The broker has deleted this attempt, or the address is not the one that it gave to the browser. A reload
+            # cannot help, a new attempt can.
             return _not_started_here(request, attempts[digest])
         # The broker was not reached. A reload of this address tries again.
         return problem_response(request, error)
@@ -90,6 +98,15 @@ def complete(request: HttpRequest) -> HttpResponse:
     username = completion.account.get("username", "your account")
     messages.success(request, f'Connected to Microsoft as {username}. Not you? Open "Microsoft account".')
     return HttpResponseRedirect(next_url)
+
+
+def _end(connect_session_id: str, handle: str) -> None:
+    try:
+        conf.get_client().end_connect(connect_session_id, handle)
+    except BrokerError as error:
+        # 404: of another caller, or deleted. Otherwise its beginner has what is left of five minutes to complete it.
+        if error.status != 404:
+            _log.warning("a connect session that another login began was not ended: %s", error.code)
 
 
 def _digest(connect_session_id: str) -> str:

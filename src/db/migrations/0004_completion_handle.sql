@@ -1,0 +1,1 @@
+ALTER TABLE "connect_session" ADD COLUMN "handle_hash" "bytea";
