@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import Provider from 'oidc-provider'
 import t from 'tap'
-import { CALLBACK, JANE, startWorld, type World } from '../support/world.ts'
+import { CALLBACK, handleIn, JANE, startWorld, type World } from '../support/world.ts'
 
 // npm run test:independent: the broker's whole flow with oidc-provider, an OpenID Provider that others wrote, in place
 // of our simulator. It shows that the flow follows the standards and not only our own picture of Microsoft. Around it
@@ -113,7 +113,7 @@ async function connect(world: World, userId: string): Promise<string> {
   const consent = await browser.press(login, 'Sign-in', { login: JANE, password: 'any' })
   const back = await browser.press(consent, 'Continue')
   if (!back.refresh?.includes('/microsoft/connected')) throw new Error(`did not come back: ${back.url} ${back.html}`)
-  return (await world.caller.complete(id, userId)).next
+  return (await world.caller.complete(id, userId, handleIn(back))).next
 }
 
 t.test('the whole flow: connect, token, refresh with rotation on the path of the tenant, disconnect', async (t) => {
