@@ -93,6 +93,7 @@ def test_what_a_victim_approved_ends_when_they_arrive_in_their_own_login(session
         back = through_microsoft(press_connect(mallory))
         page = come_back(victim, back)
         assert page.status_code == 403 and "this page connected nothing" in page.content.decode()
+        assert page["referrer-policy"] == "same-origin", "the address with the handle does not go to other sites"
         # Mallory has got the whole address: from a history, an access log, a Referer, or by asking for it.
         leaked = come_back(mallory, back)
         assert leaked.status_code == 302 and "/result/" in leaked["location"]

@@ -71,6 +71,13 @@ def complete(request: HttpRequest) -> HttpResponse:
     """The browser comes back here. Only a connect session that this login began is completed. Otherwise an attacker
     could send a user a link, and get the user's files into the attacker's account. Such a connect session is ended, so
     that the attacker cannot complete it with the address of this page."""
+    response = _complete(request)
+    # The address holds the handle. Other sites must not get it, from a page that loads something from them.
+    response.setdefault("Referrer-Policy", "same-origin")
+    return response
+
+
+def _complete(request: HttpRequest) -> HttpResponse:
     connect_session_id, handle = request.GET.get("connect_session", ""), request.GET.get("handle", "")
     if not request.user.is_authenticated or not is_come_back(connect_session_id, handle):
         return _not_started_here(request)
