@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-// Inputs that failed once, one file for each target. npm test runs them all.
+// Inputs that failed once or are hard to find, one file for each target. npm test runs them all.
 
 const fileOf = (name: string): string => fileURLToPath(new URL(`corpus/${name}.json`, import.meta.url))
 
