@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { createConnect, type Connect } from './core/connect.ts'
+import type { FreezeStore } from './core/freeze.ts'
 import type { EventStore } from './core/events.ts'
 import { createImport, type Import } from './core/import.ts'
 import { createKeepAlive, type KeepAlive } from './core/keep-alive.ts'
@@ -25,6 +26,7 @@ import { createConnectSessionStore } from './db/connect-sessions.ts'
 import { integrationCounts, createKeepAliveStore } from './db/keep-alive.ts'
 import { createEventStore } from './db/events.ts'
 import { createImportStore } from './db/import.ts'
+import { createFreezeStore } from './db/freezes.ts'
 import { createIntegrationStore } from './db/integrations.ts'
 import { createNonceStore } from './db/nonces.ts'
 import { ADMIN_CONSENT_PATH, createLinks, type Links } from './http/links.ts'
@@ -56,6 +58,7 @@ export interface Services {
   signatures: RequestSignatures
   nonces: NonceStore
   integrations: IntegrationStore
+  freezes: FreezeStore
   events: EventStore
   imports: Import
   connectSessions: ConnectSessionStore
@@ -153,6 +156,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     log.warn({ column }, 'a stored value has a form that no release writes; a safe default is used')
   }
   const integrations = stored('oauth2_integration', createIntegrationStore(database, vault, onMalformed))
+  const freezes = stored('access_freeze', createFreezeStore(database))
   const connectSessions = stored('connect_session', createConnectSessionStore(database, vault, onMalformed))
   const browserSessions = stored('browser_session', createBrowserSessionStore(database, onMalformed))
   const called = createMicrosoft({
@@ -244,6 +248,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     }),
     nonces: stored('request_nonce', createNonceStore(database)),
     integrations,
+    freezes,
     events: stored('event', createEventStore(database, onMalformed)),
     imports: createImport({
       store: createImportStore(database, vault),
