@@ -213,6 +213,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     signatures,
     nonces,
     freezes,
+    harvest,
     refresh,
     integrations,
     connect,
@@ -235,7 +236,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     onForbidden: (caller, permission) => metrics.callerForbidden(caller, permission),
   })
   scope.setNotFoundHandler(notFound)
-  await scope.register(tokenRoutes, { refresh, freezes, clock, missingScopes })
+  await scope.register(tokenRoutes, { refresh, freezes, harvest, clock, missingScopes })
   await scope.register(integrationRoutes, { integrations, missingScopes })
   await scope.register(eventRoutes, {
     events,

@@ -182,10 +182,10 @@ export function createRefresh({
   }
 
   /**
-   * An answer may leave only if the freezes were read a moment before (docs/design.md#freeze). `checkedAt`: when they
-   * were. A refresh that waited for Microsoft, a slow Postgres or a busy process make them old: then they are read again.
+   * An answer may leave only if the freezes were read a moment before (docs/design.md#freeze). `readAt`: when they were. A refresh that waited for Microsoft, a slow Postgres or a busy process make them old: then they are read again.
    */
-  async function checked(answer: TokenAnswer, request: TokenRequest, checkedAt: number): Promise<CheckedAnswer> {
+  async function checked(answer: TokenAnswer, request: TokenRequest, readAt: number): Promise<CheckedAnswer> {
+    let checkedAt = readAt
     while (clock.elapsed() - checkedAt > FREEZE_READ_MS) {
       checkedAt = clock.elapsed()
       const state = await integrations.freezeState(

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Failure } from '../core/failure.ts'
 import { frozenFailure, type FreezeStore } from '../core/freeze.ts'
+import type { HarvestAlarm } from '../core/harvest.ts'
 import { DEFAULT_MIN_TTL_SECONDS } from '../core/integration.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Refresh, TokenRequest } from '../core/refresh.ts'
@@ -23,9 +24,10 @@ const CODES = [
 export const tokenRoutes: FastifyPluginAsyncTypebox<{
   refresh: Refresh
   freezes: Pick<FreezeStore, 'isKeyFrozen'>
+  harvest: Pick<HarvestAlarm, 'asked'>
   clock: Pick<Clock, 'elapsed'>
   missingScopes: MissingScopes
-}> = async (scope, { refresh, freezes, clock, missingScopes }) => {
+}> = async (scope, { refresh, freezes, harvest, clock, missingScopes }) => {
   /** When the caller of a request that begins now stops waiting. */
   const deadlineAt = (deadlineMs: number = DEADLINE_MS.default): number => clock.elapsed() + deadlineMs
 
@@ -41,6 +43,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
    * Never the token.
    */
   async function handOut(request: FastifyRequest, wanted: TokenRequest & { keyId: string }) {
+    // Also what is then refused: a stolen key finds out by asking who is connected.
+    harvest.asked(wanted.keyId, wanted.userId)
     let answer = await refresh.tokenFor(wanted).catch((error: unknown) => refuseFrozenKey(error, wanted.keyId))
     audit(request, {
       audit: 'token_handed_out',
