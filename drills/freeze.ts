@@ -11,8 +11,9 @@ const LIMIT_MS = 1_000
 const SLOW_MS = 2_500
 
 /**
- * Half of the users are frozen, in one transaction, under load on three replicas, first with valid tokens, then with refreshes in flight at a slow
- * Microsoft: no token of them later than a second after the commit, everybody else unharmed, nobody reconnects afterwards.
+ * Half of the users are frozen, in one transaction, under load on three replicas, first with valid tokens, then with
+ * refreshes in flight at a slow Microsoft: no token of them later than a second after the commit, everybody else
+ * unharmed, nobody reconnects afterwards.
  */
 export const freeze: Drill = {
   name: `${FROZEN_USERS} of ${FROZEN_USERS + OTHER_USERS} users are frozen under load, 3 replicas`,

@@ -43,9 +43,9 @@ export interface FreezeState {
 
 export interface FreezeStore {
   /**
-   * Freezes a scope, with an event. There is one freeze for each scope and value: a second one changes the reason of the
-   * first and can make it longer, never shorter. `created`: it was not frozen before. Throws Failure `invalid_request` if
-   * `expiresAt` is over.
+   * Freezes a scope, with an event. There is one freeze for each scope and value: a second one changes the reason of
+   * the first and can make it longer, never shorter. `created`: it was not frozen before. Throws Failure
+   * `invalid_request` if `expiresAt` is over.
    */
   freeze(input: NewFreeze): Promise<{ freeze: Freeze; created: boolean }>
   /** Those that count now, oldest first. */

@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto'
 import type { FreezeStore } from './freeze.ts'
 import { addHash, SKETCH_BYTES } from './user-sketch.ts'
 
-// The harvest alarm (docs/design.md#harvest-alarm): a stolen caller key shows itself by the number of different users that
-// it reads. Counted in memory for each key, merged into the database every ten seconds.
+// The harvest alarm (docs/design.md#harvest-alarm): a stolen caller key shows itself by the number of different users
+// that it reads. Counted in memory for each key, merged into the database every ten seconds.
 
 /** Milliseconds between two merges. */
 export const MERGE_MS = 10_000

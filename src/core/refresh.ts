@@ -97,8 +97,8 @@ export interface RefreshPorts {
 
 type RefreshOutcome =
   /**
-   * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `checkedAt`: before the save was sent, which also
-   * reads the freezes. `saving`: ends when tokens that could not be saved at once are.
+   * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `checkedAt`: before the save was sent, which
+   * also reads the freezes. `saving`: ends when tokens that could not be saved at once are.
    */
   | { kind: 'tokens'; integration: Integration; at: number; checkedAt?: number; saving?: Promise<void> }
   | { kind: 'blocked'; blocked: Blocked }
@@ -122,13 +122,13 @@ export interface Refresh {
   /**
    * The best token that can be had before the deadline: a fresh one, else the still valid one marked `degraded`.
    * Throws Failure `not_connected`, `reconnect_required`, `microsoft_unavailable`, `broker_misconfigured`,
-   * `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`: no valid later one), and
-   * `frozen` whatever there is.
+   * `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`: no valid later one),
+   * and `frozen` whatever there is.
    */
   tokenFor(request: TokenRequest): Promise<CheckedAnswer>
   /**
-   * For an answer that was held up after `tokenFor`: as it is while it may leave, else after the freezes were read again.
-   * Throws Failure `frozen`, `not_connected` or `database_unavailable`.
+   * For an answer that was held up after `tokenFor`: as it is while it may leave, else after the freezes were read
+   * again. Throws Failure `frozen`, `not_connected` or `database_unavailable`.
    */
   recheck(answer: CheckedAnswer, request: TokenRequest): Promise<CheckedAnswer>
   /**
@@ -182,7 +182,9 @@ export function createRefresh({
   }
 
   /**
-   * An answer may leave only if the freezes were read a moment before (docs/design.md#freeze). `readAt`: when they were. A refresh that waited for Microsoft, a slow Postgres or a busy process make them old: then they are read again.
+   * An answer may leave only if the freezes were read a moment before (docs/design.md#freeze). `readAt`: when they
+   * were. A refresh that waited for Microsoft, a slow Postgres or a busy process make them old: then they are read
+   * again.
    */
   async function checked(answer: TokenAnswer, request: TokenRequest, readAt: number): Promise<CheckedAnswer> {
     let checkedAt = readAt

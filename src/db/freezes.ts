@@ -145,8 +145,8 @@ const eventOf = (type: 'frozen' | 'unfrozen', row: Row, caller: string, cause?: 
 })
 
 /**
- * Which of these users and tenants are frozen, in the transaction that wants to store an integration for them. Names the
- * scope of each user that is frozen.
+ * Which of these users and tenants are frozen, in the transaction that wants to store an integration for them. Names
+ * the scope of each user that is frozen.
  */
 export async function frozenAmong(
   tx: Transaction,

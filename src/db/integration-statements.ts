@@ -28,14 +28,16 @@ export const FREEZE_LIVES = '(access_freeze.expires_at is null or access_freeze.
 
 /** The scope by which the user or the tenant of a row is frozen, or null. */
 export const FROZEN_PERSON = `(select max(access_freeze.scope) from access_freeze where ${FREEZE_LIVES} and (
-    access_freeze.scope = 'user' and access_freeze.value = user_id or access_freeze.scope = 'tenant' and access_freeze.value = lower(tenant_id)))`
+    access_freeze.scope = 'user' and access_freeze.value = user_id
+    or access_freeze.scope = 'tenant' and access_freeze.value = lower(tenant_id)))`
 
 /**
- * Whether tokens of this row are withheld (docs/design.md#freeze). In the statement that reads the row, so that no answer
- * is older than what it says. `frozen_keys` concerns no row: Postgres reads it once for each statement.
+ * Whether tokens of this row are withheld (docs/design.md#freeze). In the statement that reads the row, so that no
+ * answer is older than what it says. `frozen_keys` concerns no row: Postgres reads it once for each statement.
  */
 const FREEZE = `${FROZEN_PERSON} as frozen,
-  (select string_agg(access_freeze.value, ' ') from access_freeze where access_freeze.scope = 'caller_key' and ${FREEZE_LIVES}) as frozen_keys`
+  (select string_agg(access_freeze.value, ' ') from access_freeze
+    where access_freeze.scope = 'caller_key' and ${FREEZE_LIVES}) as frozen_keys`
 
 /** What may change while a set of tokens stays. `generation`, `refreshed` and `expires` identify that set. */
 const STATE = `user_id, generation, ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires,

@@ -21,7 +21,9 @@ export async function affectedBy(
   return row?.count ?? 0
 }
 
-/** A page of user ids of a tenant (lower case), after `after`; `unknown`: integrations whose tenant is not known yet. */
+/**
+ * A page of user ids of a tenant (lower case), after `after`; `unknown`: integrations whose tenant is not known yet.
+ */
 export async function usersOfTenant(
   database: Database,
   tenantId: string,

@@ -154,7 +154,9 @@ export const deployment = pgTable(
     one: boolean('one').notNull().default(true),
     publicBaseUrl: text('public_base_url').notNull(),
     epoch: uuid('epoch').notNull().defaultRandom(),
-    /** Keys the hash of user ids in the sketches of `caller_key_use`; made when it is first needed. No caller sees it. */
+    /**
+     * Keys the hash of user ids in the sketches of `caller_key_use`; made when it is first needed. No caller sees it.
+     */
     sketchKey: uuid('sketch_key'),
   },
   (table) => [primaryKey({ columns: [table.one] }), check('deployment_one_row', sql`${table.one}`)],

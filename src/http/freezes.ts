@@ -110,7 +110,10 @@ export const freezeRoutes: FastifyPluginAsyncTypebox<{ freezes: FreezeStore }> =
         tags: ['freezes'],
         summary: 'Lift a freeze',
         description: 'Tokens are handed out again at once.',
-        params: Type.Object({ id: Type.String({ format: 'uuid' }) }, { additionalProperties: false }),
+        params: Type.Object(
+          { id: Type.String({ format: 'uuid', description: 'The id of the freeze.', examples: [FREEZE.id] }) },
+          { additionalProperties: false },
+        ),
         response: { 204: NoContent('Lifted.'), ...problemResponses(['not_found']) },
       },
     },

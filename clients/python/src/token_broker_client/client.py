@@ -155,7 +155,8 @@ class Client:
             self._cache.clear()
 
     def forget_frozen(self, event: dict[str, Any]) -> None:
-        """Forgets the tokens that an event ``frozen`` concerns. ``Events`` calls it for each event that it reads; call it
+        """Forgets the tokens that an event ``frozen`` concerns. ``Events`` calls it for each event that it reads;
+        call it
         yourself in other processes, which hold a token for up to a minute. Other events change nothing."""
         if event.get("type") != "frozen":
             return

@@ -20,7 +20,8 @@ class Event:
     user_id: str
     """Empty for a freeze of a tenant or of a caller key; ``raw["freeze"]`` says of which."""
     type: str
-    """``connected``, ``reconnected``, ``recovered``, ``reconnect_required``, ``disconnected``, ``imported``, ``frozen`` or ``unfrozen``. A later
+    """``connected``, ``reconnected``, ``recovered``, ``reconnect_required``, ``disconnected``, ``imported``,
+    ``frozen`` or ``unfrozen``. A later
     broker may send other types."""
     reason: str | None = None
     generation: int | None = None

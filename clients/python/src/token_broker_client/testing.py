@@ -53,7 +53,8 @@ _STATUS = {
 
 
 class FakeBroker:
-    """``connect``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``, ``fail`` and ``stop`` prepare a test. ``requests`` lists
+    """``connect``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``, ``fail`` and ``stop`` prepare a
+    test. ``requests`` lists
     the calls that arrived."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
