@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { findPooler } from '../sandbox/pooler.ts'
 import type { Drill } from './deployment.ts'
+import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
 import { network } from './network.ts'
 import { outage } from './outage.ts'
@@ -13,7 +14,7 @@ import { rolling } from './rolling.ts'
 import { stop } from './stop.ts'
 import { upgradeFrom } from './upgrade.ts'
 
-const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, network, restart, rolling }
+const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, network, restart, rolling, freeze }
 
 /** The same drills with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(

@@ -18,6 +18,7 @@ import { connectSessionRoutes } from './http/connect-sessions.ts'
 import { connectRoutes } from './http/connect.ts'
 import { answerUnparsable, handleErrors, problemErrors, type ListenerErrors } from './http/errors.ts'
 import { eventRoutes } from './http/events.ts'
+import { freezeRoutes } from './http/freezes.ts'
 import { importRoutes } from './http/import.ts'
 import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
@@ -211,6 +212,8 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
   const {
     signatures,
     nonces,
+    freezes,
+    harvest,
     refresh,
     integrations,
     connect,
@@ -226,13 +229,14 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
   await requireSignatures(scope, {
     signatures,
     nonces,
+    freezes,
     requestsPerMinute: () => services.config.callerRequestsPerMinute,
     now: () => clock.now(),
     onRefused: ({ detail, keyId }) => metrics.requestRefused(detail, keyId),
     onForbidden: (caller, permission) => metrics.callerForbidden(caller, permission),
   })
   scope.setNotFoundHandler(notFound)
-  await scope.register(tokenRoutes, { refresh, clock, missingScopes })
+  await scope.register(tokenRoutes, { refresh, freezes, harvest, clock, missingScopes })
   await scope.register(integrationRoutes, { integrations, missingScopes })
   await scope.register(eventRoutes, {
     events,
@@ -242,6 +246,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     isDraining: () => services.lifecycle.draining,
   })
   await scope.register(importRoutes, { imports })
+  await scope.register(freezeRoutes, { freezes })
   await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links, site })
 }
 

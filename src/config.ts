@@ -91,6 +91,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
   const publicBaseUrl = publicBase(values)
   const { DATABASE_CA: ca, RESPONSE_SIGNING_KEY: responseSigningKey, HTTPS_PROXY: proxy } = values
   const { INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile } = values
+  const { HARVEST_ALERT_ABOVE: alertAbove, HARVEST_FREEZE_ABOVE: freezeAbove } = values
   return {
     publicBaseUrl,
     redirectUri: values.REDIRECT_URI ?? `${publicBaseUrl}${CALLBACK_PATH}`,
@@ -133,6 +134,10 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
     trustedProxies: values.TRUSTED_PROXIES ?? [],
     logLevel: values.LOG_LEVEL,
     keepAlive: { afterDays: values.KEEP_ALIVE_AFTER_DAYS, letGoAfterDays: values.LET_GO_AFTER_DAYS },
+    harvest: {
+      ...(alertAbove === undefined ? {} : { alertAbove }),
+      ...(freezeAbove === undefined ? {} : { freezeAbove }),
+    },
     drainSeconds: values.DRAIN_SECONDS,
     warnings,
   }

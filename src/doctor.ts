@@ -20,6 +20,7 @@ import {
 import { DATABASE_CHECKS, databaseChecks } from './doctor/database.ts'
 import { callers, internalListener, proxies, redirectUri, sessionSecrets } from './doctor/deployment.ts'
 import { databaseEncryption } from './doctor/encryption.ts'
+import { callerKeyUse, freezes as freezesCheck } from './doctor/freezes.ts'
 import { fleetConclusions } from './doctor/fleet-conclusions.ts'
 import { fleetFacts, fleetText } from './doctor/fleet.ts'
 import { MICROSOFT_CHECKS, microsoftChecks } from './doctor/microsoft.ts'
@@ -47,6 +48,8 @@ const CHECKS = [
   'clock',
   'client_credential',
   'callers',
+  'freezes',
+  'caller_key_use',
   'session_secrets',
   'internal_listener',
   'proxies',
@@ -156,6 +159,12 @@ export async function runAllChecks(services: Services): Promise<Check[]> {
     redirect_uri: await runCheck('redirect_uri', () => redirectUri(services.config)),
     ...microsoft,
     callers: await runCheck('callers', () => callers(services.callers.current(), now())),
+    ...(database.migrations?.result === 'failed' || database.database?.result !== 'ok'
+      ? {}
+      : {
+          freezes: await runCheck('freezes', () => freezesCheck(services)),
+          caller_key_use: await runCheck('caller_key_use', () => callerKeyUse(services)),
+        }),
     session_secrets: await runCheck('session_secrets', () => sessionSecrets(services.config)),
     internal_listener: await runCheck('internal_listener', () => internalListener(services.config, now())),
     proxies: await runCheck('proxies', () => proxies(services.config)),

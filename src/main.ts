@@ -6,6 +6,7 @@ import { ConfigError, maskedConfig, readConfig, type ListenAddress } from './con
 import { Failure } from './core/failure.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
+import { MERGE_MS } from './core/harvest.ts'
 import { deleteExpiredRows } from './db/retention.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
@@ -19,6 +20,9 @@ import { VERSION } from './version.ts'
 const RELOAD_MS = 5_000
 /** How often one replica deletes expired rows, before jitter of 25 %. */
 const DELETE_EXPIRED_MS = 600_000
+
+/** How often freezes whose time is over get their event, before jitter of 25 %. They count no longer before that. */
+const END_FREEZES_MS = 60_000
 
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const config = readConfig(env)
@@ -46,6 +50,17 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
       DELETE_EXPIRED_MS * (0.75 + services.random.fraction() / 2),
     ),
   ]
+  timers.push(
+    setInterval(() => void services.harvest.merge(), MERGE_MS),
+    setInterval(
+      () =>
+        void services.freezes
+          .endExpired()
+          .catch((err: unknown) => log.warn({ err }, 'freezes whose time is over could not be ended')),
+      END_FREEZES_MS * (0.75 + services.random.fraction() / 2),
+    ),
+  )
+  void services.harvest.merge()
   const ending = new AbortController()
   const keepingAlive = services.keepAlive.run(ending.signal)
   lifecycle.started = true
@@ -56,6 +71,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     lifecycle.draining = true
     log.info({ signal }, 'draining')
     for (const timer of timers) clearInterval(timer)
+    void services.harvest.merge()
     ending.abort()
     // Kubernetes needs a moment to stop sending: first serve on, then stop accepting, then finish running requests
     // (docs/design.md#readiness-and-shutdown).

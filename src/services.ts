@@ -3,6 +3,8 @@ import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { createConnect, type Connect } from './core/connect.ts'
+import type { FreezeStore } from './core/freeze.ts'
+import { createHarvestAlarm, type HarvestAlarm, type KeyUseStore } from './core/harvest.ts'
 import type { EventStore } from './core/events.ts'
 import { createImport, type Import } from './core/import.ts'
 import { createKeepAlive, type KeepAlive } from './core/keep-alive.ts'
@@ -25,6 +27,8 @@ import { createConnectSessionStore } from './db/connect-sessions.ts'
 import { integrationCounts, createKeepAliveStore } from './db/keep-alive.ts'
 import { createEventStore } from './db/events.ts'
 import { createImportStore } from './db/import.ts'
+import { createKeyUseStore } from './db/key-use.ts'
+import { createFreezeStore } from './db/freezes.ts'
 import { createIntegrationStore } from './db/integrations.ts'
 import { createNonceStore } from './db/nonces.ts'
 import { ADMIN_CONSENT_PATH, createLinks, type Links } from './http/links.ts'
@@ -56,6 +60,9 @@ export interface Services {
   signatures: RequestSignatures
   nonces: NonceStore
   integrations: IntegrationStore
+  freezes: FreezeStore
+  harvest: HarvestAlarm
+  keyUse: KeyUseStore
   events: EventStore
   imports: Import
   connectSessions: ConnectSessionStore
@@ -153,6 +160,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     log.warn({ column }, 'a stored value has a form that no release writes; a safe default is used')
   }
   const integrations = stored('oauth2_integration', createIntegrationStore(database, vault, onMalformed))
+  const freezes = stored('access_freeze', createFreezeStore(database))
   const connectSessions = stored('connect_session', createConnectSessionStore(database, vault, onMalformed))
   const browserSessions = stored('browser_session', createBrowserSessionStore(database, onMalformed))
   const called = createMicrosoft({
@@ -182,6 +190,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
     ],
     integrationCounts: () => integrationCounts(database),
+    freezes: () => freezes.list(),
+    keyUse: () => harvest.state(),
   })
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)
@@ -195,6 +205,22 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded')
       log.info({ refresh: kind, ...facts }, 'refresh')
   }
+  const keyUse = stored('caller_key_use', createKeyUseStore(database))
+  const harvest = createHarvestAlarm({
+    store: keyUse,
+    freezes,
+    ...config.harvest,
+    observe(event) {
+      if (event.kind === 'merge_failed') return log.warn({ err: event.err }, 'use of caller keys could not be merged')
+      const { keyId: key_id, users } = event
+      if (event.kind === 'frozen')
+        return log.error(
+          { audit: 'frozen', caller: 'broker', key_id, users },
+          'harvest alarm: the caller key was frozen',
+        )
+      log.error({ alert: 'harvest', key_id, users, limit: event.limit }, 'a caller key asks for unusually many users')
+    },
+  })
   const connect = createConnect({ sessions: connectSessions, integrations, microsoft, clock, random })
   const refresh = createRefresh({
     integrations,
@@ -244,7 +270,10 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     }),
     nonces: stored('request_nonce', createNonceStore(database)),
     integrations,
+    freezes,
     events: stored('event', createEventStore(database, onMalformed)),
+    harvest,
+    keyUse,
     imports: createImport({
       store: createImportStore(database, vault),
       clock,

@@ -2,10 +2,12 @@
 import { parseArgs } from 'node:util'
 import { Misuse, type Arguments, type Command, type Terminal } from './command.ts'
 import { doctorCommand } from './doctor.ts'
+import { freezeCommand, unfreezeCommand } from './freeze.ts'
 import { importCommand } from './import.ts'
 import { keepAliveCommand } from './keep-alive.ts'
 import { keygen } from './keygen.ts'
 import { migrateCommand } from './migrate.ts'
+import { disconnectCommand, exportCommand } from './people.ts'
 import { openapi } from './openapi.ts'
 import { resealCommand } from './reseal.ts'
 import { serve, startProblem } from '../main.ts'
@@ -28,6 +30,10 @@ export const COMMANDS: readonly Command[] = [
   resealCommand,
   importCommand,
   keepAliveCommand,
+  freezeCommand,
+  unfreezeCommand,
+  disconnectCommand,
+  exportCommand,
   openapi,
   {
     name: 'version',

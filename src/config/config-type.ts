@@ -55,6 +55,8 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   readonly keepAlive: { readonly afterDays: number; readonly letGoAfterDays: number }
+  /** Different users of one caller key in an hour. */
+  readonly harvest: { readonly alertAbove?: number; readonly freezeAbove?: number }
   readonly drainSeconds: number
   /** Variables that look like ours and have no effect. They are logged at the start. */
   readonly warnings: readonly ConfigProblem[]

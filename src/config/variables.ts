@@ -325,6 +325,20 @@ export const VARIABLES = {
     secret: false,
     parse: integer(1, 3650),
   },
+  HARVEST_ALERT_ABOVE: {
+    what: 'Different users that one caller key may ask for in an hour before the alarm. Default: 50 % above its busiest hour of the last 14 days, at least 500',
+    expected: 'users, a whole number from 1 to 100000000',
+    example: '2000',
+    secret: false,
+    parse: integer(1, 100_000_000),
+  },
+  HARVEST_FREEZE_ABOVE: {
+    what: 'Different users in an hour above which a caller key is frozen. Default: never, because a nightly job of MEGDocs must not lock out all hospitals',
+    expected: 'users, a whole number from 1 to 100000000',
+    example: '20000',
+    secret: false,
+    parse: integer(1, 100_000_000),
+  },
   DRAIN_SECONDS: {
     what: 'Seconds that requests are still accepted after SIGTERM',
     expected: 'seconds, a whole number from 0 to 300',

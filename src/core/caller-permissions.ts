@@ -8,5 +8,6 @@ export const CALLER_PERMISSIONS = [
   'integrations:import',
   'events:read',
   'sessions:delete',
+  'freezes:write',
 ] as const
 export type CallerPermission = (typeof CALLER_PERMISSIONS)[number]

@@ -1,3 +1,4 @@
+import { FROZEN_REASONS, type FrozenPerson } from './freeze.ts'
 import { isSameAccount, type Account } from './integration.ts'
 import type { ConnectOutcome, ConnectSession } from './ports.ts'
 
@@ -34,7 +35,11 @@ export function judgeConnect(
   stored: StoredForConnect | undefined,
   { allowSwitch }: Pick<ConnectSession, 'allowSwitch'>,
   { account }: { account: Account },
+  frozen?: FrozenPerson,
 ): ConnectDecision {
+  // Only now the tenant is known. A connect must not bring tokens past a freeze (docs/design.md#freeze).
+  if (frozen !== undefined)
+    return { kind: 'refuse', outcome: { result: 'refused', code: 'frozen', reason: FROZEN_REASONS[frozen], account } }
   const pinned = stored?.account
   if (pinned !== undefined && !allowSwitch && !isSameAccount(pinned, account))
     return {

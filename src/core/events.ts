@@ -1,3 +1,4 @@
+import type { FreezeScope } from './freeze.ts'
 import type { AnyReason, MicrosoftError } from './failure.ts'
 
 // Events tell callers what changed in a user's integration, before they ask for a token (docs/design.md#events).
@@ -9,6 +10,8 @@ export const BROKER_EVENT_TYPES = [
   'reconnect_required',
   'disconnected',
   'imported',
+  'frozen',
+  'unfrozen',
 ] as const
 /** A type that this release writes. */
 export type BrokerEventType = (typeof BROKER_EVENT_TYPES)[number]
@@ -17,9 +20,12 @@ export type BrokerEventType = (typeof BROKER_EVENT_TYPES)[number]
 export interface EventDetail {
   reason?: AnyReason
   /** `unused`: disconnected by the broker, because no caller has read it for as long as is configured. */
-  cause?: 'unused' | (string & {})
+  /** `expired`: the time of a freeze is over. */
+  cause?: 'unused' | 'expired' | (string & {})
   /** Of the tokens that came with it. */
   generation?: number
+  /** Which freeze began or ended. */
+  freeze?: { id: string; scope: FreezeScope | (string & {}); value: string }
   microsoft?: MicrosoftError
 }
 
@@ -27,6 +33,7 @@ export type BrokerEvent = {
   id: number
   /** ISO 8601. */
   at: string
+  /** Empty: it concerns no single user (a freeze of a tenant or a caller key). */
   userId: string
   /** A newer release may have written a type that this release does not know. */
   type: BrokerEventType | (string & {})

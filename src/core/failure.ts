@@ -14,6 +14,7 @@ export const FAILURE_CODES = [
   'invalid_signature',
   'clock_skew',
   'caller_forbidden',
+  'frozen',
   'not_connected',
   'not_found',
   'reconnect_required',
@@ -195,6 +196,21 @@ export const REASONS = {
   broker_trouble: {
     whoActs: 'ops',
     advice: 'The broker could not refresh the token because of a failure of its own. Ops find the reason in its log.',
+  },
+  // Tokens are withheld (docs/design.md#freeze). Nothing was deleted.
+  user_frozen: {
+    whoActs: 'ops',
+    advice:
+      'Access for this user is paused. Nothing was deleted: it works again, without a reconnect, once ops lift it.',
+  },
+  tenant_frozen: {
+    whoActs: 'ops',
+    advice:
+      'Access for this organisation is paused. Nothing was deleted: it works again, without a reconnect, once ops lift it.',
+  },
+  caller_key_frozen: {
+    whoActs: 'ops',
+    advice: 'The key that signed this request is paused. Ops lift it, or give the caller another key.',
   },
   // Our own side.
   client_credential: {

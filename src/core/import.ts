@@ -32,6 +32,7 @@ export const IMPORT_SKIPS = [
   'stored_unreadable',
   'no_refresh_token',
   'no_needed_scope',
+  'frozen',
 ] as const
 export type ImportSkip = (typeof IMPORT_SKIPS)[number]
 
@@ -235,14 +236,17 @@ export interface StoredForImport {
  * Decides whether a row may be stored. `now`: Postgres' clock, in ms. `disconnectedAt`: the user's last disconnect that
  * is still stored. Rows older than 89 days are skipped: a refresh token dies after 90 days without use
  * (docs/microsoft.md#lifetimes), and older disconnects are not stored any longer. A connection that was made through
- * the broker is only replaced by a row of the same tenant and object id.
+ * the broker is only replaced by a row of the same tenant and object id. `isFrozen`: the user or the tenant
+ * (docs/design.md#freeze).
  */
 export function judge(
   row: ImportRow,
   stored: StoredForImport | undefined,
   disconnectedAt: string | undefined,
   now: number,
+  isFrozen = false,
 ): StoredResult {
+  if (isFrozen) return skipped('frozen')
   const updatedAt = Date.parse(row.updatedAt)
   if (stored !== undefined && stored.refreshToken === row.refreshToken)
     return { result: 'unchanged', generation: stored.generation }

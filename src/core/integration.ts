@@ -1,3 +1,4 @@
+import type { FreezeState, FrozenPerson } from './freeze.ts'
 import type { AnyReason, MicrosoftError, StoredVerdict } from './failure.ts'
 
 /** The tenant of all personal Microsoft accounts (docs/microsoft.md#accounts). */
@@ -42,7 +43,7 @@ export interface StoredFailure {
 export type IntegrationStatus = 'active' | 'reconnect_required'
 
 /** A row of `oauth2_integration` without its refresh token. Postgres computes all remaining times. */
-export interface Integration {
+export interface Integration extends FreezeState {
   id: string
   userId: string
   status: IntegrationStatus
@@ -80,6 +81,8 @@ export interface IntegrationSummary {
   /** ISO 8601. */
   accessTokenExpiresAt: string
   failure?: StoredFailure
+  /** Its tokens are withheld (docs/design.md#freeze). */
+  frozen?: FrozenPerson
 }
 
 /** A token with less life left is refreshed before it is handed out (docs/design.md#freshness). */

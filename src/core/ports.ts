@@ -1,4 +1,5 @@
 import type { Actor, AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
+import type { FreezeState } from './freeze.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
 
 // What core needs from outside. Types only, each with its contract in words. services.ts joins them to implementations.
@@ -165,6 +166,8 @@ export interface IntegrationStore {
    * time of a statement.
    */
   read(userId: string, deadlineAt?: number): Promise<Integration | undefined>
+  /** What is frozen now, without the token set. One statement. Undefined: not connected. `deadlineAt` as in `read`. */
+  freezeState(userId: string, deadlineAt?: number): Promise<FreezeState | undefined>
   summary(userId: string): Promise<IntegrationSummary | undefined>
   /**
    * Compare-and-set on generation, status, lease and retry_at. Undefined: not claimed, also because the refusal is
@@ -391,8 +394,11 @@ export interface BrowserSessionStore {
 }
 
 export interface NonceStore {
-  /** Inserts the key. False: it was there already (a replay). */
-  consume(replayKey: Buffer, ttlSeconds: number): Promise<boolean>
+  /**
+   * Inserts the key of a nonce. `replayed`: it was there already. `frozen`: the caller key is frozen; the nonce is used
+   * up.
+   */
+  consume(replayKey: Buffer, ttlSeconds: number, keyId: string): Promise<'new' | 'replayed' | 'frozen'>
 }
 
 // ---- Time and chance -----------------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import { refuseFrozen } from './freeze.ts'
 import { Failure, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
@@ -38,6 +39,11 @@ const SAVE_RETRY_MS = { first: 250, last: 1_000 }
 const SAVE_AT_SHUTDOWN_MS = 20_000
 /** Milliseconds that reading the row may take, even if the deadline is nearer. */
 const MIN_READ_MS = 100
+/**
+ * Milliseconds before a token is handed out within which its freezes must have been read (docs/design.md#freeze).
+ * Counted from before the statement was sent: Postgres' snapshot is never older.
+ */
+export const FREEZE_READ_MS = 1_000
 
 export interface TokenRequest {
   userId: string
@@ -48,6 +54,8 @@ export interface TokenRequest {
   /** The generation that failed for the caller: only a later one is an answer. */
   after?: number
   requestId: string
+  /** The key of the caller: while it is frozen, it gets nothing. Absent: no caller of the API. */
+  keyId?: string
 }
 
 /** What happened, for metrics and the log. Never holds a token. */
@@ -89,10 +97,10 @@ export interface RefreshPorts {
 
 type RefreshOutcome =
   /**
-   * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `saving`: ends when tokens that could not be
-   * saved at once are.
+   * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `checkedAt`: before the save was sent, which
+   * also reads the freezes. `saving`: ends when tokens that could not be saved at once are.
    */
-  | { kind: 'tokens'; integration: Integration; at: number; saving?: Promise<void> }
+  | { kind: 'tokens'; integration: Integration; at: number; checkedAt?: number; saving?: Promise<void> }
   | { kind: 'blocked'; blocked: Blocked }
   | { kind: 'broken'; failure: Failure }
   /** The row has changed: read it again. */
@@ -107,13 +115,22 @@ interface Flight {
   settled: Promise<void>
 }
 
+/** `leavesBefore`: Clock.elapsed until which this answer may be sent; later, `recheck` it (docs/design.md#freeze). */
+export type CheckedAnswer = TokenAnswer & { leavesBefore: number }
+
 export interface Refresh {
   /**
    * The best token that can be had before the deadline: a fresh one, else the still valid one marked `degraded`.
    * Throws Failure `not_connected`, `reconnect_required`, `microsoft_unavailable`, `broker_misconfigured`,
-   * `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`: no valid later one).
+   * `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`: no valid later one),
+   * and `frozen` whatever there is.
    */
-  tokenFor(request: TokenRequest): Promise<TokenAnswer>
+  tokenFor(request: TokenRequest): Promise<CheckedAnswer>
+  /**
+   * For an answer that was held up after `tokenFor`: as it is while it may leave, else after the freezes were read
+   * again. Throws Failure `frozen`, `not_connected` or `database_unavailable`.
+   */
+  recheck(answer: CheckedAnswer, request: TokenRequest): Promise<CheckedAnswer>
   /**
    * Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws.
    */
@@ -133,30 +150,56 @@ export function createRefresh({
   const flights = new Map<string, Flight>()
   let drainingSince = Infinity
 
-  async function tokenFor({ userId, minTtlSeconds, deadlineAt, after, requestId }: TokenRequest): Promise<TokenAnswer> {
+  async function tokenFor(request: TokenRequest): Promise<CheckedAnswer> {
+    const { userId, minTtlSeconds, deadlineAt, after, requestId } = request
     for (;;) {
-      const integration = await integrations.read(userId, Math.max(deadlineAt, clock.elapsed() + MIN_READ_MS))
+      const askedAt = clock.elapsed()
+      const integration = await integrations.read(userId, Math.max(deadlineAt, askedAt + MIN_READ_MS))
       if (integration === undefined) throw new Failure('not_connected')
-      if (isLaterThan(integration, after) && isUsable(integration, minTtlSeconds)) return { integration }
+      refuseFrozen(integration, request.keyId)
+      if (isLaterThan(integration, after) && isUsable(integration, minTtlSeconds))
+        return checked({ integration }, request, askedAt)
 
       const readAt = clock.elapsed()
       const stored = () => aged(integration, readAt)
       const blocked = blockedByRow(integration)
-      if (blocked !== undefined) return answerOrThrow(stored(), after, blocked)
+      if (blocked !== undefined) return checked(answerOrThrow(stored(), after, blocked), request, askedAt)
 
       const outcome = await before(deadlineAt, join(integration, true, requestId))
       switch (outcome?.kind) {
         case 'tokens':
-          return handOut(outcome)
+          if (outcome.checkedAt !== undefined) refuseFrozen(outcome.integration, request.keyId)
+          return checked(handOut(outcome), request, Math.max(askedAt, outcome.checkedAt ?? 0))
         case 'blocked':
-          return answerOrThrow(stored(), after, outcome.blocked)
+          return checked(answerOrThrow(stored(), after, outcome.blocked), request, askedAt)
         case 'broken':
-          return answerOrThrow(stored(), after, outcome.failure)
+          return checked(answerOrThrow(stored(), after, outcome.failure), request, askedAt)
         case 'moved':
           if (clock.elapsed() < deadlineAt) continue
       }
-      return answerOrThrow(stored(), after, REFRESH_IN_PROGRESS)
+      return checked(answerOrThrow(stored(), after, REFRESH_IN_PROGRESS), request, askedAt)
     }
+  }
+
+  /**
+   * An answer may leave only if the freezes were read a moment before (docs/design.md#freeze). `readAt`: when they
+   * were. A refresh that waited for Microsoft, a slow Postgres or a busy process make them old: then they are read
+   * again.
+   */
+  async function checked(answer: TokenAnswer, request: TokenRequest, readAt: number): Promise<CheckedAnswer> {
+    let checkedAt = readAt
+    while (clock.elapsed() - checkedAt > FREEZE_READ_MS) {
+      checkedAt = clock.elapsed()
+      const state = await integrations.freezeState(
+        request.userId,
+        Math.max(request.deadlineAt, checkedAt + MIN_READ_MS),
+      )
+      if (state === undefined) throw new Failure('not_connected')
+      refuseFrozen(state, request.keyId)
+      if (clock.elapsed() - checkedAt > FREEZE_READ_MS && clock.elapsed() >= request.deadlineAt)
+        throw new Failure('database_unavailable', { detail: 'freezes could not be read in time' })
+    }
+    return { ...answer, leavesBefore: checkedAt + FREEZE_READ_MS }
   }
 
   /**
@@ -249,6 +292,7 @@ export function createRefresh({
 
   async function saveOnce(integration: Integration, tokens: TokenSet): Promise<RefreshOutcome> {
     const { id, userId } = integration
+    const checkedAt = clock.elapsed()
     const saved = await integrations.saveTokens(integration, tokens)
     if (saved === undefined) {
       observe({ kind: 'discarded', integrationId: id, what: 'tokens' })
@@ -257,7 +301,7 @@ export function createRefresh({
     // A row that was active when it was claimed was marked while its new tokens were on their way.
     if (saved.recovered)
       observe({ kind: integration.status === 'active' ? 'false_reconnect' : 'recovered', integrationId: id, userId })
-    return { kind: 'tokens', integration: saved.integration, at: clock.elapsed() }
+    return { kind: 'tokens', integration: saved.integration, at: clock.elapsed(), checkedAt }
   }
 
   /**
@@ -346,6 +390,7 @@ export function createRefresh({
 
   return {
     tokenFor,
+    recheck: (answer, request) => checked(answer, request, answer.leavesBefore - FREEZE_READ_MS),
     async renew(integration, requestId) {
       return (await join(integration, false, requestId)).kind
     },

@@ -32,6 +32,7 @@ const MICROSOFT_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/
 // oxlint-disable-next-line no-control-regex -- exactly those are kept out
 const NAME = /^[^\x00-\x1f\x7f]{1,256}$/
+const FROZEN_VALUE = /^[\x21-\x7e]{1,128}$/
 /** Characters of a claims challenge (microsoft/answer.ts stores no longer one). */
 const MAX_CLAIMS = 4096
 
@@ -206,6 +207,16 @@ export function readIntent(intent: string): ConnectIntent {
   return intent === 'manage' ? 'manage' : 'connect'
 }
 
+function freezeOf(value: unknown): NonNullable<EventDetail['freeze']> | undefined {
+  if (!isObject(value)) return undefined
+  const [id, scope, subject] = [
+    matching(GUID)(value['id']),
+    word(value['scope']),
+    matching(FROZEN_VALUE)(value['value']),
+  ]
+  return id === undefined || scope === undefined || subject === undefined ? undefined : { id, scope, value: subject }
+}
+
 /** What belongs to an event. Members of another form are left out. */
 export function readEventDetail(value: unknown, onMalformed: OnMalformed = () => {}): EventDetail {
   let malformed = !isObject(value)
@@ -215,6 +226,7 @@ export function readEventDetail(value: unknown, onMalformed: OnMalformed = () =>
     ...found<'reason', AnyReason>('reason', 'reason', word),
     ...found('cause', 'cause', word),
     ...found('generation', 'generation', positiveInteger),
+    ...found('freeze', 'freeze', freezeOf),
     ...(fields['microsoft'] === undefined
       ? {}
       : { microsoft: readMicrosoft(fields['microsoft'], () => (malformed = true)) }),

@@ -116,7 +116,7 @@ interface Row {
 }
 
 function toEvent({ id, at, userId, type, detail }: Row, onMalformed?: OnMalformed): BrokerEvent {
-  const { reason, cause, generation } = readEventDetail(detail, onMalformed)
+  const { reason, cause, generation, freeze } = readEventDetail(detail, onMalformed)
   return {
     id,
     at: isoOfEpoch(at),
@@ -125,5 +125,6 @@ function toEvent({ id, at, userId, type, detail }: Row, onMalformed?: OnMalforme
     ...(reason === undefined ? {} : { reason }),
     ...(cause === undefined ? {} : { cause }),
     ...(generation === undefined ? {} : { generation }),
+    ...(freeze === undefined ? {} : { freeze }),
   }
 }

@@ -6,6 +6,7 @@ import { judge, type ImportRow, type ImportStore, type StoredForImport } from '.
 import type { Vault } from '../core/ports.ts'
 import type { Database, Transaction } from './client.ts'
 import { appendEvents } from './events.ts'
+import { frozenAmong } from './freezes.ts'
 import { exactly } from './instants.ts'
 import { lockUsers, nextGeneration, PROVIDER, sealContext } from './integration-rows.ts'
 import { events, integrations } from './schema.ts'
@@ -103,8 +104,21 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
         const userIds = rows.map(({ userId }) => userId)
         if (!dryRun) await lockUsers(tx, userIds)
         const { stored, disconnectedAt, now } = await readStored(tx, userIds)
+        const frozen = await frozenAmong(
+          tx,
+          rows.map(({ userId, account }) => ({
+            userId,
+            tenantId: account?.tenantId ?? stored.get(userId)?.tenantId ?? undefined,
+          })),
+        )
         const results = rows.map((row) =>
-          judge(row, toStored(stored.get(row.userId), opened), disconnectedAt.get(row.userId), now),
+          judge(
+            row,
+            toStored(stored.get(row.userId), opened),
+            disconnectedAt.get(row.userId),
+            now,
+            frozen.has(row.userId),
+          ),
         )
         if (dryRun) return results
         const wanted = rows.filter((_row, i) => results[i]!.result === 'imported')

@@ -1,3 +1,4 @@
+import type { FreezeState } from '../core/freeze.ts'
 import type { Account, Integration, TokenSet } from '../core/integration.ts'
 import { CLEARED_BY_TOKENS } from '../core/refresh-decision.ts'
 import { readFailure, type OnMalformed } from '../core/stored.ts'
@@ -5,7 +6,7 @@ import type { SealContext, Vault } from '../core/ports.ts'
 import type { Transaction } from './client.ts'
 import { sql } from './drizzle.ts'
 import { isoOfEpoch, withinYears } from './instants.ts'
-import type { AccountColumns, IntegrationColumns, StateColumns } from './integration-statements.ts'
+import type { AccountColumns, FreezeColumns, IntegrationColumns, StateColumns } from './integration-statements.ts'
 import { generations, integrations } from './schema.ts'
 
 // Shared by everything that reads or writes rows of `oauth2_integration`: columns, remaining times, sealing, the lock
@@ -94,7 +95,10 @@ export const scopesColumn = sql<string>`array_to_string(${integrations.scopes}, 
 export const scopesOf = ({ scopes }: { scopes: string }): string[] => (scopes === '' ? [] : scopes.split(' '))
 
 /** The part of an integration that stays the same until its next set of tokens. */
-export type Tokens = Omit<Integration, 'status' | 'remainingSeconds' | 'failure' | 'retryInSeconds' | 'leaseInSeconds'>
+export type Tokens = Omit<
+  Integration,
+  'status' | 'remainingSeconds' | 'failure' | 'retryInSeconds' | 'leaseInSeconds' | keyof FreezeState
+>
 
 export function toTokens(row: IntegrationColumns, accessToken: string): Tokens {
   const account = accountOf(row)
@@ -119,8 +123,14 @@ export function withState(tokens: Tokens, row: StateColumns, onMalformed?: OnMal
     ...(failure === undefined ? {} : { failure }),
     ...(row.retry_at === null ? {} : { retryInSeconds: withinYears(row.retry_at) - row.now }),
     ...(row.lease_until === null ? {} : { leaseInSeconds: withinYears(row.lease_until) - row.now }),
+    ...(row.frozen === null && row.frozen_keys === null ? {} : toFreezeState(row)),
   }
 }
+
+export const toFreezeState = ({ frozen, frozen_keys: keys }: FreezeColumns): FreezeState => ({
+  ...(frozen === null ? {} : { frozen }),
+  ...(keys === null ? {} : { frozenKeys: keys.split(' ') }),
+})
 
 export const toIntegration = (row: IntegrationColumns, accessToken: string, onMalformed?: OnMalformed): Integration =>
   withState(toTokens(row, accessToken), row, onMalformed)

@@ -1,4 +1,5 @@
 import type { IntegrationStatus } from '../core/integration.ts'
+import type { FrozenPerson } from '../core/freeze.ts'
 import { generations } from './schema.ts'
 
 // The statements that every token needs, as they go over the wire. They are written out, because building and mapping
@@ -22,10 +23,27 @@ export const statusOf = (
 ): string => `case when ${row}status in ('active', 'reconnect_required') then ${row}status
   when ${isFinal(row)} or ${row}failure->>'verdict' = 'reconnect' then 'reconnect_required' else 'active' end`
 
+/** Whether a row of `access_freeze` counts. By Postgres' clock. */
+export const FREEZE_LIVES = '(access_freeze.expires_at is null or access_freeze.expires_at > clock_timestamp())'
+
+/** The scope by which the user or the tenant of a row is frozen, or null. */
+export const FROZEN_PERSON = `(select max(access_freeze.scope) from access_freeze where ${FREEZE_LIVES} and (
+    access_freeze.scope = 'user' and access_freeze.value = user_id
+    or access_freeze.scope = 'tenant' and access_freeze.value = lower(tenant_id)))`
+
+/**
+ * Whether tokens of this row are withheld (docs/design.md#freeze). In the statement that reads the row, so that no
+ * answer is older than what it says. `frozen_keys` concerns no row: Postgres reads it once for each statement.
+ */
+const FREEZE = `${FROZEN_PERSON} as frozen,
+  (select string_agg(access_freeze.value, ' ') from access_freeze
+    where access_freeze.scope = 'caller_key' and ${FREEZE_LIVES}) as frozen_keys`
+
 /** What may change while a set of tokens stays. `generation`, `refreshed` and `expires` identify that set. */
 const STATE = `user_id, generation, ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires,
   ${statusOf()} as status, failure,
-  ${epoch('clock_timestamp()')} as now, ${epoch('retry_at')} as retry_at, ${epoch('lease_until')} as lease_until`
+  ${epoch('clock_timestamp()')} as now, ${epoch('retry_at')} as retry_at, ${epoch('lease_until')} as lease_until,
+  ${FREEZE}`
 
 /** What comes with a set of tokens, except the tokens. */
 const SET = "id, array_to_string(scopes, ' ') as scopes, tenant_id, object_id, username, display_name"
@@ -53,6 +71,12 @@ export type StateColumns = {
   now: number
   retry_at: number | null
   lease_until: number | null
+} & FreezeColumns
+
+export type FreezeColumns = {
+  frozen: FrozenPerson | null
+  /** Separated by spaces: no key id contains one. */
+  frozen_keys: string | null
 }
 
 export type IntegrationColumns = StateColumns &
@@ -78,6 +102,9 @@ export const READ_STATE = ofUsers(STATE)
 export const READ_TOKENS = ofUsers(
   `${INTEGRATION}, case when access_token_expires_at > clock_timestamp() then access_token end as access_token`,
 )
+
+/** Only what is said about freezes, for tokens that were read or refreshed a while ago. */
+export const READ_FREEZE = ofUsers(`user_id, ${FREEZE}`)
 
 /** $1: id. */
 export const PROGRESS = `select generation, ${statusOf()} as status, ${isFinal()} as final,

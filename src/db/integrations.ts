@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { and, eq, gt, sql, type SQL } from './drizzle.ts'
 import { judgeConnect } from '../core/connect-decision.ts'
 import { Failure } from '../core/failure.ts'
+import type { FrozenPerson } from '../core/freeze.ts'
 import type { Integration, IntegrationStatus, IntegrationSummary } from '../core/integration.ts'
 import type { IntegrationStore, Vault } from '../core/ports.ts'
 import { judgeFailure, judgeTokens } from '../core/refresh-decision.ts'
@@ -10,7 +11,8 @@ import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sess
 import type { Database, Parameter } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
-import { batched } from './batch.ts'
+import { frozenAmong } from './freezes.ts'
+import { batched, batchedByUser } from './batch.ts'
 import { epochOf, isoOfEpoch } from './instants.ts'
 import {
   accountOf,
@@ -23,17 +25,21 @@ import {
   sealedTokens,
   secondsLeft,
   toAccount,
+  toFreezeState,
   toIntegration,
   tokenColumns,
 } from './integration-rows.ts'
 import {
   CLAIM,
+  FROZEN_PERSON,
   INTEGRATION,
   PROGRESS,
+  READ_FREEZE,
   SAVE,
   SAVE_ONE,
   statusOf,
   type ClaimColumns,
+  type FreezeColumns,
   type IntegrationColumns,
   type ProgressColumns,
   type SavedColumns,
@@ -76,11 +82,13 @@ const SUMMARY = {
   refreshedAt: epochOf(integrations.refreshedAt),
   accessTokenExpiresAt: epochOf(integrations.accessTokenExpiresAt),
   failure: integrations.failure,
+  frozen: sql<FrozenPerson | null>`${sql.raw(FROZEN_PERSON)}`,
 }
 type SummaryRow = Omit<
-  Pick<typeof integrations.$inferSelect, keyof typeof SUMMARY>,
+  Pick<typeof integrations.$inferSelect, Exclude<keyof typeof SUMMARY, 'frozen'>>,
   `${string}At` | 'status' | 'scopes'
 > & {
+  frozen: FrozenPerson | null
   scopes: string
   status: IntegrationStatus
   connectedAt: number
@@ -104,6 +112,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
       refreshedAt: isoOfEpoch(row.refreshedAt),
       accessTokenExpiresAt: isoOfEpoch(row.accessTokenExpiresAt),
       ...(failure === undefined ? {} : { failure }),
+      ...(row.frozen === null ? {} : { frozen: row.frozen }),
     }
   }
 
@@ -121,6 +130,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
     )
   }
 
+  const freezeStates = batchedByUser<FreezeColumns & { user_id: string }>(database, READ_FREEZE)
   type ClaimParameters = readonly [
     id: string,
     generation: number,
@@ -149,6 +159,11 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
 
   return {
     read: createTokenReads(database, vault, onMalformed),
+
+    async freezeState(userId, deadlineAt) {
+      const row = await freezeStates(userId, deadlineAt)
+      return row === undefined ? undefined : toFreezeState(row)
+    },
 
     async summary(userId) {
       const [row] = await database.run((db) =>
@@ -298,6 +313,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
             stored === undefined ? undefined : pinned === undefined ? {} : { account: pinned },
             session,
             tokens,
+            (await frozenAmong(tx, [{ userId, tenantId: tokens.account.tenantId }])).get(userId),
           )
           const ended = await endCompleting(tx, session.id, decision.outcome)
           if (ended === undefined) throw new Ended()

@@ -5,7 +5,7 @@ import type { Database } from './client.ts'
 import { appendEvent } from './events.ts'
 import { exactly } from './instants.ts'
 import { lockUser } from './integration-rows.ts'
-import { statusOf } from './integration-statements.ts'
+import { FROZEN_PERSON, statusOf } from './integration-statements.ts'
 import { integrations } from './schema.ts'
 
 // Statements over all integrations: which need a refresh to stay alive, which nobody uses, how many there are of each
@@ -35,6 +35,8 @@ const isUnused = ({ letGoAfterDays }: KeepAliveDays): SQL =>
   and(
     lt(integrations.lastUsedAt, daysAgo(letGoAfterDays)),
     not(sql`(${refusedForGood} and ${failedWithin(letGoAfterDays)})`),
+    // Its reads are refused, so nobody knows whether it is used. Nothing is deleted under a freeze.
+    sql`${sql.raw(FROZEN_PERSON)} is null`,
   )!
 const isDue = (days: KeepAliveDays): SQL =>
   and(lt(integrations.refreshedAt, daysAgo(days.afterDays)), not(refusedForGood), not(isUnused(days)))!

@@ -157,6 +157,51 @@ export const deployment = pgTable(
     one: boolean('one').notNull().default(true),
     publicBaseUrl: text('public_base_url').notNull(),
     epoch: uuid('epoch').notNull().defaultRandom(),
+    /**
+     * Keys the hash of user ids in the sketches of `caller_key_use`; made when it is first needed. No caller sees it.
+     */
+    sketchKey: uuid('sketch_key'),
   },
   (table) => [primaryKey({ columns: [table.one] }), check('deployment_one_row', sql`${table.one}`)],
+)
+
+/**
+ * Scopes whose tokens are not handed out (docs/design.md#freeze). A row counts until `expires_at`. Not called `freeze`:
+ * that is a reserved word of Postgres.
+ */
+export const freezes = pgTable(
+  'access_freeze',
+  {
+    id: uuid('id').primaryKey(),
+    scope: text('scope').notNull(),
+    /** A user id, a tenant id in lower case, or the id of a caller key. */
+    value: text('value').notNull(),
+    /** Words of the one who froze, for operators. */
+    reason: text('reason').notNull(),
+    /** Name of a caller, of a command, or `broker`. */
+    caller: text('caller').notNull(),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    expiresAt: instant('expires_at'),
+  },
+  (table) => [
+    uniqueIndex('access_freeze_scope_value').on(table.scope, table.value),
+    check('access_freeze_scope', sql`${table.scope} in ('user', 'tenant', 'caller_key')`),
+  ],
+)
+
+/**
+ * How many different users each caller key has asked for, by hour (docs/design.md#harvest-alarm). The sketch names no
+ * user.
+ */
+export const callerKeyUse = pgTable(
+  'caller_key_use',
+  {
+    keyId: text('key_id').notNull(),
+    /** Begin of the hour. */
+    hour: instant('hour').notNull(),
+    sketch: bytea('sketch').notNull(),
+    /** The estimate of the sketch. */
+    users: integer('users').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.keyId, table.hour] }), index('caller_key_use_hour').on(table.hour)],
 )

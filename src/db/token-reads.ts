@@ -39,6 +39,10 @@ export function createTokenReads(
     if (current.size >= MAX_KEPT && !current.has(userId)) swapHalves()
     current.set(userId, known)
   }
+  function forget(userId: string): void {
+    current.delete(userId)
+    previous.delete(userId)
+  }
   function recall(userId: string): Known | undefined {
     const used = current.get(userId)
     if (used !== undefined) return used
@@ -54,14 +58,15 @@ export function createTokenReads(
     if (known !== undefined) {
       const row = await readState(userId, deadlineAt)
       if (row === undefined) return undefined
+      if (row.frozen !== null) forget(userId)
       if (row.generation === known.generation && row.refreshed === known.refreshed && row.expires === known.expires)
         return withState(known.tokens, row, onMalformed)
     }
     const row = await readTokens(userId, deadlineAt)
     if (row === undefined) return undefined
     const { generation, refreshed, expires } = row
-    // An expired token is never handed out, so it is neither fetched nor opened.
-    if (row.access_token === null)
+    // An expired token is never handed out, so it is neither fetched nor opened. One that is frozen is not opened.
+    if (row.access_token === null || row.frozen !== null)
       return { ...toIntegration(row, '', onMalformed), remainingSeconds: Math.min(0, expires - row.now) }
     const tokens = toTokens(row, vault.open(sealContext({ id: row.id, userId }, 'access_token'), row.access_token))
     keep(userId, { generation, refreshed, expires, tokens })

@@ -20,7 +20,10 @@ export function redirectUri({ redirectUri: uri, microsoft }: Config): Finding {
 }
 
 export function callers({ list }: Callers, now: number): Finding {
-  const unused = CALLER_PERMISSIONS.filter((permission) => !list.some(({ permissions }) => permissions.has(permission)))
+  // Ops freeze by the command line; a caller need not.
+  const unused = CALLER_PERMISSIONS.filter(
+    (permission) => permission !== 'freezes:write' && !list.some(({ permissions }) => permissions.has(permission)),
+  )
   return combined([
     ok(`${list.length} ${list.length === 1 ? 'caller' : 'callers'}: ${list.map(({ name }) => name).join(', ')}.`),
     ...unused.map((permission) =>

@@ -28,6 +28,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   sealing_keys: sealingKeys,
   refused_signatures: refusedSignatures,
   token_reads: failingTokenReads,
+  freezes,
+  caller_keys: callerKeys,
   failures,
   unreadable_values: unreadableValues,
   connect_attempts: connectAttempts,
@@ -69,6 +71,33 @@ function noProblem({ refreshes }: FleetFacts): Conclusion {
     advice:
       'token-broker doctor --user <id> for one of these users; then the log of MEGDocs, which has the answer of Graph.',
   }
+}
+
+function freezes({ freezes: list }: FleetFacts): Conclusion[] {
+  if (list === null || list.length === 0) return []
+  return [
+    ops(
+      'warning',
+      `${list.length === 1 ? 'One freeze withholds' : `${list.length} freezes withhold`} tokens: ` +
+        `${list
+          .slice(0, 5)
+          .map(({ scope, value }) => `${scope} ${value}`)
+          .join(', ')}${list.length > 5 ? ' …' : ''}.`,
+      `token-broker unfreeze shows them all. See ${runbook('freeze')}`,
+    ),
+  ]
+}
+
+function callerKeys({ caller_keys: keys }: FleetFacts): Conclusion[] {
+  return (keys ?? [])
+    .filter(({ users, limit }) => users > limit)
+    .map(({ key_id, users, limit }) =>
+      ops(
+        'warning',
+        `The caller key ${key_id} has asked for about ${users} different users in this hour; the alarm begins above ${limit}.`,
+        `It may be stolen. See ${runbook('tokenbrokerharvest')}`,
+      ),
+    )
 }
 
 export const runbook = (anchor: string): string => `docs/runbooks.md#${anchor}`

@@ -1,4 +1,5 @@
 import { Failure } from '../core/failure.ts'
+import { harvestLimit } from '../core/harvest.ts'
 import { connectGroups, eventCounts, failureGroups, lastRefresh, sealedByKey } from '../db/diagnostics-fleet.ts'
 import { integrationCounts } from '../db/keep-alive.ts'
 import type { Services } from '../services.ts'
@@ -15,7 +16,7 @@ import {
 } from './check.ts'
 import { DATABASE_CHECKS, databaseChecks } from './database.ts'
 import { readReplicas, replicaAddresses, type ReplicaFacts } from './replicas.ts'
-import { explain, STEPS, type ExplainedReason } from './user.ts'
+import { explain, freezeFacts, freezeLine, STEPS, type ExplainedReason, type FreezeFacts } from './user.ts'
 
 // What is known about all users together, in the shape that `doctor --fleet --json` prints, and as text. It names no
 // user.
@@ -52,6 +53,10 @@ export interface FleetFacts {
   sealed: null | { keys: { key_id: string; values: number; available: boolean }[]; rows: number; complete: boolean }
   /** Of the last day, by how they ended. */
   connect_attempts: null | { ended: string; reason: string | null; count: number; last_at: string }[]
+  /** What is frozen now. */
+  freezes: null | FreezeFacts[]
+  /** Different users in this hour by caller key; an estimate. */
+  caller_keys: null | { key_id: string; users: number; limit: number }[]
   events: null | { type: string; last_hour: number; last_day: number }[]
   /** False: OPERATIONS_REPLICAS is not set, and only the replica of this machine was asked. */
   replicas_configured: boolean
@@ -86,10 +91,20 @@ const NOT_KNOWN: StoredFacts = {
   sealed: null,
   connect_attempts: null,
   events: null,
+  freezes: null,
+  caller_keys: null,
   query_errors: [],
 }
 
-async function queryDatabase({ database, config, vault, keepAliveStore, clock }: Services): Promise<StoredFacts> {
+async function queryDatabase({
+  database,
+  config,
+  vault,
+  keepAliveStore,
+  freezes: freezeStore,
+  keyUse,
+  clock,
+}: Services): Promise<StoredFacts> {
   const query_errors: string[] = []
   async function ask<T>(name: string, query: () => Promise<T>): Promise<T | null> {
     try {
@@ -101,54 +116,63 @@ async function queryDatabase({ database, config, vault, keepAliveStore, clock }:
     }
   }
   const startedAt = clock.elapsed()
-  const [integrations, failures, refreshes, keep_alive, sealed, connect_attempts, events] = await Promise.all([
-    ask('integrations', () => integrationCounts(database)),
-    ask('failures', async () => {
-      const { groups, list } = await failureGroups(database, MAX_GROUPS)
-      return {
-        group_count: groups,
-        groups: list.map(({ status, reason, verdict, tenantId, aadsts, count, lastDay, firstAt, lastAt }) => ({
-          ...explain(reason, status === 'reconnect_required' ? 'reconnect' : verdict),
-          status,
-          tenant_id: tenantId,
-          aadsts,
+  const [integrations, failures, refreshes, keep_alive, sealed, connect_attempts, events, freezes, caller_keys] =
+    await Promise.all([
+      ask('integrations', () => integrationCounts(database)),
+      ask('failures', async () => {
+        const { groups, list } = await failureGroups(database, MAX_GROUPS)
+        return {
+          group_count: groups,
+          groups: list.map(({ status, reason, verdict, tenantId, aadsts, count, lastDay, firstAt, lastAt }) => ({
+            ...explain(reason, status === 'reconnect_required' ? 'reconnect' : verdict),
+            status,
+            tenant_id: tenantId,
+            aadsts,
+            count,
+            last_day: lastDay,
+            first_at: firstAt,
+            last_at: lastAt,
+          })),
+        }
+      }),
+      ask('last refresh', async () => ({ last_at: await lastRefresh(database) })),
+      ask('keep-alive', async () => {
+        const { due, diesWithin } = await keepAliveStore.forecast(config.keepAlive)
+        return { after_days: config.keepAlive.afterDays, due, expires_within: diesWithin }
+      }),
+      ask('sealed values', async () => {
+        const counted = await sealedByKey(database, () => clock.elapsed() - startedAt < COUNTING_MS)
+        const keys = Object.entries(counted.counts).map(([key_id, values]) => ({
+          key_id,
+          values,
+          available: vault.keyIds.includes(key_id),
+        }))
+        return { keys, rows: counted.rows, complete: counted.complete }
+      }),
+      ask('connect attempts', async () =>
+        (await connectGroups(database)).map(({ ended, reason, count, lastAt }) => ({
+          ended,
+          reason,
           count,
-          last_day: lastDay,
-          first_at: firstAt,
           last_at: lastAt,
         })),
-      }
-    }),
-    ask('last refresh', async () => ({ last_at: await lastRefresh(database) })),
-    ask('keep-alive', async () => {
-      const { due, diesWithin } = await keepAliveStore.forecast(config.keepAlive)
-      return { after_days: config.keepAlive.afterDays, due, expires_within: diesWithin }
-    }),
-    ask('sealed values', async () => {
-      const counted = await sealedByKey(database, () => clock.elapsed() - startedAt < COUNTING_MS)
-      const keys = Object.entries(counted.counts).map(([key_id, values]) => ({
-        key_id,
-        values,
-        available: vault.keyIds.includes(key_id),
-      }))
-      return { keys, rows: counted.rows, complete: counted.complete }
-    }),
-    ask('connect attempts', async () =>
-      (await connectGroups(database)).map(({ ended, reason, count, lastAt }) => ({
-        ended,
-        reason,
-        count,
-        last_at: lastAt,
-      })),
-    ),
-    ask('events', async () =>
-      (await eventCounts(database)).map(({ type, lastHour, lastDay }) => ({
-        type,
-        last_hour: lastHour,
-        last_day: lastDay,
-      })),
-    ),
-  ])
+      ),
+      ask('events', async () =>
+        (await eventCounts(database)).map(({ type, lastHour, lastDay }) => ({
+          type,
+          last_hour: lastHour,
+          last_day: lastDay,
+        })),
+      ),
+      ask('freezes', async () => (await freezeStore.list()).map(freezeFacts)),
+      ask('caller keys', async () =>
+        (await keyUse.present()).map(({ keyId, users, busiest }) => ({
+          key_id: keyId,
+          users,
+          limit: harvestLimit(busiest, config.harvest.alertAbove),
+        })),
+      ),
+    ])
   const countOf = (status: string): number => integrations?.find((one) => one.status === status)?.count ?? 0
   const ages = (integrations ?? []).flatMap(({ oldestRefresh }) => oldestRefresh ?? []).filter(Number.isFinite)
   return {
@@ -163,6 +187,8 @@ async function queryDatabase({ database, config, vault, keepAliveStore, clock }:
     sealed,
     connect_attempts,
     events,
+    freezes,
+    caller_keys,
     query_errors,
   }
 }
@@ -173,7 +199,7 @@ export function fleetText(
   [conclusion, ...others]: readonly [Conclusion, ...Conclusion[]],
   now: number,
 ): string {
-  const { connect_attempts, events, replicas } = facts
+  const { connect_attempts, events, freezes, caller_keys, replicas } = facts
   return [
     ...paragraph(
       'database',
@@ -183,6 +209,13 @@ export function fleetText(
       ),
     ),
     ...paragraph('integrations', integrationLines(facts, now)),
+    ...paragraph('frozen', freezes === null ? ['not known'] : freezes.map((freeze) => freezeLine(freeze, now))),
+    ...paragraph(
+      'different users of this hour by caller key',
+      caller_keys === null
+        ? ['not known']
+        : caller_keys.map(({ key_id, users, limit }) => `${key_id} about ${users}, alarm above ${limit}`),
+    ),
     ...failureLines(facts, now),
     ...paragraph(
       'connect attempts of the last day',

@@ -12,7 +12,16 @@ type Attempt = UserFacts['connect_attempts'][number]
 const KEEP_ALIVE_LATE_DAYS = 10
 
 export function userConclusion(facts: UserFacts): Conclusion {
-  const { integration } = facts
+  const { integration, freezes } = facts
+  const [freeze] = freezes
+  if (freeze !== undefined) {
+    return {
+      result: 'failed',
+      who_acts: 'ops',
+      message: `Access is paused by a freeze (${freeze.scope}): no token of this user is handed out. Nothing was deleted.`,
+      advice: `If the cause is over: token-broker unfreeze --id ${freeze.id} --apply. See docs/runbooks.md#freeze`,
+    }
+  }
   if (integration === null) return notConnected(facts)
   const unreadable = integration.sealed.filter(({ opens }) => !opens)
   if (unreadable.length > 0) return cannotBeOpened(unreadable)

@@ -1,5 +1,6 @@
 import { explainReason, Failure, isReason, verdictOfCode, type Actor, type StoredVerdict } from '../core/failure.ts'
 import type { StoredFailure } from '../core/integration.ts'
+import type { Freeze } from '../core/freeze.ts'
 import type { SealContext } from '../core/ports.ts'
 import { keyIdOf } from '../crypto/vault.ts'
 import {
@@ -31,6 +32,27 @@ export interface ExplainedReason {
   who_acts: Actor
   advice: string
 }
+
+export interface FreezeFacts {
+  id: string
+  scope: string
+  value: string
+  reason: string
+  caller: string
+  created_at: string
+  expires_at: string | null
+}
+
+export const freezeFacts = ({ createdAt, expiresAt, ...freeze }: Freeze): FreezeFacts => ({
+  ...freeze,
+  created_at: createdAt,
+  expires_at: expiresAt ?? null,
+})
+
+/** For a terminal. */
+export const freezeLine = (freeze: FreezeFacts, now: number): string =>
+  `${freeze.scope} ${freeze.value} since ${formatAge(freeze.created_at, now)}, by ${freeze.caller}: ${freeze.reason}` +
+  (freeze.expires_at === null ? '' : `; ends ${formatAge(freeze.expires_at, now)}`)
 
 export interface UserFacts {
   user_id: string
@@ -65,6 +87,8 @@ export interface UserFacts {
     lease: 'free' | 'held' | 'expired'
     sealed: { column: 'access_token' | 'refresh_token'; key_id: string; opens: boolean; problem: string | null }[]
   }
+  /** Access is paused: no token is handed out. */
+  freezes: FreezeFacts[]
   /** Of the last day, newest first. */
   connect_attempts: {
     id: string
@@ -88,7 +112,7 @@ export interface UserFacts {
 
 /** Throws Failure if the database does not answer. */
 export async function userFacts(
-  { database, vault, missingScopes, config }: Services,
+  { database, vault, missingScopes, config, freezes }: Services,
   userId: string,
 ): Promise<UserFacts> {
   const [row, attempts, events] = await Promise.all([
@@ -96,6 +120,7 @@ export async function userFacts(
     lastConnects(database, userId, MAX_SHOWN),
     lastEvents(database, userId, MAX_SHOWN),
   ])
+  const frozen = await freezes.ofPerson(userId, row?.tenantId ?? undefined)
   return {
     user_id: userId,
     integration:
@@ -123,6 +148,7 @@ export async function userFacts(
               sealedFacts(vault, userId, row, column),
             ),
           },
+    freezes: frozen.map(freezeFacts),
     connect_attempts: attempts.map(attemptFacts),
     events: events.map(({ at, type, caller, detail }) => ({
       at,
@@ -216,12 +242,13 @@ export const STEPS: Readonly<Record<string, string>> = {
 
 /** For a terminal. `now` in milliseconds. */
 export function userText(
-  { user_id, integration, connect_attempts, events }: UserFacts,
+  { user_id, integration, freezes, connect_attempts, events }: UserFacts,
   conclusion: Conclusion,
   now: number,
 ): string {
   return [
     `User ${user_id}`,
+    ...freezes.map((freeze) => line('FROZEN', freezeLine(freeze, now))),
     ...(integration === null ? [line('status', 'not connected')] : integrationLines(integration, now)),
     ...paragraph(
       'connect attempts of the last day',

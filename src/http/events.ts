@@ -5,7 +5,7 @@ import { Failure } from '../core/failure.ts'
 import type { Clock, IntegrationStore } from '../core/ports.ts'
 import { EVENTS, LISTED } from './examples.ts'
 import { openList, Reason } from './problem-schema.ts'
-import { answer, Integration, problemResponses, UserId } from './schemas.ts'
+import { answer, FreezeScope, Integration, problemResponses, UserId } from './schemas.ts'
 import { integrationView, type MissingScopes } from './views.ts'
 
 export interface EventRoutesOptions {
@@ -32,13 +32,24 @@ const Event = Type.Object(
       description: 'Grows with every event. The same event may be delivered again, never with another id.',
     }),
     at: Type.String({ format: 'date-time', description: 'When it became true.' }),
-    user_id: Type.String(),
+    user_id: Type.String({ description: 'Empty for a freeze of a tenant or of a caller key.' }),
     type: openList(BROKER_EVENT_TYPES, { description: 'More may come: ignore those that you do not know.' }),
     reason: Type.Optional(Reason),
     cause: Type.Optional(
-      openList(['unused'], {
-        description: '`disconnected` by the broker itself: no caller has read it for a long time.',
+      openList(['unused', 'expired'], {
+        description:
+          '`unused`: `disconnected` by the broker itself, because no caller has read it for a long time. `expired`: the ' +
+          'time of a freeze is over.',
       }),
+    ),
+    freeze: Type.Optional(
+      Type.Object(
+        { id: Type.String({ format: 'uuid' }), scope: FreezeScope, value: Type.String() },
+        {
+          description:
+            '`frozen`: forget the tokens that you hold of this user, tenant or key. `unfrozen`: it has ended.',
+        },
+      ),
     ),
     generation: Type.Optional(Type.Integer({ description: 'Of the tokens that came with it.' })),
   },
@@ -147,7 +158,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
   )
 }
 
-function eventView({ id, at, userId, type, reason, cause, generation }: BrokerEvent) {
+function eventView({ id, at, userId, type, reason, cause, generation, freeze }: BrokerEvent) {
   return {
     id,
     at,
@@ -156,5 +167,6 @@ function eventView({ id, at, userId, type, reason, cause, generation }: BrokerEv
     ...(reason === undefined ? {} : { reason }),
     ...(cause === undefined ? {} : { cause }),
     ...(generation === undefined ? {} : { generation }),
+    ...(freeze === undefined ? {} : { freeze }),
   }
 }

@@ -77,3 +77,12 @@ export const IMPORT_ROW = {
   updated_at: '2026-11-22T09:00:00Z',
   scopes: ['Files.ReadWrite.All', 'User.Read'],
 }
+
+export const FREEZE = {
+  id: ID,
+  scope: 'tenant' as const,
+  value: ACCOUNT.tenant_id,
+  reason: 'Incident 2026-117: stolen laptop of an administrator',
+  caller: 'megdocs',
+  created_at: '2026-11-22T09:06:46.000Z',
+}

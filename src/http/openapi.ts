@@ -44,6 +44,7 @@ async function openApiPlugin(app: FastifyInstance, { serverUrl }: { serverUrl?: 
         { name: 'tokens', description: 'Access tokens for users.' },
         { name: 'integrations', description: 'Stored authorizations of users.' },
         { name: 'events', description: 'Changes of integrations.' },
+        { name: 'freezes', description: 'Access that is paused.' },
         { name: 'connect', description: 'Connecting an account.' },
       ],
       components: {

@@ -43,6 +43,13 @@ export const PROBLEMS: Record<FailureCode, ProblemKind> = {
     title: 'The caller lacks the permission',
     meaning: 'Ops must give the caller the permission.',
   },
+  frozen: {
+    status: 403,
+    title: 'Access is paused',
+    meaning:
+      'Forget the tokens that you hold of this user, organisation or key (`reason`). Ops lift it; nobody has to reconnect. ' +
+      'Do not retry at once.',
+  },
   not_connected: {
     status: 404,
     title: 'The user has connected no Microsoft account',

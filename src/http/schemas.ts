@@ -4,6 +4,7 @@ import { DEFAULT_MIN_TTL_SECONDS, MAX_MIN_TTL_SECONDS } from '../core/integratio
 import { USER_ID } from '../core/user-id.ts'
 import { exampleProblem } from './example-problems.ts'
 import { Actor, closedList, Code, MicrosoftFacts, openList, Problem, Reason } from './problem-schema.ts'
+import { FREEZE_SCOPES } from '../core/freeze.ts'
 import { PROBLEMS } from './problem.ts'
 
 // TypeBox shapes that several routes use: one object is type, validation and OpenAPI. Those with a title become
@@ -73,6 +74,7 @@ const ALWAYS: FailureCode[] = [
   'invalid_signature',
   'clock_skew',
   'caller_forbidden',
+  'frozen',
   'invalid_request',
   'rate_limited',
   'database_unavailable',
@@ -110,6 +112,10 @@ export function answer<T extends TSchema>(schema: T, description: string, exampl
 
 export const NoContent = (description: string) => Type.Unsafe<undefined>({ type: 'null', description })
 
+export const FreezeScope = openList(FREEZE_SCOPES, {
+  description: '`user`: a user id. `tenant`: a tenant id of Microsoft. `caller_key`: the id of a key of a caller.',
+})
+
 export const Integration = Type.Object(
   {
     user_id: Type.String({ description: 'As in the request.' }),
@@ -138,6 +144,12 @@ export const Integration = Type.Object(
           microsoft: MicrosoftFacts,
         },
         { description: 'Why the last refresh failed.' },
+      ),
+    ),
+    frozen: Type.Optional(
+      Type.Object(
+        { reason: Reason, who_acts: Actor, advice: Type.String({ description: 'One sentence in plain words.' }) },
+        { description: 'Access is paused: its tokens are not handed out. Nothing was deleted.' },
       ),
     ),
   },
@@ -175,4 +187,17 @@ export const ConnectSession = Type.Object(
     ),
   },
   { title: 'ConnectSession' },
+)
+
+export const Freeze = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    scope: FreezeScope,
+    value: Type.String(),
+    reason: Type.String({ description: 'For operators.' }),
+    caller: Type.String({ description: 'Who froze it: a caller, `token-broker freeze`, or `broker`.' }),
+    created_at: Instant('Since when.'),
+    expires_at: Type.Optional(Instant('When it ends by itself.')),
+  },
+  { title: 'Freeze' },
 )

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { Failure } from '../core/failure.ts'
+import { frozenFailure, type FreezeStore } from '../core/freeze.ts'
 import type { NonceStore } from '../core/ports.ts'
 import type { RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/signed-requests.ts'
 import { createCallerLimit } from './caller-limit.ts'
@@ -9,12 +10,15 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The permission a caller needs for this route. Routes without one are refused at boot. */
     permission?: CallerPermission
+    /** The route itself refuses a frozen key, in the statement that it needs anyway. */
+    readsFreezes?: boolean
   }
 }
 
 export interface SignedOptions {
   signatures: RequestSignatures
   nonces: NonceStore
+  freezes: Pick<FreezeStore, 'isKeyFrozen'>
   /** Limit for one caller at this replica. */
   requestsPerMinute(): number
   /** Milliseconds since the epoch, for the `Date` of answers. */
@@ -43,7 +47,7 @@ export function callerOf(request: FastifyRequest): SignedRequest {
  * caller's permission, the nonce at all replicas. Answers are signed. Routes need no code for any of this.
  */
 export async function requireSignatures(scope: FastifyInstance, options: SignedOptions): Promise<void> {
-  const { signatures, nonces, requestsPerMinute, now, onRefused, onForbidden } = options
+  const { signatures, nonces, freezes, requestsPerMinute, now, onRefused, onForbidden } = options
   // Counts authenticated requests only: a stranger cannot use up the limit of a caller.
   const limit = createCallerLimit(requestsPerMinute, now)
   scope.decorateRequest(SIGNED, null)
@@ -109,24 +113,32 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     return new Failure('caller_forbidden', { detail: permission })
   }
 
+  /** A frozen key may do nothing, lifting freezes included (docs/design.md#freeze). */
+  function refuseKey(request: FastifyRequest, { caller, key }: SignedRequest): Failure {
+    request.log.warn({ caller: caller.name, key_id: key.keyId }, 'caller key is frozen')
+    return frozenFailure('caller_key')
+  }
+
   scope.addHook('preValidation', (request, _reply, done) => {
     const signed = callerOf(request)
     // The permission first: it costs nothing, and a caller without it writes no row. Nothing is executed for a replay
     // either way, and its answer repeats the one that the original got.
     const forbidden = checkPermission(request, signed)
     if (forbidden !== undefined) return done(forbidden)
-    if (request.method === 'GET' && !signed.caller.strictReplay) return done()
-    nonces
-      .consume(signatures.replayKey(signed), signatures.replayTtlSeconds(signed))
-      .then(
-        (isNew) =>
-          done(
-            isNew
-              ? undefined
-              : refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId: signed.key.keyId }),
-          ),
-        done,
+    const { keyId } = signed.key
+    if (request.method === 'GET' && !signed.caller.strictReplay) {
+      if (request.routeOptions.config.readsFreezes === true) return done()
+      freezes.isKeyFrozen(keyId).then((frozen) => done(frozen ? refuseKey(request, signed) : undefined), done)
+      return
+    }
+    nonces.consume(signatures.replayKey(signed), signatures.replayTtlSeconds(signed), keyId).then((result) => {
+      if (result === 'new') return done()
+      done(
+        result === 'frozen'
+          ? refuseKey(request, signed)
+          : refuse(request, { code: 'invalid_signature', detail: 'replayed', keyId }),
       )
+    }, done)
   })
 
   scope.addHook('onSend', (request, reply, payload, done) => {

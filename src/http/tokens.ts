@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { Failure } from '../core/failure.ts'
+import { frozenFailure, type FreezeStore } from '../core/freeze.ts'
+import type { HarvestAlarm } from '../core/harvest.ts'
 import { DEFAULT_MIN_TTL_SECONDS } from '../core/integration.ts'
-import type { TokenAnswer } from '../core/blocked.ts'
 import type { Clock } from '../core/ports.ts'
 import type { Refresh, TokenRequest } from '../core/refresh.ts'
 import { audit } from './audit.ts'
@@ -21,18 +23,29 @@ const CODES = [
 
 export const tokenRoutes: FastifyPluginAsyncTypebox<{
   refresh: Refresh
+  freezes: Pick<FreezeStore, 'isKeyFrozen'>
+  harvest: Pick<HarvestAlarm, 'asked'>
   clock: Pick<Clock, 'elapsed'>
   missingScopes: MissingScopes
-}> = async (scope, { refresh, clock, missingScopes }) => {
+}> = async (scope, { refresh, freezes, harvest, clock, missingScopes }) => {
   /** When the caller of a request that begins now stops waiting. */
   const deadlineAt = (deadlineMs: number = DEADLINE_MS.default): number => clock.elapsed() + deadlineMs
+
+  /** Where there is no row, the read has not seen the freezes. A frozen key does not even learn that. */
+  async function refuseFrozenKey(error: unknown, keyId: string): Promise<never> {
+    if (error instanceof Failure && error.code === 'not_connected' && (await freezes.isKeyFrozen(keyId)))
+      throw frozenFailure('caller_key')
+    throw error
+  }
 
   /**
    * Every token that is handed out leaves an audit line (docs/design.md#audit): who got the token of whom, which one.
    * Never the token.
    */
-  async function handOut(request: FastifyRequest, wanted: TokenRequest) {
-    const answer: TokenAnswer = await refresh.tokenFor(wanted)
+  async function handOut(request: FastifyRequest, wanted: TokenRequest & { keyId: string }) {
+    // Also what is then refused: a stolen key finds out by asking who is connected.
+    harvest.asked(wanted.keyId, wanted.userId)
+    let answer = await refresh.tokenFor(wanted).catch((error: unknown) => refuseFrozenKey(error, wanted.keyId))
     audit(request, {
       audit: 'token_handed_out',
       caller: callerOf(request).caller.name,
@@ -40,20 +53,23 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
       generation: answer.integration.generation,
       ...(answer.degraded === undefined ? {} : { degraded: answer.degraded.reason }),
     })
+    // Whatever was waited for since: a token leaves only within a second after its freezes were read.
+    if (clock.elapsed() > answer.leavesBefore) answer = await refresh.recheck(answer, wanted)
     return tokenView(answer, missingScopes)
   }
 
   scope.get(
     '/tokens/:userId',
     {
-      config: { permission: 'tokens:read' },
+      config: { permission: 'tokens:read', readsFreezes: true },
       schema: {
         operationId: 'getToken',
         tags: ['tokens'],
         summary: 'A usable access token for a user',
         description:
           'Answers the stored token if it has more than `min_ttl` seconds left, else refreshes it first. A token ' +
-          'that is still valid is never an error: if it could not be refreshed, it comes with `degraded`.',
+          'that is still valid is never an error, except under a freeze: if it could not be refreshed, it comes with ' +
+          '`degraded`.',
         params: UserParams,
         querystring: Type.Object(
           { min_ttl: Type.Optional(MinTtl), deadline_ms: Type.Optional(DeadlineMs) },
@@ -68,6 +84,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
         minTtlSeconds: request.query.min_ttl ?? DEFAULT_MIN_TTL_SECONDS,
         deadlineAt: deadlineAt(request.query.deadline_ms),
         requestId: request.id,
+        keyId: callerOf(request).key.keyId,
       }),
   )
 
@@ -106,6 +123,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
         deadlineAt: deadlineAt(request.query.deadline_ms),
         after: request.body.generation,
         requestId: request.id,
+        keyId: callerOf(request).key.keyId,
       }),
   )
 }

@@ -1,4 +1,5 @@
 import { verdictOfCode } from '../core/failure.ts'
+import { FROZEN_REASONS, type Freeze } from '../core/freeze.ts'
 import type { Account, IntegrationSummary, StoredFailure } from '../core/integration.ts'
 import type { ConnectOutcome, ConnectSession } from '../core/ports.ts'
 import type { TokenAnswer } from '../core/blocked.ts'
@@ -49,6 +50,7 @@ export function integrationView(summary: IntegrationSummary, missing: MissingSco
     refreshed_at: summary.refreshedAt,
     access_token_expires_at: summary.accessTokenExpiresAt,
     ...(summary.failure === undefined ? {} : { failure: failureView(summary.failure) }),
+    ...(summary.frozen === undefined ? {} : { frozen: reasonFacts(FROZEN_REASONS[summary.frozen]) }),
   }
 }
 
@@ -83,5 +85,17 @@ export function connectSessionView(session: ConnectSession) {
     created_at: session.createdAt,
     expires_at: session.expiresAt,
     ...(session.outcome === undefined ? {} : { outcome: outcomeView(session.outcome) }),
+  }
+}
+
+export function freezeView({ id, scope, value, reason, caller, createdAt, expiresAt }: Freeze) {
+  return {
+    id,
+    scope,
+    value,
+    reason,
+    caller,
+    created_at: createdAt,
+    ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
   }
 }

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CallerPermission } from '../core/caller-permissions.ts'
+import { FREEZE_SCOPES } from '../core/freeze.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import type { RefreshEvent } from '../core/refresh.ts'
@@ -47,6 +48,10 @@ export interface MetricSources {
   sealingKeyIds: readonly string[]
   /** Our own certificates, by their use. */
   certificates(): { use: 'microsoft' | 'internal'; notAfter: Date }[]
+  /** Those that count now. Rejects if the database does not answer. */
+  freezes(): Promise<readonly { scope: string }[]>
+  /** Caller keys in the present hour, as of the last merge. */
+  keyUse(): readonly { keyId: string; users: number; limit: number }[]
   /** One query over all integrations. Rejects if the database does not answer. `oldestRefresh` in seconds. */
   integrationCounts(): Promise<{ status: IntegrationStatus; count: number; oldestRefresh: number | null }[]>
 }
@@ -191,6 +196,41 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
   })
 
+  const freezesNow = atMostEvery(INTEGRATION_COUNTS_MS, sources.elapsed, sources.freezes)
+  const freezes = new Gauge({
+    name: 'token_broker_freezes',
+    help:
+      'Freezes that count now, by scope. Every replica reports the same, up to a minute old. Absent while the database does not ' +
+      'answer.',
+    labelNames: ['scope'],
+    registers,
+    async collect() {
+      const list = await freezesNow().catch(() => undefined)
+      freezes.reset()
+      if (list === undefined) return
+      for (const scope of FREEZE_SCOPES) freezes.set({ scope }, list.filter((one) => one.scope === scope).length)
+    },
+  })
+  new Gauge({
+    name: 'token_broker_caller_key_users',
+    help: 'Different users that each caller key has asked for in this hour, over all replicas; an estimate, within about 5 %.',
+    labelNames: ['key_id'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { keyId, users } of sources.keyUse()) this.set({ key_id: keyId }, users)
+    },
+  })
+  new Gauge({
+    name: 'token_broker_caller_key_users_limit',
+    help: 'Different users in an hour above which the alarm for a caller key begins.',
+    labelNames: ['key_id'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { keyId, limit } of sources.keyUse()) this.set({ key_id: keyId }, limit)
+    },
+  })
   const integrationCounts = atMostEvery(INTEGRATION_COUNTS_MS, sources.elapsed, sources.integrationCounts)
   const integrations = new Gauge({
     name: 'token_broker_integrations',

@@ -330,6 +330,8 @@ t.test('alerts and dashboard use metrics of the service, in queries that Prometh
     sealingKeyIds: [],
     certificates: () => [],
     integrationCounts: async () => [],
+    freezes: async () => [],
+    keyUse: () => [],
   })
   const names = new Set(
     registry.getMetricsAsArray().flatMap(({ name }) => [name, `${name}_bucket`, `${name}_count`, `${name}_sum`]),

@@ -31,7 +31,9 @@ t.test('docs/doctor.md shows the JSON that is printed', async (t) => {
   world.entra.control.misbehave('aadsts', 53003, { times: 1 })
   await world.setRemaining('42', 100)
   await world.caller.token('42')
-  const { metrics } = world.replica.services
+  const { metrics, freezes, harvest } = world.replica.services
+  await freezes.freeze({ scope: 'user', value: '42', reason: 'test', caller: 'test' })
+  await harvest.merge()
   metrics.callerForbidden('megdocs', 'tokens:read')
   metrics.unreadable('unknown_key')
   await world.replica.operations.listen({ host: '127.0.0.1', port: 0 })

@@ -27,7 +27,8 @@ async function start(capacity = 1000) {
   await app.register(async (scope) => {
     await requireSignatures(scope, {
       signatures,
-      nonces: { consume: async (key) => consumed.push(key) > 0 },
+      nonces: { consume: async (key) => (consumed.push(key) > 0 ? 'new' : 'replayed') },
+      freezes: { isKeyFrozen: async () => false },
       requestsPerMinute: () => LIMIT,
       now: () => NOW,
       onRefused: ({ detail }) => void refused.push(detail),

@@ -60,6 +60,8 @@ export function metricLabels(): Map<string, string[]> {
     sealingKeyIds: [],
     certificates: () => [],
     integrationCounts: async () => [],
+    freezes: async () => [],
+    keyUse: () => [],
   })
   const labels = new Map<string, string[]>()
   for (const metric of registry.getMetricsAsArray()) {

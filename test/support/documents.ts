@@ -185,6 +185,8 @@ function metricsTable(): string {
     sealingKeyIds: [],
     certificates: () => [],
     integrationCounts: async () => [],
+    freezes: async () => [],
+    keyUse: () => [],
   })
   const rows = registry
     .getMetricsAsArray()

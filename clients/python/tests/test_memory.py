@@ -186,3 +186,56 @@ def test_an_error_can_be_pickled_and_copied(broker, client):
 def test_the_version_is_the_one_of_pyproject():
     with open(os.path.join(os.path.dirname(__file__), "..", "pyproject.toml"), encoding="utf-8") as file:
         assert f'\nversion = "{tb.__version__}"\n' in file.read()
+
+
+def test_a_frozen_user_gets_nothing_from_the_cache_once_the_broker_has_said_so(broker, client, time_):
+    client.get_token("42")
+    broker.freeze("42")
+    time_.now += 61
+    with pytest.raises(tb.Frozen) as raised:
+        client.get_token("42")
+    assert raised.value.status == 403 and raised.value.who_acts == "ops" and not raised.value.user_can_connect
+    # The broker cannot be reached now: a token that is still valid would come from the cache.
+    broker.stop()
+    with pytest.raises(tb.BrokerUnreachable):
+        client.get_token("42")
+
+
+def test_the_events_make_the_client_forget_tokens_of_frozen_users(broker, client):
+    class Memory:
+        cursor = None
+
+        def load(self):
+            return self.cursor
+
+        def save(self, cursor):
+            self.cursor = cursor
+
+    store = Memory()
+    assert [type(event).__name__ for event in tb.Events(client, store, wait_seconds=0)] == ["Resync"]
+    client.get_token("42")
+    broker.freeze("42")
+    assert [event.type for event in tb.Events(client, store, wait_seconds=0)] == ["frozen"]
+    with pytest.raises(tb.Frozen):
+        client.get_token("42")
+    broker.unfreeze("42")
+    assert client.get_token("42").generation == 1
+
+
+def test_a_freeze_of_a_tenant_or_of_the_own_key_forgets_all_that_it_concerns(broker, client):
+    broker.connect("43")
+    tenant = client.get_token("42").account["tenant_id"]
+
+    def calls_after(freeze):
+        client.get_token("42"), client.get_token("43")
+        client.forget_frozen({"type": "frozen", "freeze": freeze})
+        before = len(broker.requests)
+        client.get_token("42"), client.get_token("43")
+        return len(broker.requests) - before
+
+    assert calls_after({"scope": "tenant", "value": tenant.upper()}) == 2
+    assert calls_after({"scope": "tenant", "value": "another"}) == 0
+    assert calls_after({"scope": "caller_key", "value": "fake"}) == 2
+    assert calls_after({"scope": "caller_key", "value": "another"}) == 0
+    assert calls_after({"scope": "user", "value": "42"}) == 1
+    assert calls_after({"scope": "a later scope", "value": "x"}) == 2

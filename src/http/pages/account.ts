@@ -1,4 +1,5 @@
 import { explainReason, type Explained } from '../../core/failure.ts'
+import { FROZEN_REASONS, type FrozenPerson } from '../../core/freeze.ts'
 import type { Account, IntegrationSummary } from '../../core/integration.ts'
 import { fullAccount } from './account-name.ts'
 import { forTenant, type PageContext } from './context.ts'
@@ -68,9 +69,26 @@ ${!isPending && wayOn}`
 
 function connected(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const { account, disconnect } = texts[context.language]
-  return html`${summary.status === 'active' ? working(context, state, summary) : broken(context, state, summary)}
+  const { frozen } = summary
+  const content =
+    frozen !== undefined
+      ? paused(context, state, summary, frozen)
+      : summary.status === 'active'
+        ? working(context, state, summary)
+        : broken(context, state, summary)
+  return html`${content}
 <h2>${account.disconnectTitle}</h2><p>${account.disconnectText}</p>
 <p>${button(disconnect, CONFIRM_DISCONNECT_URL, 'second')}</p>`
+}
+
+/** Tokens are withheld (docs/design.md#freeze). Connecting again does not help, so it is not offered. */
+function paused(context: PageContext, state: AccountState, summary: IntegrationSummary, frozen: FrozenPerson): Html {
+  const t = texts[context.language]
+  const { title, happened, todo } = t.reasons[FROZEN_REASONS[frozen]]
+  return html`${status('warn', t.account.paused)}
+${notice('warn', html`<h2>${title}</h2><p>${happened}</p><p>${todo}</p><p>${t.whoActs}: ${t.actors.ops}</p>`)}
+${details(context, state, summary)}
+${actions(context)}`
 }
 
 function working(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {

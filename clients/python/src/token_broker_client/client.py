@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .calls import SignedCalls
-from .errors import BrokerUnreachable, DatabaseUnavailable, NotConnected, RateLimited, ReconnectRequired
+from .errors import BrokerUnreachable, DatabaseUnavailable, Frozen, NotConnected, RateLimited, ReconnectRequired
 from .keys import Ed25519Key, HmacKey, VerificationKey
 from .tokens import CACHE_SECONDS, Token, TokenCache
 from .transports import StandardTransport, Transport
@@ -84,6 +84,7 @@ class Client:
         if verify and response_key is None:
             raise ValueError("an Ed25519 key needs response_key, the broker's public key, to verify answers")
         self._timeout_seconds, self._monotonic = timeout_seconds, monotonic
+        self._key_id = key.key_id
         self._calls = SignedCalls(
             url,
             authority,
@@ -136,11 +137,36 @@ class Client:
         requested_at = self._monotonic()
         try:
             token = Token.from_answer(self._calls.call(method, target, body, timeout_seconds))
+        except Frozen as failure:
+            self._forget_frozen(failure, user_id)
+            raise
         except (NotConnected, ReconnectRequired):
             self._cache.remove(user_id)
             raise
         self._cache.put(token, requested_at)
         return token
+
+    def _forget_frozen(self, failure: Frozen, user_id: str) -> None:
+        tenant = self._cache.tenant_of(user_id)
+        self._cache.remove(user_id)
+        if failure.reason == "tenant_frozen" and tenant is not None:
+            self._cache.remove_tenant(tenant)
+        elif failure.reason not in ("user_frozen", "tenant_frozen"):
+            self._cache.clear()
+
+    def forget_frozen(self, event: dict[str, Any]) -> None:
+        """Forgets the tokens that an event ``frozen`` concerns. ``Events`` calls it for each event that it reads;
+        call it
+        yourself in other processes, which hold a token for up to a minute. Other events change nothing."""
+        if event.get("type") != "frozen":
+            return
+        freeze = event.get("freeze") or {}
+        if freeze.get("scope") == "user":
+            self._cache.remove(str(freeze.get("value")))
+        elif freeze.get("scope") == "tenant":
+            self._cache.remove_tenant(str(freeze.get("value")))
+        elif freeze.get("scope") != "caller_key" or freeze.get("value") == self._key_id:
+            self._cache.clear()
 
     # ---- Connect ----
 

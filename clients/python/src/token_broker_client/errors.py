@@ -102,6 +102,14 @@ class CallerForbidden(BrokerError):
     default_advice = "Give this caller the permission in the broker's callers file."
 
 
+class Frozen(BrokerError):
+    """Access is paused. The client has forgotten the tokens that it held. ``reason`` is ``user_frozen``,
+    ``tenant_frozen`` or ``caller_key_frozen``. Nobody has to connect again once it is lifted."""
+
+    default_code = "frozen"
+    default_advice = "Access is paused by the people who run the token broker. Do not connect again; ask them."
+
+
 class NotConnected(Missing):
     default_code = "not_connected"
     default_advice = "Send the user through connect."
@@ -194,6 +202,7 @@ BY_CODE: dict[str, type[BrokerError]] = {
         InvalidSignature,
         ClockSkew,
         CallerForbidden,
+        Frozen,
         NotConnected,
         NotFound,
         ReconnectRequired,

@@ -18,8 +18,10 @@ class Event:
     id: int
     at: str
     user_id: str
+    """Empty for a freeze of a tenant or of a caller key; ``raw["freeze"]`` says of which."""
     type: str
-    """``connected``, ``reconnected``, ``recovered``, ``reconnect_required``, ``disconnected`` or ``imported``. A later
+    """``connected``, ``reconnected``, ``recovered``, ``reconnect_required``, ``disconnected``, ``imported``,
+    ``frozen`` or ``unfrozen``. A later
     broker may send other types."""
     reason: str | None = None
     generation: int | None = None
@@ -104,6 +106,7 @@ class Events:
                 pause = min(pause * 2, 60.0)
                 continue
             for raw in page.events:
+                self._client.forget_frozen(raw)
                 yield Event(
                     raw["id"], raw["at"], raw["user_id"], raw["type"], raw.get("reason"), raw.get("generation"), raw
                 )

@@ -38,7 +38,13 @@ _ACCOUNT = {
     "username": "jane@contoso.com",
 }
 _SCOPE = "Files.ReadWrite.All User.Read"
+_FROZEN = {
+    "reason": "user_frozen",
+    "who_acts": "ops",
+    "advice": "Access for this user is paused. Nothing was deleted.",
+}
 _STATUS = {
+    "frozen": 403,
     "not_connected": 404,
     "not_found": 404,
     "reconnect_required": 409,
@@ -48,8 +54,8 @@ _STATUS = {
 
 
 class FakeBroker:
-    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``fail`` and ``stop`` prepare a test.
-    ``requests`` lists the calls that arrived."""
+    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``, ``fail`` and ``stop``
+    prepare a test. ``requests`` lists the calls that arrived."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
@@ -59,6 +65,8 @@ class FakeBroker:
         self.handles: dict[str, str] = {}
         self.ended_browser_sessions: list[str] = []
         self.requests: list[str] = []
+        self.frozen: set[str] = set()
+        self._events: list[dict[str, Any]] = []
         self._generation = 0
         self._failures: list[dict[str, Any]] = []
         self._stopped = False
@@ -87,6 +95,21 @@ class FakeBroker:
 
     def disconnect(self, user_id: str) -> None:
         self.users.pop(user_id, None)
+
+    def freeze(self, user_id: str) -> None:
+        """From now on no token of this user is handed out. Nothing is deleted."""
+        self.frozen.add(user_id)
+        self._event("frozen", user_id)
+
+    def unfreeze(self, user_id: str) -> None:
+        self.frozen.discard(user_id)
+        self._event("unfrozen", user_id)
+
+    def _event(self, kind: str, user_id: str) -> None:
+        freeze = {"id": str(uuid.uuid4()), "scope": "user", "value": user_id}
+        number = len(self._events) + 1
+        event = {"id": number, "at": "2026-01-01T00:00:00Z", "user_id": user_id, "type": kind, "freeze": freeze}
+        self._events.append(event)
 
     def fail(self, code: str, status: int, times: int = 1, **members: Any) -> None:
         """Answers the next ``times`` requests with this problem. ``members``: further members of the problem
@@ -127,7 +150,10 @@ class FakeBroker:
             if method == "DELETE":
                 self.disconnect(segments[1])
                 return 204, None
-            return _problem("not_connected") if user is None else (200, _integration(segments[1], user))
+            if user is None:
+                return _problem("not_connected")
+            frozen = {"frozen": _FROZEN} if segments[1] in self.frozen else {}
+            return 200, {**_integration(segments[1], user), **frozen}
         if segments[0] == "browser-sessions":
             self.ended_browser_sessions.append(segments[1])
             return 204, None
@@ -137,15 +163,19 @@ class FakeBroker:
             users = sorted(self.users.items())
             return 200, {
                 "integrations": [_integration(user_id, known) for user_id, known in users],
-                "events_cursor": "fake",
+                "events_cursor": f"fake{len(self._events) or ''}",
             }
         if segments[0] == "events":
-            return 200, {"events": [], "cursor": "fake", "more": False}
+            # A cursor is "fake" and the number of events before it.
+            after = int(query.get("after", ["fake"])[0].removeprefix("fake") or 0)
+            return 200, {"events": self._events[after:], "cursor": f"fake{len(self._events) or ''}", "more": False}
         return _problem("not_found")
 
     def _token(self, user_id: str, user: dict[str, Any] | None, after: int | None) -> tuple[int, dict[str, Any] | None]:
         if user is None:
             return _problem("not_connected")
+        if user_id in self.frozen:
+            return _problem("frozen", **_FROZEN)
         if "failure" in user:
             return _problem("reconnect_required", **user["failure"], **self._admin_consent_url(user["failure"]))
         if after is not None and user["generation"] <= after:

@@ -92,6 +92,22 @@ class TokenCache:
         with self._lock:
             self._tokens.pop(user_id, None)
 
+    def remove_tenant(self, tenant_id: str) -> None:
+        """Also tokens whose tenant is not known."""
+        with self._lock:
+            for user_id, (token, _) in list(self._tokens.items()):
+                if token.account.get("tenant_id", tenant_id).lower() == tenant_id.lower():
+                    del self._tokens[user_id]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._tokens.clear()
+
+    def tenant_of(self, user_id: str) -> str | None:
+        with self._lock:
+            found = self._tokens.get(user_id)
+        return None if found is None else found[0].account.get("tenant_id")
+
     def _with_age(self, user_id: str) -> tuple[Token, float, float] | None:
         """Token, its age and the seconds it has left."""
         with self._lock:

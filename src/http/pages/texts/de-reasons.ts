@@ -201,6 +201,23 @@ export const reasonsDe: ReasonTexts = {
     happened: 'Ein Teil unseres Systems arbeitet nicht, wie er soll. Sie haben nichts falsch gemacht.',
     todo: 'Versuchen Sie es in ein paar Minuten noch einmal. Wenn es so bleibt, nennen Sie dem Betrieb von MEGDocs die Referenz unten.',
   },
+  user_frozen: {
+    title: 'Der Zugriff ist angehalten',
+    happened:
+      'Die Betreiber von MEGDocs haben den Zugriff auf Ihre Microsoft-Dateien angehalten. Es wurde nichts gelöscht.',
+    todo: 'Sie müssen nicht neu verbinden. Fragen Sie die Betreiber von MEGDocs, wenn Sie den Zugriff jetzt brauchen.',
+  },
+  tenant_frozen: {
+    title: 'Der Zugriff ist für Ihre Organisation angehalten',
+    happened:
+      'Die Betreiber von MEGDocs haben den Zugriff auf die Microsoft-Dateien Ihrer Organisation angehalten. Es wurde nichts gelöscht.',
+    todo: 'Sie müssen nicht neu verbinden. Fragen Sie die Betreiber von MEGDocs, wenn Sie den Zugriff jetzt brauchen.',
+  },
+  caller_key_frozen: {
+    title: 'Der Zugriff ist angehalten',
+    happened: 'Die Betreiber von MEGDocs haben einen Teil davon angehalten. Ihre Verbindung wurde nicht verändert.',
+    todo: 'Sie müssen nicht neu verbinden. Fragen Sie die Betreiber von MEGDocs, wenn Sie den Zugriff jetzt brauchen.',
+  },
   client_credential: {
     title: 'Das Verbinden mit Microsoft funktioniert zurzeit nicht',
     happened: 'Bei uns ist etwas nicht richtig eingerichtet. Sie haben nichts falsch gemacht.',

@@ -72,6 +72,7 @@ export const de: CommonTexts = {
       missingText:
         'Was bisher ging, geht weiterhin. Verbinden Sie neu und erteilen Sie, was unten markiert ist, um alles zu nutzen.',
     },
+    paused: 'Angehalten',
     attention: {
       status: 'Braucht Ihre Aufmerksamkeit',
       title: 'Die Verbindung funktioniert zurzeit nicht',

@@ -196,6 +196,22 @@ export const reasonsEn: ReasonTexts = {
     happened: 'A part of our system does not work as it should. You did nothing wrong.',
     todo: 'Try again in a few minutes. If it stays so, give the people who run MEGDocs the reference below.',
   },
+  user_frozen: {
+    title: 'Access is paused',
+    happened: 'The people who run MEGDocs have paused access to your Microsoft files. Nothing was deleted.',
+    todo: 'You do not have to connect again. Ask the people who run MEGDocs if you need access now.',
+  },
+  tenant_frozen: {
+    title: 'Access is paused for your organisation',
+    happened:
+      'The people who run MEGDocs have paused access to the Microsoft files of your organisation. Nothing was deleted.',
+    todo: 'You do not have to connect again. Ask the people who run MEGDocs if you need access now.',
+  },
+  caller_key_frozen: {
+    title: 'Access is paused',
+    happened: 'The people who run MEGDocs have paused a part of it. Your connection was not changed.',
+    todo: 'You do not have to connect again. Ask the people who run MEGDocs if you need access now.',
+  },
   client_credential: {
     title: 'Connecting to Microsoft does not work at the moment',
     happened: 'Something on our side is not set up correctly. You did nothing wrong.',

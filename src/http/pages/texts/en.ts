@@ -75,6 +75,7 @@ export const en = {
       missingTitle: 'MEGDocs now needs more permissions',
       missingText: 'What worked before still works. Reconnect and approve what is marked below to use everything.',
     },
+    paused: 'Paused',
     attention: {
       status: 'Needs attention',
       title: 'The connection does not work at the moment',

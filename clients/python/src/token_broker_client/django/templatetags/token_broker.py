@@ -19,7 +19,8 @@ register = template.Library()
 @dataclass(frozen=True)
 class Status:
     state: str
-    """``connected``, ``not_connected``, ``reconnect_required``, or ``unknown`` if the broker could not be asked."""
+    """``connected``, ``not_connected``, ``reconnect_required``, ``frozen`` (access is paused: show ``advice``), or
+    ``unknown`` if the broker could not be asked."""
     username: str = ""
     advice: str = ""
     who_acts: str = ""
@@ -45,6 +46,11 @@ def microsoft_status(context: dict[str, Any]) -> Status:
         return Status("unknown", advice=error.advice, connect_url=url, manage_url=manage_url)
     if found is None:
         return Status("not_connected", connect_url=url, manage_url=manage_url)
+    frozen = found.get("frozen")
+    if frozen is not None:
+        username = (found.get("account") or {}).get("username", "")
+        advice, who_acts = frozen.get("advice", ""), frozen.get("who_acts", "ops")
+        return Status("frozen", username=username, advice=advice, who_acts=who_acts, manage_url=manage_url)
     failure = found.get("failure") or {}
     is_active = found["status"] == "active"
     who_acts = failure.get("who_acts", "")
