@@ -9,7 +9,7 @@ import { migrationState } from './db/migrate.ts'
 import { deleteExpiredRows } from './db/retention.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
-import { createLogger } from './telemetry.ts'
+import { createLogger, standardOutput } from './telemetry.ts'
 import { startTraces } from './telemetry/start-traces.ts'
 import { VERSION } from './version.ts'
 
@@ -22,12 +22,16 @@ const DELETE_EXPIRED_MS = 600_000
 
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const config = readConfig(env)
-  const log = createLogger(config.logLevel)
+  const logOutput = standardOutput()
+  const log = createLogger(config.logLevel, logOutput)
   log.info({ version: VERSION, node: process.version, config: maskedConfig(config) }, 'starting')
   for (const warning of config.warnings) log.warn(warning, 'a variable has no effect')
   const traces = await startTraces(env, log)
-  const services = createServices(config, log, { traces })
-  const { lifecycle } = services
+  const services = createServices(config, log, { traces, logOutput })
+  const { lifecycle, auditLog } = services
+  auditLog.note({ audit: 'life_began', version: VERSION, keys: config.auditKeys.map(({ id }) => id) })
+  if (config.auditKeys.length === 0)
+    log.warn('AUDIT_KEYS is not set: nobody can prove that audit lines are complete and unchanged')
   const operations = await buildOperationsApp(services)
   await listen(operations, 'operations', config.listen.operations, services)
 
@@ -64,10 +68,13 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     await services.close()
     await operations.close()
     log.info('stopped')
-    process.exitCode = 0
+    await auditLog.write({ audit: 'life_ended' }).catch(() => {})
+    process.exitCode = logOutput.state() === 'closed' ? 1 : 0
     // An export that waits for its collector must not delay the end.
     if (traces !== undefined) process.exit()
   }
+  // Without a log there is no audit, and a closed pipe never opens again: a new process gets a new one.
+  if (config.audit === 'required') logOutput.onClosed(() => void stop('closed log'))
   process.on('SIGTERM', () => void stop('SIGTERM'))
   process.on('SIGINT', () => void stop('SIGINT'))
 }

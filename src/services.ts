@@ -1,7 +1,10 @@
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
+import { createAuditLog } from './audit/audit-log.ts'
+import { createChain } from './audit/chain.ts'
 import type { Config } from './config.ts'
+import type { AuditLog } from './core/audit.ts'
 import { createConnect, type Connect } from './core/connect.ts'
 import type { EventStore } from './core/events.ts'
 import { createImport, type Import } from './core/import.ts'
@@ -35,9 +38,10 @@ import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
 import { CallersFile } from './signature/callers-file.ts'
+import { hmacSha256 } from './signature/hmac.ts'
 import { createRequestSignatures } from './signature/request-signatures.ts'
 import { NonceMemory } from './signature/nonces.ts'
-import { createMetrics, type Metrics } from './telemetry.ts'
+import { createMetrics, standardOutput, type LogOutput, type Metrics } from './telemetry.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The one place where objects are made and joined. Knows no routes.
@@ -46,6 +50,9 @@ export interface Services {
   config: Config
   lifecycle: { started: boolean; draining: boolean }
   log: Logger
+  /** Where the log and the audit lines go. */
+  logOutput: LogOutput
+  auditLog: AuditLog
   clock: Clock
   random: Random
   database: Database
@@ -83,6 +90,7 @@ export interface Overrides {
   /** A signal that ends an exchange with Microsoft after so many milliseconds. */
   deadline?: (ms: number) => AbortSignal
   traces?: Traces | undefined
+  logOutput?: LogOutput
 }
 
 export const systemClock: Clock = {
@@ -109,7 +117,7 @@ export const systemRandom: Random = {
 
 /** Throws CallersError when the callers file cannot be used; reaches out to nobody else yet. */
 export function createServices(config: Config, log: Logger, overrides: Overrides = {}): Services {
-  const { clock = systemClock, random = systemRandom, deadline, traces } = overrides
+  const { clock = systemClock, random = systemRandom, deadline, traces, logOutput = standardOutput() } = overrides
   // Ours to close where only traces ask for one.
   const tracedDispatcher =
     traces === undefined || overrides.dispatcher !== undefined ? undefined : createDispatcher(config.microsoft.proxy)
@@ -181,6 +189,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
     ],
+    logOutput,
     integrationCounts: () => integrationCounts(database),
   })
   const observe = (event: RefreshEvent) => {
@@ -195,6 +204,19 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded')
       log.info({ refresh: kind, ...facts }, 'refresh')
   }
+  const life = random.bytes(12).toString('base64url')
+  const auditLog = createAuditLog({
+    life,
+    chain: createChain({
+      life,
+      keys: config.auditKeys,
+      mac: (key, text) => hmacSha256(key, text, 'base64'),
+      now: () => clock.now(),
+    }),
+    output: logOutput,
+    mode: config.audit,
+    onLine: (written) => metrics.audited(written),
+  })
   const connect = createConnect({ sessions: connectSessions, integrations, microsoft, clock, random })
   const refresh = createRefresh({
     integrations,
@@ -217,8 +239,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       metrics.keptAlive(event)
       const { kind, ...facts } = event
       if (kind === 'sweep') log[event.ended === 'broken' ? 'warn' : 'info'](facts, 'keep-alive sweep')
-      else if (event.result === 'let_go')
-        log.info({ audit: 'let_go', user_id: event.userId }, 'integration let go: no caller has read it for long')
+      else if (event.result === 'let_go') auditLog.note({ audit: 'let_go', user_id: event.userId })
     },
   })
   const { publicBaseUrl, redirectUri, entryUrls } = config
@@ -228,6 +249,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     config,
     lifecycle: { started: false, draining: false },
     log,
+    logOutput,
+    auditLog,
     clock,
     random,
     database,

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { Connect } from '../core/connect.ts'
 import { Failure } from '../core/failure.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
+import { audit } from './audit.ts'
 import { BEGUN, CONNECT_SESSION, NEXT } from './examples.ts'
 import type { Links } from './links.ts'
 import type { Site } from './pages/pages.ts'
@@ -71,10 +72,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       const { caller } = callerOf(request)
       const { user_id: userId, intent = 'connect', allow_account_switch: allowSwitch = false } = request.body
       const { session, ticket } = await connect.begin({ caller: caller.name, userId, intent, allowSwitch })
-      request.log.info(
-        { audit: 'connect_begun', caller: caller.name, user_id: userId, intent, connect_session: session.id },
-        'connect session begun',
-      )
+      audit(request, { audit: 'connect_begun', user_id: userId, intent, connect_session: session.id })
       return reply.code(201).send({ id: session.id, url: links.ticket(ticket), expires_at: session.expiresAt })
     },
   )
@@ -151,19 +149,15 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         return reply
       }
       const { outcome } = session
-      request.log.info(
-        {
-          audit: 'connect_completed',
-          caller: caller.name,
-          user_id: request.body.user_id,
-          connect_session: id,
-          outcome: outcome.result,
-          reason: outcome.reason,
-          aadsts: outcome.microsoft?.aadsts,
-          correlation_id: outcome.microsoft?.correlationId,
-        },
-        'connect session completed',
-      )
+      audit(request, {
+        audit: 'connect_completed',
+        user_id: request.body.user_id,
+        connect_session: id,
+        outcome: outcome.result,
+        reason: outcome.reason,
+        aadsts: outcome.microsoft?.aadsts,
+        correlation_id: outcome.microsoft?.correlationId,
+      })
       if (outcome.code === undefined) return { session: connectSessionView(session), next }
       const { reason, microsoft } = outcome
       // A code of a newer release is answered as what it is for the caller: the connect failed.
@@ -191,10 +185,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
     },
     async (request, reply) => {
       await browserSessions.endAllOf(request.params.userId)
-      request.log.info(
-        { audit: 'browser_sessions_ended', caller: callerOf(request).caller.name, user_id: request.params.userId },
-        'browser sessions ended',
-      )
+      audit(request, { audit: 'browser_sessions_ended', user_id: request.params.userId })
       return reply.code(204).send()
     },
   )

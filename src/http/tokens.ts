@@ -7,7 +7,6 @@ import type { Refresh, TokenRequest } from '../core/refresh.ts'
 import { audit } from './audit.ts'
 import { TOKEN } from './examples.ts'
 import { answer, DEADLINE_MS, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
-import { callerOf } from './signed.ts'
 import { tokenView, type MissingScopes } from './views.ts'
 import type { FastifyRequest } from 'fastify'
 
@@ -33,12 +32,14 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
    */
   async function handOut(request: FastifyRequest, wanted: TokenRequest) {
     const answer: TokenAnswer = await refresh.tokenFor(wanted)
+    const { generation, account } = answer.integration
     audit(request, {
       audit: 'token_handed_out',
-      caller: callerOf(request).caller.name,
       user_id: wanted.userId,
-      generation: answer.integration.generation,
-      ...(answer.degraded === undefined ? {} : { degraded: answer.degraded.reason }),
+      generation,
+      tenant_id: account?.tenantId,
+      object_id: account?.objectId,
+      degraded: answer.degraded?.reason,
     })
     return tokenView(answer, missingScopes)
   }

@@ -59,6 +59,7 @@ export function metricLabels(): Map<string, string[]> {
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
+    logOutput: { state: () => 'open', dropped: () => 0 },
     integrationCounts: async () => [],
   })
   const labels = new Map<string, string[]>()
