@@ -116,7 +116,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
     sealingKeys: values.SEALING_KEYS,
     sessionSecrets: values.SESSION_SECRETS,
     auditKeys: values.AUDIT_KEYS ?? [],
-    audit: values.AUDIT,
+    auditMode: values.AUDIT,
     callersFile: values.CALLERS_FILE,
     callerRequestsPerMinute: values.CALLER_REQUESTS_PER_MINUTE,
     ...(responseSigningKey === undefined ? {} : { responseSigningKey }),

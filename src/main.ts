@@ -74,7 +74,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     if (traces !== undefined) process.exit()
   }
   // Without a log there is no audit, and a closed pipe never opens again: a new process gets a new one.
-  if (config.audit === 'required') logOutput.onClosed(() => void stop('closed log'))
+  if (config.auditMode === 'required') logOutput.onClosed(() => void stop('closed log'))
   process.on('SIGTERM', () => void stop('SIGTERM'))
   process.on('SIGINT', () => void stop('SIGINT'))
 }

@@ -51,7 +51,7 @@ export async function readiness({
     .filter(({ key }) => key.notAfter < clock.now() + EXPIRES_SOON_MS)
     .map(({ key }) => key.keyId)
   return {
-    ready: started && !draining && (log === 'open' || config.audit === 'best-effort'),
+    ready: started && !draining && (log === 'open' || config.auditMode === 'best-effort'),
     version: VERSION,
     draining,
     log,

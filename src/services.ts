@@ -214,7 +214,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       now: () => clock.now(),
     }),
     output: logOutput,
-    mode: config.audit,
+    mode: config.auditMode,
     onLine: (written) => metrics.audited(written),
   })
   const connect = createConnect({ sessions: connectSessions, integrations, microsoft, clock, random })
