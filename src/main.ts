@@ -7,6 +7,7 @@ import { Failure } from './core/failure.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { deleteExpiredRows } from './db/retention.ts'
+import { createHeartbeat } from './heartbeat.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger, standardOutput } from './telemetry.ts'
@@ -50,6 +51,9 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
       DELETE_EXPIRED_MS * (0.75 + services.random.fraction() / 2),
     ),
   ]
+  const heartbeat = createHeartbeat(services)
+  void heartbeat.beat()
+  heartbeat.start()
   const ending = new AbortController()
   const keepingAlive = services.keepAlive.run(ending.signal)
   lifecycle.started = true
@@ -60,15 +64,18 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     lifecycle.draining = true
     log.info({ signal }, 'draining')
     for (const timer of timers) clearInterval(timer)
+    heartbeat.stop()
     ending.abort()
     // Kubernetes needs a moment to stop sending: first serve on, then stop accepting, then finish running requests
     // (docs/design.md#readiness-and-shutdown).
     await services.clock.sleep(config.drainSeconds * 1000)
     await Promise.all([internal.close(), browsers.close(), keepingAlive])
+    // The others log this last line.
+    await auditLog.write({ audit: 'life_ended' }).catch(() => {})
+    await heartbeat.beat()
     await services.close()
     await operations.close()
     log.info('stopped')
-    await auditLog.write({ audit: 'life_ended' }).catch(() => {})
     process.exitCode = logOutput.state() === 'closed' ? 1 : 0
     // An export that waits for its collector must not delay the end.
     if (traces !== undefined) process.exit()

@@ -1,5 +1,6 @@
 // The table of commands, and how a command line is run. Help and the reference of commands are made from this table.
 import { parseArgs } from 'node:util'
+import { auditCommand } from './audit.ts'
 import { Misuse, type Arguments, type Command, type Terminal } from './command.ts'
 import { doctorCommand } from './doctor.ts'
 import { importCommand } from './import.ts'
@@ -28,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   resealCommand,
   importCommand,
   keepAliveCommand,
+  auditCommand,
   openapi,
   {
     name: 'version',

@@ -29,6 +29,9 @@ export const AUDIT_KINDS = {
 } as const
 export type AuditKind = keyof typeof AUDIT_KINDS
 
+/** More would make a line too long. */
+export const AUDIT_HEADS_PER_LINE = 20
+
 /** The newest line of one life. */
 export interface AuditHead {
   /** Random id of a process. */
@@ -105,4 +108,16 @@ export interface AuditLog {
   head(): AuditHead | undefined
   /** Other keys from now on, newest first. The line that says so is under both. */
   changeKeys(keys: readonly AuditKey[]): void
+}
+
+/** Members of `facts` that a line can hold: at most 20, and no text that is longer or of other characters. */
+export function readCommandFacts(stored: unknown): NonNullable<AuditFacts['facts']> {
+  if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) return {}
+  const facts: Record<string, string | number | boolean> = {}
+  for (const [name, value] of Object.entries(stored).slice(0, 20)) {
+    if (!/^\w{1,40}$/.test(name)) continue
+    if (typeof value === 'number' || typeof value === 'boolean') facts[name] = value
+    else if (typeof value === 'string' && /^[\x20-\x7e]{0,128}$/.test(value)) facts[name] = value
+  }
+  return facts
 }
