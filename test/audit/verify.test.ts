@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { createChain, type Chain } from '../../src/audit/chain.ts'
 import { readAuditFiles } from '../../src/audit/files.ts'
@@ -186,7 +186,7 @@ t.test('a change of keys is a line under both, and each key proves its own part'
     createHmac('sha256', OLD[0]!.key).update(under).digest('base64').slice(0, 22),
     (JSON.parse(texts[2]!) as { mac_under: Record<string, string> }).mac_under['a0'],
   )
-  t.equal(verify(texts, KEYS).told.length, 2, 'the lines of the old key are not proven without it')
+  t.equal(verify(texts, KEYS).told.length, 3, 'the lines of the old key are not proven without it')
 })
 
 t.test('without keys the numbers are checked, and the report says that nothing is proven', async (t) => {
@@ -197,7 +197,7 @@ t.test('without keys the numbers are checked, and the report says that nothing i
 
 // ---- The commands ---------------------------------------------------------------------------------------------------
 
-async function run(t: Test, args: string[], env: NodeJS.ProcessEnv = { AUDIT_KEYS: TEXT }) {
+async function run(args: string[], env: NodeJS.ProcessEnv = { AUDIT_KEYS: TEXT }) {
   const out: string[] = []
   const err: string[] = []
   const status = await runCommandLine(args, {
@@ -244,11 +244,11 @@ t.test('audit verify and audit user read rotated and compressed files and set th
   ]
   const newer = file('broker.log', texts.slice(3).join(''))
   const older = file('broker.log.1.gz', gzipSync(texts.slice(0, 3).join('')))
-  const whole = await run(t, ['audit', 'verify', newer, older])
+  const whole = await run(['audit', 'verify', newer, older])
   t.equal(whole.status, 0)
   t.match(whole.out, /5 lines .* complete to number 5; it ended in order.*\nThe audit is whole/)
 
-  const user = await run(t, ['audit', 'user', '42', newer, older])
+  const user = await run(['audit', 'user', '42', newer, older])
   t.equal(user.status, 0)
   t.match(user.out, /^The token of user 42 was handed out 1 times, to megdocs, from /)
   t.match(
@@ -258,21 +258,21 @@ t.test('audit verify and audit user read rotated and compressed files and set th
   t.match(user.out, /reports was refused: caller_forbidden \(GET \/tokens\/:userId\)/)
   t.notMatch(user.out, /generation 8/)
 
-  const gap = await run(t, ['audit', 'verify', newer])
+  const gap = await run(['audit', 'verify', newer])
   t.equal(gap.status, 1)
   t.match(gap.out, /MISSING: life A+, numbers 1 to 3\nThe audit is NOT whole/)
-  t.equal((await run(t, ['audit', 'verify', '--partial', newer])).status, 0)
-  t.match(JSON.parse((await run(t, ['audit', 'verify', '--json', newer])).out), { whole: false, proven: true })
-  t.match(await run(t, ['audit', 'verify', newer, older], {}), { status: 0, out: /No AUDIT_KEYS/ })
-  t.match(await run(t, ['audit', 'verify', file('empty', '')]), { status: 1, out: /no audit line/ })
-  t.match(await run(t, ['audit', 'verify', join(folder, 'none')]), {
+  t.equal((await run(['audit', 'verify', '--partial', newer])).status, 0)
+  t.match(JSON.parse((await run(['audit', 'verify', '--json', newer])).out), { whole: false, proven: true })
+  t.match(await run(['audit', 'verify', newer, older], {}), { status: 0, out: /No AUDIT_KEYS/ })
+  t.match(await run(['audit', 'verify', file('empty', '')]), { status: 1, out: /no audit line/ })
+  t.match(await run(['audit', 'verify', join(folder, 'none')]), {
     status: 1,
     err: 'A file cannot be read (ENOENT).',
   })
-  t.match(await run(t, ['audit', 'verify', file('bad.gz', Buffer.from([0x1f, 0x8b, 1, 2, 3]))]), { status: 1 })
+  t.match(await run(['audit', 'verify', file('bad.gz', Buffer.from([0x1f, 0x8b, 1, 2, 3]))]), { status: 1 })
   for (const args of [['audit'], ['audit', 'verify'], ['audit', 'user', '../x', newer], ['audit', 'burn', newer]])
-    t.equal((await run(t, args)).status, 2, args.join(' '))
-  t.match(await run(t, ['audit', 'verify', newer], { AUDIT_KEYS: 'x' }), { status: 1, err: /AUDIT_KEYS/ })
+    t.equal((await run(args)).status, 2, args.join(' '))
+  t.match(await run(['audit', 'verify', newer], { AUDIT_KEYS: 'x' }), { status: 1, err: /AUDIT_KEYS/ })
 
   const taken: string[] = []
   await readAuditFiles([file('torn', `${texts[0]}${texts[1]!.slice(0, 50)}`)], (text, place, complete) => {
