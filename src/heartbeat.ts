@@ -12,7 +12,10 @@ export interface Heartbeat {
   beat(): Promise<void>
   /** Beats until `stop`. */
   start(): void
-  stop(): void
+  /** Resolves when no beat is running. */
+  stop(): Promise<void>
+  /** Records the last audit line of this process, for the others. Never rejects. */
+  recordEnd(): Promise<void>
 }
 
 /**
@@ -29,6 +32,7 @@ export function createHeartbeat({
   /** The number of the newest line of each other life that was logged here. */
   let logged = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> = Promise.resolve()
   let failing = false
 
   async function logOtherHeads(): Promise<void> {
@@ -54,8 +58,15 @@ export function createHeartbeat({
   return {
     beat,
     start() {
-      timer = setInterval(() => void beat(), HEARTBEAT_MS)
+      running = beat()
+      timer = setInterval(() => {
+        running = beat()
+      }, HEARTBEAT_MS)
     },
-    stop: () => clearInterval(timer),
+    async stop() {
+      clearInterval(timer)
+      await running
+    },
+    recordEnd: () => store.renew({ id, version: VERSION, head: auditLog.head() }).catch(() => {}),
   }
 }

@@ -52,7 +52,6 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     ),
   ]
   const heartbeat = createHeartbeat(services)
-  void heartbeat.beat()
   heartbeat.start()
   const ending = new AbortController()
   const keepingAlive = services.keepAlive.run(ending.signal)
@@ -64,15 +63,14 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     lifecycle.draining = true
     log.info({ signal }, 'draining')
     for (const timer of timers) clearInterval(timer)
-    heartbeat.stop()
     ending.abort()
     // Kubernetes needs a moment to stop sending: first serve on, then stop accepting, then finish running requests
     // (docs/design.md#readiness-and-shutdown).
     await services.clock.sleep(config.drainSeconds * 1000)
-    await Promise.all([internal.close(), browsers.close(), keepingAlive])
+    await Promise.all([internal.close(), browsers.close(), keepingAlive, heartbeat.stop()])
     // The others log this last line.
     await auditLog.write({ audit: 'life_ended' }).catch(() => {})
-    await heartbeat.beat()
+    await heartbeat.recordEnd()
     await services.close()
     await operations.close()
     log.info('stopped')
