@@ -30,7 +30,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const traces = await startTraces(env, log)
   const services = createServices(config, log, { traces, logOutput })
   const { lifecycle, auditLog } = services
-  auditLog.note({ audit: 'life_began', version: VERSION, keys: config.auditKeys.map(({ id }) => id) })
+  auditLog.note({ audit: 'life_began', version: VERSION, key_ids: config.auditKeys.map(({ id }) => id) })
   if (config.auditKeys.length === 0)
     log.warn('AUDIT_KEYS is not set: nobody can prove that audit lines are complete and unchanged')
   const operations = await buildOperationsApp(services)

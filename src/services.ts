@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { createAuditLog } from './audit/audit-log.ts'
 import { createChain } from './audit/chain.ts'
 import type { Config } from './config.ts'
-import type { AuditLog } from './core/audit.ts'
+import type { AuditFacts, AuditLog } from './core/audit.ts'
 import { createConnect, type Connect } from './core/connect.ts'
 import type { EventStore } from './core/events.ts'
 import { createImport, type Import } from './core/import.ts'
@@ -37,6 +37,7 @@ import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
 import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
+import type { Callers } from './signature/callers.ts'
 import { CallersFile } from './signature/callers-file.ts'
 import { hmacSha256 } from './signature/hmac.ts'
 import { createRequestSignatures } from './signature/request-signatures.ts'
@@ -115,6 +116,24 @@ export const systemRandom: Random = {
   fraction: () => Math.random(),
 }
 
+/** Facts of core under the names that the whole log uses: `user_id` for `userId`. */
+const inLog = (facts: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  )
+
+/** Key ids in one audit line; more are only counted. */
+const KEYS_PER_LINE = 40
+
+const callersChanged = ({ list, byKeyId }: Callers): AuditFacts => ({
+  audit: 'callers_changed',
+  counts: { callers: list.length, keys: byKeyId.size },
+  key_ids: [...byKeyId.keys()].slice(0, KEYS_PER_LINE),
+})
+
 /** Throws CallersError when the callers file cannot be used; reaches out to nobody else yet. */
 export function createServices(config: Config, log: Logger, overrides: Overrides = {}): Services {
   const { clock = systemClock, random = systemRandom, deadline, traces, logOutput = standardOutput() } = overrides
@@ -126,7 +145,10 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   const stored = <S extends object>(table: string, store: S): S => traces?.storing(table, store) ?? store
   const callers = new CallersFile(config.callersFile, {
     now: () => clock.now(),
-    onChange: (now) => log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read again'),
+    onChange(now) {
+      log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read again')
+      auditLog.note(callersChanged(now))
+    },
     onProblem: (error) => log.error({ problems: error.problems }, 'callers file is broken, the callers before it stay'),
   })
   const { tls } = config.listen.internal
@@ -195,7 +217,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)
     traces?.refreshed(event)
-    const { kind, ...facts } = event
+    const { kind, ...rest } = event
+    const facts = inLog(rest)
     if (kind === 'sent') log[event.outcome === 'tokens' ? 'info' : 'warn'](facts, 'refreshed at Microsoft')
     else if (kind === 'save_given_up') log.error(facts, 'refreshed tokens were never saved')
     else if (kind === 'false_reconnect')
@@ -224,6 +247,10 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     clock,
     random,
     observe,
+    saved(refresh) {
+      const facts = inLog(refresh)
+      log.info(facts, 'refreshed tokens saved')
+    },
     ...(traces === undefined ? {} : { traced: traces.flight }),
   })
   const keepAliveStore = createKeepAliveStore(database)
@@ -237,7 +264,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     days: config.keepAlive,
     observe(event) {
       metrics.keptAlive(event)
-      const { kind, ...facts } = event
+      const { kind, ...rest } = event
+      const facts = inLog(rest)
       if (kind === 'sweep') log[event.ended === 'broken' ? 'warn' : 'info'](facts, 'keep-alive sweep')
       else if (event.result === 'let_go') auditLog.note({ audit: 'let_go', user_id: event.userId })
     },

@@ -77,7 +77,7 @@ export function createChain({ life, keys: firstKeys, mac, now }: ChainPorts): Ch
     changeKeys(changed) {
       const before = keys
       keys = changed
-      return make({ audit: 'keys_changed', keys: changed.map(({ id }) => id) }, before.slice(0, 1))
+      return make({ audit: 'keys_changed', key_ids: changed.map(({ id }) => id) }, before.slice(0, 1))
     },
   }
 }

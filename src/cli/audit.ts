@@ -117,7 +117,11 @@ export function findingSentence(finding: Finding): string {
       return `FOREIGN: ${finding.why}${at}`
     case 'broken':
       return `BROKEN: life ${finding.life}, number ${finding.number} does not follow the line before it`
-    case 'unfinished':
-      return `unfinished: ${finding.life === undefined ? 'a last line' : `life ${finding.life}`}${finding.number === undefined ? '' : `, number ${finding.number}`}, cut off when its process was killed; no token was sent for it${at}`
+    case 'unfinished': {
+      const { life, number } = finding
+      const which =
+        life === undefined ? 'a last line' : `life ${life}${number === undefined ? '' : `, number ${number}`}`
+      return `unfinished: ${which}, cut off when its process was killed; no token was sent for it${at}`
+    }
   }
 }

@@ -22,9 +22,9 @@ export const AUDIT_KINDS = {
   let_go: 'An integration that no caller has read for long was deleted.',
   command: 'Somebody ran an administrative command: `action`. A command writes a row, and a replica logs it.',
   callers_changed: 'The callers file was read again: callers and keys that are accepted from now on.',
-  life_began: 'The first line of a process.',
+  life_began: 'The first line of a run of the broker.',
   keys_changed: 'Lines are under another audit key from now on.',
-  life_ended: 'The last line of a process that ended in order.',
+  life_ended: 'The last line of a run that ended in order.',
   heads: 'The newest written lines of other replicas, as the database has them.',
 } as const
 export type AuditKind = keyof typeof AUDIT_KINDS
@@ -34,7 +34,7 @@ export const AUDIT_HEADS_PER_LINE = 20
 
 /** The newest line of one life. */
 export interface AuditHead {
-  /** Random id of a process. */
+  /** Random id of one run of the broker */
   readonly life: string
   readonly number: number
   /** Absent without audit keys. */
@@ -82,7 +82,7 @@ export interface AuditFacts {
   readonly entry?: string | undefined
   readonly at?: string | undefined
   readonly facts?: Readonly<Record<string, string | number | boolean>> | undefined
-  readonly keys?: readonly string[] | undefined
+  readonly key_ids?: readonly string[] | undefined
   readonly version?: string | undefined
   readonly heads?: readonly AuditHead[] | undefined
 }
@@ -93,7 +93,7 @@ export interface AuditKey {
   readonly key: KeyObject
 }
 
-/** The audit log of this process. */
+/** The audit log of one run of the broker */
 export interface AuditLog {
   /** Random id of this process in its lines. */
   readonly life: string
@@ -110,11 +110,11 @@ export interface AuditLog {
   changeKeys(keys: readonly AuditKey[]): void
 }
 
-/** Members of `facts` that a line can hold: at most 20, and no text that is longer or of other characters. */
+/** Members of `facts` that a line can hold: at most 12, and no text that is longer or of other characters. */
 export function readCommandFacts(stored: unknown): NonNullable<AuditFacts['facts']> {
   if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) return {}
   const facts: Record<string, string | number | boolean> = {}
-  for (const [name, value] of Object.entries(stored).slice(0, 20)) {
+  for (const [name, value] of Object.entries(stored).slice(0, 12)) {
     if (!/^\w{1,40}$/.test(name)) continue
     if (typeof value === 'number' || typeof value === 'boolean') facts[name] = value
     else if (typeof value === 'string' && /^[\x20-\x7e]{0,128}$/.test(value)) facts[name] = value

@@ -76,6 +76,7 @@ const ALWAYS: FailureCode[] = [
   'invalid_request',
   'rate_limited',
   'database_unavailable',
+  'audit_unavailable',
   'internal_error',
 ]
 

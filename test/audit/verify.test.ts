@@ -177,7 +177,7 @@ t.test('a change of keys is a line under both, and each key proves its own part'
   t.ok(verify(texts, [...KEYS, ...OLD]).whole)
   t.match(JSON.parse(texts[2]!), {
     audit: 'keys_changed',
-    keys: ['a1', 'a0'],
+    key_ids: ['a1', 'a0'],
     mac_key: 'a1',
     mac_under: { a0: String },
   })

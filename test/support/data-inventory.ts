@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { getTableColumns, getTableName, is, Table } from 'drizzle-orm'
+import { AUDIT_LINE_SCHEMA } from '../../src/audit/line-schema.ts'
 import * as schema from '../../src/db/schema.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 
@@ -100,17 +101,17 @@ export function loggedFields(): string[] {
         ...membersOf(textOf('core/refresh.ts'), /export type RefreshEvent =([^]*?)\n\nexport/),
         ...membersOf(textOf('core/keep-alive.ts'), /export interface Sweep \{([^]*?)\n\}/),
         'err',
-      ].filter((name) => name !== 'kind'),
+      ]
+        .filter((name) => name !== 'kind')
+        .map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
     warning: () => membersOf(textOf('config/problems.ts'), /export interface ConfigProblem \{([^]*?)\n\}/),
     // Fastify's, named by `requestIdLogLabel` in app.ts.
     bindings: () => ['request_id'],
-    'auditOf(request)': () =>
-      argumentsOfCalls(/(?<!function )\baudit\(/g, 1).flatMap((text) => fieldsOf(text, resolve)),
     // http/connect.ts: fields that it adds when it refuses a page.
     detail: () => argumentsOfCalls(/\bproblem\(/g, 3).flatMap((text) => fieldsOf(text, resolve)),
   }
   const fields = argumentsOfCalls(LOG_CALL, 0).flatMap((text) => fieldsOf(text, resolve))
-  return [...new Set([...OF_EVERY_LINE, ...fields])].sort()
+  return [...new Set([...OF_EVERY_LINE, ...fields, ...Object.keys(AUDIT_LINE_SCHEMA.properties)])].sort()
 }
 
 function sourceFiles(): { name: string; source: string }[] {
