@@ -20,7 +20,7 @@ export const keepAliveCommand: Command = {
     // The log has the same audit lines and alerts as that of the service. Only the result goes to stdout.
     const logOutput = createLogOutput({
       writeSync(bytes) {
-        err(bytes.toString().trimEnd())
+        for (const line of bytes.toString().trimEnd().split('\n')) err(line)
         return bytes.length
       },
       elapsed: () => performance.now(),

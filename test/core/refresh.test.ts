@@ -812,6 +812,13 @@ t.test('a wrong configuration that concerns one integration is stored in its row
     failures: 1,
     lease_owner: null,
   })
-  const event = { kind: 'sent', integrationId: stored['id'], userId: '42', outcome: 'misconfigured', seconds: 0 }
+  const sent = {
+    kind: 'sent',
+    integrationId: stored['id'],
+    userId: '42',
+    requestId: 'test',
+    generation: Number(stored['generation']),
+  }
+  const event = { ...sent, outcome: 'misconfigured', seconds: 0 }
   t.strictSame(events, [{ ...event, reason: 'client_credential' }], 'no member for what Microsoft did not say')
 })

@@ -18,6 +18,7 @@ from .errors import (
     ConnectRefused,
     ConnectSessionExpired,
     CursorExpired,
+    AuditUnavailable,
     DatabaseUnavailable,
     InternalError,
     InvalidRequest,
@@ -38,6 +39,7 @@ from .tokens import Token
 __all__ = [
     "__version__",
     "AccountMismatch",
+    "AuditUnavailable",
     "BrokerError",
     "BrokerMisconfigured",
     "BrokerUnreachable",

@@ -1,0 +1,20 @@
+"""The caller's trace, if the project uses OpenTelemetry. This package does not depend on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    from opentelemetry import trace as _opentelemetry
+except ImportError:
+    _opentelemetry = None  # type: ignore[assignment]
+
+
+def current_traceparent() -> str | None:
+    """``traceparent`` (W3C Trace Context) of the current span. None: no OpenTelemetry, or no span."""
+    if _opentelemetry is None:
+        return None
+    span: Any = _opentelemetry.get_current_span().get_span_context()
+    if not span.is_valid:
+        return None
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags) & 0xff:02x}"
