@@ -113,6 +113,7 @@ export const AUDIT_LINE_SCHEMA = {
   required: ['level', 'time', 'service', 'audit', 'v', 'life', 'number', 'msg'],
   allOf: Object.entries(REQUIRED).map(([kind, required]) => ({
     if: { properties: { audit: { const: kind } }, required: ['audit'] },
+    // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
     then: { required },
   })),
 }

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { type AuditFacts, type AuditKey } from '../core/audit.ts'
+import type { AuditFacts, AuditKey } from '../core/audit.ts'
 import { MAC_CHARACTERS, MAC_MEMBER } from './chain.ts'
 
 // Reads audit lines out of stored logs and judges each one alone (docs/design.md#audit). How lines follow each other is
