@@ -1,5 +1,5 @@
-// `node bench/audit.ts`: a warm signed read that waits for its audit line (AUDIT=required, the default) against one that
-// does not (AUDIT=best-effort). Both write the same line. Rounds alternate; the log goes to a file.
+// `node bench/audit.ts`: a warm signed read that waits for its audit line (AUDIT=required, the default) against one
+// that does not (AUDIT=best-effort). Both write the same line. Rounds alternate; the log goes to a file.
 import { readFileSync } from 'node:fs'
 import { createBenchWorld, type RunningBroker } from './world.ts'
 

@@ -77,6 +77,8 @@ export function metricLabels(): Map<string, string[]> {
 
 /** Fields of all lines: pino's own, and `base` of src/telemetry.ts. */
 const OF_EVERY_LINE = ['level', 'time', 'service', 'msg']
+/** Of the one line that src/telemetry/log-output.ts makes without a logger. */
+const OF_THE_OUTPUT = ['dropped']
 const LOG_CALL = /\blog(?:ger)?(?:\.(?:trace|debug|info|warn|error|fatal|child)|\[[^\]]+\])\(/g
 
 /**
@@ -111,7 +113,9 @@ export function loggedFields(): string[] {
     detail: () => argumentsOfCalls(/\bproblem\(/g, 3).flatMap((text) => fieldsOf(text, resolve)),
   }
   const fields = argumentsOfCalls(LOG_CALL, 0).flatMap((text) => fieldsOf(text, resolve))
-  return [...new Set([...OF_EVERY_LINE, ...fields, ...Object.keys(AUDIT_LINE_SCHEMA.properties)])].sort()
+  return [
+    ...new Set([...OF_EVERY_LINE, ...OF_THE_OUTPUT, ...fields, ...Object.keys(AUDIT_LINE_SCHEMA.properties)]),
+  ].sort()
 }
 
 function sourceFiles(): { name: string; source: string }[] {
