@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from .client import Client, Completion, ConnectSession, EventsPage, IntegrationsPage
 from .errors import (
     AccountMismatch,
+    AuditUnavailable,
     BrokerError,
     BrokerMisconfigured,
     BrokerUnreachable,
@@ -18,7 +19,6 @@ from .errors import (
     ConnectRefused,
     ConnectSessionExpired,
     CursorExpired,
-    AuditUnavailable,
     DatabaseUnavailable,
     InternalError,
     InvalidRequest,

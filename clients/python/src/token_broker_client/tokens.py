@@ -73,9 +73,7 @@ class TokenCache:
             while len(self._tokens) > _MAX_TOKENS:
                 self._tokens.popitem(last=False)
 
-    def get_fresh(
-        self, user_id: str, min_ttl: float, after: int = -1, context: str | None = None
-    ) -> Token | None:
+    def get_fresh(self, user_id: str, min_ttl: float, after: int = -1, context: str | None = None) -> Token | None:
         """A token that needs no call to the broker: it is young, has a generation later than ``after``, and is valid
         for more than ``min_ttl`` seconds. A read with a ``context`` must reach the broker's audit log, so only a token
         that was fetched for the same one will do."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
+_opentelemetry: Any = None
 try:
-    from opentelemetry import trace as _opentelemetry
+    _opentelemetry = importlib.import_module("opentelemetry.trace")
 except ImportError:
-    _opentelemetry = None  # type: ignore[assignment]
+    pass
 
 
 def current_traceparent() -> str | None:
@@ -17,4 +19,4 @@ def current_traceparent() -> str | None:
     span: Any = _opentelemetry.get_current_span().get_span_context()
     if not span.is_valid:
         return None
-    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags) & 0xff:02x}"
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags) & 0xFF:02x}"
