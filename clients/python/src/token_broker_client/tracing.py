@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Any
 
 _opentelemetry: Any = None
-try:
+with contextlib.suppress(ImportError):
     _opentelemetry = importlib.import_module("opentelemetry.trace")
-except ImportError:
-    pass
 
 
 def current_traceparent() -> str | None:
