@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const BENCHMARKS = [
   { file: 'warm-read.ts', what: 'A warm signed read against a bare route', takes: ['--million'] },
+  { file: 'audit.ts', what: 'Waiting for the audit line of a warm read', takes: [] },
   { file: 'refresh.ts', what: 'Refreshing many users at once', takes: [] },
   { file: 'signature.ts', what: 'Signing and verifying', takes: [] },
   { file: 'vault.ts', what: 'Sealing and opening', takes: [] },

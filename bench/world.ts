@@ -39,7 +39,8 @@ export interface BenchWorld {
   sql: postgres.Sql
   /** Adds integrations `u${from}` to `u${to - 1}`, each sealed for its own row. */
   fill(from: number, to: number): Promise<void>
-  startBroker(nodeArguments?: string[]): Promise<RunningBroker>
+  /** `more`: further variables. */
+  startBroker(nodeArguments?: string[], more?: Record<string, string>): Promise<RunningBroker>
   startBare(): Promise<{ pid: number; port: number; stop(): void }>
   load(round: Omit<Round, 'authority' | 'key'> & { signed: boolean }): Promise<RoundResult>
   close(): Promise<void>
@@ -68,8 +69,8 @@ export async function createBenchWorld(): Promise<BenchWorld> {
   return {
     sql,
     fill: (from, to) => fill(sql, secrets, from, to),
-    async startBroker(nodeArguments = []) {
-      const broker = await startBroker(url, folder, secrets, nodeArguments)
+    async startBroker(nodeArguments = [], more = {}) {
+      const broker = await startBroker(url, folder, secrets, nodeArguments, more)
       children.add(broker.child)
       return broker
     },
@@ -127,6 +128,7 @@ async function startBroker(
   folder: string,
   secrets: BrokerSecrets,
   nodeArguments: string[],
+  more: Record<string, string>,
 ): Promise<RunningBroker & { child: ChildProcess }> {
   const callersFile = join(folder, 'callers.json')
   writeFileSync(callersFile, secrets.callers)
@@ -146,7 +148,7 @@ async function startBroker(
         clientId: randomUUID(),
         clientSecret: randomBytes(24).toString('base64url'),
       },
-      more: { DATABASE_POOL_SIZE: POOL, CALLER_REQUESTS_PER_MINUTE: '10000000' },
+      more: { DATABASE_POOL_SIZE: POOL, CALLER_REQUESTS_PER_MINUTE: '10000000', ...more },
     }),
   })
   closeSync(log)

@@ -2,6 +2,7 @@
 // what it did and counted. Exits 1 if a target is missed.
 import { parseArgs } from 'node:util'
 import { findPooler } from '../sandbox/pooler.ts'
+import { audit } from './audit.ts'
 import type { Drill } from './deployment.ts'
 import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
@@ -14,7 +15,18 @@ import { rolling } from './rolling.ts'
 import { stop } from './stop.ts'
 import { upgradeFrom } from './upgrade.ts'
 
-const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, network, restart, rolling, freeze }
+const DIRECT: Record<string, Drill> = {
+  queries,
+  readers,
+  kill,
+  stop,
+  outage,
+  network,
+  restart,
+  rolling,
+  freeze,
+  audit,
+}
 
 /** The same drills with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(

@@ -18,6 +18,7 @@ export const BROKER_AUTHORITY = 'token-broker.internal'
 export interface BrokerSecrets {
   sealingKeys: string
   sessionSecrets: string
+  auditKeys: string
   /** Content of the callers file. */
   callers: string
   /** The key that MEGDocs signs with. */
@@ -30,6 +31,7 @@ export function generateSecrets(now: number): BrokerSecrets {
   return {
     sealingKeys: generateSealingKey('sandbox-1'),
     sessionSecrets: randomBytes(32).toString('base64url'),
+    auditKeys: generateSealingKey('audit-1'),
     callers: JSON.stringify(
       { callers: [{ name: 'megdocs', permissions: CALLER_PERMISSIONS, keys: [key.broker] }] },
       null,
@@ -44,7 +46,7 @@ export interface BrokerSettings {
   publicBaseUrl: string
   databaseUrl: string
   callersFile: string
-  secrets: Pick<BrokerSecrets, 'sealingKeys' | 'sessionSecrets'>
+  secrets: Pick<BrokerSecrets, 'sealingKeys' | 'sessionSecrets' | 'auditKeys'>
   microsoft: { loginUrl: string; clientId: string; clientSecret: string }
   /** Further variables; they also override the ones above. */
   more?: Record<string, string>
@@ -66,6 +68,7 @@ export function brokerEnvironment(settings: BrokerSettings): Record<string, stri
     DATABASE_URL: databaseUrl,
     SEALING_KEYS: secrets.sealingKeys,
     SESSION_SECRETS: secrets.sessionSecrets,
+    AUDIT_KEYS: secrets.auditKeys,
     CALLERS_FILE: callersFile,
     PUBLIC_LISTEN: '127.0.0.1:0',
     INTERNAL_LISTEN: '127.0.0.1:0',

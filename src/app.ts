@@ -12,7 +12,7 @@ import { Failure } from './core/failure.ts'
 import { accountRoutes } from './http/account.ts'
 import { adminConsentRoutes } from './http/admin-consent.ts'
 import { answerArrivalReports } from './http/arrival-report.ts'
-import { auditOf } from './http/audit.ts'
+import { auditAnswers, auditTrace, hasAuditLine } from './http/audit.ts'
 import { browserErrors } from './http/browser.ts'
 import { connectSessionRoutes } from './http/connect-sessions.ts'
 import { connectRoutes } from './http/connect.ts'
@@ -23,7 +23,7 @@ import { importRoutes } from './http/import.ts'
 import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
 import { operationsRoutes } from './http/operations.ts'
-import { problemCodeOf } from './http/problem.ts'
+import { notedProblem } from './http/problem.ts'
 import { queryValidator } from './http/query.ts'
 import { referencePage } from './http/reference-page.ts'
 import { limitVisitors, publicSecurity } from './http/security.ts'
@@ -85,6 +85,7 @@ async function buildApp(
       const parent = listener === 'internal' ? traceParent(raw.headers.traceparent) : undefined
       const trace = traced?.begin(raw, raw.method ?? '', parent) ?? parent?.traceId
       // Without the options, which no route has: pino's faster path.
+      if (trace !== undefined) auditTrace(raw, trace)
       return logger.child(trace === undefined ? bindings : { ...bindings, trace_id: trace })
     },
     exposeHeadRoutes: false,
@@ -114,12 +115,8 @@ async function buildApp(
     const route = request.routeOptions.url ?? 'none'
     const { statusCode: status, elapsedTime } = reply
     metrics.answered(listener, route, status, elapsedTime / 1000)
-    if (listener !== 'operations') {
-      request.log.info(
-        { method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10, ...auditOf(request) },
-        'answered',
-      )
-    }
+    if (listener !== 'operations' && !hasAuditLine(request))
+      request.log.info({ method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10 }, 'answered')
     done()
   })
   await app.register(async (scope) => {
@@ -133,7 +130,7 @@ async function buildApp(
 function traceRequests(app: FastifyInstance, traces: Traces): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => {
-      const code = problemCodeOf(request)
+      const code = notedProblem(request)?.code
       if (code !== undefined) traces.failed(request.raw, code)
       traces.answered(request.raw, {
         method: request.method,
@@ -178,7 +175,15 @@ export function buildPublicApp(services: Services): Promise<FastifyInstance> {
       await browserSessions(scope, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
       await limitVisitors(scope)
       await scope.register(connectRoutes, { connect, links, site, microsoft, completionUrl: config.completionUrl })
-      await scope.register(accountRoutes, { integrations, connectSessions, site, missingScopes, random, now })
+      await scope.register(accountRoutes, {
+        integrations,
+        connectSessions,
+        site,
+        missingScopes,
+        random,
+        auditLog: services.auditLog,
+        now,
+      })
       await scope.register(adminConsentRoutes, { site, links, random, microsoft })
     },
   })
@@ -226,6 +231,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     imports,
     site,
   } = services
+  auditAnswers(scope, services.auditLog, services.clock)
   await requireSignatures(scope, {
     signatures,
     nonces,

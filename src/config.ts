@@ -60,6 +60,15 @@ export function readMigrationConfig(env: Environment, files: Files = NODE_FILES)
   return conceal(config, { url: withoutPassword(config.url) })
 }
 
+/** AUDIT_KEYS alone, for reading stored logs; empty if it is not set. Throws ConfigError like readConfig. */
+export function readAuditKeys(env: Environment, files: Files = NODE_FILES): Config['auditKeys'] {
+  const problems = new Problems()
+  const names = ['AUDIT_KEYS'] as const
+  const { AUDIT_KEYS: keys = [] } = parseAll(readTexts(env, files, problems, names), problems, names)
+  if (problems.list.length > 0) throw new ConfigError(problems.list)
+  return keys
+}
+
 function parseAll(texts: ReadonlyMap<Name, string>, problems: Problems, names: readonly Name[] = NAMES): Values {
   const values: Record<string, unknown> = {}
   for (const name of names) {
@@ -116,6 +125,8 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
     },
     sealingKeys: values.SEALING_KEYS,
     sessionSecrets: values.SESSION_SECRETS,
+    auditKeys: values.AUDIT_KEYS ?? [],
+    auditMode: values.AUDIT,
     callersFile: values.CALLERS_FILE,
     callerRequestsPerMinute: values.CALLER_REQUESTS_PER_MINUTE,
     ...(responseSigningKey === undefined ? {} : { responseSigningKey }),

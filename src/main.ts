@@ -8,9 +8,10 @@ import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { MERGE_MS } from './core/harvest.ts'
 import { deleteExpiredRows } from './db/retention.ts'
+import { createHeartbeat } from './heartbeat.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
-import { createLogger } from './telemetry.ts'
+import { createLogger, standardOutput } from './telemetry.ts'
 import { startTraces } from './telemetry/start-traces.ts'
 import { VERSION } from './version.ts'
 
@@ -26,12 +27,16 @@ const END_FREEZES_MS = 60_000
 
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const config = readConfig(env)
-  const log = createLogger(config.logLevel)
+  const logOutput = standardOutput()
+  const log = createLogger(config.logLevel, logOutput)
   log.info({ version: VERSION, node: process.version, config: maskedConfig(config) }, 'starting')
   for (const warning of config.warnings) log.warn(warning, 'a variable has no effect')
   const traces = await startTraces(env, log)
-  const services = createServices(config, log, { traces })
-  const { lifecycle } = services
+  const services = createServices(config, log, { traces, logOutput })
+  const { lifecycle, auditLog } = services
+  auditLog.note({ audit: 'life_began', version: VERSION, key_ids: config.auditKeys.map(({ id }) => id) })
+  if (config.auditKeys.length === 0)
+    log.warn('AUDIT_KEYS is not set: nobody can prove that audit lines are complete and unchanged')
   const operations = await buildOperationsApp(services)
   await listen(operations, 'operations', config.listen.operations, services)
 
@@ -61,6 +66,8 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     ),
   )
   void services.harvest.merge()
+  const heartbeat = createHeartbeat(services)
+  heartbeat.start()
   const ending = new AbortController()
   const keepingAlive = services.keepAlive.run(ending.signal)
   lifecycle.started = true
@@ -76,14 +83,19 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     // Kubernetes needs a moment to stop sending: first serve on, then stop accepting, then finish running requests
     // (docs/design.md#readiness-and-shutdown).
     await services.clock.sleep(config.drainSeconds * 1000)
-    await Promise.all([internal.close(), browsers.close(), keepingAlive])
+    await Promise.all([internal.close(), browsers.close(), keepingAlive, heartbeat.stop()])
+    // The others log this last line.
+    await auditLog.write({ audit: 'life_ended' }).catch(() => {})
+    await heartbeat.recordEnd()
     await services.close()
     await operations.close()
     log.info('stopped')
-    process.exitCode = 0
+    process.exitCode = logOutput.state() === 'closed' ? 1 : 0
     // An export that waits for its collector must not delay the end.
     if (traces !== undefined) process.exit()
   }
+  // Without a log there is no audit, and a closed pipe never opens again: a new process gets a new one.
+  if (config.auditMode === 'required') logOutput.onClosed(() => void stop('closed log'))
   process.on('SIGTERM', () => void stop('SIGTERM'))
   process.on('SIGINT', () => void stop('SIGINT'))
 }

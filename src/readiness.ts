@@ -1,8 +1,8 @@
 import type { Services } from './services.ts'
 import { VERSION } from './version.ts'
 
-// The answer of `/readyz` (docs/design.md#readiness-and-shutdown): 503 only before the start is complete and while
-// draining. Every other problem is a note in its body.
+// The answer of `/readyz` (docs/design.md#readiness-and-shutdown): 503 only before the start is complete, while
+// draining, and while audit lines cannot be written. Every other problem is a note in its body.
 
 /**
  * How long Postgres may take. Kubernetes gives a probe one second: a slow database must not look like a dead replica.
@@ -12,10 +12,12 @@ const DATABASE_TIMEOUT_MS = 500
 const EXPIRES_SOON_MS = 14 * 86_400_000
 
 export interface Readiness {
-  /** False only before the start is complete and while draining. */
+  /** False only before the start is complete, while draining, and while audit lines cannot be written. */
   ready: boolean
   version: string
   draining: boolean
+  /** `blocked`, `closed`: audit lines cannot be written, so no token is handed out. */
+  log: 'open' | 'blocked' | 'closed'
   database: 'ok' | 'slow' | 'unavailable'
   breaker: { mode: string; reason?: string; retry_after_seconds?: number }
   /** Key ids that expire within 14 days. */
@@ -28,6 +30,8 @@ export async function readiness({
   microsoft,
   callers,
   clock,
+  config,
+  logOutput,
   lifecycle: { started, draining },
 }: Services): Promise<Readiness> {
   const answered = new AbortController()
@@ -41,14 +45,16 @@ export async function readiness({
     clock.sleep(DATABASE_TIMEOUT_MS, answered.signal).then(() => 'slow' as const),
   ])
   answered.abort()
+  const log = logOutput.state()
   const { mode, reason, retryAfterSeconds } = microsoft.breaker()
   const expiring = [...callers.current().byKeyId.values()]
     .filter(({ key }) => key.notAfter < clock.now() + EXPIRES_SOON_MS)
     .map(({ key }) => key.keyId)
   return {
-    ready: started && !draining,
+    ready: started && !draining && (log === 'open' || config.auditMode === 'best-effort'),
     version: VERSION,
     draining,
+    log,
     database: databaseState,
     breaker: {
       mode,

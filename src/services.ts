@@ -1,7 +1,10 @@
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
+import { createAuditLog } from './audit/audit-log.ts'
+import { createChain } from './audit/chain.ts'
 import type { Config } from './config.ts'
+import type { AuditFacts, AuditLog } from './core/audit.ts'
 import { createConnect, type Connect } from './core/connect.ts'
 import type { FreezeStore } from './core/freeze.ts'
 import { createHarvestAlarm, type HarvestAlarm, type KeyUseStore } from './core/harvest.ts'
@@ -18,7 +21,8 @@ import type {
   Random,
 } from './core/ports.ts'
 import type { RequestSignatures } from './core/signed-requests.ts'
-import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
+import { createRefresh, type Refresh } from './core/refresh.ts'
+import type { RefreshEvent } from './core/refresh-event.ts'
 import type { OnMalformed, StoredColumn } from './core/stored.ts'
 import { createVault, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
@@ -38,10 +42,12 @@ import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
 import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
+import type { Callers } from './signature/callers.ts'
 import { CallersFile } from './signature/callers-file.ts'
+import { hmacSha256 } from './signature/hmac.ts'
 import { createRequestSignatures } from './signature/request-signatures.ts'
 import { NonceMemory } from './signature/nonces.ts'
-import { createMetrics, type Metrics } from './telemetry.ts'
+import { createMetrics, standardOutput, type LogOutput, type Metrics } from './telemetry.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The one place where objects are made and joined. Knows no routes.
@@ -50,6 +56,9 @@ export interface Services {
   config: Config
   lifecycle: { started: boolean; draining: boolean }
   log: Logger
+  /** Where the log and the audit lines go. */
+  logOutput: LogOutput
+  auditLog: AuditLog
   clock: Clock
   random: Random
   database: Database
@@ -90,6 +99,7 @@ export interface Overrides {
   /** A signal that ends an exchange with Microsoft after so many milliseconds. */
   deadline?: (ms: number) => AbortSignal
   traces?: Traces | undefined
+  logOutput?: LogOutput
 }
 
 export const systemClock: Clock = {
@@ -114,9 +124,27 @@ export const systemRandom: Random = {
   fraction: () => Math.random(),
 }
 
+/** Facts of core under the names that the whole log uses: `user_id` for `userId`. */
+const inLog = (facts: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  )
+
+/** Key ids in one audit line; more are only counted. */
+const KEYS_PER_LINE = 40
+
+const callersChanged = ({ list, byKeyId }: Callers): AuditFacts => ({
+  audit: 'callers_changed',
+  counts: { callers: list.length, keys: byKeyId.size },
+  key_ids: [...byKeyId.keys()].slice(0, KEYS_PER_LINE),
+})
+
 /** Throws CallersError when the callers file cannot be used; reaches out to nobody else yet. */
 export function createServices(config: Config, log: Logger, overrides: Overrides = {}): Services {
-  const { clock = systemClock, random = systemRandom, deadline, traces } = overrides
+  const { clock = systemClock, random = systemRandom, deadline, traces, logOutput = standardOutput() } = overrides
   // Ours to close where only traces ask for one.
   const tracedDispatcher =
     traces === undefined || overrides.dispatcher !== undefined ? undefined : createDispatcher(config.microsoft.proxy)
@@ -125,7 +153,10 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   const stored = <S extends object>(table: string, store: S): S => traces?.storing(table, store) ?? store
   const callers = new CallersFile(config.callersFile, {
     now: () => clock.now(),
-    onChange: (now) => log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read again'),
+    onChange(now) {
+      log.info({ callers: now.list.length, keys: now.byKeyId.size }, 'callers file read again')
+      auditLog.note(callersChanged(now))
+    },
     onProblem: (error) => log.error({ problems: error.problems }, 'callers file is broken, the callers before it stay'),
   })
   const { tls } = config.listen.internal
@@ -189,6 +220,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
     ],
+    logOutput,
     integrationCounts: () => integrationCounts(database),
     freezes: () => freezes.list(),
     keyUse: () => harvest.state(),
@@ -196,7 +228,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)
     traces?.refreshed(event)
-    const { kind, ...facts } = event
+    const { kind, ...rest } = event
+    const facts = inLog(rest)
     if (kind === 'sent') log[event.outcome === 'tokens' ? 'info' : 'warn'](facts, 'refreshed at Microsoft')
     else if (kind === 'save_given_up') log.error(facts, 'refreshed tokens were never saved')
     else if (kind === 'false_reconnect')
@@ -205,6 +238,19 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded')
       log.info({ refresh: kind, ...facts }, 'refresh')
   }
+  const life = random.bytes(12).toString('base64url')
+  const auditLog = createAuditLog({
+    life,
+    chain: createChain({
+      life,
+      keys: config.auditKeys,
+      mac: (key, text) => hmacSha256(key, text, 'base64'),
+      now: () => clock.now(),
+    }),
+    output: logOutput,
+    mode: config.auditMode,
+    onLine: (written) => metrics.audited(written),
+  })
   const keyUse = stored('caller_key_use', createKeyUseStore(database))
   const harvest = createHarvestAlarm({
     store: keyUse,
@@ -213,11 +259,10 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     observe(event) {
       if (event.kind === 'merge_failed') return log.warn({ err: event.err }, 'use of caller keys could not be merged')
       const { keyId: key_id, users } = event
-      if (event.kind === 'frozen')
-        return log.error(
-          { audit: 'frozen', caller: 'broker', key_id, users },
-          'harvest alarm: the caller key was frozen',
-        )
+      if (event.kind === 'frozen') {
+        auditLog.note({ audit: 'frozen', caller: 'broker', scope: 'caller_key', value: key_id })
+        return log.error({ key_id, users }, 'harvest alarm: the caller key was frozen')
+      }
       log.error({ alert: 'harvest', key_id, users, limit: event.limit }, 'a caller key asks for unusually many users')
     },
   })
@@ -228,6 +273,10 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     clock,
     random,
     observe,
+    saved(refresh) {
+      const facts = inLog(refresh)
+      log.info(facts, 'refreshed tokens saved')
+    },
     ...(traces === undefined ? {} : { traced: traces.flight }),
   })
   const keepAliveStore = createKeepAliveStore(database)
@@ -241,10 +290,10 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     days: config.keepAlive,
     observe(event) {
       metrics.keptAlive(event)
-      const { kind, ...facts } = event
+      const { kind, ...rest } = event
+      const facts = inLog(rest)
       if (kind === 'sweep') log[event.ended === 'broken' ? 'warn' : 'info'](facts, 'keep-alive sweep')
-      else if (event.result === 'let_go')
-        log.info({ audit: 'let_go', user_id: event.userId }, 'integration let go: no caller has read it for long')
+      else if (event.result === 'let_go') auditLog.note({ audit: 'let_go', user_id: event.userId })
     },
   })
   const { publicBaseUrl, redirectUri, entryUrls } = config
@@ -254,6 +303,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     config,
     lifecycle: { started: false, draining: false },
     log,
+    logOutput,
+    auditLog,
     clock,
     random,
     database,

@@ -1,5 +1,6 @@
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import { Failure } from './core/failure.ts'
+import { standardOutput } from './telemetry/log-output.ts'
 
 // The logger, and what is never logged. Metrics are in telemetry/metrics.ts. Knows no routes and no SQL.
 
@@ -58,50 +59,8 @@ function redacted(fields: Record<string, unknown>, depth = 0): Record<string, un
   return clean
 }
 
-/** Lines are written when the buffer has this many characters, or after this time. docs/decisions/0009-log-buffer.md */
-const LOG_BUFFER_CHARACTERS = 16_000
-const LOG_BUFFER_MS = 100
-
-/**
- * Standard output, buffered: lines are written at the latest after a tenth of a second and when the process ends. A
- * system call for each line costs as much as a tenth of a warm read (measured). Only SIGKILL can lose the last lines,
- * or an exit during a write to a slow reader. The buffer is our own, because that of pino measures its whole content
- * for each line (sonic-boom 4.2,
- * `minLength`: 8 kB copied per line, measured).
- */
-function standardOutput(): DestinationStream {
-  const output = pino.destination(1)
-  let lines: string[] = []
-  let characters = 0
-  function flush(): void {
-    if (lines.length === 0) return
-    const text = lines.join('')
-    lines = []
-    characters = 0
-    output.write(text)
-  }
-  setInterval(flush, LOG_BUFFER_MS).unref()
-  process.on('beforeExit', flush)
-  process.on('exit', () => {
-    try {
-      flush()
-      output.flushSync()
-    } catch {
-      // Standard output is closed: nothing reads it.
-    }
-  })
-  return {
-    write(line) {
-      lines.push(line)
-      characters += line.length
-      if (characters >= LOG_BUFFER_CHARACTERS) flush()
-    },
-  }
-}
-let standard: DestinationStream | undefined
-
 export function createLogger(level: string, destination?: DestinationStream): Logger {
-  return pino(loggerOptions(level), destination ?? (standard ??= standardOutput()))
+  return pino(loggerOptions(level), destination ?? standardOutput())
 }
 
 /** Named fields of an error and never its message: drivers and parsers quote their input. */
@@ -120,4 +79,5 @@ export function describeError(error: unknown): Record<string, unknown> {
   }
 }
 
+export { createLogOutput, standardOutput, type LogOutput } from './telemetry/log-output.ts'
 export { createMetrics, type Metrics, type ReplicaCounts } from './telemetry/metrics.ts'

@@ -6,7 +6,7 @@ import { NAMES, VARIABLES } from '../src/config/variables.ts'
 import type { Variable } from '../src/config/variables.ts'
 import { callers, errorOf, FILES, key, MINIMAL, NOW, problemsOf, read, rsaPair } from './config/environment-of-tests.ts'
 
-const PLAIN = { sealingKeys: undefined, responseSigningKey: undefined }
+const PLAIN = { sealingKeys: undefined, auditKeys: undefined, responseSigningKey: undefined }
 
 t.test('the smallest right environment gives every default', async (t) => {
   const config = read()
@@ -35,6 +35,7 @@ t.test('the smallest right environment gives every default', async (t) => {
         deadlineMs: 3000,
       },
       sessionSecrets: [key('session')],
+      auditMode: 'required',
       callersFile: '/callers.json',
       callerRequestsPerMinute: 60_000,
       entryUrls: { connect: MINIMAL['ENTRY_URL_CONNECT'], manage: MINIMAL['ENTRY_URL_MANAGE'] },
@@ -77,6 +78,8 @@ t.test('every variable is read', async (t) => {
       DATABASE_CA: first.certificate,
       SEALING_KEYS: `new:${key('new')} old:${key('old')}`,
       SESSION_SECRETS: `${key('a')}\n${key('b')}`,
+      AUDIT_KEYS: `a2:${key('audit2')} a1:${key('audit1')}`,
+      AUDIT: 'best-effort',
       RESPONSE_SIGNING_KEY: `broker-1:${key('response')}`,
       ENTRY_URL_CONNECT: 'http://localhost:8000/c',
       PUBLIC_LISTEN: '127.0.0.1:1',
@@ -133,6 +136,7 @@ t.test('every variable is read', async (t) => {
         deadlineMs: 1500,
         ca: first.certificate.trim(),
       },
+      auditMode: 'best-effort',
       sessionSecrets: [key('a'), key('b')],
       callersFile: '/callers.json',
       callerRequestsPerMinute: 500,
@@ -264,10 +268,10 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
   const secretNames = NAMES.filter((name) => VARIABLES[name].secret)
   t.same(
     secretNames.filter((name) => !(name in canaries)),
-    ['SEALING_KEYS'],
+    ['SEALING_KEYS', 'AUDIT_KEYS'],
     'every secret variable is in this test',
   )
-  const config = read(canaries)
+  const config = read({ ...canaries, AUDIT_KEYS: `a1:${key('audit')}` })
   const parts = [
     config,
     { wrapped: config },
@@ -280,12 +284,14 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
     config.sessionSecrets,
     config.sealingKeys,
     config.sealingKeys[0],
+    config.auditKeys,
     config.responseSigningKey,
   ]
   for (const part of [...parts, ...more, maskedConfig(config)]) {
     const shown = `${inspect(part, { depth: 12 })} ${JSON.stringify(part)} ${String(part)}`
     t.notMatch(shown, /CANARY|PRIVATE KEY/)
-    for (const secret of [key('sealing'), key('session'), key('response')]) t.notOk(shown.includes(secret))
+    for (const secret of [key('sealing'), key('session'), key('response'), key('audit')])
+      t.notOk(shown.includes(secret))
   }
   t.match(JSON.parse(JSON.stringify(config)), {
     microsoft: {
@@ -297,6 +303,7 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
     },
     database: { url: 'postgres://broker:***@db/tb', migrationUrl: 'postgres://owner:***@db/tb' },
     sealingKeys: ['2026-11:***'],
+    auditKeys: ['a1:***'],
     sessionSecrets: ['***'],
     responseSigningKey: 'broker-1:***',
     publicBaseUrl: 'https://audits.megsupportools.com',

@@ -35,8 +35,8 @@ t.test('every field that the source logs is in the inventory, and no other', asy
     'connect_session',
     'request_id',
     'trace_id',
-    'integrationId',
-    'letGo',
+    'integration_id',
+    'let_go',
     'generation',
     'why',
   ])

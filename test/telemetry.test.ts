@@ -61,6 +61,7 @@ t.test(
         ready: true,
         version: VERSION,
         draining: false,
+        log: 'open',
         database: 'ok',
         breaker: { mode: 'closed' },
         caller_keys_expiring: [],

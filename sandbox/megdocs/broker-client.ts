@@ -74,7 +74,8 @@ export interface BrokerClient {
   complete(connectSession: string, userId: string, handle: string): Promise<{ next: string }>
   /** Ends an attempt whose browser came to a login that did not begin it. */
   endConnect(connectSession: string, handle: string): Promise<void>
-  token(userId: string): Promise<Token>
+  /** `context`: what the token is for, such as `document:4711`. */
+  token(userId: string, context?: string): Promise<Token>
   /** Gets a token of a later generation than the one that Graph rejected. */
   refresh(userId: string, generation: number): Promise<Token>
   /** Undefined means: not connected. */
@@ -83,7 +84,7 @@ export interface BrokerClient {
   /** Tells the broker that the user has logged out. */
   endBrowserSessions(userId: string): Promise<void>
   /** Sends any call, for checks and drills. */
-  send(method: string, path: string, body?: object): Promise<Reply>
+  send(method: string, path: string, body?: object, context?: string): Promise<Reply>
 }
 
 export interface BrokerClientOptions {
@@ -103,8 +104,16 @@ const TIMEOUT_MS = 12_000
 export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   const key = signingKey(options.key.key_id, options.key.algorithm, options.key.secret ?? options.key.private_key ?? '')
 
-  async function attempt(method: string, path: string, body: string | undefined): Promise<Reply | 'unreachable'> {
-    const content: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
+  async function attempt(
+    method: string,
+    path: string,
+    body: string | undefined,
+    context: string | undefined,
+  ): Promise<Reply | 'unreachable'> {
+    const content: Record<string, string> = {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(context === undefined ? {} : { 'broker-context': context }),
+    }
     const outgoing = {
       method,
       url: `http://${options.authority}${path}`,
@@ -127,16 +136,16 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
    * Retries once after a broken connection, with a new signature: the same signature would be a replay. All calls here
    * can be repeated.
    */
-  async function send(method: string, path: string, body?: object): Promise<Reply> {
+  async function send(method: string, path: string, body?: object, context?: string): Promise<Reply> {
     const text = body === undefined ? undefined : JSON.stringify(body)
     for (let tries = 2; tries > 0; tries--) {
-      const answer = await attempt(method, path, text)
+      const answer = await attempt(method, path, text, context)
       if (answer !== 'unreachable') return answer
     }
     throw new BrokerProblem({ status: 0, code: 'broker_unreachable', advice: 'The token broker does not answer.' })
   }
-  async function ask<T>(method: string, path: string, body?: object): Promise<T> {
-    const answer = await send(method, path, body)
+  async function ask<T>(method: string, path: string, body?: object, context?: string): Promise<T> {
+    const answer = await send(method, path, body, context)
     if (answer.status >= 400) throw new BrokerProblem({ ...(answer.body as Problem), status: answer.status })
     return answer.body as T
   }
@@ -152,7 +161,7 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     complete: (id, userId, handle) =>
       ask('POST', `${at('connect-sessions', id)}/complete`, { user_id: userId, handle }),
     endConnect: (id, handle) => ask('DELETE', `${at('connect-sessions', id)}?handle=${encodeURIComponent(handle)}`),
-    token: (userId) => ask('GET', at('tokens', userId)),
+    token: (userId, context) => ask('GET', at('tokens', userId), undefined, context),
     refresh: (userId, generation) => ask('POST', `${at('tokens', userId)}/refresh`, { generation }),
     async integration(userId) {
       const answer = await send('GET', at('integrations', userId))

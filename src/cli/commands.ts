@@ -1,5 +1,6 @@
 // The table of commands, and how a command line is run. Help and the reference of commands are made from this table.
 import { parseArgs } from 'node:util'
+import { auditCommand } from './audit.ts'
 import { Misuse, type Arguments, type Command, type Terminal } from './command.ts'
 import { doctorCommand } from './doctor.ts'
 import { freezeCommand, unfreezeCommand } from './freeze.ts'
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   unfreezeCommand,
   disconnectCommand,
   exportCommand,
+  auditCommand,
   openapi,
   {
     name: 'version',

@@ -6,6 +6,7 @@ import {
   type Freeze,
   type FreezeScope,
 } from '../core/freeze.ts'
+import { recordCommand } from '../db/audit-entries.ts'
 import { affectedBy } from '../db/people.ts'
 import { freezeView } from '../http/views.ts'
 import { Misuse, type Arguments, type Command } from './command.ts'
@@ -60,7 +61,7 @@ export const freezeCommand: Command = {
     if (typeof reason !== 'string' || !FREEZE_REASON.test(reason))
       throw new Misuse('--reason must be one line of 1 to 200 characters')
     const expiresAt = expiryOf(flags['hours'], terminal.now())
-    return withServices(terminal, async ({ database, freezes, callers, log }) => {
+    return withServices(terminal, async ({ database, freezes, callers }) => {
       const integrations = subject.scope === 'caller_key' ? undefined : await affectedBy(database, subject)
       const isKnownKey = subject.scope !== 'caller_key' || callers.current().byKeyId.has(subject.value)
       if (!isKnownKey) terminal.err('The callers file has no such key: check the id.')
@@ -77,10 +78,7 @@ export const freezeCommand: Command = {
         caller: 'token-broker freeze',
         ...(expiresAt === undefined ? {} : { expiresAt }),
       })
-      log.warn(
-        { audit: 'frozen', caller: freeze.caller, freeze: freeze.id, scope: freeze.scope, value: freeze.value },
-        'frozen',
-      )
+      await recordCommand(database, 'freeze', { freeze: freeze.id, scope: freeze.scope, value: freeze.value })
       if (flags['json'] === true)
         terminal.out(
           JSON.stringify(
@@ -117,7 +115,7 @@ export const unfreezeCommand: Command = {
     if (id !== undefined && subject !== undefined) throw new Misuse('Use --id or one of the others')
     const isAny = id === undefined && subject === undefined
     if (flags['apply'] === true && isAny) throw new Misuse('Say which freeze to lift')
-    return withServices(terminal, async ({ freezes, log }) => {
+    return withServices(terminal, async ({ database, freezes }) => {
       const list = (await freezes.list()).filter(
         (freeze) =>
           isAny ||
@@ -127,16 +125,7 @@ export const unfreezeCommand: Command = {
       for (const freeze of flags['apply'] === true ? list : []) {
         if ((await freezes.lift(freeze.id, 'token-broker unfreeze')) === undefined) continue
         lifted.push(freeze)
-        log.warn(
-          {
-            audit: 'unfrozen',
-            caller: 'token-broker unfreeze',
-            freeze: freeze.id,
-            scope: freeze.scope,
-            value: freeze.value,
-          },
-          'unfrozen',
-        )
+        await recordCommand(database, 'unfreeze', { freeze: freeze.id, scope: freeze.scope, value: freeze.value })
       }
       if (flags['json'] === true)
         terminal.out(

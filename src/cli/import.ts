@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline'
 import { readConfig } from '../config.ts'
 import type { ImportResult } from '../core/import.ts'
+import { recordCommand } from '../db/audit-entries.ts'
 import { checkDatabase } from '../main.ts'
 import { createServices } from '../services.ts'
 import { createLogger } from '../telemetry.ts'
@@ -43,6 +44,7 @@ export const importCommand: Command = {
         batch = []
       }
       if (batch.length > 0) await importBatch(batch)
+      if (!dryRun) await recordCommand(services.database, 'import', totals)
       terminal.out(`${dryRun ? 'Dry run: nothing was stored. Use --apply to store' : 'Done'}. ${summary(totals)}`)
       return totals.invalid === 0 ? 0 : 1
     } finally {

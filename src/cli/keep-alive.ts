@@ -1,7 +1,8 @@
 import { readConfig } from '../config.ts'
+import { recordCommand } from '../db/audit-entries.ts'
 import { checkDatabase } from '../main.ts'
 import { createServices } from '../services.ts'
-import { createLogger } from '../telemetry.ts'
+import { createLogger, createLogOutput } from '../telemetry.ts'
 import type { Command } from './command.ts'
 
 /** SIGINT comes from a terminal, SIGTERM from Kubernetes, where this may run as a Job. */
@@ -17,8 +18,15 @@ export const keepAliveCommand: Command = {
   async run({ flags }, { env, out, err }) {
     const config = readConfig(env)
     // The log has the same audit lines and alerts as that of the service. Only the result goes to stdout.
-    const log = createLogger(config.logLevel, { write: (line) => err(line.trimEnd()) })
-    const services = createServices(config, log)
+    const logOutput = createLogOutput({
+      writeSync(bytes) {
+        for (const line of bytes.toString().trimEnd().split('\n')) err(line)
+        return bytes.length
+      },
+      elapsed: () => performance.now(),
+    })
+    const log = createLogger(config.logLevel, logOutput)
+    const services = createServices(config, log, { logOutput })
     const stop = new AbortController()
     const onSignal = (signal: NodeJS.Signals) => {
       log.info({ signal }, 'stopping after the refreshes that are running')
@@ -39,11 +47,13 @@ export const keepAliveCommand: Command = {
       }
       for (const signal of SIGNALS) process.once(signal, onSignal)
       const { renewed, failed, skipped, letGo, ended } = await services.keepAlive.sweep(stop.signal)
+      await recordCommand(services.database, 'keep-alive', { renewed, failed, skipped, deleted: letGo })
       out(`refreshed ${renewed}, failed ${failed}, skipped ${skipped}, deleted ${letGo}; ended: ${ended}`)
       return ended === 'done' ? 0 : 1
     } finally {
       for (const signal of SIGNALS) process.off(signal, onSignal)
       await services.close()
+      logOutput.flush()
     }
   },
 }

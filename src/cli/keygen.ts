@@ -7,14 +7,14 @@ import { Misuse, type Arguments, type Command, type Terminal } from './command.t
 
 const DAY_MS = 86_400_000
 const DEFAULT_DAYS = 180
-const KINDS = { caller, sealing, session, response }
+const KINDS = { caller, sealing, session, response, audit }
 
 /** The key goes to stdout and the instructions to stderr, so that `keygen session > file` makes a valid NAME_FILE. */
 export const keygen: Command = {
   name: 'keygen',
   summary:
-    'Makes a key and says where to put it: for a caller (`caller megdocs`), `SEALING_KEYS` (`sealing`), `SESSION_SECRETS` (`session`), `RESPONSE_SIGNING_KEY` (`response`)',
-  usage: 'caller <name> [--ed25519] [--days <1 to 400>] | sealing | session | response',
+    'Makes a key and says where to put it: for a caller (`caller megdocs`), `SEALING_KEYS` (`sealing`), `SESSION_SECRETS` (`session`), `RESPONSE_SIGNING_KEY` (`response`), `AUDIT_KEYS` (`audit`)',
+  usage: 'caller <name> [--ed25519] [--days <1 to 400>] | sealing | session | response | audit',
   options: { ed25519: { type: 'boolean' }, days: { type: 'string' } },
   words: 2,
   async run(args, terminal) {
@@ -79,6 +79,14 @@ function response(_args: Arguments, { now, out, err }: Terminal): void {
     `What to do: 1. Callers with an ed25519 key verify answers with this; give it to them: key id "${own.key_id}", public key ${broker.public_key}`,
   )
   err('2. Then set RESPONSE_SIGNING_KEY to the line above and restart the replicas.')
+}
+
+function audit(_args: Arguments, { now, out, err }: Terminal): void {
+  out(generateSealingKey(`a${dayOf(now())}`))
+  err(
+    'What to do: put it first in AUDIT_KEYS and restart the replicas: each begins with a line under all keys. Keep the old key as ' +
+      'long as you keep logs that it chained, and a copy of both where the logs are verified, away from where they are stored.',
+  )
 }
 
 /** The day in UTC, for a key id. */

@@ -1,4 +1,5 @@
 import { USER_ID } from '../core/user-id.ts'
+import { recordCommand } from '../db/audit-entries.ts'
 import { exportUser, usersOfTenant } from '../db/people.ts'
 import { Misuse, type Command } from './command.ts'
 import { withServices } from './with-services.ts'
@@ -21,19 +22,16 @@ export const disconnectCommand: Command = {
     const { tenant } = flags
     if (typeof tenant !== 'string' || !TENANT.test(tenant)) throw new Misuse('--tenant must be a tenant id (a GUID)')
     const apply = flags['apply'] === true
-    return withServices(terminal, async ({ database, integrations, log }) => {
+    return withServices(terminal, async ({ database, integrations }) => {
       let [found, disconnected, after] = [0, 0, '']
       let reportedAt = terminal.now()
       for (;;) {
         const { users, unknown } = await usersOfTenant(database, tenant.toLowerCase(), after, PAGE_USERS)
         found += users.length
         for (const userId of apply ? users : []) {
-          const wasConnected = await integrations.disconnect(userId, CALLER)
-          if (wasConnected) disconnected++
-          log.info(
-            { audit: 'disconnected', caller: CALLER, user_id: userId, was_connected: wasConnected },
-            'disconnected',
-          )
+          if (!(await integrations.disconnect(userId, CALLER))) continue
+          disconnected++
+          await recordCommand(database, 'disconnect', { user_id: userId, tenant })
           if (terminal.now() - reportedAt < PROGRESS_MS) continue
           reportedAt = terminal.now()
           terminal.err(`${disconnected} disconnected`)
@@ -72,9 +70,9 @@ export const exportCommand: Command = {
     const { user } = flags
     if (typeof user !== 'string' || !USER_ID.test(user))
       throw new Misuse('A user id has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -')
-    return withServices(terminal, async ({ database, log }) => {
+    return withServices(terminal, async ({ database }) => {
       const tables = await exportUser(database, user)
-      log.info({ audit: 'exported', caller: 'token-broker export', user_id: user }, 'exported')
+      await recordCommand(database, 'export', { user_id: user })
       terminal.out(
         JSON.stringify({ user_id: user, exported_at: new Date(terminal.now()).toISOString(), tables }, null, 2),
       )

@@ -1,5 +1,6 @@
 import { readConfig } from '../config.ts'
 import { createVault } from '../crypto/vault.ts'
+import { recordCommand } from '../db/audit-entries.ts'
 import { openDatabase } from '../db/client.ts'
 import { forgetSealingKey } from '../db/deployment.ts'
 import { reseal, type KeyCounts, type ResealProgress, type ResealReport } from '../db/reseal.ts'
@@ -26,6 +27,7 @@ export const resealCommand: Command = {
         if (config.sealingKeys.some(({ id }) => id === forget))
           throw new Misuse('This key is in SEALING_KEYS, so it is not lost: run reseal without --forget')
         const known = await forgetSealingKey(database, forget)
+        await recordCommand(database, 'reseal --forget', { key_id: forget, known })
         terminal.out(
           known
             ? 'The key was removed. Users whose tokens it sealed get token_unreadable until they connect again.'
@@ -33,7 +35,10 @@ export const resealCommand: Command = {
         )
         return known ? 0 : 1
       }
-      return printReport(await reseal(database, createVault(config.sealingKeys), progress(terminal)), terminal)
+      const report = await reseal(database, createVault(config.sealingKeys), progress(terminal))
+      const { newest, resealed, unreadable } = report
+      await recordCommand(database, 'reseal', { key_id: newest, resealed, unreadable: unreadable.length })
+      return printReport(report, terminal)
     } finally {
       await database.close()
     }

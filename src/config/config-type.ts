@@ -35,6 +35,9 @@ export interface Config {
   }
   readonly sealingKeys: Keyring
   readonly sessionSecrets: readonly string[]
+  /** Newest first. Empty: audit lines are numbered, and nothing proves that they are unchanged. */
+  readonly auditKeys: Keyring | readonly []
+  readonly auditMode: 'required' | 'best-effort'
   readonly callersFile: string
   /** The limit of one caller at one replica. */
   readonly callerRequestsPerMinute: number

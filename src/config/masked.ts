@@ -9,7 +9,7 @@ const HIDDEN = '***'
  * The configuration for the log, with every secret masked. A client secret keeps the 3 characters that Azure shows too.
  */
 export function maskedConfig(config: Config): object {
-  const { microsoft, database, sealingKeys, sessionSecrets, responseSigningKey } = config
+  const { microsoft, database, sealingKeys, auditKeys, sessionSecrets, responseSigningKey } = config
   return {
     ...config,
     microsoft: {
@@ -28,6 +28,7 @@ export function maskedConfig(config: Config): object {
       ...(database.ca === undefined ? {} : { ca: describe(database.ca) }),
     },
     sealingKeys: sealingKeys.map(({ id }) => `${id}:${HIDDEN}`),
+    auditKeys: auditKeys.map(({ id }) => `${id}:${HIDDEN}`),
     sessionSecrets: sessionSecrets.map(() => HIDDEN),
     ...(responseSigningKey === undefined ? {} : { responseSigningKey: `${responseSigningKey.keyId}:${HIDDEN}` }),
   }

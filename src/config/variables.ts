@@ -200,6 +200,22 @@ export const VARIABLES = {
     secret: true,
     parse: list(sessionSecret),
   },
+  AUDIT_KEYS: {
+    what: 'Keys that chain the audit lines, newest first: the first makes the MACs, all verify. Without them a changed or removed line is not found; the Helm chart requires them',
+    expected:
+      'key_id:key entries, newest first, separated by commas or line breaks; a key is base64 of 32 random bytes',
+    example: '<what "token-broker keygen audit" prints>',
+    secret: true,
+    parse: sealingKeys,
+  },
+  AUDIT: {
+    what: '`best-effort`: tokens are handed out although their audit lines cannot be written',
+    expected: 'required or best-effort',
+    example: 'best-effort',
+    default: 'required',
+    secret: false,
+    parse: oneOf('required', 'best-effort'),
+  },
   CALLERS_FILE: {
     what: 'File with the callers that may sign requests, and their keys; read again when it changes',
     expected: 'the path of a readable callers file; "token-broker keygen caller <name>" prints entries for it',

@@ -27,6 +27,7 @@ export const FAILURE_CODES = [
   'microsoft_unavailable',
   'broker_misconfigured',
   'database_unavailable',
+  'audit_unavailable',
   'token_unreadable',
   'internal_error',
 ] as const
@@ -284,6 +285,7 @@ export function verdictOfCode(code: FailureCode | (string & {}) | undefined): St
       return 'reconnect'
     case 'microsoft_unavailable':
     case 'database_unavailable':
+    case 'audit_unavailable':
       return 'try_later'
     case 'broker_misconfigured':
       return 'misconfigured'

@@ -2,6 +2,7 @@ import { refuseFrozen } from './freeze.ts'
 import { Failure, type FailureCode, type Reason } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
+import type { RefreshEvent } from './refresh-event.ts'
 import {
   answerOrThrow,
   blockedBy,
@@ -58,39 +59,14 @@ export interface TokenRequest {
   keyId?: string
 }
 
-/** What happened, for metrics and the log. Never holds a token. */
-export type RefreshEvent =
-  | {
-      kind: 'sent'
-      integrationId: string
-      userId: string
-      outcome: Verdict['kind']
-      reason?: Reason
-      seconds: number
-      aadsts?: number
-      correlationId?: string
-    }
-  | { kind: 'joined' | 'waited' | 'lease_taken_over'; integrationId: string }
-  /** Microsoft's answer came after the row had changed or was deleted: nothing of it was written. */
-  | { kind: 'discarded'; integrationId: string; what: 'tokens' | 'refusal' }
-  /** The integration was refused before and works again without a reconnect. */
-  | { kind: 'recovered'; integrationId: string; userId: string }
-  /**
-   * Another process marked the row while this one held its new tokens: the user was asked to reconnect by mistake. Must
-   * never happen.
-   */
-  | { kind: 'false_reconnect'; integrationId: string; userId: string }
-  /** New tokens could not be saved; the broker tries again. */
-  | { kind: 'save_failed'; integrationId: string; userId: string; code: FailureCode }
-  /** New tokens were never saved, because the process ended first: a rotation is lost. Must never happen. */
-  | { kind: 'save_given_up'; integrationId: string; userId: string; code: FailureCode }
-
 export interface RefreshPorts {
   integrations: IntegrationStore
   microsoft: Microsoft
   clock: Clock
   random: Random
   observe(event: RefreshEvent): void
+  /** New tokens were saved; for the log: it leads from a generation to the refresh that brought it. */
+  saved?(refresh: { integrationId: string; userId: string; requestId: string; generation: number }): void
   /** Wraps each flight in a trace. Absent: no traces. */
   traced?<T extends { kind: string }>(refreshOnce: () => Promise<T>): Promise<T>
 }
@@ -145,6 +121,7 @@ export function createRefresh({
   clock,
   random,
   observe,
+  saved: reportSaved = () => {},
   traced = (refreshOnce) => refreshOnce(),
 }: RefreshPorts): Refresh {
   const flights = new Map<string, Flight>()
@@ -268,16 +245,16 @@ export function createRefresh({
       { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account }) },
       permit,
     )
-    observe(sentEvent(integration, verdict, (clock.elapsed() - sentAt) / 1000))
-    if (verdict.kind === 'tokens') return save(integration, verdict.tokens)
+    observe(sentEvent(integration, requestId, verdict, (clock.elapsed() - sentAt) / 1000))
+    if (verdict.kind === 'tokens') return save(integration, verdict.tokens, requestId)
     return recordRefusal(integration, owner, verdict, claim.failures)
   }
 
   /** Saves even if the lease is lost. If Postgres does not take the tokens, the waiters still get them. */
-  async function save(integration: Integration, tokens: TokenSet): Promise<RefreshOutcome> {
+  async function save(integration: Integration, tokens: TokenSet, requestId: string): Promise<RefreshOutcome> {
     const answeredAt = clock.elapsed()
     try {
-      return await saveOnce(integration, tokens)
+      return await saveOnce(integration, tokens, requestId)
     } catch (error) {
       const { id, userId } = integration
       observe({ kind: 'save_failed', integrationId: id, userId, code: asFailure(error).code })
@@ -285,12 +262,12 @@ export function createRefresh({
         kind: 'tokens',
         integration: unsaved(integration, tokens),
         at: answeredAt,
-        saving: saveLater(integration, tokens, answeredAt),
+        saving: saveLater(integration, tokens, answeredAt, requestId),
       }
     }
   }
 
-  async function saveOnce(integration: Integration, tokens: TokenSet): Promise<RefreshOutcome> {
+  async function saveOnce(integration: Integration, tokens: TokenSet, requestId: string): Promise<RefreshOutcome> {
     const { id, userId } = integration
     const checkedAt = clock.elapsed()
     const saved = await integrations.saveTokens(integration, tokens)
@@ -298,6 +275,7 @@ export function createRefresh({
       observe({ kind: 'discarded', integrationId: id, what: 'tokens' })
       return { kind: 'moved' }
     }
+    reportSaved({ integrationId: id, userId, requestId, generation: saved.integration.generation })
     // A row that was active when it was claimed was marked while its new tokens were on their way.
     if (saved.recovered)
       observe({ kind: integration.status === 'active' ? 'false_reconnect' : 'recovered', integrationId: id, userId })
@@ -308,12 +286,21 @@ export function createRefresh({
    * Tries until the row is saved or has changed. The flight stays joinable meanwhile: callers who read here get these
    * tokens.
    */
-  async function saveLater(integration: Integration, tokens: TokenSet, answeredAt: number): Promise<void> {
+  async function saveLater(
+    integration: Integration,
+    tokens: TokenSet,
+    answeredAt: number,
+    requestId: string,
+  ): Promise<void> {
     const { id, userId } = integration
     for (let pauseMs = SAVE_RETRY_MS.first; ; pauseMs = Math.min(pauseMs * 2, SAVE_RETRY_MS.last)) {
       await clock.sleep(jittered(pauseMs, random))
       try {
-        await saveOnce(integration, { ...tokens, elapsedMs: tokens.elapsedMs + (clock.elapsed() - answeredAt) })
+        await saveOnce(
+          integration,
+          { ...tokens, elapsedMs: tokens.elapsedMs + (clock.elapsed() - answeredAt) },
+          requestId,
+        )
         return
       } catch (error) {
         if (clock.elapsed() - drainingSince > SAVE_AT_SHUTDOWN_MS)
@@ -428,11 +415,13 @@ function unsaved(
   }
 }
 
-function sentEvent(integration: Integration, verdict: Verdict, seconds: number): RefreshEvent {
+function sentEvent(integration: Integration, requestId: string, verdict: Verdict, seconds: number): RefreshEvent {
   const sent = {
     kind: 'sent',
     integrationId: integration.id,
     userId: integration.userId,
+    requestId,
+    generation: integration.generation,
     outcome: verdict.kind,
     seconds,
   } as const

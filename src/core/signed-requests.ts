@@ -29,6 +29,8 @@ export interface SignedRequest {
   readonly checkedAtMs: number
   /** The whole value of its Signature-Input field. */
   readonly signatureInput: string
+  /** The field Broker-Context, which the signature covers where it is present. Its form is not checked yet. */
+  readonly context?: string | undefined
   /** The covered components with their values. */
   readonly covered: readonly (readonly [component: string, value: string])[]
 }

@@ -1,6 +1,6 @@
 import { sql } from './drizzle.ts'
 import type { Database } from './client.ts'
-import { browserSessions, callerKeyUse, connectSessions, events, requestNonces } from './schema.ts'
+import { browserSessions, callerKeyUse, connectSessions, events, replicas, requestNonces } from './schema.ts'
 
 /**
  * How long rows are kept after they ended (docs/design.md#tables): outcomes of attempts for a day, events as long as a
@@ -11,6 +11,7 @@ const RETENTION = [
   { table: browserSessions, endsAt: browserSessions.expiresAt, keepFor: '0 seconds' },
   { table: connectSessions, endsAt: connectSessions.expiresAt, keepFor: '1 day' },
   { table: callerKeyUse, endsAt: callerKeyUse.hour, keepFor: '15 days' },
+  { table: replicas, endsAt: replicas.seenAt, keepFor: '7 days' },
   { table: events, endsAt: events.at, keepFor: '90 days' },
 ] as const
 

@@ -141,6 +141,35 @@ export const events = pgTable(
 )
 
 /**
+ * One row for each running replica, renewed every 10 seconds, so that others know it and the newest line of its audit
+ * log (docs/design.md#audit).
+ */
+export const replicas = pgTable(
+  'replica',
+  {
+    /** Random id of the process: `life` in its audit lines. */
+    id: text('id').primaryKey(),
+    startedAt: instant('started_at').notNull().defaultNow(),
+    seenAt: instant('seen_at').notNull().defaultNow(),
+    version: text('version').notNull(),
+    /** The newest audit line that was written; null before the first. The MAC is null without AUDIT_KEYS. */
+    auditNumber: bigint('audit_number', { mode: 'number' }),
+    auditMac: text('audit_mac'),
+  },
+  (table) => [index('replica_seen_at').on(table.seenAt)],
+)
+
+/** What an administrative command did, until a replica has written the audit line about it. */
+export const auditEntries = pgTable('audit_entry', {
+  id: uuid('id').primaryKey().defaultRandom(),
+  at: instant('at').notNull().defaultNow(),
+  action: text('action').notNull(),
+  facts: jsonb('facts').notNull(),
+  /** A replica is writing the line. It is another's turn after this time. */
+  claimedUntil: instant('claimed_until'),
+})
+
+/**
  * One row for each sealing key that was used: it proves at start that the configured key is the one that sealed this
  * database.
  */

@@ -135,7 +135,7 @@ const PARSERS = {
   unreadable_values: listOf(({ detail, count }) => ({ detail: text(detail), count: number(count) })),
 }
 /** Members that fleet does not need. */
-const UNUSED_MEMBERS = ['service', 'draining', 'caller_keys_expiring']
+const UNUSED_MEMBERS = ['service', 'draining', 'log', 'caller_keys_expiring']
 
 /** An entry without a member that may not be null is left out. */
 type Whole<T> = { [K in keyof T]: K extends 'last_at' ? T[K] : NonNullable<T[K]> }

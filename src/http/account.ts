@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { AuditLog } from '../core/audit.ts'
 import type { ConnectSessionStore, IntegrationStore, Random } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
 import {
@@ -21,6 +22,7 @@ export interface AccountRoutesOptions {
   site: Site
   missingScopes: MissingScopes
   random: Random
+  auditLog: AuditLog
   /** Milliseconds since the epoch. */
   now(): number
 }
@@ -30,7 +32,7 @@ const CALLER = 'account-page'
 
 /** The account page of a user (docs/design.md#pages). Only for a session that a manage ticket opened. */
 export async function accountRoutes(scope: FastifyInstance, options: AccountRoutesOptions): Promise<void> {
-  const { integrations, connectSessions, site, missingScopes, random, now } = options
+  const { integrations, connectSessions, site, missingScopes, random, auditLog, now } = options
   await scope.register(formbody, { bodyLimit: 4_096 })
 
   const managedUser = (request: FastifyRequest): string | undefined =>
@@ -86,10 +88,15 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
         return sendProblemPage(site, request, reply, 'form_expired')
       const tenantId = (await integrations.summary(userId))?.account?.tenantId
       const wasConnected = await integrations.disconnect(userId, CALLER)
-      request.log.info(
-        { audit: 'disconnected', caller: CALLER, user_id: userId, was_connected: wasConnected },
-        'disconnected',
-      )
+      // The disconnect is done, so nothing but a failure of ours could come of waiting for its line.
+      auditLog.note({
+        audit: 'disconnected',
+        caller: CALLER,
+        user_id: userId,
+        was_connected: wasConnected,
+        peer: request.ip,
+        request_id: request.id,
+      })
       await request.session.destroy()
       return sendPage(reply, disconnectedPage(pageContext(site, request), tenantId === undefined ? {} : { tenantId }))
     },

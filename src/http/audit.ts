@@ -1,13 +1,101 @@
-import type { FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { AuditFacts, AuditLog } from '../core/audit.ts'
+import type { Clock } from '../core/ports.ts'
+import { USER_ID } from '../core/user-id.ts'
+import { notedProblem, noteProblem, plainProblem } from './problem.ts'
+import { authenticatedAs } from './signed.ts'
 
-const facts = new WeakMap<FastifyRequest, Record<string, unknown>>()
+const facts = new WeakMap<FastifyRequest, AuditFacts>()
+const limits = new WeakMap<FastifyRequest, number>()
 
 /**
- * Adds members to the line that ends this request: who, for whom, which. Not a line of its own, because every warm read
- * would pay for it.
+ * What the audit line of this request says besides who asked. The line is written before the answer is sent
+ * (docs/design.md#audit), in place of the line that ends other requests. `leavesBefore`: Clock.elapsed until which the answer may be
+ * sent; if its line took longer, the answer is `audit_unavailable` (docs/design.md#freeze).
  */
-export function audit(request: FastifyRequest, what: Record<string, unknown>): void {
+export function audit(request: FastifyRequest, what: AuditFacts, leavesBefore?: number): void {
   facts.set(request, what)
+  if (leavesBefore !== undefined) limits.set(request, leavesBefore)
 }
 
-export const auditOf = (request: FastifyRequest): Record<string, unknown> | undefined => facts.get(request)
+const traceIds = new WeakMap<IncomingMessage, string>()
+/** Remembers the trace of a request for its audit line. */
+export const auditTrace = (raw: IncomingMessage, traceId: string): void => void traceIds.set(raw, traceId)
+
+const audited = new WeakSet<FastifyRequest>()
+/** Whether an audit line says everything that the line at the end of a request would say. */
+export const hasAuditLine = (request: FastifyRequest): boolean => audited.has(request)
+
+/**
+ * Writes the audit line of every answer of the scope that has one, before the answer is sent: tokens, acts, and all
+ * refusals of authenticated callers. If it cannot be written, the answer is `audit_unavailable`. Register it before
+ * requireSignatures, which then signs that answer too.
+ */
+export function auditAnswers(scope: FastifyInstance, log: AuditLog, clock: Pick<Clock, 'elapsed'>): void {
+  scope.addHook('onSend', (request, reply, payload, done) => {
+    const line = lineOf(request, reply)
+    if (line === undefined) return done(null, payload)
+    audited.add(request)
+    const inTime = (): void => {
+      if (line.audit === 'token_handed_out' && clock.elapsed() > (limits.get(request) ?? Infinity))
+        throw new Error('the freezes of this token were read too long ago')
+    }
+    log
+      .write(line)
+      .then(inTime)
+      .then(
+        () => done(null, payload),
+        () => {
+          // The line about the token may still be written later. This one says that it did not leave.
+          const code = 'audit_unavailable'
+          noteProblem(request, code)
+          const problem = plainProblem(code, request.id)
+          const { generation: _none, ...rest } = line
+          log.note({ ...rest, audit: 'refused', code, status: problem.status, ms: elapsed(reply) })
+          for (const name of ['content-length', 'etag']) reply.removeHeader(name)
+          reply.code(problem.status).header('retry-after', '5').type('application/problem+json; charset=utf-8')
+          done(null, JSON.stringify({ ...problem, retry_after: 5 }))
+        },
+      )
+  })
+}
+
+function lineOf(request: FastifyRequest, reply: FastifyReply): AuditFacts | undefined {
+  const signed = authenticatedAs(request)
+  if (signed === undefined) return undefined
+  const { statusCode: status } = reply
+  const failed = status >= 400
+  const given = facts.get(request)
+  // A token that is not sent after all was not handed out.
+  const what = failed && given?.audit === 'token_handed_out' ? undefined : given
+  if (what === undefined && !failed) return undefined
+  const refused = failed ? notedProblem(request) : undefined
+  return {
+    audit: 'refused',
+    user_id: failed ? userOf(request) : undefined,
+    ...what,
+    caller: signed.caller.name,
+    key_id: signed.key.keyId,
+    peer: request.socket.remoteAddress,
+    request_id: request.id,
+    trace_id: traceIds.get(request.raw),
+    context: signed.context,
+    code: refused?.code,
+    reason: what?.reason ?? refused?.reason,
+    detail: refused?.detail,
+    method: request.method,
+    route: request.routeOptions.url ?? 'none',
+    status,
+    ms: elapsed(reply),
+  }
+}
+
+const elapsed = (reply: FastifyReply): number => Math.round(reply.elapsedTime * 10) / 10
+
+/** The user in path or body of a refused request, if it has the form of a user id. */
+function userOf({ params, body }: FastifyRequest): string | undefined {
+  const { userId } = (params ?? {}) as { userId?: unknown }
+  const { user_id: inBody } = (body ?? {}) as { user_id?: unknown }
+  return [userId, inBody].find((id): id is string => typeof id === 'string' && USER_ID.test(id))
+}

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { Connect } from '../core/connect.ts'
 import { Failure } from '../core/failure.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
+import { audit } from './audit.ts'
 import { BEGUN, CONNECT_SESSION, HANDLE, NEXT } from './examples.ts'
 import type { Links } from './links.ts'
 import type { Site } from './pages/pages.ts'
@@ -78,10 +79,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       const { caller } = callerOf(request)
       const { user_id: userId, intent = 'connect', allow_account_switch: allowSwitch = false } = request.body
       const { session, ticket } = await connect.begin({ caller: caller.name, userId, intent, allowSwitch })
-      request.log.info(
-        { audit: 'connect_begun', caller: caller.name, user_id: userId, intent, connect_session: session.id },
-        'connect session begun',
-      )
+      audit(request, { audit: 'connect_begun', user_id: userId, intent, connect_session: session.id })
       return reply.code(201).send({ id: session.id, url: links.ticket(ticket), expires_at: session.expiresAt })
     },
   )
@@ -170,19 +168,15 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         return reply
       }
       const { outcome } = session
-      request.log.info(
-        {
-          audit: 'connect_completed',
-          caller: caller.name,
-          user_id: request.body.user_id,
-          connect_session: id,
-          outcome: outcome.result,
-          reason: outcome.reason,
-          aadsts: outcome.microsoft?.aadsts,
-          correlation_id: outcome.microsoft?.correlationId,
-        },
-        'connect session completed',
-      )
+      audit(request, {
+        audit: 'connect_completed',
+        user_id: request.body.user_id,
+        connect_session: id,
+        outcome: outcome.result,
+        reason: outcome.reason,
+        aadsts: outcome.microsoft?.aadsts,
+        correlation_id: outcome.microsoft?.correlationId,
+      })
       if (outcome.code === undefined) return { session: connectSessionView(session), next }
       const { reason, microsoft } = outcome
       // A code of a newer release is answered as what it is for the caller: the connect failed.
@@ -220,16 +214,13 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
       const caller = callerOf(request).caller.name
       const ended = await connect.end({ id: request.params.id, caller, handle: request.query.handle })
       if (ended !== undefined)
-        request.log.warn(
-          {
-            audit: 'connect_ended',
-            caller,
-            user_id: ended.userId,
-            connect_session: ended.id,
-            reason: ended.outcome.reason,
-          },
-          'connect session ended: the browser came back to another login',
-        )
+        // The browser came back to another login.
+        audit(request, {
+          audit: 'connect_ended',
+          user_id: ended.userId,
+          connect_session: ended.id,
+          reason: ended.outcome.reason,
+        })
       return reply.code(204).send()
     },
   )
@@ -249,10 +240,7 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
     },
     async (request, reply) => {
       await browserSessions.endAllOf(request.params.userId)
-      request.log.info(
-        { audit: 'browser_sessions_ended', caller: callerOf(request).caller.name, user_id: request.params.userId },
-        'browser sessions ended',
-      )
+      audit(request, { audit: 'browser_sessions_ended', user_id: request.params.userId })
       return reply.code(204).send()
     },
   )

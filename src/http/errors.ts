@@ -121,6 +121,7 @@ const ALARMING: readonly FailureCode[] = ['internal_error', 'token_unreadable']
 export const problemErrors = (adminConsentUrl?: string): ListenerErrors => ({
   answer(failure, request, reply, error) {
     const { reason, detail } = failure.facts
+    noteProblem(request, failure.code, { reason, detail })
     sendProblem(request, reply, toProblem(failure, request.id, adminConsentUrl))
     const alarming = ALARMING.includes(failure.code)
     request.log[alarming ? 'error' : 'info'](

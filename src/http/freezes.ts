@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Failure } from '../core/failure.ts'
 import { FREEZE_REASON, FREEZE_SCOPES, freezeValue, freezeValueProblem, type FreezeStore } from '../core/freeze.ts'
+import { audit } from './audit.ts'
 import { FREEZE } from './examples.ts'
 import { closedList } from './problem-schema.ts'
 import { answer, Freeze, NoContent, problemResponses } from './schemas.ts'
@@ -75,10 +76,7 @@ export const freezeRoutes: FastifyPluginAsyncTypebox<{ freezes: FreezeStore }> =
         caller: caller.name,
         ...(expiresAt === undefined ? {} : { expiresAt }),
       })
-      request.log.warn(
-        { audit: 'frozen', caller: caller.name, freeze: freeze.id, scope: freeze.scope, value: freeze.value },
-        'frozen',
-      )
+      audit(request, { audit: 'frozen', freeze: freeze.id, scope: freeze.scope, value: freeze.value })
       return reply.code(created ? 201 : 200).send(freezeView(freeze))
     },
   )
@@ -121,10 +119,7 @@ export const freezeRoutes: FastifyPluginAsyncTypebox<{ freezes: FreezeStore }> =
       const { caller } = callerOf(request)
       const freeze = await freezes.lift(request.params.id, caller.name)
       if (freeze === undefined) throw new Failure('not_found')
-      request.log.warn(
-        { audit: 'unfrozen', caller: caller.name, freeze: freeze.id, scope: freeze.scope, value: freeze.value },
-        'unfrozen',
-      )
+      audit(request, { audit: 'unfrozen', freeze: freeze.id, scope: freeze.scope, value: freeze.value })
       return reply.code(204).send()
     },
   )

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { IMPORT_SKIPS, type Import, type ImportResult } from '../core/import.ts'
+import { audit } from './audit.ts'
 import { IMPORT_ROW } from './examples.ts'
 import { openList } from './problem-schema.ts'
 import { answer, problemResponses } from './schemas.ts'
@@ -89,18 +90,16 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = asyn
       const { rows, dry_run: dryRun = false } = request.body
       const results = await imports.run(rows, { caller: caller.name, dryRun })
       const count = (wanted: ImportResult['result']) => results.filter(({ result }) => result === wanted).length
-      request.log.info(
-        {
-          audit: 'imported',
-          caller: caller.name,
-          dry_run: dryRun,
+      audit(request, {
+        audit: 'imported',
+        dry_run: dryRun,
+        counts: {
           imported: count('imported'),
           unchanged: count('unchanged'),
           skipped: count('skipped'),
           invalid: count('invalid'),
         },
-        'integrations imported',
-      )
+      })
       return { results: results.map((result, row) => resultView(result, row)) }
     },
   )

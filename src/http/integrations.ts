@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Failure } from '../core/failure.ts'
 import type { IntegrationStore } from '../core/ports.ts'
+import { audit } from './audit.ts'
 import { INTEGRATION } from './examples.ts'
 import { answer, Integration, NoContent, problemResponses, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
@@ -57,10 +58,7 @@ export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptio
     async (request, reply) => {
       const { caller } = callerOf(request)
       const wasConnected = await integrations.disconnect(request.params.userId, caller.name)
-      request.log.info(
-        { audit: 'disconnected', caller: caller.name, user_id: request.params.userId, was_connected: wasConnected },
-        'disconnected',
-      )
+      audit(request, { audit: 'disconnected', user_id: request.params.userId, was_connected: wasConnected })
       return reply.code(204).send()
     },
   )

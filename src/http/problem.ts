@@ -97,6 +97,11 @@ export const PROBLEMS: Record<FailureCode, ProblemKind> = {
     title: 'The broker or its app registration is misconfigured',
     meaning: 'Ops must act. The user cannot.',
   },
+  audit_unavailable: {
+    status: 503,
+    title: 'The audit line of this request could not be written',
+    meaning: 'Wait `Retry-After` seconds; what was asked for may have been done. Ops must look at where the log goes.',
+  },
   database_unavailable: {
     status: 503,
     title: "The broker's database does not answer",
@@ -176,14 +181,20 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
   return reply.code(problem.status).type('application/problem+json').send(problem)
 }
 
-const codes = new WeakMap<FastifyRequest, string>()
+interface NotedProblem {
+  code: string
+  reason?: string | undefined
+  detail?: string | undefined
+}
+const noted = new WeakMap<FastifyRequest, NotedProblem>()
 
-/** Remembers the code of the problem that answers this request, for its trace. */
-export function noteProblem(request: FastifyRequest, code: string): void {
-  codes.set(request, code)
+/** Remembers the problem that answers this request, for its trace and its audit line. */
+export function noteProblem(request: FastifyRequest, code: string, facts: Omit<NotedProblem, 'code'> = {}): void {
+  const before = noted.get(request)
+  noted.set(request, { ...(before?.code === code ? before : {}), code, ...facts })
 }
 
-export const problemCodeOf = (request: FastifyRequest): string | undefined => codes.get(request)
+export const notedProblem = (request: FastifyRequest): NotedProblem | undefined => noted.get(request)
 
 /** Turns anything that was thrown into a Failure. Drops the texts of foreign errors: they may quote the request. */
 export function asFailure(error: unknown): Failure {

@@ -78,6 +78,7 @@ const ALWAYS: FailureCode[] = [
   'invalid_request',
   'rate_limited',
   'database_unavailable',
+  'audit_unavailable',
   'internal_error',
 ]
 

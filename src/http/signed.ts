@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { BROKER_CONTEXT, BROKER_CONTEXT_RULE } from '../core/audit.ts'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { Failure } from '../core/failure.ts'
 import { frozenFailure, type FreezeStore } from '../core/freeze.ts'
@@ -41,6 +42,14 @@ export function callerOf(request: FastifyRequest): SignedRequest {
   return request.getDecorator<SignedRequest>(SIGNED)
 }
 
+// Refused requests whose signature was valid: their answers are signed too.
+const refusals = new WeakMap<FastifyRequest, SignedRequest>()
+
+/** The signed request behind this one, also if it was refused after its signature had been verified. */
+export function authenticatedAs(request: FastifyRequest): SignedRequest | undefined {
+  return request.getDecorator<SignedRequest | null>(SIGNED) ?? refusals.get(request)
+}
+
 /**
  * Protects every route of the scope (docs/design.md#signed-requests). In this order (docs/security.md#order-of-checks):
  * the signature, the caller's rate limit, the nonce at this replica, the digest of the body before it is parsed, the
@@ -51,8 +60,6 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
   // Counts authenticated requests only: a stranger cannot use up the limit of a caller.
   const limit = createCallerLimit(requestsPerMinute, now)
   scope.decorateRequest(SIGNED, null)
-  // A refused request is not authenticated: its answer is signed only if its signature was valid.
-  const refusals = new WeakMap<FastifyRequest, SignedRequest>()
 
   function refuse(request: FastifyRequest, refused: RefusedRequest): Failure {
     onRefused(refused)
@@ -89,6 +96,11 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
     if (refused !== undefined) return done(refuse(request, refused))
     // After the nonce: a stranger who repeats a request does not use up the limit of the caller.
     limit.record(name)
+    if (signed.context !== undefined && !BROKER_CONTEXT.test(signed.context)) {
+      refusals.set(request, { ...signed, context: undefined })
+      const invalid = [{ field: 'headers.broker-context', expected: BROKER_CONTEXT_RULE }]
+      return done(new Failure('invalid_request', { invalid }))
+    }
     request.setDecorator<SignedRequest>(SIGNED, signed)
     done()
   })
@@ -142,7 +154,7 @@ export async function requireSignatures(scope: FastifyInstance, options: SignedO
   })
 
   scope.addHook('onSend', (request, reply, payload, done) => {
-    const signed = request.getDecorator<SignedRequest | null>(SIGNED) ?? refusals.get(request)
+    const signed = authenticatedAs(request)
     if (signed === undefined) return done(null, payload)
     const body = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : ''
     // Covered only if the caller's clock may be wrong, so that it can correct it. Proxies may replace it in other

@@ -46,15 +46,21 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
     // Also what is then refused: a stolen key finds out by asking who is connected.
     harvest.asked(wanted.keyId, wanted.userId)
     let answer = await refresh.tokenFor(wanted).catch((error: unknown) => refuseFrozenKey(error, wanted.keyId))
-    audit(request, {
-      audit: 'token_handed_out',
-      caller: callerOf(request).caller.name,
-      user_id: wanted.userId,
-      generation: answer.integration.generation,
-      ...(answer.degraded === undefined ? {} : { degraded: answer.degraded.reason }),
-    })
     // Whatever was waited for since: a token leaves only within a second after its freezes were read.
     if (clock.elapsed() > answer.leavesBefore) answer = await refresh.recheck(answer, wanted)
+    const { generation, account } = answer.integration
+    audit(
+      request,
+      {
+        audit: 'token_handed_out',
+        user_id: wanted.userId,
+        generation,
+        tenant_id: account?.tenantId,
+        object_id: account?.objectId,
+        degraded: answer.degraded?.reason,
+      },
+      answer.leavesBefore,
+    )
     return tokenView(answer, missingScopes)
   }
 

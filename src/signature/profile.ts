@@ -26,6 +26,9 @@ export const TARGET_COMPONENTS = [
   ['@method', '@authority', '@path', '@query'],
   ['@method', '@target-uri'],
 ] as const
+/** Covered in addition when a request says what it is for (docs/design.md#audit). */
+export const CONTEXT_FIELD = 'broker-context'
+export const CONTEXT_COMPONENT = `"${CONTEXT_FIELD}"`
 /** Covered in addition when a request has a body. */
 export const BODY_COMPONENTS = ['content-digest', 'content-type'] as const
 /** Fields that the signature of a response covers if they are present, besides `@status` and `content-digest`. */

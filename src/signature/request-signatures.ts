@@ -55,8 +55,8 @@ export function createRequestSignatures(options: RequestSignaturesOptions): Requ
 }
 
 function toSigned(
-  { caller, key, nonce, expires, signatureInput, covered }: VerifiedRequest,
+  { caller, key, nonce, expires, signatureInput, context, covered }: VerifiedRequest,
   now: number,
 ): SignedRequest {
-  return { caller, key, nonce, expires, checkedAtMs: now, signatureInput, covered }
+  return { caller, key, nonce, expires, checkedAtMs: now, signatureInput, context, covered }
 }

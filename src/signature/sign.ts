@@ -6,7 +6,14 @@ import type { Caller } from './callers.ts'
 import { contentDigest } from './content-digest.ts'
 import { createSignature } from './keys.ts'
 import type { SigningKey } from './keys.ts'
-import { BODY_COMPONENTS, REQUEST_TAG, RESPONSE_FIELDS, RESPONSE_TAG, TARGET_COMPONENTS } from './profile.ts'
+import {
+  BODY_COMPONENTS,
+  CONTEXT_FIELD,
+  REQUEST_TAG,
+  RESPONSE_FIELDS,
+  RESPONSE_TAG,
+  TARGET_COMPONENTS,
+} from './profile.ts'
 import { serializeSignatureParams } from './structured-fields.ts'
 import type { VerifiedRequest } from './verify.ts'
 
@@ -51,7 +58,11 @@ export function signRequest(
   const digest = body === undefined ? {} : { 'content-digest': contentDigest(body) }
   const message = toMessage({ ...request, headers: { ...headers, ...digest } })
   const fields = fieldsOf(message.rawHeaders)
-  const names: readonly string[] = [...TARGET_COMPONENTS[0], ...(body === undefined ? [] : BODY_COMPONENTS)]
+  const names: readonly string[] = [
+    ...TARGET_COMPONENTS[0],
+    ...(fields.has(CONTEXT_FIELD) ? [CONTEXT_FIELD] : []),
+    ...(body === undefined ? [] : BODY_COMPONENTS),
+  ]
   const lines = names.map((name): BaseLine => {
     const value = requestComponent(message, fields, name)
     if (value === undefined) throw new TypeError(`the request has no single ${name} to sign`)

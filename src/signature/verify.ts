@@ -13,7 +13,7 @@ import type { BaseLine, Fields, RequestMessage } from './base.ts'
 import { verifyBody } from './content-digest.ts'
 import { CALLER_KEY_ID, signatureMatches } from './keys.ts'
 import type { Algorithm } from './keys.ts'
-import { BODY_COMPONENTS, NONCE, REQUEST_TAG, TARGET_COMPONENTS } from './profile.ts'
+import { BODY_COMPONENTS, CONTEXT_COMPONENT, CONTEXT_FIELD, NONCE, REQUEST_TAG, TARGET_COMPONENTS } from './profile.ts'
 import { MAX_LIFETIME_SECONDS, MAX_SIGNATURE_FIELD, MAX_SKEW_SECONDS, MAX_TARGET } from './profile.ts'
 import { readSignatureFields } from './signature-fields.ts'
 import type { SignatureFieldProblem } from './signature-fields.ts'
@@ -33,6 +33,7 @@ export type RefusalDetail =
   | 'component_missing'
   | 'component_unresolvable'
   | 'body_missing'
+  | 'context_not_covered'
   | 'parameter_not_allowed'
   | 'parameter_missing'
   | 'parameter_invalid'
@@ -56,6 +57,8 @@ export interface VerifiedRequest {
   /** Seconds since the epoch */
   readonly created: number
   readonly expires: number
+  /** The value of the field Broker-Context */
+  readonly context?: string
   /** The covered components and their values: what the caller has proven. A signed response covers them too. */
   readonly covered: readonly BaseLine[]
 }
@@ -125,6 +128,10 @@ export function verifyRequest(message: RequestMessage, options: VerifyOptions): 
   // Without body headers no body is read, and its digest would not be checked. So a removed body is detected here.
   if (!hasBody(fields) && verifyBody(covered, NO_BODY) !== 'matches') return invalid('body_missing', claims.keyId)
 
+  const context = covered.find(([component]) => component === CONTEXT_COMPONENT)?.[1]
+  // What a caller says a token is for must be proven, or a proxy on the way could change the audit.
+  if (context === undefined && fields.has(CONTEXT_FIELD)) return invalid('context_not_covered', claims.keyId)
+
   const base = signatureBase(covered, input.value)
   const found = verifyWithKey(options, claims.keyId, algorithm, base, signature)
   if (typeof found === 'string') return invalid(found, claims.keyId)
@@ -137,6 +144,7 @@ export function verifyRequest(message: RequestMessage, options: VerifyOptions): 
     nonce,
     created,
     expires,
+    ...(context !== undefined && { context }),
     covered,
   }
   const stale = judgeFreshness(claims, options.now)

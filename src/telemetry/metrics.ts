@@ -3,7 +3,7 @@ import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FREEZE_SCOPES } from '../core/freeze.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
-import type { RefreshEvent } from '../core/refresh.ts'
+import type { RefreshEvent } from '../core/refresh-event.ts'
 import { VERSION } from '../version.ts'
 
 // The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is
@@ -18,6 +18,8 @@ export interface Metrics {
   /** `caller` is a name of the callers file. */
   callerForbidden(caller: string, permission: CallerPermission): void
   answered(listener: string, route: string, status: number, seconds: number): void
+  /** Whether an audit line was written in time. */
+  audited(written: boolean): void
   /** A stored value could not be opened. */
   unreadable(detail: string): void
   /** The counts that `GET /status` reports. */
@@ -52,6 +54,7 @@ export interface MetricSources {
   freezes(): Promise<readonly { scope: string }[]>
   /** Caller keys in the present hour, as of the last merge. */
   keyUse(): readonly { keyId: string; users: number; limit: number }[]
+  logOutput: { state(): 'open' | 'blocked' | 'closed'; dropped(): number }
   /** One query over all integrations. Rejects if the database does not answer. `oldestRefresh` in seconds. */
   integrationCounts(): Promise<{ status: IntegrationStatus; count: number; oldestRefresh: number | null }[]>
 }
@@ -138,6 +141,33 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Stored values that no sealing key opens. Must stay 0: their users get token_unreadable.',
     'detail',
   )
+  // Counted in plain numbers: every token read has a line.
+  const auditLines = { written: 0, late: 0 }
+  new Gauge({
+    name: 'token_broker_audit_lines',
+    help: 'Audit lines since the start: written, or late (not within two seconds; the caller got audit_unavailable).',
+    labelNames: ['result'],
+    registers,
+    collect() {
+      for (const [result, count] of Object.entries(auditLines)) this.set({ result }, count)
+    },
+  })
+  new Gauge({
+    name: 'token_broker_log_blocked',
+    help: '1 while nothing can be written to standard output; then no token is handed out, unless AUDIT=best-effort.',
+    registers,
+    collect() {
+      this.set(sources.logOutput.state() === 'open' ? 0 : 1)
+    },
+  })
+  new Gauge({
+    name: 'token_broker_log_lines_dropped',
+    help: 'Log lines since the start that were dropped because the reader of the log did not keep up. Never audit lines.',
+    registers,
+    collect() {
+      this.set(sources.logOutput.dropped())
+    },
+  })
   const requests = new Histogram({
     name: 'token_broker_http_request_seconds',
     help: 'Time to answer HTTP requests, in seconds.',
@@ -291,6 +321,9 @@ export function createMetrics(sources: MetricSources): Metrics {
         }
       }
       requests.observe({ listener, route, status: String(status) }, seconds)
+    },
+    audited(written) {
+      auditLines[written ? 'written' : 'late'] += 1
     },
     unreadable(detail) {
       unreadable.inc({ detail })

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { RefreshEvent } from '../core/refresh.ts'
+import type { RefreshEvent } from '../core/refresh-event.ts'
 import type { MicrosoftClient, MicrosoftOptions } from '../microsoft/client.ts'
 
 // What the rest of the broker knows of traces. The OpenTelemetry SDK is used in open-telemetry.ts only.

@@ -329,6 +329,7 @@ t.test('alerts and dashboard use metrics of the service, in queries that Prometh
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
+    logOutput: { state: () => 'open', dropped: () => 0 },
     integrationCounts: async () => [],
     freezes: async () => [],
     keyUse: () => [],

@@ -2,7 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
 import type { Clock, IntegrationStore, Microsoft, Permit, RefreshRequest } from '../../src/core/ports.ts'
-import { createRefresh, type RefreshEvent, type TokenRequest } from '../../src/core/refresh.ts'
+import type { RefreshEvent } from '../../src/core/refresh-event.ts'
+import { createRefresh, type TokenRequest } from '../../src/core/refresh.ts'
 import { systemClock } from '../../src/services.ts'
 import { startWorld } from '../support/world.ts'
 
@@ -812,6 +813,13 @@ t.test('a wrong configuration that concerns one integration is stored in its row
     failures: 1,
     lease_owner: null,
   })
-  const event = { kind: 'sent', integrationId: stored['id'], userId: '42', outcome: 'misconfigured', seconds: 0 }
+  const sent = {
+    kind: 'sent',
+    integrationId: stored['id'],
+    userId: '42',
+    requestId: 'test',
+    generation: Number(stored['generation']),
+  }
+  const event = { ...sent, outcome: 'misconfigured', seconds: 0 }
   t.strictSame(events, [{ ...event, reason: 'client_credential' }], 'no member for what Microsoft did not say')
 })

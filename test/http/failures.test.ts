@@ -292,6 +292,12 @@ t.test('rate_limited', async (t) => {
   t.ok(answer.body.retry_after <= 60)
 })
 
+t.test('audit_unavailable', async (t) => {
+  const { logOutput } = world.replica.services
+  const full = await world.startReplica({}, { logOutput: { ...logOutput, hasRoom: () => false } })
+  holds(t, await get('/tokens/nobody', { to: full }), 'audit_unavailable')
+})
+
 t.test('cursor_expired', async (t) => {
   holds(t, await get('/events?after=bm90LW91cnM'), 'cursor_expired')
 })

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { getTableColumns, getTableName, is, Table } from 'drizzle-orm'
+import { AUDIT_LINE_SCHEMA } from '../../src/audit/line-schema.ts'
 import * as schema from '../../src/db/schema.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 
@@ -59,6 +60,7 @@ export function metricLabels(): Map<string, string[]> {
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
+    logOutput: { state: () => 'open', dropped: () => 0 },
     integrationCounts: async () => [],
     freezes: async () => [],
     keyUse: () => [],
@@ -77,6 +79,8 @@ export function metricLabels(): Map<string, string[]> {
 
 /** Fields of all lines: pino's own, and `base` of src/telemetry.ts. */
 const OF_EVERY_LINE = ['level', 'time', 'service', 'msg']
+/** Of the one line that src/telemetry/log-output.ts makes without a logger. */
+const OF_THE_OUTPUT = ['dropped']
 const LOG_CALL = /\blog(?:ger)?(?:\.(?:trace|debug|info|warn|error|fatal|child)|\[[^\]]+\])\(/g
 
 /**
@@ -101,17 +105,19 @@ export function loggedFields(): string[] {
         ...membersOf(textOf('core/refresh.ts'), /export type RefreshEvent =([^]*?)\n\nexport/),
         ...membersOf(textOf('core/keep-alive.ts'), /export interface Sweep \{([^]*?)\n\}/),
         'err',
-      ].filter((name) => name !== 'kind'),
+      ]
+        .filter((name) => name !== 'kind')
+        .map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
     warning: () => membersOf(textOf('config/problems.ts'), /export interface ConfigProblem \{([^]*?)\n\}/),
     // Fastify's, named by `requestIdLogLabel` in app.ts.
     bindings: () => ['request_id'],
-    'auditOf(request)': () =>
-      argumentsOfCalls(/(?<!function )\baudit\(/g, 1).flatMap((text) => fieldsOf(text, resolve)),
     // http/connect.ts: fields that it adds when it refuses a page.
     detail: () => argumentsOfCalls(/\bproblem\(/g, 3).flatMap((text) => fieldsOf(text, resolve)),
   }
   const fields = argumentsOfCalls(LOG_CALL, 0).flatMap((text) => fieldsOf(text, resolve))
-  return [...new Set([...OF_EVERY_LINE, ...fields])].sort()
+  return [
+    ...new Set([...OF_EVERY_LINE, ...OF_THE_OUTPUT, ...fields, ...Object.keys(AUDIT_LINE_SCHEMA.properties)]),
+  ].sort()
 }
 
 function sourceFiles(): { name: string; source: string }[] {

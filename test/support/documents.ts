@@ -184,6 +184,7 @@ function metricsTable(): string {
     noncesRemembered: () => 0,
     sealingKeyIds: [],
     certificates: () => [],
+    logOutput: { state: () => 'open', dropped: () => 0 },
     integrationCounts: async () => [],
     freezes: async () => [],
     keyUse: () => [],

@@ -15,7 +15,7 @@ import { buildInternalApp, buildOperationsApp, buildPublicApp } from '../../src/
 import { readConfig } from '../../src/config.ts'
 import { checkDatabase } from '../../src/main.ts'
 import { createServices, type Services, type Overrides } from '../../src/services.ts'
-import { createLogger } from '../../src/telemetry.ts'
+import { createLogger, createLogOutput } from '../../src/telemetry.ts'
 import { testDatabase } from './database.ts'
 
 // The world of a test: real Postgres, the Entra simulator, and the broker's real apps on real sockets behind the front
@@ -190,7 +190,15 @@ async function startOne(
 ): Promise<Replica> {
   const lines: string[] = []
   const config = readConfig(env)
-  const services = createServices(config, createLogger('debug', { write: (line) => void lines.push(line) }), overrides)
+  const logOutput = createLogOutput({
+    writeSync: (bytes) => {
+      lines.push(bytes.toString())
+      return bytes.length
+    },
+    elapsed: () => performance.now(),
+  })
+  const log = createLogger('debug', overrides.logOutput ?? logOutput)
+  const services = createServices(config, log, { logOutput, ...overrides })
   await checkDatabase(services)
   const apps = [await buildPublicApp(services), await buildInternalApp(services)] as const
   const operations = await buildOperationsApp(services)
@@ -215,7 +223,10 @@ async function startOne(
     internal: apps[1],
     operations,
     caller: createBrokerClient({ address: () => internalUrl, authority: BROKER_AUTHORITY, key: secrets.megdocsKey }),
-    logged: () => lines.join(''),
+    logged() {
+      logOutput.flush()
+      return lines.join('')
+    },
     stop,
   }
 }

@@ -35,6 +35,51 @@ def test_connect_token_refresh_disconnect(caller, transport):
     assert client.get_integration(user_id) is None
 
 
+def test_what_a_token_is_for_is_signed_and_a_cached_token_is_for_the_same(connected):
+    sent = []
+
+    class Recording(StandardTransport):
+        def send(self, request, timeout_seconds):
+            sent.append(dict(request.headers))
+            return super().send(request, timeout_seconds)
+
+    client = make_client(transport=Recording())
+    trace = f"00-{'1' * 32}-{'2' * 16}-01"
+    token = client.get_token(connected, context="document:4711", traceparent=trace)
+    assert sent[-1]["broker-context"] == "document:4711" and '"broker-context"' in sent[-1]["signature-input"]
+    assert sent[-1]["traceparent"] == trace
+    calls = len(sent)
+    client.get_token(connected, context="document:4711")
+    client.get_token(connected)
+    assert len(sent) == calls
+    client.get_token(connected, context="document:4712")
+    assert len(sent) == calls + 1 and sent[-1]["broker-context"] == "document:4712"
+    client.refresh(token, context="document:4712")
+    assert sent[-1]["broker-context"] == "document:4712" and '"content-digest"' in sent[-1]["signature-input"]
+    for wrong in ("", "a b", "x" * 257, "\u00fc", "a\n"):
+        with pytest.raises(ValueError):
+            client.get_token(connected, context=wrong)
+
+
+def test_the_current_span_of_opentelemetry_is_sent(connected, monkeypatch):
+    from token_broker_client import client as module
+
+    sent = []
+
+    class Recording(StandardTransport):
+        def send(self, request, timeout_seconds):
+            sent.append(dict(request.headers))
+            return super().send(request, timeout_seconds)
+
+    trace = f"00-{'a' * 32}-{'b' * 16}-00"
+    monkeypatch.setattr(module, "current_traceparent", lambda: trace)
+    make_client(transport=Recording()).get_token(connected)
+    assert sent[-1]["traceparent"] == trace
+    monkeypatch.setattr(module, "current_traceparent", lambda: "rubbish")
+    make_client(transport=Recording()).get_token(connected)
+    assert "traceparent" not in sent[-1]
+
+
 def test_every_failure_code_of_the_broker_has_its_class():
     with urllib.request.urlopen(WORLD["broker"] + "/openapi.json", timeout=10) as answer:
         document = json.loads(answer.read())

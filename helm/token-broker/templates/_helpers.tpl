@@ -64,6 +64,7 @@ https://audits{{ .Values.public.subdomain }}.megsupportools.com
   "DATABASE_URL_FILE" .Values.secrets.keys.databaseUrl
   "HTTPS_PROXY_FILE" .Values.secrets.keys.httpsProxy
   "SEALING_KEYS_FILE" .Values.secrets.keys.sealingKeys
+  "AUDIT_KEYS_FILE" .Values.secrets.keys.auditKeys
   "SESSION_SECRETS_FILE" .Values.secrets.keys.sessionSecrets
   "CALLERS_FILE" .Values.secrets.keys.callers
   "MICROSOFT_CLIENT_SECRET_FILE" .Values.secrets.keys.clientSecret

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from .client import Client, Completion, ConnectSession, EventsPage, IntegrationsPage
 from .errors import (
     AccountMismatch,
+    AuditUnavailable,
     BrokerError,
     BrokerMisconfigured,
     BrokerUnreachable,
@@ -39,6 +40,7 @@ from .tokens import Token
 __all__ = [
     "__version__",
     "AccountMismatch",
+    "AuditUnavailable",
     "BrokerError",
     "BrokerMisconfigured",
     "BrokerUnreachable",

@@ -20,7 +20,7 @@ from .errors import (
     error_for,
 )
 from .keys import SigningKey, VerificationKey
-from .messages import Request, Response, check_target, headers_by_name, normalize_authority, split_origin
+from .messages import Headers, Request, Response, check_target, headers_by_name, normalize_authority, split_origin
 from .signing import VerificationFailed, sign_request, verify_response
 from .transports import Transport, TransportError
 
@@ -56,7 +56,14 @@ class SignedCalls:
         self._paused_until = 0.0
         """The broker asked this caller to send nothing before this time (monotonic)."""
 
-    def call(self, method: str, target: str, body: dict[str, Any] | None, timeout_seconds: float) -> Any:
+    def call(
+        self,
+        method: str,
+        target: str,
+        body: dict[str, Any] | None,
+        timeout_seconds: float,
+        headers: Headers = (),
+    ) -> Any:
         """The JSON of a successful answer. Raises BrokerError.
 
         ``timeout_seconds`` is for all attempts together. The transport applies what is left of it to each read, so an
@@ -68,7 +75,7 @@ class SignedCalls:
         clock_corrected, may_retry = False, True
         while True:
             try:
-                return self._attempt(method, target, body, max(0.1, deadline - self._monotonic()))
+                return self._attempt(method, target, body, max(0.1, deadline - self._monotonic()), headers)
             except _WrongClock as wrong:
                 if clock_corrected:
                     raise ClockSkew(status=401) from None
@@ -93,7 +100,9 @@ class SignedCalls:
             raise RateLimited({"code": "rate_limited", "retry_after": pause}, 429)
         self._sleep(pause)
 
-    def _attempt(self, method: str, target: str, body: dict[str, Any] | None, timeout_seconds: float) -> Any:
+    def _attempt(
+        self, method: str, target: str, body: dict[str, Any] | None, timeout_seconds: float, headers: Headers
+    ) -> Any:
         content_type = () if body is None else (("content-type", "application/json"),)
         request = Request(
             method,
@@ -101,7 +110,7 @@ class SignedCalls:
             self._authority,
             self._scheme,
             check_target(target),
-            (("accept", "application/json"), *content_type),
+            (("accept", "application/json"), *content_type, *headers),
             None if body is None else json.dumps(body).encode(),
         )
         signed = sign_request(request, self._key, self._clock() + self._clock_offset)

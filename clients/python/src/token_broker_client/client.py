@@ -11,10 +11,15 @@ from typing import Any
 from .calls import SignedCalls
 from .errors import BrokerUnreachable, DatabaseUnavailable, Frozen, NotConnected, RateLimited, ReconnectRequired
 from .keys import Ed25519Key, HmacKey, VerificationKey
+from .messages import Headers
+from .signing import CONTEXT_HEADER
 from .tokens import CACHE_SECONDS, Token, TokenCache
+from .tracing import current_traceparent
 from .transports import StandardTransport, Transport
 
 _USER_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_CONTEXT = re.compile(r"[A-Za-z0-9._:/@-]{1,256}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONNECT_SESSION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -99,51 +104,80 @@ class Client:
 
     # ---- Tokens ----
 
-    def get_token(self, user_id: str, *, min_ttl: int = 300, timeout_seconds: float | None = None) -> Token:
+    def get_token(
+        self,
+        user_id: str,
+        *,
+        min_ttl: int = 300,
+        timeout_seconds: float | None = None,
+        context: str | None = None,
+        traceparent: str | None = None,
+    ) -> Token:
         """A usable token, with more than ``min_ttl`` seconds left if Microsoft allows it.
 
         A token that was fetched less than a minute ago comes from the cache. So does a token that is still valid if the
         broker cannot be reached; ``degraded`` is set then.
+
+        ``context``: what the token is for, such as ``document:4711``; 1 to 256 of ``A-Z a-z 0-9 . _ : / @ -``. It is
+        signed, and stands in the broker's audit log. A cached token is used only for the context for which it was
+        fetched. ``traceparent``: W3C Trace Context; default: the current span of OpenTelemetry, if it is installed.
         """
-        cached = self._cache.get_fresh(user_id, min_ttl)
+        headers = _headers(context, traceparent)
+        cached = self._cache.get_fresh(user_id, min_ttl, context=context)
         if cached is not None:
             return cached
         limit = timeout_seconds or self._timeout_seconds
         target = f"{_tokens_path(user_id)}?min_ttl={min_ttl}&{_deadline_query(limit)}"
         try:
-            return self._fetch("GET", target, None, user_id, limit)
+            return self._fetch("GET", target, None, user_id, limit, headers, context)
         except (BrokerUnreachable, DatabaseUnavailable, RateLimited) as failure:
             valid = self._cache.get_valid(user_id)
             if valid is None:
                 raise
             return replace(valid, degraded={"reason": failure.code})
 
-    def refresh(self, token: Token, *, timeout_seconds: float | None = None) -> Token:
+    def refresh(
+        self,
+        token: Token,
+        *,
+        timeout_seconds: float | None = None,
+        context: str | None = None,
+        traceparent: str | None = None,
+    ) -> Token:
         """A token of a later generation. Call it after Graph answered 401 to this token.
 
-        Any number of simultaneous calls cost one refresh at Microsoft.
+        Any number of simultaneous calls cost one refresh at Microsoft. ``context`` and ``traceparent``: see
+        ``get_token``.
         """
-        cached = self._cache.get_fresh(token.user_id, 0, after=token.generation)
+        headers = _headers(context, traceparent)
+        cached = self._cache.get_fresh(token.user_id, 0, after=token.generation, context=context)
         if cached is not None:
             return cached
         self._cache.remove(token.user_id)
         limit = timeout_seconds or self._timeout_seconds
         target = f"{_tokens_path(token.user_id)}/refresh?{_deadline_query(limit)}"
-        return self._fetch("POST", target, {"generation": token.generation}, token.user_id, limit)
+        return self._fetch("POST", target, {"generation": token.generation}, token.user_id, limit, headers, context)
 
     def _fetch(
-        self, method: str, target: str, body: dict[str, Any] | None, user_id: str, timeout_seconds: float
+        self,
+        method: str,
+        target: str,
+        body: dict[str, Any] | None,
+        user_id: str,
+        timeout_seconds: float,
+        headers: Headers,
+        context: str | None,
     ) -> Token:
         requested_at = self._monotonic()
         try:
-            token = Token.from_answer(self._calls.call(method, target, body, timeout_seconds))
+            token = Token.from_answer(self._calls.call(method, target, body, timeout_seconds, headers))
         except Frozen as failure:
             self._forget_frozen(failure, user_id)
             raise
         except (NotConnected, ReconnectRequired):
             self._cache.remove(user_id)
             raise
-        self._cache.put(token, requested_at)
+        self._cache.put(token, requested_at, context)
         return token
 
     def _forget_frozen(self, failure: Frozen, user_id: str) -> None:
@@ -250,6 +284,17 @@ class Client:
         self, method: str, target: str, body: dict[str, Any] | None = None, timeout_seconds: float | None = None
     ) -> Any:
         return self._calls.call(method, target, body, timeout_seconds or self._timeout_seconds)
+
+
+def _headers(context: str | None, traceparent: str | None) -> Headers:
+    if context is not None and not _CONTEXT.fullmatch(context):
+        raise ValueError("a context has 1 to 256 characters of A-Z a-z 0-9 . _ : / @ -")
+    headers = [] if context is None else [(CONTEXT_HEADER, context)]
+    trace = current_traceparent() if traceparent is None else traceparent
+    # A trace helps to find a request. A wrong one is no reason to fail.
+    if trace is not None and _TRACEPARENT.fullmatch(trace):
+        headers.append(("traceparent", trace))
+    return tuple(headers)
 
 
 def _user(user_id: str) -> str:

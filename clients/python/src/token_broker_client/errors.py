@@ -170,6 +170,11 @@ class DatabaseUnavailable(Unavailable):
     default_advice = "The broker's database does not answer. Try again later."
 
 
+class AuditUnavailable(Unavailable):
+    default_code = "audit_unavailable"
+    default_advice = "The broker cannot write its audit log, so it hands out no token. Ops must look at its log."
+
+
 class TokenUnreadable(ServerError):
     default_code = "token_unreadable"
     default_advice = (
@@ -215,6 +220,7 @@ BY_CODE: dict[str, type[BrokerError]] = {
         MicrosoftUnavailable,
         BrokerMisconfigured,
         DatabaseUnavailable,
+        AuditUnavailable,
         TokenUnreadable,
         InternalError,
     )

@@ -22,6 +22,8 @@ from .structured_fields import Component, SignatureInput, byte_member, signature
 
 REQUEST_TAG = "token-broker/1"
 RESPONSE_TAG = "token-broker-response/1"
+CONTEXT_HEADER = "broker-context"
+"""What a request is for, in the broker's audit log. The signature covers it."""
 LIFETIME_SECONDS = 30
 """How long the signature of a request is valid. The broker accepts at most 60 seconds."""
 MAX_CLOCK_DIFFERENCE_SECONDS = 60
@@ -35,6 +37,8 @@ def sign_request(request: Request, key: SigningKey, now: float, nonce: str | Non
     seconds since the epoch."""
     headers = list(request.headers)
     names = ["@method", "@authority", "@path", "@query"]
+    if any(name == CONTEXT_HEADER for name, _ in headers):
+        names.append(CONTEXT_HEADER)
     if request.body is not None:
         headers.append(("content-digest", content_digest(request.body)))
         names += ["content-digest", "content-type"]

@@ -54,8 +54,8 @@ _STATUS = {
 
 
 class FakeBroker:
-    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``, ``fail`` and ``stop``
-    prepare a test. ``requests`` lists the calls that arrived."""
+    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``, ``fail`` and
+    ``stop`` prepare a test. ``requests`` lists the calls that arrived."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)

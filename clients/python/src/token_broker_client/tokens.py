@@ -54,28 +54,35 @@ class TokenCache:
 
     def __init__(self, monotonic: Callable[[], float], cache_seconds: float) -> None:
         self._monotonic, self._cache_seconds = monotonic, cache_seconds
-        self._tokens: OrderedDict[str, tuple[Token, float]] = OrderedDict()
+        self._tokens: OrderedDict[str, tuple[Token, float, dict[str | None, float]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, token: Token, requested_at: float) -> None:
-        """``requested_at``: when the request was sent. The token's age counts from there."""
+    def put(self, token: Token, requested_at: float, context: str | None = None) -> None:
+        """``requested_at``: when the request was sent. The token's age counts from there. ``context``: for what."""
         with self._lock:
             cached = self._tokens.get(token.user_id)
             # The answers to two threads may arrive in reverse order.
             if cached is not None and cached[0].generation > token.generation:
                 return
-            self._tokens[token.user_id] = (token, requested_at)
+            times = {} if cached is None or cached[0].generation < token.generation else dict(cached[2])
+            times[context] = requested_at
+            # Others are too old to be used again.
+            young = {key: at for key, at in times.items() if requested_at - at < self._cache_seconds}
+            self._tokens[token.user_id] = (token, requested_at, young)
             self._tokens.move_to_end(token.user_id)
             while len(self._tokens) > _MAX_TOKENS:
                 self._tokens.popitem(last=False)
 
-    def get_fresh(self, user_id: str, min_ttl: float, after: int = -1) -> Token | None:
+    def get_fresh(self, user_id: str, min_ttl: float, after: int = -1, context: str | None = None) -> Token | None:
         """A token that needs no call to the broker: it is young, has a generation later than ``after``, and is valid
-        for more than ``min_ttl`` seconds."""
+        for more than ``min_ttl`` seconds. A read with a ``context`` must reach the broker's audit log, so only a token
+        that was fetched for the same one will do."""
         found = self._with_age(user_id)
-        if found is None:
+        if found is None or (context is not None and context not in found[3]):
             return None
-        token, age, left = found
+        token, age, left, times = found
+        if context is not None:
+            age = self._monotonic() - times[context]
         # Some tenants issue short-lived tokens. The broker hands those out although they have less left than `min_ttl`.
         needed = min_ttl if token.expires_in > min_ttl else CACHE_SECONDS
         is_fresh = age < self._cache_seconds and left > needed and token.degraded is None and token.generation > after
@@ -108,11 +115,11 @@ class TokenCache:
             found = self._tokens.get(user_id)
         return None if found is None else found[0].account.get("tenant_id")
 
-    def _with_age(self, user_id: str) -> tuple[Token, float, float] | None:
-        """Token, its age and the seconds it has left."""
+    def _with_age(self, user_id: str) -> tuple[Token, float, float, dict[str | None, float]] | None:
+        """Token, its age, the seconds it has left, and when it was fetched for which context."""
         with self._lock:
             found = self._tokens.get(user_id)
         if found is None:
             return None
         age = self._monotonic() - found[1]
-        return found[0], age, found[0].expires_in - age
+        return found[0], age, found[0].expires_in - age, found[2]

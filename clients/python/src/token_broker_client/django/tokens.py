@@ -29,18 +29,26 @@ def get_access_token(user: Any, **options: Any) -> str:
     return get_token(user, **options).access_token
 
 
-def with_token(user: Any, work: Callable[[str], T], is_unauthorized: Callable[[Exception], bool]) -> T:
+def with_token(
+    user: Any,
+    work: Callable[[str], T],
+    is_unauthorized: Callable[[Exception], bool],
+    *,
+    context: str | None = None,
+    traceparent: str | None = None,
+) -> T:
     """Calls ``work`` with an access token. If it raises and ``is_unauthorized`` is true for the exception (Graph
-    answered 401), calls it once more with a token of a later generation."""
+    answered 401), calls it once more with a token of a later generation. ``context``: what the token is for, such as
+    ``document:4711``, for the broker's audit log. ``traceparent``: see ``Client.get_token``."""
     if _reads_old_table():
         return work(conf.old_token_function()(user))
-    token = get_token(user)
+    token = get_token(user, context=context, traceparent=traceparent)
     try:
         return work(token.access_token)
     except Exception as error:
         if not is_unauthorized(error):
             raise
-    return work(conf.get_client().refresh(token).access_token)
+    return work(conf.get_client().refresh(token, context=context, traceparent=traceparent).access_token)
 
 
 def disconnect(user: Any) -> None:

@@ -1,0 +1,32 @@
+import type { Reason } from './failure.ts'
+import type { Verdict } from './ports.ts'
+
+/** What happened, for metrics and the log. Never holds a token. */
+export type RefreshEvent =
+  | {
+      kind: 'sent'
+      integrationId: string
+      userId: string
+      requestId: string
+      /** Of the tokens that were to be replaced. */
+      generation: number
+      outcome: Verdict['kind']
+      reason?: Reason
+      seconds: number
+      aadsts?: number
+      correlationId?: string
+    }
+  | { kind: 'joined' | 'waited' | 'lease_taken_over'; integrationId: string }
+  /** Microsoft's answer came after the row had changed or was deleted: nothing of it was written. */
+  | { kind: 'discarded'; integrationId: string; what: 'tokens' | 'refusal' }
+  /** The integration was refused before and works again without a reconnect. */
+  | { kind: 'recovered'; integrationId: string; userId: string }
+  /**
+   * Another process marked the row while this one held its new tokens: the user was asked to reconnect by mistake. Must
+   * never happen.
+   */
+  | { kind: 'false_reconnect'; integrationId: string; userId: string }
+  /** New tokens could not be saved; the broker tries again. */
+  | { kind: 'save_failed'; integrationId: string; userId: string; code: FailureCode }
+  /** New tokens were never saved, because the process ended first: a rotation is lost. Must never happen. */
+  | { kind: 'save_given_up'; integrationId: string; userId: string; code: FailureCode }
