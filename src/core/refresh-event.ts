@@ -1,4 +1,4 @@
-import type { Reason } from './failure.ts'
+import type { FailureCode, Reason } from './failure.ts'
 import type { Verdict } from './ports.ts'
 
 /** What happened, for metrics and the log. Never holds a token. */

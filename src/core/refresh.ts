@@ -1,5 +1,5 @@
 import { refuseFrozen } from './freeze.ts'
-import { Failure, type FailureCode, type Reason } from './failure.ts'
+import { Failure } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
 import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
 import type { RefreshEvent } from './refresh-event.ts'

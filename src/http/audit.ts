@@ -11,8 +11,8 @@ const limits = new WeakMap<FastifyRequest, number>()
 
 /**
  * What the audit line of this request says besides who asked. The line is written before the answer is sent
- * (docs/design.md#audit), in place of the line that ends other requests. `leavesBefore`: Clock.elapsed until which the answer may be
- * sent; if its line took longer, the answer is `audit_unavailable` (docs/design.md#freeze).
+ * (docs/design.md#audit), in place of the line that ends other requests. `leavesBefore`: Clock.elapsed until which the
+ * answer may be sent; if its line took longer, the answer is `audit_unavailable` (docs/design.md#freeze).
  */
 export function audit(request: FastifyRequest, what: AuditFacts, leavesBefore?: number): void {
   facts.set(request, what)

@@ -102,7 +102,7 @@ export function loggedFields(): string[] {
     // services.ts: events of refresh and keep-alive without their `kind`.
     facts: () =>
       [
-        ...membersOf(textOf('core/refresh.ts'), /export type RefreshEvent =([^]*?)\n\nexport/),
+        ...membersOf(textOf('core/refresh-event.ts'), /export type RefreshEvent =([^]*)$/),
         ...membersOf(textOf('core/keep-alive.ts'), /export interface Sweep \{([^]*?)\n\}/),
         'err',
       ]
