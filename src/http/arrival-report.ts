@@ -1,5 +1,6 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { canonicalAddress } from './addresses.ts'
 
 // `doctor --public` requests our own addresses to see how a request arrives here. Only a requester that holds the
 // deployment's session secret gets this report. Everybody else gets what the address always gives.
@@ -82,5 +83,4 @@ function arrivalOf(request: FastifyRequest): ArrivalReport {
   }
 }
 
-/** IPv4 in its usual form, also on an IPv6 listener. */
-const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '').slice(0, 200)
+const plain = (address: string): string => canonicalAddress(address) ?? address.slice(0, 200)

@@ -7,6 +7,9 @@ export const CALLBACK_PATH = '/auth/oauth2/microsoft/callback'
 export const RESULT_PATH = '/auth/oauth2/microsoft/result'
 export const ADMIN_CONSENT_PATH = '/auth/oauth2/microsoft/admin-consent'
 
+/** The form of a ticket: base64url of 32 bytes. */
+export const TICKET = /^[A-Za-z0-9_-]{43}$/
+
 export interface Links {
   ticket(ticket: string): string
   /** The page that shows how a connect session ended. Its address is the proof, and always the same for one id. */

@@ -16,6 +16,8 @@ export interface Metrics {
   requestRefused(detail: string, keyId: string | undefined): void
   /** `caller` is a name of the callers file. */
   callerForbidden(caller: string, permission: CallerPermission): void
+  /** Something that nobody vouches for was refused or not logged. */
+  stranger(listener: string, event: string): void
   answered(listener: string, route: string, status: number, seconds: number): void
   /** A stored value could not be opened. */
   unreadable(detail: string): void
@@ -127,6 +129,13 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Signed requests whose caller lacks the permission (403).',
     'caller',
     'permission',
+  )
+  const strangers = counter(
+    'strangers_total',
+    'What strangers were refused, by listener: over_address_limit (429), not_parsed, connection_refused; and not_logged: ' +
+      'requests that the log only counts.',
+    'listener',
+    'event',
   )
   const unreadable = counter(
     'unreadable_values_total',
@@ -240,6 +249,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
     callerForbidden(caller, permission) {
       forbidden.inc({ caller, permission })
+    },
+    stranger(listener, event) {
+      strangers.inc({ listener, event })
     },
     answered(listener, route, status, seconds) {
       if (route === TOKEN_ROUTE && listener === 'internal') {
