@@ -44,6 +44,7 @@ import { tokenRoutes } from './http/tokens.ts'
 import { traceParent } from './http/trace-context.ts'
 import { readiness } from './readiness.ts'
 import type { Services } from './services.ts'
+import { MAX_TARGET } from './signature/profile.ts'
 import { replicaStatus } from './status.ts'
 import type { Traces } from './telemetry/traces.ts'
 
@@ -71,8 +72,8 @@ export const LISTENER_LIMITS = {
 export const REQUEST_TIMEOUT_CHECK_MS = 5_000
 /** A body that no route reads is read and dropped up to this length. Beyond it, the connection is closed. */
 const MAX_DROPPED_BODY = 16_384
-/** A user id has up to 128 characters, each of which may be percent-encoded. */
-const MAX_PARAMETER_LENGTH = 384
+/** More than any parameter of a signed target, so that a caller learns from the schema what is wrong with it. */
+const MAX_PARAMETER_LENGTH = MAX_TARGET
 const MINUTE_MS = 60_000
 
 interface ListenerOptions {
@@ -114,7 +115,7 @@ async function buildApp(
     // While the listener closes, requests on keep-alive connections are answered, not refused.
     return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : '/'),
+    rewriteUrl: ({ url = '/' }) => (isRoutable(url) ? url : '/'),
     clientErrorHandler: (error, socket) => answerUnparsable(error, socket, errors, loggerInstance, strangers),
     trustProxy,
     ...LISTENER_LIMITS,
@@ -209,11 +210,17 @@ function traceRequests(app: FastifyInstance, traces: Traces): void {
   })
 }
 
-/** Undecodable paths become `/` (404). Fastify would answer itself, quoting the URL, without our headers. */
-function isDecodable(url: string): boolean {
-  if (!url.includes('%')) return true
+/**
+ * Paths that cannot be decoded, and those with a longer part than any parameter of ours, become `/` (404). Fastify would
+ * answer them itself, quoting the URL, without our headers. `request.originalUrl` stays as it was sent.
+ */
+function isRoutable(url: string): boolean {
+  const isLong = url.length > MAX_PARAMETER_LENGTH
+  if (!isLong && !url.includes('%')) return true
+  const [path = ''] = url.split('?', 1)
+  if (isLong && path.split('/').some((part) => part.length > MAX_PARAMETER_LENGTH)) return false
   try {
-    decodeURIComponent(url.split('?', 1)[0]!)
+    decodeURIComponent(path)
     return true
   } catch {
     return false

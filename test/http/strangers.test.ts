@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { Server } from 'node:net'
 import t from 'tap'
 import { Pool, request } from 'undici'
@@ -63,8 +63,6 @@ t.test('a body is asked for only when the request has passed the checks before i
     t.notMatch(answer, /100 Continue/, name)
     t.match(answer, /connection: close/i, `${name}: the body is not waited for`)
   }
-  const [form] = (await raw(publicUrl, expecting('/accounts/account/microsoft/disconnect'))).split('\r\n', 1)
-  t.notMatch(form, /100 Continue/, 'longer than any form')
 })
 
 t.test('the rest of a long body is not read after it was refused', async (t) => {
@@ -75,7 +73,7 @@ t.test('the rest of a long body is not read after it was refused', async (t) => 
     socket.on('error', () => {})
     socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n`)
     const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
-    const closed = once(socket, 'close')
+    const closed = new Promise((resolve) => socket.once('close', resolve))
     let sent = 0
     socket.resume()
     const send = () => {
