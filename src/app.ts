@@ -237,16 +237,17 @@ export function buildPublicApp(services: Services): Promise<FastifyInstance> {
     services
   const https = config.publicBaseUrl.startsWith('https:')
   const now = () => clock.now()
+  const sessionSecrets = () => services.rotating.sessionSecrets
   return buildApp('public', services, {
     errors: browserErrors(site, { https }),
     trustProxy: config.trustedProxies.length > 0 ? trustedProxies(config.trustedProxies) : false,
     async routes(scope, strangers) {
       scope.setNotFoundHandler(notFound)
-      answerArrivalReports(scope, { secrets: config.sessionSecrets, now })
+      answerArrivalReports(scope, { secrets: sessionSecrets, now })
       // Forms only, and only where there is one (http/account.ts).
       scope.removeAllContentTypeParsers()
       await publicSecurity(scope, { https, strangers })
-      await browserSessions(scope, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
+      await browserSessions(scope, { store: services.browserSessions, secrets: sessionSecrets, secure: https })
       limitVisitors(scope, { strangers, now: () => clock.elapsed() })
       await scope.register(connectRoutes, { connect, links, site, microsoft, completionUrl: config.completionUrl })
       await scope.register(accountRoutes, { integrations, connectSessions, site, missingScopes, random, now })

@@ -1,12 +1,13 @@
 import type { AddressInfo } from 'node:net'
-import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { buildInternalApp, buildOperationsApp, buildPublicApp } from './app.ts'
 import { ConfigError, maskedConfig, readConfig, type ListenAddress } from './config.ts'
+import { filesOf, readContents } from './config/configured-files.ts'
 import { Failure } from './core/failure.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { deleteExpiredRows } from './db/retention.ts'
+import { createReload } from './reload.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger } from './telemetry.ts'
@@ -21,7 +22,8 @@ const RELOAD_MS = 5_000
 const DELETE_EXPIRED_MS = 600_000
 
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
-  const config = readConfig(env)
+  const contents = readContents(env)
+  const config = readConfig(env, filesOf(contents))
   const log = createLogger(config.logLevel)
   log.info({ version: VERSION, node: process.version, config: maskedConfig(config) }, 'starting')
   for (const warning of config.warnings) log.warn(warning, 'a variable has no effect')
@@ -36,8 +38,9 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const browsers = await buildPublicApp(services)
   await listen(internal, 'internal', config.listen.internal, services)
   await listen(browsers, 'public', config.listen.public, services)
+  const reload = createReload(env, services, { contents, server: internal.server })
   const timers = [
-    setInterval(() => reloadFiles(services, internal), RELOAD_MS),
+    setInterval(() => void reload.check(), RELOAD_MS),
     setInterval(
       () =>
         void deleteExpiredRows(services.database).catch((err: unknown) =>
@@ -98,12 +101,6 @@ async function listen(
     },
     'listening',
   )
-}
-
-/** Mounted files change while the process runs: the callers file, and the certificate of the internal listener. */
-function reloadFiles({ callers, internalTls }: Services, { server }: FastifyInstance): void {
-  callers.reload()
-  if (internalTls !== undefined && server instanceof TlsServer) internalTls.reload(server)
 }
 
 /** One line for the operator instead of a stack. */

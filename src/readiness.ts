@@ -20,6 +20,8 @@ export interface Readiness {
   breaker: { mode: string; reason?: string; retry_after_seconds?: number }
   /** Key ids that expire within 14 days. */
   caller_keys_expiring: string[]
+  /** Changed files that are not used, because the next start would fail with them. */
+  refused_changes: readonly { variable: string; problem: string }[]
 }
 
 /** Never rejects. Takes at most half a second. */
@@ -28,6 +30,7 @@ export async function readiness({
   microsoft,
   callers,
   clock,
+  rotating,
   lifecycle: { started, draining },
 }: Services): Promise<Readiness> {
   const answered = new AbortController()
@@ -56,5 +59,6 @@ export async function readiness({
       ...(retryAfterSeconds === undefined ? {} : { retry_after_seconds: retryAfterSeconds }),
     },
     caller_keys_expiring: expiring,
+    refused_changes: rotating.refusedChanges,
   }
 }

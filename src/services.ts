@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
-import type { Config } from './config.ts'
+import type { ClientCredential, Config } from './config.ts'
 import { createConnect, type Connect } from './core/connect.ts'
 import type { EventStore } from './core/events.ts'
 import { createImport, type Import } from './core/import.ts'
@@ -18,7 +18,7 @@ import type {
 import type { RequestSignatures } from './core/signed-requests.ts'
 import { createRefresh, type Refresh, type RefreshEvent } from './core/refresh.ts'
 import type { OnMalformed, StoredColumn } from './core/stored.ts'
-import { createVault, watched, type SealingVault } from './crypto/vault.ts'
+import { createVault, replaceable, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
 import { createConnectSessionStore } from './db/connect-sessions.ts'
@@ -33,14 +33,28 @@ import { TlsFiles } from './http/tls-files.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
 import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
+import type { RefusedChange } from './reload.ts'
 import { normalizeAuthority } from './signature/base.ts'
 import { CallersFile } from './signature/callers-file.ts'
+import type { SigningKey } from './signature/keys.ts'
 import { createRequestSignatures } from './signature/request-signatures.ts'
 import { NonceMemory } from './signature/nonces.ts'
 import { createMetrics, type Metrics } from './telemetry.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The one place where objects are made and joined. Knows no routes.
+
+/** What a changed file may change while the process runs (reload.ts). */
+export interface Rotating {
+  /** Newest first. */
+  sessionSecrets: readonly string[]
+  /** Signs answers to Ed25519 callers. */
+  answerKey: SigningKey | undefined
+  useCredentials(credentials: readonly ClientCredential[]): void
+  useVault(vault: SealingVault): void
+  /** What was not taken. */
+  refusedChanges: readonly RefusedChange[]
+}
 
 export interface Services {
   config: Config
@@ -51,6 +65,7 @@ export interface Services {
   database: Database
   vault: SealingVault
   callers: CallersFile
+  rotating: Rotating
   /** Undefined: the internal listener speaks plain HTTP, by choice. */
   internalTls: TlsFiles | undefined
   signatures: RequestSignatures
@@ -130,20 +145,18 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
           onProblem: (code) =>
             log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
         })
-  // Newest first, as configured: the first is the one Microsoft is asked with.
-  const clientCertificates = config.microsoft.credentials.flatMap((credential) =>
-    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
-  )
+  let clientCertificates = validToDates(config.microsoft.credentials)
   const database = openDatabase({ ...config.database, elapsed: () => clock.elapsed() })
-  const vault = watched(
-    createVault(config.sealingKeys, (size) => random.bytes(size)),
-    ({ table, column, recordId }, detail) => {
+  const report = (unwatched: SealingVault) =>
+    watched(unwatched, ({ table, column, recordId }, detail) => {
       metrics.unreadable(detail)
       log.error(
         { alert: 'token_unreadable', detail, table, column, id: recordId },
         'a stored value cannot be opened: see SEALING_KEYS',
       )
-    },
+    })
+  const { vault, replace: useVault } = replaceable(
+    report(createVault(config.sealingKeys, (size) => random.bytes(size))),
   )
   // One line for each column: a value that is read again and again must not fill the log.
   const reported = new Set<StoredColumn>()
@@ -170,13 +183,24 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     onIdTokenProblem: (problem, requestId) => log.warn({ problem, request_id: requestId }, 'an id token did not hold'),
   })
   const microsoft = traces?.calling(called, config.microsoft.loginUrl) ?? called
+  const rotating: Rotating = {
+    sessionSecrets: config.sessionSecrets,
+    answerKey: config.responseSigningKey,
+    useCredentials(credentials) {
+      called.useCredentials(credentials)
+      clientCertificates = validToDates(credentials)
+    },
+    useVault: (next) => useVault(report(next)),
+    refusedChanges: [],
+  }
   const nonceMemory = new NonceMemory({ secret: random.bytes(32).toString('base64url') })
   const metrics = createMetrics({
     elapsed: () => clock.elapsed(),
     breaker: () => microsoft.breaker(),
     callerKeys: () => [...callers.current().byKeyId.values()].map(({ key }) => key),
     noncesRemembered: () => nonceMemory.size,
-    sealingKeyIds: vault.keyIds,
+    sealingKeyIds: () => vault.keyIds,
+    refusedChanges: () => rotating.refusedChanges.map(({ variable }) => variable),
     certificates: () => [
       ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
@@ -234,12 +258,13 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     vault,
     callers,
     internalTls,
+    rotating,
     signatures: createRequestSignatures({
       callers: () => callers.current(),
       authorities: new Set(config.internalAuthorities.map((authority) => normalizeAuthority(authority, scheme))),
       scheme,
       nonces: nonceMemory,
-      ...(config.responseSigningKey === undefined ? {} : { brokerKey: config.responseSigningKey }),
+      brokerKey: () => rotating.answerKey,
       now: () => clock.now(),
     }),
     nonces: stored('request_nonce', createNonceStore(database)),
@@ -258,7 +283,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     refresh,
     keepAliveStore,
     keepAlive,
-    links: createLinks(publicBaseUrl, config.sessionSecrets),
+    links: createLinks(publicBaseUrl, () => rotating.sessionSecrets),
     site: {
       entryUrls,
       app: {
@@ -282,3 +307,9 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     },
   }
 }
+
+/** Of certificates, newest first as configured: the first is the one Microsoft is asked with. */
+const validToDates = (credentials: readonly ClientCredential[]): Date[] =>
+  credentials.flatMap((credential) =>
+    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
+  )

@@ -47,11 +47,11 @@ export const targetHash = (target: string): string => createHash('sha256').updat
  */
 export function answerArrivalReports(
   scope: FastifyInstance,
-  { secrets, now }: { secrets: readonly string[]; now(): number },
+  { secrets, now }: { secrets(): readonly string[]; now(): number },
 ): void {
   scope.addHook('onRequest', async (request, reply) => {
     const proof = (request.query as Record<string, unknown> | undefined)?.[ARRIVAL_REPORT_PARAMETER]
-    if (request.method !== 'GET' || typeof proof !== 'string' || !isValidProof(proof, secrets, now())) return
+    if (request.method !== 'GET' || typeof proof !== 'string' || !isValidProof(proof, secrets(), now())) return
     return reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }).send(arrivalOf(request))
   })
 }

@@ -22,10 +22,12 @@ export interface Links {
 
 const ADMIN = 'admin'
 
-/** `secrets` newest first: the first makes proofs, all of them are accepted. */
-export function createLinks(publicBaseUrl: string, secrets: readonly string[]): Links {
+/**
+ * `secrets` newest first: the first makes proofs, all of them are accepted. They may change while the process runs.
+ */
+export function createLinks(publicBaseUrl: string, secrets: () => readonly string[]): Links {
   const proofs = (purpose: string, value: string) =>
-    secrets.map((secret) => createHmac('sha256', secret).update(`token-broker/${purpose}\0${value}`).digest())
+    secrets().map((secret) => createHmac('sha256', secret).update(`token-broker/${purpose}\0${value}`).digest())
   const proofOf = (purpose: string, value: string) => proofs(purpose, value)[0]!.toString('base64url')
   const holds = (purpose: string, value: string, proof: string) => {
     const given = Buffer.from(proof, 'base64url')

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import cookie from '@fastify/cookie'
+import cookie, { Signer } from '@fastify/cookie'
 import session, { type FastifySessionOptions } from '@fastify/session'
 import type { FastifyInstance, FastifyRequest, Session } from 'fastify'
 import type { BrowserSessionStore } from '../core/ports.ts'
@@ -29,8 +29,8 @@ export const BROWSER_SESSION_MS = 30 * 60_000
 
 export interface SessionOptions {
   store: BrowserSessionStore
-  /** Newest first. */
-  secrets: readonly string[]
+  /** Newest first: the first signs, all are accepted. They may change while the process runs. */
+  secrets(): readonly string[]
   /** Whether browsers reach us by https. Without it (on localhost only) the cookie has no `Secure` and no `__Host-`. */
   secure: boolean
 }
@@ -53,6 +53,17 @@ export async function bindSession(request: FastifyRequest, userId: string): Prom
   request.session.seen = true
   request.session.touch()
   return isNew
+}
+
+/** Signs with the secrets of the moment. @fastify/session would keep those of the start. */
+function signerOf(secrets: () => readonly string[]): { sign: Signer['sign']; unsign: Signer['unsign'] } {
+  let made: { from: readonly string[]; signer: Signer } | undefined
+  const signer = (): Signer => {
+    const from = secrets()
+    if (made?.from !== from) made = { from, signer: new Signer([...from]) }
+    return made.signer
+  }
+  return { sign: (value) => signer().sign(value), unsign: (value) => signer().unsign(value) }
 }
 
 /** Cookies and sessions for the scope. Nothing is stored for a visitor whose page needs no session. */
@@ -87,7 +98,7 @@ export async function browserSessions(
   // 4.1.3.2).
   await scope.register(cookie, { parseOptions: attributes })
   await scope.register(session, {
-    secret: [...secrets],
+    secret: signerOf(secrets),
     store: adapter,
     // MEGDocs has the same host, so the name must be ours alone.
     cookieName: secure ? '__Host-token_broker' : 'token_broker',

@@ -46,7 +46,9 @@ export interface MetricSources {
   callerKeys(): { keyId: string; notAfter: number }[]
   noncesRemembered(): number
   /** Newest first. The first one seals. */
-  sealingKeyIds: readonly string[]
+  sealingKeyIds(): readonly string[]
+  /** Variables whose changed files are not used, or would stop the next start. */
+  refusedChanges(): readonly string[]
   /** Our own certificates, by their use. */
   certificates(): { use: 'microsoft' | 'internal'; notAfter: Date }[]
   /** One query over all integrations. Rejects if the database does not answer. `oldestRefresh` in seconds. */
@@ -173,14 +175,27 @@ export function createMetrics(sources: MetricSources): Metrics {
       for (const { keyId, notAfter } of sources.callerKeys()) this.set({ key_id: keyId }, notAfter / 1000)
     },
   })
-  const sealingKeys = new Gauge({
+  new Gauge({
     name: 'token_broker_sealing_key_info',
     help: 'Always 1. The sealing keys of this replica; the use is "seals" for the key that seals and opens, "opens" for the others.',
     labelNames: ['key_id', 'use'],
     registers,
+    collect() {
+      this.reset()
+      for (const [index, keyId] of sources.sealingKeyIds().entries())
+        this.set({ key_id: keyId, use: index === 0 ? 'seals' : 'opens' }, 1)
+    },
   })
-  for (const [index, keyId] of sources.sealingKeyIds.entries())
-    sealingKeys.set({ key_id: keyId, use: index === 0 ? 'seals' : 'opens' }, 1)
+  new Gauge({
+    name: 'token_broker_refused_change',
+    help: '1 for each variable whose changed file is not used, because the next start would fail with it.',
+    labelNames: ['variable'],
+    registers,
+    collect() {
+      this.reset()
+      for (const variable of sources.refusedChanges()) this.set({ variable }, 1)
+    },
+  })
   new Gauge({
     name: 'token_broker_certificate_expiry_timestamp_seconds',
     help: 'When our certificates expire, in seconds since the epoch: "microsoft" is the client credential, "internal" the signed API.',

@@ -327,7 +327,8 @@ t.test('alerts and dashboard use metrics of the service, in queries that Prometh
     breaker: () => ({ mode: 'closed' }),
     callerKeys: () => [],
     noncesRemembered: () => 0,
-    sealingKeyIds: [],
+    sealingKeyIds: () => [],
+    refusedChanges: () => [],
     certificates: () => [],
     integrationCounts: async () => [],
   })

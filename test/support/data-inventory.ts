@@ -57,7 +57,8 @@ export function metricLabels(): Map<string, string[]> {
     breaker: () => ({ mode: 'closed' }),
     callerKeys: () => [],
     noncesRemembered: () => 0,
-    sealingKeyIds: [],
+    sealingKeyIds: () => [],
+    refusedChanges: () => [],
     certificates: () => [],
     integrationCounts: async () => [],
   })

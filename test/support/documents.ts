@@ -182,7 +182,8 @@ function metricsTable(): string {
     breaker: () => ({ mode: 'closed' }),
     callerKeys: () => [],
     noncesRemembered: () => 0,
-    sealingKeyIds: [],
+    sealingKeyIds: () => [],
+    refusedChanges: () => [],
     certificates: () => [],
     integrationCounts: async () => [],
   })
