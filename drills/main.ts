@@ -11,9 +11,10 @@ import { readers } from './readers.ts'
 import { restart } from './restart.ts'
 import { rolling } from './rolling.ts'
 import { stop } from './stop.ts'
+import { strangers } from './strangers.ts'
 import { upgradeFrom } from './upgrade.ts'
 
-const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, network, restart, rolling }
+const DIRECT: Record<string, Drill> = { queries, readers, kill, stop, outage, network, restart, rolling, strangers }
 
 /** The same drills with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(
