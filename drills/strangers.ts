@@ -136,10 +136,41 @@ function holdOpen(url: string): () => void {
 }
 
 /** Megabytes. */
-async function memoryOf(operationsUrl: string): Promise<{ heap: number; resident: number }> {
-  const metrics = await (await fetch(`${operationsUrl}/metrics`)).text()
-  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1] ?? Number.NaN) / 1e6
-  return { heap: value('nodejs_heap_size_used_bytes'), resident: value('process_resident_memory_bytes') }
+interface Memory {
+  heap: number
+  resident: number
+}
+
+/** Undefined while the address of this machine is over its limit at the operations listener. */
+async function memoryOf(operationsUrl: string): Promise<Memory | undefined> {
+  const answer = await fetch(`${operationsUrl}/metrics`)
+  const metrics = await answer.text()
+  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1]) / 1e6
+  return answer.ok
+    ? { heap: value('nodejs_heap_size_used_bytes'), resident: value('process_resident_memory_bytes') }
+    : undefined
+}
+
+/** The lowest of each that is seen: what is used includes what is not collected yet. Ends early when it is enough. */
+async function lowest(operationsUrl: string, ms: number, enough: (memory: Memory) => boolean): Promise<Memory> {
+  const until = performance.now() + ms
+  let seen: Memory = { heap: Infinity, resident: Infinity }
+  while (performance.now() < until && !enough(seen)) {
+    const now = await memoryOf(operationsUrl)
+    if (now !== undefined)
+      seen = { heap: Math.min(seen.heap, now.heap), resident: Math.min(seen.resident, now.resident) }
+    await pause(500)
+  }
+  return seen
+}
+
+/** Linux only; elsewhere 0. */
+function residentOf(pid: number): number {
+  try {
+    return (Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4_096) / 1e6
+  } catch {
+    return 0
+  }
 }
 
 async function rowsOf({ sql }: Deployment): Promise<number> {
@@ -163,17 +194,15 @@ export const strangers: Drill = {
       const client = () => deployment.client(() => broker.internalUrl)
       await Promise.all(users.map((user) => read(client(), user)))
       // Warm: what the first requests allocate for good is not the strangers' doing.
-      const warm = startLoad(4, users, client)
-      await pause(WARM_MS)
+      const warm = startLoad(2, users, client)
+      const floor = await lowest(broker.operationsUrl, WARM_MS, () => false)
       await warm.stop()
       const rateBefore = warm.answers.length / (WARM_MS / 1_000)
-      const before = {
-        ...(await memoryOf(broker.operationsUrl)),
-        log: broker.log().length,
-        rows: await rowsOf(deployment),
-      }
+      const before = { ...floor, rows: await rowsOf(deployment) }
       const counted: string[] = []
       let peak = 0
+      const watch = setInterval(() => void (peak = Math.max(peak, residentOf(broker.pid))), 100)
+      releases.push(() => clearInterval(watch))
       for (const [name, url, kinds] of [
         // First, so that its own limit is over when its metrics are read at the end.
         ['operations', broker.operationsUrl, OPERATIONS_REQUESTS],
@@ -190,15 +219,15 @@ export const strangers: Drill = {
             ({ milliseconds }) => void waits.push(milliseconds),
           ),
         )
-        releases.push(holdOpen(url))
+        const release = holdOpen(url)
+        releases.push(release)
         await flood(url, kinds, counts)
         await load.stop()
-        releases.splice(0).forEach((release) => release())
+        release()
         expect(!broker.isOver(), `${name}: the broker ended:\n${broker.log().slice(-2_000)}`)
         const answers = load.answers.map(({ answer }) => answer)
         const failed = answers.filter(({ status }) => status !== 200)
         expect(failed.length === 0, `${name}: callers got ${statuses(answers)}`)
-        peak = Math.max(peak, (await memoryAfterLimit(broker.operationsUrl))?.resident ?? 0)
         const sorted = waits.toSorted((a, b) => a - b)
         counted.push(
           `${name}: ${[...counts].map(([status, count]) => `${status} × ${count}`).join(', ')} in ` +
@@ -209,32 +238,22 @@ export const strangers: Drill = {
       }
       const rows = (await rowsOf(deployment)) - before.rows
       expect(rows === 0, `strangers have written ${rows} rows`)
-      let after = { heap: Infinity, resident: Infinity }
-      const until = performance.now() + BACK_WITHIN_MS
       // Callers go on: without requests V8 collects nothing.
       const calm = startLoad(2, users, client)
-      while (performance.now() < until && after.resident > before.resident * BACK_AT) {
-        await pause(5_000)
-        after = (await memoryAfterLimit(broker.operationsUrl)) ?? after
-      }
+      const isBack = ({ heap, resident }: Memory) =>
+        heap <= before.heap * BACK_AT && resident <= before.resident * BACK_AT
+      const after = await lowest(broker.operationsUrl, BACK_WITHIN_MS, isBack)
       await calm.stop()
-      const memory = ({ heap, resident }: typeof after) =>
-        `${heap.toFixed(0)} MB heap, ${resident.toFixed(0)} MB resident`
+      const memory = ({ heap, resident }: Memory) => `${heap.toFixed(0)} MB heap, ${resident.toFixed(0)} MB resident`
       const told =
         `before ${memory(before)}; after ${memory(after)}, at most ${peak.toFixed(0)} MB resident ` +
         `(limit of the chart ${limitMb} MB, ${flags.join(' ')}); ${rows} rows; callers before: ${rateBefore.toFixed(0)} reads a second`
-      expect(after.heap <= before.heap * BACK_AT, `the heap is not back: ${told}`)
-      expect(after.resident <= before.resident * BACK_AT, `the memory is not back: ${told}`)
-      return [...counted, told].join('\n    ')
+      const all = [...counted, told].join('\n    ')
+      expect(isBack(after), `the memory is not back: ${all}`)
+      return all
     } finally {
       for (const release of releases) release()
       await deployment.close()
     }
   },
-}
-
-/** Undefined while the address of this machine is over its limit at the operations listener. */
-async function memoryAfterLimit(operationsUrl: string) {
-  const memory = await memoryOf(operationsUrl)
-  return Number.isNaN(memory.resident) ? undefined : memory
 }

@@ -27,6 +27,12 @@ declare module 'fastify' {
 /** How long a browser session lives (docs/security.md#browser-sessions). */
 export const BROWSER_SESSION_MS = 30 * 60_000
 
+/**
+ * How long a session without a user lives: as long as a browser needs for the round trip that shows that it takes
+ * cookies. Each visit of a valid link without cookies makes a row.
+ */
+export const ANONYMOUS_SESSION_MS = 2 * 60_000
+
 export interface SessionOptions {
   store: BrowserSessionStore
   /** Newest first: the first signs, all are accepted. They may change while the process runs. */
@@ -82,9 +88,11 @@ export async function browserSessions(
     },
     set(sessionId, data, callback) {
       const { originalMaxAge, expires } = data.cookie
-      const ttlSeconds = expires
+      const cookieSeconds = expires
         ? Math.max(1, (expires.getTime() - Date.now()) / 1000)
         : (originalMaxAge ?? BROWSER_SESSION_MS) / 1000
+      const ttlSeconds =
+        data.userId === undefined ? Math.min(cookieSeconds, ANONYMOUS_SESSION_MS / 1000) : cookieSeconds
       const { known, ...kept } = JSON.parse(JSON.stringify(data)) as Record<string, unknown>
       const save = known === true ? store.update : store.create
       save(hashOf(sessionId), kept, data.userId, ttlSeconds).then(() => callback(), callback)
