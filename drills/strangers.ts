@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import type { Broker } from '../sandbox/broker.ts'
+import { LISTENER_LIMITS, REQUEST_TIMEOUT_CHECK_MS } from '../src/app.ts'
 import { deploy, type Deployment, type Drill, expect, pause, read, statuses } from './deployment.ts'
 import { startLoad } from './load.ts'
 
@@ -11,6 +13,8 @@ const SLOW = 150
 /** Memory must be back at this much of what it was, after at most this time. */
 const BACK_AT = 1.2
 const BACK_WITHIN_MS = 60_000
+/** The limit for a whole request, one interval of looking, and a busy machine. */
+const SLOW_LIVES_MS = LISTENER_LIMITS.requestTimeout + REQUEST_TIMEOUT_CHECK_MS + 5_000
 const WARM_MS = 5_000
 
 /** The flags of the image, and the heap that V8 chooses for the chart's memory limit: half of it. */
@@ -120,10 +124,12 @@ async function flood(url: string, kinds: readonly Make[], counts: Map<string, nu
   )
 }
 
-/** Connections that say nothing, or a body byte now and then. Returns what closes them. */
-function holdOpen(url: string): () => void {
+/** Connections that say nothing, or a body byte now and then. Adds to `lives` how long the broker kept each, in ms. */
+function holdOpen(url: string, lives: number[]): () => void {
+  const began = performance.now()
   const sockets = Array.from({ length: SLOW }, (_, n) => {
     const socket = open(url)
+    socket.once('close', () => lives.push(performance.now() - began))
     socket.on('data', () => {})
     if (n % 2 === 0) socket.write(request('POST /tokens/42/refresh', form(10_000)))
     return socket
@@ -132,6 +138,20 @@ function holdOpen(url: string): () => void {
   return () => {
     clearInterval(drip)
     for (const socket of sockets) socket.destroy()
+  }
+}
+
+/** What ordinary visitors ask each listener for. */
+async function visitAll({ publicUrl, internalUrl, operationsUrl }: Broker): Promise<void> {
+  for (let n = 0; n < 200; n++) {
+    for (const url of [
+      `${publicUrl}/accounts/account/microsoft/`,
+      `${publicUrl}${PUBLIC}/admin-consent`,
+      `${publicUrl}/nothing`,
+      `${internalUrl}${n % 4 === 0 ? '/openapi.json' : '/tokens/42'}`,
+      `${operationsUrl}${n % 2 === 0 ? '/metrics' : '/readyz'}`,
+    ])
+      await (await fetch(url)).arrayBuffer()
   }
 }
 
@@ -179,6 +199,13 @@ async function rowsOf({ sql }: Deployment): Promise<number> {
   return Number(row!['n'])
 }
 
+/** Bytes of the lines that are not about a caller. */
+const logOfStrangers = (log: string): number =>
+  log
+    .split('\n')
+    .filter((line) => !line.includes('"caller":"megdocs"'))
+    .join('\n').length
+
 const percentile = (sorted: readonly number[], p: number): number => sorted[Math.floor((sorted.length - 1) * p)] ?? 0
 
 /** The worst requests of strangers that we know, against each listener, while callers read tokens. */
@@ -195,6 +222,7 @@ export const strangers: Drill = {
       await Promise.all(users.map((user) => read(client(), user)))
       // Warm: what the first requests allocate for good is not the strangers' doing.
       const warm = startLoad(2, users, client)
+      await visitAll(broker)
       const floor = await lowest(broker.operationsUrl, WARM_MS, () => false)
       await warm.stop()
       const rateBefore = warm.answers.length / (WARM_MS / 1_000)
@@ -210,7 +238,7 @@ export const strangers: Drill = {
         ['internal', broker.internalUrl, INTERNAL_REQUESTS],
       ] as const) {
         const counts = new Map<string, number>()
-        const logBefore = broker.log().length
+        const logBefore = logOfStrangers(broker.log())
         const began = performance.now()
         const waits: number[] = []
         const load = startLoad(2, users, () =>
@@ -219,11 +247,16 @@ export const strangers: Drill = {
             ({ milliseconds }) => void waits.push(milliseconds),
           ),
         )
-        const release = holdOpen(url)
+        const lives: number[] = []
+        const release = holdOpen(url, lives)
         releases.push(release)
         await flood(url, kinds, counts)
         await load.stop()
         release()
+        expect(
+          lives.every((ms) => ms <= SLOW_LIVES_MS),
+          `${name}: slow connections lived up to ${Math.max(...lives).toFixed(0)} ms`,
+        )
         expect(!broker.isOver(), `${name}: the broker ended:\n${broker.log().slice(-2_000)}`)
         const answers = load.answers.map(({ answer }) => answer)
         const failed = answers.filter(({ status }) => status !== 200)
@@ -231,7 +264,7 @@ export const strangers: Drill = {
         const sorted = waits.toSorted((a, b) => a - b)
         counted.push(
           `${name}: ${[...counts].map(([status, count]) => `${status} × ${count}`).join(', ')} in ` +
-            `${((performance.now() - began) / 1000).toFixed(0)} s; log ${((broker.log().length - logBefore) / 1000).toFixed(0)} kB; ` +
+            `${((performance.now() - began) / 1000).toFixed(0)} s; log ${((logOfStrangers(broker.log()) - logBefore) / 1000).toFixed(0)} kB; ` +
             `${answers.length} reads of callers, all 200, p50 ${percentile(sorted, 0.5).toFixed(0)} ms, ` +
             `p99 ${percentile(sorted, 0.99).toFixed(0)} ms`,
         )

@@ -211,8 +211,8 @@ function traceRequests(app: FastifyInstance, traces: Traces): void {
 }
 
 /**
- * Paths that cannot be decoded, and those with a longer part than any parameter of ours, become `/` (404). Fastify would
- * answer them itself, quoting the URL, without our headers. `request.originalUrl` stays as it was sent.
+ * Paths that cannot be decoded, and those with a longer part than any parameter of ours, become `/` (404). Fastify
+ * would answer them itself, quoting the URL, without our headers. `request.originalUrl` stays as it was sent.
  */
 function isRoutable(url: string): boolean {
   const isLong = url.length > MAX_PARAMETER_LENGTH

@@ -37,8 +37,8 @@ export class CallersFile {
   }
 
   /**
-   * Uses the file if its content changed. Never throws: a broken file is reported to onProblem. `given`: its content, if
-   * the caller has read it already.
+   * Uses the file if its content changed. Never throws: a broken file is reported to onProblem. `given`: its content,
+   * if it has been read already.
    */
   reload(given?: string): 'unchanged' | 'changed' | 'broken' {
     const before = this.#seen

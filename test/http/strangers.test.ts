@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events'
 import { Server } from 'node:net'
 import t from 'tap'
 import { Pool, request } from 'undici'
+import { LISTENER_LIMITS, REQUEST_TIMEOUT_CHECK_MS } from '../../src/app.ts'
 import { limitConnections } from '../../src/http/connections.ts'
 import { createStrangers, STRANGER_LIMITS } from '../../src/http/strangers.ts'
 import { createLogger } from '../../src/telemetry.ts'
@@ -87,6 +88,16 @@ t.test('the rest of a long body is not read after it was refused', async (t) => 
     await closed
     t.ok(sent < 20_000_000, `${name}: ${sent} bytes were sent before the connection was closed`)
   }
+})
+
+t.test('the limit for a whole request is in force for its body too, at each listener', async (t) => {
+  // Node enforces what it was made with: `drills/strangers.ts` waits for it.
+  for (const app of [replica.internal, replica.operations, replica.browsers])
+    t.match(app.server, {
+      requestTimeout: LISTENER_LIMITS.requestTimeout,
+      headersTimeout: LISTENER_LIMITS.requestTimeout,
+      connectionsCheckingInterval: REQUEST_TIMEOUT_CHECK_MS,
+    })
 })
 
 t.test('a JSON body is no form: the disconnect button is the only way', async (t) => {

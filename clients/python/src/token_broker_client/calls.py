@@ -165,10 +165,22 @@ def _problem_of(response: Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+class _Answer(dict[str, Any]):
+    """A member that the answer lacks makes the whole answer useless."""
+
+    def __missing__(self, name: str) -> Any:
+        raise UntrustedAnswer({"detail": f"no {name}"}, 200)
+
+
 def _read(response: Response) -> Any:
-    if response.status < 300:
-        try:
-            return json.loads(response.body) if response.body else None
-        except ValueError:
-            raise UntrustedAnswer({"detail": "no JSON"}, response.status) from None
-    raise error_for(response.status, _problem_of(response))
+    if response.status >= 300:
+        raise error_for(response.status, _problem_of(response))
+    if response.status == 204:
+        return None
+    try:
+        body = json.loads(response.body)
+    except ValueError:
+        raise UntrustedAnswer({"detail": "no JSON"}, response.status) from None
+    if not isinstance(body, dict):
+        raise UntrustedAnswer({"detail": "no JSON object"}, response.status)
+    return _Answer(body)
