@@ -1,3 +1,4 @@
+import type { Database } from './db/client.ts'
 import type { Services } from './services.ts'
 import { VERSION } from './version.ts'
 
@@ -24,6 +25,23 @@ export interface Readiness {
   refused_changes: readonly { variable: string; problem: string }[]
 }
 
+/** A question that is under way answers for all who ask meanwhile: strangers may ask often. */
+const asking = new WeakMap<Database, Promise<'ok' | 'unavailable'>>()
+
+function ask(database: Database): Promise<'ok' | 'unavailable'> {
+  const answer =
+    asking.get(database) ??
+    database
+      .run((db) => db.execute('select 1'))
+      .then(
+        () => 'ok' as const,
+        () => 'unavailable' as const,
+      )
+      .finally(() => asking.delete(database))
+  asking.set(database, answer)
+  return answer
+}
+
 /** Never rejects. Takes at most half a second. */
 export async function readiness({
   database,
@@ -35,12 +53,7 @@ export async function readiness({
 }: Services): Promise<Readiness> {
   const answered = new AbortController()
   const databaseState = await Promise.race([
-    database
-      .run((db) => db.execute('select 1'))
-      .then(
-        () => 'ok' as const,
-        () => 'unavailable' as const,
-      ),
+    ask(database),
     clock.sleep(DATABASE_TIMEOUT_MS, answered.signal).then(() => 'slow' as const),
   ])
   answered.abort()

@@ -6,16 +6,10 @@ import type { Name } from './config/variables.ts'
 import { Failure } from './core/failure.ts'
 import { createVault } from './crypto/vault.ts'
 import { proveSealingKeys } from './db/deployment.ts'
-import type { Services } from './services.ts'
+import type { RefusedChange, Services } from './services.ts'
 
 // Files change while the process runs. One way for all of them: what the next start would refuse is not taken, by the
 // checks of the start itself, and what was in use stays (docs/design.md#configuration).
-
-/** A changed file that is not used, or that would stop the next start. Holds no value. */
-export interface RefusedChange {
-  readonly variable: string
-  readonly problem: string
-}
 
 export interface Reload {
   /**

@@ -33,7 +33,6 @@ import { TlsFiles } from './http/tls-files.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
 import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
-import type { RefusedChange } from './reload.ts'
 import { normalizeAuthority } from './signature/base.ts'
 import { CallersFile } from './signature/callers-file.ts'
 import type { SigningKey } from './signature/keys.ts'
@@ -43,6 +42,12 @@ import { createMetrics, type Metrics } from './telemetry.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The one place where objects are made and joined. Knows no routes.
+
+/** A changed file that is not used, or that would stop the next start. Holds no value. */
+export interface RefusedChange {
+  readonly variable: string
+  readonly problem: string
+}
 
 /** What a changed file may change while the process runs (reload.ts). */
 export interface Rotating {
