@@ -42,7 +42,7 @@ export interface Deployment {
   entra: Entra
   env: Record<string, string>
   /** Starts another broker process. `root`: the files of another release. */
-  start(root?: string): Promise<Broker>
+  start(root?: string, nodeFlags?: readonly string[]): Promise<Broker>
   /** The key of a caller, and the authority that it signs for. */
   caller: { authority: string; key: CallerHalf }
   /** The client of a caller. `address` is called for each request. */
@@ -112,8 +112,8 @@ export async function deploy({
     sql,
     entra,
     env,
-    async start(root) {
-      const broker = await startBroker(env, { root })
+    async start(root, nodeFlags = []) {
+      const broker = await startBroker(env, { root, nodeFlags })
       brokers.push(broker)
       return broker
     },

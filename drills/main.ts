@@ -13,6 +13,7 @@ import { readers } from './readers.ts'
 import { restart } from './restart.ts'
 import { rolling } from './rolling.ts'
 import { stop } from './stop.ts'
+import { strangers } from './strangers.ts'
 import { upgradeFrom } from './upgrade.ts'
 
 const DIRECT: Record<string, Drill> = {
@@ -26,6 +27,7 @@ const DIRECT: Record<string, Drill> = {
   rolling,
   freeze,
   audit,
+  strangers,
 }
 
 /** The same drills with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */

@@ -104,10 +104,11 @@ const START_TIMEOUT_MS = 30_000
 /**
  * Starts a broker and resolves when its /readyz answers 200. If it ends earlier, throws with the last lines of its log.
  * `logFile`: a file that the log is appended to. `root`: the files of another release; default: this one.
+ * `nodeFlags`: such as those of the image.
  */
 export async function startBroker(
   env: Record<string, string>,
-  options: { logFile?: string; root?: string | undefined } = {},
+  options: { logFile?: string; root?: string | undefined; nodeFlags?: readonly string[] } = {},
 ): Promise<Broker> {
   const lines: string[] = []
   const urls = new Map<string, string>()
@@ -122,7 +123,7 @@ export async function startBroker(
     if (listening) urls.set(listening.listener, listening.url)
   }
   const root = options.root ?? ROOT
-  const child = await supervise([process.execPath, join(root, 'src/main.ts')], {
+  const child = await supervise([process.execPath, ...(options.nodeFlags ?? []), join(root, 'src/main.ts')], {
     env: { PATH: '/usr/bin:/bin', ...env },
     cwd: root,
     lastSignal: 'TERM',

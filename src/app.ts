@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
 import Fastify, {
   LogController,
@@ -10,30 +10,42 @@ import Fastify, {
 } from 'fastify'
 import { Failure } from './core/failure.ts'
 import { accountRoutes } from './http/account.ts'
+import { trustedProxies } from './http/addresses.ts'
 import { adminConsentRoutes } from './http/admin-consent.ts'
 import { answerArrivalReports } from './http/arrival-report.ts'
 import { auditAnswers, auditTrace, hasAuditLine } from './http/audit.ts'
 import { browserErrors } from './http/browser.ts'
 import { connectSessionRoutes } from './http/connect-sessions.ts'
 import { connectRoutes } from './http/connect.ts'
-import { answerUnparsable, handleErrors, problemErrors, type ListenerErrors } from './http/errors.ts'
+import { limitConnections, MAX_CONNECTIONS } from './http/connections.ts'
+import {
+  answerConnect,
+  answerExpectation,
+  answerPlainly,
+  answerUnparsable,
+  handleErrors,
+  problemErrors,
+  type ListenerErrors,
+} from './http/errors.ts'
 import { eventRoutes } from './http/events.ts'
 import { freezeRoutes } from './http/freezes.ts'
 import { importRoutes } from './http/import.ts'
 import { integrationRoutes } from './http/integrations.ts'
 import { openApi } from './http/openapi.ts'
-import { operationsRoutes } from './http/operations.ts'
+import { operationsRoutes, PROBE_PATHS } from './http/operations.ts'
 import { notedProblem } from './http/problem.ts'
 import { queryValidator } from './http/query.ts'
 import { referencePage } from './http/reference-page.ts'
 import { limitVisitors, publicSecurity } from './http/security.ts'
 import { browserSessions } from './http/session.ts'
 import { requireSignatures } from './http/signed.ts'
+import { createStrangers, type Listener, type Strangers } from './http/strangers.ts'
 import type { TlsTexts } from './http/tls-files.ts'
 import { tokenRoutes } from './http/tokens.ts'
 import { traceParent } from './http/trace-context.ts'
 import { readiness } from './readiness.ts'
 import type { Services } from './services.ts'
+import { MAX_TARGET } from './signature/profile.ts'
 import { replicaStatus } from './status.ts'
 import type { Traces } from './telemetry/traces.ts'
 
@@ -55,25 +67,38 @@ export const LISTENER_LIMITS = {
   connectionTimeout: 45_000,
   keepAliveTimeout: 75_000,
 } as const satisfies FastifyHttpOptions<Server>
-
-type Listener = 'public' | 'internal' | 'operations'
+/**
+ * How often Node looks for requests beyond `requestTimeout`. Its default of 30 s would allow 45 s.
+ */
+export const REQUEST_TIMEOUT_CHECK_MS = 5_000
+/** A body that no route reads is read and dropped up to this length. Beyond it, the connection is closed. */
+const MAX_DROPPED_BODY = 16_384
+/** More than any parameter of a signed target, so that a caller learns from the schema what is wrong with it. */
+const MAX_PARAMETER_LENGTH = MAX_TARGET
+const MINUTE_MS = 60_000
 
 interface ListenerOptions {
   errors: ListenerErrors
-  routes(scope: FastifyInstance): Promise<void>
-  trustProxy?: string[] | false
+  routes(scope: FastifyInstance, strangers: Strangers): Promise<void>
+  trustProxy?: ((address: string) => boolean) | false
   /** Absent: plain HTTP. */
   tls?: TlsTexts | undefined
 }
 
 async function buildApp(
   listener: Listener,
-  { log, metrics, lifecycle, traces }: Services,
+  { log, metrics, lifecycle, traces, clock }: Services,
   { errors, routes, trustProxy = false, tls }: ListenerOptions,
 ): Promise<FastifyInstance> {
   // Probes and scrapes would be most of all traces.
   const traced = listener === 'operations' ? undefined : traces
   const loggerInstance: FastifyBaseLogger = log.child({ listener })
+  const strangers = createStrangers({
+    listener,
+    log: loggerInstance,
+    now: () => clock.elapsed(),
+    onEvent: (event) => metrics.stranger(listener, event),
+  })
   const options = {
     loggerInstance,
     // Fastify's request lines hold URLs, and ours hold tickets and codes.
@@ -91,24 +116,57 @@ async function buildApp(
     exposeHeadRoutes: false,
     // While the listener closes, requests on keep-alive connections are answered, not refused.
     return503OnClosing: false,
-    // A user id has up to 128 characters, and Fastify's limit is 100. The header limit bounds everything.
-    routerOptions: { maxParamLength: MAX_HEADER_BYTES },
-    rewriteUrl: ({ url = '/' }) => (isDecodable(url) ? url : '/'),
-    clientErrorHandler: (error, socket) => answerUnparsable(error, socket, errors, loggerInstance),
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    rewriteUrl: ({ url = '/' }) => (isRoutable(url) ? url : '/'),
+    clientErrorHandler: (error, socket) => answerUnparsable(error, socket, errors, loggerInstance, strangers),
     trustProxy,
     ...LISTENER_LIMITS,
   } satisfies FastifyHttpOptions<Server>
-  const limits = { maxHeaderSize: MAX_HEADER_BYTES }
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // Given here as well: Fastify sets it after Node has derived its limit for headers, and then a body that comes
+    // slowly lives for 60 to 90 s (measured on Node 24).
+    requestTimeout: LISTENER_LIMITS.requestTimeout,
+    headersTimeout: LISTENER_LIMITS.requestTimeout,
+    connectionsCheckingInterval: REQUEST_TIMEOUT_CHECK_MS,
+    // We refuse it ourselves: Node's answer has no body and none of our headers.
+    requireHostHeader: false,
+  }
   const app: FastifyInstance =
     tls === undefined
       ? Fastify({ ...options, http: limits })
       : Fastify<TlsServer>({ ...options, https: { ...tls, ...limits } } satisfies FastifyHttpsOptions<TlsServer>)
   app.setValidatorCompiler(queryValidator)
+  limitConnections(app.server, {
+    max: MAX_CONNECTIONS[listener],
+    isProxy: trustProxy === false ? () => false : trustProxy,
+    strangers,
+  })
+  const awaitsContinue = new WeakSet<IncomingMessage>()
+  app.server.on('checkContinue', (request, response) => {
+    awaitsContinue.add(request)
+    app.routing(request, response)
+  })
+  app.server.on('checkExpectation', (_request, response) => answerExpectation(response, errors, strangers))
+  app.server.on('connect', (_request, socket) => answerConnect(socket, errors, strangers))
+  const sweep = setInterval(() => strangers.sweep(), MINUTE_MS).unref()
+  app.addHook('onClose', async () => clearInterval(sweep))
   if (traced !== undefined) traceRequests(app, traced)
+  app.addHook('onRequest', (request, reply, done) => {
+    // RFC 9112 section 3.2.
+    if (request.raw.headers.host !== undefined || request.raw.httpVersion === '1.0') return done()
+    strangers.spend(request)
+    answerPlainly(request, reply, errors, 400)
+  })
+  // A body is asked for only when the request has passed all checks that come before it.
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    if (awaitsContinue.delete(request.raw)) reply.raw.writeContinue()
+    done(null, payload)
+  })
   // Callers send their next request to another replica, and a connection that is busy when the listener closes does not
   // outlive it.
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (lifecycle.draining) reply.header('connection', 'close')
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (lifecycle.draining || refusesLongBody(request.raw)) reply.header('connection', 'close')
     done(null, payload)
   })
   app.addHook('onResponse', (request, reply, done) => {
@@ -121,9 +179,15 @@ async function buildApp(
   })
   await app.register(async (scope) => {
     handleErrors(app, scope, errors)
-    await routes(scope)
+    await routes(scope, strangers)
   })
   return app
+}
+
+/** Whether more of the body may come than we are willing to read for nothing. */
+function refusesLongBody({ complete, headers }: IncomingMessage): boolean {
+  if (complete) return false
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > MAX_DROPPED_BODY
 }
 
 /** Each request runs within its span, which ends when the connection has the answer or is gone. */
@@ -144,11 +208,17 @@ function traceRequests(app: FastifyInstance, traces: Traces): void {
   })
 }
 
-/** Undecodable paths become `/` (404). Fastify would answer itself, quoting the URL, without our headers. */
-function isDecodable(url: string): boolean {
-  if (!url.includes('%')) return true
+/**
+ * Paths that cannot be decoded, and those with a longer part than any parameter of ours, become `/` (404). Fastify
+ * would answer them itself, quoting the URL, without our headers. `request.originalUrl` stays as it was sent.
+ */
+function isRoutable(url: string): boolean {
+  const isLong = url.length > MAX_PARAMETER_LENGTH
+  if (!isLong && !url.includes('%')) return true
+  const [path = ''] = url.split('?', 1)
+  if (isLong && path.split('/').some((part) => part.length > MAX_PARAMETER_LENGTH)) return false
   try {
-    decodeURIComponent(url.split('?', 1)[0]!)
+    decodeURIComponent(path)
     return true
   } catch {
     return false
@@ -165,15 +235,18 @@ export function buildPublicApp(services: Services): Promise<FastifyInstance> {
     services
   const https = config.publicBaseUrl.startsWith('https:')
   const now = () => clock.now()
+  const sessionSecrets = () => services.rotating.sessionSecrets
   return buildApp('public', services, {
     errors: browserErrors(site, { https }),
-    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
-    async routes(scope) {
+    trustProxy: config.trustedProxies.length > 0 ? trustedProxies(config.trustedProxies) : false,
+    async routes(scope, strangers) {
       scope.setNotFoundHandler(notFound)
-      answerArrivalReports(scope, { secrets: config.sessionSecrets, now })
-      await publicSecurity(scope, { https })
-      await browserSessions(scope, { store: services.browserSessions, secrets: config.sessionSecrets, secure: https })
-      await limitVisitors(scope)
+      answerArrivalReports(scope, { secrets: sessionSecrets, now })
+      // Forms only, and only where there is one (http/account.ts).
+      scope.removeAllContentTypeParsers()
+      await publicSecurity(scope, { https, strangers })
+      await browserSessions(scope, { store: services.browserSessions, secrets: sessionSecrets, secure: https })
+      limitVisitors(scope, { strangers, now: () => clock.elapsed() })
       await scope.register(connectRoutes, { connect, links, site, microsoft, completionUrl: config.completionUrl })
       await scope.register(accountRoutes, {
         integrations,
@@ -196,11 +269,18 @@ export function buildInternalApp(services: Services): Promise<FastifyInstance> {
   return buildApp('internal', services, {
     errors: problemErrors(services.site.app.adminConsentUrl),
     tls,
-    async routes(scope) {
+    async routes(scope, strangers) {
       forbidCaching(scope)
+      scope.addHook('onRequest', (request, _reply, done) => {
+        // The document and its page, which need no signature.
+        const isOpen = !request.is404 && request.routeOptions.config.permission === undefined
+        const refusal = isOpen ? strangers.refusalOf(request) : undefined
+        if (isOpen && refusal === undefined) strangers.spend(request)
+        done(refusal)
+      })
       await scope.register(openApi, { serverUrl })
       await scope.register(referencePage)
-      await scope.register((signed) => signedRoutes(signed, services))
+      await scope.register((signed) => signedRoutes(signed, services, strangers))
     },
   })
 }
@@ -213,7 +293,7 @@ function forbidCaching(scope: FastifyInstance): void {
 }
 
 /** The routes for callers. Every request is signed. */
-async function signedRoutes(scope: FastifyInstance, services: Services): Promise<void> {
+async function signedRoutes(scope: FastifyInstance, services: Services, strangers: Strangers): Promise<void> {
   const {
     signatures,
     nonces,
@@ -238,6 +318,8 @@ async function signedRoutes(scope: FastifyInstance, services: Services): Promise
     freezes,
     requestsPerMinute: () => services.config.callerRequestsPerMinute,
     now: () => clock.now(),
+    strangers,
+    isKnownKey: (keyId) => services.callers.current().byKeyId.has(keyId),
     onRefused: ({ detail, keyId }) => metrics.requestRefused(detail, keyId),
     onForbidden: (caller, permission) => metrics.callerForbidden(caller, permission),
   })
@@ -272,7 +354,8 @@ export async function openApiDocument(): Promise<object> {
   const app = Fastify()
   app.setValidatorCompiler(queryValidator)
   await app.register(openApi)
-  await app.register((scope) => signedRoutes(scope, SERVICES_FOR_LISTING))
+  const strangers = createStrangers({ listener: 'internal', log: app.log, now: () => 0, onEvent: () => {} })
+  await app.register((scope) => signedRoutes(scope, SERVICES_FOR_LISTING, strangers))
   await app.ready()
   return app.swagger()
 }
@@ -282,9 +365,17 @@ export function buildOperationsApp(services: Services): Promise<FastifyInstance>
   const { registry } = services.metrics
   return buildApp('operations', services, {
     errors: problemErrors(),
-    async routes(scope) {
+    async routes(scope, strangers) {
       scope.setNotFoundHandler(notFound)
       forbidCaching(scope)
+      scope.addHook('onRequest', (request, _reply, done) => {
+        // A probe that is refused ends the replica, and the kubelet's address may be that of others.
+        if (PROBE_PATHS.has(request.routeOptions.url ?? '')) return done()
+        const refusal = strangers.refusalOf(request)
+        if (refusal !== undefined || !request.is404) return done(refusal)
+        strangers.spend(request)
+        done(new Failure('not_found'))
+      })
       await scope.register(operationsRoutes, {
         readiness: () => readiness(services),
         status: () => replicaStatus(services),

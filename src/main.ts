@@ -1,14 +1,15 @@
 import type { AddressInfo } from 'node:net'
-import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { buildInternalApp, buildOperationsApp, buildPublicApp } from './app.ts'
 import { ConfigError, maskedConfig, readConfig, type ListenAddress } from './config.ts'
+import { filesOf, readContents } from './config/configured-files.ts'
 import { Failure } from './core/failure.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { MERGE_MS } from './core/harvest.ts'
 import { deleteExpiredRows } from './db/retention.ts'
 import { createHeartbeat } from './heartbeat.ts'
+import { createReload } from './reload.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger, standardOutput } from './telemetry.ts'
@@ -26,7 +27,8 @@ const DELETE_EXPIRED_MS = 600_000
 const END_FREEZES_MS = 60_000
 
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
-  const config = readConfig(env)
+  const contents = readContents(env)
+  const config = readConfig(env, filesOf(contents))
   const logOutput = standardOutput()
   const log = createLogger(config.logLevel, logOutput)
   log.info({ version: VERSION, node: process.version, config: maskedConfig(config) }, 'starting')
@@ -45,8 +47,9 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const browsers = await buildPublicApp(services)
   await listen(internal, 'internal', config.listen.internal, services)
   await listen(browsers, 'public', config.listen.public, services)
+  const reload = createReload(env, services, { contents, server: internal.server })
   const timers = [
-    setInterval(() => reloadFiles(services, internal), RELOAD_MS),
+    setInterval(() => void reload.check(), RELOAD_MS),
     setInterval(
       () =>
         void deleteExpiredRows(services.database).catch((err: unknown) =>
@@ -126,12 +129,6 @@ async function listen(
     },
     'listening',
   )
-}
-
-/** Mounted files change while the process runs: the callers file, and the certificate of the internal listener. */
-function reloadFiles({ callers, internalTls }: Services, { server }: FastifyInstance): void {
-  callers.reload()
-  if (internalTls !== undefined && server instanceof TlsServer) internalTls.reload(server)
 }
 
 /** One line for the operator instead of a stack. */

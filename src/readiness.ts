@@ -1,3 +1,4 @@
+import type { Database } from './db/client.ts'
 import type { Services } from './services.ts'
 import { VERSION } from './version.ts'
 
@@ -22,6 +23,25 @@ export interface Readiness {
   breaker: { mode: string; reason?: string; retry_after_seconds?: number }
   /** Key ids that expire within 14 days. */
   caller_keys_expiring: string[]
+  /** Changed files that are not used, because the next start would fail with them. */
+  refused_changes: readonly { variable: string; problem: string }[]
+}
+
+/** A question that is under way answers for all who ask meanwhile: strangers may ask often. */
+const asking = new WeakMap<Database, Promise<'ok' | 'unavailable'>>()
+
+function ask(database: Database): Promise<'ok' | 'unavailable'> {
+  const answer =
+    asking.get(database) ??
+    database
+      .run((db) => db.execute('select 1'))
+      .then(
+        () => 'ok' as const,
+        () => 'unavailable' as const,
+      )
+      .finally(() => asking.delete(database))
+  asking.set(database, answer)
+  return answer
 }
 
 /** Never rejects. Takes at most half a second. */
@@ -32,16 +52,12 @@ export async function readiness({
   clock,
   config,
   logOutput,
+  rotating,
   lifecycle: { started, draining },
 }: Services): Promise<Readiness> {
   const answered = new AbortController()
   const databaseState = await Promise.race([
-    database
-      .run((db) => db.execute('select 1'))
-      .then(
-        () => 'ok' as const,
-        () => 'unavailable' as const,
-      ),
+    ask(database),
     clock.sleep(DATABASE_TIMEOUT_MS, answered.signal).then(() => 'slow' as const),
   ])
   answered.abort()
@@ -62,5 +78,6 @@ export async function readiness({
       ...(retryAfterSeconds === undefined ? {} : { retry_after_seconds: retryAfterSeconds }),
     },
     caller_keys_expiring: expiring,
+    refused_changes: rotating.refusedChanges,
   }
 }

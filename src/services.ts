@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import { createAuditLog } from './audit/audit-log.ts'
 import { createChain } from './audit/chain.ts'
-import type { Config } from './config.ts'
+import type { ClientCredential, Config } from './config.ts'
 import type { AuditFacts, AuditLog } from './core/audit.ts'
 import { createConnect, type Connect } from './core/connect.ts'
 import type { FreezeStore } from './core/freeze.ts'
@@ -24,7 +24,7 @@ import type { RequestSignatures } from './core/signed-requests.ts'
 import { createRefresh, type Refresh } from './core/refresh.ts'
 import type { RefreshEvent } from './core/refresh-event.ts'
 import type { OnMalformed, StoredColumn } from './core/stored.ts'
-import { createVault, watched, type SealingVault } from './crypto/vault.ts'
+import { createVault, replaceable, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
 import { createConnectSessionStore } from './db/connect-sessions.ts'
@@ -45,12 +45,31 @@ import { normalizeAuthority } from './signature/base.ts'
 import type { Callers } from './signature/callers.ts'
 import { CallersFile } from './signature/callers-file.ts'
 import { hmacSha256 } from './signature/hmac.ts'
+import type { SigningKey } from './signature/keys.ts'
 import { createRequestSignatures } from './signature/request-signatures.ts'
 import { NonceMemory } from './signature/nonces.ts'
 import { createMetrics, standardOutput, type LogOutput, type Metrics } from './telemetry.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The one place where objects are made and joined. Knows no routes.
+
+/** A changed file that is not used, or that would stop the next start. Holds no value. */
+export interface RefusedChange {
+  readonly variable: string
+  readonly problem: string
+}
+
+/** What a changed file may change while the process runs (reload.ts). */
+export interface Rotating {
+  /** Newest first. */
+  sessionSecrets: readonly string[]
+  /** Signs answers to Ed25519 callers. */
+  answerKey: SigningKey | undefined
+  useCredentials(credentials: readonly ClientCredential[]): void
+  useVault(vault: SealingVault): void
+  /** What was not taken. */
+  refusedChanges: readonly RefusedChange[]
+}
 
 export interface Services {
   config: Config
@@ -64,6 +83,7 @@ export interface Services {
   database: Database
   vault: SealingVault
   callers: CallersFile
+  rotating: Rotating
   /** Undefined: the internal listener speaks plain HTTP, by choice. */
   internalTls: TlsFiles | undefined
   signatures: RequestSignatures
@@ -168,20 +188,18 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
           onProblem: (code) =>
             log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
         })
-  // Newest first, as configured: the first is the one Microsoft is asked with.
-  const clientCertificates = config.microsoft.credentials.flatMap((credential) =>
-    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
-  )
+  let clientCertificates = validToDates(config.microsoft.credentials)
   const database = openDatabase({ ...config.database, elapsed: () => clock.elapsed() })
-  const vault = watched(
-    createVault(config.sealingKeys, (size) => random.bytes(size)),
-    ({ table, column, recordId }, detail) => {
+  const report = (unwatched: SealingVault) =>
+    watched(unwatched, ({ table, column, recordId }, detail) => {
       metrics.unreadable(detail)
       log.error(
         { alert: 'token_unreadable', detail, table, column, id: recordId },
         'a stored value cannot be opened: see SEALING_KEYS',
       )
-    },
+    })
+  const { vault, replace: useVault } = replaceable(
+    report(createVault(config.sealingKeys, (size) => random.bytes(size))),
   )
   // One line for each column: a value that is read again and again must not fill the log.
   const reported = new Set<StoredColumn>()
@@ -209,13 +227,24 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     onIdTokenProblem: (problem, requestId) => log.warn({ problem, request_id: requestId }, 'an id token did not hold'),
   })
   const microsoft = traces?.calling(called, config.microsoft.loginUrl) ?? called
+  const rotating: Rotating = {
+    sessionSecrets: config.sessionSecrets,
+    answerKey: config.responseSigningKey,
+    useCredentials(credentials) {
+      called.useCredentials(credentials)
+      clientCertificates = validToDates(credentials)
+    },
+    useVault: (next) => useVault(report(next)),
+    refusedChanges: [],
+  }
   const nonceMemory = new NonceMemory({ secret: random.bytes(32).toString('base64url') })
   const metrics = createMetrics({
     elapsed: () => clock.elapsed(),
     breaker: () => microsoft.breaker(),
     callerKeys: () => [...callers.current().byKeyId.values()].map(({ key }) => key),
     noncesRemembered: () => nonceMemory.size,
-    sealingKeyIds: vault.keyIds,
+    sealingKeyIds: () => vault.keyIds,
+    refusedChanges: () => rotating.refusedChanges.map(({ variable }) => variable),
     certificates: () => [
       ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
@@ -311,12 +340,13 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     vault,
     callers,
     internalTls,
+    rotating,
     signatures: createRequestSignatures({
       callers: () => callers.current(),
       authorities: new Set(config.internalAuthorities.map((authority) => normalizeAuthority(authority, scheme))),
       scheme,
       nonces: nonceMemory,
-      ...(config.responseSigningKey === undefined ? {} : { brokerKey: config.responseSigningKey }),
+      brokerKey: () => rotating.answerKey,
       now: () => clock.now(),
     }),
     nonces: stored('request_nonce', createNonceStore(database)),
@@ -338,7 +368,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     refresh,
     keepAliveStore,
     keepAlive,
-    links: createLinks(publicBaseUrl, config.sessionSecrets),
+    links: createLinks(publicBaseUrl, () => rotating.sessionSecrets),
     site: {
       entryUrls,
       app: {
@@ -362,3 +392,9 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     },
   }
 }
+
+/** Of certificates, newest first as configured: the first is the one Microsoft is asked with. */
+const validToDates = (credentials: readonly ClientCredential[]): Date[] =>
+  credentials.flatMap((credential) =>
+    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
+  )

@@ -65,6 +65,7 @@ t.test(
         database: 'ok',
         breaker: { mode: 'closed' },
         caller_keys_expiring: [],
+        refused_changes: [],
       },
     })
     t.equal((await metrics(replica)).get('token_broker_breaker_open{reason=""}'), 0)

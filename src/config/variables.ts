@@ -115,7 +115,10 @@ export const VARIABLES = {
     parse: tenant,
   },
   ALLOWED_TENANTS: {
-    what: 'Only accounts of these tenants are accepted. Default: all that MICROSOFT_TENANT allows',
+    what:
+      'Only accounts of these tenants are accepted, their guests included: what counts is the tenant that issued the id ' +
+      'token (`tid`), not the home of the account (`idp`, `acct`), and `azp` is not looked at. Default: all that ' +
+      'MICROSOFT_TENANT allows',
     expected: 'tenant ids (GUIDs), separated by commas or spaces',
     example: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
     secret: false,

@@ -45,8 +45,8 @@ export interface RefusedRequest {
 }
 
 /**
- * Signatures of requests and answers (docs/design.md#signed-requests). Every function is synchronous and does not
- * throw.
+ * Signatures of requests and answers (docs/design.md#signed-requests). Every function is synchronous. Only `signAnswer`
+ * throws: if the answer must be signed and there is no key for it.
  */
 export interface RequestSignatures {
   /** The header fields that the signature of an answer covers where the answer has them; lower case. */

@@ -115,6 +115,25 @@ export function createVault(keyring: Keyring, randomBytes: (size: number) => Buf
   }
 }
 
+/** A vault whose keys may change while the process runs. */
+export function replaceable(first: SealingVault): { vault: SealingVault; replace(next: SealingVault): void } {
+  let present = first
+  return {
+    vault: {
+      get keyIds() {
+        return present.keyIds
+      },
+      seal: (context, plaintext) => present.seal(context, plaintext),
+      open: (context, sealed) => present.open(context, sealed),
+      sealCanary: (keyId) => present.sealCanary(keyId),
+      checkCanary: (keyId, sealed) => present.checkCanary(keyId, sealed),
+    },
+    replace(next) {
+      present = next
+    },
+  }
+}
+
 /** The same vault, which calls `onUnreadable` for each value that did not open, for an alert and a metric. */
 export function watched(
   vault: SealingVault,

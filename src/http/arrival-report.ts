@@ -1,5 +1,6 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { canonicalAddress } from './addresses.ts'
 
 // `doctor --public` requests our own addresses to see how a request arrives here. Only a requester that holds the
 // deployment's session secret gets this report. Everybody else gets what the address always gives.
@@ -46,11 +47,11 @@ export const targetHash = (target: string): string => createHash('sha256').updat
  */
 export function answerArrivalReports(
   scope: FastifyInstance,
-  { secrets, now }: { secrets: readonly string[]; now(): number },
+  { secrets, now }: { secrets(): readonly string[]; now(): number },
 ): void {
   scope.addHook('onRequest', async (request, reply) => {
     const proof = (request.query as Record<string, unknown> | undefined)?.[ARRIVAL_REPORT_PARAMETER]
-    if (request.method !== 'GET' || typeof proof !== 'string' || !isValidProof(proof, secrets, now())) return
+    if (request.method !== 'GET' || typeof proof !== 'string' || !isValidProof(proof, secrets(), now())) return
     return reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }).send(arrivalOf(request))
   })
 }
@@ -82,5 +83,4 @@ function arrivalOf(request: FastifyRequest): ArrivalReport {
   }
 }
 
-/** IPv4 in its usual form, also on an IPv6 listener. */
-const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/, '').slice(0, 200)
+const plain = (address: string): string => canonicalAddress(address) ?? address.slice(0, 200)

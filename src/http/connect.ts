@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CallbackAnswer, Connect } from '../core/connect.ts'
 import type { CallbackParameters, ConnectSession, Microsoft } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
-import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, type Links } from './links.ts'
+import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, TICKET, type Links } from './links.ts'
 import {
   adminConsentResultPage,
   ACCOUNT_PATH,
@@ -23,7 +23,6 @@ export interface ConnectRoutesOptions {
   completionUrl: string
 }
 
-const TICKET = /^[A-Za-z0-9_-]{43}$/
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const STATE = /^[A-Za-z0-9_.-]{1,200}$/
 const MAX_CODE = 8_192

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Failure, FailureCode } from '../core/failure.ts'
 import { asFailure, noteProblem, plainProblem, sendProblem, toProblem } from './problem.ts'
+import type { Strangers } from './strangers.ts'
 
 // What a listener answers when something fails. Fastify's own error bodies never go out: they quote messages of errors
 // and lack our headers. Whatever fails while an answer is made, the client gets a complete answer.
@@ -68,14 +71,27 @@ function faultDetail(fault: unknown): string | undefined {
   }
 }
 
-/** Past all hooks: one of them has failed. */
-function writeDirectly(reply: FastifyReply, headers: Record<string, string>, body: string): void {
+/** Refuses a request before any route, past all hooks. */
+export function answerPlainly(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { plain }: ListenerErrors,
+  status: number,
+): void {
+  noteProblem(request, 'invalid_request')
+  request.log.info({ code: 'invalid_request', status }, 'request refused before it was routed')
+  const { headers, body } = plain('invalid_request', status, request.id, request.headers['accept-language'])
+  writeDirectly(reply, { ...headers, connection: 'close' }, body, status)
+}
+
+/** Past all hooks. */
+function writeDirectly(reply: FastifyReply, headers: Record<string, string>, body: string, status = 500): void {
   reply.hijack()
   const { raw } = reply
   // The client must not take half an answer for a whole one.
   if (raw.headersSent) return void raw.destroy()
   for (const name of raw.getHeaderNames()) raw.removeHeader(name)
-  raw.writeHead(500, { ...headers, 'content-length': String(Buffer.byteLength(body)) })
+  raw.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) })
   raw.end(body)
 }
 
@@ -86,29 +102,57 @@ const UNPARSABLE: Record<string, { status: number; phrase: string }> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, phrase: 'Payload Too Large' },
 }
 const BAD_REQUEST = { status: 400, phrase: 'Bad Request' }
+const METHOD_NOT_ALLOWED = { status: 405, phrase: 'Method Not Allowed' }
 
 /** Answers what Node could not parse, on the socket itself: no route, no hook and no reply exist for it. */
 export function answerUnparsable(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  { plain }: ListenerErrors,
+  errors: ListenerErrors,
   log: FastifyBaseLogger,
+  strangers: Strangers,
 ): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
-  const { status, phrase } = UNPARSABLE[error.code ?? ''] ?? BAD_REQUEST
+  const answer = UNPARSABLE[error.code ?? ''] ?? BAD_REQUEST
   const requestId = randomUUID()
+  strangers.count('not_parsed')
   // Not the error itself: it holds the bytes that arrived.
-  log.info(
-    { request_id: requestId, code: 'invalid_request', detail: error.code, status },
-    'request could not be parsed',
-  )
-  if (socket.writable) {
-    const { headers, body } = plain('invalid_request', status, requestId)
-    const fields = { ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' }
-    const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
-    socket.write(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join('')}\r\n${body}`)
-  }
+  if (strangers.mayLog())
+    log.info(
+      { request_id: requestId, code: 'invalid_request', detail: error.code, status: answer.status },
+      'request could not be parsed',
+    )
+  endWith(socket, errors, answer, requestId)
   socket.destroy(error)
+}
+
+/** CONNECT asks for a tunnel, and Node would only close the connection. */
+export function answerConnect(socket: Duplex, errors: ListenerErrors, strangers: Strangers): void {
+  strangers.count('not_parsed')
+  socket.on('error', () => {})
+  endWith(socket, errors, METHOD_NOT_ALLOWED, randomUUID())
+  socket.end()
+}
+
+function endWith(
+  socket: Duplex,
+  { plain }: ListenerErrors,
+  { status, phrase }: { status: number; phrase: string },
+  requestId: string,
+): void {
+  if (!socket.writable) return
+  const { headers, body } = plain('invalid_request', status, requestId)
+  const fields = { ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' }
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join('')}\r\n${body}`)
+}
+
+/** An `Expect` other than `100-continue` (RFC 9110 section 10.1.1). */
+export function answerExpectation(response: ServerResponse, { plain }: ListenerErrors, strangers: Strangers): void {
+  strangers.count('not_parsed')
+  const { headers, body } = plain('invalid_request', 417, randomUUID())
+  response.writeHead(417, { ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' })
+  response.end(body)
 }
 
 /** Codes that ops must look at. */

@@ -7,6 +7,9 @@ export const CALLBACK_PATH = '/auth/oauth2/microsoft/callback'
 export const RESULT_PATH = '/auth/oauth2/microsoft/result'
 export const ADMIN_CONSENT_PATH = '/auth/oauth2/microsoft/admin-consent'
 
+/** The form of a ticket: base64url of 32 bytes. */
+export const TICKET = /^[A-Za-z0-9_-]{43}$/
+
 export interface Links {
   ticket(ticket: string): string
   /** A link with the user's word that it may replace the sign-in that is under way in this browser session. */
@@ -24,10 +27,12 @@ const ADMIN = 'admin'
 const insteadOf = (ticket: string, browserSession: Buffer): string =>
   `${ticket}\0${browserSession.toString('base64url')}`
 
-/** `secrets` newest first: the first makes proofs, all of them are accepted. */
-export function createLinks(publicBaseUrl: string, secrets: readonly string[]): Links {
+/**
+ * `secrets` newest first: the first makes proofs, all of them are accepted. They may change while the process runs.
+ */
+export function createLinks(publicBaseUrl: string, secrets: () => readonly string[]): Links {
   const proofs = (purpose: string, value: string) =>
-    secrets.map((secret) => createHmac('sha256', secret).update(`token-broker/${purpose}\0${value}`).digest())
+    secrets().map((secret) => createHmac('sha256', secret).update(`token-broker/${purpose}\0${value}`).digest())
   const proofOf = (purpose: string, value: string) => proofs(purpose, value)[0]!.toString('base64url')
   const holds = (purpose: string, value: string, proof: string) => {
     const given = Buffer.from(proof, 'base64url')

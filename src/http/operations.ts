@@ -1,5 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 
+/** What Kubernetes asks for. */
+export const PROBE_PATHS: ReadonlySet<string> = new Set(['/livez', '/readyz'])
+
 export interface OperationsRoutesOptions {
   /** The body of `/readyz`. `ready` decides whether Kubernetes sends traffic to this replica. */
   readiness(): Promise<{ ready: boolean }>

@@ -1,14 +1,13 @@
 import helmet from '@fastify/helmet'
-import rateLimit from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../core/failure.ts'
 import { contentSecurityPolicy } from './pages/pages.ts'
+import { TICKET } from './links.ts'
+import type { Strangers } from './strangers.ts'
+import { createWindowLimit } from './window-limit.ts'
 
-/**
- * Requests in a minute. A session or a ticket is one person. An address is a whole hospital behind one NAT: a wide
- * limit, checked last.
- */
-export const VISITOR_LIMITS = { perAddress: 3_000, perPerson: 120 }
+/** Requests of one person in a minute: one browser session or one link. */
+export const REQUESTS_PER_PERSON = 120
 
 const YEAR_SECONDS = 31_536_000
 const MINUTE_MS = 60_000
@@ -24,8 +23,14 @@ export const plainSecurityHeaders = (https: boolean): Record<string, string> => 
   ...(https ? { 'strict-transport-security': `max-age=${YEAR_SECONDS}; includeSubDomains` } : {}),
 })
 
-/** Headers of every answer to a browser (docs/security.md#headers-of-pages). */
-export async function publicSecurity(scope: FastifyInstance, { https }: { https: boolean }): Promise<void> {
+/**
+ * Headers of every answer to a browser (docs/security.md#headers-of-pages). Then the limit of the address, before any
+ * work and before any other limit; and what is refused whoever asks.
+ */
+export async function publicSecurity(
+  scope: FastifyInstance,
+  { https, strangers }: { https: boolean; strangers: Strangers },
+): Promise<void> {
   await scope.register(helmet, {
     contentSecurityPolicy: false,
     strictTransportSecurity: https ? { maxAge: YEAR_SECONDS, includeSubDomains: true } : false,
@@ -36,6 +41,13 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
   let loggedAt = -Infinity
   scope.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'content-security-policy': contentSecurityPolicy })
+    const refusal = strangers.refusalOf(request)
+    if (refusal !== undefined) throw refusal
+    if (request.is404) {
+      // Here, so that no body is read and no session is looked up.
+      strangers.spend(request)
+      throw new Failure('not_found')
+    }
     // @fastify/session would set no cookie without saying so, and every page would say that cookies are blocked.
     if (https && request.protocol !== 'https') {
       // Once a minute is enough for ops, and a stranger must not be able to fill the log.
@@ -49,37 +61,38 @@ export async function publicSecurity(scope: FastifyInstance, { https }: { https:
         'plain HTTP arrived where PUBLIC_BASE_URL is https: the ingress must send X-Forwarded-Proto: https and its ' +
           'address must be in TRUSTED_PROXIES',
       )
+      strangers.spend(request)
       throw new Failure('invalid_request', { detail: 'plain_http' })
     }
   })
 }
 
 /**
- * The rate limits of the public listener, which also cover pages that do not exist. Requests beyond the limit of a
- * person do not count against the limit of their address. Call it after `browserSessions`, whose hooks must run first.
+ * The limit of one person. Call it after `browserSessions`, whose hooks must run first. `now` in milliseconds,
+ * monotonic.
  */
-export async function limitVisitors(scope: FastifyInstance): Promise<void> {
-  await scope.register(rateLimit, { global: false })
-  const perPerson = scope.createRateLimit({
-    max: VISITOR_LIMITS.perPerson,
-    timeWindow: MINUTE_MS,
-    keyGenerator: (request) => personOf(request) ?? '',
-  })
-  const perAddress = scope.createRateLimit({ max: VISITOR_LIMITS.perAddress, timeWindow: MINUTE_MS })
-  const check = async (limit: typeof perPerson, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const used = await limit(request)
-    if (used.isAllowed || !used.isExceeded) return
-    reply.header('retry-after', String(used.ttlInSeconds))
-    throw new Failure('rate_limited', { retryAfterSeconds: used.ttlInSeconds })
-  }
-  scope.addHook('onRequest', async (request, reply) => {
-    if (personOf(request) !== undefined) await check(perPerson, request, reply)
-    await check(perAddress, request, reply)
+export function limitVisitors(
+  scope: FastifyInstance,
+  { strangers, now }: { strangers: Strangers; now(): number },
+): void {
+  const perPerson = createWindowLimit({ max: REQUESTS_PER_PERSON, windowMs: MINUTE_MS, now })
+  scope.addHook('onRequest', async (request) => {
+    const person = personOf(request)
+    const exceeded = person === undefined ? undefined : perPerson.take(person)
+    if (exceeded !== undefined) {
+      if (!exceeded.first) request.log.level = 'silent'
+      throw new Failure('rate_limited', { retryAfterSeconds: exceeded.retryAfterSeconds, detail: 'person' })
+    }
+    if (request.session.userId === undefined) strangers.spend(request)
   })
 }
 
-/** Undefined for a visitor without a known session: a new session id would be another person each time. */
+/**
+ * Undefined for a visitor without a known session: a new session id would be another person each time. A path
+ * parameter is a key only if it has the form of a ticket: strangers choose it.
+ */
 function personOf(request: FastifyRequest): string | undefined {
   const { ticket } = request.params as { ticket?: string }
-  return ticket ?? (request.session.seen === true ? request.session.sessionId : undefined)
+  if (ticket !== undefined && TICKET.test(ticket)) return ticket
+  return request.session.seen === true ? request.session.sessionId : undefined
 }

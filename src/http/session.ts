@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import cookie from '@fastify/cookie'
+import cookie, { Signer } from '@fastify/cookie'
 import session, { type FastifySessionOptions } from '@fastify/session'
 import type { FastifyInstance, FastifyRequest, Session } from 'fastify'
 import type { BrowserSessionStore } from '../core/ports.ts'
@@ -27,10 +27,16 @@ declare module 'fastify' {
 /** How long a browser session lives (docs/security.md#browser-sessions). */
 export const BROWSER_SESSION_MS = 30 * 60_000
 
+/**
+ * How long a session without a user lives: as long as a browser needs for the round trip that shows that it takes
+ * cookies. Each visit of a valid link without cookies makes a row.
+ */
+export const ANONYMOUS_SESSION_MS = 2 * 60_000
+
 export interface SessionOptions {
   store: BrowserSessionStore
-  /** Newest first. */
-  secrets: readonly string[]
+  /** Newest first: the first signs, all are accepted. They may change while the process runs. */
+  secrets(): readonly string[]
   /** Whether browsers reach us by https. Without it (on localhost only) the cookie has no `Secure` and no `__Host-`. */
   secure: boolean
 }
@@ -55,6 +61,17 @@ export async function bindSession(request: FastifyRequest, userId: string): Prom
   return isNew
 }
 
+/** Signs with the secrets of the moment. @fastify/session would keep those of the start. */
+function signerOf(secrets: () => readonly string[]): { sign: Signer['sign']; unsign: Signer['unsign'] } {
+  let made: { from: readonly string[]; signer: Signer } | undefined
+  const signer = (): Signer => {
+    const from = secrets()
+    if (made?.from !== from) made = { from, signer: new Signer([...from]) }
+    return made.signer
+  }
+  return { sign: (value) => signer().sign(value), unsign: (value) => signer().unsign(value) }
+}
+
 /** Cookies and sessions for the scope. Nothing is stored for a visitor whose page needs no session. */
 export async function browserSessions(
   scope: FastifyInstance,
@@ -71,9 +88,11 @@ export async function browserSessions(
     },
     set(sessionId, data, callback) {
       const { originalMaxAge, expires } = data.cookie
-      const ttlSeconds = expires
+      const cookieSeconds = expires
         ? Math.max(1, (expires.getTime() - Date.now()) / 1000)
         : (originalMaxAge ?? BROWSER_SESSION_MS) / 1000
+      const ttlSeconds =
+        data.userId === undefined ? Math.min(cookieSeconds, ANONYMOUS_SESSION_MS / 1000) : cookieSeconds
       const { known, ...kept } = JSON.parse(JSON.stringify(data)) as Record<string, unknown>
       const save = known === true ? store.update : store.create
       save(hashOf(sessionId), kept, data.userId, ttlSeconds).then(() => callback(), callback)
@@ -87,7 +106,7 @@ export async function browserSessions(
   // 4.1.3.2).
   await scope.register(cookie, { parseOptions: attributes })
   await scope.register(session, {
-    secret: [...secrets],
+    secret: signerOf(secrets),
     store: adapter,
     // MEGDocs has the same host, so the name must be ours alone.
     cookieName: secure ? '__Host-token_broker' : 'token_broker',

@@ -6,6 +6,7 @@ import { frozenFailure, type FreezeStore } from '../core/freeze.ts'
 import type { NonceStore } from '../core/ports.ts'
 import type { RefusedRequest, RequestSignatures, SignedRequest, WireRequest } from '../core/signed-requests.ts'
 import { createCallerLimit } from './caller-limit.ts'
+import type { Strangers } from './strangers.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -24,6 +25,9 @@ export interface SignedOptions {
   requestsPerMinute(): number
   /** Milliseconds since the epoch, for the `Date` of answers. */
   now(): number
+  /** Refused requests count for their address, and only some of each kind are logged one by one. */
+  strangers: Strangers
+  isKnownKey(keyId: string): boolean
   /** Called for every refused request, for metrics. */
   onRefused(refused: RefusedRequest): void
   /** Called for every request whose caller lacks the permission, for metrics. */
@@ -33,7 +37,8 @@ export interface SignedOptions {
 const SIGNED = 'signedRequest'
 const wireOf = (request: FastifyRequest): WireRequest => ({
   method: request.raw.method ?? '',
-  target: request.raw.url ?? '',
+  // As it was sent: `raw.url` is `/` where it could not be decoded (app.ts).
+  target: request.originalUrl,
   rawHeaders: request.raw.rawHeaders,
 })
 
@@ -56,19 +61,22 @@ export function authenticatedAs(request: FastifyRequest): SignedRequest | undefi
  * caller's permission, the nonce at all replicas. Answers are signed. Routes need no code for any of this.
  */
 export async function requireSignatures(scope: FastifyInstance, options: SignedOptions): Promise<void> {
-  const { signatures, nonces, freezes, requestsPerMinute, now, onRefused, onForbidden } = options
+  const { signatures, nonces, freezes, requestsPerMinute, now, strangers, isKnownKey, onRefused, onForbidden } = options
   // Counts authenticated requests only: a stranger cannot use up the limit of a caller.
   const limit = createCallerLimit(requestsPerMinute, now)
   scope.decorateRequest(SIGNED, null)
 
   function refuse(request: FastifyRequest, refused: RefusedRequest): Failure {
+    const { code, detail, keyId, answerable } = refused
     onRefused(refused)
-    request.log.warn(
-      { refused: refused.detail, key_id: refused.keyId, caller: refused.answerable?.caller.name },
-      'request refused',
-    )
-    if (refused.answerable !== undefined) refusals.set(request, refused.answerable)
-    return new Failure(refused.code, { detail: refused.detail })
+    // Only ids that exist: a stranger must not be able to create causes.
+    if (strangers.mayLogCause(detail, keyId !== undefined && isKnownKey(keyId) ? keyId : ''))
+      request.log.warn({ refused: detail, key_id: keyId, caller: answerable?.caller.name }, 'request refused')
+    else request.log.level = 'silent'
+    if (answerable !== undefined) refusals.set(request, answerable)
+    // After the signature, because callers and strangers may share an address: that of a proxy or a mesh.
+    const isStranger = answerable === undefined && request.getDecorator<SignedRequest | null>(SIGNED) === null
+    return (isStranger ? strangers.refusalOf(request) : undefined) ?? new Failure(code, { detail })
   }
 
   scope.addHook('onRoute', (route) => {

@@ -52,24 +52,25 @@ export class TlsFiles {
 
   /**
    * Uses changed files. Never throws: a pair that does not belong together (one file is not written yet) leaves the old
-   * one in use.
+   * one in use. `given`: their contents, if the caller has read them already. Returns whether they can be used.
    */
-  reload(server: SecureServer): void {
+  reload(server: SecureServer, given?: TlsTexts): boolean {
     const before = this.#seen
     try {
       this.#seen = 'unreadable'
-      const texts = this.#read()
+      const texts = given ?? this.#read()
       this.#seen = fingerprint(texts)
-      if (this.#seen === before) return
+      if (this.#seen === before) return texts.cert === this.#current.cert && texts.key === this.#current.key
       createSecureContext(texts)
       server.setSecureContext(texts)
       this.#current = texts
     } catch (error) {
       const { code } = error as { code?: unknown }
       if (this.#seen !== before) this.#on.onProblem?.(typeof code === 'string' ? code : 'unknown')
-      return
+      return false
     }
     this.#on.onChange?.(this.notAfter())
+    return true
   }
 
   #read(): TlsTexts {

@@ -67,6 +67,8 @@ export interface MicrosoftClient extends Microsoft {
   metadata(): Promise<Metadata | undefined>
   /** Tries each credential, newest first, without touching anybody's integration. */
   probeCredentials(): Promise<CredentialCheck[]>
+  /** Uses other credentials from the next exchange on; newest first, at least one. */
+  useCredentials(credentials: readonly Credential[]): void
   close(): Promise<void>
 }
 
@@ -85,9 +87,9 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     ...(options.onBreakerChange && { onChange: options.onBreakerChange }),
   })
   const faults = createOrganisationFaults(() => clock.elapsed())
-  const authenticators = options.credentials.map((credential) =>
-    createAuthenticator(credential, clientId, clock, random),
-  )
+  const authenticatorsOf = (credentials: readonly Credential[]) =>
+    credentials.map((credential) => createAuthenticator(credential, clientId, clock, random))
+  const authenticators = authenticatorsOf(options.credentials)
   const tokenEndpoint = createTokenEndpoint({ clientId, authenticators, dispatcher, deadline, clock })
   const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT_MS) })
   const metadata = createMetadataSource({ loginUrl, tenant, clock, fetchOne })
@@ -200,6 +202,8 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     endpoints,
     metadata: () => metadata.fetch(),
     probeCredentials: () => tokenEndpoint.probe(endpoints.token),
+    useCredentials: (credentials) =>
+      void authenticators.splice(0, authenticators.length, ...authenticatorsOf(credentials)),
     async close() {
       if (!options.dispatcher) await dispatcher.close()
     },

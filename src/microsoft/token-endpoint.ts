@@ -45,7 +45,10 @@ export interface CredentialCheck {
   microsoft: MicrosoftError
 }
 
-/** `authenticators` newest first; `deadline` gives a signal that aborts after so many milliseconds. */
+/**
+ * `authenticators` newest first, may change between two exchanges; `deadline` gives a signal that aborts after so many
+ * milliseconds.
+ */
 export function createTokenEndpoint(options: {
   clientId: string
   authenticators: readonly Authenticator[]

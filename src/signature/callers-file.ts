@@ -36,12 +36,15 @@ export class CallersFile {
     return this.#callers
   }
 
-  /** Reads the file again and uses it if its content changed. Never throws: a broken file is reported to onProblem. */
-  reload(): 'unchanged' | 'changed' | 'broken' {
+  /**
+   * Uses the file if its content changed. Never throws: a broken file is reported to onProblem. `given`: its content,
+   * if it has been read already.
+   */
+  reload(given?: string): 'unchanged' | 'changed' | 'broken' {
     const before = this.#seen
     try {
       this.#seen = 'unreadable'
-      const text = readText(this.#path)
+      const text = given ?? readText(this.#path)
       this.#seen = fingerprint(text)
       if (this.#seen === before) return this.#broken ? 'broken' : 'unchanged'
       this.#callers = parseCallers(text, this.#options.now())

@@ -15,15 +15,15 @@ export interface RequestSignaturesOptions {
   /** Of the internal listener as callers reach it. Configured, never read from the socket: a proxy may end TLS. */
   scheme: 'http' | 'https'
   nonces: NonceMemory
-  /** Signs answers to Ed25519 callers. */
-  brokerKey?: SigningKey
+  /** Signs answers to Ed25519 callers. The key may change while the process runs. */
+  brokerKey?(): SigningKey | undefined
   /** Milliseconds since the epoch. */
   now(): number
 }
 
 /** The port for HTTP: verifier, nonce memory and signer of answers. */
 export function createRequestSignatures(options: RequestSignaturesOptions): RequestSignatures {
-  const { scheme, authorities, nonces, brokerKey } = options
+  const { scheme, authorities, nonces } = options
   return {
     answerFields: RESPONSE_FIELDS,
     check(wire: WireRequest) {
@@ -48,7 +48,9 @@ export function createRequestSignatures(options: RequestSignaturesOptions): Requ
       Math.max(1, Math.ceil(expires - checkedAtMs / 1000) + MAX_SKEW_SECONDS),
     bodyMatches: ({ covered }, body) => verifyBody(covered, body) === 'matches',
     signAnswer(signed, answer) {
-      const key = responseKey(signed, brokerKey)
+      const key = responseKey(signed, options.brokerKey?.())
+      // Start and reload refuse callers without it. A caller must never get used to unsigned answers.
+      if (key === undefined && signed.caller.signResponses) throw new TypeError('no key for answers to this caller')
       return key === undefined ? {} : signResponse(answer, signed, key, { now: options.now() })
     },
   }

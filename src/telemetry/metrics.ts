@@ -17,6 +17,8 @@ export interface Metrics {
   requestRefused(detail: string, keyId: string | undefined): void
   /** `caller` is a name of the callers file. */
   callerForbidden(caller: string, permission: CallerPermission): void
+  /** Something that nobody vouches for was refused or not logged. */
+  stranger(listener: string, event: string): void
   answered(listener: string, route: string, status: number, seconds: number): void
   /** Whether an audit line was written in time. */
   audited(written: boolean): void
@@ -47,7 +49,9 @@ export interface MetricSources {
   callerKeys(): { keyId: string; notAfter: number }[]
   noncesRemembered(): number
   /** Newest first. The first one seals. */
-  sealingKeyIds: readonly string[]
+  sealingKeyIds(): readonly string[]
+  /** Variables whose changed files are not used, or would stop the next start. */
+  refusedChanges(): readonly string[]
   /** Our own certificates, by their use. */
   certificates(): { use: 'microsoft' | 'internal'; notAfter: Date }[]
   /** Those that count now. Rejects if the database does not answer. */
@@ -136,6 +140,13 @@ export function createMetrics(sources: MetricSources): Metrics {
     'caller',
     'permission',
   )
+  const strangers = counter(
+    'strangers_total',
+    'What strangers were refused, by listener: over_address_limit (429), not_parsed, connection_refused; and not_logged: ' +
+      'requests that the log only counts.',
+    'listener',
+    'event',
+  )
   const unreadable = counter(
     'unreadable_values_total',
     'Stored values that no sealing key opens. Must stay 0: their users get token_unreadable.',
@@ -199,14 +210,27 @@ export function createMetrics(sources: MetricSources): Metrics {
       for (const { keyId, notAfter } of sources.callerKeys()) this.set({ key_id: keyId }, notAfter / 1000)
     },
   })
-  const sealingKeys = new Gauge({
+  new Gauge({
     name: 'token_broker_sealing_key_info',
     help: 'Always 1. The sealing keys of this replica; the use is "seals" for the key that seals and opens, "opens" for the others.',
     labelNames: ['key_id', 'use'],
     registers,
+    collect() {
+      this.reset()
+      for (const [index, keyId] of sources.sealingKeyIds().entries())
+        this.set({ key_id: keyId, use: index === 0 ? 'seals' : 'opens' }, 1)
+    },
   })
-  for (const [index, keyId] of sources.sealingKeyIds.entries())
-    sealingKeys.set({ key_id: keyId, use: index === 0 ? 'seals' : 'opens' }, 1)
+  new Gauge({
+    name: 'token_broker_refused_change',
+    help: '1 for each variable whose changed file is not used, because the next start would fail with it.',
+    labelNames: ['variable'],
+    registers,
+    collect() {
+      this.reset()
+      for (const variable of sources.refusedChanges()) this.set({ variable }, 1)
+    },
+  })
   new Gauge({
     name: 'token_broker_certificate_expiry_timestamp_seconds',
     help: 'When our certificates expire, in seconds since the epoch: "microsoft" is the client credential, "internal" the signed API.',
@@ -310,6 +334,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
     callerForbidden(caller, permission) {
       forbidden.inc({ caller, permission })
+    },
+    stranger(listener, event) {
+      strangers.inc({ listener, event })
     },
     answered(listener, route, status, seconds) {
       if (route === TOKEN_ROUTE && listener === 'internal') {

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { Pool, request } from 'undici'
-import { VISITOR_LIMITS } from '../../src/http/security.ts'
+import { REQUESTS_PER_PERSON } from '../../src/http/security.ts'
+import { STRANGER_LIMITS } from '../../src/http/strangers.ts'
 import { generateKey } from '../../src/signature/keygen.ts'
 import { signingKey } from '../../src/signature/keys.ts'
 import { startWorld } from '../support/world.ts'
@@ -72,7 +73,7 @@ t.test('a person who reloads endlessly is limited, and others behind the same ad
   const visit = () => request(world.baseUrl + ACCOUNT, { headers: { cookie } })
   const statuses: number[] = []
   let last
-  for (let n = 0; n < VISITOR_LIMITS.perPerson + 1; n++) {
+  for (let n = 0; n < REQUESTS_PER_PERSON + 1; n++) {
     last = await visit()
     statuses.push(last.statusCode)
     if (last.statusCode === 200) await last.body.dump()
@@ -88,7 +89,7 @@ t.test('a link that is opened endlessly is limited on its own', async (t) => {
   const world = await startWorld(t)
   const { url } = await world.caller.beginConnect('scanned')
   let status = 0
-  for (let n = 0; n < VISITOR_LIMITS.perPerson + 1; n++) {
+  for (let n = 0; n < REQUESTS_PER_PERSON + 1; n++) {
     const answer = await request(url)
     await answer.body.dump()
     status = answer.statusCode
@@ -110,10 +111,10 @@ t.test('an address that sends more than a hospital does is limited, also at page
   const [crowd, other] = [from('203.0.113.7'), from('203.0.113.8')]
   await Promise.all(
     Array.from({ length: 8 }, async () => {
-      while (statuses.length < VISITOR_LIMITS.perAddress + 8) statuses.push(await crowd())
+      while (statuses.length < STRANGER_LIMITS.perAddress.public + 8) statuses.push(await crowd())
     }),
   )
-  t.equal(statuses.filter((status) => status === 404).length, VISITOR_LIMITS.perAddress)
+  t.equal(statuses.filter((status) => status === 404).length, STRANGER_LIMITS.perAddress.public)
   t.equal(await crowd(), 429)
   t.equal(await other(), 404)
 })

@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import { requireSignatures } from '../../src/http/signed.ts'
+import { createStrangers } from '../../src/http/strangers.ts'
 import { asFailure, sendProblem, toProblem } from '../../src/http/problem.ts'
 import { createRequestSignatures } from '../../src/signature/request-signatures.ts'
 import { NonceMemory } from '../../src/signature/nonces.ts'
@@ -31,6 +32,8 @@ async function start(capacity = 1000) {
       freezes: { isKeyFrozen: async () => false },
       requestsPerMinute: () => LIMIT,
       now: () => NOW,
+      strangers: createStrangers({ listener: 'internal', log: app.log, now: () => 0, onEvent: () => {} }),
+      isKnownKey: () => false,
       onRefused: ({ detail }) => void refused.push(detail),
       onForbidden: () => {},
     })

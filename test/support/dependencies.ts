@@ -5,7 +5,6 @@ const REASONS: Record<string, string> = {
   '@fastify/cookie': 'cookies; `@fastify/session` needs it',
   '@fastify/formbody': "the account page's forms",
   '@fastify/helmet': 'security headers of pages',
-  '@fastify/rate-limit': 'limits by address, person and caller',
   '@fastify/session': 'the browser session, kept in Postgres',
   '@fastify/swagger': 'OpenAPI from the routes',
   '@fastify/swagger-ui': 'the API reference page, its scripts and styles included',

@@ -1,11 +1,14 @@
-import { LISTENER_LIMITS as LISTENER, MAX_HEADER_BYTES } from '../../src/app.ts'
+import { LISTENER_LIMITS as LISTENER, MAX_HEADER_BYTES, REQUEST_TIMEOUT_CHECK_MS } from '../../src/app.ts'
 import { VARIABLES } from '../../src/config/variables.ts'
 import { MAX_MIN_TTL_SECONDS } from '../../src/core/integration.ts'
 import { LEASE_SECONDS } from '../../src/core/refresh.ts'
 import { MAX_KEPT, KEPT_FOR_MS } from '../../src/db/token-reads.ts'
+import { MAX_CONNECTIONS } from '../../src/http/connections.ts'
 import { BODY_LIMIT, MAX_ROWS } from '../../src/http/import.ts'
 import { DEADLINE_MS } from '../../src/http/schemas.ts'
-import { VISITOR_LIMITS as VISITORS } from '../../src/http/security.ts'
+import { REQUESTS_PER_PERSON } from '../../src/http/security.ts'
+import { STRANGER_LIMITS as STRANGERS } from '../../src/http/strangers.ts'
+import { MAX_KEYS } from '../../src/http/window-limit.ts'
 import { BROWSER_SESSION_MS } from '../../src/http/session.ts'
 import { EXCHANGE_TIMEOUT_MS, MAX_BODY_BYTES } from '../../src/microsoft/exchange.ts'
 import { MAX_KEY_DAYS } from '../../src/signature/callers.ts'
@@ -25,7 +28,11 @@ export function limitsTable(): string {
     ['Request line and headers', kB(MAX_HEADER_BYTES), '431'],
     ['Body of a request', kB(LISTENER.bodyLimit), '`invalid_request`'],
     ['Body of `POST /integrations/import`; rows in it', `${kB(BODY_LIMIT)}; ${number(MAX_ROWS)}`, '`invalid_request`'],
-    ['Until a request has arrived whole', seconds(LISTENER.requestTimeout), '408'],
+    [
+      'Until a request has arrived whole',
+      `${seconds(LISTENER.requestTimeout)}, looked at every ${seconds(REQUEST_TIMEOUT_CHECK_MS)}`,
+      '408',
+    ],
     ['A connection without any traffic', seconds(LISTENER.connectionTimeout), 'closed'],
     ['Between two requests of a connection', seconds(LISTENER.keepAliveTimeout), 'closed'],
     [
@@ -43,8 +50,28 @@ export function limitsTable(): string {
       `\`CALLER_REQUESTS_PER_MINUTE\`, ${number(Number(perCaller.default))} by default, a minute`,
       '`rate_limited`',
     ],
-    ['Requests of one browser session or link', `${number(VISITORS.perPerson)} a minute`, '`rate_limited`'],
-    ['Requests of one address', `${number(VISITORS.perAddress)} a minute`, '`rate_limited`'],
+    ['Requests of one browser session or link', `${number(REQUESTS_PER_PERSON)} a minute`, '`rate_limited`'],
+    [
+      'Requests of one address (IPv4, or an IPv6 /64) at the public and at the operations listener',
+      `${number(STRANGERS.perAddress.public)} and ${number(STRANGERS.perAddress.operations)} a minute; not probes`,
+      '`rate_limited`',
+    ],
+    [
+      'Refused requests of one address at the internal listener',
+      `${number(STRANGERS.perAddress.internal)} a minute`,
+      '`rate_limited`; correctly signed requests are answered',
+    ],
+    ['Keys that each of these limits remembers', number(MAX_KEYS), 'the oldest is forgotten'],
+    [
+      'Requests of strangers that a listener logs one by one',
+      `${number(STRANGERS.lines)} a minute; ${STRANGERS.linesPerCause} refused signatures of one reason and key`,
+      'counted, and summed up in a line a minute',
+    ],
+    [
+      'Connections of the public, internal and operations listener',
+      Object.values(MAX_CONNECTIONS).map(number).join(', '),
+      'closed; one address other than a trusted proxy gets half of them',
+    ],
     ['A browser session', `${number(BROWSER_SESSION_MS / 60_000)} minutes`, 'a page leads back to MEGDocs'],
     ['Signed request target', `${number(MAX_TARGET)} characters`, '`invalid_signature`'],
     [

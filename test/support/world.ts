@@ -30,6 +30,7 @@ export interface Replica {
   services: Services
   publicUrl: string
   internalUrl: string
+  browsers: FastifyInstance
   internal: FastifyInstance
   operations: FastifyInstance
   caller: BrokerClient
@@ -220,6 +221,7 @@ async function startOne(
     services,
     publicUrl,
     internalUrl,
+    browsers: apps[0],
     internal: apps[1],
     operations,
     caller: createBrokerClient({ address: () => internalUrl, authority: BROKER_AUTHORITY, key: secrets.megdocsKey }),

@@ -136,8 +136,9 @@ class SignedCalls:
     def _check_clock_unverified(self, response: Response) -> None:
         if response.status == 401 and _problem_of(response).get("code") == "clock_skew":
             dates = headers_by_name(response.headers).get("date", [])
-            if len(dates) == 1:
-                raise _WrongClock(parsedate_to_datetime(dates[0]).timestamp())
+            broker_time = _time_of(dates[0]) if len(dates) == 1 else None
+            if broker_time is not None:
+                raise _WrongClock(broker_time)
 
 
 class _WrongClock(Exception):
@@ -149,9 +150,20 @@ def _verification_error(response: Response, reason: str) -> BrokerError:
     """The broker signs only for callers that it knows. A proxy in front of it does not sign at all."""
     if reason == "unsigned" and response.status == 401:
         return InvalidSignature(status=401)
+    if reason == "unsigned" and response.status == 429:
+        # The broker's limit for requests that it cannot verify, or a proxy's.
+        return RateLimited({"code": "rate_limited"}, 429)
     if reason == "unsigned" and response.status in (502, 503, 504):
         return BrokerUnreachable({"detail": f"a proxy answered {response.status}"}, response.status)
     return UntrustedAnswer({"detail": reason}, response.status)
+
+
+def _time_of(date: str) -> float | None:
+    """None: it cannot be read, and the clock stays as it is."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _problem_of(response: Response) -> dict[str, Any]:
@@ -162,7 +174,22 @@ def _problem_of(response: Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+class _Answer(dict[str, Any]):
+    """A member that the answer lacks makes the whole answer useless."""
+
+    def __missing__(self, name: str) -> Any:
+        raise UntrustedAnswer({"detail": f"no {name}"}, 200)
+
+
 def _read(response: Response) -> Any:
-    if response.status < 300:
-        return json.loads(response.body) if response.body else None
-    raise error_for(response.status, _problem_of(response))
+    if response.status >= 300:
+        raise error_for(response.status, _problem_of(response))
+    if response.status == 204:
+        return None
+    try:
+        body = json.loads(response.body)
+    except ValueError:
+        raise UntrustedAnswer({"detail": "no JSON"}, response.status) from None
+    if not isinstance(body, dict):
+        raise UntrustedAnswer({"detail": "no JSON object"}, response.status)
+    return _Answer(body)
