@@ -1,7 +1,7 @@
 import type { FrozenPerson } from '../core/freeze.ts'
 import type { Database } from './client.ts'
 import { and, eq, gt, sql } from './drizzle.ts'
-import { browserSessions, connectSessions, events, freezes, integrations } from './schema.ts'
+import { auditEntries, browserSessions, connectSessions, events, freezes, integrations } from './schema.ts'
 
 // All users of an organisation, and all that is stored about one user. For commands.
 
@@ -71,6 +71,12 @@ export const TABLES_OF_USERS = [
     name: 'access_freeze',
     table: freezes,
     of: (userId: string) => and(eq(freezes.scope, 'user'), eq(freezes.value, userId)),
+  },
+  {
+    name: 'audit_entry',
+    table: auditEntries,
+    of: (userId: string) => sql`${auditEntries.facts} ->> 'user_id' = ${userId}
+      or ${auditEntries.facts} ->> 'scope' = 'user' and ${auditEntries.facts} ->> 'value' = ${userId}`,
   },
 ] as const
 

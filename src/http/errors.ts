@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Failure, FailureCode } from '../core/failure.ts'
+import { hasAuditLine } from './audit.ts'
 import { asFailure, noteProblem, plainProblem, sendProblem, toProblem } from './problem.ts'
 import type { Strangers } from './strangers.ts'
 
@@ -45,8 +46,8 @@ export function handleErrors(app: FastifyInstance, scope: FastifyInstance, { ans
       answer(asFailure(error), request, reply, error)
     } catch (fault) {
       logFault(request, fault)
-      // Only the line about the failure is missing.
-      if (reply.sent) return
+      // Only the line about the failure is missing. An answer may still be waiting for its audit line.
+      if (reply.sent || hasAuditLine(request)) return
       const { headers, body } = plainFor(request)
       // Through the hooks: a caller accepts signed answers only.
       reply.code(500).removeHeader('retry-after').headers(headers).send(body)

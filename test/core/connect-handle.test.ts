@@ -130,7 +130,7 @@ t.test('a browser that came to another login ends the attempt, and its beginner 
     .split('\n')
     .filter((line) => line.includes('"connect_ended"') && line.includes(id))
   t.equal(lines.length, 1, 'one audit line')
-  t.match(JSON.parse(lines[0]!), { level: 'warn', user_id: 'mallory-c', reason: 'not_the_same_user' })
+  t.match(JSON.parse(lines[0]!), { audit: 'connect_ended', user_id: 'mallory-c', reason: 'not_the_same_user' })
   t.notOk(world.replica.logged().includes(handle))
 })
 

@@ -231,7 +231,10 @@ t.test(
     await freeze(world.replica, 'tenant', tenant)
     const { id, browser, authorizeUrl } = await world.toMicrosoft('50')
     await browser.open(world.entra.control.signIn({ account: 'jane@contoso.com', authorizeUrl }))
-    const answer = await world.caller.send('POST', `/connect-sessions/${id}/complete`, { user_id: '50' })
+    const answer = await world.caller.send('POST', `/connect-sessions/${id}/complete`, {
+      user_id: '50',
+      handle: world.handle(id),
+    })
     t.match(answer, { status: 403, body: { code: 'frozen', reason: 'tenant_frozen', next: String } })
     t.equal(await world.row('50'), undefined)
     const next = (answer.body as { next: string }).next
