@@ -504,7 +504,7 @@ t.test(
       })
     const failures = async (broken: object) => {
       const checks = await runAllChecks(broken as Services)
-      t.equal(checks.length, 15)
+      t.equal(checks.length, 17)
       const failed = checks.filter(({ result }) => result === 'failed')
       for (const { name, message, advice } of failed) {
         t.match(message, new RegExp(`The check ${name} did not complete: TypeError doctor\\.test\\.ts:\\d+:\\d+\\.`))
@@ -528,7 +528,7 @@ t.test(
       'database_clock',
       'database_encryption',
     ])
-    t.strictSame(await failures(seeded('callers')), ['callers'])
+    t.strictSame(await failures(seeded('callers')), ['callers', 'freezes'])
     t.strictSame(await failures(seeded('microsoft')), ['microsoft', 'clock', 'client_credential'])
     const microsoft = (member: string) => ({ ...services, microsoft: seeded(member, services.microsoft) })
     t.strictSame(await failures(microsoft('endpoints')), ['microsoft'])

@@ -302,6 +302,14 @@ t.test('cursor_expired', async (t) => {
   holds(t, await get('/events?after=bm90LW91cnM'), 'cursor_expired')
 })
 
+t.test('frozen', async (t) => {
+  await world.connect('frozen-1')
+  const freeze = await post('/freezes', { scope: 'user', value: 'frozen-1', reason: 'a test' })
+  t.equal(freeze.status, 201)
+  holds(t, await get('/tokens/frozen-1'), 'frozen', { reason: 'user_frozen' })
+  t.equal((await call(world, { method: 'DELETE', path: `/freezes/${String(freeze.body['id'])}` })).status, 204)
+})
+
 t.test('every code was produced', async (t) => {
   t.same(
     FAILURE_CODES.filter((code) => !seen.has(code)),
