@@ -1,6 +1,7 @@
 import { VERSION } from '../version.ts'
 import { defect, type Conclusion } from './check.ts'
 import type { FleetFacts } from './fleet.ts'
+import { LOG_ADVICE, REFUSED_CHANGE_ADVICE, refusedChangeLines, withoutLog } from './replicas.ts'
 import { explain } from './user.ts'
 
 // When users cannot edit documents: the likely causes, and who must act, the likeliest cause first.
@@ -23,12 +24,14 @@ type Rule = (facts: FleetFacts, now: number) => Conclusion[]
 /** In the order of likelihood; a failed conclusion comes before every warning. */
 const RULES: Readonly<Record<string, Rule>> = {
   database,
+  log: blockedLog,
   replicas,
   breaker,
   sealing_keys: sealingKeys,
   refused_signatures: refusedSignatures,
   token_reads: failingTokenReads,
   freezes,
+  refused_changes: refusedChanges,
   caller_keys: callerKeys,
   failures,
   unreadable_values: unreadableValues,
@@ -166,6 +169,34 @@ function replicas({ replicas: all, replicas_configured }: FleetFacts): Conclusio
             'Wait, if they have just started or are about to end. Otherwise: kubectl logs.',
           ),
         ]),
+  ]
+}
+
+/** Before `replicas`, which says only that such a replica is not ready. */
+export function blockedLog({ replicas: all }: Replicas): Conclusion[] {
+  const blocked = withoutLog(all)
+  if (blocked.length === 0) return []
+  const serving = all.some(({ problem, ready }) => problem === null && ready === true)
+  const list = blocked.map(({ address, log }) => `${address} (${log})`).join(', ')
+  return [
+    ops(
+      serving ? 'warning' : 'failed',
+      `These replicas cannot write audit lines to their log: ${list}. ` +
+        'They hand out no token, unless AUDIT is best-effort.',
+      LOG_ADVICE,
+    ),
+  ]
+}
+
+export function refusedChanges({ replicas: all }: Replicas): Conclusion[] {
+  const lines = refusedChangeLines(all)
+  if (lines.length === 0) return []
+  return [
+    ops(
+      'warning',
+      `Changed files are not used, because the next start would fail with them: ${lines.join('; ')}.`,
+      REFUSED_CHANGE_ADVICE,
+    ),
   ]
 }
 
