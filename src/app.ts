@@ -173,6 +173,7 @@ async function buildApp(
     const route = request.routeOptions.url ?? 'none'
     const { statusCode: status, elapsedTime } = reply
     metrics.answered(listener, route, status, elapsedTime / 1000)
+    if (status >= 500) strangers.countFailure(request)
     if (listener !== 'operations' && !hasAuditLine(request))
       request.log.info({ method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10 }, 'answered')
     done()

@@ -25,6 +25,7 @@ import { fleetConclusions } from './doctor/fleet-conclusions.ts'
 import { fleetFacts, fleetText } from './doctor/fleet.ts'
 import { MICROSOFT_CHECKS, microsoftChecks } from './doctor/microsoft.ts'
 import { PUBLIC_CHECKS, publicChecks } from './doctor/public.ts'
+import { replicaProblems } from './doctor/replicas.ts'
 import { userConclusion } from './doctor/user-conclusion.ts'
 import { userFacts, userText } from './doctor/user.ts'
 import { createServices, systemClock, type Overrides, type Services } from './services.ts'
@@ -53,6 +54,7 @@ const CHECKS = [
   'session_secrets',
   'internal_listener',
   'proxies',
+  'replicas',
 ] as const
 type Findings = Partial<Record<(typeof CHECKS)[number], Finding>>
 
@@ -168,6 +170,7 @@ export async function runAllChecks(services: Services): Promise<Check[]> {
     session_secrets: await runCheck('session_secrets', () => sessionSecrets(services.config)),
     internal_listener: await runCheck('internal_listener', () => internalListener(services.config, now())),
     proxies: await runCheck('proxies', () => proxies(services.config)),
+    replicas: await runCheck('replicas', () => replicaProblems(services.config)),
   }
   return inOrder(findings, 'it could not be checked.')
 }

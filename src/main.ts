@@ -81,12 +81,12 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     lifecycle.draining = true
     log.info({ signal }, 'draining')
     for (const timer of timers) clearInterval(timer)
-    void services.harvest.merge()
+    const merged = services.harvest.merge()
     ending.abort()
     // Kubernetes needs a moment to stop sending: first serve on, then stop accepting, then finish running requests
     // (docs/design.md#readiness-and-shutdown).
     await services.clock.sleep(config.drainSeconds * 1000)
-    await Promise.all([internal.close(), browsers.close(), keepingAlive, heartbeat.stop()])
+    await Promise.all([internal.close(), browsers.close(), keepingAlive, heartbeat.stop(), merged])
     // The others log this last line.
     await auditLog.write({ audit: 'life_ended' }).catch(() => {})
     await heartbeat.recordEnd()

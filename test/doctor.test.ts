@@ -47,8 +47,11 @@ const secretsOf = ({ env }: World) =>
 
 t.test('a correct deployment passes every check; settings that are not for production are warnings', async (t) => {
   const before = await dump()
-  const { checks, text, named, bad } = await look()
+  await world.replica.operations.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = world.replica.operations.server.address() as AddressInfo
+  const { checks, text, named, bad } = await look({ OPERATIONS_REPLICAS: `127.0.0.1:${port}` })
   t.strictSame(bad, [])
+  t.match(named['replicas'], { result: 'ok', message: /^1 answer/ })
   t.strictSame(
     checks.filter(({ result }) => result === 'warning').map(({ name }) => name),
     ['internal_listener', 'proxies'],
@@ -504,7 +507,7 @@ t.test(
       })
     const failures = async (broken: object) => {
       const checks = await runAllChecks(broken as Services)
-      t.equal(checks.length, 17)
+      t.equal(checks.length, 18)
       const failed = checks.filter(({ result }) => result === 'failed')
       for (const { name, message, advice } of failed) {
         t.match(message, new RegExp(`The check ${name} did not complete: TypeError doctor\\.test\\.ts:\\d+:\\d+\\.`))
@@ -515,7 +518,7 @@ t.test(
     }
     const config = (member: string) => ({ ...services, config: seeded(member, services.config) })
     t.strictSame(await failures({ ...services }), [])
-    t.strictSame(await failures(config('listen')), ['internal_listener'])
+    t.strictSame(await failures(config('listen')), ['internal_listener', 'replicas'])
     t.strictSame(await failures(config('redirectUri')), ['redirect_uri'])
     t.strictSame(await failures(config('warnings')), ['configuration'])
     t.strictSame(await failures(config('sessionSecrets')), ['session_secrets'])

@@ -66,6 +66,8 @@ export function createHarvestAlarm({ store, freezes, alertAbove, freezeAbove, ob
   let uses: readonly (KeyUse & { limit: number })[] = []
   /** Keys that were reported while they are above. */
   const reported = new Set<string>()
+  /** Keys that were frozen while they are above: who lifts the freeze is not overruled ten seconds later. */
+  const handled = new Set<string>()
 
   function count(keyId: string, userId: string, key: string): void {
     let sketch = counted.get(keyId)
@@ -80,13 +82,17 @@ export function createHarvestAlarm({ store, freezes, alertAbove, freezeAbove, ob
       reported.add(keyId)
       observe({ kind: 'above', keyId, users, limit })
     }
-    if (freezeAbove === undefined || users <= freezeAbove || (await freezes.isKeyFrozen(keyId))) return
+    if (freezeAbove === undefined) return
+    if (users <= freezeAbove) return void handled.delete(keyId)
+    if (handled.has(keyId)) return
+    if (await freezes.isKeyFrozen(keyId)) return void handled.add(keyId)
     const { created } = await freezes.freeze({
       scope: 'caller_key',
       value: keyId,
       reason: `harvest alarm: ${users} different users in an hour, HARVEST_FREEZE_ABOVE is ${freezeAbove}`,
       caller: 'broker',
     })
+    handled.add(keyId)
     if (created) observe({ kind: 'frozen', keyId, users })
   }
 

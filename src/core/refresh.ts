@@ -165,6 +165,7 @@ export function createRefresh({
    */
   async function checked(answer: TokenAnswer, request: TokenRequest, readAt: number): Promise<CheckedAnswer> {
     let checkedAt = readAt
+    const startedAt = clock.elapsed()
     while (clock.elapsed() - checkedAt > FREEZE_READ_MS) {
       checkedAt = clock.elapsed()
       const state = await integrations.freezeState(
@@ -176,7 +177,8 @@ export function createRefresh({
       if (clock.elapsed() - checkedAt > FREEZE_READ_MS && clock.elapsed() >= request.deadlineAt)
         throw new Failure('database_unavailable', { detail: 'freezes could not be read in time' })
     }
-    return { ...answer, leavesBefore: checkedAt + FREEZE_READ_MS }
+    const integration = checkedAt === readAt ? answer.integration : aged(answer.integration, startedAt)
+    return { ...answer, integration, leavesBefore: checkedAt + FREEZE_READ_MS }
   }
 
   /**

@@ -163,3 +163,11 @@ export function checksText(checks: readonly Check[]): string {
   )
   return [...blocks, '', `${counts.join(', ')}.`].join('\n')
 }
+
+/** A conclusion on which ops must act. */
+export const ops = (result: 'failed' | 'warning', message: string, advice: string): Conclusion => ({
+  result,
+  who_acts: 'ops',
+  message,
+  advice,
+})

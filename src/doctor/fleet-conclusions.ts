@@ -1,5 +1,6 @@
 import { VERSION } from '../version.ts'
-import { defect, type Conclusion } from './check.ts'
+import { defect, ops, type Conclusion } from './check.ts'
+import { blockedLog, refusedChanges } from './fleet-replicas.ts'
 import type { FleetFacts } from './fleet.ts'
 import { explain } from './user.ts'
 
@@ -23,12 +24,14 @@ type Rule = (facts: FleetFacts, now: number) => Conclusion[]
 /** In the order of likelihood; a failed conclusion comes before every warning. */
 const RULES: Readonly<Record<string, Rule>> = {
   database,
+  log: blockedLog,
   replicas,
   breaker,
   sealing_keys: sealingKeys,
   refused_signatures: refusedSignatures,
   token_reads: failingTokenReads,
   freezes,
+  refused_changes: refusedChanges,
   caller_keys: callerKeys,
   failures,
   unreadable_values: unreadableValues,
@@ -101,12 +104,6 @@ function callerKeys({ caller_keys: keys }: FleetFacts): Conclusion[] {
 }
 
 export const runbook = (anchor: string): string => `docs/runbooks.md#${anchor}`
-const ops = (result: 'failed' | 'warning', message: string, advice: string): Conclusion => ({
-  result,
-  who_acts: 'ops',
-  message,
-  advice,
-})
 
 const DATABASE_RUNBOOKS: Record<keyof FleetFacts['database'], string> = {
   database: 'postgres-failover',

@@ -305,6 +305,8 @@ function replicaLines(replica: ReplicaFacts, now: number): string[] {
     `${address}  ${ready === true ? 'ready' : 'NOT READY'}, database ${database ?? 'not known'}, ` +
       `breaker ${breaker?.mode ?? 'not known'}${reason}, version ${version ?? 'not known'} (Node ${node ?? 'not known'})`,
     `  since ${started_at === null ? 'its start' : formatAge(started_at, now)}: token reads ${reads}`,
+    ...(replica.log === null || replica.log === 'open' ? [] : [`  LOG ${replica.log.toUpperCase()}: no audit lines`]),
+    ...replica.refused_changes.map(({ variable, problem }) => `  changed file not used: ${variable} ${problem}`),
     ...replica.requests_refused.map(
       ({ detail, key_id, count, last_at }) =>
         `  refused ${count} × ${detail}${key_id === '' ? '' : ` (${key_id})`}` +

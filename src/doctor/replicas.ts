@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { isIPv6 } from 'node:net'
 import type { Config, ListenAddress } from '../config.ts'
 import type { ReplicaStatus } from '../status.ts'
+import { combined, failed, ok, skipped, warning, type Finding } from './check.ts'
 
 // What each replica reports at `/status`: facts that the database does not have, such as which requests were refused.
 
@@ -23,6 +24,10 @@ export interface ReplicaFacts {
   database: string | null
   /** `mode` is `closed`, `open`, `half_open` or `ramping`. */
   breaker: null | { mode: string; reason: string | null }
+  /** `open`, `blocked` or `closed`; if not `open`, audit lines cannot be written. */
+  log: string | null
+  /** Changed files that it does not use, because the next start would fail with them. */
+  refused_changes: ReplicaStatus['refused_changes'][number][]
   /** ISO 8601. All counts are since then. */
   started_at: string | null
   uptime_seconds: number | null
@@ -114,6 +119,8 @@ const PARSERS = {
     const mode = text(value['mode'])
     return mode === null ? null : { mode, reason: text(value['reason']) }
   },
+  log: text,
+  refused_changes: listOf(({ variable, problem }) => ({ variable: text(variable), problem: text(problem) })),
   started_at: time,
   uptime_seconds: number,
   requests_refused: listOf(({ detail, key_id, count, last_at }) => ({
@@ -135,7 +142,7 @@ const PARSERS = {
   unreadable_values: listOf(({ detail, count }) => ({ detail: text(detail), count: number(count) })),
 }
 /** Members that fleet does not need. */
-const UNUSED_MEMBERS = ['service', 'draining', 'log', 'caller_keys_expiring']
+const UNUSED_MEMBERS = ['service', 'draining', 'caller_keys_expiring']
 
 /** An entry without a member that may not be null is left out. */
 type Whole<T> = { [K in keyof T]: K extends 'last_at' ? T[K] : NonNullable<T[K]> }
@@ -156,6 +163,8 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
     ready: PARSERS.ready(body['ready']),
     database: PARSERS.database(body['database']),
     breaker: PARSERS.breaker(body['breaker']),
+    log: PARSERS.log(body['log']),
+    refused_changes: PARSERS.refused_changes(body['refused_changes']),
     started_at: PARSERS.started_at(body['started_at']),
     uptime_seconds: PARSERS.uptime_seconds(body['uptime_seconds']),
     requests_refused: PARSERS.requests_refused(body['requests_refused']),
@@ -167,6 +176,7 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
     address,
     problem: null,
     ...parsed,
+    refused_changes: parsed.refused_changes ?? [],
     requests_refused: parsed.requests_refused ?? [],
     token_reads: parsed.token_reads ?? [],
     requests_forbidden: parsed.requests_forbidden ?? [],
@@ -176,4 +186,43 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
       .filter((name) => !Object.hasOwn(PARSERS, name) && !UNUSED_MEMBERS.includes(name))
       .map((name) => text(name)!),
   }
+}
+
+/** The replicas whose log is `blocked` or `closed`. */
+export const withoutLog = (replicas: readonly ReplicaFacts[]): ReplicaFacts[] =>
+  replicas.filter(({ log }) => log === 'blocked' || log === 'closed')
+
+/** One line for each variable and problem: which replicas do not use the changed file. */
+export function refusedChangeLines(replicas: readonly ReplicaFacts[]): string[] {
+  const refused = replicas.flatMap(({ address, refused_changes }) =>
+    refused_changes.map(({ variable, problem }) => ({ address, change: `${variable} ${problem}` })),
+  )
+  return [...Map.groupBy(refused, ({ change }) => change)].map(
+    ([change, list]) => `${change} (${list.map(({ address }) => address).join(', ')})`,
+  )
+}
+
+export const LOG_ADVICE =
+  'Repair what reads the log of these pods; they go on without a restart. See docs/runbooks.md#tokenbrokerlogblocked'
+export const REFUSED_CHANGE_ADVICE =
+  'Correct the file or secret, or put the old one back; it is read again without a restart. See ' +
+  'docs/runbooks.md#tokenbrokerchangerefused'
+
+/** The check of plain doctor: problems of running replicas that only they know. */
+export async function replicaProblems(config: Config): Promise<Finding> {
+  const answering = (await readReplicas(replicaAddresses(config))).filter(({ problem }) => problem === null)
+  if (answering.length === 0) return skipped('no replica answers. token-broker doctor --fleet says why.')
+  const blocked = withoutLog(answering)
+  const refused = refusedChangeLines(answering)
+  if (blocked.length === 0 && refused.length === 0)
+    return ok(`${answering.length} answer; they can write their log and use all changed files.`)
+  return combined([
+    ...blocked.map(({ address, log, ready }) => {
+      const message = `The log of ${address} is ${log}: audit lines cannot be written.`
+      return ready === true ? warning(message, LOG_ADVICE) : failed(`${message} It hands out no token.`, LOG_ADVICE)
+    }),
+    ...refused.map((line) =>
+      warning(`A changed file is not used, and the next start would fail: ${line}.`, REFUSED_CHANGE_ADVICE),
+    ),
+  ])
 }

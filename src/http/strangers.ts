@@ -14,6 +14,7 @@ import { createWindowLimit } from './window-limit.ts'
 export const STRANGER_LIMITS = {
   perAddress: { public: 3_000, internal: 600, operations: 600 },
   lines: 600,
+  failures: 60,
   linesPerCause: 10,
 } as const
 
@@ -35,6 +36,8 @@ export interface Strangers {
   mayLog(): boolean
   /** Whether a refused signature of this reason and key id is logged; if not, it is counted for the summary. */
   mayLogCause(detail: string, keyId: string): boolean
+  /** Counts a failure of ours (5xx), because its line is logged beyond the limit of lines. */
+  countFailure(request: FastifyRequest): void
   count(event: StrangerEvent): void
   /** Writes the summary of the minute that is over, and forgets old keys. Called once a minute. */
   sweep(): void
@@ -56,6 +59,8 @@ export function createStrangers(options: {
   const causes = limitOf(STRANGER_LIMITS.linesPerCause, MAX_CAUSES)
   const lines = limitOf(STRANGER_LIMITS.lines, 1)
   let notLogged = 0
+  /** Failures whose lines were logged although there was no line left. */
+  let failures = 0
   /** By reason and key id. */
   const notLoggedCauses = new Map<string, { detail: string; key_id: string; count: number }>()
 
@@ -67,7 +72,9 @@ export function createStrangers(options: {
   }
   function spend(request: FastifyRequest): void {
     // Also the line that ends the request.
-    if (!mayLog()) request.log.level = 'silent'
+    if (mayLog()) return
+    // A visitor without a session may be a user, and the reference on a page of a failure must lead to a line.
+    request.log.level = failures < STRANGER_LIMITS.failures ? 'error' : 'silent'
   }
   return {
     refusalOf(request) {
@@ -90,6 +97,9 @@ export function createStrangers(options: {
       else if (notLoggedCauses.size < MAX_CAUSES) notLoggedCauses.set(cause, { detail, key_id: keyId, count: 1 })
       return false
     },
+    countFailure(request) {
+      if (request.log.level === 'error') failures++
+    },
     count: onEvent,
     sweep() {
       for (const limit of [addresses, causes, lines]) limit.sweep()
@@ -98,6 +108,7 @@ export function createStrangers(options: {
       if (notLogged > 0) log.warn({ count: notLogged }, 'requests of strangers that were not logged one by one')
       notLoggedCauses.clear()
       notLogged = 0
+      failures = 0
     },
     get addresses() {
       return addresses.size

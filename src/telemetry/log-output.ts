@@ -205,7 +205,7 @@ export function createLogOutput(ports: LogOutputPorts): LogOutput & { flush(): v
       return stuckSince !== undefined && ports.elapsed() - stuckSince >= WRITE_TIMEOUT_MS ? 'blocked' : 'open'
     },
     dropped: () => dropped,
-    onClosed: (listener) => void listeners.push(listener),
+    onClosed: (listener) => (closed ? queueMicrotask(listener) : void listeners.push(listener)),
     flush,
     flushAtExit() {
       const limit = ports.elapsed() + LAST_FLUSH_MS

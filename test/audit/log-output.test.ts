@@ -5,6 +5,15 @@ import { createLogOutput, QUEUE_LIMITS, WRITE_TIMEOUT_MS } from '../../src/telem
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
+t.test('who asks after the output has closed is called too', async (t) => {
+  const { output, awaited, fail } = fake()
+  fail('EPIPE')
+  awaited('line\n')
+  output.flush()
+  t.equal(output.state(), 'closed')
+  await new Promise<void>((resolve) => output.onClosed(resolve))
+})
+
 function fake() {
   const written: string[] = []
   let behave: (bytes: Buffer) => number = (bytes) => bytes.length

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -66,6 +67,7 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     DATABASE_URL_FILE: MINIMAL['DATABASE_URL']!,
     SEALING_KEYS_FILE: MINIMAL['SEALING_KEYS']!,
     SESSION_SECRETS_FILE: MINIMAL['SESSION_SECRETS']!,
+    AUDIT_KEYS_FILE: `audit-1:${randomBytes(32).toString('base64')}`,
     CALLERS_FILE: callers(),
     MICROSOFT_CLIENT_SECRET_FILE: MINIMAL['MICROSOFT_CLIENT_SECRET']!,
     MICROSOFT_CLIENT_CERTIFICATE_FILE: certificate,
@@ -370,7 +372,8 @@ t.test('all panels of the dashboard show data of a running broker', async (t) =>
     panels: { title: string; targets: { expr: string }[] }[]
   }
   // Panels that are empty for a healthy broker that has just started.
-  const mayBeEmpty = /token_broker_keep_alive_integrations_total|token_broker_certificate_expiry/
+  const mayBeEmpty =
+    /token_broker_keep_alive_integrations_total|token_broker_certificate_expiry|token_broker_caller_key_users/
   for (const { title, targets } of panels) {
     for (const { expr } of targets) {
       const query = expr.replaceAll('$namespace', 'megdocs').replaceAll('$job', '.*')

@@ -104,6 +104,14 @@ t.test(
     })
     t.match(await second.services.freezes.list(), [{ scope: 'caller_key', caller: 'broker' }])
     t.equal((await world.row('42'))!['status'], 'active')
+    const [freeze] = await second.services.freezes.list()
+    await second.services.freezes.lift(freeze!.id, 'token-broker unfreeze')
+    await merge()
+    t.equal(
+      (await world.caller.send('GET', '/tokens/42')).status,
+      200,
+      'the next merge does not overrule who lifted it',
+    )
   },
 )
 

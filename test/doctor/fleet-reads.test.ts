@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { diagnoseFleet } from '../../src/doctor.ts'
-import type { Conclusion } from '../../src/doctor/check.ts'
+import { diagnose, diagnoseFleet } from '../../src/doctor.ts'
+import type { Check, Conclusion } from '../../src/doctor/check.ts'
 import { failingTokenReads, fleetConclusions, refusedSignatures, versions } from '../../src/doctor/fleet-conclusions.ts'
 import type { FleetFacts } from '../../src/doctor/fleet.ts'
 import { parseStatus, type ReplicaFacts } from '../../src/doctor/replicas.ts'
@@ -221,6 +221,8 @@ t.test(
       'node',
       'ready',
       'database',
+      'log',
+      'refused_changes',
       'started_at',
       'uptime_seconds',
       'token_reads',
@@ -230,3 +232,55 @@ t.test(
     t.strictSame(odd.unknown_members, ['weather'])
   },
 )
+
+t.test('refused changes and a blocked log of a replica are shown by both reports, with what to do', async (t) => {
+  const world = await startWorld(t)
+  let state: 'open' | 'blocked' = 'open'
+  const { logOutput } = world.replica.services
+  const replica = await world.startReplica({}, { logOutput: { ...logOutput, state: () => state } })
+  await world.connect('42')
+  const addresses: string[] = []
+  for (const { operations } of [world.replica, replica]) {
+    await operations.listen({ host: '127.0.0.1', port: 0 })
+    addresses.push(`127.0.0.1:${(operations.server.address() as AddressInfo).port}`)
+  }
+  const [sound, broken] = addresses as [string, string]
+  async function look(of: string[]) {
+    const env = { ...world.env, OPERATIONS_REPLICAS: of.join(',') }
+    const { json, text, failed } = await diagnoseFleet(env)
+    const { conclusion, other_conclusions } = json as { conclusion: Conclusion; other_conclusions: Conclusion[] }
+    const { checks } = (await diagnose(env)).json as { checks: Check[] }
+    return { text, failed, conclusions: [conclusion, ...other_conclusions], plain: checks.find(isReplicas)! }
+  }
+  const isReplicas = ({ name }: Check) => name === 'replicas'
+  const healthy = await look(addresses)
+  t.match(healthy, { failed: false, conclusions: [{ result: 'ok' }], plain: { result: 'ok', message: /^2 answer/ } })
+  t.notMatch(healthy.text, /LOG|not used|also reports/)
+
+  replica.services.rotating.refusedChanges = [{ variable: 'SESSION_SECRETS', problem: 'is too short' }]
+  const refused = await look(addresses)
+  t.match(refused, {
+    failed: false,
+    conclusions: [{ result: 'warning', who_acts: 'ops', advice: /put the old one back.*#tokenbrokerchangerefused$/ }],
+    plain: { result: 'warning', advice: /#tokenbrokerchangerefused$/ },
+    text: /changed file not used: SESSION_SECRETS is too short/,
+  })
+  for (const { message } of [refused.conclusions[0]!, refused.plain])
+    t.ok(message.includes(`SESSION_SECRETS is too short (${broken})`) && !message.includes(sound), message)
+
+  state = 'blocked'
+  replica.services.rotating.refusedChanges = []
+  const one = await look(addresses)
+  t.match(one, {
+    failed: false,
+    conclusions: [{ result: 'warning', who_acts: 'ops', advice: /#tokenbrokerlogblocked$/ }, { message: /not ready/ }],
+    plain: { result: 'failed', advice: /#tokenbrokerlogblocked$/ },
+    text: /LOG BLOCKED/,
+  })
+  t.ok(one.conclusions[0]!.message.includes(`${broken} (blocked)`))
+  t.match(
+    await look([broken]),
+    { failed: true, conclusions: [{ result: 'failed', message: /cannot write audit lines/ }] },
+    'no replica is left that hands out tokens',
+  )
+})

@@ -200,6 +200,15 @@ t.test('strangers cannot fill the log of the public listener, and the rest is su
     .filter((line) => line.includes('"answered"'))
   t.equal(lines.length, STRANGER_LIMITS.lines)
   t.match(await to.services.metrics.registry.metrics(), /event="not_logged"\} 4\d\d/)
+
+  await world.sql`alter table connect_session rename to connect_session_away`
+  const { statusCode, body } = await request(`${to.publicUrl}/auth/oauth2/microsoft/connect/${'a'.repeat(43)}`, {
+    headers: { 'x-forwarded-for': '203.0.113.7' },
+  })
+  await body.dump()
+  await world.sql`alter table connect_session_away rename to connect_session`
+  t.ok(statusCode >= 500)
+  t.ok(to.logged().includes('"level":"error"'), 'a failure still has its line')
 })
 
 t.test('what was not logged is summed up once a minute, by reason and key id', async (t) => {

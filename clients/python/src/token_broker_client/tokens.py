@@ -102,7 +102,7 @@ class TokenCache:
     def remove_tenant(self, tenant_id: str) -> None:
         """Also tokens whose tenant is not known."""
         with self._lock:
-            for user_id, (token, _) in list(self._tokens.items()):
+            for user_id, (token, *_) in list(self._tokens.items()):
                 if token.account.get("tenant_id", tenant_id).lower() == tenant_id.lower():
                     del self._tokens[user_id]
 
