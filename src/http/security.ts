@@ -25,7 +25,7 @@ export const plainSecurityHeaders = (https: boolean): Record<string, string> => 
 
 /**
  * Headers of every answer to a browser (docs/security.md#headers-of-pages). Then the limit of the address, before any
- * work and before any other limit; and what is refused whoever asks.
+ * work and before any other limit; and what is refused for everybody.
  */
 export async function publicSecurity(
   scope: FastifyInstance,
