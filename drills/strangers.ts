@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import type { Broker } from '../sandbox/broker.ts'
@@ -161,24 +162,47 @@ interface Memory {
   resident: number
 }
 
-/** Undefined while the address of this machine is over its limit at the operations listener. */
-async function memoryOf(operationsUrl: string): Promise<Memory | undefined> {
-  const answer = await fetch(`${operationsUrl}/metrics`)
-  const metrics = await answer.text()
-  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1]) / 1e6
-  return answer.ok
-    ? { heap: value('nodejs_heap_size_used_bytes'), resident: value('process_resident_memory_bytes') }
-    : undefined
+interface Probe {
+  /** After a collection: only what is still in use. */
+  memory(): Promise<Memory>
+  close(): void
 }
 
-/** The lowest of each that is seen: what is used includes what is not collected yet. Ends early when it is enough. */
-async function lowest(operationsUrl: string, ms: number, enough: (memory: Memory) => boolean): Promise<Memory> {
+/** Asks V8 itself, through the inspector: the heap in the metrics includes what is not collected yet. */
+async function openProbe({ pid, log }: Broker): Promise<Probe> {
+  const [, url] = /Debugger listening on (ws:\S+)/.exec(log()) ?? []
+  if (url === undefined) throw new Error('the broker runs without its inspector')
+  const socket = new WebSocket(url)
+  const answers = new Map<number, (result: unknown) => void>()
+  socket.addEventListener('message', ({ data }) => {
+    const { id, result } = JSON.parse(String(data)) as { id: number; result: unknown }
+    answers.get(id)?.(result)
+    answers.delete(id)
+  })
+  await once(socket, 'open')
+  let last = 0
+  const ask = (method: string): Promise<unknown> =>
+    new Promise((resolve) => {
+      answers.set(++last, resolve)
+      socket.send(JSON.stringify({ id: last, method }))
+    })
+  return {
+    async memory() {
+      await ask('HeapProfiler.collectGarbage')
+      const { usedSize } = (await ask('Runtime.getHeapUsage')) as { usedSize: number }
+      return { heap: usedSize / 1e6, resident: residentOf(pid) }
+    },
+    close: () => socket.close(),
+  }
+}
+
+/** The lowest of each that is seen in this time. Ends early when it is enough. */
+async function lowest(probe: Probe, ms: number, enough: (memory: Memory) => boolean): Promise<Memory> {
   const until = performance.now() + ms
   let seen: Memory = { heap: Infinity, resident: Infinity }
   while (performance.now() < until && !enough(seen)) {
-    const now = await memoryOf(operationsUrl)
-    if (now !== undefined)
-      seen = { heap: Math.min(seen.heap, now.heap), resident: Math.min(seen.resident, now.resident) }
+    const now = await probe.memory()
+    seen = { heap: Math.min(seen.heap, now.heap), resident: Math.min(seen.resident, now.resident) }
     await pause(500)
   }
   return seen
@@ -216,14 +240,17 @@ export const strangers: Drill = {
     const deployment = await deploy(options)
     const releases: (() => void)[] = []
     try {
-      const broker = await deployment.start(undefined, flags)
+      const broker = await deployment.start(undefined, [...flags, '--inspect=127.0.0.1:0'])
+      const probe = await openProbe(broker)
+      releases.push(() => probe.close())
       const users = await deployment.users('strangers', 20)
       const client = () => deployment.client(() => broker.internalUrl)
       await Promise.all(users.map((user) => read(client(), user)))
       // Warm: what the first requests allocate for good is not the strangers' doing.
       const warm = startLoad(2, users, client)
       await visitAll(broker)
-      const floor = await lowest(broker.operationsUrl, WARM_MS, () => false)
+      await pause(WARM_MS)
+      const floor = await probe.memory()
       await warm.stop()
       const rateBefore = warm.answers.length / (WARM_MS / 1_000)
       const before = { ...floor, rows: await rowsOf(deployment) }
@@ -271,11 +298,10 @@ export const strangers: Drill = {
       }
       const rows = (await rowsOf(deployment)) - before.rows
       expect(rows === 0, `strangers have written ${rows} rows`)
-      // Callers go on: without requests V8 collects nothing.
       const calm = startLoad(2, users, client)
       const isBack = ({ heap, resident }: Memory) =>
         heap <= before.heap * BACK_AT && resident <= before.resident * BACK_AT
-      const after = await lowest(broker.operationsUrl, BACK_WITHIN_MS, isBack)
+      const after = await lowest(probe, BACK_WITHIN_MS, isBack)
       await calm.stop()
       const memory = ({ heap, resident }: Memory) => `${heap.toFixed(0)} MB heap, ${resident.toFixed(0)} MB resident`
       const told =
