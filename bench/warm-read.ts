@@ -1,80 +1,103 @@
-// `node bench/warm-read.ts`: a warm signed GET /tokens/:userId against a bare Fastify route (docs/design.md#figures).
-//   --million   also with 1,000,000 integrations (some minutes and 5 GB of temporary disk)
-//   --profile   only loads the broker, with --cpu-prof; writes the profile to the working directory
-import { readFileSync } from 'node:fs'
+// `node bench/warm-read.ts`: a signed GET /tokens/:userId of users drawn at random, against a bare Fastify route and
+// against a service with msal-node (docs/design.md#figures).
+//   --users <n>   default 100,000
+//   --rounds <n>  default 5
+//   --million     also with 1,000,000 integrations (some minutes and 10 GB of temporary disk)
+//   --profile     only loads the broker, with --cpu-prof; writes the profile to the working directory
 import { parseArgs } from 'node:util'
 import type { RoundResult } from './load.ts'
-import { createBenchWorld, type BenchWorld } from './world.ts'
+import { cpuSeconds, median, memoryMb } from './processes.ts'
+import { createBenchWorld, type BenchWorld, type Server } from './world.ts'
 
-const { values: flags } = parseArgs({ options: { million: { type: 'boolean' }, profile: { type: 'boolean' } } })
-const USERS = 1_000
-const ROUNDS = 7
+const { values: flags } = parseArgs({
+  options: {
+    users: { type: 'string', default: '100000' },
+    rounds: { type: 'string', default: '5' },
+    million: { type: 'boolean' },
+    profile: { type: 'boolean' },
+  },
+})
+const USERS = Number(flags.users)
+const ROUNDS = Number(flags.rounds)
+const CONNECTIONS = [16, 1, 50] as const
 /** Load until V8 has compiled the hot code. */
-const WARM_UP = { milliseconds: 2_000, requests: 40_000 }
+const WARM_UP = { milliseconds: 3_000, requests: 40_000 }
 const users = (count: number) => ({ prefix: 'u', from: 0, to: count - 1 })
-const LOAD = { connections: 16, milliseconds: 3_000, requests: 60_000, users: users(USERS) }
+const LOAD = { milliseconds: 2_000, requests: 30_000, users: users(USERS) }
 
-const median = (values: number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-/** In megabytes: now (VmRSS) or the maximum so far (VmHWM). */
-const memory = (pid: number, what: 'VmRSS' | 'VmHWM'): number =>
-  Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-
-/** CPU seconds of a process, user and kernel mode, with a resolution of 10 ms. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
+interface Measured extends RoundResult {
+  /** CPU time for each request: of the server's process, and of its connections' processes in Postgres. */
+  ownMicroseconds: number
+  postgresMicroseconds: number
 }
 
-/**
- * One round and its CPU cost in the server's process. Unlike speed, the cost does not depend on other load of the
- * machine.
- */
+async function backends({ sql }: BenchWorld): Promise<number[]> {
+  const rows = await sql`select pid from pg_stat_activity where backend_type = 'client backend'`
+  return rows.map(({ pid }) => Number(pid))
+}
+
+/** One round. Unlike speed, the CPU time hardly depends on other load of the machine. */
 async function measureRound(
   world: BenchWorld,
-  server: { pid: number; port: number },
+  server: Server,
   signed: boolean,
-): Promise<RoundResult & { microseconds: number }> {
-  const before = cpuSeconds(server.pid)
-  const result = await world.load({ ...LOAD, port: server.port, signed })
-  return { ...result, microseconds: ((cpuSeconds(server.pid) - before) / result.answered) * 1e6 }
+  connections: number,
+): Promise<Measured> {
+  const pids = await backends(world)
+  const before = { own: cpuSeconds(server.pid), postgres: cpuSeconds(...pids) }
+  const result = await world.load({ ...LOAD, connections, port: server.port, signed })
+  const perRequest = (seconds: number) => (seconds / result.answered) * 1e6
+  return {
+    ...result,
+    ownMicroseconds: perRequest(cpuSeconds(server.pid) - before.own),
+    postgresMicroseconds: perRequest(cpuSeconds(...pids) - before.postgres),
+  }
 }
 
-/** Rounds alternate, because machines differ and are noisy. The result is the median of the rounds' ratios. */
-async function againstBare(world: BenchWorld): Promise<Record<string, string>> {
+const NAMES = ['broker', 'bare', 'peer'] as const
+type Name = (typeof NAMES)[number]
+
+/** Rounds alternate, because machines differ and are noisy. A ratio is the median of the rounds' ratios. */
+async function compare(world: BenchWorld): Promise<void> {
   const broker = await world.startBroker()
-  const idle = memory(broker.pid, 'VmRSS')
-  await world.load({ ...LOAD, ...WARM_UP, port: broker.port, signed: true })
-  await world.load({ ...LOAD, ...WARM_UP, port: broker.port, signed: true })
-  const rounds: Record<'ours' | 'theirs', RoundResult & { microseconds: number }>[] = []
-  for (let i = 0; i < ROUNDS; i++) {
-    const ours = await measureRound(world, broker, true)
-    // A new process for each round: with the driver's own pool, each query takes longer than the one before
-    // (docs/decisions/0001-postgres-js.md).
-    const bare = await world.startBare()
-    await world.load({ ...LOAD, ...WARM_UP, port: bare.port, signed: false })
-    const theirs = await measureRound(world, bare, false)
-    bare.stop()
-    rounds.push({ ours, theirs })
+  const idle = memoryMb(broker.pid, 'VmRSS')
+  const servers: Record<Name, Server> = { broker, bare: await world.startBare(), peer: await world.startPeer() }
+  for (const name of NAMES)
+    for (let i = 0; i < 2; i++)
+      await world.load({
+        ...LOAD,
+        ...WARM_UP,
+        connections: 16,
+        port: servers[name].port,
+        signed: name === 'broker',
+      })
+  for (const connections of CONNECTIONS) {
+    const rounds: Record<Name, Measured>[] = []
+    for (let i = 0; i < ROUNDS; i++) {
+      const measure = (name: Name) => measureRound(world, servers[name], name === 'broker', connections)
+      rounds.push({ broker: await measure('broker'), bare: await measure('bare'), peer: await measure('peer') })
+    }
+    const of = (pick: (round: Record<Name, Measured>) => number) => median(rounds.map(pick))
+    console.log(`\n${connections === 1 ? '1 connection' : `${connections} connections`}`)
+    for (const name of NAMES)
+      console.log(
+        `  ${name.padEnd(6)} ${of((round) => round[name].perSecond).toFixed(0)} requests/s, ` +
+          `p50 ${of((round) => round[name].p50).toFixed(2)} ms, p99 ${of((round) => round[name].p99).toFixed(2)} ms, ` +
+          `CPU ${of((round) => round[name].ownMicroseconds).toFixed(0)} µs own, ` +
+          `${of((round) => round[name].postgresMicroseconds).toFixed(0)} µs Postgres`,
+      )
+    const ratio = (pick: (round: Record<Name, Measured>) => number) =>
+      `${of(pick).toFixed(2)} (${rounds.map((round) => pick(round).toFixed(2)).join(' ')})`
+    console.log(`  of the bare route   ${ratio(({ broker, bare }) => broker.perSecond / bare.perSecond)}`)
+    console.log(`  p50 of its p50      ${ratio(({ broker, bare }) => broker.p50 / bare.p50)}`)
+    console.log(`  p99 of its p99      ${ratio(({ broker, bare }) => broker.p99 / bare.p99)}`)
+    console.log(`  times the peer      ${ratio(({ broker, peer }) => broker.perSecond / peer.perSecond)}`)
   }
-  const used = memory(broker.pid, 'VmHWM')
-  await broker.stop()
-  type Pair = (typeof rounds)[number]
-  const of = (pick: (round: Pair) => number) => median(rounds.map(pick))
-  const perSecond = { ours: ({ ours }: Pair) => ours.perSecond, theirs: ({ theirs }: Pair) => theirs.perSecond }
-  const speed = ({ ours, theirs }: Pair) => ours.perSecond / theirs.perSecond
-  return {
-    'warm read, requests per second': `${of(perSecond.ours).toFixed(0)} against ${of(perSecond.theirs).toFixed(0)}`,
-    'ratio (at least 0.70)': `${of(speed).toFixed(2)}   rounds ${rounds.map((pair) => speed(pair).toFixed(2)).join(' ')}`,
-    'CPU time of the process per request (no target)':
-      `${of(({ ours }) => ours.microseconds).toFixed(0)} µs against ` +
-      `${of(({ theirs }) => theirs.microseconds).toFixed(0)} µs: ` +
-      of(({ ours, theirs }) => theirs.microseconds / ours.microseconds).toFixed(2),
-    'p99 ratio (at most 1.5)':
-      `${of(({ ours, theirs }) => ours.p99 / theirs.p99).toFixed(2)}   ` +
-      `${of(({ ours }) => ours.p99).toFixed(2)} ms against ${of(({ theirs }) => theirs.p99).toFixed(2)} ms`,
-    'resident memory under load (at most 150 MB)': `${used.toFixed(0)} MB at most, ${idle.toFixed(0)} MB idle`,
-  }
+  console.log(
+    `\nresident memory: broker ${memoryMb(broker.pid, 'VmHWM').toFixed(0)} MB at most, ${idle.toFixed(0)} MB idle; ` +
+      `bare ${memoryMb(servers.bare.pid, 'VmHWM').toFixed(0)} MB; peer ${memoryMb(servers.peer.pid, 'VmHWM').toFixed(0)} MB`,
+  )
+  for (const name of NAMES) await servers[name].stop()
 }
 
 /** What Postgres counted from start to stop of one broker that served `reads` reads. */
@@ -107,31 +130,28 @@ async function counted(world: BenchWorld, reads: number): Promise<{ statements: 
   return { statements: after.statements - before.statements, written: after.written - before.written }
 }
 
-async function statementsPerRead(world: BenchWorld): Promise<Record<string, string>> {
+async function statementsPerRead(world: BenchWorld): Promise<void> {
   const reads = 5_000
   const without = await counted(world, 0)
   const withReads = await counted(world, reads)
-  return {
-    'SQL statements per warm read (1)': ((withReads.statements - without.statements) / reads).toFixed(2),
-    'rows written per warm read (0)': ((withReads.written - without.written) / reads).toFixed(2),
-  }
+  const per = (what: 'statements' | 'written') => ((withReads[what] - without[what]) / reads).toFixed(2)
+  console.log(`SQL statements for each read ${per('statements')}, rows written ${per('written')}`)
 }
 
 /** From starting the process until /readyz answers 200. */
-async function startTime(world: BenchWorld): Promise<Record<string, string>> {
+async function startTime(world: BenchWorld): Promise<void> {
   const times = []
   for (let i = 0; i < 5; i++) {
     const broker = await world.startBroker()
     times.push(broker.readyAfterMs)
     await broker.stop()
   }
-  return { 'start to ready (at most 1 s)': `${(median(times) / 1000).toFixed(2)} s` }
+  console.log(`start to ready ${(median(times) / 1000).toFixed(2)} s`)
 }
 
-/** p50 of two readers: the same 1,000 users in a small and in a large table, and random users of the large table. */
-async function million(world: BenchWorld): Promise<Record<string, string>> {
+/** p50 of two readers, of users all over 1,000 and all over 1,000,000 integrations. */
+async function million(world: BenchWorld): Promise<void> {
   const p50 = async (count: number) => {
-    await world.sql`vacuum analyze oauth2_integration`
     const broker = await world.startBroker()
     const load = {
       connections: 2,
@@ -146,54 +166,30 @@ async function million(world: BenchWorld): Promise<Record<string, string>> {
     await broker.stop()
     return median(rounds.map((round) => round.p50))
   }
-  const few = await p50(USERS)
   await world.fill(USERS, 1_000_000)
-  const say = (ms: number) => `${(ms / few).toFixed(2)}   ${ms.toFixed(3)} ms against ${few.toFixed(3)} ms`
-  return {
-    'p50 of 1,000 users among 1,000,000 against 1,000 (at most 1.2)': say(await p50(USERS)),
-    'p50 of 1,000,000 users against 1,000 (no target)': say(await p50(1_000_000)),
-  }
+  const [few, many] = [await p50(1_000), await p50(1_000_000)]
+  console.log(
+    `p50 of users all over 1,000,000 against 1,000: ${(many / few).toFixed(2)} (${many.toFixed(2)} ms, ${few.toFixed(2)} ms)`,
+  )
 }
 
 async function profile(world: BenchWorld): Promise<void> {
   const broker = await world.startBroker(['--cpu-prof'])
-  for (let i = 0; i < 4; i++) console.log(await world.load({ ...LOAD, port: broker.port, signed: true }))
+  for (let i = 0; i < 4; i++) console.log(await world.load({ ...LOAD, connections: 16, port: broker.port, signed: true }))
   await broker.stop()
 }
 
 const world = await createBenchWorld()
 try {
   await world.fill(0, USERS)
-  const answers = await bodies(world)
   if (flags.profile === true) await profile(world)
   else {
-    const table = {
-      ...(await againstBare(world)),
-      ...(await statementsPerRead(world)),
-      ...(await startTime(world)),
-      ...(flags.million === true ? await million(world) : {}),
-    }
-    for (const [name, figure] of Object.entries(table)) console.log(`${name.padEnd(62)} ${figure}`)
-    console.log(
-      `(${answers} bytes of body, ${LOAD.connections} connections, ` +
-        `${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s)`,
-    )
+    console.log(`${USERS} users at random, ${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s`)
+    await compare(world)
+    await statementsPerRead(world)
+    await startTime(world)
+    if (flags.million === true) await million(world)
   }
 } finally {
   await world.close()
-}
-
-/**
- * Fills the table of the bare route with bodies like those of the broker. Resolves with their average length in bytes.
- */
-async function bodies({ sql }: BenchWorld): Promise<number> {
-  const account = `'{"tenant_id":"' || tenant_id || '","object_id":"' || object_id
-    || '","username":"' || username || '"}'`
-  await sql.unsafe(`insert into bare select user_id, '{"user_id":"' || user_id || '","access_token":"'
-    || translate(encode(sha512(user_id::bytea), 'base64'), E'+/=\\n', '') || repeat('x', 1900)
-    || '","token_type":"Bearer","expires_at":"2026-11-22T10:00:00Z","expires_in":3187'
-    || ',"scope":"Files.ReadWrite.All User.Read","missing_scopes":[],"generation":' || generation
-    || ',"account":' || ${account} || '}' from oauth2_integration`)
-  const [row] = await sql`select avg(length(body))::int as bytes from bare`
-  return Number(row?.['bytes'])
 }

@@ -16,32 +16,43 @@ import { createVault } from '../src/crypto/vault.ts'
 import { migrate } from '../src/db/migrate.ts'
 import { nextMessage, startGenerator } from './generator.ts'
 import type { Round, RoundResult } from './load.ts'
+import { makePeerCache, type PeerCache } from './peer-msal/cache.ts'
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 /** Length of Entra's tokens in characters. */
 const TOKEN = { access: 2000, refresh: 1200 }
 const POOL = '10'
+const USERNAME = 'jane@contoso.com'
 /** Node's flags of the image. */
 const NODE_FLAGS =
   /^ENTRYPOINT \["\/nodejs\/bin\/node", (.*)"\/app/m
     .exec(readFileSync(file('../Dockerfile'), 'utf8'))?.[1]
     ?.match(/--[\w=-]+/g) ?? []
 
-export interface RunningBroker {
+export interface Server {
   pid: number
   port: number
+  stop(): Promise<void>
+}
+
+export interface RunningBroker extends Server {
   /** From starting the process until /readyz answers 200. */
   readyAfterMs: number
-  stop(): Promise<void>
 }
 
 export interface BenchWorld {
   sql: postgres.Sql
-  /** Adds integrations `u${from}` to `u${to - 1}`, each sealed for its own row. */
+  url: string
+  /**
+   * Adds integrations `u${from}` to `u${to - 1}`, each sealed for its own row, and for the same users an equally long
+   * body for the bare route and a cache of msal-node. Nothing in them can be compressed.
+   */
   fill(from: number, to: number): Promise<void>
   /** `more`: further variables. */
   startBroker(nodeArguments?: string[], more?: Record<string, string>): Promise<RunningBroker>
-  startBare(): Promise<{ pid: number; port: number; stop(): void }>
+  startBare(): Promise<Server>
+  /** bench/peer-msal. */
+  startPeer(): Promise<Server>
   load(round: Omit<Round, 'authority' | 'key'> & { signed: boolean }): Promise<RoundResult>
   close(): Promise<void>
 }
@@ -63,25 +74,39 @@ export async function createBenchWorld(): Promise<BenchWorld> {
   await migrate(url)
   const sql = postgres(url, { max: 2, onnotice: () => {} })
   await sql`create table bare (user_id text primary key, body text not null)`
+  await sql`create table msal_cache (key text primary key, value text not null)`
+  const peer = await makePeerCache()
   const secrets = generateSecrets(Date.now())
   const generator = startGenerator()
   const children = new Set<ChildProcess>()
+
+  async function startOther(path: string, more: Record<string, string>): Promise<Server> {
+    const child = fork(file(path), {
+      env: { ...process.env, NODE_ENV: 'production', DATABASE_URL: url, DATABASE_POOL_SIZE: POOL, ...more },
+    })
+    children.add(child)
+    const { port } = await nextMessage<{ port: number }>(child)
+    return {
+      pid: child.pid!,
+      port,
+      async stop() {
+        child.kill()
+        await new Promise((resolve) => child.once('exit', resolve))
+      },
+    }
+  }
+
   return {
     sql,
-    fill: (from, to) => fill(sql, secrets, from, to),
+    url,
+    fill: (from, to) => fill(sql, secrets, peer, from, to),
     async startBroker(nodeArguments = [], more = {}) {
       const broker = await startBroker(url, folder, secrets, nodeArguments, more)
       children.add(broker.child)
       return broker
     },
-    async startBare() {
-      const child = fork(file('./bare-route.ts'), {
-        env: { ...process.env, NODE_ENV: 'production', DATABASE_URL: url, DATABASE_POOL_SIZE: POOL },
-      })
-      children.add(child)
-      const { port } = await nextMessage<{ port: number }>(child)
-      return { pid: child.pid!, port, stop: () => void child.kill() }
-    },
+    startBare: () => startOther('./bare-route.ts', {}),
+    startPeer: () => startOther('./peer-msal/service.ts', { PEER_SETTINGS: JSON.stringify(peer.settings) }),
     load: ({ signed, ...round }) =>
       generator.run({ ...round, authority: BROKER_AUTHORITY, ...(signed ? { key: secrets.megdocsKey } : {}) }),
     async close() {
@@ -94,33 +119,59 @@ export async function createBenchWorld(): Promise<BenchWorld> {
   }
 }
 
-async function fill(sql: postgres.Sql, { sealingKeys }: BrokerSecrets, from: number, to: number): Promise<void> {
+async function fill(
+  sql: postgres.Sql,
+  { sealingKeys }: BrokerSecrets,
+  peer: PeerCache,
+  from: number,
+  to: number,
+): Promise<void> {
   const vault = createVault(parseSealingKeys(sealingKeys))
   const BATCH = 1_000
   for (let first = from; first < to; first += BATCH) {
     const rows = Array.from({ length: Math.min(BATCH, to - first) }, (_, i) => {
       const [userId, id] = [`u${first + i}`, randomUUID()]
-      const sealed = (column: 'access_token' | 'refresh_token', length: number) =>
-        vault.seal(
-          { table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: id },
-          randomBytes(length).toString('base64url').slice(0, length),
-        )
+      const random = (length: number) => randomBytes(length).toString('base64url').slice(0, length)
+      const [accessToken, refreshToken] = [random(TOKEN.access), random(TOKEN.refresh)]
+      const sealed = (column: 'access_token' | 'refresh_token', token: string) =>
+        vault
+          .seal({ table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: id }, token)
+          .toString('base64')
       return {
         id,
         userId,
-        access: sealed('access_token', TOKEN.access),
-        refresh: sealed('refresh_token', TOKEN.refresh),
+        access: sealed('access_token', accessToken),
+        refresh: sealed('refresh_token', refreshToken),
+        tenantId: randomUUID(),
+        objectId: randomUUID(),
+        cache: peer.valueOf(accessToken, refreshToken),
+        // As long as the broker's answer, from another token: no row of one table helps to read the other.
+        body: JSON.stringify({
+          user_id: userId,
+          access_token: random(TOKEN.access),
+          token_type: 'Bearer',
+          expires_at: '2026-11-22T10:00:00Z',
+          expires_in: 3187,
+          scope: 'Files.ReadWrite.All User.Read',
+          missing_scopes: [],
+          generation: first + i,
+          account: { tenant_id: randomUUID(), object_id: randomUUID(), username: USERNAME },
+        }),
       }
     })
+    const column = (name: keyof (typeof rows)[number]) => rows.map((row) => row[name])
     await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token,
         access_token_expires_at, scopes, tenant_id, object_id, username)
       select id, user_id, 'active', nextval('integration_generation'), decode(access, 'base64'),
         decode(refresh, 'base64'), now() + interval '1 day',
-        '{Files.ReadWrite.All,User.Read}', gen_random_uuid(), gen_random_uuid(), 'jane@contoso.com'
-      from unnest(${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ userId }) => userId)}::text[],
-        ${rows.map(({ access }) => access.toString('base64'))}::text[],
-        ${rows.map(({ refresh }) => refresh.toString('base64'))}::text[]) as r (id, user_id, access, refresh)`
+        '{Files.ReadWrite.All,User.Read}', tenant_id, object_id, ${USERNAME}
+      from unnest(${column('id')}::uuid[], ${column('userId')}::text[], ${column('access')}::text[],
+        ${column('refresh')}::text[], ${column('tenantId')}::text[], ${column('objectId')}::text[])
+        as r (id, user_id, access, refresh, tenant_id, object_id)`
+    await sql`insert into bare select * from unnest(${column('userId')}::text[], ${column('body')}::text[])`
+    await sql`insert into msal_cache select * from unnest(${column('userId')}::text[], ${column('cache')}::text[])`
   }
+  await sql`vacuum analyze`
 }
 
 async function startBroker(

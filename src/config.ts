@@ -119,6 +119,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       url: values.DATABASE_URL,
       migrationUrl: values.DATABASE_MIGRATION_URL ?? values.DATABASE_URL,
       prepare: values.DATABASE_PREPARE === 'on',
+      batches: values.DATABASE_BATCHES === 'on',
       poolSize: values.DATABASE_POOL_SIZE,
       deadlineMs: values.DATABASE_DEADLINE_MS,
       ...(ca === undefined ? {} : { ca }),

@@ -27,6 +27,7 @@ export interface Config {
     readonly url: string
     readonly migrationUrl: string
     readonly prepare: boolean
+    readonly batches: boolean
     readonly poolSize: number
     /** Milliseconds. */
     readonly deadlineMs: number

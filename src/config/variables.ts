@@ -163,8 +163,16 @@ export const VARIABLES = {
     secret: false,
     parse: oneOf('on', 'off'),
   },
+  DATABASE_BATCHES: {
+    what: '`off`: each read, claim and save of tokens is a statement of its own. For comparison; slower under load',
+    expected: 'on or off',
+    example: 'off',
+    default: 'on',
+    secret: false,
+    parse: oneOf('on', 'off'),
+  },
   DATABASE_POOL_SIZE: {
-    what: 'Connections per replica; of six and more, two are for reading tokens alone',
+    what: 'Connections per replica; of six and more, two are for reading tokens alone (unless DATABASE_BATCHES is off)',
     expected: 'a whole number from 1 to 200',
     example: '20',
     default: '10',

@@ -78,7 +78,7 @@ function membersOf(fields: Fields, onMalformed: () => void) {
 
 /**
  * Why the last refresh of an integration with this status brought no tokens. Undefined: nothing is stored. `final`
- * counts in every form in which the statements count it (db/integration-statements.ts), and only a reconnect helps
+ * counts in every form in which the statements count it (db/fast-path/statements.ts), and only a reconnect helps
  * then. An unknown verdict is derived from the status.
  */
 export function readFailure(

@@ -9,7 +9,7 @@
 import { createConnection, isIP } from 'node:net'
 import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
-import { createPools } from './connections.ts'
+import { createPools } from './fast-path/connections.ts'
 import { DRIVER_TYPES } from './driver-types.ts'
 import { isConnectionLost } from './driver-errors.ts'
 
@@ -20,6 +20,8 @@ export interface DatabaseOptions {
   url: string
   /** `false` behind PgBouncer older than 1.21 or without `max_prepared_statements` (docs/design.md#database). */
   prepare: boolean
+  /** `false`: each query of the fast path is a statement of its own (src/db/fast-path/README.md). Default: true. */
+  batches?: boolean
   /** Connections in total. */
   poolSize: number
   /** Milliseconds that a statement may take before it fails with `database_unavailable` (`DATABASE_DEADLINE_MS`). */
@@ -39,6 +41,8 @@ export type RawRow = Record<string, unknown>
 export interface Database {
   /** Milliseconds that a statement may take, waiting for a connection included, however long its caller waits. */
   readonly timeoutMs: number
+  /** Whether queries that are asked at the same time share a statement. */
+  readonly batches: boolean
   /** Milliseconds, monotonic: Clock.elapsed. */
   elapsed(): number
   /** When work that begins now has to end: at `deadlineAt`, but at most `timeoutMs` from now. */
@@ -54,8 +58,8 @@ export interface Database {
    */
   query<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
   /**
-   * As `query`, for a quick read that waits for no lock. In a pool of at least MIN_POOL_WITH_READS, such reads have
-   * connections of their own, so that statements that do wait for a lock never hold them up. It is sent a second time
+   * As `query`, for a quick read that waits for no lock. With batches and a pool of at least MIN_POOL_WITH_READS, such
+   * reads have connections of their own, so that statements that do wait for a lock never hold them up. It is sent a second time
    * if its connection is lost.
    */
   read<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
@@ -74,7 +78,7 @@ const READ_CONNECTIONS = 2
 const MIN_POOL_WITH_READS = 6
 
 export function openDatabase(options: DatabaseOptions): Database {
-  const { poolSize, prepare, deadlineMs: timeoutMs, elapsed = () => performance.now() } = options
+  const { poolSize, prepare, batches = true, deadlineMs: timeoutMs, elapsed = () => performance.now() } = options
   const openPool = createPools({
     timeoutMs,
     elapsed,
@@ -83,7 +87,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       return { sql, retire, db: drizzle(sql) }
     },
   })
-  const readConnections = poolSize >= MIN_POOL_WITH_READS ? READ_CONNECTIONS : 0
+  const readConnections = batches && poolSize >= MIN_POOL_WITH_READS ? READ_CONNECTIONS : 0
   const pool = openPool(poolSize - readConnections)
   const readPool = readConnections === 0 ? pool : openPool(readConnections)
   const endsAt = (deadlineAt = Infinity): number => Math.min(deadlineAt, elapsed() + timeoutMs)
@@ -94,6 +98,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     timeoutMs,
+    batches,
     elapsed,
     endsAt,
     run: (work, deadlineAt) => pool.run(({ db }) => work(db), endsAt(deadlineAt)),

@@ -4,7 +4,7 @@ import type { StoredVerdict } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import { readEventType, readReason, readVerdict } from '../core/stored.ts'
 import { epochOf, isoOfEpoch } from './instants.ts'
-import { statusOf } from './integration-statements.ts'
+import { statusOf } from './fast-path/statements.ts'
 import { keyIdIn, type KeyCounts } from './reseal.ts'
 import { connectSessions, events, integrations } from './schema.ts'
 

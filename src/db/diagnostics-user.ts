@@ -14,7 +14,7 @@ import { and, desc, eq, sql, type Column } from './drizzle.ts'
 import { INACTIVITY_DAYS } from './keep-alive.ts'
 import { epochOf, epochOrNull, isoOfEpoch } from './instants.ts'
 import { scopesColumn, scopesOf } from './integration-rows.ts'
-import { statusOf } from './integration-statements.ts'
+import { statusOf } from './fast-path/statements.ts'
 import { connectSessions, events, integrations } from './schema.ts'
 
 // What doctor reports about one user. Reads only.

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Freeze, FreezeStore, FrozenPerson } from '../core/freeze.ts'
 import { Failure } from '../core/failure.ts'
-import { batched } from './batch.ts'
+import { batched } from './fast-path/batch.ts'
 import type { Database, Transaction } from './client.ts'
 import { and, eq, inArray, lte, or, sql } from './drizzle.ts'
 import { appendEvents } from './events.ts'
 import { epochOf, epochOrNull, isoOfEpoch } from './instants.ts'
-import { FREEZE_LIVES } from './integration-statements.ts'
+import { FREEZE_LIVES } from './fast-path/statements.ts'
 import { freezes } from './schema.ts'
 
 /** Any fixed number, the same in every release, and not that of events.ts. */

@@ -6,7 +6,7 @@ import type { SealContext, Vault } from '../core/ports.ts'
 import type { Transaction } from './client.ts'
 import { sql } from './drizzle.ts'
 import { isoOfEpoch, withinYears } from './instants.ts'
-import type { AccountColumns, FreezeColumns, IntegrationColumns, StateColumns } from './integration-statements.ts'
+import type { AccountColumns, FreezeColumns, IntegrationColumns } from './fast-path/statements.ts'
 import { generations, integrations } from './schema.ts'
 
 // Shared by everything that reads or writes rows of `oauth2_integration`: columns, remaining times, sealing, the lock
@@ -94,32 +94,21 @@ export const accountOf = (row: AccountColumns): Account | undefined =>
 export const scopesColumn = sql<string>`array_to_string(${integrations.scopes}, ' ')`
 export const scopesOf = ({ scopes }: { scopes: string }): string[] => (scopes === '' ? [] : scopes.split(' '))
 
-/** The part of an integration that stays the same until its next set of tokens. */
-export type Tokens = Omit<
-  Integration,
-  'status' | 'remainingSeconds' | 'failure' | 'retryInSeconds' | 'leaseInSeconds' | keyof FreezeState
->
-
-export function toTokens(row: IntegrationColumns, accessToken: string): Tokens {
+export function toIntegration(row: IntegrationColumns, accessToken: string, onMalformed?: OnMalformed): Integration {
   const account = accountOf(row)
+  const failure = readFailure(row.failure, row.status, onMalformed)
+  const expires = withinYears(row.expires)
   return {
     id: row.id,
     userId: row.user_id,
+    status: row.status,
     generation: Number(row.generation),
     accessToken,
-    lifetimeSeconds: withinYears(row.expires) - withinYears(row.refreshed),
+    lifetimeSeconds: expires - withinYears(row.refreshed),
+    remainingSeconds: expires - row.now,
     expiresAt: isoOfEpoch(row.expires),
     scopes: scopesOf(row),
     ...(account === undefined ? {} : { account }),
-  }
-}
-
-export function withState(tokens: Tokens, row: StateColumns, onMalformed?: OnMalformed): Integration {
-  const failure = readFailure(row.failure, row.status, onMalformed)
-  return {
-    ...tokens,
-    status: row.status,
-    remainingSeconds: withinYears(row.expires) - row.now,
     ...(failure === undefined ? {} : { failure }),
     ...(row.retry_at === null ? {} : { retryInSeconds: withinYears(row.retry_at) - row.now }),
     ...(row.lease_until === null ? {} : { leaseInSeconds: withinYears(row.lease_until) - row.now }),
@@ -131,9 +120,6 @@ export const toFreezeState = ({ frozen, frozen_keys: keys }: FreezeColumns): Fre
   ...(frozen === null ? {} : { frozen }),
   ...(keys === null ? {} : { frozenKeys: keys.split(' ') }),
 })
-
-export const toIntegration = (row: IntegrationColumns, accessToken: string, onMalformed?: OnMalformed): Integration =>
-  withState(toTokens(row, accessToken), row, onMalformed)
 
 export function sealContext(
   row: { id: string; userId: string },

@@ -12,7 +12,7 @@ import type { Database, Parameter } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
 import { frozenAmong } from './freezes.ts'
-import { batched, batchedByUser } from './batch.ts'
+import { batched, batchedByUser } from './fast-path/batch.ts'
 import { epochOf, isoOfEpoch } from './instants.ts'
 import {
   accountOf,
@@ -43,9 +43,9 @@ import {
   type IntegrationColumns,
   type ProgressColumns,
   type SavedColumns,
-} from './integration-statements.ts'
+} from './fast-path/statements.ts'
 import { integrations } from './schema.ts'
-import { createTokenReads } from './token-reads.ts'
+import { createTokenReads } from './fast-path/token-reads.ts'
 
 /**
  * Rolls back a connect whose session was ended meanwhile. A Failure, so that it passes the translation of driver

@@ -5,7 +5,7 @@ import type { Database } from './client.ts'
 import { appendEvent } from './events.ts'
 import { exactly } from './instants.ts'
 import { lockUser } from './integration-rows.ts'
-import { FROZEN_PERSON, statusOf } from './integration-statements.ts'
+import { FROZEN_PERSON, statusOf } from './fast-path/statements.ts'
 import { integrations } from './schema.ts'
 
 // Statements over all integrations: which need a refresh to stay alive, which nobody uses, how many there are of each

@@ -1,7 +1,7 @@
 import { sql } from './drizzle.ts'
 import type { NonceStore } from '../core/ports.ts'
 import type { Database } from './client.ts'
-import { FREEZE_LIVES } from './integration-statements.ts'
+import { FREEZE_LIVES } from './fast-path/statements.ts'
 import { freezes, requestNonces } from './schema.ts'
 
 /** The replay table of all replicas (docs/design.md#replay). A logged table, so that a promoted standby has it. */

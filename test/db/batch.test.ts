@@ -3,7 +3,7 @@ import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
 import { openDatabase } from '../../src/db/client.ts'
 import { sql } from '../../src/db/drizzle.ts'
-import { batchedByUser, MAX_BATCH } from '../../src/db/batch.ts'
+import { batchedByUser, MAX_BATCH } from '../../src/db/fast-path/batch.ts'
 import { testDatabase } from '../support/database.ts'
 import { openWire } from '../support/wire.ts'
 

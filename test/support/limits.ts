@@ -2,7 +2,6 @@ import { LISTENER_LIMITS as LISTENER, MAX_HEADER_BYTES, REQUEST_TIMEOUT_CHECK_MS
 import { VARIABLES } from '../../src/config/variables.ts'
 import { MAX_MIN_TTL_SECONDS } from '../../src/core/integration.ts'
 import { LEASE_SECONDS } from '../../src/core/refresh.ts'
-import { MAX_KEPT, KEPT_FOR_MS } from '../../src/db/token-reads.ts'
 import { MAX_CONNECTIONS } from '../../src/http/connections.ts'
 import { BODY_LIMIT, MAX_ROWS } from '../../src/http/import.ts'
 import { DEADLINE_MS } from '../../src/http/schemas.ts'
@@ -83,11 +82,6 @@ export function limitsTable(): string {
     ['From `created` to `expires`', `${number(MAX_LIFETIME_SECONDS)} s`, '`invalid_signature`'],
     ['Between two clocks', `${number(MAX_SKEW_SECONDS)} s`, '`clock_skew`'],
     ['Nonces one replica remembers', `2 × ${number(NONCES_REMEMBERED)}`, '`rate_limited`'],
-    [
-      'Opened access tokens one replica keeps in memory',
-      `2 × ${number(MAX_KEPT)}, for at most ${seconds(2 * KEPT_FOR_MS)} after their last use`,
-      'opened again',
-    ],
     ['A caller key', `${number(MAX_KEY_DAYS)} days`, 'a callers file with it is refused'],
     ['An exchange with Microsoft, connecting included', seconds(EXCHANGE_TIMEOUT_MS), 'tried again later'],
     ['An answer of Microsoft', kB(MAX_BODY_BYTES), 'not used, tried again later'],

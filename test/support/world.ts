@@ -109,7 +109,13 @@ export async function startWorld(
     callersFile,
     secrets,
     microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },
-    more: { DATABASE_POOL_SIZE: '6', ...pooler?.env, ...options.env },
+    more: {
+      DATABASE_POOL_SIZE: '6',
+      // npm run test:plain
+      ...(process.env.DATABASE_BATCHES && { DATABASE_BATCHES: process.env.DATABASE_BATCHES }),
+      ...pooler?.env,
+      ...options.env,
+    },
   })
   const startReplica = (changes: Record<string, string> = {}, overrides: Overrides = {}) =>
     startOne(t, { ...env, ...changes }, secrets, { ...options.overrides, ...overrides })

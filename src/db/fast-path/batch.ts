@@ -1,5 +1,5 @@
-import { Failure } from '../core/failure.ts'
-import type { Database, Parameter, RawRow } from './client.ts'
+import { Failure } from '../../core/failure.ts'
+import type { Database, Parameter, RawRow } from '../client.ts'
 
 /** Most queries in one statement; a power of two. */
 export const MAX_BATCH = 32
@@ -26,6 +26,8 @@ export interface BatchOptions<Ask, Row> {
  * same for one row and for many (docs/decisions/0002-shared-statements.md). While MAX_CONCURRENT statements are
  * running, further queries are collected for the next one.
  *
+ * With `database.batches` false, each query is a statement of its own.
+ *
  * Resolves with the row that answers the query, or undefined. Fails as the statement does, at `deadlineAt`, or after
  * `database.timeoutMs`. A query is never answered by a statement that was sent before it was asked. Use it only for
  * statements that wait for no lock: one that waits would hold up the queries after it.
@@ -43,6 +45,8 @@ export function batched<Ask, Row extends RawRow>({
     /** When the first who asked it must have an answer, unless `deadlineAt` said earlier. */
     readonly endsAt: number
   }
+  if (!database.batches)
+    return async (ask, deadlineAt) => (await database[via]<Row>(statement(1), parameters(ask), deadlineAt))[0]
   // The driver recognizes a prepared statement by its text. Few sizes, so that few statements are prepared.
   const texts = Array.from({ length: Math.log2(MAX_BATCH) + 1 }, (_, exponent) => statement(2 ** exponent))
   const collected = new Map<string, Query>()

@@ -1,6 +1,6 @@
-import type { IntegrationStatus } from '../core/integration.ts'
-import type { FrozenPerson } from '../core/freeze.ts'
-import { generations } from './schema.ts'
+import type { IntegrationStatus } from '../../core/integration.ts'
+import type { FrozenPerson } from '../../core/freeze.ts'
+import { generations } from '../schema.ts'
 
 // The statements that every token needs, as they go over the wire. They are written out, because building and mapping
 // them with drizzle costs as much as unsealing (bench/README.md).
@@ -39,17 +39,11 @@ const FREEZE = `${FROZEN_PERSON} as frozen,
   (select string_agg(access_freeze.value, ' ') from access_freeze
     where access_freeze.scope = 'caller_key' and ${FREEZE_LIVES}) as frozen_keys`
 
-/** What may change while a set of tokens stays. `generation`, `refreshed` and `expires` identify that set. */
-const STATE = `user_id, generation, ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires,
-  ${statusOf()} as status, failure,
+/** What `toIntegration` reads. `failure` is as it is stored: core/stored.ts reads it. */
+export const INTEGRATION = `id, user_id, generation, ${statusOf()} as status, failure,
+  ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires,
   ${epoch('clock_timestamp()')} as now, ${epoch('retry_at')} as retry_at, ${epoch('lease_until')} as lease_until,
-  ${FREEZE}`
-
-/** What comes with a set of tokens, except the tokens. */
-const SET = "id, array_to_string(scopes, ' ') as scopes, tenant_id, object_id, username, display_name"
-
-/** What `toIntegration` reads. */
-export const INTEGRATION = `${STATE}, ${SET}`
+  array_to_string(scopes, ' ') as scopes, tenant_id, object_id, username, display_name, ${FREEZE}`
 
 export type AccountColumns = {
   tenant_id: string | null
@@ -58,36 +52,35 @@ export type AccountColumns = {
   display_name: string | null
 }
 
-/** All times in seconds since the epoch. */
-export type StateColumns = {
-  user_id: string
-  /** As text: the driver does not turn 64-bit numbers into JavaScript numbers. */
-  generation: string
-  refreshed: number
-  expires: number
-  status: IntegrationStatus
-  /** As it is stored: core/stored.ts reads it. */
-  failure: unknown
-  now: number
-  retry_at: number | null
-  lease_until: number | null
-} & FreezeColumns
-
 export type FreezeColumns = {
   frozen: FrozenPerson | null
   /** Separated by spaces: no key id contains one. */
   frozen_keys: string | null
 }
 
-export type IntegrationColumns = StateColumns &
+/** All times in seconds since the epoch. */
+export type IntegrationColumns = FreezeColumns &
   AccountColumns & {
     id: string
+    user_id: string
+    /** As text: the driver does not turn 64-bit numbers into JavaScript numbers. */
+    generation: string
+    status: IntegrationStatus
+    failure: unknown
+    refreshed: number
+    expires: number
+    now: number
+    retry_at: number | null
+    lease_until: number | null
     /** Separated by spaces: no scope contains one (RFC 6749 section 3.3). */
     scopes: string
   }
 
-/** `access_token`: null where it has expired. */
-export type TokenColumns = IntegrationColumns & { access_token: Buffer | null }
+/**
+ * `access_token`: null where it has expired. As base64: hexadecimal digits, the driver's form of `bytea`, are a third
+ * longer and slower to read (bench/README.md).
+ */
+export type TokenColumns = IntegrationColumns & { access_token: string | null }
 
 /**
  * For so many users at once. One parameter for each user instead of one array for all: Postgres knows the length of an
@@ -98,9 +91,9 @@ const ofUsers =
   (columns: string) =>
   (users: number): string =>
     `select ${columns} from oauth2_integration where provider = 'microsoft' and user_id in (${Array.from({ length: users }, (_, i) => `$${i + 1}`).join(', ')})`
-export const READ_STATE = ofUsers(STATE)
 export const READ_TOKENS = ofUsers(
-  `${INTEGRATION}, case when access_token_expires_at > clock_timestamp() then access_token end as access_token`,
+  `${INTEGRATION}, case when access_token_expires_at > clock_timestamp() then encode(access_token, 'base64') end
+    as access_token`,
 )
 
 /** Only what is said about freezes, for tokens that were read or refreshed a while ago. */
@@ -111,7 +104,7 @@ export const PROGRESS = `select generation, ${statusOf()} as status, ${isFinal()
     ${until('retry_at')} as retry_in, ${until('lease_until')} as lease_in
   from oauth2_integration where id = $1`
 
-export type ProgressColumns = Pick<StateColumns, 'generation' | 'status'> & {
+export type ProgressColumns = Pick<IntegrationColumns, 'generation' | 'status'> & {
   retry_in: number | null
   lease_in: number | null
   final: boolean

@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
-import { Failure } from '../core/failure.ts'
-import { isConnectionLost, isStatementError, translate } from './driver-errors.ts'
+import { Failure } from '../../core/failure.ts'
+import { isConnectionLost, isStatementError, translate } from '../driver-errors.ts'
 
 // Connections to Postgres, each a postgres.js client of its own, and who uses which. The pool of postgres.js is not
 // used: it gets slower with every query (31 µs of CPU for a query at first, 105 µs after 300,000; postgres.js 3.4.9,
