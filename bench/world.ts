@@ -24,7 +24,7 @@ const TOKEN = { access: 2000, refresh: 1200 }
 const POOL = '10'
 const USERNAME = 'jane@contoso.com'
 /** Node's flags of the image. */
-const NODE_FLAGS =
+export const NODE_FLAGS: string[] =
   /^ENTRYPOINT \["\/nodejs\/bin\/node", (.*)"\/app/m
     .exec(readFileSync(file('../Dockerfile'), 'utf8'))?.[1]
     ?.match(/--[\w=-]+/g) ?? []
@@ -48,8 +48,8 @@ export interface BenchWorld {
    * body for the bare route and a cache of msal-node. Nothing in them can be compressed.
    */
   fill(from: number, to: number): Promise<void>
-  /** `more`: further variables. */
-  startBroker(nodeArguments?: string[], more?: Record<string, string>): Promise<RunningBroker>
+  /** `more`: further variables. `flags`: instead of those of the image. */
+  startBroker(nodeArguments?: string[], more?: Record<string, string>, flags?: string[]): Promise<RunningBroker>
   startBare(): Promise<Server>
   /** bench/peer-msal. */
   startPeer(): Promise<Server>
@@ -100,8 +100,8 @@ export async function createBenchWorld(): Promise<BenchWorld> {
     sql,
     url,
     fill: (from, to) => fill(sql, secrets, peer, from, to),
-    async startBroker(nodeArguments = [], more = {}) {
-      const broker = await startBroker(url, folder, secrets, nodeArguments, more)
+    async startBroker(nodeArguments = [], more = {}, flags = NODE_FLAGS) {
+      const broker = await startBroker(url, folder, secrets, [...flags, ...nodeArguments], more)
       children.add(broker.child)
       return broker
     },
@@ -187,7 +187,7 @@ async function startBroker(
   const logFile = join(folder, `broker-${randomUUID()}.log`)
   const log = openSync(logFile, 'w')
   const began = performance.now()
-  const child = spawn(process.execPath, [...NODE_FLAGS, ...nodeArguments, file('../dist/main.js')], {
+  const child = spawn(process.execPath, [...nodeArguments, file('../dist/main.js')], {
     stdio: ['ignore', log, log],
     env: brokerEnvironment({
       publicBaseUrl: 'http://localhost:1',

@@ -44,7 +44,7 @@ import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './mi
 import { normalizeAuthority } from './signature/base.ts'
 import type { Callers } from './signature/callers.ts'
 import { CallersFile } from './signature/callers-file.ts'
-import { hmacSha256 } from './signature/hmac.ts'
+import { hmacSha256 } from './core/hmac.ts'
 import type { SigningKey } from './signature/keys.ts'
 import { createRequestSignatures } from './signature/request-signatures.ts'
 import { NonceMemory } from './signature/nonces.ts'

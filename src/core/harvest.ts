@@ -1,5 +1,6 @@
-import { createHmac } from 'node:crypto'
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import type { FreezeStore } from './freeze.ts'
+import { hmacSha256 } from './hmac.ts'
 import { addHash, SKETCH_BYTES } from './user-sketch.ts'
 
 // The harvest alarm (docs/design.md#harvest-alarm): a stolen caller key shows itself by the number of different users
@@ -62,17 +63,17 @@ export function createHarvestAlarm({ store, freezes, alertAbove, freezeAbove, ob
   /** Keys come from the callers file, so this stays small. Users of the time before the key was known wait by id. */
   let counted = new Map<string, Uint8Array>()
   let waiting = new Map<string, Set<string>>()
-  let sketchKey: string | undefined
+  let sketchKey: KeyObject | undefined
   let uses: readonly (KeyUse & { limit: number })[] = []
   /** Keys that were reported while they are above. */
   const reported = new Set<string>()
   /** Keys that were frozen while they are above: who lifts the freeze is not overruled ten seconds later. */
   const handled = new Set<string>()
 
-  function count(keyId: string, userId: string, key: string): void {
+  function count(keyId: string, userId: string, key: KeyObject): void {
     let sketch = counted.get(keyId)
     if (sketch === undefined) counted.set(keyId, (sketch = new Uint8Array(SKETCH_BYTES)))
-    const hash = createHmac('sha256', key).update(userId).digest()
+    const hash = hmacSha256(key, userId, 'buffer')
     addHash(sketch, hash.readUInt32BE(0), hash.readUInt32BE(4))
   }
 
@@ -106,7 +107,7 @@ export function createHarvestAlarm({ store, freezes, alertAbove, freezeAbove, ob
     async merge() {
       let sent = new Map<string, Uint8Array>()
       try {
-        sketchKey ??= await store.sketchKey()
+        sketchKey ??= createSecretKey(await store.sketchKey(), 'utf8')
         for (const [keyId, users] of waiting) for (const userId of users) count(keyId, userId, sketchKey)
         waiting = new Map()
         sent = counted

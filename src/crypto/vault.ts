@@ -19,17 +19,18 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHmac,
   createSecretKey,
   randomBytes as cryptoRandomBytes,
 } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { Failure } from '../core/failure.ts'
+import { hmacSha256 } from '../core/hmac.ts'
 import type { SealContext, Vault } from '../core/ports.ts'
 import type { Keyring } from './keyring.ts'
 
 const VERSION = 1
 const DOMAIN = 'tb1'
+const DOMAIN_BYTES = Buffer.from(DOMAIN)
 const HEADER_BYTES = 2
 const SALT_BYTES = 16
 const IV_BYTES = 12
@@ -165,7 +166,7 @@ export function keyIdOf(sealed: Uint8Array): string | undefined {
 // Returns a KeyObject: with a Buffer, Node 24 needs 8 µs more to make a cipher (measured), half the time of opening.
 function recordKey(key: KeyObject, salt: Buffer, context: SealContext): KeyObject {
   const purpose = `${context.table}.${context.column}`
-  return createSecretKey(createHmac('sha256', key).update(DOMAIN).update(salt).update(purpose).digest())
+  return createSecretKey(hmacSha256(key, Buffer.concat([DOMAIN_BYTES, salt, Buffer.from(purpose)]), 'buffer'))
 }
 
 function additionalData(keyId: string, context: SealContext): Buffer {

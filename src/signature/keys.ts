@@ -1,8 +1,8 @@
 // The two algorithms of the profile (RFC 9421 sections 3.3.3 and 3.3.6): key material in, signatures out. Make one
-// KeyObject for each key and keep it: hmac.ts caches its pads by KeyObject.
+// KeyObject for each key and keep it: core/hmac.ts caches its pads by KeyObject.
 import { createPrivateKey, createPublicKey, createSecretKey, sign, timingSafeEqual, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { hmacSha256 } from './hmac.ts'
+import { hmacSha256 } from '../core/hmac.ts'
 
 export type Algorithm = 'hmac-sha256' | 'ed25519'
 

@@ -11,7 +11,7 @@ import { runCommandLine } from '../../src/cli/commands.ts'
 import { findingSentence } from '../../src/cli/audit.ts'
 import type { AuditKey } from '../../src/core/audit.ts'
 import { generateSealingKey, parseSealingKeys } from '../../src/crypto/keyring.ts'
-import { hmacSha256 } from '../../src/signature/hmac.ts'
+import { hmacSha256 } from '../../src/core/hmac.ts'
 
 // Audit lines made by the chain itself, then removed, altered, doubled, mixed and cut.
 

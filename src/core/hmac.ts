@@ -18,14 +18,25 @@ const padsOf = new WeakMap<KeyObject, Pads>()
 let innerInput = Buffer.allocUnsafeSlow(2048)
 const outerInput = Buffer.allocUnsafeSlow(BLOCK_BYTES + OUTPUT_BYTES)
 
-/** The MAC of the text's UTF-8 bytes. `binary`: one character for each byte. */
-export function hmacSha256(key: KeyObject, text: string, encoding: 'base64' | 'binary'): string {
+/** The MAC of bytes, or of the UTF-8 bytes of a text. `binary`: one character for each byte. */
+export function hmacSha256(key: KeyObject, data: string | Uint8Array, encoding: 'base64' | 'binary'): string
+export function hmacSha256(key: KeyObject, data: string | Uint8Array, encoding: 'buffer'): Buffer
+export function hmacSha256(
+  key: KeyObject,
+  data: string | Uint8Array,
+  encoding: 'base64' | 'binary' | 'buffer',
+): string | Buffer {
   const { inner, outer } = padsOf.get(key) ?? makePads(key)
   // A UTF-16 code unit takes at most three bytes in UTF-8.
-  const needed = BLOCK_BYTES + 3 * text.length
+  const needed = BLOCK_BYTES + 3 * data.length
   if (innerInput.length < needed) innerInput = Buffer.allocUnsafeSlow(needed)
   innerInput.set(inner)
-  const length = BLOCK_BYTES + innerInput.write(text, BLOCK_BYTES, 'utf8')
+  let length = BLOCK_BYTES
+  if (typeof data === 'string') length += innerInput.write(data, BLOCK_BYTES, 'utf8')
+  else {
+    innerInput.set(data, BLOCK_BYTES)
+    length += data.length
+  }
   outerInput.set(outer)
   outerInput.write(hash('sha256', innerInput.subarray(0, length), 'binary'), BLOCK_BYTES, 'latin1')
   return hash('sha256', outerInput, encoding)
