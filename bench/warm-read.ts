@@ -175,7 +175,8 @@ async function million(world: BenchWorld): Promise<void> {
 
 async function profile(world: BenchWorld): Promise<void> {
   const broker = await world.startBroker(['--cpu-prof'])
-  for (let i = 0; i < 4; i++) console.log(await world.load({ ...LOAD, connections: 16, port: broker.port, signed: true }))
+  for (let i = 0; i < 4; i++)
+    console.log(await world.load({ ...LOAD, connections: 16, port: broker.port, signed: true }))
   await broker.stop()
 }
 

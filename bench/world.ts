@@ -99,7 +99,7 @@ export async function createBenchWorld(): Promise<BenchWorld> {
   return {
     sql,
     url,
-    fill: (from, to) => fill(sql, secrets, peer, from, to),
+    fill: (from, to) => fill(sql, secrets.sealingKeys, from, to, peer),
     async startBroker(nodeArguments = [], more = {}, flags = NODE_FLAGS) {
       const broker = await startBroker(url, folder, secrets, [...flags, ...nodeArguments], more)
       children.add(broker.child)
@@ -119,12 +119,13 @@ export async function createBenchWorld(): Promise<BenchWorld> {
   }
 }
 
-async function fill(
+/** Adds integrations `u${from}` to `u${to - 1}`; with `peer`, also the rows that the other services read. */
+export async function fill(
   sql: postgres.Sql,
-  { sealingKeys }: BrokerSecrets,
-  peer: PeerCache,
+  sealingKeys: string,
   from: number,
   to: number,
+  peer?: PeerCache,
 ): Promise<void> {
   const vault = createVault(parseSealingKeys(sealingKeys))
   const BATCH = 1_000
@@ -144,7 +145,7 @@ async function fill(
         refresh: sealed('refresh_token', refreshToken),
         tenantId: randomUUID(),
         objectId: randomUUID(),
-        cache: peer.valueOf(accessToken, refreshToken),
+        cache: peer?.valueOf(accessToken, refreshToken) ?? '',
         // As long as the broker's answer, from another token: no row of one table helps to read the other.
         body: JSON.stringify({
           user_id: userId,
@@ -168,6 +169,7 @@ async function fill(
       from unnest(${column('id')}::uuid[], ${column('userId')}::text[], ${column('access')}::text[],
         ${column('refresh')}::text[], ${column('tenantId')}::text[], ${column('objectId')}::text[])
         as r (id, user_id, access, refresh, tenant_id, object_id)`
+    if (peer === undefined) continue
     await sql`insert into bare select * from unnest(${column('userId')}::text[], ${column('body')}::text[])`
     await sql`insert into msal_cache select * from unnest(${column('userId')}::text[], ${column('cache')}::text[])`
   }

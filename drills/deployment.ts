@@ -69,17 +69,20 @@ export interface DeploymentOptions {
   entra?: EntraOptions
   /** Brokers reach Postgres through PgBouncer. */
   pooled?: boolean
+  /** How many accounts Microsoft has. */
+  accounts?: number
   /** Creates the schema. Default: this release. */
   migrate?: (databaseUrl: string) => Promise<unknown>
 }
 
-/** More accounts than any drill or benchmark needs. */
-const ACCOUNTS = crowd(500)
+/** More accounts than a drill needs. */
+const ACCOUNTS = 500
 
 export async function deploy({
   env: more = {},
   entra: entraOptions = {},
   pooled = false,
+  accounts: accountCount = ACCOUNTS,
   migrate: makeSchema = migrate,
 }: DeploymentOptions = {}): Promise<Deployment> {
   const folder = temporaryFolder('token-broker-drill')
@@ -87,7 +90,8 @@ export async function deploy({
   const databaseUrl = await database.createDatabase('token_broker')
   await makeSchema(databaseUrl)
   const pooler = pooled ? await startPooler(databaseUrl) : undefined
-  const entra = await startEntra({ accounts: ACCOUNTS, ...entraOptions })
+  const directory = crowd(accountCount)
+  const entra = await startEntra({ accounts: directory, ...entraOptions })
   const secrets = generateSecrets(Date.now())
   const callersFile = join(folder, 'callers.json')
   writeFileSync(callersFile, secrets.callers, { mode: 0o600 })
@@ -103,7 +107,7 @@ export async function deploy({
   const vault = createVault(parseSealingKeys(secrets.sealingKeys))
   /** Object ids by user. */
   const accounts = new Map<string, string>()
-  const next = ACCOUNTS.values()
+  const next = directory.values()
   const brokers: Broker[] = []
 
   return {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import type { Broker } from '../sandbox/broker.ts'
+import { INSPECT, openInspector } from '../sandbox/inspector.ts'
 import { LISTENER_LIMITS, REQUEST_TIMEOUT_CHECK_MS } from '../src/app.ts'
 import { deploy, type Deployment, type Drill, expect, pause, read, statuses } from './deployment.ts'
 import { startLoad } from './load.ts'
@@ -162,46 +162,12 @@ interface Memory {
   resident: number
 }
 
-interface Probe {
-  /** After a collection: only what is still in use. */
-  memory(): Promise<Memory>
-  close(): void
-}
-
-/** Asks V8 itself, through the inspector: the heap in the metrics includes what is not collected yet. */
-async function openProbe({ pid, log }: Broker): Promise<Probe> {
-  const [, url] = /Debugger listening on (ws:\S+)/.exec(log()) ?? []
-  if (url === undefined) throw new Error('the broker runs without its inspector')
-  const socket = new WebSocket(url)
-  const answers = new Map<number, (result: unknown) => void>()
-  socket.addEventListener('message', ({ data }) => {
-    const { id, result } = JSON.parse(String(data)) as { id: number; result: unknown }
-    answers.get(id)?.(result)
-    answers.delete(id)
-  })
-  await once(socket, 'open')
-  let last = 0
-  const ask = (method: string): Promise<unknown> =>
-    new Promise((resolve) => {
-      answers.set(++last, resolve)
-      socket.send(JSON.stringify({ id: last, method }))
-    })
-  return {
-    async memory() {
-      await ask('HeapProfiler.collectGarbage')
-      const { usedSize } = (await ask('Runtime.getHeapUsage')) as { usedSize: number }
-      return { heap: usedSize / 1e6, resident: residentOf(pid) }
-    },
-    close: () => socket.close(),
-  }
-}
-
 /** The lowest of each that is seen in this time. Ends early when it is enough. */
-async function lowest(probe: Probe, ms: number, enough: (memory: Memory) => boolean): Promise<Memory> {
+async function lowest(probe: () => Promise<Memory>, ms: number, enough: (memory: Memory) => boolean): Promise<Memory> {
   const until = performance.now() + ms
   let seen: Memory = { heap: Infinity, resident: Infinity }
   while (performance.now() < until && !enough(seen)) {
-    const now = await probe.memory()
+    const now = await probe()
     seen = { heap: Math.min(seen.heap, now.heap), resident: Math.min(seen.resident, now.resident) }
     await pause(500)
   }
@@ -240,9 +206,11 @@ export const strangers: Drill = {
     const deployment = await deploy(options)
     const releases: (() => void)[] = []
     try {
-      const broker = await deployment.start(undefined, [...flags, '--inspect=127.0.0.1:0'])
-      const probe = await openProbe(broker)
-      releases.push(() => probe.close())
+      const broker = await deployment.start(undefined, [...flags, INSPECT])
+      const inspector = await openInspector(broker)
+      releases.push(() => inspector.close())
+      // After a collection: the heap in the metrics includes what is not collected yet.
+      const probe = async () => ({ heap: (await inspector.usedHeapBytes()) / 1e6, resident: residentOf(broker.pid) })
       const users = await deployment.users('strangers', 20)
       const client = () => deployment.client(() => broker.internalUrl)
       await Promise.all(users.map((user) => read(client(), user)))
@@ -250,7 +218,7 @@ export const strangers: Drill = {
       const warm = startLoad(2, users, client)
       await visitAll(broker)
       await pause(WARM_MS)
-      const floor = await probe.memory()
+      const floor = await probe()
       await warm.stop()
       const rateBefore = warm.answers.length / (WARM_MS / 1_000)
       const before = { ...floor, rows: await rowsOf(deployment) }
