@@ -18,12 +18,11 @@ const TRIALS: Record<string, Variant[]> = {
   flags: [
     { name: `as the image: ${NODE_FLAGS.join(' ')}` },
     { name: 'no flags', flags: [] },
-    { name: 'semi-space 4', flags: ['--max-semi-space-size=4'] },
-    { name: 'semi-space 8', flags: ['--max-semi-space-size=8'] },
-    { name: 'semi-space 16', flags: ['--max-semi-space-size=16'] },
-    { name: 'semi-space 32', flags: ['--max-semi-space-size=32'] },
-    { name: 'semi-space 8, growing 10 %', flags: ['--max-semi-space-size=8', '--heap-growing-percent=10'] },
-    { name: 'semi-space 16, growing 10 %', flags: ['--max-semi-space-size=16', '--heap-growing-percent=10'] },
+    ...[4, 8, 16, 32].map((size) => ({ name: `semi-space ${size}`, flags: [`--max-semi-space-size=${size}`] })),
+    ...[10, 20, 40].map((percent) => ({
+      name: `semi-space 16, growing ${percent} %`,
+      flags: ['--max-semi-space-size=16', `--heap-growing-percent=${percent}`],
+    })),
     { name: 'semi-space 16, one GC thread', flags: ['--max-semi-space-size=16', '--single-threaded-gc'] },
   ],
   pool: [

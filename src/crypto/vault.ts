@@ -16,12 +16,7 @@
  * list, in the table sealing_key, in errors and in SQL. If b is the value:
  *   convert_from(substring(b from 3 for get_byte(b, 1)), 'UTF8')
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  randomBytes as cryptoRandomBytes,
-} from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes as cryptoRandomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { Failure } from '../core/failure.ts'
 import { hmacSha256 } from '../core/hmac.ts'

@@ -144,6 +144,7 @@ t.test('a database URL that names nothing has every problem listed', async (t) =
   ])
 })
 rules('DATABASE_MIGRATION_URL', { 'postgres://owner@db': 'names no database' })
+rules('DATABASE_BATCHES', { on: undefined, off: undefined, true: 'is not one of on, off' })
 rules('DATABASE_PREPARE', { on: undefined, off: undefined, true: 'is not one of on, off', ON: 'is not one of on, off' })
 
 const NUMBERS: [Name, number, number][] = [

