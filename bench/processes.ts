@@ -17,3 +17,9 @@ export const memoryMb = (pid: number, what: 'VmRSS' | 'VmHWM'): number =>
 
 export const median = (values: number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+/** CPU seconds of the main thread of a process. */
+export function threadSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}

@@ -3,7 +3,6 @@
 //   --users <n>   default 100,000
 //   --rounds <n>  default 5
 //   --million     also with 1,000,000 integrations (some minutes and 10 GB of temporary disk)
-//   --profile     only loads the broker, with --cpu-prof; writes the profile to the working directory
 import { parseArgs } from 'node:util'
 import type { RoundResult } from './load.ts'
 import { cpuSeconds, median, memoryMb } from './processes.ts'
@@ -14,7 +13,6 @@ const { values: flags } = parseArgs({
     users: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '5' },
     million: { type: 'boolean' },
-    profile: { type: 'boolean' },
   },
 })
 const USERS = Number(flags.users)
@@ -173,24 +171,14 @@ async function million(world: BenchWorld): Promise<void> {
   )
 }
 
-async function profile(world: BenchWorld): Promise<void> {
-  const broker = await world.startBroker(['--cpu-prof'])
-  for (let i = 0; i < 4; i++)
-    console.log(await world.load({ ...LOAD, connections: 16, port: broker.port, signed: true }))
-  await broker.stop()
-}
-
 const world = await createBenchWorld()
 try {
   await world.fill(0, USERS)
-  if (flags.profile === true) await profile(world)
-  else {
-    console.log(`${USERS} users at random, ${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s`)
-    await compare(world)
-    await statementsPerRead(world)
-    await startTime(world)
-    if (flags.million === true) await million(world)
-  }
+  console.log(`${USERS} users at random, ${ROUNDS} alternating rounds of ${LOAD.milliseconds / 1000} s`)
+  await compare(world)
+  await statementsPerRead(world)
+  await startTime(world)
+  if (flags.million === true) await million(world)
 } finally {
   await world.close()
 }
