@@ -170,7 +170,7 @@ function checkClaims(claims: Record<string, unknown>, rules: Omit<IdTokenRules, 
   if (typeof oid !== 'string' || !isGuid(oid)) return { problem: 'object' }
   if (iss !== forTenant(rules.issuer, tid)) return { problem: 'issuer' }
   if (!isClient(aud)) return { problem: 'audience' }
-  // Microsoft's v2.0 id tokens have none. If there is one, it must be ours (OpenID Connect Core section 3.1.3.7 item 5).
+  // If it is there, it must name us (OpenID Connect Core section 3.1.3.7 item 5).
   if (azp !== undefined && !isClient(azp)) return { problem: 'authorized_party' }
   const tenantId = tid.toLowerCase()
   const tenant = rules.tenant.toLowerCase()
