@@ -7,7 +7,7 @@ import { COMMANDS, runCommandLine } from '../src/cli/commands.ts'
 const ROOT = new URL('../', import.meta.url).pathname
 const DOCUMENTS = ['*.md', 'docs/**/*.md', 'clients/python/*.md', 'helm/**/*.{md,yaml,yml,txt,tpl}', 'src/**/*.ts']
 const NAMES = COMMANDS.map(({ name }) => name).join('|')
-/** An argument: a quoted one, a placeholder, an option or a plain word. It ends at a comment, a pipe or a redirection. */
+/** A quoted argument, a placeholder, an option or a plain word. It ends at a comment, a pipe or a redirection. */
 const ARGUMENT = String.raw`"[^"]*"|'[^']*'|<[^<>|]+>|\$\{[^}]*\}|[\w./*:@,=…-]+`
 const PROGRAM = String.raw`(?:\b(?:token-broker|broker)|cli\.js)`
 const COMMAND = new RegExp(String.raw`${PROGRAM} (${NAMES})\b((?: (?:${ARGUMENT}))*)`, 'g')
