@@ -157,7 +157,7 @@ t.test('keygen caller prints two halves that match the callers file and each oth
       JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [broker] }] }),
       NOW,
     )
-    const { key } = byKeyId.get('megdocs-2026-11-22')!
+    const { key } = byKeyId.get('megdocs-2026-11-22-100000')!
     t.equal((key.notAfter - NOW) / 86_400_000, flags.includes('30') ? 30 : 180)
     const own = signingKey(caller['key_id']!, key.algorithm, (caller['secret'] ?? caller['private_key'])!)
     t.equal(own.keyId, key.keyId)
@@ -169,11 +169,11 @@ t.test('keygen caller prints two halves that match the callers file and each oth
 
 t.test('the other keys are valid configuration, alone on stdout; what to do goes to stderr', async (t) => {
   const sealing = await run(['keygen', 'sealing'])
-  t.equal(parseSealingKeys(sealing.out)[0].id, 'k2026-11-22')
+  t.equal(parseSealingKeys(sealing.out)[0].id, 'k2026-11-22-100000')
   const session = await run(['keygen', 'session'])
   t.equal(sessionSecret(session.out), session.out)
   const response = await run(['keygen', 'response'])
-  t.equal(responseSigningKey(response.out).keyId, 'broker-2026-11-22')
+  t.equal(responseSigningKey(response.out).keyId, 'broker-2026-11-22-100000')
   for (const { out, err } of [sealing, session, response]) {
     t.match(err, 'What to do')
     t.equal(out.split('\n').length, 1)

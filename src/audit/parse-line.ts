@@ -51,15 +51,21 @@ export function judgeLine(text: string, keys: readonly AuditKey[]): Judged {
     if (typeof mac !== 'string' || typeof keyId !== 'string') return { kind: 'foreign', why: 'it has no MAC' }
     const key = keys.find(({ id }) => id === keyId)
     if (key === undefined) return { kind: 'foreign', why: `its key ${printable(keyId)} is not in AUDIT_KEYS` }
-    if (macOf(whole, key) !== mac) return { kind: 'altered', ...place, why: 'its MAC does not fit its text' }
+    if (!holds(whole, mac, key)) return { kind: 'altered', ...place, why: 'its MAC does not fit its text' }
   }
-  return { kind: 'line', line: read(parsed), proven: keys.length > 0 }
+  if (!isLine(parsed)) return { kind: 'foreign', why: 'its members have another form' }
+  return { kind: 'line', line: parsed, proven: keys.length > 0 }
 }
 
-/** The MAC of the text before the last member. */
-function macOf(whole: string, { key }: AuditKey): string {
-  const text = whole.slice(0, whole.lastIndexOf(MAC_MEMBER))
-  return createHmac('sha256', key).update(text).digest('base64').slice(0, MAC_CHARACTERS)
+/**
+ * Whether the MAC is the last member and is over all text before it. Nothing may follow it: of two members with one
+ * name JSON.parse takes the last, so that a member after the MAC would change the line without changing its text.
+ */
+function holds(whole: string, mac: string, { key }: AuditKey): boolean {
+  const end = `${MAC_MEMBER}${mac}"}`
+  if (!whole.endsWith(end)) return false
+  const text = whole.slice(0, -end.length)
+  return createHmac('sha256', key).update(text).digest('base64').slice(0, MAC_CHARACTERS) === mac
 }
 
 /** A shipper may have put the whole line into a member of its own. */
@@ -83,7 +89,7 @@ function parse(text: string): Record<string, unknown> | undefined {
 
 function torn(whole: string): Judged {
   const life = /"life":"([\w-]{16})"/.exec(whole)?.[1]
-  const number = /"number":(\d{1,15}),/.exec(whole)?.[1]
+  const number = /"number":([1-9]\d{0,14}),/.exec(whole)?.[1]
   return {
     kind: 'torn',
     ...(life === undefined ? {} : { life }),
@@ -91,5 +97,17 @@ function torn(whole: string): Judged {
   }
 }
 
-const read = (parsed: Record<string, unknown>): ReadLine => parsed as Record<string, unknown> & ReadLine
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+/** Members that verify.ts and the commands use as text. Without keys a line may hold anything. */
+const TEXTS = ['prev', 'mac_key', 'mac', 'version', 'user_id', 'caller', 'key_id', 'peer', 'context', 'request_id']
+
+function isLine(parsed: Record<string, unknown>): parsed is Record<string, unknown> & ReadLine {
+  const { time } = parsed
+  return (
+    typeof time === 'string' &&
+    TIME.test(time) &&
+    TEXTS.every((name) => parsed[name] === undefined || typeof parsed[name] === 'string')
+  )
+}
+
 const printable = (text: string): string => (/^[\w.-]{1,40}$/.test(text) ? text : '(unreadable)')

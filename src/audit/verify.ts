@@ -116,10 +116,10 @@ export function createVerifier({ keys, partial = false, onLine = () => {} }: Ver
   }
 
   function takeHeads(line: ReadLine): void {
-    for (const head of Array.isArray(line.heads) ? line.heads : []) {
-      const { life, number } = head
-      if (typeof life === 'string' && number > (heads.get(life)?.number ?? 0)) heads.set(life, head)
-    }
+    // Without keys they may be anything.
+    const list: unknown = line.heads
+    for (const head of Array.isArray(list) ? list.filter(isHead) : [])
+      if (head.number > (heads.get(head.life)?.number ?? 0)) heads.set(head.life, head)
   }
 
   function take(text: string, at: Place, complete: boolean): void {
@@ -218,4 +218,9 @@ export function createVerifier({ keys, partial = false, onLine = () => {} }: Ver
   }
 
   return { take, report }
+}
+
+function isHead(value: unknown): value is AuditHead {
+  if (typeof value !== 'object' || value === null || !('life' in value && 'number' in value)) return false
+  return typeof value.life === 'string' && Number.isSafeInteger(value.number)
 }

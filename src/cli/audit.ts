@@ -47,6 +47,9 @@ export const auditCommand: Command = {
   },
 }
 
+/** Without keys a line may hold anything, also what moves the cursor of a terminal. */
+const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]/gu, '?')
+
 function printUser(user: string, lines: ReadLine[], { out }: Terminal): void {
   lines.sort((a, b) => (a.time < b.time ? -1 : 1))
   const read = lines.filter(({ audit }) => audit === 'token_handed_out')
@@ -54,9 +57,11 @@ function printUser(user: string, lines: ReadLine[], { out }: Terminal): void {
   out(
     read.length === 0
       ? `Nobody was given the token of user ${user}, as far as these files say.`
-      : `The token of user ${user} was handed out ${read.length} times, to ${callers}, from ${read[0]!.time} to ${read.at(-1)!.time}.`,
+      : printable(
+          `The token of user ${user} was handed out ${read.length} times, to ${callers}, from ${read[0]!.time} to ${read.at(-1)!.time}.`,
+        ),
   )
-  for (const line of lines) out(`  ${sentence(line)}`)
+  for (const line of lines) out(`  ${printable(sentence(line))}`)
   out('')
 }
 
@@ -83,8 +88,8 @@ export function sentence(line: ReadLine): string {
 }
 
 function printReport({ lives, findings, proven, whole }: AuditReport, { out }: Terminal): void {
-  for (const life of lives) out(lifeSentence(life))
-  for (const finding of findings.slice(0, MAX_PRINTED)) out(findingSentence(finding))
+  for (const life of lives) out(printable(lifeSentence(life)))
+  for (const finding of findings.slice(0, MAX_PRINTED)) out(printable(findingSentence(finding)))
   if (findings.length > MAX_PRINTED) out(`… and ${findings.length - MAX_PRINTED} more`)
   if (!proven) out('No AUDIT_KEYS: the numbers were checked, and nothing proves that the lines are unchanged.')
   if (lives.length === 0) out('There is no audit line in these files.')

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { CALLER_PERMISSIONS } from '../core/caller-permissions.ts'
 import { generateSealingKey } from '../crypto/keyring.ts'
 import { CALLER_NAME, MAX_KEY_DAYS } from '../signature/callers.ts'
-import { generateKey } from '../signature/keygen.ts'
+import { generateKey, idTime } from '../signature/keygen.ts'
 import { Misuse, type Arguments, type Command, type Terminal } from './command.ts'
 
 const DAY_MS = 86_400_000
 const DEFAULT_DAYS = 180
+const RESTART = 'A NAME_FILE is read again within seconds. A value that is no file needs a restart of the replicas.'
 const KINDS = { caller, sealing, session, response, audit }
 
 /** The key goes to stdout and the instructions to stderr, so that `keygen session > file` makes a valid NAME_FILE. */
@@ -58,9 +59,9 @@ function caller({ words: [, name], flags }: Arguments, { now, out, err }: Termin
 }
 
 function sealing(_args: Arguments, { now, out, err }: Terminal): void {
-  out(generateSealingKey(`k${dayOf(now())}`))
+  out(generateSealingKey(`k${idTime(now())}`))
   err(
-    'What to do: 1. Put it last in SEALING_KEYS and roll that out: now every replica can open values with it. 2. Put it first and roll that out.',
+    'What to do: 1. Put it last in SEALING_KEYS, until every replica has it: now each can open values with it. 2. Put it first, until every replica has that.',
   )
   err(
     '3. Run "token-broker reseal": it says when the old key can be removed. Without this key the stored tokens are lost: keep a copy in your vault.',
@@ -69,7 +70,10 @@ function sealing(_args: Arguments, { now, out, err }: Terminal): void {
 
 function session(_args: Arguments, { out, err }: Terminal): void {
   out(randomBytes(32).toString('base64url'))
-  err('What to do: put it first in SESSION_SECRETS and restart the replicas. Remove the old secret after 30 minutes.')
+  err(
+    'What to do: 1. Put it last in SESSION_SECRETS, until every replica has it. 2. Put it first. 3. Remove the old secret after 30 minutes.',
+  )
+  err(RESTART)
 }
 
 function response(_args: Arguments, { now, out, err }: Terminal): void {
@@ -78,18 +82,15 @@ function response(_args: Arguments, { now, out, err }: Terminal): void {
   err(
     `What to do: 1. Callers with an ed25519 key verify answers with this; give it to them: key id "${own.key_id}", public key ${broker.public_key}`,
   )
-  err('2. Then set RESPONSE_SIGNING_KEY to the line above and restart the replicas.')
+  err('2. Then set RESPONSE_SIGNING_KEY to the line above.')
+  err(RESTART)
 }
 
 function audit(_args: Arguments, { now, out, err }: Terminal): void {
-  out(generateSealingKey(`a${dayOf(now())}`))
+  out(generateSealingKey(`a${idTime(now())}`))
   err(
-    'What to do: put it first in AUDIT_KEYS and restart the replicas: each begins with a line under all keys. Keep the old key as ' +
-      'long as you keep logs that it chained, and a copy of both where the logs are verified, away from where they are stored.',
+    'What to do: put it first in AUDIT_KEYS: each replica writes a line under the old key and the new one. Keep the old key as long ' +
+      'as you keep logs that it chained, and a copy of both where the logs are verified, away from where they are stored.',
   )
-}
-
-/** The day in UTC, for a key id. */
-function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10)
+  err(RESTART)
 }

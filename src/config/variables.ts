@@ -117,8 +117,7 @@ export const VARIABLES = {
   ALLOWED_TENANTS: {
     what:
       'Only accounts of these tenants are accepted, their guests included: what counts is the tenant that issued the id ' +
-      'token (`tid`), not the home of the account (`idp`, `acct`), and `azp` is not looked at. Default: all that ' +
-      'MICROSOFT_TENANT allows',
+      'token (`tid`), not the home of the account (`idp`, `acct`). Default: all that MICROSOFT_TENANT allows',
     expected: 'tenant ids (GUIDs), separated by commas or spaces',
     example: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
     secret: false,

@@ -76,7 +76,7 @@ export async function proveSealingKeys(database: Database, vault: Canaries): Pro
   if (missing.length > 0) {
     throw refused(
       `SEALING_KEYS lacks ${missing.join(', ')}, under which values in this database are sealed: put it back behind the newest ` +
-        'key and run "token-broker reseal" before it is taken away; if it is lost, see "token-broker reseal --forget"',
+        'key and run "token-broker reseal" before it is taken away; if it is lost, see "token-broker reseal --forget <key id>"',
     )
   }
   const [newest = ''] = vault.keyIds

@@ -98,7 +98,7 @@ async function sealingKeys(database: Services['database'], vault: Services['vaul
     return failed(
       `SEALING_KEYS has ${vault.keyIds.join(', ')}. It lacks ${lacking.join(', ')}, which sealed tokens in this database.`,
       'Add the missing key after the newest one. "token-broker reseal" then seals the tokens with the newest key; after ' +
-        'that the old key can be removed. If the key is lost, see "token-broker reseal --forget".',
+        'that the old key can be removed. If the key is lost, see "token-broker reseal --forget <key id>".',
     )
   }
   const samples = await sealedSamples(database)

@@ -18,6 +18,7 @@ export const ID_TOKEN_PROBLEMS = [
   'signature',
   'issuer',
   'audience',
+  'authorized_party',
   'expired',
   'not_yet_valid',
   'nonce',
@@ -163,11 +164,14 @@ export function readIdToken(idToken: string, rules: Omit<IdTokenRules, 'now'>): 
 }
 
 function checkClaims(claims: Record<string, unknown>, rules: Omit<IdTokenRules, 'now'>): IdTokenResult {
-  const { tid, oid, iss, aud } = claims
+  const { tid, oid, iss, aud, azp } = claims
+  const isClient = (id: unknown): boolean => typeof id === 'string' && id.toLowerCase() === rules.clientId.toLowerCase()
   if (typeof tid !== 'string' || !isGuid(tid)) return { problem: 'tenant' }
   if (typeof oid !== 'string' || !isGuid(oid)) return { problem: 'object' }
   if (iss !== forTenant(rules.issuer, tid)) return { problem: 'issuer' }
-  if (typeof aud !== 'string' || aud.toLowerCase() !== rules.clientId.toLowerCase()) return { problem: 'audience' }
+  if (!isClient(aud)) return { problem: 'audience' }
+  // If it is there, it must name us (OpenID Connect Core section 3.1.3.7 item 5).
+  if (azp !== undefined && !isClient(azp)) return { problem: 'authorized_party' }
   const tenantId = tid.toLowerCase()
   const tenant = rules.tenant.toLowerCase()
   if (

@@ -23,8 +23,8 @@ export interface CallerHalf {
 
 /**
  * A new random key for the named caller, valid from `nowMs` to `notAfterMs` (ms since the epoch, rounded down to the
- * second). The key id consists of caller and day: two keys of one day need different ids, so rename one. Throws
- * TypeError for a name that no caller can have.
+ * second). The key id consists of caller and second: a key that leaks may be replaced on the day when it was made.
+ * Throws TypeError for a name that no caller can have.
  */
 export function generateKey(
   algorithm: Algorithm,
@@ -34,7 +34,7 @@ export function generateKey(
 ): { readonly broker: BrokerHalf; readonly caller: CallerHalf } {
   if (!CALLER_NAME.test(name)) throw new TypeError('expected a caller name of at most 40 characters of a-z 0-9 . _ -')
   const notBefore = toInstant(nowMs)
-  const common = { key_id: `${name}-${notBefore.slice(0, 10)}`, algorithm }
+  const common = { key_id: `${name}-${idTime(nowMs)}`, algorithm }
   const validity = { not_before: notBefore, not_after: toInstant(notAfterMs) }
   if (algorithm === 'hmac-sha256') {
     const secret = randomBytes(32).toString('base64url')
@@ -42,6 +42,11 @@ export function generateKey(
   }
   const { d = '', x = '' } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
   return { broker: { ...common, public_key: x, ...validity }, caller: { ...common, private_key: d } }
+}
+
+/** The second in UTC, for a key id: `2026-11-28-093000`. */
+export function idTime(ms: number): string {
+  return toInstant(ms).slice(0, -1).replace('T', '-').replaceAll(':', '')
 }
 
 function toInstant(ms: number): string {

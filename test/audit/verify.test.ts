@@ -104,6 +104,35 @@ t.test('any single character that changes in a line is found', async (t) => {
   t.strictSame(unnoticed, [])
 })
 
+t.test('a member that is added after the MAC is found: JSON.parse would take it instead of the first', async (t) => {
+  const lines = lifeOf(LIVES[0], 3)
+  const held: unknown[] = []
+  for (const added of [',"user_id":"u9"', ',"number":90', ',"life":"CCCCCCCCCCCCCCCC"', ',"x":1', ' ']) {
+    const changed = lines.map((line, i) => (i === 2 ? `${line.slice(0, -1)}${added}}` : line))
+    const { told, whole } = verify(changed)
+    t.match(told[0], /^ALTERED: .*: its MAC does not fit its text \(log, line 3\)$/, added)
+    t.notOk(whole)
+    const verifier = createVerifier({ keys: KEYS, onLine: ({ user_id }) => void held.push(user_id) })
+    for (const [i, line] of changed.entries()) verifier.take(line, { file: 'log', line: i + 1 }, true)
+  }
+  t.notOk(held.includes('u9') || held.includes('u1'), 'and `audit user` does not show it')
+})
+
+t.test('without keys a line may hold anything: what has another form is foreign, or not used', async (t) => {
+  const lines = lifeOf(LIVES[0], 3, [])
+  const change = (from: string | RegExp, to: string) =>
+    verify(
+      lines.map((line, i) => (i === 2 ? line.replace(from, to) : line)),
+      [],
+    ).told
+  t.same(change(/"time":"[^"]*"/, '"time":"\\u001b[2J"'), [
+    'FOREIGN: its members have another form (log, line 3)',
+    `MISSING: life ${LIVES[0]}, number 3`,
+  ])
+  t.match(change('"user_id":"u1"', '"user_id":1')[0], /^FOREIGN/)
+  t.same(change('"token_handed_out"', '"heads","heads":[null,1,{"life":"x","number":"9"}]'), [])
+})
+
 t.test(
   'lines of another deployment, without a MAC or with a MAC of a guessed key are foreign or altered',
   async (t) => {
@@ -265,6 +294,10 @@ t.test('audit verify and audit user read rotated and compressed files and set th
   t.equal((await run(['audit', 'verify', '--partial', newer])).status, 0)
   t.match(JSON.parse((await run(['audit', 'verify', '--json', newer])).out), { whole: false, proven: true })
   t.match(await run(['audit', 'verify', newer, older], {}), { status: 0, out: /No AUDIT_KEYS/ })
+  const unsigned = lifeOf(LIVES[1], 2, []).map((line) => line.replace('"megdocs"', '"\\u001b[2J"'))
+  const shown = await run(['audit', 'user', 'u1', file('unsigned', `${unsigned.join('\n')}\n`)], {})
+  t.match(shown, { status: 0, out: /\?\[2J was given the token/ })
+  t.notMatch(shown.out, '\u001b', 'nothing controls the terminal')
   t.match(await run(['audit', 'verify', file('empty', '')]), { status: 1, out: /no audit line/ })
   t.match(await run(['audit', 'verify', join(folder, 'none')]), {
     status: 1,

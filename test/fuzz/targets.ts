@@ -1,3 +1,4 @@
+import { auditVerifier } from './audit.ts'
 import { answers, callback, idTokens } from './microsoft.ts'
 import { importRows } from './rows.ts'
 import { byteSequences, signatureInput, verifier } from './signature.ts'
@@ -11,4 +12,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   answers,
   idTokens,
   importRows,
+  auditVerifier,
 ]

@@ -34,6 +34,7 @@ t.test('a right token names the account', async (t) => {
     await verify(idToken(claims(LOGIN, { aud: CLIENT_ID.toUpperCase(), tid: TENANT, oid: OBJECT.toUpperCase() }))),
     { account },
   )
+  t.strictSame(await verify(idToken(claims(LOGIN, { azp: CLIENT_ID.toUpperCase() }))), { account }, 'issued to us')
 })
 
 t.test('every wrong token is refused with its problem', async (t) => {
@@ -76,6 +77,8 @@ t.test('every wrong token is refused with its problem', async (t) => {
     ['audience of another application', with_({ aud: TENANT }), 'audience'],
     ['audience as a list', with_({ aud: [CLIENT_ID] }), 'audience'],
     ['audience missing', with_({ aud: undefined }), 'audience'],
+    ['issued to another application', with_({ azp: TENANT }), 'authorized_party'],
+    ['azp as a list', with_({ azp: [CLIENT_ID] }), 'authorized_party'],
     ['expired', with_({ exp: now - 301 }), 'expired'],
     ['exp as text', with_({ exp: String(now + 3600) }), 'expired'],
     ['exp missing', with_({ exp: undefined }), 'expired'],
@@ -131,6 +134,7 @@ t.test('names are only shown: cleaned, shortened, left out where there are none'
 t.test("a refresh's token: whom it names is checked; signature, nonce and times are not", async (t) => {
   t.strictSame(readIdToken(idToken(claims(LOGIN, { nonce: undefined }), {}, OTHER_PAIR.privateKey), rules), { account })
   t.strictSame(readIdToken(idToken(claims(LOGIN, { aud: TENANT })), rules), { problem: 'audience' })
+  t.strictSame(readIdToken(idToken(claims(LOGIN, { azp: TENANT })), rules), { problem: 'authorized_party' })
   for (const times of [{ exp: now - 86_400 }, { nbf: now + 86_400 }, { exp: undefined }])
     t.strictSame(readIdToken(idToken(claims(LOGIN, times)), rules), { account })
   t.strictSame(readIdToken('x', rules), { problem: 'malformed' })

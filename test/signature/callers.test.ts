@@ -158,10 +158,15 @@ t.test('no error contains a value of the file', async (t) => {
   }
 })
 
+t.test('a key that leaks on its first day gets a successor with another id', async (t) => {
+  const ids = [0, 1_000].map((later) => generateKey('ed25519', 'megdocs', NOW + 86_400_000, NOW + later).broker.key_id)
+  t.strictSame(ids, ['megdocs-2026-11-22-100000', 'megdocs-2026-11-22-100001'])
+})
+
 t.test("the two halves of a generated key match: the broker's half verifies, the caller's half signs", async (t) => {
   for (const algorithm of ['hmac-sha256', 'ed25519'] as const) {
     const { broker, caller } = generateKey(algorithm, 'megdocs', NOW + 180 * 86_400_000, NOW)
-    t.equal(caller.key_id, 'megdocs-2026-11-22')
+    t.equal(caller.key_id, 'megdocs-2026-11-22-100000')
     t.match(broker, {
       key_id: caller.key_id,
       algorithm,

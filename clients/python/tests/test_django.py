@@ -218,6 +218,19 @@ def test_manage_opens_the_account_page(browser):
     assert page.status_code == 302 and page["location"].startswith(WORLD["public"] + "/auth/oauth2/microsoft/connect/")
 
 
+def test_another_site_cannot_open_the_account_page_without_the_button(user):
+    browser = Browser(enforce_csrf_checks=True)
+    browser.force_login(user)
+    page = browser.get("/microsoft/manage", headers={"Sec-Fetch-Site": "cross-site"})
+    assert page.status_code == 200 and WORLD["public"] not in page.content.decode(), "no connect session was begun"
+    assert browser.post("/microsoft/manage").status_code == 403, "the button needs the CSRF token"
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
+    opened = browser.post("/microsoft/manage", {"csrfmiddlewaretoken": token.group(1)})
+    assert f'url={WORLD["public"]}/auth/oauth2/microsoft/connect/' in opened.content.decode()
+    for site in ("same-origin", "same-site", "none"):
+        assert browser.get("/microsoft/manage", headers={"Sec-Fetch-Site": site}).status_code == 302
+
+
 def test_connect_and_manage_need_a_login():
     stranger = Browser(enforce_csrf_checks=True)
     for path in ("/microsoft/connect", "/microsoft/manage"):

@@ -1,3 +1,4 @@
+import { FROZEN_REASONS } from '../../core/freeze.ts'
 import { explainReason, verdictOfCode, type Explained } from '../../core/failure.ts'
 import type { ConnectOutcome } from '../../core/ports.ts'
 import { fullAccount, maskedAccount } from './account-name.ts'
@@ -41,6 +42,9 @@ function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
   const why = reason === undefined ? undefined : explainReason(reason, verdictOfCode(outcome.code))
   const words = wordsFor(context, outcome, why)
   const passes = why?.whoActs === 'nobody'
+  // The words of the reason say that nobody has to connect again, which holds for people who are connected.
+  const isPaused = Object.values<string>(FROZEN_REASONS).includes(why?.reason ?? '')
+  const todo = isPaused ? t.result.whilePaused : passes ? t.result.tryLater : words.todo
   const message = adminMessageFor(context, why, outcome.microsoft)
   const offered = offers(context, outcome, why)
   return layout(
@@ -48,7 +52,7 @@ function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
     words.title,
     html`${notice('bad', html`<h1>${words.title}</h1><p>${words.happened}</p>`, true)}
 ${reason === 'other_account' ? mismatch(context, outcome) : usedAccount(context, outcome)}
-${reason === 'not_approved' ? readings(context) : html`<h2>${t.whatToDo}</h2><p>${passes ? t.result.tryLater : words.todo}</p>`}
+${reason === 'not_approved' ? readings(context) : html`<h2>${t.whatToDo}</h2><p>${todo}</p>`}
 ${reason === 'other_account' && list([t.result.useFirst, t.result.switchFirst])}
 ${why !== undefined && whoAndCure(context, why)}
 ${adminFirst(why) ? [message, furtherActions(context, offered)] : [actions(context, offered), message]}`,

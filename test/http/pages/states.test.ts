@@ -121,6 +121,15 @@ t.test(
   },
 )
 
+t.test('the result of a connect during a freeze does not say that nobody has to connect again', async (t) => {
+  for (const language of LANGUAGES)
+    for (const reason of ['user_frozen', 'tenant_frozen', 'caller_key_frozen'] as const) {
+      const text = textOf(resultPage(contextOf(language), refusedOf(reason)))
+      t.ok(text.includes(texts[language].result.whilePaused), `${language} ${reason}`)
+      t.notOk(text.includes(texts[language].reasons[reason].todo), `${language} ${reason}`)
+    }
+})
+
 t.test('an answer that is not from Microsoft: try again later, and ops if it stays so', async (t) => {
   for (const language of LANGUAGES) {
     const page = resultPage(contextOf(language), refusedOf('microsoft_bad_answer'))

@@ -136,6 +136,8 @@ export const de: CommonTexts = {
       todo: 'Versuchen Sie es noch einmal. Wenn es sich wiederholt, bitten Sie um Hilfe und nennen Sie die Referenz unten.',
     },
     tryLater: 'Versuchen Sie es in ein paar Minuten noch einmal. Es wurde nichts geändert.',
+    whilePaused:
+      'Es wurde nichts verbunden oder geändert. Fragen Sie die Betreiber von MEGDocs, wann der Zugriff wieder möglich ist. Verbinden Sie dann, falls Ihre Kontoseite sagt, dass Sie nicht verbunden sind.',
     readings: 'Das kann zweierlei bedeuten',
     declined: {
       title: 'Sie wollten nicht genehmigen',

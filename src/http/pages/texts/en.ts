@@ -138,6 +138,8 @@ export const en = {
     },
     /** In place of "it passes by itself": a connect is not tried again without the user. */
     tryLater: 'Try again in a few minutes. Nothing has been changed.',
+    whilePaused:
+      'Nothing was connected or changed. Ask the people who run MEGDocs when access is possible again. Connect then, if your account page says that you are not connected.',
     readings: 'This can mean one of two things',
     declined: {
       title: 'You chose not to approve',

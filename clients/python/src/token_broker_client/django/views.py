@@ -54,14 +54,22 @@ def connect(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@csrf_protect
+@require_http_methods(["GET", "POST"])
 @login_required
 def manage(request: HttpRequest) -> HttpResponse:
-    """Redirects to the account page of the broker."""
+    """Redirects to the account page of the broker. If another site sent the browser here, a page with a button comes
+    first: otherwise any site could make the broker write rows in the name of the user."""
+    # A browser that does not send the header is served as before.
+    if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return render(request, "token_broker/manage.html")
     try:
         session = conf.get_client().begin_connect(conf.broker_user_id(request.user), intent="manage")
     except BrokerError as error:
         return problem_response(request, error)
+    if request.method == "POST":
+        # Not a redirect, as for `connect`.
+        return render(request, "token_broker/continue.html", {"url": session.url, "place": "your connection"})
     return HttpResponseRedirect(session.url)
 
 
