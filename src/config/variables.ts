@@ -321,7 +321,7 @@ export const VARIABLES = {
     parse: list(cidr),
   },
   LOG_LEVEL: {
-    what: 'Least serious level that is logged',
+    what: 'Least serious level that is logged. As `LOG_LEVEL_FILE` it can change while the service runs',
     expected: 'fatal, error, warn, info, debug, trace or silent',
     example: 'debug',
     default: 'info',
