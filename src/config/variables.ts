@@ -221,7 +221,7 @@ export const VARIABLES = {
   },
   CALLERS_FILE: {
     what: 'File with the callers that may sign requests, and their keys; read again when it changes',
-    expected: 'the path of a readable callers file; "token-broker keygen caller <name>" prints entries for it',
+    expected: 'the path of a readable callers file; "token-broker keygen caller <name> --whole-file" prints one',
     example: '/etc/token-broker/callers.json',
     required: 'always',
     secret: false,
