@@ -42,6 +42,8 @@ export interface BrowserOptions {
   headers?: Record<string, string>
   /** Cookies are switched off. */
   blockCookies?: boolean
+  /** PEM of the only authority that is trusted. */
+  ca?: string
   /**
    * Does not follow a redirect or refresh to such an address: returns the last page, with the address as its `refresh`.
    */
@@ -65,7 +67,12 @@ export function createBrowser(options: BrowserOptions = {}): Browser {
   const jar = createCookieJar()
   const exchanges: Exchange[] = []
   // A browser that was not closed must not keep the process alive.
-  const dispatcher = new Agent({ keepAliveTimeout: 1000, maxHeaderSize: 65_536 })
+  const { ca } = options
+  const dispatcher = new Agent({
+    keepAliveTimeout: 1000,
+    maxHeaderSize: 65_536,
+    ...(ca === undefined ? {} : { connect: { ca } }),
+  })
 
   async function exchange({ method, url, body, crossSite }: Step): Promise<Page> {
     const cookie = options.blockCookies ? undefined : jar.header(url, { method, crossSite })

@@ -47,6 +47,7 @@ import { readiness } from './readiness.ts'
 import type { Services } from './services.ts'
 import { MAX_TARGET } from './signature/profile.ts'
 import { replicaStatus } from './status.ts'
+import { lastingChild } from './telemetry.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The three listeners, a table of contents: their options, hooks and routes in order. Tests build them by the same
@@ -92,7 +93,7 @@ async function buildApp(
 ): Promise<FastifyInstance> {
   // Probes and scrapes would be most of all traces.
   const traced = listener === 'operations' ? undefined : traces
-  const loggerInstance: FastifyBaseLogger = log.child({ listener })
+  const loggerInstance: FastifyBaseLogger = lastingChild(log, { listener })
   const strangers = createStrangers({
     listener,
     log: loggerInstance,

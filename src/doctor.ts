@@ -23,6 +23,7 @@ import { databaseEncryption } from './doctor/encryption.ts'
 import { callerKeyUse, freezes as freezesCheck } from './doctor/freezes.ts'
 import { fleetConclusions } from './doctor/fleet-conclusions.ts'
 import { fleetFacts, fleetText } from './doctor/fleet.ts'
+import { migrationDatabase } from './doctor/migration.ts'
 import { MICROSOFT_CHECKS, microsoftChecks } from './doctor/microsoft.ts'
 import { PUBLIC_CHECKS, publicChecks } from './doctor/public.ts'
 import { replicaProblems } from './doctor/replicas.ts'
@@ -44,6 +45,7 @@ const CHECKS = [
   'sealing_keys',
   'database_clock',
   'database_encryption',
+  'migration_database',
   'redirect_uri',
   'microsoft',
   'clock',
@@ -158,6 +160,9 @@ export async function runAllChecks(services: Services): Promise<Check[]> {
     configuration: await runCheck('configuration', () => configuration(services.config)),
     ...database,
     database_encryption: await runCheck('database_encryption', () => databaseEncryption(services.config, now())),
+    ...(database.database?.result === 'ok'
+      ? { migration_database: await runCheck('migration_database', () => migrationDatabase(services)) }
+      : {}),
     redirect_uri: await runCheck('redirect_uri', () => redirectUri(services.config)),
     ...microsoft,
     callers: await runCheck('callers', () => callers(services.callers.current(), now())),

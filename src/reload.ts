@@ -7,6 +7,7 @@ import { Failure } from './core/failure.ts'
 import { createVault } from './crypto/vault.ts'
 import { proveSealingKeys } from './db/deployment.ts'
 import type { RefusedChange, Services } from './services.ts'
+import { changeLogLevel } from './telemetry.ts'
 
 // Files change while the process runs. One way for all of them: what the next start would refuse is not taken, by the
 // checks of the start itself, and what was in use stays (docs/design.md#configuration).
@@ -92,6 +93,15 @@ export function createReload(
       names: ['SESSION_SECRETS'],
       async use({ sessionSecrets }) {
         services.rotating.sessionSecrets = sessionSecrets
+        return []
+      },
+    },
+    {
+      names: ['LOG_LEVEL'],
+      async use({ logLevel }) {
+        // Before the change: a level that leaves out this line would leave it out after the change.
+        log.info({ log_level: logLevel }, 'the log level changes')
+        changeLogLevel(log, logLevel)
         return []
       },
     },

@@ -1,4 +1,4 @@
-import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
+import pino, { type DestinationStream, type LevelWithSilent as Level, type Logger, type LoggerOptions } from 'pino'
 import { Failure } from './core/failure.ts'
 import { standardOutput } from './telemetry/log-output.ts'
 
@@ -61,6 +61,21 @@ function redacted(fields: Record<string, unknown>, depth = 0): Record<string, un
 
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   return pino(loggerOptions(level), destination ?? standardOutput())
+}
+
+// A child of pino keeps the level that it was made with.
+const lastingChildren = new WeakMap<Logger, Logger[]>()
+
+/** A child that lives as long as its parent and follows its level. */
+export function lastingChild(log: Logger, bindings: Record<string, string>): Logger {
+  const child = log.child(bindings)
+  lastingChildren.set(log, [...(lastingChildren.get(log) ?? []), child])
+  return child
+}
+
+/** Lines below this level are no longer written, by this logger and its lasting children. */
+export function changeLogLevel(log: Logger, level: Level): void {
+  for (const logger of [log, ...(lastingChildren.get(log) ?? [])]) logger.level = level
 }
 
 /** Named fields of an error and never its message: drivers and parsers quote their input. */

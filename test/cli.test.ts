@@ -9,6 +9,7 @@ import { createDatabaseOn } from '../sandbox/database.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { COMMANDS, runCommandLine } from '../src/cli/commands.ts'
 import { responseSigningKey, sessionSecret } from '../src/config/secrets.ts'
+import { CALLER_PERMISSIONS } from '../src/core/caller-permissions.ts'
 import { parseSealingKeys } from '../src/crypto/keyring.ts'
 import { parseCallers } from '../src/signature/callers.ts'
 import { signingKey } from '../src/signature/keys.ts'
@@ -157,7 +158,8 @@ t.test('keygen caller prints two halves that match the callers file and each oth
       JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [broker] }] }),
       NOW,
     )
-    const { key } = byKeyId.get('megdocs-2026-11-22-100000')!
+    t.match(broker['key_id'], /^megdocs-2026-11-22-[0-9a-f]{6}$/)
+    const { key } = byKeyId.get(broker['key_id']!)!
     t.equal((key.notAfter - NOW) / 86_400_000, flags.includes('30') ? 30 : 180)
     const own = signingKey(caller['key_id']!, key.algorithm, (caller['secret'] ?? caller['private_key'])!)
     t.equal(own.keyId, key.keyId)
@@ -169,17 +171,80 @@ t.test('keygen caller prints two halves that match the callers file and each oth
 
 t.test('the other keys are valid configuration, alone on stdout; what to do goes to stderr', async (t) => {
   const sealing = await run(['keygen', 'sealing'])
-  t.equal(parseSealingKeys(sealing.out)[0].id, 'k2026-11-22-100000')
+  t.match(parseSealingKeys(sealing.out)[0].id, /^k2026-11-22-[0-9a-f]{6}$/)
   const session = await run(['keygen', 'session'])
   t.equal(sessionSecret(session.out), session.out)
   const response = await run(['keygen', 'response'])
-  t.equal(responseSigningKey(response.out).keyId, 'broker-2026-11-22-100000')
+  t.match(responseSigningKey(response.out).keyId, /^broker-2026-11-22-[0-9a-f]{6}$/)
   for (const { out, err } of [sealing, session, response]) {
     t.match(err, 'What to do')
     t.equal(out.split('\n').length, 1)
     t.notOk(err.includes(out.split(':').at(-1)!))
   }
   t.not((await run(['keygen', 'session'])).out, session.out)
+})
+
+t.test('keys of one day have different ids, so a key that leaks on its first day can be replaced', async (t) => {
+  const lists = await Promise.all(
+    ['sealing', 'audit'].map(async (kind) => [await run(['keygen', kind]), await run(['keygen', kind])]),
+  )
+  for (const [first, second] of lists) t.equal(parseSealingKeys(`${second!.out}\n${first!.out}`).length, 2)
+  const [old, fresh] = [await run(['keygen', 'caller', 'megdocs']), await run(['keygen', 'caller', 'megdocs'])]
+  const keys = [firstJson(old.out), firstJson(fresh.out)]
+  t.equal(
+    parseCallers(JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys }] }), NOW).byKeyId
+      .size,
+    2,
+  )
+  t.not((await run(['keygen', 'response'])).out.split(':')[0], (await run(['keygen', 'response'])).out.split(':')[0])
+})
+
+t.test('--id gives the key its id, and one that no key can have is refused without repeating it', async (t) => {
+  for (const kind of ['sealing', 'audit', 'response'])
+    t.match((await run(['keygen', kind, '--id', 'after-the-leak'])).out, /^after-the-leak:[\w-]{43}$/)
+  const { out } = await run(['keygen', 'caller', 'megdocs', '--id', 'megdocs/2'])
+  t.same([firstJson(out)['key_id'], lastJson(out)['key_id']], ['megdocs/2', 'megdocs/2'])
+  for (const argv of [
+    ['sealing', '--id', 'S3CRET!'],
+    ['audit', '--id', ''],
+    ['response', '--id', 'a:S3CRET'],
+    ['caller', 'megdocs', '--id', 'S3CRET '],
+    ['session', '--id', 'S3CRET'],
+  ]) {
+    const refused = await run(['keygen', ...argv])
+    t.match(refused, { code: 2, out: '' }, argv.join(' '))
+    t.notMatch(refused.err, 'S3CRET')
+  }
+})
+
+t.test('keygen caller --whole-file prints a callers file that can be used as it is', async (t) => {
+  for (const flags of [[], ['--ed25519']]) {
+    const { code, out, err } = await run(['keygen', 'caller', 'megdocs', '--whole-file', ...flags])
+    t.equal(code, 0)
+    const { list, byKeyId } = parseCallers(out, NOW)
+    t.same(
+      [...list[0]!.permissions].toSorted(),
+      CALLER_PERMISSIONS.filter((name) => !/import|freezes/.test(name)).toSorted(),
+    )
+    const own = firstJson(err)
+    const { key } = byKeyId.get(own['key_id']!)!
+    t.equal(signingKey(key.keyId, key.algorithm, (own['secret'] ?? own['private_key'])!).keyId, key.keyId)
+    t.notOk(out.includes(own['private_key'] ?? 'private_key'), 'the private half is not in the file')
+  }
+})
+
+t.test('a result that cannot be written is a failure; a reader that stops early is none', async (t) => {
+  const full = (path: string) =>
+    spawnSync('/bin/sh', ['-c', `"$0" "$1" help > ${path}`, process.execPath, CLI], { encoding: 'utf8' })
+  t.match(full('/dev/full'), { status: 1, stderr: 'The result could not be written to standard output: ENOSPC\n' })
+  const early = spawnSync(
+    '/bin/bash',
+    ['-c', `set -o pipefail; "$0" "$1" openapi | head -n 1`, process.execPath, CLI],
+    {
+      encoding: 'utf8',
+    },
+  )
+  t.match(early, { status: 0, stderr: '' })
 })
 
 t.test(

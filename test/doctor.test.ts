@@ -11,6 +11,7 @@ import { openRelay } from '../sandbox/relay.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { generateSealingKey } from '../src/crypto/keyring.ts'
 import { diagnose, runAllChecks, type Check } from '../src/doctor.ts'
+import { migrate } from '../src/db/migrate.ts'
 import { systemClock, type Overrides, type Services } from '../src/services.ts'
 import { generateKey } from '../src/signature/keygen.ts'
 import { testDatabase } from './support/database.ts'
@@ -190,6 +191,57 @@ t.test('an empty database lacks migrations; checks that need them are skipped', 
   t.match(named['deployment'], { result: 'skipped', message: /lacks migrations/ })
   t.equal(named['sealing_keys']!.result, 'skipped')
 })
+
+t.test('DATABASE_MIGRATION_URL: reachable, direct, the same database, writable, all rights', async (t) => {
+  const found = async (url: string, more: Record<string, string> = {}) => {
+    const { named } = await look({ DATABASE_MIGRATION_URL: url, ...more })
+    return named['migration_database']
+  }
+  t.match((await look()).named['migration_database'], { result: 'ok', message: /not set here.*not checked/ })
+  const own = new URL(world.env['DATABASE_URL']!)
+  const as = (changes: Partial<URL>) => Object.assign(new URL(own), changes).href
+  const { sql } = world
+  const role = `role_${randomBytes(6).toString('hex')}`
+  const owner = `${role}_owner`
+  const database = own.pathname.slice(1)
+  await sql.unsafe(`create role ${role} login password 'x'; create role ${owner} login password 'x'`)
+  await sql.unsafe(`grant connect on database ${database} to ${role}, ${owner}`)
+  t.teardown(async () => {
+    await sql.unsafe(`drop owned by ${role}, ${owner}; drop role ${role}, ${owner}`)
+  })
+  const owning = as({ username: owner, password: 'x' })
+  t.match(await found(as({ username: role, password: 'x' })), {
+    result: 'failed',
+    message: new RegExp(
+      `user "${role}".*lacks rights: create on the database; create on the schema drizzle; create on the schema public; ownership of .*oauth2_integration`,
+    ),
+    advice: /the owner/,
+  })
+  await sql.unsafe(`grant create on database ${database} to ${owner}; grant create on schema public, drizzle to ${owner};
+    grant ${own.username} to ${owner}`)
+  t.match(await found(owning), { result: 'ok', message: new RegExp(`"${owner}"`) })
+  await sql.unsafe(`alter role ${owner} set default_transaction_read_only = on`)
+  t.match(await found(owning), { result: 'failed', message: /read-only or a standby/ })
+  await sql.unsafe(`alter role ${owner} reset default_transaction_read_only`)
+  t.match(await found(as({ pathname: '/postgres' })), { result: 'failed', message: /another server or database/ })
+  t.match(await found(as({ port: '1' })), { result: 'failed', message: /ECONNREFUSED/, advice: /host and port/ })
+  t.match(await found(as({ pathname: '/nowhere' })), { result: 'failed', message: /3D000/, advice: /does not exist/ })
+  const silent = createServer(() => {})
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => silent.close())
+  t.match(await found(as({ port: String((silent.address() as AddressInfo).port) }), { DATABASE_DEADLINE_MS: '200' }), {
+    result: 'failed',
+    message: /deadline/,
+  })
+  const failing = { DATABASE_MIGRATION_URL: as({ username: role, password: 'x' }) }
+  t.match(await outcome(failing['DATABASE_MIGRATION_URL']), {
+    code: 'broker_misconfigured',
+    facts: { detail: /lacks rights.*owner of the database.*\(42501\)/ },
+  })
+  t.match(await outcome(as({ pathname: '/nowhere' })), { code: 'broker_misconfigured', facts: { detail: /3D000/ } })
+})
+
+const outcome = (url: string) => migrate(url).catch((error: unknown) => error)
 
 t.test(
   'a database that a newer release migrated is a warning, and the service starts on it; it logs its configuration without secrets',
@@ -507,7 +559,7 @@ t.test(
       })
     const failures = async (broken: object) => {
       const checks = await runAllChecks(broken as Services)
-      t.equal(checks.length, 18)
+      t.equal(checks.length, 19)
       const failed = checks.filter(({ result }) => result === 'failed')
       for (const { name, message, advice } of failed) {
         t.match(message, new RegExp(`The check ${name} did not complete: TypeError doctor\\.test\\.ts:\\d+:\\d+\\.`))

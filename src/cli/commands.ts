@@ -117,8 +117,12 @@ export function commandsTable(): string {
 
 /** Runs the command line of this process. */
 export async function runProcess(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
-  // The reader of a pipe may stop early (`| head`), which is no failure.
-  process.stdout.on('error', () => process.exit(0))
+  process.stdout.on('error', ({ code = 'unknown' }: NodeJS.ErrnoException) => {
+    // The reader of a pipe may stop early (`| head`), which is no failure. A full disk is: the key or export is lost.
+    if (code === 'EPIPE') process.exit(0)
+    process.stderr.write(`The result could not be written to standard output: ${code}\n`)
+    process.exit(1)
+  })
   const status = await runCommandLine(argv, {
     env,
     now: () => Date.now(),

@@ -1,9 +1,9 @@
 import { readConfig } from '../config.ts'
 import { createVault } from '../crypto/vault.ts'
 import { recordCommand } from '../db/audit-entries.ts'
-import { openDatabase } from '../db/client.ts'
-import { forgetSealingKey } from '../db/deployment.ts'
-import { reseal, type KeyCounts, type ResealProgress, type ResealReport } from '../db/reseal.ts'
+import { openDatabase, type Database } from '../db/client.ts'
+import { forgetSealingKey, recordedSealingKeys } from '../db/deployment.ts'
+import { reseal, valuesUnderKey, type KeyCounts, type ResealProgress, type ResealReport } from '../db/reseal.ts'
 import { Misuse, type Command, type Terminal } from './command.ts'
 
 /** Between two lines of progress. */
@@ -15,25 +15,20 @@ export const resealCommand: Command = {
   name: 'reseal',
   summary:
     'Seals every stored value again, with the first of `SEALING_KEYS`, while the service runs; may be interrupted and repeated. ' +
-    '`--forget` removes a lost key from the list in the database',
-  usage: '[--forget <key id>]',
-  options: { forget: { type: 'string' } },
+    '`--forget` gives up a lost key: it removes the key from the list in the database. Without `--apply` it only says what is lost ' +
+    'with it',
+  usage: '[--forget <key id> [--apply]]',
+  options: { forget: { type: 'string' }, apply: { type: 'boolean' } },
   async run({ flags }, terminal) {
     const config = readConfig(terminal.env)
     const forget = flags['forget']
+    if (flags['apply'] !== undefined && forget === undefined) throw new Misuse('--apply is for --forget only')
     const database = openDatabase(config.database)
     try {
       if (typeof forget === 'string') {
         if (config.sealingKeys.some(({ id }) => id === forget))
           throw new Misuse('This key is in SEALING_KEYS, so it is not lost: run reseal without --forget')
-        const known = await forgetSealingKey(database, forget)
-        await recordCommand(database, 'reseal --forget', { key_id: forget, known })
-        terminal.out(
-          known
-            ? 'The key was removed. Users whose tokens it sealed get token_unreadable until they connect again.'
-            : 'The database has no such key.',
-        )
-        return known ? 0 : 1
+        return await giveUp(forget, flags['apply'] === true, database, terminal)
       }
       const report = await reseal(database, createVault(config.sealingKeys), progress(terminal))
       const { newest, resealed, unreadable } = report
@@ -43,6 +38,33 @@ export const resealCommand: Command = {
       await database.close()
     }
   },
+}
+
+/** Removes a key that nobody has any longer from the list in the database. */
+async function giveUp(keyId: string, apply: boolean, database: Database, { out }: Terminal): Promise<number> {
+  const recorded = await recordedSealingKeys(database)
+  if (!recorded.has(keyId)) {
+    out('The database has no such key.')
+    return 1
+  }
+  const { values, integrations, connectSessions } = await valuesUnderKey(database, keyId)
+  out(
+    values === 0
+      ? `Nothing is sealed with ${keyId}.`
+      : `${keyId} sealed ${values} values of ${integrations} integrations and ${connectSessions} connect sessions. Nobody ` +
+          `can open them without it: ${integrations} users get token_unreadable until they connect again.`,
+  )
+  if (!apply) {
+    out(`Dry run: look for the key first (vault, backups, old releases). Use --apply to give up ${keyId}.`)
+    return 0
+  }
+  const known = await forgetSealingKey(database, keyId)
+  await recordCommand(database, 'reseal --forget', { key_id: keyId, known, values, integrations })
+  out(
+    `The key was removed from the list: replicas start without it. The values stay as they are: if the key is found, put it ` +
+      'behind the first of SEALING_KEYS, and they open again.',
+  )
+  return 0
 }
 
 function progress({ now, out }: Terminal) {

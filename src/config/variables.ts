@@ -228,7 +228,7 @@ export const VARIABLES = {
   },
   CALLERS_FILE: {
     what: 'File with the callers that may sign requests, and their keys; read again when it changes',
-    expected: 'the path of a readable callers file; "token-broker keygen caller <name>" prints entries for it',
+    expected: 'the path of a readable callers file; "token-broker keygen caller <name> --whole-file" prints one',
     example: '/etc/token-broker/callers.json',
     required: 'always',
     secret: false,
@@ -328,7 +328,7 @@ export const VARIABLES = {
     parse: list(cidr),
   },
   LOG_LEVEL: {
-    what: 'Least serious level that is logged',
+    what: 'Least serious level that is logged. As `LOG_LEVEL_FILE` it can change while the service runs',
     expected: 'fatal, error, warn, info, debug, trace or silent',
     example: 'debug',
     default: 'info',

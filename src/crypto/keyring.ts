@@ -25,8 +25,8 @@ export class SealingKeysError extends Error {
 }
 
 const KEY_BYTES = 32
-const SEALING_KEY_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/
-const SEALING_KEY_ID_RULE = 'a key id is 1 to 32 of A-Z a-z 0-9 . _ -, beginning with a letter or digit'
+export const SEALING_KEY_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/
+export const SEALING_KEY_ID_RULE = 'a key id is 1 to 32 of A-Z a-z 0-9 . _ -, beginning with a letter or digit'
 const BASE64 = /^(?:[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}$/
 
 /**

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 
 const load = createRequire(import.meta.url)
 
-export const { and, asc, desc, eq, gt, inArray, isNull, lt, lte, not, notInArray, or, sql } = load(
+export const { and, asc, desc, eq, getTableName, gt, inArray, is, isNull, lt, lte, not, notInArray, or, sql } = load(
   'drizzle-orm',
 ) as typeof import('drizzle-orm')
 export const {
@@ -17,6 +17,7 @@ export const {
   integer,
   jsonb,
   pgSequence,
+  PgTable,
   pgTable,
   primaryKey,
   text,

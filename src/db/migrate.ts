@@ -20,24 +20,14 @@ const journal = (): Journal => JSON.parse(readFileSync(`${MIGRATIONS}/meta/_jour
 
 /**
  * Migrates the database to this release under a session lock, so that several jobs may call it at once. Resolves with
- * the tags of the migrations that it applied. Throws Failure `database_unavailable`, its detail naming a pooler where
- * there is one: a session lock taken through a pooler protects nothing.
+ * the tags of the migrations that it applied. Throws Failure `broker_misconfigured` if rights are missing or the URL is
+ * wrong, `database_unavailable` otherwise. Its detail names a pooler where there is one: a session lock taken through a
+ * pooler protects nothing.
  */
 export async function migrate(url: string, options: { ca?: string | undefined } = {}): Promise<{ applied: string[] }> {
-  const client = postgres(url, {
-    max: 1,
-    fetch_types: false,
-    prepare: false,
-    onnotice: () => {},
-    connect_timeout: 10,
-    // A start-up parameter: Postgres takes it, a pooler in transaction mode refuses or drops it. Also bounds the lock
-    // below.
-    connection: { lock_timeout: LOCK_TIMEOUT_MS },
-    ...tlsOf({ url, ca: options.ca }),
-  })
+  const client = connectToMigrate(url, options.ca)
   try {
-    const [setting] = await client`select setting from pg_settings where name = 'lock_timeout'`
-    if (setting?.['setting'] !== String(LOCK_TIMEOUT_MS)) throw throughPooler()
+    if (!(await isDirect(client))) throw throughPooler()
     await client`select pg_advisory_lock(${MIGRATION_LOCK})`
     const db = drizzle(client)
     const before = await appliedAt(db)
@@ -54,19 +44,52 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
   }
 }
 
+/** One connection as `migrate` makes it. */
+export function connectToMigrate(url: string, ca: string | undefined): postgres.Sql {
+  return postgres(url, {
+    max: 1,
+    fetch_types: false,
+    prepare: false,
+    onnotice: () => {},
+    connect_timeout: 10,
+    // A start-up parameter: Postgres takes it, a pooler in transaction mode refuses or drops it. Also bounds the lock
+    // of a migration.
+    connection: { lock_timeout: LOCK_TIMEOUT_MS },
+    ...tlsOf({ url, ca }),
+  })
+}
+
+/** False: a pooler is in between, and it dropped the parameter. */
+export async function isDirect(client: postgres.Sql): Promise<boolean> {
+  const [setting] = await client`select setting from pg_settings where name = 'lock_timeout'`
+  return setting?.['setting'] === String(LOCK_TIMEOUT_MS)
+}
+
 const throughPooler = () =>
   new Failure('database_unavailable', { detail: 'migrate needs a direct connection, this one leads through a pooler' })
 
-/**
- * Only the SQLSTATE: the driver's message holds statements and values. 08P01 is what PgBouncer answers to unknown
- * parameters.
- */
+/** What PgBouncer answers to start-up parameters that it does not know. */
+export const UNKNOWN_PARAMETER = '08P01'
+
+/** What stands in the way of a migration other than reaching Postgres, by SQLSTATE. */
+const NOT_POSSIBLE: Readonly<Record<string, string>> = {
+  '42501':
+    'the user of the migration lacks rights: DATABASE_MIGRATION_URL must name the owner of the database and its tables',
+  '28P01': 'the user or password of the migration is wrong: check DATABASE_MIGRATION_URL',
+  '28000': 'Postgres refuses the user of the migration from here: check pg_hba.conf and DATABASE_MIGRATION_URL',
+  '3D000': 'the database of the migration does not exist: create it, or correct DATABASE_MIGRATION_URL',
+  '25006': 'the database of the migration is read-only or a standby: DATABASE_MIGRATION_URL must name the primary',
+  '55P03': 'another migration or a long transaction holds a lock: try again when it has ended',
+}
+
+/** Only the SQLSTATE: the driver's message holds statements and values. */
 function migrationFailure(error: unknown): Failure {
   const { code } = ((error as { cause?: unknown }).cause ?? error) as { code?: unknown }
-  if (code === '08P01') return throughPooler()
-  return new Failure('database_unavailable', {
-    detail: `migrate ${typeof code === 'string' && /^\w{1,40}$/.test(code) ? code : 'unknown'}`,
-  })
+  if (code === UNKNOWN_PARAMETER) return throughPooler()
+  const state = typeof code === 'string' && /^\w{1,40}$/.test(code) ? code : 'unknown'
+  const known = NOT_POSSIBLE[state]
+  if (known !== undefined) return new Failure('broker_misconfigured', { detail: `${known} (${state})` })
+  return new Failure('database_unavailable', { detail: `migrate ${state}` })
 }
 
 /** Journal time (milliseconds) of the newest migration in the database; 0 when there is none. */

@@ -113,6 +113,41 @@ export async function reseal(
   }
 }
 
+/** What only one key opens. */
+export interface ValuesUnderKey {
+  /** Sealed values, and the rows that have them. */
+  values: number
+  integrations: number
+  connectSessions: number
+}
+
+/** Rows that one statement of a count reads: each ends within the time limit of a query, however large the table is. */
+const COUNT_ROWS = 10_000
+
+/** Counts what is lost with a key, without opening anything. An integration belongs to one user. */
+export async function valuesUnderKey(database: Database, keyId: string, window = COUNT_ROWS): Promise<ValuesUnderKey> {
+  const found = { values: 0, rows: [] as number[] }
+  for (const { table, columns } of SEALED) {
+    let rows = 0
+    for (let after: string | null = NIL; after !== null;) {
+      const [first, second] = columns.map((column) => sql`coalesce((${keyIdIn(column)}) = ${keyId}, false)`)
+      const [counted]: { rows: number; values: number; last: string | null }[] = await database.run((db) =>
+        db.execute(sql`
+        select (count(*) filter (where a or b))::int as rows, coalesce(sum(a::int + b::int), 0)::int as values,
+          case when count(*) = ${window} then max(id::text collate "C") end as last
+        from (select id, ${first} as a, ${second} as b from ${sql.identifier(table)}
+          where id > ${after}::uuid order by id limit ${window}) as w`),
+      )
+      rows += counted?.rows ?? 0
+      found.values += counted?.values ?? 0
+      after = counted?.last ?? null
+    }
+    found.rows.push(rows)
+  }
+  const [integrations = 0, connectSessions = 0] = found.rows
+  return { values: found.values, integrations, connectSessions }
+}
+
 async function walk(
   database: Database,
   vault: Vault,

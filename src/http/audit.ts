@@ -4,7 +4,7 @@ import type { AuditFacts, AuditLog } from '../core/audit.ts'
 import type { Clock } from '../core/ports.ts'
 import { USER_ID } from '../core/user-id.ts'
 import { notedProblem, noteProblem, plainProblem } from './problem.ts'
-import { authenticatedAs } from './signed.ts'
+import { authenticatedAs, isSigned } from './signed.ts'
 
 const facts = new WeakMap<FastifyRequest, AuditFacts>()
 const limits = new WeakMap<FastifyRequest, number>()
@@ -74,6 +74,7 @@ function lineOf(request: FastifyRequest, reply: FastifyReply): AuditFacts | unde
   return {
     audit: 'refused',
     user_id: failed ? userOf(request) : undefined,
+    connect_session: failed ? connectSessionOf(request) : undefined,
     ...what,
     caller: signed.caller.name,
     key_id: signed.key.keyId,
@@ -91,11 +92,30 @@ function lineOf(request: FastifyRequest, reply: FastifyReply): AuditFacts | unde
   }
 }
 
+/** Who sent a request, for the lines about its failure. A stranger's claims are left out. */
+export function askedBy(request: FastifyRequest): Pick<AuditFacts, 'user_id' | 'caller' | 'key_id'> {
+  // Routes that need no signature have failures too.
+  if (!isSigned(request)) return {}
+  const signed = authenticatedAs(request)
+  if (signed === undefined) return {}
+  return { user_id: userOf(request), caller: signed.caller.name, key_id: signed.key.keyId }
+}
+
 const elapsed = (reply: FastifyReply): number => Math.round(reply.elapsedTime * 10) / 10
 
 /** The user in path or body of a refused request, if it has the form of a user id. */
 function userOf({ params, body }: FastifyRequest): string | undefined {
   const { userId } = (params ?? {}) as { userId?: unknown }
-  const { user_id: inBody } = (body ?? {}) as { user_id?: unknown }
-  return [userId, inBody].find((id): id is string => typeof id === 'string' && USER_ID.test(id))
+  const { user_id: inBody, scope, value } = (body ?? {}) as { user_id?: unknown; scope?: unknown; value?: unknown }
+  const toFreeze = scope === 'user' ? value : undefined
+  return [userId, inBody, toFreeze].find((id): id is string => typeof id === 'string' && USER_ID.test(id))
+}
+
+const CONNECT_SESSION_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** The connect session in the path of a refused request: it leads to the line that names its user. */
+function connectSessionOf({ params, routeOptions }: FastifyRequest): string | undefined {
+  const { id } = (params ?? {}) as { id?: unknown }
+  const isOne = routeOptions.url?.startsWith('/connect-sessions/') === true
+  return isOne && typeof id === 'string' && CONNECT_SESSION_ID.test(id) ? id : undefined
 }

@@ -12,6 +12,7 @@ import {
 } from './pages/pages.ts'
 import { noteProblem } from './problem.ts'
 import { plainSecurityHeaders } from './security.ts'
+import { userOfSession } from './session.ts'
 
 /** What the pages of one request need. The reference on the page is the request id of the log. */
 export function pageContext(site: Site, request: FastifyRequest): PageContext {
@@ -69,7 +70,7 @@ export function browserErrors(site: Site, { https }: { https: boolean }): Listen
       noteProblem(request, failure.code)
       sendProblemPage(site, request, reply, problem, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
       const level = PAGE_PROBLEMS[problem].status >= 500 ? 'error' : 'info'
-      request.log[level]({ code: failure.code, detail }, 'page failed')
+      request.log[level]({ code: failure.code, detail, user_id: userOfSession(request) }, 'page failed')
     },
     plain(code, _status, requestId, acceptLanguage) {
       const language = pickLanguage(acceptLanguage)

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Failure, FailureCode } from '../core/failure.ts'
-import { hasAuditLine } from './audit.ts'
+import { askedBy, hasAuditLine } from './audit.ts'
 import { asFailure, noteProblem, plainProblem, sendProblem, toProblem } from './problem.ts'
 import type { Strangers } from './strangers.ts'
 
@@ -58,7 +58,11 @@ export function handleErrors(app: FastifyInstance, scope: FastifyInstance, { ans
 /** One line of constants: the logger itself may be what failed. */
 function logFault(request: FastifyRequest, fault: unknown): void {
   try {
-    request.log.error({ code: 'internal_error', detail: faultDetail(fault) }, 'the answer to a failed request failed')
+    const { user_id, caller, key_id } = askedBy(request)
+    request.log.error(
+      { code: 'internal_error', detail: faultDetail(fault), user_id, caller, key_id },
+      'the answer to a failed request failed',
+    )
   } catch {
     // Nothing is left to report it to.
   }
@@ -169,8 +173,9 @@ export const problemErrors = (adminConsentUrl?: string): ListenerErrors => ({
     noteProblem(request, failure.code, { reason, detail })
     sendProblem(request, reply, toProblem(failure, request.id, adminConsentUrl))
     const alarming = ALARMING.includes(failure.code)
+    const { user_id, caller, key_id } = askedBy(request)
     request.log[alarming ? 'error' : 'info'](
-      { code: failure.code, reason, detail, ...(alarming ? { err: error } : {}) },
+      { code: failure.code, reason, detail, user_id, caller, key_id, ...(alarming ? { err: error } : {}) },
       'request failed',
     )
   },

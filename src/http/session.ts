@@ -46,6 +46,12 @@ export function browserSessionOf(request: FastifyRequest): Buffer {
   return hashOf(request.session.sessionId)
 }
 
+/** The user whom the browser session knows. Undefined too where the request failed before its session was read. */
+export function userOfSession(request: FastifyRequest): string | undefined {
+  const { session: read } = request as { session?: Session }
+  return read?.userId
+}
+
 const hashOf = (sessionId: string): Buffer => createHash('sha256').update(sessionId).digest()
 
 /**

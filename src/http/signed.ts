@@ -47,6 +47,9 @@ export function callerOf(request: FastifyRequest): SignedRequest {
   return request.getDecorator<SignedRequest>(SIGNED)
 }
 
+/** Whether the route is one of those that need a signature. */
+export const isSigned = (request: FastifyRequest): boolean => request.server.hasRequestDecorator(SIGNED)
+
 // Refused requests whose signature was valid: their answers are signed too.
 const refusals = new WeakMap<FastifyRequest, SignedRequest>()
 

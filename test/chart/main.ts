@@ -85,7 +85,10 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     const { spec } = find(objects, 'Deployment')['spec'].template
     const mounted = new Map<string, string>()
     for (const { name, mountPath } of spec.containers[0].volumeMounts as { name: string; mountPath: string }[]) {
-      const { secret } = spec.volumes.find((volume: { name: string }) => volume.name === name)
+      const { secret, configMap } = spec.volumes.find((volume: { name: string }) => volume.name === name)
+      const ours = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMap?.name)
+      for (const [path, text] of Object.entries((ours?.['data'] ?? {}) as Record<string, string>))
+        mounted.set(`${mountPath}/${path}`, text)
       for (const { path } of secret?.items ?? []) mounted.set(`${mountPath}/${path}`, secrets[path]!)
       if (name === 'tls')
         for (const [file, text] of [
@@ -101,6 +104,7 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     const config = readConfig(env, files, NOW)
     t.strictSame(config.warnings, [], `${set}: no unused variable`)
     t.equal(config.publicBaseUrl, bases[set])
+    t.equal(config.logLevel, set === 'most' ? 'debug' : 'info')
     t.equal(
       config.operationsReplicas[0]?.host,
       `${find(objects, 'Service', /-operations$/).metadata.name}.megdocs.svc`,
@@ -117,6 +121,13 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     })
     t.match(migration.url, /owner/)
   }
+})
+
+t.test('another log level changes one file that the running pods read, and restarts none', async (t) => {
+  const [info, debug] = ['info', 'debug'].map((level) => render({ values: 'least', set: [`logLevel="${level}"`] }))
+  const changed = info!.filter((object, i) => JSON.stringify(object) !== JSON.stringify(debug![i]))
+  t.match(changed, [{ kind: 'ConfigMap', metadata: { name: /-log-level$/ }, data: { LOG_LEVEL: 'info' } }])
+  t.equal(changed.length, 1)
 })
 
 /** The redirect URI that NOTES.txt prints. */

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,8 +14,9 @@ import { generateSealingKey, parseSealingKeys } from '../../src/crypto/keyring.t
 import { createVault } from '../../src/crypto/vault.ts'
 import { openDatabase } from '../../src/db/client.ts'
 import { claimDeployment, proveSealingKeys } from '../../src/db/deployment.ts'
+import { valuesUnderKey } from '../../src/db/reseal.ts'
 import { testDatabase } from '../support/database.ts'
-import { insertIntegrations, openIntegrations } from '../support/sealed-rows.ts'
+import { contextOf, insertIntegrations, openIntegrations } from '../support/sealed-rows.ts'
 
 // What ops see when a sealing key is wrong, and how they replace one.
 
@@ -150,18 +152,52 @@ t.test('reseal exits 1 and names the rows that no key opens, by id only', async 
   t.notMatch(stdout + stderr, /row-\d|access-\d|refresh-\d/, 'neither user ids nor tokens')
 })
 
-t.test('a lost key can be removed with --forget, and the service starts again', async (t) => {
-  const { sql, run, oldKey, newKey } = await setUp(t)
+t.test('--forget says what is lost, gives up the key with --apply only, and the service starts again', async (t) => {
+  const { sql, database, run, oldKey, newKey } = await setUp(t, 4)
+  const id = randomUUID()
+  const context = contextOf({ id, userId: 'row-0' }, 'pkce_verifier')
+  await sql`insert into connect_session ${sql({
+    id,
+    ticket_hash: randomBytes(32),
+    caller: 'megdocs',
+    user_id: 'row-0',
+    intent: 'connect',
+    allow_switch: false,
+    status: 'authorizing',
+    expires_at: new Date(Date.now() + 300_000).toISOString(),
+    pkce_verifier: createVault(parseSealingKeys(oldKey)).seal(context, 'verifier'),
+  })}`
   t.match(await run(['reseal', '--forget', 'old'], oldKey), {
     code: 2,
     stderr: /This key is in SEALING_KEYS, so it is not lost/,
   })
-  t.match(await run(['reseal', '--forget', 'old'], newKey), {
+  t.match(await run(['reseal', '--apply'], oldKey), { code: 2, stderr: /--apply is for --forget only/ })
+  const dry = await run(['reseal', '--forget', 'old'], newKey)
+  t.match(dry, {
     code: 0,
-    stdout: /The key was removed\. Users whose tokens it sealed get token_unreadable until they connect again/,
+    stdout:
+      /^old sealed 11 values of 5 integrations and 1 connect sessions\..* 5 users get token_unreadable.*\nDry run:.*--apply/,
   })
-  t.match(await run(['reseal', '--forget', 'old'], newKey), { code: 1, stdout: /The database has no such key/ })
+  t.same(await sql`select key_id from sealing_key`, [{ key_id: 'old' }], 'nothing was changed')
+  t.match(await run(['reseal', '--forget', 'old', '--apply'], newKey), {
+    code: 0,
+    stdout: /5 users[^]*The key was removed from the list/,
+  })
+  t.match(await sql`select action, facts from audit_entry`, [
+    { action: 'reseal --forget', facts: { key_id: 'old', known: true, values: 11, integrations: 5 } },
+  ])
   t.same(await sql`select key_id from sealing_key`, [])
+  t.match(await run(['reseal', '--forget', 'old', '--apply'], newKey), {
+    code: 1,
+    stdout: /The database has no such key/,
+  })
+  for (const window of [1, 2, 4, 5])
+    t.same(
+      await valuesUnderKey(database, 'old', window),
+      { values: 11, integrations: 5, connectSessions: 1 },
+      `read ${window} rows at a time`,
+    )
+  t.same(await valuesUnderKey(database, 'ol'), { values: 0, integrations: 0, connectSessions: 0 })
 })
 
 t.test('killed in the middle, nothing is lost, and the next run finishes', async (t) => {

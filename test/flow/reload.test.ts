@@ -201,3 +201,30 @@ t.test('while the database does not answer, new sealing keys are neither taken n
   await reload.check()
   t.equal(replica.services.vault.keyIds.length, 2, 'taken at the next check')
 })
+
+t.test(
+  'the log level changes, at every listener; one that is not a level is refused and the old one stays',
+  async (t) => {
+    const { replica, change, refused } = await withFiles(t, { LOG_LEVEL: 'info' })
+    const linesOf = async () => {
+      const before = replica.logged().length
+      await call(world, { method: 'GET', path: '/tokens/nobody', to: replica })
+      await request(`${replica.publicUrl}/nowhere`)
+      return replica.logged().slice(before)
+    }
+    await change({ LOG_LEVEL: 'warn' })
+    t.match(replica.logged(), /"log_level":"warn","msg":"the log level changes"/)
+    const quiet = await linesOf()
+    t.notMatch(quiet, /"request failed"|"page failed"|"answered"/)
+    t.match(quiet, /"audit":"refused"/, 'no level silences audit lines')
+
+    await change({ LOG_LEVEL: 'loud' })
+    t.match(await refused(), [{ variable: 'LOG_LEVEL', problem: /is not one of fatal, error/ }])
+    t.match(replica.logged(), /"level":"error".*"refused_changes":\[\{"variable":"LOG_LEVEL"/)
+    t.notMatch(await linesOf(), '"request failed"', 'the old level stays')
+
+    await change({ LOG_LEVEL: 'info' })
+    t.same(await refused(), [])
+    t.match(await linesOf(), /"listener":"internal".*"request failed"[^]*"listener":"public".*"page failed"/)
+  },
+)

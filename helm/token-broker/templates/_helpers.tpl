@@ -120,6 +120,9 @@ volumeMounts:
   - name: secrets
     mountPath: /etc/token-broker/secrets
     readOnly: true
+  - name: log-level
+    mountPath: /etc/token-broker/log-level
+    readOnly: true
   {{- if .Values.internal.tlsSecret }}
   - name: tls
     mountPath: /etc/token-broker/tls
@@ -143,6 +146,9 @@ volumes:
         - key: {{ $key | quote }}
           path: {{ $variable }}
         {{- end }}
+  - name: log-level
+    configMap:
+      name: {{ include "token-broker.fullname" . }}-log-level
   {{- with .Values.internal.tlsSecret }}
   - name: tls
     secret:
