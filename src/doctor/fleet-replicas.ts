@@ -1,4 +1,5 @@
 import { ops, type Conclusion } from './check.ts'
+import { databaseAdvice, DATABASE_PROBLEMS, type DatabaseProblemKind } from './database-problems.ts'
 import type { FleetFacts } from './fleet.ts'
 import { LOG_ADVICE, REFUSED_CHANGE_ADVICE, refusedChangeLines, withoutLog } from './replicas.ts'
 
@@ -32,4 +33,57 @@ export function refusedChanges({ replicas: all }: Replicas): Conclusion[] {
       REFUSED_CHANGE_ADVICE,
     ),
   ]
+}
+
+/** Problems that concern everybody; the others may concern one row or one moment. */
+const OF_EVERYBODY: readonly string[] = ['unreachable', 'login', 'read_only', 'disk_full', 'rights']
+
+const isKnownKind = (kind: string): kind is DatabaseProblemKind => Object.hasOwn(DATABASE_PROBLEMS, kind)
+
+/** What the replicas say about the database. One conclusion for each kind. */
+export function databaseProblems({ replicas: all }: Replicas): Conclusion[] {
+  const seen = all.flatMap(({ address, database_problems }) =>
+    database_problems.map(({ kind, message }) => ({ address, kind, message })),
+  )
+  return [...Map.groupBy(seen, ({ kind }) => kind)].map(([kind, list]) =>
+    ops(
+      OF_EVERYBODY.includes(kind) ? 'failed' : 'warning',
+      `${list[0]!.message} Seen by ${list.map(({ address }) => address).join(', ')}.`,
+      databaseAdvice(isKnownKind(kind) ? kind : 'other'),
+    ),
+  )
+}
+
+/** Counts are since the start of a replica, so only their last time says whether they are news. */
+const RECENT_MS = 900_000
+/** Of token reads, fleet-conclusions.ts explains it. */
+const EXPLAINED = { route: '/tokens/:userId', status: 500 }
+
+/**
+ * Requests of users that were answered with 5xx: connects, refreshes, reads, pages. Failed, if none of that route has
+ * succeeded since at any replica.
+ */
+export function failedRequests({ replicas: all }: Replicas, now: number): Conclusion[] {
+  const recent = all
+    .flatMap(({ failed_requests }) => failed_requests)
+    .filter(
+      ({ route, status, last_at }) =>
+        !(route === EXPLAINED.route && status === EXPLAINED.status) &&
+        last_at !== null &&
+        now - Date.parse(last_at) < RECENT_MS,
+    )
+  return [...Map.groupBy(recent, ({ method, route, status }) => `${method} ${route} with ${status}`)].map(
+    ([what, list]) => {
+      const last = Math.max(...list.map(({ last_at }) => Date.parse(last_at!)))
+      const success = Math.max(...list.map(({ last_success_at }) => Date.parse(last_success_at ?? '') || 0))
+      const count = list.reduce((sum, one) => sum + one.count, 0)
+      const noneSince = success < last
+      return ops(
+        noneSince ? 'failed' : 'warning',
+        `Requests failed: ${count} × ${what}, last at ${new Date(last).toISOString()}; ` +
+          (noneSince ? 'none of them has succeeded since.' : 'others have succeeded since.'),
+        'The log says why, by request_id. See docs/runbooks.md#tokenbrokererrors',
+      )
+    },
+  )
 }

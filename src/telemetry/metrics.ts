@@ -1,9 +1,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FREEZE_SCOPES } from '../core/freeze.ts'
+import { isReason, type AnyReason } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import type { RefreshEvent } from '../core/refresh-event.ts'
+import { DATABASE_FAILURE_KINDS, type DatabaseFailureKind } from '../db/failure-kinds.ts'
+import { DATABASE_PROBLEMS, type DatabaseProblemKind } from '../doctor/database-problems.ts'
 import { VERSION } from '../version.ts'
 
 // The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is
@@ -19,11 +22,19 @@ export interface Metrics {
   callerForbidden(caller: string, permission: CallerPermission): void
   /** Something that nobody vouches for was refused or not logged. */
   stranger(listener: string, event: string): void
-  answered(listener: string, route: string, status: number, seconds: number): void
+  answered(listener: string, method: string, route: string, status: number, seconds: number): void
   /** Whether an audit line was written in time. */
   audited(written: boolean): void
   /** A stored value could not be opened. */
   unreadable(detail: string): void
+  /** A statement failed because of the database. */
+  databaseFailed(kind: DatabaseFailureKind): void
+  /** A token was handed out although it could not be refreshed. */
+  degraded(reason: AnyReason): void
+  /** A connect session has come so far. */
+  connectReached(step: ConnectStep): void
+  /** An attempt to connect is over. */
+  connectEnded(outcome: ConnectEnd, reason: AnyReason | undefined): void
   /** The counts that `GET /status` reports. */
   counts(): Promise<ReplicaCounts>
 }
@@ -38,7 +49,25 @@ export interface ReplicaCounts {
   requests_forbidden: { caller: string; permission: string; count: number }[]
   /** Stored values that could not be opened, by reason. */
   unreadable_values: { detail: string; count: number }[]
+  /**
+   * Requests answered with 5xx, by route, method and status; `last_success_at`: of any answer of this route below 400.
+   */
+  failed_requests: {
+    method: string
+    route: string
+    status: number
+    count: number
+    last_at: string | null
+    last_success_at: string | null
+  }[]
 }
+
+/** Steps of an attempt to connect, for `token_broker_connect_steps_total`. */
+export const CONNECT_STEPS = ['begun', 'sent_to_microsoft', 'returned', 'connected'] as const
+export type ConnectStep = (typeof CONNECT_STEPS)[number]
+/** How an attempt ended. `failed`: by a fault of Microsoft, the registration or the broker. */
+export const CONNECT_ENDS = ['connected', 'refused', 'failed', 'expired'] as const
+export type ConnectEnd = (typeof CONNECT_ENDS)[number]
 
 /** What is read when Prometheus scrapes. */
 export interface MetricSources {
@@ -58,6 +87,9 @@ export interface MetricSources {
   freezes(): Promise<readonly { scope: string }[]>
   /** Caller keys in the present hour, as of the last merge. */
   keyUse(): readonly { keyId: string; users: number; limit: number }[]
+  /** Kinds of problems that the database has now. */
+  databaseProblems(): readonly DatabaseProblemKind[]
+  databasePools(): readonly { pool: string; size: number; busy: number; waiting: number }[]
   logOutput: { state(): 'open' | 'blocked' | 'closed'; dropped(): number }
   /** One query over all integrations. Rejects if the database does not answer. `oldestRefresh` in seconds. */
   integrationCounts(): Promise<{ status: IntegrationStatus; count: number; oldestRefresh: number | null }[]>
@@ -152,6 +184,64 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Stored values that no sealing key opens. Must stay 0: their users get token_unreadable.',
     'detail',
   )
+  const databaseFailures = counter(
+    'database_failures_total',
+    'Statements that failed because of the database, by kind (docs/operations.md#what-to-watch).',
+    'kind',
+  )
+  for (const kind of DATABASE_FAILURE_KINDS) databaseFailures.inc({ kind }, 0)
+  new Gauge({
+    name: 'token_broker_database_problem',
+    help: '1 while this replica sees a problem of the database, by kind; the same as `database_problems` of /readyz.',
+    labelNames: ['kind'],
+    registers,
+    collect() {
+      const present = sources.databaseProblems()
+      for (const kind of Object.keys(DATABASE_PROBLEMS) as DatabaseProblemKind[])
+        this.set({ kind }, present.includes(kind) ? 1 : 0)
+    },
+  })
+  new Gauge({
+    name: 'token_broker_database_connections',
+    help: 'Connections of this replica to Postgres by pool: busy, or idle (also one that is not open).',
+    labelNames: ['pool', 'state'],
+    registers,
+    collect() {
+      for (const { pool, size, busy } of sources.databasePools()) {
+        this.set({ pool, state: 'busy' }, busy)
+        this.set({ pool, state: 'idle' }, size - busy)
+      }
+    },
+  })
+  new Gauge({
+    name: 'token_broker_database_waiting',
+    help: 'Statements of this replica that wait for a free connection, by pool.',
+    labelNames: ['pool'],
+    registers,
+    collect() {
+      for (const { pool, waiting } of sources.databasePools()) this.set({ pool }, waiting)
+    },
+  })
+  const degraded = counter(
+    'degraded_tokens_total',
+    'Tokens that were handed out although they could not be refreshed, by reason.',
+    'reason',
+  )
+  // The alert needs it from the start: the first increase of a new series is not seen.
+  degraded.inc({ reason: 'broker_trouble' }, 0)
+  const connectSteps = counter(
+    'connect_steps_total',
+    'Attempts to connect by how far they came: begun, sent_to_microsoft, returned (with an answer), connected.',
+    'step',
+  )
+  for (const step of CONNECT_STEPS) connectSteps.inc({ step }, 0)
+  const connects = counter(
+    'connects_total',
+    'Attempts to connect by outcome (connected, refused, failed, expired) and by reason. Those that never return from Microsoft are in no outcome.',
+    'outcome',
+    'reason',
+  )
+  for (const outcome of CONNECT_ENDS) connects.inc({ outcome, reason: '' }, 0)
   // Counted in plain numbers: every token read has a line.
   const auditLines = { written: 0, late: 0 }
   new Gauge({
@@ -186,6 +276,15 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 8],
     registers,
   })
+  /** By method and route. Times in milliseconds since the epoch. */
+  const routes = new Map<string, { lastSuccessAt?: number; failures: Map<number, { count: number; lastAt: number }> }>()
+  function countByRoute(name: string, status: number): void {
+    let route = routes.get(name)
+    if (route === undefined) routes.set(name, (route = { failures: new Map() }))
+    if (status < 400) route.lastSuccessAt = Date.now()
+    if (status < 500) return
+    route.failures.set(status, { count: (route.failures.get(status)?.count ?? 0) + 1, lastAt: Date.now() })
+  }
   /** By HTTP status; `lastAt` in milliseconds since the epoch. */
   const tokenReads = new Map<number, { count: number; lastAt: number }>()
 
@@ -338,7 +437,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     stranger(listener, event) {
       strangers.inc({ listener, event })
     },
-    answered(listener, route, status, seconds) {
+    answered(listener, method, route, status, seconds) {
+      if (listener !== 'operations' && route !== 'none') countByRoute(`${method} ${route}`, status)
       if (route === TOKEN_ROUTE && listener === 'internal') {
         const reads = tokenReads.get(status)
         if (reads === undefined) tokenReads.set(status, { count: 1, lastAt: Date.now() })
@@ -354,6 +454,18 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
     unreadable(detail) {
       unreadable.inc({ detail })
+    },
+    databaseFailed(kind) {
+      databaseFailures.inc({ kind })
+    },
+    degraded(reason) {
+      degraded.inc({ reason: known(reason) })
+    },
+    connectReached(step) {
+      connectSteps.inc({ step })
+    },
+    connectEnded(outcome, reason) {
+      connects.inc({ outcome, reason: reason === undefined ? '' : known(reason) })
     },
     async counts() {
       const [refusals, permissions, values] = await Promise.all([refused.get(), forbidden.get(), unreadable.get()])
@@ -374,10 +486,24 @@ export function createMetrics(sources: MetricSources): Metrics {
           detail: String(detail),
           count: value,
         })),
+        failed_requests: [...routes].flatMap(([name, { failures, lastSuccessAt }]) => {
+          const [method = '', route = ''] = name.split(' ')
+          return [...failures].map(([status, { count, lastAt }]) => ({
+            method,
+            route,
+            status,
+            count,
+            last_at: isoOf(lastAt),
+            last_success_at: isoOf(lastSuccessAt),
+          }))
+        }),
       }
     },
   }
 }
+
+/** A closed list of label values: a newer release may have stored a reason that this one does not know. */
+const known = (reason: AnyReason): string => (isReason(reason) ? reason : 'unknown')
 
 const isoOf = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
 
