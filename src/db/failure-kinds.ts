@@ -38,6 +38,6 @@ const KINDS: readonly (readonly [details: RegExp, kind: DatabaseFailureKind])[] 
 
 /** `detail`: as the Failure of `db` has it. */
 export function databaseFailureKind(detail: string): DatabaseFailureKind {
-  const [state = ''] = /^database (\S+)/.exec(detail)?.slice(1) ?? [detail]
+  const [state = ''] = /^(?:database|migrate) (\S+)/.exec(detail)?.slice(1) ?? [detail]
   return KINDS.find(([details]) => details.test(state))?.[1] ?? 'other'
 }

@@ -1,6 +1,6 @@
 import { VERSION } from '../version.ts'
 import { defect, ops, type Conclusion } from './check.ts'
-import { blockedLog, databaseProblems, failedRequests, refusedChanges } from './fleet-replicas.ts'
+import { blockedLog, databaseProblems, failedRequests, refusedChanges, unreadableValues } from './fleet-replicas.ts'
 import type { FleetFacts } from './fleet.ts'
 import { explain } from './user.ts'
 
@@ -341,22 +341,6 @@ function failuresOfReason(groups: readonly Group[], count: number): Conclusion[]
     'tenant_admin',
     who_acts === 'user' ? 'Many users of one organisation: its administrator has probably changed something. ' : '',
   )
-}
-
-/** Ranked after faults of many users: the count stays until the replicas restart, even if one edited row caused it. */
-function unreadableValues({ replicas: all }: FleetFacts): Conclusion[] {
-  const values = all.flatMap(({ unreadable_values }) => unreadable_values)
-  if (values.length === 0) return []
-  const count = values.reduce((sum, one) => sum + one.count, 0)
-  const details = [...new Set(values.map(({ detail }) => detail))].join(', ')
-  return [
-    ops(
-      'failed',
-      `Stored values could not be opened (${details}): ${count} times since the start of the replicas. Their users get ` +
-        'token_unreadable.',
-      `token-broker doctor --user <id> for one of these users; ${runbook('tokenbrokerunreadable')}`,
-    ),
-  ]
 }
 
 function connectAttempts({ connect_attempts }: FleetFacts): Conclusion[] {

@@ -75,9 +75,12 @@ export function failedRequests({ replicas: all }: Replicas, now: number): Conclu
   return [...Map.groupBy(recent, ({ method, route, status }) => `${method} ${route} with ${status}`)].map(
     ([what, list]) => {
       const last = Math.max(...list.map(({ last_at }) => Date.parse(last_at!)))
-      const success = Math.max(...list.map(({ last_success_at }) => Date.parse(last_success_at ?? '') || 0))
+      const succeeded = all
+        .flatMap(({ succeeded_requests }) => succeeded_requests)
+        .filter(({ method, route }) => method === list[0]!.method && route === list[0]!.route)
+        .map(({ last_at }) => Date.parse(last_at ?? ''))
       const count = list.reduce((sum, one) => sum + one.count, 0)
-      const noneSince = success < last
+      const noneSince = !succeeded.some((at) => at > last)
       return ops(
         noneSince ? 'failed' : 'warning',
         `Requests failed: ${count} × ${what}, last at ${new Date(last).toISOString()}; ` +
@@ -86,4 +89,20 @@ export function failedRequests({ replicas: all }: Replicas, now: number): Conclu
       )
     },
   )
+}
+
+/** Ranked after faults of many users: the count stays until the replicas restart, even if one edited row caused it. */
+export function unreadableValues({ replicas: all }: Replicas): Conclusion[] {
+  const values = all.flatMap(({ unreadable_values }) => unreadable_values)
+  if (values.length === 0) return []
+  const count = values.reduce((sum, one) => sum + one.count, 0)
+  const details = [...new Set(values.map(({ detail }) => detail))].join(', ')
+  return [
+    ops(
+      'failed',
+      `Stored values could not be opened (${details}): ${count} times since the start of the replicas. Their users get ` +
+        'token_unreadable.',
+      `token-broker doctor --user <id> for one of these users; docs/runbooks.md#tokenbrokerunreadable`,
+    ),
+  ]
 }

@@ -331,7 +331,7 @@ function replicaLines(replica: ReplicaFacts, now: number): string[] {
     ...replica.database_problems.map(({ kind, message }) => `  DATABASE ${kind}: ${message}`),
     ...replica.failed_requests.map(
       ({ method, route, status, count, last_at }) =>
-        `  failed ${count} × ${method} ${route} with ${status}, last ${formatAge(last_at, now)}`,
+        `  failed ${count} × ${method} ${route} with ${status}${last_at === null ? '' : `, last ${formatAge(last_at, now)}`}`,
     ),
     ...replica.refused_changes.map(({ variable, problem }) => `  changed file not used: ${variable} ${problem}`),
     ...replica.requests_refused.map(

@@ -38,6 +38,7 @@ export interface ReplicaFacts {
   requests_forbidden: ReplicaStatus['requests_forbidden']
   unreadable_values: ReplicaStatus['unreadable_values']
   failed_requests: ReplicaStatus['failed_requests']
+  succeeded_requests: ReplicaStatus['succeeded_requests']
   /** Members that this release of doctor knows and the replica did not report: it runs another release. */
   missing_members: string[]
   /** Members that the replica reported and this release of doctor does not know. */
@@ -152,23 +153,27 @@ const PARSERS = {
     count: number(count),
   })),
   unreadable_values: listOf(({ detail, count }) => ({ detail: text(detail), count: number(count) })),
-  failed_requests: listOf(({ method, route, status, count, last_at, last_success_at }) => ({
+  failed_requests: listOf(({ method, route, status, count, last_at }) => ({
     method: text(method),
     route: text(route),
     status: number(status),
     count: number(count),
     last_at: time(last_at),
-    last_success_at: time(last_success_at),
+  })),
+  succeeded_requests: listOf(({ method, route, last_at }) => ({
+    method: text(method),
+    route: text(route),
+    last_at: time(last_at),
   })),
 }
 /** Members that fleet does not need. */
 const UNUSED_MEMBERS = ['service', 'draining', 'caller_keys_expiring']
 
 /** An entry without a member that may not be null is left out. */
-type Whole<T> = { [K in keyof T]: K extends 'last_at' | 'last_success_at' ? T[K] : NonNullable<T[K]> }
+type Whole<T> = { [K in keyof T]: K extends 'last_at' ? T[K] : NonNullable<T[K]> }
 function listOf<T extends object>(parse: (entry: Fields) => T): (value: unknown) => Whole<T>[] | null {
   const isWhole = (entry: T): entry is T & Whole<T> =>
-    Object.entries(entry).every(([name, member]) => name.startsWith('last_') || member !== null)
+    Object.entries(entry).every(([name, member]) => name === 'last_at' || member !== null)
   return (value) =>
     Array.isArray(value) ? value.flatMap((entry) => (isObject(entry) ? [parse(entry)].filter(isWhole) : [])) : null
 }
@@ -193,6 +198,7 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
     requests_forbidden: PARSERS.requests_forbidden(body['requests_forbidden']),
     unreadable_values: PARSERS.unreadable_values(body['unreadable_values']),
     failed_requests: PARSERS.failed_requests(body['failed_requests']),
+    succeeded_requests: PARSERS.succeeded_requests(body['succeeded_requests']),
   }
   return {
     address,
@@ -200,6 +206,7 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
     ...parsed,
     database_problems: parsed.database_problems ?? [],
     failed_requests: parsed.failed_requests ?? [],
+    succeeded_requests: parsed.succeeded_requests ?? [],
     refused_changes: parsed.refused_changes ?? [],
     requests_refused: parsed.requests_refused ?? [],
     token_reads: parsed.token_reads ?? [],

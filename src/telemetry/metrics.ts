@@ -5,9 +5,10 @@ import { isReason, type AnyReason } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import type { RefreshEvent } from '../core/refresh-event.ts'
-import { DATABASE_FAILURE_KINDS, type DatabaseFailureKind } from '../db/failure-kinds.ts'
-import { DATABASE_PROBLEMS, type DatabaseProblemKind } from '../doctor/database-problems.ts'
+import type { DatabaseFailureKind } from '../db/failure-kinds.ts'
 import { VERSION } from '../version.ts'
+import { addDatabaseMetrics, type DatabaseMetricSources } from './database-metrics.ts'
+import { createRouteCounts, type RouteCounts } from './route-counts.ts'
 
 // The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is
 // collected only when Prometheus scrapes, and at most once a minute.
@@ -40,7 +41,7 @@ export interface Metrics {
 }
 
 /** What this process has counted since its start. Every time is ISO 8601; null: not since the start. */
-export interface ReplicaCounts {
+export interface ReplicaCounts extends RouteCounts {
   /** Requests whose signature was refused. `key_id` is empty if the request named no known key. */
   requests_refused: { detail: string; key_id: string; count: number; last_at: string | null }[]
   /** Answers to reads of a token, by HTTP status. */
@@ -49,17 +50,6 @@ export interface ReplicaCounts {
   requests_forbidden: { caller: string; permission: string; count: number }[]
   /** Stored values that could not be opened, by reason. */
   unreadable_values: { detail: string; count: number }[]
-  /**
-   * Requests answered with 5xx, by route, method and status; `last_success_at`: of any answer of this route below 400.
-   */
-  failed_requests: {
-    method: string
-    route: string
-    status: number
-    count: number
-    last_at: string | null
-    last_success_at: string | null
-  }[]
 }
 
 /** Steps of an attempt to connect, for `token_broker_connect_steps_total`. */
@@ -70,7 +60,7 @@ export const CONNECT_ENDS = ['connected', 'refused', 'failed', 'expired'] as con
 export type ConnectEnd = (typeof CONNECT_ENDS)[number]
 
 /** What is read when Prometheus scrapes. */
-export interface MetricSources {
+export interface MetricSources extends DatabaseMetricSources {
   /** Milliseconds, monotonic. */
   elapsed(): number
   breaker(): { mode: string; reason?: string }
@@ -87,9 +77,6 @@ export interface MetricSources {
   freezes(): Promise<readonly { scope: string }[]>
   /** Caller keys in the present hour, as of the last merge. */
   keyUse(): readonly { keyId: string; users: number; limit: number }[]
-  /** Kinds of problems that the database has now. */
-  databaseProblems(): readonly DatabaseProblemKind[]
-  databasePools(): readonly { pool: string; size: number; busy: number; waiting: number }[]
   logOutput: { state(): 'open' | 'blocked' | 'closed'; dropped(): number }
   /** One query over all integrations. Rejects if the database does not answer. `oldestRefresh` in seconds. */
   integrationCounts(): Promise<{ status: IntegrationStatus; count: number; oldestRefresh: number | null }[]>
@@ -184,44 +171,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Stored values that no sealing key opens. Must stay 0: their users get token_unreadable.',
     'detail',
   )
-  const databaseFailures = counter(
-    'database_failures_total',
-    'Statements that failed because of the database, by kind (docs/operations.md#what-to-watch).',
-    'kind',
-  )
-  for (const kind of DATABASE_FAILURE_KINDS) databaseFailures.inc({ kind }, 0)
-  new Gauge({
-    name: 'token_broker_database_problem',
-    help: '1 while this replica sees a problem of the database, by kind; the same as `database_problems` of /readyz.',
-    labelNames: ['kind'],
-    registers,
-    collect() {
-      const present = sources.databaseProblems()
-      for (const kind of Object.keys(DATABASE_PROBLEMS) as DatabaseProblemKind[])
-        this.set({ kind }, present.includes(kind) ? 1 : 0)
-    },
-  })
-  new Gauge({
-    name: 'token_broker_database_connections',
-    help: 'Connections of this replica to Postgres by pool: busy, or idle (also one that is not open).',
-    labelNames: ['pool', 'state'],
-    registers,
-    collect() {
-      for (const { pool, size, busy } of sources.databasePools()) {
-        this.set({ pool, state: 'busy' }, busy)
-        this.set({ pool, state: 'idle' }, size - busy)
-      }
-    },
-  })
-  new Gauge({
-    name: 'token_broker_database_waiting',
-    help: 'Statements of this replica that wait for a free connection, by pool.',
-    labelNames: ['pool'],
-    registers,
-    collect() {
-      for (const { pool, waiting } of sources.databasePools()) this.set({ pool }, waiting)
-    },
-  })
+  const databaseFailed = addDatabaseMetrics(registry, sources)
   const degraded = counter(
     'degraded_tokens_total',
     'Tokens that were handed out although they could not be refreshed, by reason.',
@@ -276,15 +226,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 8],
     registers,
   })
-  /** By method and route. Times in milliseconds since the epoch. */
-  const routes = new Map<string, { lastSuccessAt?: number; failures: Map<number, { count: number; lastAt: number }> }>()
-  function countByRoute(name: string, status: number): void {
-    let route = routes.get(name)
-    if (route === undefined) routes.set(name, (route = { failures: new Map() }))
-    if (status < 400) route.lastSuccessAt = Date.now()
-    if (status < 500) return
-    route.failures.set(status, { count: (route.failures.get(status)?.count ?? 0) + 1, lastAt: Date.now() })
-  }
+  const routes = createRouteCounts()
   /** By HTTP status; `lastAt` in milliseconds since the epoch. */
   const tokenReads = new Map<number, { count: number; lastAt: number }>()
 
@@ -438,7 +380,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       strangers.inc({ listener, event })
     },
     answered(listener, method, route, status, seconds) {
-      if (listener !== 'operations' && route !== 'none') countByRoute(`${method} ${route}`, status)
+      if (listener !== 'operations' && route !== 'none') routes.count(method, route, status)
       if (route === TOKEN_ROUTE && listener === 'internal') {
         const reads = tokenReads.get(status)
         if (reads === undefined) tokenReads.set(status, { count: 1, lastAt: Date.now() })
@@ -455,9 +397,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     unreadable(detail) {
       unreadable.inc({ detail })
     },
-    databaseFailed(kind) {
-      databaseFailures.inc({ kind })
-    },
+    databaseFailed,
     degraded(reason) {
       degraded.inc({ reason: known(reason) })
     },
@@ -486,17 +426,7 @@ export function createMetrics(sources: MetricSources): Metrics {
           detail: String(detail),
           count: value,
         })),
-        failed_requests: [...routes].flatMap(([name, { failures, lastSuccessAt }]) => {
-          const [method = '', route = ''] = name.split(' ')
-          return [...failures].map(([status, { count, lastAt }]) => ({
-            method,
-            route,
-            status,
-            count,
-            last_at: isoOf(lastAt),
-            last_success_at: isoOf(lastSuccessAt),
-          }))
-        }),
+        ...routes.counts(),
       }
     },
   }
