@@ -66,9 +66,12 @@ export const LONG_TRANSACTION_SECONDS = 300
 
 /**
  * Processes that hold locks on our tables, that others wait for, or whose transaction is older than
- * LONG_TRANSACTION_SECONDS. At most 10, those that others wait for first. One statement on views of Postgres.
+ * `longSeconds`. At most 10, those that others wait for first. One statement on views of Postgres.
  */
-export async function blockingProcesses(database: Database): Promise<BlockingProcess[]> {
+export async function blockingProcesses(
+  database: Database,
+  longSeconds = LONG_TRANSACTION_SECONDS,
+): Promise<BlockingProcess[]> {
   const rows = await database.run((db) =>
     db.execute<{
       pid: number
@@ -86,7 +89,7 @@ export async function blockingProcesses(database: Database): Promise<BlockingPro
     ), held as (
       select locks.pid, string_agg(distinct name, ', ') as tables, bool_or(mode = 'AccessExclusiveLock') as blocks_reads
       from pg_locks as locks join ${OURS} as ours on locks.relation = ours.oid
-      where granted and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+      where granted and locktype = 'relation' and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
         and database = (select oid from pg_database where datname = current_database())
       group by locks.pid
     ), waits as (
@@ -100,7 +103,7 @@ export async function blockingProcesses(database: Database): Promise<BlockingPro
       nullif(application_name, '') as application, state, seconds, tables, blocks_reads,
       coalesce(waiting, 0) as waiting
     from here full join held on held.pid = here.pid full join waits on waits.blocker = coalesce(here.pid, held.pid)
-    where held.pid is not null or waits.blocker is not null or seconds > ${LONG_TRANSACTION_SECONDS}
+    where held.pid is not null or waits.blocker is not null or seconds > ${longSeconds}
     order by waiting desc, blocks_reads desc nulls last, seconds desc nulls last limit 10`),
   )
   return rows.map(({ tables, blocks_reads, pid, seconds, ...row }) => ({
