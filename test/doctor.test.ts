@@ -507,7 +507,7 @@ t.test(
       })
     const failures = async (broken: object) => {
       const checks = await runAllChecks(broken as Services)
-      t.equal(checks.length, 18)
+      t.equal(checks.length, 23)
       const failed = checks.filter(({ result }) => result === 'failed')
       for (const { name, message, advice } of failed) {
         t.match(message, new RegExp(`The check ${name} did not complete: TypeError doctor\\.test\\.ts:\\d+:\\d+\\.`))
@@ -525,6 +525,11 @@ t.test(
     t.strictSame(await failures(config('trustedProxies')), ['proxies'])
     t.strictSame(await failures(config('database')), [
       'database',
+      'database_writable',
+      'database_rights',
+      'database_locks',
+      'database_connections',
+      'database_settings',
       'migrations',
       'deployment',
       'sealing_keys',

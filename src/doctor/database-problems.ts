@@ -42,7 +42,7 @@ export const DATABASE_PROBLEMS: Readonly<Record<DatabaseProblemKind, ProblemWord
   },
   rights: {
     message: 'The role of the service lacks rights in the database.',
-    advice: 'Run the grants of docs/reference/database-role.md as the owner of the tables.',
+    advice: 'Grant them as the owner of the tables: docs/reference/database-role.md has the statements.',
     anchor: 'the-database-cannot-be-written',
   },
   locked: {
@@ -58,8 +58,8 @@ export const DATABASE_PROBLEMS: Readonly<Record<DatabaseProblemKind, ProblemWord
   timeout: {
     message: 'Statements did not end in time: a lock, load, or the network.',
     advice:
-      'Look for locks first (token-broker doctor names who holds them), then at the load of Postgres and the network. Set ' +
-      'DATABASE_PREPARE=off behind PgBouncer older than 1.21, or with max_prepared_statements 0.',
+      'Look for locks first (token-broker doctor names who holds them), then at the load of Postgres and the network: each ' +
+      'statement has DATABASE_DEADLINE_MS. Set DATABASE_PREPARE=off behind PgBouncer older than 1.21, or with max_prepared_statements 0.',
     anchor: 'locks-and-long-transactions',
   },
   conflict: {
