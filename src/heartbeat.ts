@@ -19,8 +19,9 @@ export interface Heartbeat {
 }
 
 /**
- * The row of this replica in `replica`, which is also the trial whether the database can be written, and what the audit log takes from the database (docs/design.md#audit): heads of
- * the other replicas, so that a missing end of a log is found, and administrative commands.
+ * The row of this replica in `replica`, which is also the trial whether the database can be written
+ * (docs/design.md#database), and what the audit log takes from the database (docs/design.md#audit): heads of the other
+ * replicas, so that a missing end of a log is found, and administrative commands.
  */
 export function createHeartbeat({
   database,

@@ -89,7 +89,8 @@ export async function blockingProcesses(
     ), held as (
       select locks.pid, string_agg(distinct name, ', ') as tables, bool_or(mode = 'AccessExclusiveLock') as blocks_reads
       from pg_locks as locks join ${OURS} as ours on locks.relation = ours.oid
-      where granted and locktype = 'relation' and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+      where granted and locktype = 'relation'
+        and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
         and database = (select oid from pg_database where datname = current_database())
       group by locks.pid
     ), waits as (
@@ -193,7 +194,7 @@ export async function changedSettings(database: Database): Promise<ChangedSettin
   return rows.map(({ name, value, source }) => ({ name, value, source }))
 }
 
-/** Random bytes of the row that `tryWriting` writes: more than free space inside the table's files is likely to have. */
+/** Random bytes in the trial's row: more than the free space inside the table's files is likely to be. */
 const TRIAL_KB = 256
 
 /** Rolls back the trial. A Failure, so that it passes the translation of driver errors. */
