@@ -173,7 +173,7 @@ async function buildApp(
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     const { statusCode: status, elapsedTime } = reply
-    metrics.answered(listener, route, status, elapsedTime / 1000)
+    metrics.answered(listener, request.method, route, status, elapsedTime / 1000)
     if (status >= 500) strangers.countFailure(request)
     if (listener !== 'operations' && !hasAuditLine(request))
       request.log.info({ method: request.method, route, status, ms: Math.round(elapsedTime * 10) / 10 }, 'answered')
@@ -326,7 +326,14 @@ async function signedRoutes(scope: FastifyInstance, services: Services, stranger
     onForbidden: (caller, permission) => metrics.callerForbidden(caller, permission),
   })
   scope.setNotFoundHandler(notFound)
-  await scope.register(tokenRoutes, { refresh, freezes, harvest, clock, missingScopes })
+  await scope.register(tokenRoutes, {
+    refresh,
+    freezes,
+    harvest,
+    clock,
+    missingScopes,
+    onDegraded: (reason) => metrics.degraded(reason),
+  })
   await scope.register(integrationRoutes, { integrations, missingScopes })
   await scope.register(eventRoutes, {
     events,

@@ -17,7 +17,7 @@ import {
   type Finding,
   type Report,
 } from './doctor/check.ts'
-import { DATABASE_CHECKS, databaseChecks } from './doctor/database.ts'
+import { DATABASE_CHECKS, databaseChecks, databaseFailure, whereOf } from './doctor/database.ts'
 import { callers, internalListener, proxies, redirectUri, sessionSecrets } from './doctor/deployment.ts'
 import { databaseEncryption } from './doctor/encryption.ts'
 import { callerKeyUse, freezes as freezesCheck } from './doctor/freezes.ts'
@@ -29,6 +29,7 @@ import { PUBLIC_CHECKS, publicChecks } from './doctor/public.ts'
 import { replicaProblems } from './doctor/replicas.ts'
 import { userConclusion } from './doctor/user-conclusion.ts'
 import { userFacts, userText } from './doctor/user.ts'
+import { Failure } from './core/failure.ts'
 import { createServices, systemClock, type Overrides, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger } from './telemetry.ts'
@@ -40,6 +41,11 @@ export type { Check, Report } from './doctor/check.ts'
 const CHECKS = [
   'configuration',
   'database',
+  'database_writable',
+  'database_rights',
+  'database_locks',
+  'database_connections',
+  'database_settings',
   'migrations',
   'deployment',
   'sealing_keys',
@@ -75,7 +81,21 @@ export async function diagnoseUser(env: NodeJS.ProcessEnv, userId: string, overr
       return finding?.result === 'failed' ? [{ name, ...finding }] : []
     })
     if (broken.length > 0) return checksReport(broken)
-    const user = await userFacts(services, userId)
+    const { database_writable = UNCHECKED, database_rights = UNCHECKED, database_locks = UNCHECKED } = findings
+    const user = await userFacts(services, userId, { database_writable, database_rights, database_locks }).catch(
+      (error: unknown) => {
+        // What is known of the database says why it does not answer: a lock, perhaps.
+        if (!(error instanceof Failure)) throw error
+        return error
+      },
+    )
+    if (user instanceof Failure) {
+      const known = (['database_writable', 'database_rights', 'database_locks'] as const).flatMap((name) =>
+        findings[name]?.result === 'failed' ? [{ name, ...findings[name] }] : [],
+      )
+      const failure = databaseFailure(whereOf(services.config), user.facts.detail ?? user.code)
+      return checksReport([...known, { name: 'user', ...failure }])
+    }
     const conclusion = userConclusion(user)
     return {
       text: `${TITLE}\n\n${userText(user, conclusion, services.clock.now())}`,
@@ -111,6 +131,7 @@ export async function diagnosePublic(env: NodeJS.ProcessEnv, overrides: Override
   })
 }
 
+const UNCHECKED = skipped('it could not be checked.')
 const TITLE = `token-broker ${VERSION}, Node ${process.version}`
 
 export function checksReport(checks: readonly Check[]): Report {
@@ -143,7 +164,11 @@ async function withServices(
   try {
     return await work(services)
   } catch (error) {
-    return checksReport([{ name: 'doctor', ...defect('doctor', error) }])
+    const finding =
+      error instanceof Failure && error.code === 'database_unavailable'
+        ? databaseFailure(whereOf(services.config), error.facts.detail ?? error.code)
+        : defect('doctor', error)
+    return checksReport([{ name: 'doctor', ...finding }])
   } finally {
     await services.close().catch(() => {})
   }

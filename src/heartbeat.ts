@@ -19,14 +19,16 @@ export interface Heartbeat {
 }
 
 /**
- * The row of this replica in `replica`, and what the audit log takes from the database (docs/design.md#audit): heads of
- * the other replicas, so that a missing end of a log is found, and administrative commands.
+ * The row of this replica in `replica`, which is also the trial whether the database can be written
+ * (docs/design.md#database), and what the audit log takes from the database (docs/design.md#audit): heads of the other
+ * replicas, so that a missing end of a log is found, and administrative commands.
  */
 export function createHeartbeat({
   database,
+  databaseHealth,
   auditLog,
   log,
-}: Pick<Services, 'database' | 'auditLog' | 'log'>): Heartbeat {
+}: Pick<Services, 'database' | 'databaseHealth' | 'auditLog' | 'log'>): Heartbeat {
   const store = createReplicaStore(database)
   const id = auditLog.life
   /** The number of the newest line of each other life that was logged here. */
@@ -44,14 +46,18 @@ export function createHeartbeat({
   }
 
   async function beat(): Promise<void> {
+    let written = false
     try {
       await store.renew({ id, version: VERSION, head: auditLog.head() })
+      written = true
       await logOtherHeads()
       await logCommands(database, (facts) => auditLog.write(facts))
       failing = false
     } catch (err) {
       if (!failing) log.warn({ err }, 'the row of this replica could not be renewed')
       failing = true
+    } finally {
+      await databaseHealth.examine(database, written)
     }
   }
 

@@ -4,15 +4,17 @@ import { buildInternalApp, buildOperationsApp, buildPublicApp } from './app.ts'
 import { ConfigError, maskedConfig, readConfig, type ListenAddress } from './config.ts'
 import { filesOf, readContents } from './config/configured-files.ts'
 import { Failure } from './core/failure.ts'
+import { databaseFailureKind } from './db/failure-kinds.ts'
 import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { MERGE_MS } from './core/harvest.ts'
 import { deleteExpiredRows } from './db/retention.ts'
+import { databaseAdvice, DATABASE_PROBLEMS } from './doctor/database-problems.ts'
 import { createHeartbeat } from './heartbeat.ts'
 import { createReload } from './reload.ts'
 import { createServices, type Services } from './services.ts'
 import { CallersError } from './signature/callers.ts'
-import { createLogger, standardOutput } from './telemetry.ts'
+import { createLogger, describeError, standardOutput } from './telemetry.ts'
 import { startTraces } from './telemetry/start-traces.ts'
 import { VERSION } from './version.ts'
 
@@ -131,15 +133,53 @@ async function listen(
   )
 }
 
-/** One line for the operator instead of a stack. */
-export function startProblem(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof CallersError) return error.message
-  if (error instanceof Failure)
-    return `${error.code}: ${error.facts.detail ?? 'no detail'}. Run "token-broker doctor" to find out what to do`
+/** Why a command or the start ended, for the operator: one line instead of a stack, and the same for scripts. */
+export interface Problem {
+  message: string
+  /** A code of core/failure.ts, `configuration`, or the name of an error of the system. */
+  code: string
+  /** SQLSTATE, a name of the driver or a fixed text. */
+  detail?: string
+  advice?: string
+}
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ConfigError || error instanceof CallersError)
+    return { code: 'configuration', message: error.message }
+  if (error instanceof Failure) return problemOfFailure(error)
   const { code } = error as { code?: unknown }
   if (code === 'EADDRINUSE')
-    return 'the port of a listener is in use: check PUBLIC_LISTEN, INTERNAL_LISTEN and OPERATIONS_LISTEN'
-  return `unexpected error: ${error instanceof Error ? error.name : 'unknown'}${typeof code === 'string' ? ` ${code}` : ''}`
+    return {
+      code,
+      message: 'the port of a listener is in use: check PUBLIC_LISTEN, INTERNAL_LISTEN and OPERATIONS_LISTEN',
+    }
+  const { type, stack } = describeError(error)
+  const place = Array.isArray(stack) ? /[\w.-]+:\d+:\d+/.exec(String(stack[0]))?.[0] : undefined
+  const name = [String(type), ...(typeof code === 'string' && /^\w{1,40}$/.test(code) ? [code] : [])].join(' ')
+  return {
+    code: 'internal_error',
+    message: `internal_error: ${name}${place === undefined ? '' : ` at ${place}`}`,
+    detail: name,
+    advice: 'If the system did not refuse something, this is a defect: report this line to the maintainers',
+  }
+}
+
+function problemOfFailure({ code, facts: { detail } }: Failure): Problem {
+  const message = `${code}: ${detail ?? 'no detail'}`
+  const kind = databaseFailureKind(detail ?? '')
+  const isOfDatabase = code === 'database_unavailable' || detail?.startsWith('database ') === true
+  const facts = { code, ...(detail === undefined ? {} : { detail }) }
+  if (!isOfDatabase || kind === 'statement' || kind === 'other') return { ...facts, message, advice: SEE_DOCTOR }
+  const words = DATABASE_PROBLEMS[kind].message.replace(/\.$/, '')
+  return { ...facts, message: `${message}: ${words}`, advice: `${databaseAdvice(kind)}. ${SEE_DOCTOR}` }
+}
+
+const SEE_DOCTOR = 'Run "token-broker doctor" to find out what to do'
+
+/** One line for the operator instead of a stack. */
+export function startProblem(error: unknown): string {
+  const { message, advice } = problemOf(error)
+  return advice === undefined ? message : `${message}. ${advice}`
 }
 
 if (import.meta.main) {

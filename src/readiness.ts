@@ -1,4 +1,6 @@
+import type { DatabaseProblem } from './database-health.ts'
 import type { Database } from './db/client.ts'
+import { NOT_WRITABLE } from './doctor/database-problems.ts'
 import type { Services } from './services.ts'
 import { VERSION } from './version.ts'
 
@@ -19,7 +21,10 @@ export interface Readiness {
   draining: boolean
   /** `blocked`, `closed`: audit lines cannot be written, so no token is handed out. */
   log: 'open' | 'blocked' | 'closed'
-  database: 'ok' | 'slow' | 'unavailable'
+  /** `not_writable`: it answers, and nothing can be stored. `database_problems` says why. */
+  database: 'ok' | 'slow' | 'not_writable' | 'unavailable'
+  /** What is wrong with the database, from failed statements of the last minute and from the heartbeat. */
+  database_problems: readonly DatabaseProblem[]
   breaker: { mode: string; reason?: string; retry_after_seconds?: number }
   /** Key ids that expire within 14 days. */
   caller_keys_expiring: string[]
@@ -47,6 +52,7 @@ function ask(database: Database): Promise<'ok' | 'unavailable'> {
 /** Never rejects. Takes at most half a second. */
 export async function readiness({
   database,
+  databaseHealth,
   microsoft,
   callers,
   clock,
@@ -61,6 +67,8 @@ export async function readiness({
     clock.sleep(DATABASE_TIMEOUT_MS, answered.signal).then(() => 'slow' as const),
   ])
   answered.abort()
+  const problems = databaseHealth.problems()
+  const isWritable = !problems.some(({ kind }) => NOT_WRITABLE.includes(kind))
   const log = logOutput.state()
   const { mode, reason, retryAfterSeconds } = microsoft.breaker()
   const expiring = [...callers.current().byKeyId.values()]
@@ -71,7 +79,8 @@ export async function readiness({
     version: VERSION,
     draining,
     log,
-    database: databaseState,
+    database: databaseState === 'ok' && !isWritable ? 'not_writable' : databaseState,
+    database_problems: problems,
     breaker: {
       mode,
       ...(reason === undefined ? {} : { reason }),

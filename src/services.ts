@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { createAuditLog } from './audit/audit-log.ts'
 import { createChain } from './audit/chain.ts'
 import type { ClientCredential, Config } from './config.ts'
+import { createDatabaseHealth, type DatabaseHealth } from './database-health.ts'
 import type { AuditFacts, AuditLog } from './core/audit.ts'
 import { createConnect, type Connect } from './core/connect.ts'
 import type { FreezeStore } from './core/freeze.ts'
@@ -27,6 +28,7 @@ import type { OnMalformed, StoredColumn } from './core/stored.ts'
 import { createVault, replaceable, watched, type SealingVault } from './crypto/vault.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
+import { databaseFailureKind } from './db/failure-kinds.ts'
 import { createConnectSessionStore } from './db/connect-sessions.ts'
 import { integrationCounts, createKeepAliveStore } from './db/keep-alive.ts'
 import { createEventStore } from './db/events.ts'
@@ -81,6 +83,7 @@ export interface Services {
   clock: Clock
   random: Random
   database: Database
+  databaseHealth: DatabaseHealth
   vault: SealingVault
   callers: CallersFile
   rotating: Rotating
@@ -189,7 +192,15 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
             log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
         })
   let clientCertificates = validToDates(config.microsoft.credentials)
-  const database = openDatabase({ ...config.database, elapsed: () => clock.elapsed() })
+  const databaseHealth = createDatabaseHealth({ now: () => clock.now(), log })
+  const database = openDatabase({
+    ...config.database,
+    elapsed: () => clock.elapsed(),
+    onFailure(detail) {
+      databaseHealth.failed(detail)
+      metrics.databaseFailed(databaseFailureKind(detail))
+    },
+  })
   const report = (unwatched: SealingVault) =>
     watched(unwatched, ({ table, column, recordId }, detail) => {
       metrics.unreadable(detail)
@@ -250,6 +261,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
     ],
     logOutput,
+    databaseProblems: () => databaseHealth.problems().map(({ kind }) => kind),
+    databasePools: () => database.pools(),
     integrationCounts: () => integrationCounts(database),
     freezes: () => freezes.list(),
     keyUse: () => harvest.state(),
@@ -295,7 +308,15 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       log.error({ alert: 'harvest', key_id, users, limit: event.limit }, 'a caller key asks for unusually many users')
     },
   })
-  const connect = createConnect({ sessions: connectSessions, integrations, microsoft, clock, random })
+  const connect = createConnect({
+    sessions: connectSessions,
+    integrations,
+    microsoft,
+    clock,
+    random,
+    observe: (event) =>
+      event.kind === 'step' ? metrics.connectReached(event.step) : metrics.connectEnded(event.outcome, event.reason),
+  })
   const refresh = createRefresh({
     integrations,
     microsoft,
@@ -337,6 +358,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     clock,
     random,
     database,
+    databaseHealth,
     vault,
     callers,
     internalTls,

@@ -7,6 +7,8 @@ import postgres from 'postgres'
 import t from 'tap'
 import { createDatabaseOn } from '../sandbox/database.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
+import { Failure } from '../src/core/failure.ts'
+import { problemOf } from '../src/main.ts'
 import { COMMANDS, runCommandLine } from '../src/cli/commands.ts'
 import { responseSigningKey, sessionSecret } from '../src/config/secrets.ts'
 import { CALLER_PERMISSIONS } from '../src/core/caller-permissions.ts'
@@ -121,7 +123,10 @@ t.test('serve ends with one line if the database cannot be reached', async (t) =
     },
   })
   t.equal(code, 1)
-  t.equal(err, 'database_unavailable: ECONNREFUSED. Run "token-broker doctor" to find out what to do\n')
+  t.match(
+    err,
+    /^database_unavailable: ECONNREFUSED: Postgres cannot be reached.*Run "token-broker doctor" to find out what to do\n$/,
+  )
 })
 
 t.test('migrate needs the DATABASE_ variables only, reports what it applied, and may be repeated', async (t) => {
@@ -139,7 +144,7 @@ t.test('migrate needs the DATABASE_ variables only, reports what it applied, and
   t.match(await run(['migrate'], { DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none' }), {
     code: 1,
     out: '',
-    err: /^database_unavailable: migrate ECONNREFUSED\. .*doctor.*$/,
+    err: /^database_unavailable: migrate ECONNREFUSED: .*doctor.*$/,
   })
   t.match(await run(['migrate'], {}), { code: 1, err: /DATABASE_URL: is not set/ })
 })
@@ -276,6 +281,56 @@ t.test('doctor exits with 1 if a check fails, and --json is for scripts', async 
   const { code, out } = await run(['doctor', '--json'])
   t.equal(code, 1)
   t.match(JSON.parse(out), { checks: [{ name: 'configuration', result: 'failed', message: String, advice: String }] })
+})
+
+t.test(
+  'with --json, every failure is JSON on standard output, also wrong arguments and a wrong configuration',
+  async (t) => {
+    const tenant = '00000000-0000-4000-8000-000000000000'
+    const commands = COMMANDS.filter(({ options = {} }) => 'json' in options).map(({ name }) => name)
+    const cases: Record<string, string[][]> = {
+      doctor: [[], ['--fleet'], ['--user', '42'], ['--public'], ['--fleet', '--public'], ['--user', 'no user id']],
+      disconnect: [['--tenant', tenant], []],
+      freeze: [['--user', '42', '--reason', 'x'], []],
+      unfreeze: [[], ['--apply']],
+      audit: [['verify', '/no/such/file'], ['frobnicate'], []],
+    }
+    t.strictSame(commands.toSorted(), Object.keys(cases).sort(), 'every command that has the option')
+    const away = { DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none' }
+    for (const [name, all] of Object.entries(cases)) {
+      for (const argv of all) {
+        for (const env of [{}, away, { SESSION_SECRETS: 'hunter2' }]) {
+          const { code, out, err } = await run([name, ...argv, '--json'], env)
+          t.not(code, 0)
+          const printed = JSON.parse(out) as { version: string; error?: { code: string; message: string } }
+          t.equal(printed.version, packageJson.version)
+          if (printed.error !== undefined) t.match(printed.error, { code: String, message: String })
+          t.notMatch(out + err, /hunter2|unexpected error/)
+        }
+      }
+    }
+  },
+)
+
+t.test('no failure is called unexpected: an error of the system or a defect is one line with its name', async (t) => {
+  const defect = problemOf(new TypeError('hunter2'))
+  t.match(defect, {
+    code: 'internal_error',
+    message: /^internal_error: TypeError at [\w.-]+:\d+:\d+$/,
+    advice: /defect/,
+  })
+  t.match(problemOf(Object.assign(new Error('hunter2'), { code: 'EACCES' })), {
+    message: /^internal_error: Error EACCES/,
+  })
+  for (const [detail, message, advice] of [
+    ['25006', /can be read and not written/, /#the-database-cannot-be-written/],
+    ['53100', /disk of Postgres is full/, /Free or add disk space/],
+    ['42501', /lacks rights/, /database-role/],
+    ['53300', /no free connection/, /DATABASE_POOL_SIZE/],
+    ['55P03', /holds locks/, /#locks-and-long-transactions/],
+    ['migrate 42501', /lacks rights/, /database-role/],
+  ] as const)
+    t.match(problemOf(new Failure('database_unavailable', { detail })), { message, advice }, detail)
 })
 
 t.test('version, --version and help print the version of package.json', async (t) => {

@@ -559,7 +559,7 @@ t.test(
       })
     const failures = async (broken: object) => {
       const checks = await runAllChecks(broken as Services)
-      t.equal(checks.length, 19)
+      t.equal(checks.length, 24)
       const failed = checks.filter(({ result }) => result === 'failed')
       for (const { name, message, advice } of failed) {
         t.match(message, new RegExp(`The check ${name} did not complete: TypeError doctor\\.test\\.ts:\\d+:\\d+\\.`))
@@ -577,6 +577,11 @@ t.test(
     t.strictSame(await failures(config('trustedProxies')), ['proxies'])
     t.strictSame(await failures(config('database')), [
       'database',
+      'database_writable',
+      'database_rights',
+      'database_locks',
+      'database_connections',
+      'database_settings',
       'migrations',
       'deployment',
       'sealing_keys',

@@ -63,6 +63,7 @@ t.test(
         draining: false,
         log: 'open',
         database: 'ok',
+        database_problems: [],
         breaker: { mode: 'closed' },
         caller_keys_expiring: [],
         refused_changes: [],

@@ -3,6 +3,7 @@ import type { ReadLine } from '../audit/parse-line.ts'
 import { createVerifier, type AuditReport, type Finding, type Life } from '../audit/verify.ts'
 import { readAuditKeys } from '../config.ts'
 import { USER_ID } from '../core/user-id.ts'
+import { VERSION } from '../version.ts'
 import { Misuse, type Command, type Terminal } from './command.ts'
 
 /** Findings that are printed one by one. */
@@ -34,7 +35,10 @@ export const auditCommand: Command = {
       await readAuditFiles(rest, verifier.take)
     } catch (error) {
       const { code } = error as { code?: unknown }
-      terminal.err(`A file cannot be read${typeof code === 'string' ? ` (${code})` : ''}.`)
+      const message = `A file cannot be read${typeof code === 'string' ? ` (${code})` : ''}.`
+      if (flags['json'] === true)
+        terminal.out(JSON.stringify({ version: VERSION, error: { code: 'unreadable_file', message } }, null, 2))
+      terminal.err(message)
       return 1
     }
     const report = verifier.report()

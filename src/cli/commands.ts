@@ -11,7 +11,7 @@ import { migrateCommand } from './migrate.ts'
 import { disconnectCommand, exportCommand } from './people.ts'
 import { openapi } from './openapi.ts'
 import { resealCommand } from './reseal.ts'
-import { serve, startProblem } from '../main.ts'
+import { problemOf, serve, startProblem } from '../main.ts'
 import { VERSION } from '../version.ts'
 
 /** In the order of the help text. */
@@ -60,6 +60,9 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
     return 0
   }
   const command = COMMANDS.find((candidate) => candidate.name === name)
+  // Scripts get JSON whatever happens.
+  const asJson = rest.includes('--json')
+  const printJson = (error: object) => terminal.out(JSON.stringify({ version: VERSION, error }, null, 2))
   if (command === undefined) {
     terminal.err(
       `Unknown command. The commands are ${COMMANDS.map((known) => known.name).join(', ')}; "token-broker help" explains them.`,
@@ -70,9 +73,11 @@ export async function runCommandLine(argv: readonly string[], terminal: Terminal
     return await command.run(readArguments(command, rest), terminal)
   } catch (error) {
     if (error instanceof Misuse) {
+      if (asJson) printJson({ code: 'wrong_arguments', message: error.message })
       terminal.err(`${error.message}. Usage: ${usageOf(command)}`)
       return 2
     }
+    if (asJson) printJson(problemOf(error))
     terminal.err(startProblem(error))
     return 1
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { fitsHandle } from './completion-handle.ts'
-import { Failure } from './failure.ts'
+import { Failure, type AnyReason } from './failure.ts'
 import type { Account } from './integration.ts'
 import type {
   CallbackParameters,
@@ -52,12 +52,21 @@ export type CallbackOutcome =
   /** Unknown (also: used with another answer), too late, or begun in another browser. */
   | { kind: 'foreign'; why: 'unknown_state' | 'other_browser' | 'too_late' }
 
+/**
+ * What is counted of attempts to connect. `step`: how far one came. `ended`: how one ended; `failed` is a fault of
+ * Microsoft, the registration or the broker.
+ */
+export type ConnectEvent =
+  | { kind: 'step'; step: 'begun' | 'sent_to_microsoft' | 'returned' | 'connected' }
+  | { kind: 'ended'; outcome: 'connected' | 'refused' | 'failed' | 'expired'; reason?: AnyReason }
+
 export interface ConnectPorts {
   sessions: ConnectSessionStore
   integrations: IntegrationStore
   microsoft: Microsoft
   clock: Clock
   random: Random
+  observe?(event: ConnectEvent): void
 }
 
 export interface Connect {
@@ -112,7 +121,14 @@ export interface Connect {
   stateHash(state: string): Buffer
 }
 
-export function createConnect({ sessions, integrations, microsoft, clock, random }: ConnectPorts): Connect {
+export function createConnect({
+  sessions,
+  integrations,
+  microsoft,
+  clock,
+  random,
+  observe = () => {},
+}: ConnectPorts): Connect {
   const secret = () => random.bytes(32).toString('base64url')
 
   async function status(id: string, caller: string): Promise<ConnectSession> {
@@ -190,6 +206,17 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
     return { kind: 'over', session: (await sessions.find(known.id)) ?? known }
   }
 
+  function observeEnd({ result, code, reason }: ConnectOutcome): void {
+    if (result === 'connected') observe({ kind: 'step', step: 'connected' })
+    const outcome =
+      result === 'connected'
+        ? 'connected'
+        : code === 'connect_refused' || code === 'account_mismatch' || code === 'frozen'
+          ? 'refused'
+          : 'failed'
+    observe({ kind: 'ended', outcome, ...(reason === undefined ? {} : { reason }) })
+  }
+
   /** Waits for another completion of the same session: both have the same outcome. */
   async function outcomeOfOther(id: string): Promise<ConnectSession | undefined> {
     const deadline = clock.elapsed() + COMPLETION_WAIT_MS
@@ -211,6 +238,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         allowSwitch,
         ttlSeconds: STEP_SECONDS.ticket,
       })
+      if (intent === 'connect') observe({ kind: 'step', step: 'begun' })
       return { session, ticket }
     },
 
@@ -241,6 +269,7 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
         ...signInHints(stored?.account, session.allowSwitch),
         ...(stored?.failure?.claims === undefined ? {} : { claims: stored.failure.claims }),
       })
+      observe({ kind: 'step', step: 'sent_to_microsoft' })
       return { kind: 'authorize', url, session, stateHash }
     },
 
@@ -256,11 +285,18 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
             code: answer.code,
             ttlSeconds: STEP_SECONDS.completion,
           })
-          if (received !== undefined) return { kind: 'received', ...received }
+          if (received !== undefined) {
+            observe({ kind: 'step', step: 'returned' })
+            return { kind: 'received', ...received }
+          }
         } else {
           const outcome: ConnectOutcome = { result: 'refused', ...microsoft.judgeCallback(answer) }
           const session = await sessions.receiveRefusal({ ...came, outcome })
-          if (session !== undefined) return { kind: 'refused', session }
+          if (session !== undefined) {
+            observe({ kind: 'step', step: 'returned' })
+            observeEnd(outcome)
+            return { kind: 'refused', session }
+          }
         }
       }
       // A used state is found under its answer only: with another one it is unknown, and nothing is said.
@@ -298,9 +334,12 @@ export function createConnect({ sessions, integrations, microsoft, clock, random
       } catch (error) {
         // The code is spent or cannot be read, so the attempt is over. A repeated request gets this outcome at once.
         const code = error instanceof Failure ? error.code : 'internal_error'
+        observe({ kind: 'ended', outcome: 'failed', reason: 'broker_trouble' })
         await sessions.refuse(id, { result: 'refused', code, reason: 'broker_trouble' }).catch(() => {})
         throw error
       }
+      if (ended !== 'ended') observeEnd(ended.outcome)
+      else observe({ kind: 'ended', outcome: 'expired', reason: 'abandoned' })
       if (ended === 'ended')
         throw new Failure('connect_session_expired', { reason: 'abandoned', detail: 'ended during completion' })
       return ended

@@ -9,7 +9,7 @@
 import { createConnection, isIP } from 'node:net'
 import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
-import { createPools } from './fast-path/connections.ts'
+import { createPools, type PoolUse } from './fast-path/connections.ts'
 import { DRIVER_TYPES } from './driver-types.ts'
 import { isConnectionLost } from './driver-errors.ts'
 
@@ -30,6 +30,8 @@ export interface DatabaseOptions {
   ca?: string | undefined
   /** Clock.elapsed. Default: the machine's. */
   elapsed?: () => number
+  /** Called for each failure of the database, with the detail of its Failure (failure-kinds.ts). */
+  onFailure?: (detail: string) => void
 }
 
 /** A row as the driver gives it: text and numbers parsed, `bytea` as Buffer, every other type as text. */
@@ -64,6 +66,8 @@ export interface Database {
    */
   read<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  /** How the pools are used now; one of them if reads have no connections of their own. */
+  pools(): ({ pool: 'statements' | 'reads' } & PoolUse)[]
   close(): Promise<void>
 }
 
@@ -77,11 +81,21 @@ const READ_CONNECTIONS = 2
 /** A smaller pool cannot spare them. */
 const MIN_POOL_WITH_READS = 6
 
+/**
+ * Our transactions lock the rows that they decide on. With a stricter `default_transaction_isolation` of the database
+ * or role they would fail (40001) instead of waiting. Both statements are sent at once, which costs no round trip.
+ */
+async function committedReads<T>(tx: Transaction, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const [, result] = await Promise.all([tx.setTransaction({ isolationLevel: 'read committed' }), work(tx)])
+  return result
+}
+
 export function openDatabase(options: DatabaseOptions): Database {
   const { poolSize, prepare, batches = true, deadlineMs: timeoutMs, elapsed = () => performance.now() } = options
   const openPool = createPools({
     timeoutMs,
     elapsed,
+    ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
     open() {
       const { sql, retire } = connect(options)
       return { sql, retire, db: drizzle(sql) }
@@ -104,7 +118,12 @@ export function openDatabase(options: DatabaseOptions): Database {
     run: (work, deadlineAt) => pool.run(({ db }) => work(db), endsAt(deadlineAt)),
     query: (text, parameters, deadlineAt) => pool.run(send(text, parameters), endsAt(deadlineAt)),
     read: (text, parameters, deadlineAt) => readPool.run(send(text, parameters), endsAt(deadlineAt), { again: true }),
-    transaction: (work) => pool.run(({ db }) => db.transaction((tx) => pendingIfLost(work(tx))), endsAt()),
+    transaction: (work) =>
+      pool.run(({ db }) => db.transaction((tx) => pendingIfLost(committedReads(tx, work))), endsAt(), { once: true }),
+    pools: () => [
+      { pool: 'statements', ...pool.use() },
+      ...(readPool === pool ? [] : [{ pool: 'reads' as const, ...readPool.use() }]),
+    ],
     async close() {
       await Promise.all([pool.close(), readPool.close()])
     },
@@ -129,6 +148,7 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
     // Seconds. The default of postgres.js is up to 20 s between tries, which is long after Postgres is back.
     backoff: (tries: number) => Math.min(3 ** tries / 100, 0.5),
     onnotice: () => {},
+    connection: { application_name: 'token-broker' },
     ...tlsOf(options),
   } as postgres.Options<Record<string, postgres.PostgresType>>)
   return { sql, retire: () => void (retired = true) }

@@ -24,10 +24,15 @@ export function isStatementError(error: unknown): boolean {
 }
 
 /**
- * SQLSTATE classes of a wrong statement: data, constraint, syntax or access. All others mean that the database cannot
- * serve us.
+ * SQLSTATE classes of a wrong statement: data, constraint or syntax. All others mean that the database cannot serve us,
+ * missing rights (42501) too: operators must grant them, and a valid token is handed out meanwhile.
  */
-const STATEMENT_WRONG = /^(22|23|42)/
+const STATEMENT_WRONG = /^(?:22|23|42(?!501))/
+
+/** Postgres undid a statement because of others that ran at the same time: it may be sent again. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof Failure && /^(?:40001|40P01)$/.test(error.facts.detail ?? '')
+}
 
 /**
  * Uses named fields only: message, stack and `params` of the errors of postgres.js and drizzle hold values of users.

@@ -5,9 +5,8 @@ import { createRequire } from 'node:module'
 
 const load = createRequire(import.meta.url)
 
-export const { and, asc, desc, eq, getTableName, gt, inArray, is, isNull, lt, lte, not, notInArray, or, sql } = load(
-  'drizzle-orm',
-) as typeof import('drizzle-orm')
+export const { and, asc, desc, eq, getTableName, gt, inArray, is, isNull, lt, lte, not, notInArray, or, sql, Table } =
+  load('drizzle-orm') as typeof import('drizzle-orm')
 export const {
   bigint,
   boolean,

@@ -3,69 +3,96 @@ import { checkCanaries, clockDifference, recordedDeployment } from '../db/deploy
 import { sealedSamples, serverVersion } from '../db/diagnostics.ts'
 import { migrationState } from '../db/migrate.ts'
 import type { Services } from '../services.ts'
+import { databaseFailureKind } from '../db/failure-kinds.ts'
 import { defect, failed, ok, skipped, warning, type Finding } from './check.ts'
+import { connectionsOf, locks, rights, settings, writable } from './database-condition.ts'
+import { DATABASE_PROBLEMS, databaseAdvice } from './database-problems.ts'
 
 const UNTRUSTED = 'The certificate of Postgres is signed by an authority that is not trusted: set DATABASE_CA.'
-/** What to do, by the driver's error code or SQLSTATE. */
+/**
+ * What to do, by the driver's error code or SQLSTATE, where it says more than the kind of the failure
+ * (database-problems.ts).
+ */
 const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED:
     'No server listens at this address. Check the host and port of DATABASE_URL, and that Postgres is running.',
   ENOTFOUND: "DNS does not know the host of DATABASE_URL. Check its spelling and the cluster's DNS.",
   CONNECT_TIMEOUT: 'The host does not answer. Check the host and port of DATABASE_URL, network policies and firewalls.',
-  deadline:
-    "It did not answer within DATABASE_DEADLINE_MS. Check the network and Postgres' load. Set DATABASE_PREPARE=off behind " +
-    'PgBouncer older than 1.21, or with max_prepared_statements 0.',
   '28P01': 'The user or password of DATABASE_URL is wrong.',
   '28000': 'Postgres refuses this user from this address. Check pg_hba.conf, and sslmode in DATABASE_URL.',
   '3D000': 'The database does not exist. Create it, or correct its name in DATABASE_URL.',
-  '53300': 'Postgres has no free connection. Lower DATABASE_POOL_SIZE, or raise max_connections.',
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
 }
-const OTHER_ADVICE = 'Check DATABASE_URL, the network to Postgres, and the log of Postgres.'
 const MAX_CLOCK_DIFFERENCE_MS = 5_000
 
-export const DATABASE_CHECKS = ['database', 'migrations', 'deployment', 'sealing_keys', 'database_clock'] as const
+export const DATABASE_CHECKS = [
+  'database',
+  'database_writable',
+  'database_rights',
+  'database_locks',
+  'database_connections',
+  'database_settings',
+  'migrations',
+  'deployment',
+  'sealing_keys',
+  'database_clock',
+] as const
 export type DatabaseFindings = Record<(typeof DATABASE_CHECKS)[number], Finding>
 
 /** If the database does not answer or lacks migrations, the checks that need it are `skipped`. */
 export async function databaseChecks({ database, config, clock, vault }: Services): Promise<DatabaseFindings> {
-  const { host, pathname } = new URL(config.database.url)
-  const where = `database "${pathname.slice(1)}" at ${host}`
+  const where = whereOf(config)
   const startedAt = clock.elapsed()
   const check = (name: keyof DatabaseFindings, work: () => Promise<Finding>) => runDatabaseCheck(name, where, work)
   const reached = await check('database', async () => {
     const version = await serverVersion(database)
     return ok(`PostgreSQL ${version} (${where}) answered in ${Math.round(clock.elapsed() - startedAt)} ms.`)
   })
-  if (reached.result !== 'ok') {
-    const unasked = skipped('the database could not be queried.')
-    return {
-      database: reached,
-      migrations: unasked,
-      deployment: unasked,
-      sealing_keys: unasked,
-      database_clock: unasked,
-    }
-  }
+  if (reached.result !== 'ok') return { ...allSkipped('the database could not be queried.'), database: reached }
   const migrations = await check('migrations', async () => MIGRATIONS[await migrationState(database)])
-  const database_clock = await check('database_clock', async () =>
-    compareClocks(await clockDifference(database, () => clock.now())),
-  )
-  if (migrations.result === 'failed') {
-    const unasked = skipped('the database lacks migrations.')
-    return { database: reached, migrations, deployment: unasked, sealing_keys: unasked, database_clock }
-  }
-  return {
+  const isMigrated = migrations.result !== 'failed'
+  const findings = {
+    ...allSkipped('the database lacks migrations.'),
     database: reached,
     migrations,
+    database_locks: await check('database_locks', () => locks(database)),
+    database_rights: await check('database_rights', () => rights(database)),
+    database_writable: await check('database_writable', () => writable(database, isMigrated)),
+    database_connections: await check('database_connections', () => connectionsOf(database, config.database.poolSize)),
+    database_settings: await check('database_settings', () => settings(database)),
+    database_clock: await check('database_clock', async () =>
+      compareClocks(await clockDifference(database, () => clock.now())),
+    ),
+  }
+  if (!isMigrated) return findings
+  return {
+    ...findings,
     deployment: await check('deployment', async () =>
       deployment((await recordedDeployment(database))?.publicBaseUrl, config.publicBaseUrl),
     ),
     sealing_keys: await check('sealing_keys', () => sealingKeys(database, vault)),
-    database_clock,
   }
+}
+
+const allSkipped = (reason: string): DatabaseFindings => ({
+  database: skipped(reason),
+  database_writable: skipped(reason),
+  database_rights: skipped(reason),
+  database_locks: skipped(reason),
+  database_connections: skipped(reason),
+  database_settings: skipped(reason),
+  migrations: skipped(reason),
+  deployment: skipped(reason),
+  sealing_keys: skipped(reason),
+  database_clock: skipped(reason),
+})
+
+/** Which database, for people. */
+export function whereOf({ database: { url } }: Pick<Services['config'], 'database'>): string {
+  const { host, pathname } = new URL(url)
+  return `database "${pathname.slice(1)}" at ${host}`
 }
 
 const MIGRATIONS: Record<Awaited<ReturnType<typeof migrationState>>, Finding> = {
@@ -130,11 +157,22 @@ async function runDatabaseCheck(name: string, where: string, work: () => Promise
         'Add the key that sealed it after the others. Users need not reconnect: their authorization at Microsoft is intact.',
       )
     }
-    if (/ 42501/.test(detail))
-      return failed(
-        `The user of DATABASE_URL lacks rights in ${where}.`,
-        'Grant it select, insert, update and delete on the tables, and usage on the schema drizzle and on the sequences.',
-      )
-    return failed(`It could not be queried (${where}): ${detail}.`, ADVICE[detail] ?? OTHER_ADVICE)
+    return databaseFailure(where, detail)
   }
+}
+
+/** A failure of the database: what it is, and what to do about it. */
+export function databaseFailure(where: string, detail: string): Finding {
+  const kind = databaseFailureKind(detail)
+  if (kind === 'statement')
+    return failed(
+      `Postgres refused a statement (${where}): ${detail}.`,
+      'This is a defect of the token broker. Report this line to its maintainers. See docs/runbooks.md#tokenbrokererrors',
+    )
+  const words = DATABASE_PROBLEMS[kind].message
+  const advice = ADVICE[detail]
+  return failed(
+    `${words} It could not be queried (${where}): ${detail}.`,
+    advice === undefined ? databaseAdvice(kind) : `${advice} See docs/runbooks.md#${DATABASE_PROBLEMS[kind].anchor}`,
+  )
 }

@@ -1,6 +1,6 @@
 import { VERSION } from '../version.ts'
 import { defect, ops, type Conclusion } from './check.ts'
-import { blockedLog, refusedChanges } from './fleet-replicas.ts'
+import { blockedLog, databaseProblems, failedRequests, refusedChanges, unreadableValues } from './fleet-replicas.ts'
 import type { FleetFacts } from './fleet.ts'
 import { explain } from './user.ts'
 
@@ -24,12 +24,14 @@ type Rule = (facts: FleetFacts, now: number) => Conclusion[]
 /** In the order of likelihood; a failed conclusion comes before every warning. */
 const RULES: Readonly<Record<string, Rule>> = {
   database,
+  database_problems: databaseProblems,
   log: blockedLog,
   replicas,
   breaker,
   sealing_keys: sealingKeys,
   refused_signatures: refusedSignatures,
   token_reads: failingTokenReads,
+  failed_requests: failedRequests,
   freezes,
   refused_changes: refusedChanges,
   caller_keys: callerKeys,
@@ -105,19 +107,38 @@ function callerKeys({ caller_keys: keys }: FleetFacts): Conclusion[] {
 
 export const runbook = (anchor: string): string => `docs/runbooks.md#${anchor}`
 
+/** Where the advice of the finding names no runbook. */
 const DATABASE_RUNBOOKS: Record<keyof FleetFacts['database'], string> = {
   database: 'postgres-failover',
+  database_writable: 'the-database-cannot-be-written',
+  database_rights: 'the-database-cannot-be-written',
+  database_locks: 'locks-and-long-transactions',
+  database_connections: 'no-free-connections',
   migrations: 'upgrade-and-rollback',
   deployment: 'another-subdomain',
   sealing_keys: 'tokenbrokerunreadable',
 }
 
+/** Checks whose warnings concern users soon. */
+const WARNED: readonly (keyof FleetFacts['database'])[] = ['database_locks', 'database_connections']
+
 function database({ database: findings, query_errors }: FleetFacts): Conclusion[] {
-  const names = ['database', 'migrations', 'deployment', 'sealing_keys'] as const
+  const names = [
+    'database',
+    'database_locks',
+    'database_writable',
+    'database_rights',
+    'database_connections',
+    'migrations',
+    'deployment',
+    'sealing_keys',
+  ] as const
   return [
     ...names.flatMap((name) => {
       const { result, message, advice = '' } = findings[name]
-      return result === 'failed' ? [ops('failed', message, `${advice} ${runbook(DATABASE_RUNBOOKS[name])}`.trim())] : []
+      if (result !== 'failed' && !(result === 'warning' && WARNED.includes(name))) return []
+      const hasRunbook = advice.includes(runbook(''))
+      return [ops(result, message, hasRunbook ? advice : `${advice} ${runbook(DATABASE_RUNBOOKS[name])}`.trim())]
     }),
     ...(query_errors.length === 0
       ? []
@@ -320,22 +341,6 @@ function failuresOfReason(groups: readonly Group[], count: number): Conclusion[]
     'tenant_admin',
     who_acts === 'user' ? 'Many users of one organisation: its administrator has probably changed something. ' : '',
   )
-}
-
-/** Ranked after faults of many users: the count stays until the replicas restart, even if one edited row caused it. */
-function unreadableValues({ replicas: all }: FleetFacts): Conclusion[] {
-  const values = all.flatMap(({ unreadable_values }) => unreadable_values)
-  if (values.length === 0) return []
-  const count = values.reduce((sum, one) => sum + one.count, 0)
-  const details = [...new Set(values.map(({ detail }) => detail))].join(', ')
-  return [
-    ops(
-      'failed',
-      `Stored values could not be opened (${details}): ${count} times since the start of the replicas. Their users get ` +
-        'token_unreadable.',
-      `token-broker doctor --user <id> for one of these users; ${runbook('tokenbrokerunreadable')}`,
-    ),
-  ]
 }
 
 function connectAttempts({ connect_attempts }: FleetFacts): Conclusion[] {

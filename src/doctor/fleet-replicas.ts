@@ -1,4 +1,5 @@
 import { ops, type Conclusion } from './check.ts'
+import { databaseAdvice, DATABASE_PROBLEMS, type DatabaseProblemKind } from './database-problems.ts'
 import type { FleetFacts } from './fleet.ts'
 import { LOG_ADVICE, REFUSED_CHANGE_ADVICE, refusedChangeLines, withoutLog } from './replicas.ts'
 
@@ -30,6 +31,78 @@ export function refusedChanges({ replicas: all }: Replicas): Conclusion[] {
       'warning',
       `Changed files are not used, because the next start would fail with them: ${lines.join('; ')}.`,
       REFUSED_CHANGE_ADVICE,
+    ),
+  ]
+}
+
+/** Problems that concern everybody; the others may concern one row or one moment. */
+const OF_EVERYBODY: readonly string[] = ['unreachable', 'login', 'read_only', 'disk_full', 'rights']
+
+const isKnownKind = (kind: string): kind is DatabaseProblemKind => Object.hasOwn(DATABASE_PROBLEMS, kind)
+
+/** What the replicas say about the database. One conclusion for each kind. */
+export function databaseProblems({ replicas: all }: Replicas): Conclusion[] {
+  const seen = all.flatMap(({ address, database_problems }) =>
+    database_problems.map(({ kind, message }) => ({ address, kind, message })),
+  )
+  return [...Map.groupBy(seen, ({ kind }) => kind)].map(([kind, list]) =>
+    ops(
+      OF_EVERYBODY.includes(kind) ? 'failed' : 'warning',
+      `${list[0]!.message} Seen by ${list.map(({ address }) => address).join(', ')}.`,
+      databaseAdvice(isKnownKind(kind) ? kind : 'other'),
+    ),
+  )
+}
+
+/** Counts are since the start of a replica, so only their last time says whether they are news. */
+const RECENT_MS = 900_000
+/** Of token reads, fleet-conclusions.ts explains it. */
+const EXPLAINED = { route: '/tokens/:userId', status: 500 }
+
+/**
+ * Requests of users that were answered with 5xx: connects, refreshes, reads, pages. Failed, if none of that route has
+ * succeeded since at any replica.
+ */
+export function failedRequests({ replicas: all }: Replicas, now: number): Conclusion[] {
+  const recent = all
+    .flatMap(({ failed_requests }) => failed_requests)
+    .filter(
+      ({ route, status, last_at }) =>
+        !(route === EXPLAINED.route && status === EXPLAINED.status) &&
+        last_at !== null &&
+        now - Date.parse(last_at) < RECENT_MS,
+    )
+  return [...Map.groupBy(recent, ({ method, route, status }) => `${method} ${route} with ${status}`)].map(
+    ([what, list]) => {
+      const last = Math.max(...list.map(({ last_at }) => Date.parse(last_at!)))
+      const succeeded = all
+        .flatMap(({ succeeded_requests }) => succeeded_requests)
+        .filter(({ method, route }) => method === list[0]!.method && route === list[0]!.route)
+        .map(({ last_at }) => Date.parse(last_at ?? ''))
+      const count = list.reduce((sum, one) => sum + one.count, 0)
+      const noneSince = !succeeded.some((at) => at > last)
+      return ops(
+        noneSince ? 'failed' : 'warning',
+        `Requests failed: ${count} × ${what}, last at ${new Date(last).toISOString()}; ` +
+          (noneSince ? 'none of them has succeeded since.' : 'others have succeeded since.'),
+        'The log says why, by request_id. See docs/runbooks.md#tokenbrokererrors',
+      )
+    },
+  )
+}
+
+/** Ranked after faults of many users: the count stays until the replicas restart, even if one edited row caused it. */
+export function unreadableValues({ replicas: all }: Replicas): Conclusion[] {
+  const values = all.flatMap(({ unreadable_values }) => unreadable_values)
+  if (values.length === 0) return []
+  const count = values.reduce((sum, one) => sum + one.count, 0)
+  const details = [...new Set(values.map(({ detail }) => detail))].join(', ')
+  return [
+    ops(
+      'failed',
+      `Stored values could not be opened (${details}): ${count} times since the start of the replicas. Their users get ` +
+        'token_unreadable.',
+      `token-broker doctor --user <id> for one of these users; docs/runbooks.md#tokenbrokerunreadable`,
     ),
   ]
 }

@@ -28,9 +28,20 @@ const MAX_GROUPS_IN_TEXT = 20
 /** Counting sealed values ends after this time. */
 const COUNTING_MS = 20_000
 
+const SHOWN_CHECKS = [
+  'database',
+  'database_writable',
+  'database_rights',
+  'database_locks',
+  'database_connections',
+  'migrations',
+  'deployment',
+  'sealing_keys',
+] as const
+
 export interface FleetFacts {
   /** What must hold before the rest can be known; the names are those of plain doctor. */
-  database: Record<'database' | 'migrations' | 'deployment' | 'sealing_keys', Finding>
+  database: Record<(typeof SHOWN_CHECKS)[number], Finding>
   /** Null if the database did not answer: `query_errors` says why. The same for the other members. */
   integrations: null | { active: number; reconnect_required: number }
   failures: null | {
@@ -72,10 +83,21 @@ export async function fleetFacts(services: Services): Promise<FleetFacts> {
     readReplicas(replicaAddresses(config)),
   ])
   const unchecked = skipped('the database could not be queried.')
-  const { database = unchecked, migrations = unchecked, deployment = unchecked, sealing_keys = unchecked } = findings
-  const usable = [database, migrations, deployment].every(({ result }) => result === 'ok' || result === 'warning')
+  const finding = (name: (typeof SHOWN_CHECKS)[number]): Finding => findings[name] ?? unchecked
+  const usable = (['database', 'migrations', 'deployment'] as const).every((name) =>
+    ['ok', 'warning'].includes(finding(name).result),
+  )
   return {
-    database: { database, migrations, deployment, sealing_keys },
+    database: {
+      database: finding('database'),
+      database_writable: finding('database_writable'),
+      database_rights: finding('database_rights'),
+      database_locks: finding('database_locks'),
+      database_connections: finding('database_connections'),
+      migrations: finding('migrations'),
+      deployment: finding('deployment'),
+      sealing_keys: finding('sealing_keys'),
+    },
     ...(usable ? await queryDatabase(services) : NOT_KNOWN),
     replicas_configured: config.operationsReplicas.length > 0,
     replicas,
@@ -306,6 +328,11 @@ function replicaLines(replica: ReplicaFacts, now: number): string[] {
       `breaker ${breaker?.mode ?? 'not known'}${reason}, version ${version ?? 'not known'} (Node ${node ?? 'not known'})`,
     `  since ${started_at === null ? 'its start' : formatAge(started_at, now)}: token reads ${reads}`,
     ...(replica.log === null || replica.log === 'open' ? [] : [`  LOG ${replica.log.toUpperCase()}: no audit lines`]),
+    ...replica.database_problems.map(({ kind, message }) => `  DATABASE ${kind}: ${message}`),
+    ...replica.failed_requests.map(
+      ({ method, route, status, count, last_at }) =>
+        `  failed ${count} × ${method} ${route} with ${status}${last_at === null ? '' : `, last ${formatAge(last_at, now)}`}`,
+    ),
     ...replica.refused_changes.map(({ variable, problem }) => `  changed file not used: ${variable} ${problem}`),
     ...replica.requests_refused.map(
       ({ detail, key_id, count, last_at }) =>

@@ -20,8 +20,10 @@ export interface ReplicaFacts {
   version: string | null
   node: string | null
   ready: boolean | null
-  /** Whether Postgres answers this replica: `ok`, `slow` or `unavailable`. */
+  /** Whether Postgres answers this replica: `ok`, `slow`, `not_writable` or `unavailable`. */
   database: string | null
+  /** What is wrong with the database, as this replica sees it. */
+  database_problems: { kind: string; message: string; since: string; last_at: string | null }[]
   /** `mode` is `closed`, `open`, `half_open` or `ramping`. */
   breaker: null | { mode: string; reason: string | null }
   /** `open`, `blocked` or `closed`; if not `open`, audit lines cannot be written. */
@@ -35,6 +37,8 @@ export interface ReplicaFacts {
   token_reads: ReplicaStatus['token_reads']
   requests_forbidden: ReplicaStatus['requests_forbidden']
   unreadable_values: ReplicaStatus['unreadable_values']
+  failed_requests: ReplicaStatus['failed_requests']
+  succeeded_requests: ReplicaStatus['succeeded_requests']
   /** Members that this release of doctor knows and the replica did not report: it runs another release. */
   missing_members: string[]
   /** Members that the replica reported and this release of doctor does not know. */
@@ -101,6 +105,9 @@ const isObject = (value: unknown): value is Fields =>
 /** Text for a terminal: no control characters, and not too long. */
 const text = (value: unknown): string | null =>
   typeof value === 'string' ? value.replace(/\p{Cc}/gu, ' ').slice(0, 200) : null
+/** Several processes may be named in it. */
+const longText = (value: unknown): string | null =>
+  typeof value === 'string' ? value.replace(/\p{Cc}/gu, ' ').slice(0, 2_000) : null
 const number = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null
 const time = (value: unknown): string | null =>
@@ -114,6 +121,12 @@ const PARSERS = {
   node: text,
   ready: (value: unknown) => (typeof value === 'boolean' ? value : null),
   database: text,
+  database_problems: listOf(({ kind, message, since, last_at }) => ({
+    kind: text(kind),
+    message: longText(message),
+    since: time(since),
+    last_at: time(last_at),
+  })),
   breaker: (value: unknown) => {
     if (!isObject(value)) return null
     const mode = text(value['mode'])
@@ -140,6 +153,18 @@ const PARSERS = {
     count: number(count),
   })),
   unreadable_values: listOf(({ detail, count }) => ({ detail: text(detail), count: number(count) })),
+  failed_requests: listOf(({ method, route, status, count, last_at }) => ({
+    method: text(method),
+    route: text(route),
+    status: number(status),
+    count: number(count),
+    last_at: time(last_at),
+  })),
+  succeeded_requests: listOf(({ method, route, last_at }) => ({
+    method: text(method),
+    route: text(route),
+    last_at: time(last_at),
+  })),
 }
 /** Members that fleet does not need. */
 const UNUSED_MEMBERS = ['service', 'draining', 'caller_keys_expiring']
@@ -162,6 +187,7 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
     node: PARSERS.node(body['node']),
     ready: PARSERS.ready(body['ready']),
     database: PARSERS.database(body['database']),
+    database_problems: PARSERS.database_problems(body['database_problems']),
     breaker: PARSERS.breaker(body['breaker']),
     log: PARSERS.log(body['log']),
     refused_changes: PARSERS.refused_changes(body['refused_changes']),
@@ -171,11 +197,16 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
     token_reads: PARSERS.token_reads(body['token_reads']),
     requests_forbidden: PARSERS.requests_forbidden(body['requests_forbidden']),
     unreadable_values: PARSERS.unreadable_values(body['unreadable_values']),
+    failed_requests: PARSERS.failed_requests(body['failed_requests']),
+    succeeded_requests: PARSERS.succeeded_requests(body['succeeded_requests']),
   }
   return {
     address,
     problem: null,
     ...parsed,
+    database_problems: parsed.database_problems ?? [],
+    failed_requests: parsed.failed_requests ?? [],
+    succeeded_requests: parsed.succeeded_requests ?? [],
     refused_changes: parsed.refused_changes ?? [],
     requests_refused: parsed.requests_refused ?? [],
     token_reads: parsed.token_reads ?? [],

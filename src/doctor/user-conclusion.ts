@@ -1,4 +1,4 @@
-import { formatDuration, formatTime, type Conclusion } from './check.ts'
+import { formatDuration, formatTime, type Conclusion, type Finding } from './check.ts'
 import { STEPS, type UserFacts } from './user.ts'
 
 // Who must do what for one user. The most serious problem comes first.
@@ -22,6 +22,8 @@ export function userConclusion(facts: UserFacts): Conclusion {
       advice: `If the cause is over: token-broker unfreeze --id ${freeze.id} --apply. See docs/runbooks.md#freeze`,
     }
   }
+  const broken = Object.values(facts.database).filter(({ result }) => result === 'failed')
+  if (broken.length > 0) return notWritable(broken, integration)
   if (integration === null) return notConnected(facts)
   const unreadable = integration.sealed.filter(({ opens }) => !opens)
   if (unreadable.length > 0) return cannotBeOpened(unreadable)
@@ -60,6 +62,23 @@ export function userConclusion(facts: UserFacts): Conclusion {
       integration.access_token.seconds_left > 0
         ? "The broker hands out this user's token. If Graph refuses it, look in the log of MEGDocs."
         : 'The access token has expired. The next read refreshes it.',
+  }
+}
+
+/** No user can connect, and no token is refreshed: what the row says comes after that. */
+function notWritable(findings: readonly Finding[], integration: UserFacts['integration']): Conclusion {
+  const left = integration?.access_token.seconds_left ?? 0
+  const token =
+    integration === null
+      ? 'This user cannot connect until then.'
+      : left > 0
+        ? `The present token may be handed out for ${formatDuration(left)} more; it cannot be refreshed.`
+        : 'The access token has expired and cannot be refreshed: callers get 503.'
+  return {
+    result: 'failed',
+    who_acts: 'ops',
+    message: `${findings.map(({ message }) => message).join(' ')} ${token}`,
+    advice: [...new Set(findings.flatMap(({ advice }) => advice ?? []))].join(' '),
   }
 }
 

@@ -14,7 +14,15 @@ import {
 import { texts } from '../http/pages/texts.ts'
 import { microsoftFacts } from '../http/problem.ts'
 import type { Services } from '../services.ts'
-import { conclusionText, formatAge, formatDuration, paragraph, WHO_ACTS, type Conclusion } from './check.ts'
+import {
+  conclusionText,
+  formatAge,
+  formatDuration,
+  paragraph,
+  WHO_ACTS,
+  type Conclusion,
+  type Finding,
+} from './check.ts'
 
 // What is known about one user, in the shape that `doctor --user … --json` prints, and as text. It holds no token.
 
@@ -87,6 +95,8 @@ export interface UserFacts {
     lease: 'free' | 'held' | 'expired'
     sealed: { column: 'access_token' | 'refresh_token'; key_id: string; opens: boolean; problem: string | null }[]
   }
+  /** Whether anything can be stored; the names are those of plain doctor. */
+  database: Record<'database_writable' | 'database_rights' | 'database_locks', Finding>
   /** Access is paused: no token is handed out. */
   freezes: FreezeFacts[]
   /** Of the last day, newest first. */
@@ -114,6 +124,7 @@ export interface UserFacts {
 export async function userFacts(
   { database, vault, missingScopes, config, freezes }: Services,
   userId: string,
+  databaseFindings: UserFacts['database'],
 ): Promise<UserFacts> {
   const [row, attempts, events] = await Promise.all([
     userDiagnostics(database, userId),
@@ -123,6 +134,7 @@ export async function userFacts(
   const frozen = await freezes.ofPerson(userId, row?.tenantId ?? undefined)
   return {
     user_id: userId,
+    database: databaseFindings,
     integration:
       row === undefined
         ? null
@@ -242,12 +254,15 @@ export const STEPS: Readonly<Record<string, string>> = {
 
 /** For a terminal. `now` in milliseconds. */
 export function userText(
-  { user_id, integration, freezes, connect_attempts, events }: UserFacts,
+  { user_id, database, integration, freezes, connect_attempts, events }: UserFacts,
   conclusion: Conclusion,
   now: number,
 ): string {
   return [
     `User ${user_id}`,
+    ...Object.values(database)
+      .filter(({ result }) => result === 'failed')
+      .map(({ message }) => line('DATABASE', message)),
     ...freezes.map((freeze) => line('FROZEN', freezeLine(freeze, now))),
     ...(integration === null ? [line('status', 'not connected')] : integrationLines(integration, now)),
     ...paragraph(

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Failure } from '../core/failure.ts'
+import { Failure, type AnyReason } from '../core/failure.ts'
 import { frozenFailure, type FreezeStore } from '../core/freeze.ts'
 import type { HarvestAlarm } from '../core/harvest.ts'
 import { DEFAULT_MIN_TTL_SECONDS } from '../core/integration.ts'
@@ -27,7 +27,9 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
   harvest: Pick<HarvestAlarm, 'asked'>
   clock: Pick<Clock, 'elapsed'>
   missingScopes: MissingScopes
-}> = async (scope, { refresh, freezes, harvest, clock, missingScopes }) => {
+  /** A token is handed out although it could not be refreshed. */
+  onDegraded(reason: AnyReason): void
+}> = async (scope, { refresh, freezes, harvest, clock, missingScopes, onDegraded }) => {
   /** When the caller of a request that begins now stops waiting. */
   const deadlineAt = (deadlineMs: number = DEADLINE_MS.default): number => clock.elapsed() + deadlineMs
 
@@ -49,6 +51,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
     // Whatever was waited for since: a token leaves only within a second after its freezes were read.
     if (clock.elapsed() > answer.leavesBefore) answer = await refresh.recheck(answer, wanted)
     const { generation, account } = answer.integration
+    if (answer.degraded !== undefined) onDegraded(answer.degraded.reason)
     audit(
       request,
       {

@@ -1,10 +1,14 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FREEZE_SCOPES } from '../core/freeze.ts'
+import { isReason, type AnyReason } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import type { RefreshEvent } from '../core/refresh-event.ts'
+import type { DatabaseFailureKind } from '../db/failure-kinds.ts'
 import { VERSION } from '../version.ts'
+import { addDatabaseMetrics, type DatabaseMetricSources } from './database-metrics.ts'
+import { createRouteCounts, type RouteCounts } from './route-counts.ts'
 
 // The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is
 // collected only when Prometheus scrapes, and at most once a minute.
@@ -19,17 +23,25 @@ export interface Metrics {
   callerForbidden(caller: string, permission: CallerPermission): void
   /** Something that nobody vouches for was refused or not logged. */
   stranger(listener: string, event: string): void
-  answered(listener: string, route: string, status: number, seconds: number): void
+  answered(listener: string, method: string, route: string, status: number, seconds: number): void
   /** Whether an audit line was written in time. */
   audited(written: boolean): void
   /** A stored value could not be opened. */
   unreadable(detail: string): void
+  /** A statement failed because of the database. */
+  databaseFailed(kind: DatabaseFailureKind): void
+  /** A token was handed out although it could not be refreshed. */
+  degraded(reason: AnyReason): void
+  /** A connect session has come so far. */
+  connectReached(step: ConnectStep): void
+  /** An attempt to connect is over. */
+  connectEnded(outcome: ConnectEnd, reason: AnyReason | undefined): void
   /** The counts that `GET /status` reports. */
   counts(): Promise<ReplicaCounts>
 }
 
 /** What this process has counted since its start. Every time is ISO 8601; null: not since the start. */
-export interface ReplicaCounts {
+export interface ReplicaCounts extends RouteCounts {
   /** Requests whose signature was refused. `key_id` is empty if the request named no known key. */
   requests_refused: { detail: string; key_id: string; count: number; last_at: string | null }[]
   /** Answers to reads of a token, by HTTP status. */
@@ -40,8 +52,15 @@ export interface ReplicaCounts {
   unreadable_values: { detail: string; count: number }[]
 }
 
+/** Steps of an attempt to connect, for `token_broker_connect_steps_total`. */
+export const CONNECT_STEPS = ['begun', 'sent_to_microsoft', 'returned', 'connected'] as const
+export type ConnectStep = (typeof CONNECT_STEPS)[number]
+/** How an attempt ended. `failed`: by a fault of Microsoft, the registration or the broker. */
+export const CONNECT_ENDS = ['connected', 'refused', 'failed', 'expired'] as const
+export type ConnectEnd = (typeof CONNECT_ENDS)[number]
+
 /** What is read when Prometheus scrapes. */
-export interface MetricSources {
+export interface MetricSources extends DatabaseMetricSources {
   /** Milliseconds, monotonic. */
   elapsed(): number
   breaker(): { mode: string; reason?: string }
@@ -152,6 +171,27 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Stored values that no sealing key opens. Must stay 0: their users get token_unreadable.',
     'detail',
   )
+  const databaseFailed = addDatabaseMetrics(registry, sources)
+  const degraded = counter(
+    'degraded_tokens_total',
+    'Tokens that were handed out although they could not be refreshed, by reason.',
+    'reason',
+  )
+  // The alert needs it from the start: the first increase of a new series is not seen.
+  degraded.inc({ reason: 'broker_trouble' }, 0)
+  const connectSteps = counter(
+    'connect_steps_total',
+    'Attempts to connect by how far they came: begun, sent_to_microsoft, returned (with an answer), connected.',
+    'step',
+  )
+  for (const step of CONNECT_STEPS) connectSteps.inc({ step }, 0)
+  const connects = counter(
+    'connects_total',
+    'Attempts to connect by outcome (connected, refused, failed, expired) and by reason. Those that never return from Microsoft are in no outcome.',
+    'outcome',
+    'reason',
+  )
+  for (const outcome of CONNECT_ENDS) connects.inc({ outcome, reason: '' }, 0)
   // Counted in plain numbers: every token read has a line.
   const auditLines = { written: 0, late: 0 }
   new Gauge({
@@ -186,6 +226,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 8],
     registers,
   })
+  const routes = createRouteCounts()
   /** By HTTP status; `lastAt` in milliseconds since the epoch. */
   const tokenReads = new Map<number, { count: number; lastAt: number }>()
 
@@ -338,7 +379,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     stranger(listener, event) {
       strangers.inc({ listener, event })
     },
-    answered(listener, route, status, seconds) {
+    answered(listener, method, route, status, seconds) {
+      if (listener !== 'operations' && route !== 'none') routes.count(method, route, status)
       if (route === TOKEN_ROUTE && listener === 'internal') {
         const reads = tokenReads.get(status)
         if (reads === undefined) tokenReads.set(status, { count: 1, lastAt: Date.now() })
@@ -354,6 +396,16 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
     unreadable(detail) {
       unreadable.inc({ detail })
+    },
+    databaseFailed,
+    degraded(reason) {
+      degraded.inc({ reason: known(reason) })
+    },
+    connectReached(step) {
+      connectSteps.inc({ step })
+    },
+    connectEnded(outcome, reason) {
+      connects.inc({ outcome, reason: reason === undefined ? '' : known(reason) })
     },
     async counts() {
       const [refusals, permissions, values] = await Promise.all([refused.get(), forbidden.get(), unreadable.get()])
@@ -374,10 +426,14 @@ export function createMetrics(sources: MetricSources): Metrics {
           detail: String(detail),
           count: value,
         })),
+        ...routes.counts(),
       }
     },
   }
 }
+
+/** A closed list of label values: a newer release may have stored a reason that this one does not know. */
+const known = (reason: AnyReason): string => (isReason(reason) ? reason : 'unknown')
 
 const isoOf = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
 

@@ -59,7 +59,7 @@ t.test('every line of a running broker has the form of the schema and is short',
   await caller.endBrowserSessions(user)
   await world.toMicrosoft('42')
   await caller.disconnect(user)
-  const { auditLog, database, log } = replica.services
+  const { auditLog, database, databaseHealth, log } = replica.services
   auditLog.note({ audit: 'life_began', version: '1.0.0', key_ids: ['audit-1'] })
   auditLog.note({ audit: 'let_go', user_id: user })
   const facts = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`fact_${i}`, 'f'.repeat(128)]))
@@ -67,7 +67,7 @@ t.test('every line of a running broker has the form of the schema and is short',
   const other = await world.startReplica()
   await createHeartbeat(other.services).beat()
   await createHeartbeat(other.services).beat()
-  await createHeartbeat({ database, auditLog, log }).beat()
+  await createHeartbeat({ database, databaseHealth, auditLog, log }).beat()
   auditLog.note({ audit: 'life_ended' })
   const texts = [replica, other].flatMap((one) =>
     one

@@ -12,6 +12,7 @@ import { startWorld } from '../support/world.ts'
 import { README, readme, values } from './documents.ts'
 import { CHART, KUBERNETES, type KubernetesObject, missingTools, render, run, template, VALUES } from './helm.ts'
 import { startPrometheus } from './prometheus.ts'
+import { NO_SOURCES } from '../support/metric-sources.ts'
 
 // npm run test:chart: the real helm renders the chart. The result is checked against the schemas of Kubernetes and the
 // service's own configuration.
@@ -335,19 +336,7 @@ t.test('alerts and dashboard use metrics of the service, in queries that Prometh
     t.equal(code, 0, `${out}${err}`)
   }
 
-  const { registry } = createMetrics({
-    elapsed: () => 0,
-    breaker: () => ({ mode: 'closed' }),
-    callerKeys: () => [],
-    noncesRemembered: () => 0,
-    sealingKeyIds: () => [],
-    refusedChanges: () => [],
-    certificates: () => [],
-    logOutput: { state: () => 'open', dropped: () => 0 },
-    integrationCounts: async () => [],
-    freezes: async () => [],
-    keyUse: () => [],
-  })
+  const { registry } = createMetrics(NO_SOURCES)
   const names = new Set(
     registry.getMetricsAsArray().flatMap(({ name }) => [name, `${name}_bucket`, `${name}_count`, `${name}_sum`]),
   )

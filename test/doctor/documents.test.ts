@@ -31,11 +31,13 @@ t.test('docs/doctor.md shows the JSON that is printed', async (t) => {
   world.entra.control.misbehave('aadsts', 53003, { times: 1 })
   await world.setRemaining('42', 100)
   await world.caller.token('42')
-  const { metrics, freezes, harvest } = world.replica.services
+  const { metrics, databaseHealth, freezes, harvest } = world.replica.services
   await freezes.freeze({ scope: 'user', value: '42', reason: 'test', caller: 'test' })
   await harvest.merge()
   metrics.callerForbidden('megdocs', 'tokens:read')
   metrics.unreadable('unknown_key')
+  metrics.answered('internal', 'GET', '/tokens/:userId', 503, 0.1)
+  databaseHealth.failed('53100')
   await world.replica.operations.listen({ host: '127.0.0.1', port: 0 })
   const { port } = world.replica.operations.server.address() as AddressInfo
   await fetch(`${world.replica.internalUrl}/tokens/42`)

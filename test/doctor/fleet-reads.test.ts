@@ -221,6 +221,7 @@ t.test(
       'node',
       'ready',
       'database',
+      'database_problems',
       'log',
       'refused_changes',
       'started_at',
@@ -228,6 +229,8 @@ t.test(
       'token_reads',
       'requests_forbidden',
       'unreadable_values',
+      'failed_requests',
+      'succeeded_requests',
     ])
     t.strictSame(odd.unknown_members, ['weather'])
   },

@@ -5,7 +5,7 @@ import { createChain } from '../../src/audit/chain.ts'
 import type { ReadLine } from '../../src/audit/parse-line.ts'
 import { createVerifier } from '../../src/audit/verify.ts'
 import type { AuditFacts } from '../../src/core/audit.ts'
-import { hmacSha256 } from '../../src/signature/hmac.ts'
+import { hmacSha256 } from '../../src/core/hmac.ts'
 import { near, promise, target } from './target.ts'
 
 // A log of two processes, which somebody without its key changes: lines are removed, doubled, moved, joined and edited.

@@ -3,6 +3,7 @@ import { getTableColumns, getTableName, is, Table } from 'drizzle-orm'
 import { AUDIT_LINE_SCHEMA } from '../../src/audit/line-schema.ts'
 import * as schema from '../../src/db/schema.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { NO_SOURCES } from './metric-sources.ts'
 
 // What docs/data-inventory.md must list, derived from the code, and what it lists.
 //
@@ -53,19 +54,7 @@ export function schemaColumns(): string[] {
 
 /** The names of metrics by label. */
 export function metricLabels(): Map<string, string[]> {
-  const { registry } = createMetrics({
-    elapsed: () => 0,
-    breaker: () => ({ mode: 'closed' }),
-    callerKeys: () => [],
-    noncesRemembered: () => 0,
-    sealingKeyIds: () => [],
-    refusedChanges: () => [],
-    certificates: () => [],
-    logOutput: { state: () => 'open', dropped: () => 0 },
-    integrationCounts: async () => [],
-    freezes: async () => [],
-    keyUse: () => [],
-  })
+  const { registry } = createMetrics(NO_SOURCES)
   const labels = new Map<string, string[]>()
   for (const metric of registry.getMetricsAsArray()) {
     const names: unknown = Reflect.get(metric, 'labelNames')

@@ -10,6 +10,7 @@ import { createMetrics } from '../../src/telemetry.ts'
 import { aadstsTables } from './aadsts-table.ts'
 import { dependenciesTable } from './dependencies.ts'
 import { limitsTable } from './limits.ts'
+import { NO_SOURCES } from './metric-sources.ts'
 
 // The documents of docs/reference/, which are generated from the code. write-documents.ts writes them, and
 // documents.test.ts compares them.
@@ -177,19 +178,7 @@ function permissionsTables(): string {
 }
 
 function metricsTable(): string {
-  const { registry } = createMetrics({
-    elapsed: () => 0,
-    breaker: () => ({ mode: 'closed' }),
-    callerKeys: () => [],
-    noncesRemembered: () => 0,
-    sealingKeyIds: () => [],
-    refusedChanges: () => [],
-    certificates: () => [],
-    logOutput: { state: () => 'open', dropped: () => 0 },
-    integrationCounts: async () => [],
-    freezes: async () => [],
-    keyUse: () => [],
-  })
+  const { registry } = createMetrics(NO_SOURCES)
   const rows = registry
     .getMetricsAsArray()
     .filter(({ name }) => name.startsWith('token_broker_'))

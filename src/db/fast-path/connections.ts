@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
 import { Failure } from '../../core/failure.ts'
-import { isConnectionLost, isStatementError, translate } from '../driver-errors.ts'
+import { isConflict, isConnectionLost, isStatementError, translate } from '../driver-errors.ts'
 
 // Connections to Postgres, each a postgres.js client of its own, and who uses which. The pool of postgres.js is not
 // used: it gets slower with every query (31 µs of CPU for a query at first, 105 µs after 300,000; postgres.js 3.4.9,
@@ -39,6 +39,11 @@ export interface PoolsOptions<C extends Open> {
   /** Clock.elapsed. */
   elapsed(): number
   open(): C
+  /**
+   * Called for work that failed because of the database, with the detail of its Failure. Not for a caller who did not
+   * wait for the whole time-out.
+   */
+  onFailure?(detail: string): void
 }
 
 /** Learns from all connections of all pools whether Postgres answers. */
@@ -145,9 +150,28 @@ function attempt<C, T>(work: (connection: C) => PromiseLike<T>, connection: C): 
   }
 }
 
+/** How the connections of a pool are used now. `waiting`: work that has no connection yet. */
+export interface PoolUse {
+  readonly size: number
+  readonly busy: number
+  readonly waiting: number
+}
+
+/** Times that a statement is sent, if Postgres undoes it each time. */
+const MAX_ATTEMPTS = 4
+
 export interface Pool<C> {
-  /** `again`: the work is done a second time if its connection was lost or replaced, so it must be safe to repeat. */
-  run<T>(work: (connection: C) => PromiseLike<T>, deadlineAt: number, options?: { again?: boolean }): Promise<T>
+  /**
+   * `again`: the work is done a second time if its connection was lost or replaced, so it must be safe to repeat. Work
+   * that Postgres undid because of others at the same time (40001, 40P01) is repeated, unless it is a transaction of
+   * several statements (`once`).
+   */
+  run<T>(
+    work: (connection: C) => PromiseLike<T>,
+    deadlineAt: number,
+    options?: { again?: boolean; once?: boolean },
+  ): Promise<T>
+  use(): PoolUse
   close(): Promise<void>
 }
 
@@ -170,11 +194,14 @@ export function createPools<C extends Open>(options: PoolsOptions<C>): (size: nu
   return (size) => {
     const connections = Array.from({ length: size }, () => openConnection(options, watch))
     all.push(...connections)
-    return poolOf(connections, options.elapsed)
+    return poolOf(connections, options)
   }
 }
 
-function poolOf<C>(connections: readonly Connection<C>[], elapsed: () => number): Pool<C> {
+function poolOf<C>(
+  connections: readonly Connection<C>[],
+  { elapsed, timeoutMs, onFailure }: Pick<PoolsOptions<C & Open>, 'elapsed' | 'timeoutMs' | 'onFailure'>,
+): Pool<C> {
   const free = [...connections]
   const waiting = new Set<(connection: Connection<C>) => void>()
 
@@ -202,7 +229,11 @@ function poolOf<C>(connections: readonly Connection<C>[], elapsed: () => number)
     })
   }
 
-  async function run<T>(work: (connection: C) => PromiseLike<T>, deadlineAt: number, again: boolean): Promise<T> {
+  async function attemptOnce<T>(
+    work: (connection: C) => PromiseLike<T>,
+    deadlineAt: number,
+    again: boolean,
+  ): Promise<T> {
     const connection = free.pop() ?? (await freeConnection(deadlineAt))
     let replaced = false
     try {
@@ -213,12 +244,32 @@ function poolOf<C>(connections: readonly Connection<C>[], elapsed: () => number)
     } catch (failure) {
       const lost = replaced && failure instanceof Failure && failure.code === 'database_unavailable'
       if (!again || !lost || elapsed() >= deadlineAt) throw failure
-      return run(work, deadlineAt, false)
+      return attemptOnce(work, deadlineAt, false)
     }
   }
 
+  function report(failure: unknown, beganAt: number, deadlineAt: number): void {
+    if (!(failure instanceof Failure)) return
+    const detail = failure.facts.detail ?? ''
+    const isOfDatabase = failure.code === 'database_unavailable' || detail.startsWith('database ')
+    const isImpatient = /^(?:deadline|no free connection)$/.test(detail) && deadlineAt - beganAt < timeoutMs - 1
+    if (isOfDatabase && !isImpatient) onFailure?.(detail)
+  }
+
   return {
-    run: (work, deadlineAt, { again = false } = {}) => run(work, deadlineAt, again),
+    async run(work, deadlineAt, { again = false, once = false } = {}) {
+      const beganAt = elapsed()
+      for (let attempts = 1; ; attempts++) {
+        try {
+          return await attemptOnce(work, deadlineAt, again)
+        } catch (failure) {
+          if (isConflict(failure) && !once && attempts < MAX_ATTEMPTS && elapsed() < deadlineAt) continue
+          report(failure, beganAt, deadlineAt)
+          throw failure
+        }
+      }
+    },
+    use: () => ({ size: connections.length, busy: connections.length - free.length, waiting: waiting.size }),
     async close() {
       await Promise.all(connections.map((connection) => connection.close()))
     },

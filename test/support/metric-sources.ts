@@ -1,0 +1,18 @@
+import type { MetricSources } from '../../src/telemetry/metrics.ts'
+
+/** Of a replica that has nothing yet, for tests that only want the names of the metrics. */
+export const NO_SOURCES: MetricSources = {
+  elapsed: () => 0,
+  breaker: () => ({ mode: 'closed' }),
+  callerKeys: () => [],
+  noncesRemembered: () => 0,
+  sealingKeyIds: () => [],
+  refusedChanges: () => [],
+  certificates: () => [],
+  databaseProblems: () => [],
+  databasePools: () => [],
+  logOutput: { state: () => 'open', dropped: () => 0 },
+  integrationCounts: async () => [],
+  freezes: async () => [],
+  keyUse: () => [],
+}
