@@ -71,6 +71,10 @@ export interface DeploymentOptions {
   pooled?: boolean
   /** How many accounts Microsoft has. */
   accounts?: number
+  /** A server of the drill's own. It is closed with the deployment. */
+  database?: Database
+  /** How brokers reach the database of this URL. Default: directly. */
+  via?: (databaseUrl: string) => string
   /** Creates the schema. Default: this release. */
   migrate?: (databaseUrl: string) => Promise<unknown>
 }
@@ -84,9 +88,11 @@ export async function deploy({
   pooled = false,
   accounts: accountCount = ACCOUNTS,
   migrate: makeSchema = migrate,
+  database: given,
+  via = (url) => url,
 }: DeploymentOptions = {}): Promise<Deployment> {
   const folder = temporaryFolder('token-broker-drill')
-  const database = await startDatabase()
+  const database = given ?? (await startDatabase())
   const databaseUrl = await database.createDatabase('token_broker')
   await makeSchema(databaseUrl)
   const pooler = pooled ? await startPooler(databaseUrl) : undefined
@@ -97,7 +103,7 @@ export async function deploy({
   writeFileSync(callersFile, secrets.callers, { mode: 0o600 })
   const env = brokerEnvironment({
     publicBaseUrl: 'http://localhost:8080',
-    databaseUrl,
+    databaseUrl: via(databaseUrl),
     callersFile,
     secrets,
     microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: entra.clientSecret },

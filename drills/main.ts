@@ -11,6 +11,7 @@ import { outage } from './outage.ts'
 import { queries } from './queries.ts'
 import { readers } from './readers.ts'
 import { restart } from './restart.ts'
+import { rewindByCopy, rewindByDump, rewindByPromotion } from './rewind.ts'
 import { rolling } from './rolling.ts'
 import { stop } from './stop.ts'
 import { strangers } from './strangers.ts'
@@ -50,7 +51,14 @@ async function main(argv: string[]): Promise<boolean> {
     positionals: wanted,
     values: { from },
   } = parseArgs({ args: argv, options: { from: { type: 'string' } }, allowPositionals: true })
-  const drills: Record<string, Drill> = { ...DIRECT, upgrade: upgradeFrom(from), ...POOLED }
+  const drills: Record<string, Drill> = {
+    ...DIRECT,
+    'rewind:promotion': rewindByPromotion,
+    'rewind:copy': rewindByCopy,
+    'rewind:dump': rewindByDump,
+    upgrade: upgradeFrom(from),
+    ...POOLED,
+  }
   const unknown = wanted.filter((name) => !Object.hasOwn(drills, name))
   if (unknown.length > 0) {
     console.error(`no such drill: ${unknown.join(', ')}; there are ${Object.keys(drills).join(', ')}`)

@@ -4,7 +4,7 @@
  * to other users. The server ends with the process that started it, however that process ends. It is independent of the
  * broker's tables.
  */
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -26,12 +26,20 @@ export interface DatabaseOptions {
   port?: number
   /** Additional settings of postgresql.conf, such as `log_statement`. */
   settings?: Record<string, string>
+  /** Folder with the programs of another PostgreSQL. Default: those of the npm package. */
+  programs?: string
+  /** Starts with a copy of the data of this server, which must be stopped or a copy itself (`copy`). */
+  from?: Pick<Database, 'folder'>
+  /** Port of the server that it follows as a streaming standby, until it is promoted. */
+  standbyOf?: number
 }
 
 export interface Database {
   /** URL of the server's first database, as its owner. */
   url: string
   port: number
+  /** Where data and password are. */
+  folder: string
   /** Creates the database if it does not exist, from a template if one is given. Resolves with its URL. */
   createDatabase(name?: string, template?: string): Promise<string>
   /** `fast` disconnects the clients and writes a checkpoint. `immediate` is like a crash. */
@@ -49,9 +57,13 @@ export interface Database {
  * Starts PostgreSQL on 127.0.0.1 with a random password. It is ready when the promise resolves. If it does not start,
  * throws with the last lines of PostgreSQL.
  */
-export async function startDatabase(options: DatabaseOptions = {}): Promise<Database> {
+export async function startDatabase(given: DatabaseOptions = {}): Promise<Database> {
+  const options = { ...given }
   const user = databaseUser()
-  const bin = await binaries(user)
+  const bin: Binaries =
+    options.programs === undefined
+      ? await binaries(user)
+      : { postgres: join(options.programs, 'postgres'), initdb: join(options.programs, 'initdb') }
   const folder =
     options.dir === undefined ? temporaryFolder('token-broker-database', user) : keptFolder(options.dir, user)
   const data = join(folder, 'data')
@@ -61,6 +73,8 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
     if (temporary) rmSync(folder, { recursive: true, force: true })
   }
   try {
+    // With owners and permissions, which PostgreSQL checks.
+    if (options.from !== undefined) execFileSync('cp', ['-a', `${options.from.folder}/.`, folder])
     if (!existsSync(join(data, 'PG_VERSION'))) await initialise(bin, folder, data, passwordFile, user)
   } catch (error) {
     discard()
@@ -68,6 +82,15 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
   }
   const password = readFileSync(passwordFile, 'utf8').trim()
   let port = options.port ?? (await freePort())
+  if (options.standbyOf !== undefined) {
+    const signal = join(data, 'standby.signal')
+    writeFileSync(signal, '')
+    if (user) chownSync(signal, user.uid, user.gid)
+    options.settings = {
+      primary_conninfo: `host=127.0.0.1 port=${options.standbyOf} user=broker password=${password}`,
+      ...options.settings,
+    }
+  }
   const urlOf = (name: string): string => `postgres://broker:${password}@127.0.0.1:${port}/${name}`
   let server: Running | undefined
 
@@ -95,6 +118,7 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
   return {
     url: urlOf('postgres'),
     port,
+    folder,
     async createDatabase(name = `db_${randomBytes(8).toString('hex')}`, template = 'template0') {
       await createDatabaseOn(urlOf('postgres'), name, template)
       return urlOf(name)

@@ -31,7 +31,7 @@ import { openDatabase, type Database } from './db/client.ts'
 import { databaseFailureKind } from './db/failure-kinds.ts'
 import { createConnectSessionStore } from './db/connect-sessions.ts'
 import { integrationCounts, createKeepAliveStore } from './db/keep-alive.ts'
-import { createEventStore } from './db/events.ts'
+import { createEventStore, type Rewind } from './db/events.ts'
 import { createImportStore } from './db/import.ts'
 import { createKeyUseStore } from './db/key-use.ts'
 import { createFreezeStore } from './db/freezes.ts'
@@ -219,6 +219,13 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     reported.add(column)
     log.warn({ column }, 'a stored value has a form that no release writes; a safe default is used')
   }
+  const onRewind = ({ id, generation, problem }: Rewind): void =>
+    log.error(
+      { alert: 'database_rewound', event_id: id, generation, ...(problem === undefined ? {} : { problem }) },
+      problem === undefined
+        ? 'the database is older than a cursor that was read from it: sequences were raised, callers list everything again'
+        : 'the database is older than a cursor that was read from it, and the sequences could not be raised: see "Restoring a backup" in docs/runbooks.md',
+    )
   const integrations = stored('oauth2_integration', createIntegrationStore(database, vault, onMalformed))
   const freezes = stored('access_freeze', createFreezeStore(database))
   const connectSessions = stored('connect_session', createConnectSessionStore(database, vault, onMalformed))
@@ -374,7 +381,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     nonces: stored('request_nonce', createNonceStore(database)),
     integrations,
     freezes,
-    events: stored('event', createEventStore(database, onMalformed)),
+    events: stored('event', createEventStore(database, { onMalformed, onRewind })),
     harvest,
     keyUse,
     imports: createImport({

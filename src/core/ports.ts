@@ -218,8 +218,11 @@ export interface IntegrationStore {
   /**
    * Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False:
    * there was none.
+   *
+   * `connectedBefore` (ISO 8601): repeats a disconnect of that time after a restore (docs/design.md#events). A row that
+   * was connected later stays, and so do attempts that began later. No event is written if that disconnect has one.
    */
-  disconnect(userId: string, caller: string): Promise<boolean>
+  disconnect(userId: string, caller: string, connectedBefore?: string): Promise<boolean>
   /** A page of all integrations, ordered by user id, from the one after `after` on. */
   list(input: { after?: string; limit: number }): Promise<IntegrationSummary[]>
 }

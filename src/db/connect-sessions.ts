@@ -59,7 +59,7 @@ function sealContext(row: { id: string; userId: string }, column: 'pkce_verifier
 }
 
 /** Ends the user's attempts that are not over as expired, and deletes what they held (disconnect). */
-export async function endConnectSessions(db: Drizzle | Transaction, userId: string): Promise<void> {
+export async function endConnectSessions(db: Drizzle | Transaction, userId: string, begunBefore?: SQL): Promise<void> {
   await db
     .update(connectSessions)
     .set({ status: 'expired', code: null, pkceVerifier: null, expiresAt: sql`clock_timestamp()` })
@@ -67,6 +67,7 @@ export async function endConnectSessions(db: Drizzle | Transaction, userId: stri
       and(
         eq(connectSessions.userId, userId),
         inArray(connectSessions.status, ['created', 'opened', 'authorizing', 'received', 'completing']),
+        begunBefore && sql`${connectSessions.createdAt} < ${begunBefore}`,
       ),
     )
 }

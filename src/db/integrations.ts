@@ -8,7 +8,7 @@ import type { IntegrationStore, Vault } from '../core/ports.ts'
 import { judgeFailure, judgeTokens } from '../core/refresh-decision.ts'
 import { readFailure, type OnMalformed } from '../core/stored.ts'
 import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sessions.ts'
-import type { Database, Parameter } from './client.ts'
+import type { Database, Parameter, Transaction } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
 import { appendEvent } from './events.ts'
 import { frozenAmong } from './freezes.ts'
@@ -44,13 +44,22 @@ import {
   type ProgressColumns,
   type SavedColumns,
 } from './fast-path/statements.ts'
-import { integrations } from './schema.ts'
+import { events, integrations } from './schema.ts'
 import { createTokenReads } from './fast-path/token-reads.ts'
 
 /**
  * Rolls back a connect whose session was ended meanwhile. A Failure, so that it passes the translation of driver
  * errors.
  */
+/** Whether the user has connected since, or the disconnect of that time has its event. */
+async function hasChangedSince(tx: Transaction, userId: string, before: SQL): Promise<boolean> {
+  const [found] = await tx.execute(sql`select from ${integrations}
+    where ${integrations.provider} = ${PROVIDER} and ${integrations.userId} = ${userId}
+    union all select from ${events}
+    where ${events.userId} = ${userId} and ${events.type} = 'disconnected' and ${events.at} >= ${before}`)
+  return found !== undefined
+}
+
 class Ended extends Failure {
   constructor() {
     super('connect_session_expired')
@@ -334,6 +343,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
                     userId,
                     ...columns,
                     refreshToken: vault.seal(sealContext({ id, userId }, 'refresh_token'), tokens.refreshToken),
+                    connectedAt: sql`clock_timestamp()`,
                   })
                   .returning({ generation: integrations.generation })
               : await tx
@@ -348,15 +358,23 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
       )
     },
 
-    async disconnect(userId, caller) {
+    async disconnect(userId, caller, connectedBefore) {
       return database.transaction(async (tx) => {
         await lockUser(tx, userId)
+        const before = connectedBefore === undefined ? undefined : sql`${connectedBefore}::timestamptz`
         const rows = await tx
           .delete(integrations)
-          .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId)))
+          .where(
+            and(
+              eq(integrations.provider, PROVIDER),
+              eq(integrations.userId, userId),
+              before && sql`${integrations.connectedAt} < ${before}`,
+            ),
+          )
           .returning({ id: integrations.id })
-        await endConnectSessions(tx, userId)
-        await endBrowserSessions(tx, userId)
+        await endConnectSessions(tx, userId, before)
+        if (before === undefined) await endBrowserSessions(tx, userId)
+        else if (rows.length === 0 && (await hasChangedSince(tx, userId, before))) return false
         // Also if there was no row: a running import may still bring this user, and finds by this event that they left
         // (import.ts).
         await appendEvent(tx, { userId, type: 'disconnected', caller })

@@ -15,6 +15,13 @@ const RETENTION = [
   { table: events, endsAt: events.at, keepFor: '90 days' },
 ] as const
 
+/**
+ * The newest event that is old enough stays, with all that came later: the cursor of a reader that has read everything
+ * is at that event, for as long as nothing happens (events.ts).
+ */
+const NEEDED_BY_A_CURSOR = sql`and ${events.id} < (
+  select id from ${events} where at < now() - interval '90 days' order by id desc limit 1)`
+
 /** Rows per statement: each ends well within the time-out of a query, however many there are. */
 const BATCH_ROWS = 5_000
 
@@ -30,6 +37,7 @@ export async function deleteExpiredRows(database: Database): Promise<number> {
       const { count } = await database.run((db) =>
         db.execute(sql`delete from ${table} where ctid in (
         select ctid from ${table} where ${endsAt} < now() - ${keepFor}::interval
+          ${table === events ? NEEDED_BY_A_CURSOR : sql``}
         limit ${BATCH_ROWS} for update skip locked)`),
       )
       batch = count

@@ -124,6 +124,8 @@ export const events = pgTable(
   'event',
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    /** In cursors, so that an event that took the id of a lost one is not mistaken for it (docs/design.md#events). */
+    tag: uuid('tag').notNull().defaultRandom(),
     at: instant('at').notNull().defaultNow(),
     userId: text('user_id').notNull(),
     type: text('type').notNull(),

@@ -71,7 +71,9 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
         description:
           'Events in the order in which they became true, without gaps. Store `cursor` when you have processed ' +
           'them, and send it as `after`; events after the cursor that you send are delivered again. With `wait`, ' +
-          'an answer without events comes after that time. Events are kept for 90 days.',
+          'an answer without events comes after that time. Events are kept for 90 days. `cursor_expired` also says that ' +
+          'the database was restored to a time before the cursor: repeat the disconnects that you know of with ' +
+          '`connected_before`, then list all integrations.',
         querystring: Type.Object(
           {
             after: Type.Optional(Cursor),

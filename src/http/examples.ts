@@ -56,16 +56,16 @@ export const NEXT = `https://audits.megsupportools.com/auth/oauth2/microsoft/res
 
 export const EVENTS = {
   events: [
-    { id: 8101, at: '2026-11-22T09:07:02.000Z', user_id: '42', type: 'connected' as const, generation: 1817 },
+    { id: 8101, at: '2026-11-22T09:07:02.250431Z', user_id: '42', type: 'connected' as const, generation: 1817 },
     {
       id: 8102,
-      at: '2026-11-22T09:30:00.000Z',
+      at: '2026-11-22T09:30:00.017255Z',
       user_id: '77',
       type: 'reconnect_required' as const,
       reason: 'access_revoked' as const,
     },
   ],
-  cursor: 'ZDY0YjI3YTYtMGJhNS00YzhiLTlmM2EtNmIxYzJkM2U0ZjUwLjgxMDIuMTc5NTMzNzIwNg',
+  cursor: 'ODEwMi41ZjBjOGYwZS0zYjFkLTRjNTgtOWQwYS0yZjZmM2YxYjdhNDQuMTc5NTMzNzIwNi4xODE3',
   more: false,
 }
 

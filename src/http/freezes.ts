@@ -5,12 +5,10 @@ import { FREEZE_REASON, FREEZE_SCOPES, freezeValue, freezeValueProblem, type Fre
 import { audit } from './audit.ts'
 import { FREEZE } from './examples.ts'
 import { closedList } from './problem-schema.ts'
+import { INSTANT, utcInstant } from './instants.ts'
 import { answer, Freeze, NoContent, problemResponses } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { freezeView } from './views.ts'
-
-/** The form of `expires_at`: RFC 3339 with its zone. */
-const INSTANT = '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(?:\\.\\d{1,6})?(?:Z|[+-]\\d\\d:\\d\\d)$'
 
 const NewFreeze = Type.Object(
   {
@@ -61,11 +59,12 @@ export const freezeRoutes: FastifyPluginAsyncTypebox<{ freezes: FreezeStore }> =
       },
     },
     async (request, reply) => {
-      const { scope: what, value, reason, expires_at: expiresAt } = request.body
+      const { scope: what, value, reason, expires_at: ends } = request.body
       const { caller } = callerOf(request)
       const expected = freezeValueProblem(what, value)
       if (expected !== undefined) throw new Failure('invalid_request', { invalid: [{ field: 'body.value', expected }] })
-      if (expiresAt !== undefined && Number.isNaN(Date.parse(expiresAt)))
+      const expiresAt = ends === undefined ? undefined : utcInstant(ends)
+      if (ends !== undefined && expiresAt === undefined)
         throw new Failure('invalid_request', {
           invalid: [{ field: 'body.expires_at', expected: 'a time that exists' }],
         })

@@ -71,6 +71,12 @@ t.test('under the documented role, which has no DDL, the service does all it doe
   )
   await world.caller.disconnect('42')
   t.equal(await world.row('42'), undefined)
+  const { body } = await world.caller.send('GET', '/events')
+  await owner.unsafe('delete from event')
+  await owner.unsafe("select setval('event_id_seq', 1), setval('integration_generation', 1)")
+  t.match(await world.caller.send('GET', `/events?after=${(body as { cursor: string }).cursor}`), { status: 410 })
+  const [sequence] = await owner`select pg_sequence_last_value('integration_generation')::float as last`
+  t.ok(sequence?.['last'] > 1_000_000, 'after a rewind it may raise the sequences')
 
   await owner.unsafe('create table later (a int); create sequence later_on')
   await t.resolves(

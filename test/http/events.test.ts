@@ -1,7 +1,8 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { BROKER_AUTHORITY, startBroker } from '../../sandbox/broker.ts'
 import { createBrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import { appendEvent } from '../../src/db/events.ts'
+import { deleteExpiredRows } from '../../src/db/retention.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 // Events and the list of integrations (docs/design.md#events).
@@ -115,31 +116,151 @@ t.test('a broker that drains answers those who wait', async (t) => {
   t.ok(performance.now() - began < 20_000)
 })
 
-t.test('a cursor of another database, of an undone future, too old or made up is expired', async (t) => {
+const parts = (cursor: string) => Buffer.from(cursor, 'base64url').toString().split('.')
+const made = (...values: unknown[]) => Buffer.from(values.join('.')).toString('base64url')
+const expired = async (t: Test, world: World, after: string, name = 'expired') =>
+  t.match(
+    await world.caller.send('GET', `/events?after=${after}`),
+    { status: 410, body: { code: 'cursor_expired' } },
+    name,
+  )
+
+t.test('a cursor of another database, too old or made up is expired', async (t) => {
   const world = await startWorld(t)
+  const { cursor: empty } = await get<Page>(world, '/events')
   await write(world, '1')
   await write(world, '2')
   const { cursor } = await get<Page>(world, '/events')
-  const [epoch, id, at] = Buffer.from(cursor, 'base64url').toString().split('.')
-  const made = (...parts: unknown[]) => Buffer.from(parts.join('.')).toString('base64url')
-  const expired = async (after: string) =>
-    t.match(await world.caller.send('GET', `/events?after=${after}`), { status: 410, body: { code: 'cursor_expired' } })
-  await expired(made('00000000-0000-4000-8000-000000000000', id, at))
-  await expired(made(epoch, Number(id) + 1, at))
-  await expired(made(epoch, id, Number(at) - 90 * 86_400))
-  await expired('made-up')
-  t.match(await get<Page>(world, `/events?after=${made(epoch, id, Number(at) - 88 * 86_400)}`), { events: [] })
+  const [id, tag, at, generation] = parts(cursor)
+  const other = '00000000-0000-4000-8000-000000000000'
+  await expired(t, world, made(id, other, at, generation), 'another event with this id')
+  await expired(t, world, made(0, other, at, generation), 'the beginning of another database')
+  await expired(t, world, made(0, tag, at, generation), 'the tag of an event is not the beginning')
+  await expired(t, world, made(id, tag, Number(at) - 90 * 86_400, generation), 'too old')
+  await expired(t, world, made('1', tag, at, generation), 'the tag of another event')
+  await expired(t, world, 'made-up')
+  t.match(await get<Page>(world, `/events?after=${made(id, tag, Number(at) - 88 * 86_400, generation)}`), {
+    events: [],
+  })
+  t.match(await get<Page>(world, `/events?after=${empty}`), { events: [{ user_id: '1' }, { user_id: '2' }] })
 })
 
-t.test('events that were purged are never skipped in silence', async (t) => {
+t.test('after a rewind the cursors behind it are refused for ever, and nothing is given out twice', async (t) => {
+  const world = await startWorld(t)
+  await write(world, 'kept')
+  const { cursor: kept } = await get<Page>(world, '/events')
+  for (const user of ['lost-1', 'lost-2']) await write(world, user)
+  await world.sql`select setval('integration_generation', 500)`
+  const { cursor: lost } = await get<Page>(world, '/events')
+  const { events_cursor: listed } = await get<List>(world, '/integrations')
+  const rewind = async () => {
+    await world.sql`delete from event where user_id <> 'kept'`
+    await world.sql`select setval(pg_get_serial_sequence('event', 'id'), 1), setval('integration_generation', 40)`
+  }
+  const sequences = async () => {
+    const [row] = await world.sql`select pg_sequence_last_value('event_id_seq')::float as event,
+      pg_sequence_last_value('integration_generation')::float as generation`
+    return row as { event: number; generation: number }
+  }
+  await rewind()
+  // Events that took the ids of the lost ones, before anybody noticed.
+  for (const user of ['new-1', 'new-2', 'new-3']) await write(world, user)
+  await expired(t, world, lost, 'although an event has its id again')
+  await expired(t, world, listed)
+  const raised = await sequences()
+  t.ok(raised.event > 3 && raised.generation > 500, 'beyond what the cursor knows')
+  await expired(t, world, lost)
+  t.same(await sequences(), raised, 'once, however often it is asked')
+  t.match((await get<Page>(world, `/events?after=${kept}`)).events, [{ user_id: 'new-1' }, {}, {}], 'the others go on')
+  const reported = world.replica.logged().match(/.*"alert":"database_rewound".*/g) ?? []
+  t.match(
+    reported.map((line) => JSON.parse(line) as object),
+    [{ event_id: 3, generation: 500 }],
+  )
+
+  await rewind()
+  await world.sql`delete from event`
+  await expired(t, world, kept, 'also where no event is left')
+  await expired(t, world, lost)
+})
+
+t.test('generations that went backwards are raised, although the event of the cursor is there', async (t) => {
   const world = await startWorld(t)
   await write(world, '1')
+  await world.sql`select setval('integration_generation', 500)`
+  const { cursor } = await get<Page>(world, '/events')
+  await world.sql`select setval('integration_generation', 7)`
+  t.match(await get<Page>(world, `/events?after=${cursor}`), { events: [] })
+  const [row] = await world.sql`select nextval('integration_generation')::float as next`
+  t.ok(row?.['next'] > 500)
+})
+
+t.test('no cursor raises a sequence without limit', async (t) => {
+  const world = await startWorld(t)
+  const [, , at] = parts((await get<Page>(world, '/events')).cursor)
+  await expired(t, world, made(9e14, '00000000-0000-4000-8000-000000000000', at, 9e14))
+  const [row] = await world.sql`select nextval('integration_generation')::float as next`
+  t.ok(row?.['next'] < 20_000_000)
+})
+
+t.test('the event of a reader that has read everything is never deleted', async (t) => {
+  const world = await startWorld(t)
+  for (const user of ['1', '2']) await write(world, user)
   await world.sql`update event set at = now() - interval '91 days'`
+  const { cursor } = await get<Page>(world, '/events')
+  await deleteExpiredRows(world.replica.services.database)
+  t.match(await get<Page>(world, `/events?after=${cursor}`), { events: [] })
+  await write(world, '3')
+  await deleteExpiredRows(world.replica.services.database)
+  t.match(await get<Page>(world, `/events?after=${cursor}`), { events: [{ user_id: '3' }] })
+  t.match((await get<Page>(world, '/events')).events, [{ user_id: '2' }, { user_id: '3' }])
+})
+
+t.test('events that were deleted are never skipped in silence', async (t) => {
+  const world = await startWorld(t)
+  for (const user of ['1', '2']) await write(world, user)
   const { cursor } = await get<Page>(world, '/events?limit=1')
-  await write(world, '2')
   await world.sql`update event set at = now() - interval '91 days'`
-  await world.sql`delete from event`
-  t.match(await world.caller.send('GET', `/events?after=${cursor}`), { status: 410 })
+  await deleteExpiredRows(world.replica.services.database)
+  await expired(t, world, cursor)
+})
+
+t.test('a repeated disconnect deletes what was connected before it, and keeps what was connected later', async (t) => {
+  const world = await startWorld(t)
+  const types = async () => (await get<Page>(world, '/events')).events.map(({ type }) => type)
+  const repeat = (time: string) => world.caller.send('DELETE', `/integrations/42?connected_before=${time}`)
+  await world.connect('42')
+  await world.caller.disconnect('42')
+  const at = (await get<{ events: { at: string }[] }>(world, '/events')).events[1]!.at
+  t.match(at, /\.\d{6}Z$/, 'exact: a connection of the same second is not mistaken for the earlier one')
+  t.match(await repeat(at), { status: 204 })
+  t.same(await types(), ['connected', 'disconnected'], 'the event is still there')
+
+  await world.sql`delete from event where type = 'disconnected'`
+  t.match(await repeat(at), { status: 204 })
+  t.same(await types(), ['connected', 'disconnected'], 'the event was lost: an import must not bring the user back')
+
+  await world.connect('42')
+  const { url } = await world.caller.beginConnect('42')
+  t.match(await repeat(at), { status: 204 })
+  t.equal((await world.row('42'))?.['status'], 'active', 'connected later')
+  t.equal((await world.browser().open(url)).status, 200, 'an attempt that began later goes on')
+  t.same(await types(), ['connected', 'disconnected', 'connected'])
+
+  await world.sql`update oauth2_integration set connected_at = ${at}::timestamptz - interval '1 microsecond'`
+  await world.sql`delete from event where type = 'disconnected'`
+  t.match(await repeat(at), { status: 204 })
+  t.equal(await world.row('42'), undefined, 'it was undone, and is done again')
+
+  for (const wrong of [
+    'yesterday',
+    '2026-13-01T00:00:00Z',
+    '2026-02-30T00:00:00Z',
+    '0000-01-01T00:00:00Z',
+    '2026-01-01T00:00:00',
+  ])
+    t.match(await repeat(wrong), { status: 422, body: { invalid: [{ field: 'querystring.connected_before' }] } }, wrong)
+  t.match(await repeat('2020-01-01T23:59:59.999999-23:59'), { status: 204 }, 'an offset that Postgres does not know')
 })
 
 t.test('the list and the events behind its cursor together miss nothing', async (t) => {

@@ -23,9 +23,9 @@ alter role token_broker set idle_in_transaction_session_timeout = '30s';
 grant usage on schema public, drizzle to token_broker;
 grant select on all tables in schema drizzle to token_broker;
 grant select, insert, update, delete on all tables in schema public to token_broker;
-grant usage on all sequences in schema public to token_broker;
+grant usage, update on all sequences in schema public to token_broker;
 alter default privileges in schema public grant select, insert, update, delete on tables to token_broker;
-alter default privileges in schema public grant usage on sequences to token_broker;`
+alter default privileges in schema public grant usage, update on sequences to token_broker;`
 
 interface ReferenceDocument {
   title: string

@@ -6,13 +6,15 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db import DatabaseError
 from django.db.models import OuterRef, Subquery
 from django.test import override_settings
 from django.utils import timezone
 
 import token_broker_client as tb
 from token_broker_client.django import conf, tokens
-from token_broker_client.django.models import EventCursor
+from token_broker_client.django.disconnects import DatabaseDisconnects
+from token_broker_client.django.models import Disconnect, EventCursor
 from token_broker_client.django.signals import integration_event
 
 from conftest import connect, make_client, new_user, refresh_token
@@ -285,6 +287,33 @@ def test_an_event_whose_receiver_failed_comes_again(user):
     finally:
         integration_event.disconnect(receive)
     assert seen == [user.username]
+
+
+def test_the_events_command_repeats_disconnects_that_a_restore_undid(user, fake):
+    store = DatabaseDisconnects(keep_days=30)
+    client = fake.client(disconnects=store)
+    with conf.use_client(client):
+        fake.connect(user.username)
+        restored = dict(fake.users)
+        client.disconnect(user.username)
+        store.record(tb.Disconnect("old", "2020-01-01T00:00:00Z", True))
+        fake.users = restored
+        EventCursor.objects.update_or_create(name="restored", defaults={"cursor": "fake"})
+        fake.fail("cursor_expired", 410)
+        run("token_broker_events", "--once", "--name", "restored")
+    assert fake.users == {}
+    known = {known.user_id: known.is_confirmed for known in store.load()}
+    assert known[user.username] is True and "old" not in known
+    assert isinstance(conf._make_client().disconnects, DatabaseDisconnects)
+
+
+def test_a_disconnect_that_cannot_be_recorded_still_succeeds(user, fake, monkeypatch, caplog):
+    def fail(*_, **__):
+        raise DatabaseError
+
+    monkeypatch.setattr(Disconnect.objects, "update_or_create", fail)
+    fake.client(disconnects=DatabaseDisconnects()).disconnect(user.username)
+    assert "DatabaseError" in caplog.text
 
 
 def test_no_migration_is_missing():

@@ -8,6 +8,7 @@ not contain Microsoft's protocol.
 from importlib.metadata import PackageNotFoundError, version
 
 from .client import Client, Completion, ConnectSession, EventsPage, IntegrationsPage
+from .disconnects import Disconnect, DisconnectStore, FileDisconnects
 from .errors import (
     AccountMismatch,
     AuditUnavailable,
@@ -53,6 +54,8 @@ __all__ = [
     "ConnectSessionExpired",
     "CursorExpired",
     "DatabaseUnavailable",
+    "Disconnect",
+    "DisconnectStore",
     "Ed25519Key",
     "Ed25519PublicKey",
     "CursorStore",
@@ -60,6 +63,7 @@ __all__ = [
     "Events",
     "EventsPage",
     "FileCursor",
+    "FileDisconnects",
     "HmacKey",
     "IntegrationsPage",
     "InternalError",

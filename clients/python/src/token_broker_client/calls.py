@@ -92,6 +92,10 @@ class SignedCalls:
                 may_retry = False
                 self._sleep(pause)
 
+    def broker_time(self) -> float:
+        """Seconds since the epoch, by the broker's clock as far as it is known."""
+        return self._clock() + self._clock_offset
+
     def _wait_while_rate_limited(self, deadline: float) -> None:
         pause = self._paused_until - self._monotonic()
         if pause <= 0:
@@ -113,7 +117,7 @@ class SignedCalls:
             (("accept", "application/json"), *content_type, *headers),
             None if body is None else json.dumps(body).encode(),
         )
-        signed = sign_request(request, self._key, self._clock() + self._clock_offset)
+        signed = sign_request(request, self._key, self.broker_time())
         try:
             response = self._transport.send(signed, timeout_seconds)
         except TransportError as failure:
@@ -125,7 +129,7 @@ class SignedCalls:
         if self._response_key is None:
             self._check_clock_unverified(response)
             return
-        result = verify_response(response, request, self._response_key, self._clock() + self._clock_offset)
+        result = verify_response(response, request, self._response_key, self.broker_time())
         if isinstance(result, VerificationFailed):
             if result.created is not None:
                 raise _WrongClock(result.created)

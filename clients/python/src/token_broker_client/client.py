@@ -6,9 +6,11 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import Any
 
 from .calls import SignedCalls
+from .disconnects import Disconnect, DisconnectStore, utc_text
 from .errors import BrokerUnreachable, DatabaseUnavailable, Frozen, NotConnected, RateLimited, ReconnectRequired
 from .keys import Ed25519Key, HmacKey, VerificationKey
 from .messages import Headers
@@ -21,6 +23,7 @@ _USER_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _CONTEXT = re.compile(r"[A-Za-z0-9._:/@-]{1,256}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONNECT_SESSION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -65,7 +68,8 @@ class Client:
 
     ``response_key``: the broker's public key, needed with an ``Ed25519Key``. ``verify=False`` uses answers without
     verification. ``timeout_seconds``: limit for a call with all its attempts; it counts for each read of an answer.
-    ``cache_seconds``: how long a token is handed out again, at most 60. All methods raise ``BrokerError``. Threads may
+    ``cache_seconds``: how long a token is handed out again, at most 60. ``disconnects``: where disconnects are recorded
+    that ``Events`` repeats after a restore of the broker's database. All methods raise ``BrokerError``. Threads may
     share a client.
     """
 
@@ -80,6 +84,7 @@ class Client:
         transport: Transport | None = None,
         timeout_seconds: float = 9.0,
         cache_seconds: float = CACHE_SECONDS,
+        disconnects: DisconnectStore | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -90,6 +95,7 @@ class Client:
             raise ValueError("an Ed25519 key needs response_key, the broker's public key, to verify answers")
         self._timeout_seconds, self._monotonic = timeout_seconds, monotonic
         self._key_id = key.key_id
+        self.disconnects = disconnects
         self._calls = SignedCalls(
             url,
             authority,
@@ -251,10 +257,21 @@ class Client:
         except NotConnected:
             return None
 
-    def disconnect(self, user_id: str) -> None:
-        """Deletes the user's tokens at once. Succeeds also if the user is not connected."""
+    def disconnect(self, user_id: str, *, connected_before: str | None = None) -> None:
+        """Deletes the user's tokens at once. Succeeds also if the user is not connected.
+
+        ``connected_before`` (RFC 3339, UTC): repeats a disconnect of that time. What was connected later stays.
+        """
         self._cache.remove(user_id)
+        if connected_before is not None:
+            if not _UTC_TIME.fullmatch(connected_before):
+                raise ValueError("connected_before is a time like 2026-11-28T07:00:00.123456Z")
+            self._call("DELETE", f"/integrations/{_user(user_id)}?connected_before={connected_before}")
+            return
         self._call("DELETE", f"/integrations/{_user(user_id)}")
+        if self.disconnects is not None:
+            at = datetime.fromtimestamp(self._calls.broker_time(), timezone.utc)
+            self.disconnects.record(Disconnect(user_id, utc_text(at), False))
 
     def end_browser_sessions(self, user_id: str, *, timeout_seconds: float | None = None) -> None:
         """Ends the user's sessions on the broker's pages. Call it when the user logs out."""

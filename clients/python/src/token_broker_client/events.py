@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from .client import Client
+from .disconnects import Disconnect
 from .errors import CursorExpired, Unavailable
 
 
@@ -68,6 +69,9 @@ class Events:
     """``for event in Events(client, store)``. The cursor is saved when the loop asks for the first event after a
     page, so events of an unfinished page come again.
 
+    If the client has a store of disconnects, those that a restore of the broker's database may have undone are repeated
+    before a ``Resync``. What was connected later stays.
+
     ``wait_seconds``: how long one request waits for an event (long polling). With 0 the iteration ends when no event is
     left.
     """
@@ -87,15 +91,29 @@ class Events:
     def __iter__(self) -> Iterator[Event | Resync]:
         cursor = self._store.load()
         pause = 1.0
+        repeats: list[Disconnect] | None = None
         while True:
             try:
                 if cursor is None:
+                    # The list comes afterwards, so that it does not show what a restore has brought back.
+                    repeats = self._known() if repeats is None else repeats
+                    self._repeat(repeats)
+                    repeats = None
                     first = self._client.list_integrations(limit=self._limit)
                     yield Resync(_AllIntegrations(self._client, self._limit))
                     cursor = first.events_cursor
                     self._store.save(cursor)
+                sent = [disconnect for disconnect in self._known() if not disconnect.is_confirmed]
                 page = self._client.read_events(cursor, self._limit, self._wait_seconds)
                 pause = 1.0
+                for raw in page.events:
+                    if raw["type"] == "disconnected":
+                        self._record(Disconnect(raw["user_id"], raw["at"], True))
+                if sent and not page.more:
+                    # All events were read, and those of these disconnects are missing: they were lost behind a cursor
+                    # that is still good.
+                    confirmed = {known.user_id for known in self._known() if known.is_confirmed}
+                    self._repeat([disconnect for disconnect in sent if disconnect.user_id not in confirmed])
             except CursorExpired:
                 cursor = None
                 continue
@@ -115,6 +133,23 @@ class Events:
                 self._store.save(cursor)
             if self._wait_seconds == 0 and not page.more:
                 return
+
+    def _known(self) -> list[Disconnect]:
+        store = self._client.disconnects
+        return [] if store is None else list(store.load())
+
+    def _record(self, disconnect: Disconnect) -> None:
+        if self._client.disconnects is not None:
+            self._client.disconnects.record(disconnect)
+
+    def _repeat(self, disconnects: list[Disconnect]) -> None:
+        """Empties the list, so that a failure in the middle does not begin again."""
+        while disconnects:
+            disconnect = disconnects[-1]
+            self._client.disconnect(disconnect.user_id, connected_before=disconnect.at)
+            if not disconnect.is_confirmed:
+                self._record(replace(disconnect, is_confirmed=True))
+            disconnects.pop()
 
 
 class _AllIntegrations:

@@ -13,10 +13,12 @@ import json
 import secrets
 import time
 import uuid
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from .client import Client
+from .disconnects import utc_text
 from .keys import HmacKey
 from .messages import (
     Line,
@@ -76,7 +78,9 @@ class FakeBroker:
 
     def connect(self, user_id: str, username: str = "jane@contoso.com") -> None:
         self._generation += 1
-        self.users[user_id] = {"generation": self._generation, "account": {**_ACCOUNT, "username": username}}
+        account = {**_ACCOUNT, "username": username}
+        connected_at = utc_text(datetime.now(timezone.utc))
+        self.users[user_id] = {"generation": self._generation, "account": account, "connected_at": connected_at}
 
     def come_back(self, connect_session_id: str) -> str:
         """The user approves at Microsoft. Returns the ``handle`` that the browser brings to the completion URL."""
@@ -148,7 +152,9 @@ class FakeBroker:
             return self._token(segments[1], user, after=body.get("generation"))
         if segments[0] == "integrations" and len(segments) == 2:
             if method == "DELETE":
-                self.disconnect(segments[1])
+                before = query.get("connected_before", ["9999"])[0]
+                if user is not None and user["connected_at"] < before:
+                    self.disconnect(segments[1])
                 return 204, None
             if user is None:
                 return _problem("not_connected")
@@ -278,7 +284,7 @@ def _integration(user_id: str, user: dict[str, Any]) -> dict[str, Any]:
         "account": user["account"],
         "scope": _SCOPE,
         "missing_scopes": [],
-        "connected_at": "2026-01-01T00:00:00Z",
+        "connected_at": user["connected_at"],
         "refreshed_at": "2026-01-01T00:00:00Z",
         "access_token_expires_at": "2099-01-01T00:00:00Z",
         **failure,

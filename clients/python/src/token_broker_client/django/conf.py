@@ -14,6 +14,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from ..client import Client
+from ..disconnects import KEEP_DAYS
 from ..keys import Ed25519Key, Ed25519PublicKey, HmacKey
 
 SETTINGS = {
@@ -26,6 +27,7 @@ SETTINGS = {
     "RESPONSE_PUBLIC_KEY",
     "TRANSPORT",
     "TIMEOUT_SECONDS",
+    "KEEP_DISCONNECTS_DAYS",
     "USER_ID_FUNCTION",
     "READ_FROM",
     "OLD_TOKEN_FUNCTION",
@@ -72,6 +74,9 @@ def settings_problems() -> list[str]:
                 import_string(given[name])
             except ImportError:
                 wrong.append(f"TOKEN_BROKER {name} cannot be imported")
+    keep = given.get("KEEP_DISCONNECTS_DAYS")
+    if keep is not None and not (isinstance(keep, int) and keep > 0):
+        wrong.append("TOKEN_BROKER KEEP_DISCONNECTS_DAYS must be a whole number of days")
     if not wrong:
         try:
             _make_client()
@@ -120,8 +125,12 @@ def _function(name: str) -> Callable[..., Any] | None:
 
 
 def _make_client() -> Client:
+    # Models can be imported only when the apps are loaded, and settings may import this module before.
+    from .disconnects import DatabaseDisconnects
+
     given = get_settings()
-    options: dict[str, Any] = {"authority": given.get("AUTHORITY")}
+    keep_days = given.get("KEEP_DISCONNECTS_DAYS") or KEEP_DAYS
+    options: dict[str, Any] = {"authority": given.get("AUTHORITY"), "disconnects": DatabaseDisconnects(keep_days)}
     if given.get("TIMEOUT_SECONDS") is not None:
         options["timeout_seconds"] = given["TIMEOUT_SECONDS"]
     transport = _function("TRANSPORT")

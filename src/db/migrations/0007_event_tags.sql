@@ -1,0 +1,1 @@
+ALTER TABLE "event" ADD COLUMN "tag" uuid DEFAULT gen_random_uuid() NOT NULL;
