@@ -120,7 +120,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       migrationUrl: values.DATABASE_MIGRATION_URL ?? values.DATABASE_URL,
       prepare: values.DATABASE_PREPARE === 'on',
       poolSize: values.DATABASE_POOL_SIZE,
-      deadlineMs: values.DATABASE_DEADLINE_MS,
+      timeoutMs: values.DATABASE_DEADLINE_MS,
       ...(ca === undefined ? {} : { ca }),
     },
     sealingKeys: values.SEALING_KEYS,

@@ -29,7 +29,7 @@ export interface Config {
     readonly prepare: boolean
     readonly poolSize: number
     /** Milliseconds. */
-    readonly deadlineMs: number
+    readonly timeoutMs: number
     /** PEM. */
     readonly ca?: string
   }

@@ -23,7 +23,7 @@ export interface DatabaseOptions {
   /** Connections in total. */
   poolSize: number
   /** Milliseconds that a statement may take before it fails with `database_unavailable` (`DATABASE_DEADLINE_MS`). */
-  deadlineMs: number
+  timeoutMs: number
   /** PEM of the authority that signed the server's certificate. */
   ca?: string | undefined
   /** Clock.elapsed. Default: the machine's. */
@@ -74,7 +74,7 @@ const READ_CONNECTIONS = 2
 const MIN_POOL_WITH_READS = 6
 
 export function openDatabase(options: DatabaseOptions): Database {
-  const { poolSize, prepare, deadlineMs: timeoutMs, elapsed = () => performance.now() } = options
+  const { poolSize, prepare, timeoutMs, elapsed = () => performance.now() } = options
   const openPool = createPools({
     timeoutMs,
     elapsed,
@@ -119,7 +119,7 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
     prepare: options.prepare,
     fetch_types: false,
     types: DRIVER_TYPES,
-    connect_timeout: Math.max(1, Math.ceil(options.deadlineMs / 1000)),
+    connect_timeout: Math.max(1, Math.ceil(options.timeoutMs / 1000)),
     idle_timeout: 300,
     // Seconds. The default of postgres.js is up to 20 s between tries, which is long after Postgres is back.
     backoff: (tries: number) => Math.min(3 ** tries / 100, 0.5),
