@@ -121,7 +121,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       prepare: values.DATABASE_PREPARE === 'on',
       batches: values.DATABASE_BATCHES === 'on',
       poolSize: values.DATABASE_POOL_SIZE,
-      deadlineMs: values.DATABASE_DEADLINE_MS,
+      timeoutMs: values.DATABASE_DEADLINE_MS,
       ...(ca === undefined ? {} : { ca }),
     },
     sealingKeys: values.SEALING_KEYS,

@@ -1,6 +1,6 @@
 /**
  * The interactive part: `/{tenant}/oauth2/v2.0/authorize` and the steps of its pages. No step trusts the one before:
- * each carries the authorize query along and reads it anew, so a scripted client and a browser meet the same checks.
+ * each carries the authorize query along and reads it again, so a scripted client and a browser meet the same checks.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Account } from './accounts.ts'

@@ -61,7 +61,7 @@ export function toPem(certificate: Buffer): string {
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
 }
 
-/** PEM. Whoever trusts `cert` trusts the server that holds `key`. */
+/** PEM. A client that trusts `cert` trusts the server that holds `key`. */
 export interface ServerCertificate {
   key: string
   cert: string

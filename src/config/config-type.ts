@@ -30,7 +30,7 @@ export interface Config {
     readonly batches: boolean
     readonly poolSize: number
     /** Milliseconds. */
-    readonly deadlineMs: number
+    readonly timeoutMs: number
     /** PEM. */
     readonly ca?: string
   }

@@ -4,7 +4,7 @@ import type { IntegrationStatus, StoredFailure } from './integration.ts'
 // What the end of a refresh writes beside tokens or failure: the status, and the event that tells callers
 // (docs/design.md#events). Pure: the store calls it with the status that the row has at that moment.
 
-/** What every write of tokens sets, whoever writes them: a refresh, a connect or an import (docs/design.md#refresh). */
+/** What every write of tokens sets: a refresh, a connect or an import (docs/design.md#refresh). */
 export const CLEARED_BY_TOKENS = {
   failure: null,
   failures: 0,

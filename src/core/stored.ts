@@ -146,7 +146,7 @@ function readAccount(value: unknown): Account | undefined {
 /**
  * How a connect session with this stored status ended. Undefined: nothing is stored. A result that is not known is told
  * by the status: only a session that is stored as connected may be shown as connected. An unknown code becomes
- * `connect_refused`.
+ * `connect_refused`, and so does `internal_error`: the request that met it has failed, and asking for the outcome works.
  */
 export function readOutcome(
   value: unknown,
@@ -159,7 +159,8 @@ export function readOutcome(
   const found = membersOf(fields, () => (malformed = true))
   const known = oneOf(['connected', 'reconnected', 'refused'])(fields['result'])
   const result = known ?? (status === 'connected' ? 'connected' : 'refused')
-  const code: FailureCode = oneOf(FAILURE_CODES)(fields['code']) ?? 'connect_refused'
+  const stored = oneOf(FAILURE_CODES)(fields['code'])
+  const code: FailureCode = stored === undefined || stored === 'internal_error' ? 'connect_refused' : stored
   const { reason } = found('reason', 'reason', word)
   const outcome: ConnectOutcome = {
     result,

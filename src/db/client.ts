@@ -25,7 +25,7 @@ export interface DatabaseOptions {
   /** Connections in total. */
   poolSize: number
   /** Milliseconds that a statement may take before it fails with `database_unavailable` (`DATABASE_DEADLINE_MS`). */
-  deadlineMs: number
+  timeoutMs: number
   /** PEM of the authority that signed the server's certificate. */
   ca?: string | undefined
   /** Clock.elapsed. Default: the machine's. */
@@ -91,7 +91,7 @@ async function committedReads<T>(tx: Transaction, work: (tx: Transaction) => Pro
 }
 
 export function openDatabase(options: DatabaseOptions): Database {
-  const { poolSize, prepare, batches = true, deadlineMs: timeoutMs, elapsed = () => performance.now() } = options
+  const { poolSize, prepare, batches = true, timeoutMs, elapsed = () => performance.now() } = options
   const openPool = createPools({
     timeoutMs,
     elapsed,
@@ -143,7 +143,7 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
     prepare: options.prepare,
     fetch_types: false,
     types: DRIVER_TYPES,
-    connect_timeout: Math.max(1, Math.ceil(options.deadlineMs / 1000)),
+    connect_timeout: Math.max(1, Math.ceil(options.timeoutMs / 1000)),
     idle_timeout: 300,
     // Seconds. The default of postgres.js is up to 20 s between tries, which is long after Postgres is back.
     backoff: (tries: number) => Math.min(3 ** tries / 100, 0.5),

@@ -193,7 +193,7 @@ function breaker({ replicas: all }: FleetFacts): Conclusion[] {
   const closing = states.filter(({ mode }) => mode !== 'open' && mode !== 'closed')
   const reasonOf = (list: typeof states): string => list.find(({ reason }) => reason !== null)?.reason ?? 'not known'
   if (open.length > 0) {
-    const { reason, advice, who_acts } = explain(reasonOf(open))
+    const { reason, advice, who_acts } = explain(reasonOf(open), 'try_later')
     const next = reason === 'client_credential' ? runbook('client-credential') : runbook('entra-outage')
     return [
       {
@@ -350,7 +350,8 @@ function connectAttempts({ connect_attempts }: FleetFacts): Conclusion[] {
   const connected = count('connected')
   const conclusions = connect_attempts.flatMap(({ ended, reason, count: refused }): Conclusion[] => {
     if (ended !== 'refused' || reason === null) return []
-    const { who_acts, advice } = explain(reason)
+    // A reason of a newer release: what was refused can be tried again.
+    const { who_acts, advice } = explain(reason, 'reconnect')
     if (who_acts !== 'ops' && refused < MANY_USERS) return []
     return [
       {

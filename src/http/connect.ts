@@ -105,7 +105,7 @@ export async function connectRoutes(
   async function receive(request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply) {
     const { state } = request.query
     if (typeof state === 'string' && links.isAdminConsentState(state)) {
-      // Whoever comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
+      // A browser that comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
       const result = microsoft.judgeAdminConsent(callbackParameters(request.query))
       request.log.info(
         result.approved

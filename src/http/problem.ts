@@ -89,7 +89,7 @@ export const PROBLEMS: Record<FailureCode, ProblemKind> = {
   rate_limited: { status: 429, title: 'Too many requests', meaning: 'Wait `Retry-After` seconds.' },
   microsoft_unavailable: {
     status: 503,
-    title: 'No valid token is left, and Microsoft issues none at the moment',
+    title: 'No valid token can be given at the moment',
     meaning: 'Wait `Retry-After` seconds. The user does not have to act.',
   },
   broker_misconfigured: {

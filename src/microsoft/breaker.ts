@@ -183,8 +183,8 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     if (now() - chain.at > FAILURE_WINDOW_MS) chain = emptyChain()
     chain.at = now()
     chain.retryAfterSeconds = Math.max(chain.retryAfterSeconds, outcome.retryAfterSeconds ?? 0)
-    // Whoever did not answer, or answered in Microsoft's place, is no tenant's trouble: such a row stands for a tenant
-    // of its own.
+    // A network or proxy that gave no answer, or its own, is no tenant's trouble: such a row stands for a tenant of its
+    // own.
     const tenant = NETWORK.has(outcome.reason) ? outcome.row : outcome.tenant
     chain.rows.set(outcome.row, tenant)
     if (chain.rows.size >= FAILURES_TO_OPEN && isEverybodys(chain)) open(outcome.reason, chain.retryAfterSeconds)

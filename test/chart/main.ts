@@ -6,6 +6,7 @@ import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { readConfig, readMigrationConfig } from '../../src/config.ts'
+import { VARIABLES } from '../../src/config/variables.ts'
 import { createMetrics } from '../../src/telemetry.ts'
 import { FILES, key, MINIMAL, NOW, rsaPair, callers } from '../config/environment-of-tests.ts'
 import { startWorld } from '../support/world.ts'
@@ -106,6 +107,7 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     t.strictSame(config.warnings, [], `${set}: no unused variable`)
     t.equal(config.publicBaseUrl, bases[set])
     t.equal(config.logLevel, set === 'most' ? 'debug' : 'info')
+    t.strictSame(config.harvest, set === 'most' ? { alertAbove: 2000, freezeAbove: 20_000 } : {}, 'harvest')
     t.equal(
       config.operationsReplicas[0]?.host,
       `${find(objects, 'Service', /-operations$/).metadata.name}.megdocs.svc`,
@@ -146,6 +148,18 @@ function redirectUri(set: string): string {
   return /Register this redirect URI .*\n\s+(\S+)/.exec(text)?.[1] ?? text
 }
 
+t.test('every configuration variable of the service has a value in the chart', async (t) => {
+  const folder = join(CHART, 'templates')
+  const templates = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.(yaml|tpl)$/.test(file) && file !== '_validate.tpl')
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('\n')
+  t.strictSame(
+    Object.keys(VARIABLES).filter((name) => !new RegExp(`\\b${name}(_FILE)?\\b`).test(templates)),
+    [],
+  )
+})
+
 t.test('contradictory and missing values are refused, each with one sentence', async (t) => {
   const nothing = run('helm', ['template', 'tb', CHART, '--kube-version', KUBERNETES[1]])
   t.equal(nothing.code, 1)
@@ -168,6 +182,7 @@ t.test('contradictory and missing values are refused, each with one sentence', a
     'internal.plainHttp=true': /internal.plainHttp contradicts internal.tlsSecret/,
     'autoscaling={"enabled":true,"minReplicas":9,"maxReplicas":3}': /minReplicas is more than/,
     'keepAlive.letGoAfterDays=45': /letGoAfterDays must be more than/,
+    'extraEnv=[{"name":"HARVEST_FREEZE_ABOVE","value":"9"}]': /extraEnv must not have HARVEST_FREEZE_ABOVE/,
     'extraEnv=[{"name":"SEALING_KEYS","value":"x"}]': /extraEnv must not have SEALING_KEYS/,
     // Refused by the schema.
     'secret.existingSecret="typo"': /secret/,

@@ -136,16 +136,14 @@ t.test('a completion that broke has an outcome, and a repeat hears it at once', 
   const { id: spent } = await received('broken')
   const { id: sealed } = await received('garbled')
   await sql`update connect_session set code = set_byte(code, length(code) - 1, get_byte(code, length(code) - 1) # 1) where id = ${sealed}`
-  for (const [id, userId, code] of [
-    [spent, 'broken', 'internal_error'],
-    [sealed, 'garbled', 'token_unreadable'],
+  for (const [id, userId, code, repeated] of [
+    [spent, 'broken', 'internal_error', { status: 409, code: 'connect_refused' }],
+    [sealed, 'garbled', 'token_unreadable', { status: 500, code: 'token_unreadable' }],
   ] as const) {
+    const outcome = { code: repeated.code, reason: 'broker_trouble' }
     t.match(await complete(id, userId), { status: 500, body: { code } })
-    t.match(await complete(id, userId), { status: 500, body: { code, reason: 'broker_trouble', next: /\/result\// } })
-    t.match((await caller.send('GET', `/connect-sessions/${id}`)).body, {
-      status: 'refused',
-      outcome: { code, reason: 'broker_trouble' },
-    })
+    t.match(await complete(id, userId), { status: repeated.status, body: { ...outcome, next: /\/result\// } })
+    t.match((await caller.send('GET', `/connect-sessions/${id}`)).body, { status: 'refused', outcome })
   }
 })
 

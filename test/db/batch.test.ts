@@ -15,11 +15,11 @@ const inList = (users: number) => Array.from({ length: users }, (_, i) => `$${i 
 
 async function start(
   t: { teardown(end: () => Promise<void>): unknown },
-  { deadlineMs = 5_000, columns = 'user_id, value' } = {},
+  { timeoutMs = 5_000, columns = 'user_id, value' } = {},
 ) {
   const wire = await openWire(await testDatabase(t))
   t.teardown(() => wire.close())
-  const database = openDatabase({ url: wire.url, prepare: true, poolSize: 6, deadlineMs })
+  const database = openDatabase({ url: wire.url, prepare: true, poolSize: 6, timeoutMs })
   t.teardown(() => database.close())
   await database.run((db) => db.execute(sql`create table shelf (user_id text primary key, value text not null)`))
   await database.run((db) =>
@@ -95,7 +95,7 @@ t.test('a query that is asked after a change sees it, although an earlier statem
 })
 
 t.test('a statement that fails fails for all its queries, and later queries are answered', async (t) => {
-  const { wire, database, read, busy } = await start(t, { deadlineMs: 1_000 })
+  const { wire, database, read, busy } = await start(t, { timeoutMs: 1_000 })
   const wrong = batchedByUser<Row>(
     database,
     (users) => `select user_id, value / 0 as value from shelf where user_id in (${inList(users)})`,
@@ -150,7 +150,7 @@ t.test('a query fails at its own deadline, and others with later deadlines get t
 
 t.test('a query that was collected early ends in time, and a later one has the whole time-out', async (t) => {
   const { read, busy } = await start(t, {
-    deadlineMs: 3_000,
+    timeoutMs: 3_000,
     columns: "user_id, value, pg_sleep(case when user_id = 'u9' then 1.5 else 0 end)",
   })
   const both = busy(2)

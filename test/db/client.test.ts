@@ -8,10 +8,10 @@ import { openWire } from '../support/wire.ts'
 
 const CANARY = 'canary-5b1f0e'
 
-async function open(t: { teardown(end: () => Promise<void>): unknown }, deadlineMs = 5_000) {
+async function open(t: { teardown(end: () => Promise<void>): unknown }, timeoutMs = 5_000) {
   const wire = await openWire(await testDatabase(t))
   t.teardown(() => wire.close())
-  const database = openDatabase({ url: wire.url, prepare: true, poolSize: 2, deadlineMs })
+  const database = openDatabase({ url: wire.url, prepare: true, poolSize: 2, timeoutMs })
   t.teardown(() => database.close())
   return { wire, database }
 }

@@ -9,11 +9,11 @@ import { openWire } from '../support/wire.ts'
 
 async function open(
   t: { teardown(end: () => Promise<void>): unknown },
-  { poolSize = 6, deadlineMs = 5_000, prepare = true } = {},
+  { poolSize = 6, timeoutMs = 5_000, prepare = true } = {},
 ) {
   const wire = await openWire(await testDatabase(t))
   t.teardown(() => wire.close())
-  const database = openDatabase({ url: wire.url, prepare, poolSize, deadlineMs })
+  const database = openDatabase({ url: wire.url, prepare, poolSize, timeoutMs })
   t.teardown(() => database.close())
   return { wire, database }
 }
@@ -165,7 +165,7 @@ t.test('a small pool has no connections for reads only', async (t) => {
 t.test(
   'if Postgres is silent, all connections are free again after one time-out, not one after the other',
   async (t) => {
-    const { wire, database } = await open(t, { deadlineMs: 1_500, prepare: false, poolSize: 3 })
+    const { wire, database } = await open(t, { timeoutMs: 1_500, prepare: false, poolSize: 3 })
     await Promise.all(
       [1, 2, 3].map((n) => database.run((db) => db.execute(sql`select ${n}::int as n, pg_sleep(0.05)`))),
     )
@@ -191,7 +191,7 @@ t.test(
 t.test(
   'the deadline of a caller is later than the time-out: a connection that breaks later breaks nothing else',
   async (t) => {
-    const { wire, database } = await open(t, { deadlineMs: 500 })
+    const { wire, database } = await open(t, { timeoutMs: 500 })
     const alone: unknown[] = []
     const note = (error: unknown) => void alone.push(error)
     process.on('unhandledRejection', note)
@@ -213,7 +213,7 @@ t.test(
 )
 
 t.test('while reads are answered, a slow statement that times out does not end the others', async (t) => {
-  const { database } = await open(t, { deadlineMs: 1_000 })
+  const { database } = await open(t, { timeoutMs: 1_000 })
   await Promise.all([1, 2, 3].map(() => database.run((db) => db.execute(sql`select pg_sleep(0.1)`))))
   const slow = database.run((db) => db.execute(sql`select pg_sleep(3)`)).catch((error: unknown) => error)
   // Until shortly before its time-out only reads are answered.

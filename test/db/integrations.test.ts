@@ -30,7 +30,7 @@ async function start(t: { teardown(end: () => Promise<void>): unknown }) {
   const wire = await openWire(await testDatabase(t))
   t.teardown(() => wire.close())
   const { url } = wire
-  const database = openDatabase({ url, prepare: true, poolSize: 4, deadlineMs: 5_000 })
+  const database = openDatabase({ url, prepare: true, poolSize: 4, timeoutMs: 5_000 })
   t.teardown(() => database.close())
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   t.teardown(() => sql.end())

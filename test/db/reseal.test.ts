@@ -15,7 +15,7 @@ type Test = Parameters<typeof testDatabase>[0]
 async function setUp(t: Test, count: number) {
   const url = await testDatabase(t)
   const sql = postgres(url, { max: 2, onnotice: () => {} })
-  const database = openDatabase({ url, prepare: true, poolSize: 4, deadlineMs: 30_000 })
+  const database = openDatabase({ url, prepare: true, poolSize: 4, timeoutMs: 30_000 })
   t.teardown(async () => {
     await sql.end()
     await database.close()

@@ -6,7 +6,7 @@ import postgres from 'postgres'
 
 async function open(t: { teardown(end: () => unknown): unknown }) {
   const url = await testDatabase(t as Parameters<typeof testDatabase>[0])
-  const database = openDatabase({ url, prepare: true, poolSize: 4, deadlineMs: 20_000 })
+  const database = openDatabase({ url, prepare: true, poolSize: 4, timeoutMs: 20_000 })
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   t.teardown(async () => {
     await sql.end()

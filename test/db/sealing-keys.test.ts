@@ -27,7 +27,7 @@ const BASE = 'http://127.0.0.1:9'
 async function setUp(t: Parameters<typeof testDatabase>[0], rows = 0) {
   const url = await testDatabase(t)
   const sql = postgres(url, { max: 3, onnotice: () => {} })
-  const database = openDatabase({ url, prepare: true, poolSize: 2, deadlineMs: 10_000 })
+  const database = openDatabase({ url, prepare: true, poolSize: 2, timeoutMs: 10_000 })
   const folder = temporaryFolder('token-broker-test')
   const callersFile = join(folder, 'callers.json')
   const secrets = generateSecrets(Date.now())

@@ -41,7 +41,7 @@ async function serverWith(
 
 /** Whether a query got through, and whether it went encrypted; or the failure. */
 async function encrypted(url: string, ca?: string): Promise<unknown> {
-  const database = openDatabase({ url, prepare: true, poolSize: 1, deadlineMs: 10_000, ca })
+  const database = openDatabase({ url, prepare: true, poolSize: 1, timeoutMs: 10_000, ca })
   try {
     const [row] = await database.run((db) =>
       db.execute<{ ssl: boolean }>(sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`),

@@ -15,7 +15,7 @@ import { openWire } from '../support/wire.ts'
 async function start(t: { teardown(end: () => Promise<void>): unknown }, users: number, batches: boolean) {
   const wire = await openWire(await testDatabase(t))
   t.teardown(() => wire.close())
-  const database = openDatabase({ url: wire.url, prepare: true, batches, poolSize: 6, deadlineMs: 20_000 })
+  const database = openDatabase({ url: wire.url, prepare: true, batches, poolSize: 6, timeoutMs: 20_000 })
   t.teardown(() => database.close())
   const sql = postgres(wire.url, { max: 1, onnotice: () => {} })
   t.teardown(() => sql.end())

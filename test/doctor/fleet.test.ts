@@ -337,6 +337,9 @@ t.test('many failing connect attempts are reported with who acts', async (t) => 
     conclusion: { who_acts: 'user', message: /^6 attempts .*not_approved/ },
     fleet: { connect_attempts: [{ ended: 'refused', reason: 'not_approved', count: 6 }, {}] },
   })
+  await attempts(20, 'refused', { result: 'refused', reason: 'a_newer_reason' })
+  t.match(await look(), { conclusion: { who_acts: 'user', message: /^20 attempts .*a_newer_reason/ } })
+  await world.sql`delete from connect_session where outcome->>'reason' = 'a_newer_reason'`
   await attempts(6, 'received')
   t.match(await look(), { failed: true, conclusion: { who_acts: 'ops', message: /and MEGDocs did not complete/ } })
   await attempts(1, 'refused', { result: 'refused', reason: 'no_refresh_token' })

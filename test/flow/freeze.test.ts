@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Problem, Token } from '../../sandbox/megdocs/broker-client.ts'
+import { systemClock } from '../../src/services.ts'
 import { openWire } from '../support/wire.ts'
 import { startWorld, type Replica, type World } from '../support/world.ts'
 
@@ -150,12 +151,14 @@ t.test('tokens that could not be saved are withheld when the freezes cannot be r
   await world.connect('42')
   const wire = await openWire(world.env['DATABASE_URL']!)
   t.teardown(() => wire.close())
-  const replica = await world.startReplica({ DATABASE_URL: wire.url })
+  let passedMs = 0
+  const clock = { ...systemClock, elapsed: () => systemClock.elapsed() + passedMs }
+  const replica = await world.startReplica({ DATABASE_URL: wire.url }, { clock })
   await world.setRemaining('42', -1)
   world.entra.control.holdAfter()
   const waiting = read(replica)
   await world.entra.control.held()
-  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  passedMs = 1_100
   wire.cut()
   await freeze(world.replica, 'user', '42')
   world.entra.control.release()

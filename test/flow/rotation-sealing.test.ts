@@ -53,7 +53,7 @@ function load(replicas: () => readonly Replica[], users: readonly string[]) {
 }
 
 async function reseals(world: World, keys: string) {
-  const database = openDatabase({ url: world.env['DATABASE_URL']!, prepare: true, poolSize: 4, deadlineMs: 10_000 })
+  const database = openDatabase({ url: world.env['DATABASE_URL']!, prepare: true, poolSize: 4, timeoutMs: 10_000 })
   try {
     return await reseal(database, createVault(parseSealingKeys(keys)))
   } finally {

@@ -199,6 +199,28 @@ t.test('scopes and times of any form make no read fail', async (t) => {
   }
 })
 
+t.test('ends that are infinite are shown as the last year that can be written', async (t) => {
+  const world = await start(t)
+  const { sql, caller } = world
+  const { id, next } = await world.connect('42')
+  await caller.send('POST', '/freezes', { scope: 'user', value: '42', reason: 'x', expires_at: '2099-01-01T00:00:00Z' })
+  for (const end of ['infinity', '-infinity']) {
+    await sql`update connect_session set expires_at = ${end}::text::timestamptz, created_at = ${end}::text::timestamptz`
+    t.equal((await caller.send('GET', `/connect-sessions/${id}`)).status, 200, end)
+    t.equal((await world.stoppingBrowser().open(next)).status, end === 'infinity' ? 200 : 410, end)
+    await sql`update access_freeze set expires_at = ${end}::text::timestamptz, created_at = ${end}::text::timestamptz`
+    const shown = await caller.send('GET', '/freezes')
+    if (end === 'infinity')
+      t.match(shown, { status: 200, body: { freezes: [{ value: '42', expires_at: '9999-12-31T23:59:59Z' }] } })
+    else t.match(shown, { status: 200, body: { freezes: [] } })
+    t.equal((await caller.send('GET', '/tokens/42')).status, end === 'infinity' ? 403 : 200, end)
+    await diagnoseUser(world.env, '42').then(({ text }) => t.match(text, /User 42\n/, end))
+    t.match((await diagnoseFleet(world.env)).text, /frozen/)
+  }
+  t.equal(await world.replica.services.freezes.endExpired(), 1)
+  t.notMatch(world.replica.logged(), /"level":"error"/)
+})
+
 t.test('keep-alive goes over rows of any form and renews the others', async (t) => {
   const world = await start(t)
   const { keepAlive } = world.replica.services

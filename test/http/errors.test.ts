@@ -1,10 +1,10 @@
-import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { request } from 'undici'
 import { buildOperationsApp, MAX_HEADER_BYTES } from '../../src/app.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
 import { texts } from '../../src/http/pages/texts.ts'
+import { raw } from '../support/raw.ts'
 import { startWorld } from '../support/world.ts'
 import { call } from './signed-call.ts'
 
@@ -195,17 +195,8 @@ t.test('public: a body that no route reads is answered by a page', async (t) => 
 })
 
 /** Sends bytes and reads until the connection ends. */
-async function raw(url: string, bytes: string): Promise<{ head: string; body: string }> {
-  const { port, hostname } = new URL(url)
-  const socket: Socket = connect(Number(port), hostname)
-  socket.write(bytes)
-  let text = ''
-  try {
-    for await (const chunk of socket) text += String(chunk)
-  } catch {
-    // The broker has closed the connection while we were still sending.
-  }
-  const [head = '', body = ''] = text.split('\r\n\r\n')
+async function exchange(url: string, bytes: string): Promise<{ head: string; body: string }> {
+  const [head = '', body = ''] = (await raw(url, bytes)).split('\r\n\r\n')
   return { head: head.toLowerCase(), body }
 }
 
@@ -224,7 +215,7 @@ t.test('what Node cannot parse is answered in the form of the listener', async (
   const operationsUrl = await replica.operations.listen({ host: '127.0.0.1', port: 0 })
   for (const { name, bytes, status } of UNPARSABLE) {
     for (const url of [internalUrl, operationsUrl]) {
-      const { head, body } = await raw(url, bytes)
+      const { head, body } = await exchange(url, bytes)
       t.match(head, new RegExp(`^http/1\\.1 ${status} `), name)
       t.match(head, /content-type: application\/problem\+json/)
       t.match(head, /cache-control: no-store/)
@@ -232,7 +223,7 @@ t.test('what Node cannot parse is answered in the form of the listener', async (
       t.match(problem, { type: 'urn:token-broker:problem:invalid_request', status, code: 'invalid_request' })
       t.match(replica.logged(), problem.request_id, 'found in the log')
     }
-    const { head, body } = await raw(publicUrl, bytes)
+    const { head, body } = await exchange(publicUrl, bytes)
     t.match(head, new RegExp(`^http/1\\.1 ${status} `), name)
     for (const header of ['content-type: text/html', "content-security-policy: default-src 'none'", 'nosniff'])
       t.ok(head.includes(header), header)
@@ -249,7 +240,7 @@ t.test('an address that cannot be decoded, and an unusual method, are not found'
     const undecodable = await request(`${base}/%E0%A4%A`)
     t.match(undecodable.headers['content-type'], type)
     t.notMatch(await undecodable.body.text(), /FST_|%E0/)
-    const unusual = await raw(base, 'PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    const unusual = await exchange(base, 'PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
     t.match(unusual.head, base === publicUrl ? /content-type: text\/html/ : /content-type: application\/problem\+json/)
   }
 })

@@ -1,12 +1,12 @@
-import { connect, type Socket } from 'node:net'
 import { EventEmitter } from 'node:events'
-import { Server } from 'node:net'
+import { connect, Server } from 'node:net'
 import t from 'tap'
 import { Pool, request } from 'undici'
 import { LISTENER_LIMITS, REQUEST_TIMEOUT_CHECK_MS } from '../../src/app.ts'
 import { limitConnections } from '../../src/http/connections.ts'
 import { createStrangers, STRANGER_LIMITS } from '../../src/http/strangers.ts'
 import { createLogger } from '../../src/telemetry.ts'
+import { raw } from '../support/raw.ts'
 import { startWorld } from '../support/world.ts'
 import { call } from './signed-call.ts'
 
@@ -16,20 +16,6 @@ const world = await startWorld(t)
 const { replica } = world
 const { publicUrl, internalUrl } = replica
 const operationsUrl = await replica.operations.listen({ host: '127.0.0.1', port: 0 })
-
-/** Sends bytes and reads until the connection ends. */
-async function raw(url: string, bytes: string): Promise<string> {
-  const { port, hostname } = new URL(url)
-  const socket: Socket = connect(Number(port), hostname)
-  socket.write(bytes)
-  let text = ''
-  try {
-    for await (const chunk of socket) text += String(chunk)
-  } catch {
-    // The broker has closed the connection while we were still sending.
-  }
-  return text
-}
 
 const LISTENERS = [
   { name: 'public', url: publicUrl, form: /content-type: text\/html/i },
