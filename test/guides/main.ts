@@ -20,7 +20,7 @@ import t from 'tap'
 import { createBrowser } from '../../sandbox/browser.ts'
 import { createDatabaseOn, freePort } from '../../sandbox/database.ts'
 import { startEntra } from '../../sandbox/entra/main.ts'
-import { supervise } from '../../sandbox/supervise.ts'
+import { supervise, type Supervised } from '../../sandbox/supervise.ts'
 import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { CALLBACK, handleIn, JANE, startWorld } from '../support/world.ts'
 import { testDatabase } from '../support/database.ts'
@@ -129,6 +129,33 @@ async function until(check: () => Promise<boolean>): Promise<void> {
   while (!(await check().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
+mkdirSync(join(machine, 'opt/token-broker'), { recursive: true })
+// The build, as `npm run build` makes it. Packages are those of the checkout.
+bash(
+  `"${process.execPath}" node_modules/typescript/bin/tsc -p tsconfig.build.json --outDir "${machine}/opt/token-broker/dist"`,
+  {},
+  ROOT,
+)
+cpSync(join(ROOT, 'src/db/migrations'), join(machine, 'opt/token-broker/dist/db/migrations'), { recursive: true })
+cpSync(join(ROOT, 'package.json'), join(machine, 'opt/token-broker/package.json'))
+symlinkSync(join(ROOT, 'node_modules'), join(machine, 'opt/token-broker/node_modules'))
+
+const user = createUser()
+mkdirSync(join(machine, 'etc'))
+mkdirSync(join(machine, 'etc/token-broker'), { mode: 0o750 })
+chownSync(join(machine, 'etc/token-broker'), 0, user.gid)
+for (const folder of ['etc/nginx/tls', 'etc/megdocs', 'root']) mkdirSync(join(machine, folder), { recursive: true })
+const etc = (name: string) => join(machine, 'etc/token-broker', name)
+
+const databaseUrl = await (async () => {
+  const template = await testDatabase(t)
+  const name = `guides_${randomBytes(6).toString('hex')}`
+  await createDatabaseOn(template, name)
+  return Object.assign(new URL(template), { pathname: `/${name}` }).href
+})()
+const entra = await startEntra({ redirectUris: [`${BASE}${CALLBACK}`] })
+t.teardown(() => entra.close())
+
 // ---- Files
 
 await t.test('the systemd unit is valid and hardened', async (t) => {
@@ -181,32 +208,6 @@ await t.test('the public paths of the guide are those of the broker, and the pro
 })
 
 // ---- The whole of it
-
-const user = createUser()
-mkdirSync(join(machine, 'opt/token-broker'), { recursive: true })
-mkdirSync(join(machine, 'etc/token-broker'), { recursive: true, mode: 0o750 })
-chownSync(join(machine, 'etc/token-broker'), 0, user.gid)
-for (const folder of ['etc/nginx/tls', 'etc/megdocs', 'root']) mkdirSync(join(machine, folder), { recursive: true })
-const etc = (name: string) => join(machine, 'etc/token-broker', name)
-
-// The build, as `npm run build` makes it. Packages are those of the checkout.
-bash(
-  `"${process.execPath}" node_modules/typescript/bin/tsc -p tsconfig.build.json --outDir "${machine}/opt/token-broker/dist"`,
-  {},
-  ROOT,
-)
-cpSync(join(ROOT, 'src/db/migrations'), join(machine, 'opt/token-broker/dist/db/migrations'), { recursive: true })
-cpSync(join(ROOT, 'package.json'), join(machine, 'opt/token-broker/package.json'))
-symlinkSync(join(ROOT, 'node_modules'), join(machine, 'opt/token-broker/node_modules'))
-
-const databaseUrl = await (async () => {
-  const template = await testDatabase(t)
-  const name = `guides_${randomBytes(6).toString('hex')}`
-  await createDatabaseOn(template, name)
-  return Object.assign(new URL(template), { pathname: `/${name}` }).href
-})()
-const entra = await startEntra({ redirectUris: [`${BASE}${CALLBACK}`] })
-t.teardown(() => entra.close())
 
 await t.test('the commands of the guide make keys, a callers file, certificates and a database', async (t) => {
   bash(here(block('keys')))
@@ -307,9 +308,17 @@ const failFast = async <T>(work: () => Promise<T>): Promise<T> => {
   ])
 }
 
-const replicas = await failFast(() => Promise.all([startReplica(0), startReplica(1)]))
-const ca = readFileSync(join(machine, 'authority/ca.crt'), 'utf8')
-const trusting = new Agent({ connect: { ca }, maxHeaderSize: 65_536 })
+const replicas: Supervised[] = []
+let ca = ''
+let trusting = new Agent()
+
+await t.test('the command of the unit runs as its user, with the environment file', async (t) => {
+  replicas.push(...(await failFast(() => Promise.all([startReplica(0), startReplica(1)]))))
+  for (const { pid } of replicas)
+    t.match(readFileSync(`/proc/${pid}/status`, 'utf8'), new RegExp(`^Uid:\\t${user.uid}\\t`, 'm'))
+  ca = readFileSync(join(machine, 'authority/ca.crt'), 'utf8')
+  trusting = new Agent({ connect: { ca }, maxHeaderSize: 65_536 })
+})
 t.teardown(() => trusting.close())
 
 await t.test('nginx and haproxy take the configurations', async (t) => {
