@@ -20,7 +20,7 @@ export async function migrationDatabase({ config, database }: Services): Promise
   const { url, migrationUrl, ca, timeoutMs } = config.database
   if (migrationUrl === url)
     return ok('DATABASE_MIGRATION_URL is not set here: only the job that migrates needs it, so it was not checked.')
-  const role = await migrationRole(migrationUrl, { ca, database, timeoutMs: deadlineMs })
+  const role = await migrationRole(migrationUrl, { ca, database, timeoutMs: timeoutMs })
   if ('failed' in role)
     return failed(
       `DATABASE_MIGRATION_URL cannot be used: ${role.failed}.`,
