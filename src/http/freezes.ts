@@ -2,15 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Failure } from '../core/failure.ts'
 import { FREEZE_REASON, FREEZE_SCOPES, freezeValue, freezeValueProblem, type FreezeStore } from '../core/freeze.ts'
+import { INSTANT, isInstant } from '../core/instant.ts'
 import { audit } from './audit.ts'
 import { FREEZE } from './examples.ts'
 import { closedList } from './problem-schema.ts'
 import { answer, Freeze, NoContent, problemResponses } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { freezeView } from './views.ts'
-
-/** The form of `expires_at`: RFC 3339 with its zone. */
-const INSTANT = '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(?:\\.\\d{1,6})?(?:Z|[+-]\\d\\d:\\d\\d)$'
 
 const NewFreeze = Type.Object(
   {
@@ -26,7 +24,7 @@ const NewFreeze = Type.Object(
     }),
     expires_at: Type.Optional(
       Type.String({
-        pattern: INSTANT,
+        pattern: INSTANT.source,
         description: 'Ends by itself, by the clock of the database. Absent: when it is lifted.',
       }),
     ),
@@ -65,7 +63,7 @@ export const freezeRoutes: FastifyPluginAsyncTypebox<{ freezes: FreezeStore }> =
       const { caller } = callerOf(request)
       const expected = freezeValueProblem(what, value)
       if (expected !== undefined) throw new Failure('invalid_request', { invalid: [{ field: 'body.value', expected }] })
-      if (expiresAt !== undefined && Number.isNaN(Date.parse(expiresAt)))
+      if (expiresAt !== undefined && !isInstant(expiresAt))
         throw new Failure('invalid_request', {
           invalid: [{ field: 'body.expires_at', expected: 'a time that exists' }],
         })
