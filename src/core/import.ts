@@ -1,4 +1,5 @@
 import { isSameAccount, type Account } from './integration.ts'
+import { INSTANT, isInstant } from './instant.ts'
 import type { Clock } from './ports.ts'
 import { USER_ID } from './user-id.ts'
 
@@ -116,7 +117,6 @@ export function createImport({
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /** Visible ASCII (RFC 6749 sections A.12 and A.17). */
 const TOKEN = /^[\x21-\x7e]{20,16384}$/
-const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})$/
 const DAY_MS = 86_400_000
 /** A caller's clock may be ahead by this much. */
 const MAX_CLOCK_AHEAD_MS = 300_000
@@ -161,7 +161,7 @@ function readRow(value: unknown, now: number): ReadRow | DecidedResult {
   }
   const instant = (field: string): string | undefined => {
     const found = text(field, INSTANT, 'a time with its zone, like 2026-11-22T10:00:00Z')
-    if (found === undefined || !Number.isNaN(Date.parse(found))) return found
+    if (found === undefined || isInstant(found)) return found
     wrong(field, 'a time that exists')
     return undefined
   }

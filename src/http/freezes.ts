@@ -2,10 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Failure } from '../core/failure.ts'
 import { FREEZE_REASON, FREEZE_SCOPES, freezeValue, freezeValueProblem, type FreezeStore } from '../core/freeze.ts'
+import { INSTANT, utcInstant } from '../core/instant.ts'
 import { audit } from './audit.ts'
 import { FREEZE } from './examples.ts'
 import { closedList } from './problem-schema.ts'
-import { INSTANT, utcInstant } from './instants.ts'
 import { answer, Freeze, NoContent, problemResponses } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { freezeView } from './views.ts'
@@ -24,7 +24,7 @@ const NewFreeze = Type.Object(
     }),
     expires_at: Type.Optional(
       Type.String({
-        pattern: INSTANT,
+        pattern: INSTANT.source,
         description: 'Ends by itself, by the clock of the database. Absent: when it is lifted.',
       }),
     ),

@@ -4,7 +4,7 @@ import { Failure } from '../core/failure.ts'
 import type { IntegrationStore } from '../core/ports.ts'
 import { audit } from './audit.ts'
 import { INTEGRATION } from './examples.ts'
-import { INSTANT, utcInstant } from './instants.ts'
+import { INSTANT, utcInstant } from '../core/instant.ts'
 import { answer, Integration, NoContent, problemResponses, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
 import { integrationView, type MissingScopes } from './views.ts'
@@ -15,7 +15,7 @@ export interface IntegrationRoutesOptions {
 }
 
 const ConnectedBefore = Type.String({
-  pattern: INSTANT,
+  pattern: INSTANT.source,
   description: 'Time of the disconnect that is repeated: `at` of its event, or when it was sent.',
 })
 

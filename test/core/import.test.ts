@@ -224,6 +224,21 @@ t.test('blank strings are absent, and a user without a refresh token has nothing
   )
 })
 
+t.test('a time that Postgres cannot read makes its own row invalid, and not the whole batch', async (t) => {
+  const world = await startWorld(t)
+  const row = (user_id: string, updated_at: string) => ({ user_id, refresh_token: issue(world), updated_at })
+  const results = await send(world, [
+    row('1', '2026-02-30T00:00:00Z'),
+    row('2', '2026-11-01T00:00:00+23:59'),
+    row('3', '0000-01-01T00:00:00Z'),
+    row('4', ago(60)),
+  ])
+  t.strictSame(
+    results.map(({ result }) => result),
+    ['invalid', 'invalid', 'invalid', 'imported'],
+  )
+})
+
 t.test('each row is judged on its own; every fault is named, and no value is repeated', async (t) => {
   const world = await startWorld(t)
   const secret = 'canary-token-in-the-wrong-place-8d1f0f3e'

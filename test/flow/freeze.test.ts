@@ -223,6 +223,21 @@ t.test('what cannot be frozen is refused in words', async (t) => {
   ] as const)
     t.match(await freeze(world.replica, scope, value), { status: 422, body: { code: 'invalid_request' } })
   t.equal((await freeze(world.replica, 'user', '42', { reason: 'a\nb' })).status, 422)
+  for (const expires_at of [
+    '2099-02-30T00:00:00Z',
+    '2099-04-31T00:00:00+02:00',
+    '2099-01-01T00:00:00+23:59',
+    '2099-01-01T00:00:00-16:30',
+    '0000-01-01T00:00:00Z',
+    '2099-13-01T00:00:00Z',
+    'infinity',
+  ])
+    t.match(
+      await freeze(world.replica, 'user', '42', { expires_at }),
+      { status: 422, body: { code: 'invalid_request' } },
+      expires_at,
+    )
+  t.equal((await freeze(world.replica, 'user', '42', { expires_at: '2096-02-29T23:59:59.123456-15:59' })).status, 201)
 })
 
 t.test(

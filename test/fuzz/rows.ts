@@ -20,10 +20,24 @@ const ROW = {
 const fields = fc.constantFrom(...Object.keys(ROW), '__proto__', 'constructor', 'provider', CANARY)
 const values = fc.oneof(
   fc.constantFrom<unknown>(null, '', ' ', 0, true, [], {}, [null]),
-  fc.constantFrom('9999-12-31T23:59:59Z', '2026-02-30T00:00:00Z', '2026-11-28T10:06:00Z', '0001-01-01T00:00:00+14:00'),
+  fc.constantFrom(
+    '9999-12-31T23:59:59Z',
+    '2026-02-30T00:00:00Z',
+    '2026-11-28T10:06:00Z',
+    '0001-01-01T00:00:00+14:00',
+    '2026-11-01T00:00:00+23:00',
+    '0000-01-01T00:00:00Z',
+  ),
   near(...Object.values(ROW)),
   fc.array(fc.string(), { maxLength: 3 }),
 )
+
+/** A day that exists, and a zone that Postgres takes. */
+function isTime(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number)
+  const days = new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()
+  return year > 0 && day <= days && !Number.isNaN(Date.parse(text)) && !/[+-](?:1[6-9]|2\d):\d\d$/.test(text)
+}
 
 /** Takes all rows that may be stored, as the database would get them. */
 async function run(rows: readonly unknown[]) {
@@ -62,7 +76,7 @@ export const importRows = target(
       promise(/^[\x21-\x7e]{20,16384}$/.test(row.refreshToken), 'a refresh token that is none')
       promise((row.accessToken === undefined) === (row.expiresAt === undefined), 'an access token without its end')
       for (const time of [row.updatedAt, row.expiresAt, row.connectedAt])
-        promise(time === undefined || !Number.isNaN(Date.parse(time)), 'a time that is none')
+        promise(time === undefined || isTime(time), 'a time that is none')
       promise(Date.parse(row.updatedAt) <= NOW + 300_000, 'a row of the future')
     }
     const reasons = results.flatMap((result) => (result.result === 'invalid' ? result.reasons : []))
