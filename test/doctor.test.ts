@@ -217,7 +217,8 @@ t.test('DATABASE_MIGRATION_URL: reachable, direct, the same database, writable, 
     ),
     advice: /the owner/,
   })
-  await sql.unsafe(`grant create on database ${database} to ${owner}; grant create on schema public, drizzle to ${owner};
+  await sql.unsafe(`grant create on database ${database} to ${owner}; 
+    grant create on schema public, drizzle to ${owner};
     grant ${own.username} to ${owner}`)
   t.match(await found(owning), { result: 'ok', message: new RegExp(`"${owner}"`) })
   await sql.unsafe(`alter role ${owner} set default_transaction_read_only = on`)
