@@ -12,6 +12,7 @@ import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { generateSealingKey } from '../src/crypto/keyring.ts'
 import { diagnose, runAllChecks, type Check } from '../src/doctor.ts'
 import { migrate } from '../src/db/migrate.ts'
+import { migrationRole } from '../src/db/migration-role.ts'
 import { systemClock, type Overrides, type Services } from '../src/services.ts'
 import { generateKey } from '../src/signature/keygen.ts'
 import { testDatabase } from './support/database.ts'
@@ -193,8 +194,8 @@ t.test('an empty database lacks migrations; checks that need them are skipped', 
 })
 
 t.test('DATABASE_MIGRATION_URL: reachable, direct, the same database, writable, all rights', async (t) => {
-  const found = async (url: string, more: Record<string, string> = {}) => {
-    const { named } = await look({ DATABASE_MIGRATION_URL: url, ...more })
+  const found = async (url: string) => {
+    const { named } = await look({ DATABASE_MIGRATION_URL: url })
     return named['migration_database']
   }
   t.match((await look()).named['migration_database'], { result: 'ok', message: /not set here.*not checked/ })
@@ -217,7 +218,8 @@ t.test('DATABASE_MIGRATION_URL: reachable, direct, the same database, writable, 
     ),
     advice: /the owner/,
   })
-  await sql.unsafe(`grant create on database ${database} to ${owner}; grant create on schema public, drizzle to ${owner};
+  await sql.unsafe(`grant create on database ${database} to ${owner}; 
+    grant create on schema public, drizzle to ${owner};
     grant ${own.username} to ${owner}`)
   t.match(await found(owning), { result: 'ok', message: new RegExp(`"${owner}"`) })
   await sql.unsafe(`alter role ${owner} set default_transaction_read_only = on`)
@@ -229,10 +231,9 @@ t.test('DATABASE_MIGRATION_URL: reachable, direct, the same database, writable, 
   const silent = createServer(() => {})
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   t.teardown(() => silent.close())
-  t.match(await found(as({ port: String((silent.address() as AddressInfo).port) }), { DATABASE_DEADLINE_MS: '200' }), {
-    result: 'failed',
-    message: /deadline/,
-  })
+  const url = as({ port: String((silent.address() as AddressInfo).port) })
+  const { database: service } = world.replica.services
+  t.same(await migrationRole(url, { ca: undefined, database: service, timeoutMs: 200 }), { failed: 'deadline' })
   const failing = { DATABASE_MIGRATION_URL: as({ username: role, password: 'x' }) }
   t.match(await outcome(failing['DATABASE_MIGRATION_URL']), {
     code: 'broker_misconfigured',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { CALLER_PERMISSIONS } from '../core/caller-permissions.ts'
+import { CALLER_PERMISSIONS, USUAL_PERMISSIONS } from '../core/caller-permissions.ts'
 import { generateSealingKey, SEALING_KEY_ID, SEALING_KEY_ID_RULE } from '../crypto/keyring.ts'
 import { CALLER_NAME, MAX_KEY_DAYS } from '../signature/callers.ts'
 import { datedKeyId, generateKey } from '../signature/keygen.ts'
@@ -9,10 +9,6 @@ import { Misuse, type Arguments, type Command, type Terminal } from './command.t
 const DAY_MS = 86_400_000
 const DEFAULT_DAYS = 180
 const RESTART = 'A NAME_FILE is read again within seconds. A value that is no file needs a restart of the replicas.'
-/** What MEGDocs needs. Taking over connections and freezing are rare: they get a key of their own. */
-const USUAL_PERMISSIONS = CALLER_PERMISSIONS.filter(
-  (permission) => !['integrations:import', 'freezes:write'].includes(permission),
-)
 const KINDS = { caller, sealing, session, response, audit }
 
 /** The key goes to stdout and the instructions to stderr, so that `keygen session > file` makes a valid NAME_FILE. */

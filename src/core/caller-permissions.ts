@@ -11,3 +11,8 @@ export const CALLER_PERMISSIONS = [
   'freezes:write',
 ] as const
 export type CallerPermission = (typeof CALLER_PERMISSIONS)[number]
+
+/** What MEGDocs needs. Imports and freezes are rare, and ops can do both by the command line. */
+export const USUAL_PERMISSIONS = CALLER_PERMISSIONS.filter(
+  (permission) => permission !== 'integrations:import' && permission !== 'freezes:write',
+)

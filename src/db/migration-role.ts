@@ -53,10 +53,12 @@ async function examine(client: postgres.Sql, database: Database): Promise<Migrat
   >`
     select current_user as user, pg_is_in_recovery() or current_setting('transaction_read_only')::bool as read_only,
       has_database_privilege(current_database(), 'create') as in_database,
-      (select coalesce(string_agg(nspname, ' ' order by nspname), '') from pg_namespace where nspname in ('public', 'drizzle')
+      (select coalesce(string_agg(nspname, ' ' order by nspname), '') from pg_namespace
+        where nspname in ('public', 'drizzle')
         and not has_schema_privilege(oid, 'create')) as in_schemas,
       (select coalesce(string_agg(tablename, ' ' order by tablename), '') from pg_tables
-        where (schemaname = 'drizzle' or schemaname = 'public' and tablename = any(string_to_array(${TABLES.join(' ')}, ' ')))
+        where (schemaname = 'drizzle' or schemaname = 'public'
+          and tablename = any(string_to_array(${TABLES.join(' ')}, ' ')))
         and not pg_has_role(tableowner, 'usage')) as tables`
   const [own] = await client.unsafe(IDENTITY)
   const [ofTheService] = await database.run((db) => db.execute<{ it: string }>(sql.raw(IDENTITY)))

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Config } from '../config.ts'
-import { CALLER_PERMISSIONS } from '../core/caller-permissions.ts'
+import { USUAL_PERMISSIONS } from '../core/caller-permissions.ts'
 import type { Callers } from '../signature/callers.ts'
 import { combined, EXPIRES_SOON_MS, failed, formatTime, ok, warning, type Finding } from './check.ts'
 
@@ -20,10 +20,7 @@ export function redirectUri({ redirectUri: uri, microsoft }: Config): Finding {
 }
 
 export function callers({ list }: Callers, now: number): Finding {
-  // Ops freeze by the command line; a caller need not.
-  const unused = CALLER_PERMISSIONS.filter(
-    (permission) => permission !== 'freezes:write' && !list.some(({ permissions }) => permissions.has(permission)),
-  )
+  const unused = USUAL_PERMISSIONS.filter((permission) => !list.some(({ permissions }) => permissions.has(permission)))
   return combined([
     ok(`${list.length} ${list.length === 1 ? 'caller' : 'callers'}: ${list.map(({ name }) => name).join(', ')}.`),
     ...unused.map((permission) =>

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -368,8 +368,16 @@ const half = (): Half => {
   return JSON.parse(text.slice(text.indexOf('{'), text.indexOf('}') + 1)) as Half
 }
 
+/** Without blocking: the simulated Microsoft runs in this process. */
+const runAsync = (command: string, args: string[], env: Record<string, string>) =>
+  new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+    execFile(command, args, { encoding: 'utf8', env: { PATH, ...env } }, (error, stdout, stderr) =>
+      resolve({ status: error === null ? 0 : 1, stdout, stderr }),
+    )
+  })
+
 /** MEGDocs: the Python client, with the transport of the guide. */
-function python(script: string): string {
+async function python(script: string): Promise<string> {
   const folder = join(machine, 'megdocs')
   mkdirSync(join(folder, 'yourproject'), { recursive: true })
   writeFileSync(join(folder, 'yourproject/__init__.py'), '')
@@ -380,17 +388,16 @@ from token_broker_client import Client, HmacKey
 from yourproject.token_broker_transport import transport
 client = Client("https://${AUTHORITY}", HmacKey("${key_id}", "${secret}"), transport=transport())
 `
-  const { status, stdout, stderr } = spawnSync('python3', ['-B', '-c', before + script], {
-    encoding: 'utf8',
-    env: { PATH, PYTHONPATH: `${folder}:${join(ROOT, 'clients/python/src')}` },
+  const { status, stdout, stderr } = await runAsync('python3', ['-B', '-c', before + script], {
+    PYTHONPATH: `${folder}:${join(ROOT, 'clients/python/src')}`,
   })
-  if (status !== 0) throw new Error(stderr)
+  if (status !== 0) throw new Error(stderr.trim().split('\n').at(-1))
   return stdout.trim()
 }
 
 await t.test('a user connects through nginx, and MEGDocs reads the token through haproxy', async (t) => {
   const { id, url } = JSON.parse(
-    python(`s = client.begin_connect("42")\nprint(json.dumps({"id": s.id, "url": s.url}))`),
+    await python(`s = client.begin_connect("42")\nprint(json.dumps({"id": s.id, "url": s.url}))`),
   ) as { id: string; url: string }
   t.ok(url.startsWith(`${BASE}/auth/oauth2/microsoft/connect/`))
   const browser = createBrowser({
@@ -400,9 +407,9 @@ await t.test('a user connects through nginx, and MEGDocs reads the token through
   const toMicrosoft = await browser.open(url)
   const back = await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: toMicrosoft.refresh! }))
   t.equal(back.status, 200)
-  const next = python(`print(client.complete_connect("${id}", "42", "${handleIn(back)}").next)`)
+  const next = await python(`print(client.complete_connect("${id}", "42", "${handleIn(back)}").next)`)
   t.match(await browser.open(next), { status: 200, html: /jane@contoso\.com/ })
-  t.match(python(`t = client.get_token("42", context="document:1")\nprint(t.generation)`), /^\d+$/)
+  t.match(await python(`t = client.get_token("42", context="document:1")\nprint(t.generation)`), /^\d+$/)
   t.match(logs.flat().join('\n'), /"audit":"token_handed_out".*"user_id":"42"/)
 
   const logged = existsSync(join(machine, 'access.log')) ? readFileSync(join(machine, 'access.log'), 'utf8') : ''
@@ -419,27 +426,20 @@ await t.test('doctor finds nothing to do, and browsers arrive as they must', asy
   chmodSync(join(machine, 'authority'), 0o755)
   chmodSync(join(machine, 'authority/ca.crt'), 0o644)
   const script = here(block('doctor'))
-  const report = (more: string) => {
-    const ran = spawnSync('bash', ['-c', `unset NODE_OPTIONS; ${script.trimEnd()} ${more} --json`], {
-      encoding: 'utf8',
-      env: { PATH, ...extra },
-    })
-    const { checks } = JSON.parse(ran.stdout) as { checks: { name: string; result: string; message: string }[] }
-    return { status: ran.status, bad: checks.filter(({ result }) => !['ok', 'skipped'].includes(result)) }
+  const report = async (more: string) => {
+    const command = `unset NODE_OPTIONS; ${script.trimEnd()} ${more} --json`
+    const { status, stdout } = await runAsync('bash', ['-c', command], extra)
+    const { checks } = JSON.parse(stdout) as { checks: { name: string; result: string; message: string }[] }
+    return { status, bad: checks.filter(({ result }) => !['ok', 'skipped'].includes(result)) }
   }
-  t.match(report(''), { status: 0 })
-  // Postgres of the test speaks no TLS.
-  t.strictSame(
-    report('').bad.map(({ name }) => name),
-    [],
-  )
-  t.strictSame(report('--public'), { status: 0, bad: [] })
+  t.strictSame(await report(''), { status: 0, bad: [] })
+  t.strictSame(await report('--public'), { status: 0, bad: [] })
 })
 
 await t.test('a replica that stops is taken out by haproxy and nginx; no request fails', async (t) => {
   replicas[0]!.kill('SIGTERM')
   t.equal(await replicas[0]!.ended, 0)
-  for (let i = 0; i < 6; i++) t.match(python('print(client.get_token("42", min_ttl=60).generation)'), /^\d+$/)
+  for (let i = 0; i < 6; i++) t.match(await python('print(client.get_token("42", min_ttl=60).generation)'), /^\d+$/)
   const answers = await Promise.all(
     Array.from({ length: 10 }, () => request(`${BASE}/accounts/account/microsoft/`, { dispatcher: trusting })),
   )
