@@ -64,9 +64,16 @@ export function createHeartbeat({
   return {
     beat,
     start() {
-      running = beat()
+      let isBeating = false
+      const beatOnce = async () => {
+        isBeating = true
+        await beat()
+        isBeating = false
+      }
+      running = beatOnce()
+      // Several statements may each wait for their time-out.
       timer = setInterval(() => {
-        running = beat()
+        if (!isBeating) running = beatOnce()
       }, HEARTBEAT_MS)
     },
     async stop() {

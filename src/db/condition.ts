@@ -84,7 +84,8 @@ export async function blockingProcesses(
       waiting: number
     }>(sql`
     with here as (
-      select pid, usename, application_name, state, extract(epoch from clock_timestamp() - xact_start) as seconds
+      select pid, usename, application_name, state, extract(epoch from clock_timestamp() - xact_start) as seconds,
+        backend_type = 'client backend' as is_client
       from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
     ), held as (
       select locks.pid, string_agg(distinct name, ', ') as tables, bool_or(mode = 'AccessExclusiveLock') as blocks_reads
@@ -104,7 +105,7 @@ export async function blockingProcesses(
       nullif(application_name, '') as application, state, seconds, tables, blocks_reads,
       coalesce(waiting, 0) as waiting
     from here full join held on held.pid = here.pid full join waits on waits.blocker = coalesce(here.pid, held.pid)
-    where held.pid is not null or waits.blocker is not null or seconds > ${longSeconds}
+    where held.pid is not null or waits.blocker is not null or (is_client and seconds > ${longSeconds})
     order by waiting desc, blocks_reads desc nulls last, seconds desc nulls last limit 10`),
   )
   return rows.map(({ tables, blocks_reads, pid, seconds, ...row }) => ({
