@@ -11,6 +11,7 @@ import { deleteExpiredRows } from './db/retention.ts'
 import { createHeartbeat } from './heartbeat.ts'
 import { createReload } from './reload.ts'
 import { createServices, type Services } from './services.ts'
+import { waitForDatabase } from './start-wait.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger, standardOutput } from './telemetry.ts'
 import { startTraces } from './telemetry/start-traces.ts'
@@ -42,7 +43,21 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const operations = await buildOperationsApp(services)
   await listen(operations, 'operations', config.listen.operations, services)
 
-  await checkDatabase(services)
+  const starting = new AbortController()
+  const giveUp = (): void => starting.abort()
+  // The first process of a container ignores signals that it does not handle.
+  process.once('SIGTERM', giveUp).once('SIGINT', giveUp)
+  const isThere = await waitForDatabase(() => checkDatabase(services), {
+    ...services,
+    signal: starting.signal,
+    onWait: (detail, wait_ms) => log.warn({ detail, wait_ms }, 'waiting for the database'),
+  })
+  process.off('SIGTERM', giveUp).off('SIGINT', giveUp)
+  if (!isThere) {
+    log.info('stopped while waiting for the database')
+    await auditLog.write({ audit: 'life_ended' }).catch(() => {})
+    process.exit(0)
+  }
   const internal = await buildInternalApp(services)
   const browsers = await buildPublicApp(services)
   await listen(internal, 'internal', config.listen.internal, services)
@@ -131,9 +146,20 @@ async function listen(
   )
 }
 
+/** What Postgres refuses for good, by SQLSTATE. */
+const REFUSED: Record<string, string> = {
+  '28P01': 'Postgres refuses the user or the password of DATABASE_URL',
+  '28000': 'Postgres refuses the user or the password of DATABASE_URL, or this address or connection without TLS',
+  '3D000': 'the database that DATABASE_URL names does not exist',
+}
+
 /** One line for the operator instead of a stack. */
 export function startProblem(error: unknown): string {
   if (error instanceof ConfigError || error instanceof CallersError) return error.message
+  if (error instanceof Failure && error.code === 'database_unavailable') {
+    const sentence = REFUSED[error.facts.detail ?? '']
+    if (sentence !== undefined) return `${error.code}: ${sentence} (${error.facts.detail})`
+  }
   if (error instanceof Failure)
     return `${error.code}: ${error.facts.detail ?? 'no detail'}. Run "token-broker doctor" to find out what to do`
   const { code } = error as { code?: unknown }
