@@ -12,7 +12,7 @@ const LAST_PAUSE_MS = 5_000
  * driver. A wrong password (28P01), a missing database (3D000) and a certificate that does not hold are not among them.
  */
 const PASSES =
-  /^(?:57P0\d|53300|08\w{3}|25006|CONNECT_TIMEOUT|CONNECTION_\w+|E(?:CONN|HOST|NET)\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|deadline|no free connection)$/
+  /^(?:57P0\d|53300|08\w{3}|25006|CONNECT_TIMEOUT|CONNECTION_\w+|E(?:CONN|HOST|NET)\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|NO_WRITABLE_HOST|deadline|no free connection)$/
 
 export const isWorthWaiting = (error: unknown): boolean =>
   error instanceof Failure && error.code === 'database_unavailable' && PASSES.test(error.facts.detail ?? '')

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
 import { tlsOf, type Database, type Drizzle } from './client.ts'
+import { createHosts, takesWrites } from './hosts.ts'
 import { drizzle, migrate as applyMigrations, sql } from './drizzle.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url))
@@ -23,7 +24,11 @@ const journal = (): Journal => JSON.parse(readFileSync(`${MIGRATIONS}/meta/_jour
  * the tags of the migrations that it applied. Throws Failure `database_unavailable`, its detail naming a pooler where
  * there is one: a session lock taken through a pooler protects nothing.
  */
-export async function migrate(url: string, options: { ca?: string | undefined } = {}): Promise<{ applied: string[] }> {
+export async function migrate(
+  first: string,
+  options: { ca?: string | undefined; otherUrls?: readonly string[] | undefined } = {},
+): Promise<{ applied: string[] }> {
+  const url = await writable([first, ...(options.otherUrls ?? [])], options.ca)
   const client = postgres(url, {
     max: 1,
     fetch_types: false,
@@ -52,6 +57,16 @@ export async function migrate(url: string, options: { ca?: string | undefined } 
   } finally {
     await client.end({ timeout: 5 })
   }
+}
+
+/** The URL of the host that takes writes. */
+async function writable(urls: readonly [string, ...string[]], ca: string | undefined): Promise<string> {
+  if (urls.length === 1) return urls[0]
+  const hosts = createHosts(urls, { probe: (url) => takesWrites(url, tlsOf({ url, ca })), onMove: () => {} })
+  const index = await hosts.choose().catch((error: unknown) => {
+    throw migrationFailure(error)
+  })
+  return urls[index]!
 }
 
 const throughPooler = () =>
