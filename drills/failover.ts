@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { startDatabase, type Database } from '../sandbox/database.ts'
+import { startDatabase } from '../sandbox/database.ts'
 import { openRelay } from '../sandbox/relay.ts'
 import { deploy, type Drill, expect, pause, read, statuses } from './deployment.ts'
 import { type Load, startLoad } from './load.ts'
@@ -11,13 +11,12 @@ const failoverBy = (way: 'hosts' | 'proxy'): Drill => ({
   name: `Postgres failed over under load, ${way === 'hosts' ? 'several hosts in DATABASE_URL' : 'through a proxy'}`,
   async run() {
     const primary = await startDatabase()
-    let standby: Database | undefined
     let port = primary.port
     const relay = await openRelay({ to: () => port })
-    // The port of the standby must be in the URL before brokers start.
+    // A copy, so that the port of the standby is known when the URL is made.
     await primary.createDatabase('token_broker')
     await primary.stop()
-    standby = await startDatabase({ from: primary, standbyOf: primary.port })
+    const standby = await startDatabase({ from: primary, standbyOf: primary.port })
     await primary.start()
     const hosts = `127.0.0.1:${standby.port},127.0.0.1:${primary.port}`
     const deployment = await deploy({
