@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { findPooler } from '../sandbox/pooler.ts'
 import { audit } from './audit.ts'
 import type { Drill } from './deployment.ts'
+import { failoverByHosts, failoverByProxy } from './failover.ts'
 import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
 import { network } from './network.ts'
@@ -53,6 +54,8 @@ async function main(argv: string[]): Promise<boolean> {
   } = parseArgs({ args: argv, options: { from: { type: 'string' } }, allowPositionals: true })
   const drills: Record<string, Drill> = {
     ...DIRECT,
+    'failover:hosts': failoverByHosts,
+    'failover:proxy': failoverByProxy,
     'rewind:promotion': rewindByPromotion,
     'rewind:copy': rewindByCopy,
     'rewind:dump': rewindByDump,

@@ -42,6 +42,8 @@ export function readConfig(env: Environment, files: Files = NODE_FILES, now: num
 /** The part that `migrate` needs: a migration job has no secret but that of the database. */
 export interface MigrationConfig {
   readonly url: string
+  /** The same database on other hosts. */
+  readonly otherUrls?: readonly string[]
   /** PEM. */
   readonly ca?: string
 }
@@ -55,9 +57,10 @@ export function readMigrationConfig(env: Environment, files: Files = NODE_FILES)
   const values = parseAll(texts, problems, texts.has('DATABASE_MIGRATION_URL') ? names.slice(1) : names)
   checkDatabase(values, problems)
   if (problems.list.length > 0) throw new ConfigError(problems.list)
-  const { DATABASE_MIGRATION_URL: url = values.DATABASE_URL, DATABASE_CA: ca } = values
-  const config = { url: url!, ...(ca === undefined ? {} : { ca }) }
-  return conceal(config, { url: withoutPassword(config.url) })
+  const { DATABASE_MIGRATION_URL: urls = values.DATABASE_URL, DATABASE_CA: ca } = values
+  const [url, ...otherUrls] = urls!
+  const config = { url, ...(otherUrls.length === 0 ? {} : { otherUrls }), ...(ca === undefined ? {} : { ca }) }
+  return conceal(config, { url: withoutPassword(url), otherUrls: otherUrls.map(withoutPassword) })
 }
 
 /** AUDIT_KEYS alone, for reading stored logs; empty if it is not set. Throws ConfigError like readConfig. */
@@ -101,6 +104,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
   const { DATABASE_CA: ca, RESPONSE_SIGNING_KEY: responseSigningKey, HTTPS_PROXY: proxy } = values
   const { INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile } = values
   const { HARVEST_ALERT_ABOVE: alertAbove, HARVEST_FREEZE_ABOVE: freezeAbove } = values
+  const [databaseUrl, ...otherDatabaseUrls] = values.DATABASE_URL
   return {
     publicBaseUrl,
     redirectUri: values.REDIRECT_URI ?? `${publicBaseUrl}${CALLBACK_PATH}`,
@@ -116,8 +120,9 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       ...(proxy === undefined ? {} : { proxy }),
     },
     database: {
-      url: values.DATABASE_URL,
-      migrationUrl: values.DATABASE_MIGRATION_URL ?? values.DATABASE_URL,
+      url: databaseUrl,
+      ...(otherDatabaseUrls.length === 0 ? {} : { otherUrls: otherDatabaseUrls }),
+      migrationUrl: (values.DATABASE_MIGRATION_URL ?? values.DATABASE_URL)[0],
       prepare: values.DATABASE_PREPARE === 'on',
       batches: values.DATABASE_BATCHES === 'on',
       poolSize: values.DATABASE_POOL_SIZE,

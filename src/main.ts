@@ -13,6 +13,7 @@ import { databaseAdvice, DATABASE_PROBLEMS } from './doctor/database-problems.ts
 import { createHeartbeat } from './heartbeat.ts'
 import { createReload } from './reload.ts'
 import { createServices, type Services } from './services.ts'
+import { waitForDatabase } from './start-wait.ts'
 import { CallersError } from './signature/callers.ts'
 import { createLogger, describeError, standardOutput } from './telemetry.ts'
 import { startTraces } from './telemetry/start-traces.ts'
@@ -44,7 +45,21 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const operations = await buildOperationsApp(services)
   await listen(operations, 'operations', config.listen.operations, services)
 
-  await checkDatabase(services)
+  const starting = new AbortController()
+  const giveUp = (): void => starting.abort()
+  // The first process of a container ignores signals that it does not handle.
+  process.once('SIGTERM', giveUp).once('SIGINT', giveUp)
+  const isThere = await waitForDatabase(() => checkDatabase(services), {
+    ...services,
+    signal: starting.signal,
+    onWait: (detail, wait_ms) => log.warn({ detail, wait_ms }, 'waiting for the database'),
+  })
+  process.off('SIGTERM', giveUp).off('SIGINT', giveUp)
+  if (!isThere) {
+    log.info('stopped while waiting for the database')
+    await auditLog.write({ audit: 'life_ended' }).catch(() => {})
+    process.exit(0)
+  }
   const internal = await buildInternalApp(services)
   const browsers = await buildPublicApp(services)
   await listen(internal, 'internal', config.listen.internal, services)

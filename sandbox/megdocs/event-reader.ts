@@ -1,7 +1,7 @@
 import type { BrokerClient } from './broker-client.ts'
 
-// How MEGDocs follows the events of the broker and repeats disconnects that a restore undid (docs/design.md#events). The
-// real MEGDocs uses clients/python.
+// How MEGDocs follows the events of the broker and repeats disconnects that a restore undid (docs/design.md#events).
+// The real MEGDocs uses clients/python.
 
 interface Page {
   events: { at: string; user_id: string; type: string }[]
@@ -14,7 +14,9 @@ export interface EventReader {
   cursor: string | undefined
   /** Sends a disconnect and remembers it. */
   disconnect(userId: string): Promise<void>
-  /** Reads to the end. Resolves with the number of disconnects that were repeated, and whether the cursor had expired. */
+  /**
+   * Reads to the end. Resolves with the number of disconnects that were repeated, and whether the cursor had expired.
+   */
   read(): Promise<{ repeated: number; expired: boolean }>
 }
 

@@ -9,8 +9,8 @@ export const migrateCommand: Command = {
     'Applies the migrations of this release to the database; may be repeated. Needs the `DATABASE_…` variables only',
   usage: '',
   async run(_args, { env, out }) {
-    const { url, ca } = readMigrationConfig(env)
-    const { applied } = await migrate(url, { ca })
+    const { url, otherUrls, ca } = readMigrationConfig(env)
+    const { applied } = await migrate(url, { ca, otherUrls })
     for (const tag of applied) out(`applied ${tag}`)
     out(
       applied.length === 0

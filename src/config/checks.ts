@@ -80,7 +80,7 @@ function checkMicrosoft(values: Values, problems: Problems): void {
 export function checkDatabase({ DATABASE_CA: ca, ...values }: Values, problems: Problems): void {
   if (ca === undefined) return
   for (const name of ['DATABASE_URL', 'DATABASE_MIGRATION_URL'] as const) {
-    const mode = values[name] === undefined ? null : new URL(values[name]).searchParams.get('sslmode')
+    const mode = values[name] === undefined ? null : new URL(values[name][0]).searchParams.get('sslmode')
     if (mode === null || mode === 'verify-full') continue
     problems.report(name, 'has another sslmode than verify-full, although DATABASE_CA is set')
   }

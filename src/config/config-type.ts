@@ -25,6 +25,8 @@ export interface Config {
   }
   readonly database: {
     readonly url: string
+    /** The same database on other hosts. */
+    readonly otherUrls?: readonly string[]
     readonly migrationUrl: string
     readonly prepare: boolean
     readonly batches: boolean

@@ -24,6 +24,7 @@ export function maskedConfig(config: Config): object {
     database: {
       ...database,
       url: withoutPassword(database.url),
+      ...(database.otherUrls === undefined ? {} : { otherUrls: database.otherUrls.map(withoutPassword) }),
       migrationUrl: withoutPassword(database.migrationUrl),
       ...(database.ca === undefined ? {} : { ca: describe(database.ca) }),
     },

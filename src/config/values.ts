@@ -170,22 +170,50 @@ export function cidr(value: string): string {
 
 const SSL_MODES = ['disable', 'prefer', 'require', 'verify-full']
 
-/** A Postgres URL for postgres.js, which sends other parameters as start-up parameters. Poolers refuse those. */
-export function postgresUrl(value: string): string {
+const TARGETS = ['any', 'read-write', 'primary']
+/** Scheme, user, hosts and rest of a URL whose hosts may be several. */
+const HOSTS = /^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)([^/?#]*,[^/?#]*)(.*)$/s
+
+/**
+ * A Postgres URL for postgres.js, which sends other parameters as start-up parameters. Poolers refuse those. Several
+ * hosts are separated by commas, each with or without its port, as libpq takes them. One URL for each host, without
+ * `target_session_attrs`: the host that takes writes is used.
+ */
+export function postgresUrls(value: string): readonly [string, ...string[]] {
+  const [, before = '', hosts, after = ''] = HOSTS.exec(value) ?? []
+  const names = hosts?.split(',') ?? []
+  const [first = value, ...others] = names.map((host) => `${before}${host}${after}`)
+  if (names.includes('')) throw new Invalid('has an empty place in its list of hosts')
+  if (new Set(names).size < names.length) throw new Invalid('names a host twice')
+  const problems = new Set([first, ...others].flatMap((url) => problemsOfPostgresUrl(url)))
+  if (problems.size > 0) throw new Invalid(...problems)
+  return [withoutTarget(first), ...others.map(withoutTarget)]
+}
+
+function withoutTarget(url: string): string {
+  if (!url.includes('target_session_attrs')) return url
+  const parsed = new URL(url)
+  parsed.searchParams.delete('target_session_attrs')
+  return parsed.href
+}
+
+function problemsOfPostgresUrl(value: string): string[] {
   const parsed = /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value) ? new URL(value) : undefined
-  if (parsed === undefined)
-    throw new Invalid('is not a postgres:// URL (or has characters that must be percent-encoded)')
+  if (parsed === undefined) return ['is not a postgres:// URL (or has characters that must be percent-encoded)']
   const parameters = [...parsed.searchParams]
-  const modes = parameters.filter(([name]) => name === 'sslmode')
-  const problems = [
+  const valuesOf = (wanted: string) => parameters.flatMap(([name, text]) => (name === wanted ? [text] : []))
+  return [
     ...(parsed.hostname === '' ? ['names no host'] : []),
     ...(parsed.username === '' ? ['names no user'] : []),
     ...(parsed.pathname.length < 2 ? ['names no database'] : []),
-    ...(parameters.every(([name]) => name === 'sslmode') ? [] : ['has parameters other than sslmode']),
-    ...(modes.every(([, mode]) => SSL_MODES.includes(mode))
+    ...(parameters.every(([name]) => name === 'sslmode' || name === 'target_session_attrs')
+      ? []
+      : ['has parameters other than sslmode and target_session_attrs']),
+    ...(valuesOf('sslmode').every((mode) => SSL_MODES.includes(mode))
       ? []
       : [`has an sslmode other than ${SSL_MODES.join(', ')}`]),
+    ...(valuesOf('target_session_attrs').every((target) => TARGETS.includes(target))
+      ? []
+      : [`has target_session_attrs other than ${TARGETS.join(', ')}: the service needs a host that takes writes`]),
   ]
-  if (problems.length > 0) throw new Invalid(...problems)
-  return value
 }

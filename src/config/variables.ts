@@ -17,7 +17,7 @@ import {
   listenAddress,
   oneOf,
   origin,
-  postgresUrl,
+  postgresUrls,
   proxy,
   redirectUri,
   subdomain,
@@ -141,18 +141,19 @@ export const VARIABLES = {
   DATABASE_URL: {
     what: 'Postgres, as the role that serves: it needs no DDL',
     expected:
-      'postgres://user:password@host:port/database, special characters percent-encoded; only sslmode as a parameter',
+      'postgres://user:password@host:port/database, special characters percent-encoded; several hosts separated by ' +
+      'commas, of which the one that takes writes is used; only sslmode and target_session_attrs as parameters',
     example: 'postgres://broker:<password>@db.internal:5432/token_broker?sslmode=verify-full',
     required: 'always',
     secret: true,
-    parse: postgresUrl,
+    parse: postgresUrls,
   },
   DATABASE_MIGRATION_URL: {
     what: 'The same database as the role that migrates, not through a pooler. Default: DATABASE_URL',
     expected: 'a URL like DATABASE_URL, to Postgres itself and not to a pooler',
     example: 'postgres://owner:<password>@db.internal:5432/token_broker?sslmode=verify-full',
     secret: true,
-    parse: postgresUrl,
+    parse: postgresUrls,
   },
   DATABASE_PREPARE: {
     what: '`off` behind PgBouncer older than 1.21 or with `max_prepared_statements` 0: there prepared statements hang',

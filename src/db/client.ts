@@ -6,18 +6,22 @@
  * The service uses nothing that belongs to a database session (docs/design.md#database), so PgBouncer in transaction
  * mode works.
  */
-import { createConnection, isIP } from 'node:net'
+import { createConnection, type LookupFunction } from 'node:net'
 import { drizzle, type PostgresJsDatabase } from './drizzle.ts'
 import postgres from 'postgres'
+import { Failure } from '../core/failure.ts'
 import { createPools, type PoolUse } from './fast-path/connections.ts'
 import { DRIVER_TYPES } from './driver-types.ts'
 import { isConnectionLost } from './driver-errors.ts'
+import { createHosts, takesWrites, type Hosts } from './hosts.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
 export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0]
 
 export interface DatabaseOptions {
   url: string
+  /** The same database on other hosts. One of all hosts takes writes, and that one is used (hosts.ts). */
+  otherUrls?: readonly string[] | undefined
   /** `false` behind PgBouncer older than 1.21 or without `max_prepared_statements` (docs/design.md#database). */
   prepare: boolean
   /** `false`: each query of the fast path is a statement of its own (src/db/fast-path/README.md). Default: true. */
@@ -92,15 +96,32 @@ async function committedReads<T>(tx: Transaction, work: (tx: Transaction) => Pro
 
 export function openDatabase(options: DatabaseOptions): Database {
   const { poolSize, prepare, batches = true, timeoutMs, elapsed = () => performance.now() } = options
+  const urls = [options.url, ...(options.otherUrls ?? [])]
+  const hosts =
+    urls.length === 1
+      ? undefined
+      : createHosts(urls, {
+          probe: (url) => takesWrites(url, tlsOf({ url, ca: options.ca })),
+          // When one connection changes host, all do: two hosts must not be used at once.
+          onMove: () => openPool.replaceAll(),
+        })
   const openPool = createPools({
     timeoutMs,
     elapsed,
     ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
     open() {
-      const { sql, retire } = connect(options)
+      const { sql, retire } = connect(options, urls, hosts)
       return { sql, retire, db: drizzle(sql) }
     },
   })
+  /** A host that fails may have been replaced by another. */
+  const watched = <T>(result: Promise<T>): Promise<T> =>
+    hosts === undefined
+      ? result
+      : result.catch((error: unknown) => {
+          if (error instanceof Failure && error.code === 'database_unavailable') hosts.doubt()
+          throw error
+        })
   const readConnections = batches && poolSize >= MIN_POOL_WITH_READS ? READ_CONNECTIONS : 0
   const pool = openPool(poolSize - readConnections)
   const readPool = readConnections === 0 ? pool : openPool(readConnections)
@@ -115,11 +136,14 @@ export function openDatabase(options: DatabaseOptions): Database {
     batches,
     elapsed,
     endsAt,
-    run: (work, deadlineAt) => pool.run(({ db }) => work(db), endsAt(deadlineAt)),
-    query: (text, parameters, deadlineAt) => pool.run(send(text, parameters), endsAt(deadlineAt)),
-    read: (text, parameters, deadlineAt) => readPool.run(send(text, parameters), endsAt(deadlineAt), { again: true }),
+    run: (work, deadlineAt) => watched(pool.run(({ db }) => work(db), endsAt(deadlineAt))),
+    query: (text, parameters, deadlineAt) => watched(pool.run(send(text, parameters), endsAt(deadlineAt))),
+    read: (text, parameters, deadlineAt) =>
+      watched(readPool.run(send(text, parameters), endsAt(deadlineAt), { again: true })),
     transaction: (work) =>
-      pool.run(({ db }) => db.transaction((tx) => pendingIfLost(committedReads(tx, work))), endsAt(), { once: true }),
+      watched(
+        pool.run(({ db }) => db.transaction((tx) => pendingIfLost(committedReads(tx, work))), endsAt(), { once: true }),
+      ),
     pools: () => [
       { pool: 'statements', ...pool.use() },
       ...(readPool === pool ? [] : [{ pool: 'reads' as const, ...readPool.use() }]),
@@ -130,14 +154,29 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
 }
 
-function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void } {
+function connect(
+  options: DatabaseOptions,
+  urls: readonly string[],
+  hosts: Hosts | undefined,
+): { sql: postgres.Sql; retire(): void } {
   let retired = false
+  const places = urls.map((url) => {
+    const { hostname, port } = new URL(url)
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 5432) }
+  })
+  /** The host of the one connection. */
+  let place = places[0]!
   const sql = postgres(options.url, {
     // A retired client must stay closed: postgres.js 3.4.9 opens a new connection for statements that still wait in it,
     // even after `end`, and keeps that connection (docs/decisions/0001-postgres-js.md).
-    socket({ host: [host], port: [port] }: { host: string[]; port: number[] }) {
+    async socket() {
+      const index = await hosts?.choose().catch((error: Error) => error)
       if (retired) throw Object.assign(new Error(), { code: 'CONNECTION_DESTROYED' })
-      return Object.assign(createConnection(port!, host), { host, port })
+      place = places[typeof index === 'number' ? index : 0]!
+      // An error that is thrown here would leave the client of postgres.js 3.4.9 waiting for ever.
+      const lookup: LookupFunction | undefined = index instanceof Error ? failingLookup(index) : undefined
+      const target = lookup === undefined ? place : { host: 'no-writable-host.invalid', port: place.port, lookup }
+      return Object.assign(createConnection(target), place)
     },
     max: 1,
     prepare: options.prepare,
@@ -149,7 +188,7 @@ function connect(options: DatabaseOptions): { sql: postgres.Sql; retire(): void 
     backoff: (tries: number) => Math.min(3 ** tries / 100, 0.5),
     onnotice: () => {},
     connection: { application_name: 'token-broker' },
-    ...tlsOf(options),
+    ...tlsOf(options, () => place.host),
   } as postgres.Options<Record<string, postgres.PostgresType>>)
   return { sql, retire: () => void (retired = true) }
 }
@@ -165,16 +204,24 @@ function pendingIfLost<T>(work: Promise<T>): Promise<T> {
   )
 }
 
+const failingLookup =
+  (error: Error): LookupFunction =>
+  (_host, _options, done) =>
+    done(error, '', 4)
+
 /**
  * TLS options for the driver. With `ca` the server's certificate and its name are always verified (sslmode
- * verify-full).
+ * verify-full): of each host its own. `hostNow`: of the connection that begins.
  */
-export function tlsOf({ url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>): {
-  ssl?: { ca: string; rejectUnauthorized: true; host?: string }
+export function tlsOf(
+  { url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>,
+  hostNow: () => string = () => new URL(url).hostname.replace(/^\[|\]$/g, ''),
+): {
+  ssl?: { ca: string; rejectUnauthorized: true; readonly host?: string }
 } {
   if (ca === undefined) return {}
   // If the host is an address, postgres.js passes no server name, and Node would look for "localhost" in the
-  // certificate.
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
-  return { ssl: { ca, rejectUnauthorized: true, ...(isIP(host) === 0 ? {} : { host }) } }
+  // certificate. With a server name, Node does not use this.
+  const ssl = { ca, rejectUnauthorized: true as const }
+  return { ssl: Object.defineProperty(ssl, 'host', { get: hostNow, enumerable: true }) }
 }

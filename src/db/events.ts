@@ -44,8 +44,8 @@ export async function appendEvents(tx: Transaction, list: readonly NewEvent[]): 
 
 /**
  * A position in the events: after the event with this id and this tag. `at` (seconds since the epoch, Postgres' clock)
- * is a moment at which no event up to this id was missing. So its age alone tells whether events behind it may have been
- * deleted. `generation`: the newest one that had been given out.
+ * is a moment at which no event up to this id was missing. So its age alone tells whether events behind it may have
+ * been deleted. `generation`: the newest one that had been given out.
  */
 interface Cursor {
   /** 0: before the first event. */
@@ -134,7 +134,8 @@ export function createEventStore(
       await database.transaction(async (tx) => {
         await tx.execute(sql`select pg_advisory_xact_lock(${EVENT_LOCK})`)
         const raise = (sequence: SQL, to: number): SQL =>
-          sql`select setval(${sequence}, ${to}::bigint) where coalesce(pg_sequence_last_value(${sequence}), 0) < ${to}::bigint`
+          sql`select setval(${sequence}, ${to}::bigint)
+            where coalesce(pg_sequence_last_value(${sequence}), 0) < ${to}::bigint`
         await tx.execute(raise(sql`pg_get_serial_sequence('event', 'id')::regclass`, wanted.id + RAISE_BY))
         await tx.execute(raise(sql`${generations.seqName!}::regclass`, wanted.generation + RAISE_BY))
       })
@@ -165,7 +166,8 @@ export function createEventStore(
             or exists (select from event where id = ${id}::bigint and tag = ${tag}::uuid) as known
           from (${STANDING}) as standing)
         select place.*, page.* from place left join lateral (
-          select id::numeric as id, tag, ${epochOf(events.at)} as seconds, ${exactly(events.at)} as at, user_id, type, detail
+          select id::numeric as id, tag, ${epochOf(events.at)} as seconds, ${exactly(events.at)} as at,
+            user_id, type, detail
           from event where place.known and event.id > ${id}::bigint order by event.id limit ${limit}) as page on true
         order by page.id`)
       const [standing] = rows

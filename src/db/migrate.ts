@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
 import { tlsOf, type Database, type Drizzle } from './client.ts'
+import { createHosts, takesWrites } from './hosts.ts'
 import { drizzle, migrate as applyMigrations, sql } from './drizzle.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url))
@@ -24,8 +25,11 @@ const journal = (): Journal => JSON.parse(readFileSync(`${MIGRATIONS}/meta/_jour
  * wrong, `database_unavailable` otherwise. Its detail names a pooler where there is one: a session lock taken through a
  * pooler protects nothing.
  */
-export async function migrate(url: string, options: { ca?: string | undefined } = {}): Promise<{ applied: string[] }> {
-  const client = connectToMigrate(url, options.ca)
+export async function migrate(
+  first: string,
+  options: { ca?: string | undefined; otherUrls?: readonly string[] | undefined } = {},
+): Promise<{ applied: string[] }> {
+  const client = connectToMigrate(await writable([first, ...(options.otherUrls ?? [])], options.ca), options.ca)
   try {
     if (!(await isDirect(client))) throw throughPooler()
     await client`select pg_advisory_lock(${MIGRATION_LOCK})`
@@ -63,6 +67,16 @@ export function connectToMigrate(url: string, ca: string | undefined): postgres.
 export async function isDirect(client: postgres.Sql): Promise<boolean> {
   const [setting] = await client`select setting from pg_settings where name = 'lock_timeout'`
   return setting?.['setting'] === String(LOCK_TIMEOUT_MS)
+}
+
+/** The URL of the host that takes writes. */
+async function writable(urls: readonly [string, ...string[]], ca: string | undefined): Promise<string> {
+  if (urls.length === 1) return urls[0]
+  const hosts = createHosts(urls, { probe: (url) => takesWrites(url, tlsOf({ url, ca })), onMove: () => {} })
+  const index = await hosts.choose().catch((error: unknown) => {
+    throw migrationFailure(error)
+  })
+  return urls[index]!
 }
 
 const throughPooler = () =>

@@ -133,7 +133,14 @@ rules('DATABASE_URL', {
   'postgres://broker@/tb': 'is not a postgres:// URL (or has characters that must be percent-encoded)',
   'postgres://db/tb': 'names no user',
   'postgres://broker@db': 'names no database',
-  'postgres://broker@db/tb?options=-c': 'has parameters other than sslmode',
+  'postgres://broker:x@db1:5432,db2:5433/tb?sslmode=verify-full&target_session_attrs=read-write': undefined,
+  'postgres://broker@db1,[::1]/tb': undefined,
+  'postgres://broker@db1,,db2/tb': 'has an empty place in its list of hosts',
+  'postgres://broker@db1:1,db1:1/tb': 'names a host twice',
+  'postgres://broker@db1:x,db2/tb': 'is not a postgres:// URL (or has characters that must be percent-encoded)',
+  'postgres://broker@db1,db2/tb?target_session_attrs=standby':
+    'has target_session_attrs other than any, read-write, primary: the service needs a host that takes writes',
+  'postgres://broker@db/tb?options=-c': 'has parameters other than sslmode and target_session_attrs',
   'postgres://broker@db/tb?sslmode=verify-ca': 'has an sslmode other than disable, prefer, require, verify-full',
 })
 t.test('a database URL that names nothing has every problem listed', async (t) => {

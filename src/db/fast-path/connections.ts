@@ -22,6 +22,8 @@ interface Connection<C> {
    * runs on it.
    */
   failOlderThan(time: number): void
+  /** Treats the connection as dead, also if nothing runs on it. */
+  replace(): void
   close(): Promise<void>
 }
 
@@ -134,6 +136,7 @@ function openConnection<C extends Open>({ timeoutMs, elapsed, open }: PoolsOptio
     failOlderThan(time) {
       if (present.madeAt < time && present.onEnded.size > 0) replace(present)
     },
+    replace: () => replace(present),
     close: () =>
       (closing ??= present.connection.sql
         .end({ timeout: 5 })
@@ -180,7 +183,9 @@ export interface Pool<C> {
  * connection that was used last is taken first. If a connection was silent for `timeoutMs` and no other connection of
  * any pool had an answer in that time, Postgres is gone, and all work that is as old fails at once.
  */
-export function createPools<C extends Open>(options: PoolsOptions<C>): (size: number) => Pool<C> {
+export function createPools<C extends Open>(
+  options: PoolsOptions<C>,
+): ((size: number) => Pool<C>) & { replaceAll(): void } {
   let answeredAt = 0
   const all: Connection<C>[] = []
   const watch: Watch = {
@@ -191,11 +196,16 @@ export function createPools<C extends Open>(options: PoolsOptions<C>): (size: nu
       if (answeredAt <= sentAt) for (const connection of all) connection.failOlderThan(sentAt)
     },
   }
-  return (size) => {
+  const openPool = (size: number): Pool<C> => {
     const connections = Array.from({ length: size }, () => openConnection(options, watch))
     all.push(...connections)
     return poolOf(connections, options)
   }
+  return Object.assign(openPool, {
+    replaceAll: () => {
+      for (const connection of all) connection.replace()
+    },
+  })
 }
 
 function poolOf<C>(

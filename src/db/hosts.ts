@@ -1,0 +1,82 @@
+import postgres from 'postgres'
+
+// Several hosts of one database, of which one takes writes (docs/design.md#database). postgres.js can choose by
+// `target_session_attrs`, but each of its connections does so alone, and through our sockets it cannot.
+
+/** Per host. A host that is switched off answers nothing at all. */
+const PROBE_SECONDS = 2
+
+export interface Hosts {
+  /** Index of the host that takes writes. Asks all hosts unless nobody has doubted since the last time. */
+  choose(): Promise<number>
+  /** Something failed: asks again, and calls `onMove` if another host takes writes now. */
+  doubt(): void
+}
+
+/**
+ * `urls`: of one host each. `onMove`: connections to other hosts must be closed. Rejects with an error whose `code` is
+ * that of a host that refuses us for good (a wrong password), or `NO_WRITABLE_HOST`.
+ */
+export function createHosts(
+  urls: readonly string[],
+  { probe, onMove }: { probe: (url: string) => Promise<boolean>; onMove: () => void },
+): Hosts {
+  let chosen: number | undefined
+  let isTrusted = false
+  let asking: Promise<number> | undefined
+
+  async function ask(): Promise<number> {
+    isTrusted = true
+    const codes: string[] = []
+    try {
+      const found = await Promise.any(
+        urls.map(async (url, index) => {
+          const takesWrites = await probe(url).catch((error: unknown) => {
+            codes.push(String((error as { code?: unknown }).code))
+            throw error
+          })
+          if (!takesWrites) throw new Error('read-only')
+          return index
+        }),
+      )
+      const moved = chosen !== undefined && chosen !== found
+      chosen = found
+      if (moved) onMove()
+      return found
+    } catch {
+      isTrusted = false
+      const refused = codes.length === urls.length ? codes.find((code) => /^(?:28|3D)/.test(code)) : undefined
+      throw Object.assign(new Error('no host takes writes'), { code: refused ?? 'NO_WRITABLE_HOST' })
+    }
+  }
+  const askOnce = (): Promise<number> => (asking ??= ask().finally(() => (asking = undefined)))
+
+  return {
+    choose: async () => (isTrusted && asking === undefined && chosen !== undefined ? chosen : askOnce()),
+    doubt() {
+      if (asking !== undefined) return
+      isTrusted = false
+      askOnce().catch(() => {})
+    },
+  }
+}
+
+/** Whether the host of this URL takes writes: neither in hot standby nor read-only. */
+export async function takesWrites(url: string, options: postgres.Options<Record<string, never>>): Promise<boolean> {
+  const sql = postgres(url, {
+    max: 1,
+    fetch_types: false,
+    prepare: false,
+    onnotice: () => {},
+    connect_timeout: PROBE_SECONDS,
+    ...options,
+  })
+  const timer = setTimeout(() => void sql.end({ timeout: 0 }), PROBE_SECONDS * 1000)
+  try {
+    const [row] = await sql`select current_setting('transaction_read_only') = 'off' as writable`
+    return row?.['writable'] === true || row?.['writable'] === 't'
+  } finally {
+    clearTimeout(timer)
+    void sql.end({ timeout: 0 })
+  }
+}

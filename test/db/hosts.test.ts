@@ -1,0 +1,93 @@
+import t from 'tap'
+import postgres from 'postgres'
+import { startDatabase } from '../../sandbox/database.ts'
+import { openDatabase } from '../../src/db/client.ts'
+import { createHosts } from '../../src/db/hosts.ts'
+import { migrate } from '../../src/db/migrate.ts'
+
+// Several hosts in DATABASE_URL (docs/design.md#database).
+
+type State = 'writable' | 'read-only' | 'gone' | 'wrong password'
+
+function hostsOf(states: State[]) {
+  let moves = 0
+  let asked = 0
+  const hosts = createHosts(
+    states.map((_, index) => String(index)),
+    {
+      async probe(url) {
+        asked++
+        const state = states[Number(url)]!
+        if (state === 'gone') throw Object.assign(new Error(), { code: 'ECONNREFUSED' })
+        if (state === 'wrong password') throw Object.assign(new Error(), { code: '28P01' })
+        return state === 'writable'
+      },
+      onMove: () => void moves++,
+    },
+  )
+  return { hosts, states, moves: () => moves, asked: () => asked }
+}
+
+t.test('the host that takes writes is used, and asked about only when somebody doubts', async (t) => {
+  const { hosts, states, moves, asked } = hostsOf(['gone', 'read-only', 'writable'])
+  t.equal(await hosts.choose(), 2)
+  t.equal(await hosts.choose(), 2)
+  t.equal(asked(), 3, 'once')
+  states[1] = 'writable'
+  states[2] = 'read-only'
+  t.equal(await hosts.choose(), 2, 'nobody doubts')
+  hosts.doubt()
+  t.equal(await hosts.choose(), 1)
+  t.equal(moves(), 1, 'all connections move')
+  hosts.doubt()
+  t.equal(await hosts.choose(), 1)
+  t.equal(moves(), 1, 'to the same host nothing moves')
+})
+
+t.test('without a host that takes writes, the reason is that of all', async (t) => {
+  await t.rejects(hostsOf(['gone', 'read-only']).hosts.choose(), { code: 'NO_WRITABLE_HOST' })
+  await t.rejects(hostsOf(['gone', 'wrong password']).hosts.choose(), { code: '28P01' }, 'waiting would not help')
+  await t.rejects(hostsOf(['read-only', 'wrong password']).hosts.choose(), { code: 'NO_WRITABLE_HOST' })
+  const { hosts, states } = hostsOf(['gone', 'gone'])
+  await t.rejects(hosts.choose())
+  states[1] = 'writable'
+  t.equal(await hosts.choose(), 1, 'it asks again')
+})
+
+t.test('connections go to the primary, and all of them move after a promotion', async (t) => {
+  const primary = await startDatabase()
+  t.teardown(() => primary.close())
+  await primary.stop()
+  const standby = await startDatabase({ from: primary, standbyOf: primary.port })
+  t.teardown(() => standby.close())
+  await primary.start()
+  t.ok((await migrate(standby.url, { otherUrls: [primary.url] })).applied.length > 0, 'migrate finds it too')
+
+  const database = openDatabase({
+    url: standby.url,
+    otherUrls: [primary.url],
+    prepare: true,
+    poolSize: 6,
+    timeoutMs: 5_000,
+  })
+  t.teardown(() => database.close())
+  const port = "select current_setting('port') as port"
+  const where = async () => {
+    const rows = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => database[i % 2 ? 'read' : 'query']<{ port: string }>(port, [])),
+    )
+    return new Set(rows.map(([row]) => Number(row!.port)))
+  }
+  t.strictSame(await where(), new Set([primary.port]))
+  const there = postgres(standby.url, { max: 1 })
+  t.teardown(() => there.end())
+  await primary.stop('immediate')
+  await t.rejects(database.query(port, []), { code: 'database_unavailable' }, 'a standby is not used')
+  await there`select pg_promote()`
+  for (;;) {
+    const ports = await where().catch(() => undefined)
+    if (ports === undefined) continue
+    t.strictSame(ports, new Set([standby.port]))
+    break
+  }
+})
