@@ -28,11 +28,12 @@ const DIRECT: Record<string, Drill> = {
   restart,
   rolling,
   freeze,
-  audit,
-  strangers,
 }
 
-/** The same drills with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */
+/** Nothing in them depends on how the broker reaches Postgres. */
+const DIRECT_ONLY = { audit, strangers }
+
+/** The others again, with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(
   Object.entries(DIRECT).map(([key, { name, run }]): [string, Drill] => [
     `pgbouncer:${key}`,
@@ -54,6 +55,7 @@ async function main(argv: string[]): Promise<boolean> {
   } = parseArgs({ args: argv, options: { from: { type: 'string' } }, allowPositionals: true })
   const drills: Record<string, Drill> = {
     ...DIRECT,
+    ...DIRECT_ONLY,
     'failover:hosts': failoverByHosts,
     'failover:proxy': failoverByProxy,
     'rewind:promotion': rewindByPromotion,
