@@ -146,7 +146,8 @@ function readAccount(value: unknown): Account | undefined {
 /**
  * How a connect session with this stored status ended. Undefined: nothing is stored. A result that is not known is told
  * by the status: only a session that is stored as connected may be shown as connected. An unknown code becomes
- * `connect_refused`, and so does `internal_error`: the request that met it has failed, and asking for the outcome works.
+ * `connect_refused`, and so does `internal_error`: the request that met it has failed, and asking for the outcome
+ * works.
  */
 export function readOutcome(
   value: unknown,

@@ -25,7 +25,7 @@ const { cases } = JSON.parse(readFileSync(new URL('microsoft-answers.json', impo
 }
 const of = (...where: Case['where'][]) => cases.filter((one) => where.includes(one.where))
 
-/** Those whom the file names may act; where it names two, either will do. `admin` is the organisation's administrator. */
+/** Those that the file names may act; of two, either will do. `admin` is the organisation's administrator. */
 function actors(one: Case): Actor[] {
   const found = new Set<Actor>()
   for (const [word] of one.who_acts.matchAll(/user|admin|ops|nobody/g))
