@@ -95,7 +95,7 @@ t.test(
   },
 )
 
-t.test('serve ends with one line if the database cannot be reached', async (t) => {
+t.test('a command ends with one line if the database cannot be reached', async (t) => {
   const folder = temporaryFolder('token-broker-cli')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const { out: halves } = await run(['keygen', 'caller', 'megdocs'])
@@ -103,7 +103,7 @@ t.test('serve ends with one line if the database cannot be reached', async (t) =
     join(folder, 'callers.json'),
     JSON.stringify({ callers: [{ name: 'megdocs', permissions: ['tokens:read'], keys: [firstJson(halves)] }] }),
   )
-  const { code, err } = await spawn(['serve'], {
+  const { code, err } = await spawn(['keep-alive'], {
     env: {
       PUBLIC_BASE_URL: 'http://localhost:8080',
       ENTRY_URL_CONNECT: 'http://localhost:8080/c',
