@@ -92,7 +92,8 @@ t.test(
   },
 )
 
-t.test('serve ends with one line if the database cannot be reached', async (t) => {
+t.test('serve ends with one line if Postgres refuses it', async (t) => {
+  const refusing = Object.assign(new URL(await testDatabase(t)), { pathname: '/none', password: 'hunter2' }).href
   const folder = temporaryFolder('token-broker-cli')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const { out: halves } = await run(['keygen', 'caller', 'megdocs'])
@@ -108,7 +109,7 @@ t.test('serve ends with one line if the database cannot be reached', async (t) =
       COMPLETION_URL: 'http://localhost:8080/d',
       MICROSOFT_CLIENT_ID: '11111111-2222-3333-4444-555555555555',
       MICROSOFT_CLIENT_SECRET: 'kYz8Q~abcdefghijklmnopqrstuvwx.yz_0123-4',
-      DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none',
+      DATABASE_URL: refusing,
       SEALING_KEYS: (await run(['keygen', 'sealing'])).out,
       SESSION_SECRETS: (await run(['keygen', 'session'])).out,
       CALLERS_FILE: join(folder, 'callers.json'),
@@ -120,7 +121,7 @@ t.test('serve ends with one line if the database cannot be reached', async (t) =
     },
   })
   t.equal(code, 1)
-  t.equal(err, 'database_unavailable: ECONNREFUSED. Run "token-broker doctor" to find out what to do\n')
+  t.equal(err, 'database_unavailable: Postgres refuses the user or the password of DATABASE_URL (28P01)\n')
 })
 
 t.test('migrate needs the DATABASE_ variables only, reports what it applied, and may be repeated', async (t) => {

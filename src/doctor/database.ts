@@ -10,6 +10,9 @@ const UNTRUSTED = 'The certificate of Postgres is signed by an authority that is
 const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED:
     'No server listens at this address. Check the host and port of DATABASE_URL, and that Postgres is running.',
+  NO_WRITABLE_HOST:
+    'None of the hosts of DATABASE_URL takes writes: each is down, in hot standby or read-only. Promote one, and keep the ' +
+    'old primary away.',
   ENOTFOUND: "DNS does not know the host of DATABASE_URL. Check its spelling and the cluster's DNS.",
   CONNECT_TIMEOUT: 'The host does not answer. Check the host and port of DATABASE_URL, network policies and firewalls.',
   deadline:
@@ -31,8 +34,9 @@ export type DatabaseFindings = Record<(typeof DATABASE_CHECKS)[number], Finding>
 
 /** If the database does not answer or lacks migrations, the checks that need it are `skipped`. */
 export async function databaseChecks({ database, config, clock, vault }: Services): Promise<DatabaseFindings> {
-  const { host, pathname } = new URL(config.database.url)
-  const where = `database "${pathname.slice(1)}" at ${host}`
+  const { url, otherUrls = [] } = config.database
+  const hosts = [url, ...otherUrls].map((one) => new URL(one).host).join(' or ')
+  const where = `database "${new URL(url).pathname.slice(1)}" at ${hosts}`
   const startedAt = clock.elapsed()
   const check = (name: keyof DatabaseFindings, work: () => Promise<Finding>) => runDatabaseCheck(name, where, work)
   const reached = await check('database', async () => {
