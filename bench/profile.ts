@@ -1,6 +1,6 @@
-// `node bench/profile.ts`: where the CPU time of a read goes, by part, at 16 connections. It adds up: the main thread from
-// V8's profile, the other threads (garbage collection, compiler) and Postgres from the system. The profiler itself costs
-// about a tenth, so the parts say more than their sum.
+// `node bench/profile.ts`: where the CPU time of a read goes, by part, at 16 connections. It adds up: the main thread
+// from V8's profile, the other threads (garbage collection, compiler) and Postgres from the system. The profiler itself
+// costs about a tenth, so the parts say more than their sum.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

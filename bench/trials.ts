@@ -1,5 +1,5 @@
-// `node bench/trials.ts [flags|pool|storage]`: what each setting gives, side by side on one table of 100,000 users. Not part of
-// `npm run bench`: run it by hand before a default is changed, and put the table into bench/README.md.
+// `node bench/trials.ts [flags|pool|storage]`: what each setting gives, side by side on one table of 100,000 users. Not
+// part of `npm run bench`: run it by hand before a default is changed, and put the table into bench/README.md.
 import { cpuSeconds, median, memoryMb } from './processes.ts'
 import { createBenchWorld, NODE_FLAGS, type BenchWorld, type RunningBroker } from './world.ts'
 

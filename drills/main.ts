@@ -33,7 +33,7 @@ const DIRECT: Record<string, Drill> = {
 /** Nothing in them depends on how the broker reaches Postgres. */
 const DIRECT_ONLY = { audit, strangers }
 
-/** The others again, with brokers that reach Postgres through PgBouncer in transaction mode (docs/design.md#database). */
+/** The others again, with brokers behind PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(
   Object.entries(DIRECT).map(([key, { name, run }]): [string, Drill] => [
     `pgbouncer:${key}`,

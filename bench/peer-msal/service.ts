@@ -1,7 +1,7 @@
-// The service that a competent developer ships in a day: Fastify, Microsoft's msal-node and its distributed cache in the
-// same Postgres, a partition for each user. It has no authentication, no encryption, no audit and no lock.
-// As in Microsoft's samples, a request has a client of its own, and the metadata of the authority is configured so that
-// no client asks for it:
+// The service that a competent developer ships in a day: Fastify, Microsoft's msal-node and its distributed cache in
+// the same Postgres, a partition for each user. It has no authentication, no encryption, no audit and no lock. As in
+// Microsoft's samples, a request has a client of its own, and the metadata of the authority is configured so that no
+// client asks for it:
 // https://learn.microsoft.com/entra/msal/javascript/node/caching
 import type { AddressInfo } from 'node:net'
 import { ConfidentialClientApplication, DistributedCachePlugin } from '@azure/msal-node'

@@ -15,7 +15,7 @@ export function utcInstant(text: string): string | undefined {
   return /^(?!0000)\d{4}-/.test(written) ? `${written}${fraction}Z` : undefined
 }
 
-/** Whether JavaScript and Postgres both read this time as it stands, as the same. Postgres has no offset of 16 hours. */
+/** Whether JavaScript and Postgres both read this time as it stands. Postgres has no offset of 16 hours. */
 export function isInstant(text: string): boolean {
   const offsetHours = text.endsWith('Z') ? 0 : Number(text.slice(-5, -3))
   return INSTANT.test(text) && offsetHours < 16 && !text.startsWith('0000') && utcInstant(text) !== undefined

@@ -65,8 +65,8 @@ export interface Database {
   query<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
   /**
    * As `query`, for a quick read that waits for no lock. With batches and a pool of at least MIN_POOL_WITH_READS, such
-   * reads have connections of their own, so that statements that do wait for a lock never hold them up. It is sent a second time
-   * if its connection is lost.
+   * reads have connections of their own, so that statements that do wait for a lock never hold them up. It is sent a
+   * second time if its connection is lost.
    */
   read<Row extends RawRow>(text: string, parameters: readonly Parameter[], deadlineAt?: number): Promise<Row[]>
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>

@@ -16,6 +16,9 @@ const UNTRUSTED = 'The certificate of Postgres is signed by an authority that is
 const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED:
     'No server listens at this address. Check the host and port of DATABASE_URL, and that Postgres is running.',
+  NO_WRITABLE_HOST:
+    'None of the hosts of DATABASE_URL takes writes: each is down, in hot standby or read-only. Promote one, and keep the ' +
+    'old primary away.',
   ENOTFOUND: "DNS does not know the host of DATABASE_URL. Check its spelling and the cluster's DNS.",
   CONNECT_TIMEOUT: 'The host does not answer. Check the host and port of DATABASE_URL, network policies and firewalls.',
   '28P01': 'The user or password of DATABASE_URL is wrong.',
@@ -90,9 +93,9 @@ const allSkipped = (reason: string): DatabaseFindings => ({
 })
 
 /** Which database, for people. */
-export function whereOf({ database: { url } }: Pick<Services['config'], 'database'>): string {
-  const { host, pathname } = new URL(url)
-  return `database "${pathname.slice(1)}" at ${host}`
+export function whereOf({ database: { url, otherUrls = [] } }: Pick<Services['config'], 'database'>): string {
+  const hosts = [url, ...otherUrls].map((one) => new URL(one).host).join(' or ')
+  return `database "${new URL(url).pathname.slice(1)}" at ${hosts}`
 }
 
 const MIGRATIONS: Record<Awaited<ReturnType<typeof migrationState>>, Finding> = {
