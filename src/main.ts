@@ -179,13 +179,20 @@ export function problemOf(error: unknown): Problem {
   }
 }
 
+/** What Postgres refuses for good, by SQLSTATE: more exact than the words of its kind. */
+const REFUSED: Record<string, string> = {
+  '28P01': 'Postgres refuses the user or the password of DATABASE_URL',
+  '28000': 'Postgres refuses the user or the password of DATABASE_URL, or this address or connection without TLS',
+  '3D000': 'the database that DATABASE_URL names does not exist',
+}
+
 function problemOfFailure({ code, facts: { detail } }: Failure): Problem {
   const message = `${code}: ${detail ?? 'no detail'}`
   const kind = databaseFailureKind(detail ?? '')
   const isOfDatabase = code === 'database_unavailable' || detail?.startsWith('database ') === true
   const facts = { code, ...(detail === undefined ? {} : { detail }) }
   if (!isOfDatabase || kind === 'statement' || kind === 'other') return { ...facts, message, advice: SEE_DOCTOR }
-  const words = DATABASE_PROBLEMS[kind].message.replace(/\.$/, '')
+  const words = REFUSED[detail ?? ''] ?? DATABASE_PROBLEMS[kind].message.replace(/\.$/, '')
   return { ...facts, message: `${message}: ${words}`, advice: `${databaseAdvice(kind)}. ${SEE_DOCTOR}` }
 }
 

@@ -111,7 +111,7 @@ t.test('a command ends with one line if the database cannot be reached', async (
       COMPLETION_URL: 'http://localhost:8080/d',
       MICROSOFT_CLIENT_ID: '11111111-2222-3333-4444-555555555555',
       MICROSOFT_CLIENT_SECRET: 'kYz8Q~abcdefghijklmnopqrstuvwx.yz_0123-4',
-      DATABASE_URL: refusing,
+      DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none',
       SEALING_KEYS: (await run(['keygen', 'sealing'])).out,
       SESSION_SECRETS: (await run(['keygen', 'session'])).out,
       CALLERS_FILE: join(folder, 'callers.json'),

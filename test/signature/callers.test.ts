@@ -159,8 +159,8 @@ t.test('no error contains a value of the file', async (t) => {
 })
 
 t.test('a key that leaks on its first day gets a successor with another id', async (t) => {
-  const ids = [0, 1_000].map((later) => generateKey('ed25519', 'megdocs', NOW + 86_400_000, NOW + later).broker.key_id)
-  t.strictSame(ids, ['megdocs-2026-11-22-100000', 'megdocs-2026-11-22-100001'])
+  const ids = [1, 2, 3].map(() => generateKey('ed25519', 'megdocs', NOW + 86_400_000, NOW).broker.key_id)
+  t.equal(new Set(ids).size, 3)
 })
 
 t.test("the two halves of a generated key match: the broker's half verifies, the caller's half signs", async (t) => {
