@@ -122,7 +122,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
     database: {
       url: databaseUrl,
       ...(otherDatabaseUrls.length === 0 ? {} : { otherUrls: otherDatabaseUrls }),
-      migrationUrl: (values.DATABASE_MIGRATION_URL ?? values.DATABASE_URL)[0],
+      migrationUrls: values.DATABASE_MIGRATION_URL ?? values.DATABASE_URL,
       prepare: values.DATABASE_PREPARE === 'on',
       batches: values.DATABASE_BATCHES === 'on',
       poolSize: values.DATABASE_POOL_SIZE,

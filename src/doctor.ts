@@ -1,6 +1,6 @@
 /**
- * doctor checks everything that the service depends on, and says what it found and what to do. It changes nothing: it
- * writes no row and uses no user's token. Nothing that it prints is secret. What is right is decided by the modules
+ * doctor checks everything that the service depends on, and says what it found and what to do. It changes nothing: what it
+ * writes as a trial it rolls back, and it uses no user's token. Nothing that it prints is secret. What is right is decided by the modules
  * that own it, not here.
  */
 import { ConfigError, readConfig, type Config } from './config.ts'

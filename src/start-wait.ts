@@ -1,5 +1,6 @@
 import { Failure } from './core/failure.ts'
 import type { Clock, Random } from './core/ports.ts'
+import { databaseFailureKind, type DatabaseFailureKind } from './db/failure-kinds.ts'
 
 // A start waits for Postgres (docs/design.md#readiness-and-shutdown). What waiting cannot cure ends it at once.
 
@@ -7,15 +8,13 @@ import type { Clock, Random } from './core/ports.ts'
 const FIRST_PAUSE_MS = 250
 const LAST_PAUSE_MS = 5_000
 
-/**
- * What a network or a starting, full, or failing-over Postgres says: SQLSTATEs, and names of the errors of Node and the
- * driver. A wrong password (28P01), a missing database (3D000) and a certificate that does not hold are not among them.
- */
-const PASSES =
-  /^(?:57P0\d|53300|08\w{3}|25006|CONNECT_TIMEOUT|CONNECTION_\w+|E(?:CONN|HOST|NET)\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|NO_WRITABLE_HOST|deadline|no free connection)$/
+/** What passes by itself. A wrong password, a missing database and a certificate that does not hold do not. */
+const PASSES: readonly DatabaseFailureKind[] = ['unreachable', 'connections', 'read_only', 'timeout']
 
 export const isWorthWaiting = (error: unknown): boolean =>
-  error instanceof Failure && error.code === 'database_unavailable' && PASSES.test(error.facts.detail ?? '')
+  error instanceof Failure &&
+  error.code === 'database_unavailable' &&
+  PASSES.includes(databaseFailureKind(error.facts.detail ?? ''))
 
 /**
  * Repeats `check` until it resolves. Rejects with an error that is not worth waiting for. False: `signal` was aborted

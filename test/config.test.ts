@@ -29,7 +29,7 @@ t.test('the smallest right environment gives every default', async (t) => {
       },
       database: {
         url: MINIMAL['DATABASE_URL'],
-        migrationUrl: MINIMAL['DATABASE_URL'],
+        migrationUrls: [MINIMAL['DATABASE_URL']],
         prepare: true,
         batches: true,
         poolSize: 10,
@@ -132,7 +132,7 @@ t.test('every variable is read', async (t) => {
       },
       database: {
         url: 'postgres://broker:secret@db/tb?sslmode=verify-full',
-        migrationUrl: 'postgresql://owner:secret@db:5433/tb',
+        migrationUrls: ['postgresql://owner:secret@db:5433/tb'],
         prepare: false,
         batches: false,
         poolSize: 25,
@@ -304,7 +304,7 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
         { kind: 'secret', secret: 'def***' },
       ],
     },
-    database: { url: 'postgres://broker:***@db/tb', migrationUrl: 'postgres://owner:***@db/tb' },
+    database: { url: 'postgres://broker:***@db/tb', migrationUrls: ['postgres://owner:***@db/tb'] },
     sealingKeys: ['2026-11:***'],
     auditKeys: ['a1:***'],
     sessionSecrets: ['***'],

@@ -233,7 +233,7 @@ t.test('DATABASE_MIGRATION_URL: reachable, direct, the same database, writable, 
   t.teardown(() => silent.close())
   const url = as({ port: String((silent.address() as AddressInfo).port) })
   const { database: service } = world.replica.services
-  t.same(await migrationRole(url, { ca: undefined, database: service, timeoutMs: 200 }), { failed: 'deadline' })
+  t.same(await migrationRole([url], { ca: undefined, database: service, timeoutMs: 200 }), { failed: 'deadline' })
   const failing = { DATABASE_MIGRATION_URL: as({ username: role, password: 'x' }) }
   t.match(await outcome(failing['DATABASE_MIGRATION_URL']), {
     code: 'broker_misconfigured',

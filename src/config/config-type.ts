@@ -27,7 +27,8 @@ export interface Config {
     readonly url: string
     /** The same database on other hosts. */
     readonly otherUrls?: readonly string[]
-    readonly migrationUrl: string
+    /** One for each host, of the role that migrates. */
+    readonly migrationUrls: readonly [string, ...string[]]
     readonly prepare: boolean
     readonly batches: boolean
     readonly poolSize: number

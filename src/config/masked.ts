@@ -25,7 +25,7 @@ export function maskedConfig(config: Config): object {
       ...database,
       url: withoutPassword(database.url),
       ...(database.otherUrls === undefined ? {} : { otherUrls: database.otherUrls.map(withoutPassword) }),
-      migrationUrl: withoutPassword(database.migrationUrl),
+      migrationUrls: database.migrationUrls.map(withoutPassword),
       ...(database.ca === undefined ? {} : { ca: describe(database.ca) }),
     },
     sealingKeys: sealingKeys.map(({ id }) => `${id}:${HIDDEN}`),

@@ -56,7 +56,7 @@ interface Cursor {
   generation: number
 }
 
-const CURSOR = /^(\d{1,15})\.([0-9a-f-]{36})\.(\d{1,12})\.(\d{1,15})$/
+const CURSOR = /^(\d{1,15})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,12})\.(\d{1,15})$/
 const write = ({ id, tag, at, generation }: Cursor): string =>
   Buffer.from(`${id}.${tag}.${at}.${generation}`).toString('base64url')
 function parse(text: string): Cursor | undefined {

@@ -29,7 +29,7 @@ const KINDS: readonly (readonly [details: RegExp, kind: DatabaseFailureKind])[] 
   [/^(?:57014|25P03|25P04|deadline)$/, 'timeout'],
   [/^(?:28...|3D000|57P04|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_\w+|UNABLE_TO_\w+|CERT_\w+|ERR_TLS_\w+)$/, 'login'],
   [
-    /^(?:08...|57P0[1235]|55000|ECONN\w+|E(?:HOST|NET)UNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|CONNECT(?:ION)?_\w+)$/,
+    /^(?:08...|57P0[1235]|55000|ECONN\w+|E(?:HOST|NET)UNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|CONNECT(?:ION)?_\w+|NO_WRITABLE_HOST)$/,
     'unreachable',
   ],
   [/^(?:42P01|42703|42883|3F000)$/, 'schema'],

@@ -1,4 +1,5 @@
 import postgres from 'postgres'
+import { databaseFailureKind } from './failure-kinds.ts'
 
 // Several hosts of one database, of which one takes writes (docs/design.md#database). postgres.js can choose by
 // `target_session_attrs`, but each of its connections does so alone, and through our sockets it cannot.
@@ -15,7 +16,7 @@ export interface Hosts {
 
 /**
  * `urls`: of one host each. `onMove`: connections to other hosts must be closed. Rejects with an error whose `code` is
- * that of a host that refuses us for good (a wrong password), or `NO_WRITABLE_HOST`.
+ * that of a host that refuses us for good (a wrong password, a certificate), or `NO_WRITABLE_HOST`.
  */
 export function createHosts(
   urls: readonly string[],
@@ -28,24 +29,29 @@ export function createHosts(
   async function ask(): Promise<number> {
     isTrusted = true
     const codes: string[] = []
+    async function probeHost(index: number): Promise<number> {
+      const takesWrites = await probe(urls[index]!).catch((error: unknown) => {
+        codes.push(String((error as { code?: unknown }).code))
+        throw error
+      })
+      if (!takesWrites) throw new Error('read-only')
+      return index
+    }
     try {
-      const found = await Promise.any(
-        urls.map(async (url, index) => {
-          const takesWrites = await probe(url).catch((error: unknown) => {
-            codes.push(String((error as { code?: unknown }).code))
-            throw error
-          })
-          if (!takesWrites) throw new Error('read-only')
-          return index
-        }),
-      )
+      const probes = urls.map((_, index) => probeHost(index))
+      const first = Promise.any(probes)
+      first.catch(() => {})
+      // The host that is in use stays in use while it takes writes: an old primary that comes back must not win.
+      const stays = chosen === undefined ? undefined : await probes[chosen]!.catch(() => undefined)
+      const found = stays ?? (await first)
       const moved = chosen !== undefined && chosen !== found
       chosen = found
       if (moved) onMove()
       return found
     } catch {
       isTrusted = false
-      const refused = codes.length === urls.length ? codes.find((code) => /^(?:28|3D)/.test(code)) : undefined
+      const refused =
+        codes.length === urls.length ? codes.find((code) => databaseFailureKind(code) === 'login') : undefined
       throw Object.assign(new Error('no host takes writes'), { code: refused ?? 'NO_WRITABLE_HOST' })
     }
   }

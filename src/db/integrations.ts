@@ -47,10 +47,6 @@ import {
 import { events, integrations } from './schema.ts'
 import { createTokenReads } from './fast-path/token-reads.ts'
 
-/**
- * Rolls back a connect whose session was ended meanwhile. A Failure, so that it passes the translation of driver
- * errors.
- */
 /** Whether the user has connected since, or the disconnect of that time has its event. */
 async function hasChangedSince(tx: Transaction, userId: string, before: SQL): Promise<boolean> {
   const [found] = await tx.execute(sql`select from ${integrations}
@@ -60,6 +56,10 @@ async function hasChangedSince(tx: Transaction, userId: string, before: SQL): Pr
   return found !== undefined
 }
 
+/**
+ * Rolls back a connect whose session was ended meanwhile. A Failure, so that it passes the translation of driver
+ * errors.
+ */
 class Ended extends Failure {
   constructor() {
     super('connect_session_expired')

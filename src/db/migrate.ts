@@ -29,7 +29,10 @@ export async function migrate(
   first: string,
   options: { ca?: string | undefined; otherUrls?: readonly string[] | undefined } = {},
 ): Promise<{ applied: string[] }> {
-  const client = connectToMigrate(await writable([first, ...(options.otherUrls ?? [])], options.ca), options.ca)
+  const url = await writableHost([first, ...(options.otherUrls ?? [])], options.ca).catch((error: unknown) => {
+    throw migrationFailure(error)
+  })
+  const client = connectToMigrate(url, options.ca)
   try {
     if (!(await isDirect(client))) throw throughPooler()
     await client`select pg_advisory_lock(${MIGRATION_LOCK})`
@@ -69,14 +72,11 @@ export async function isDirect(client: postgres.Sql): Promise<boolean> {
   return setting?.['setting'] === String(LOCK_TIMEOUT_MS)
 }
 
-/** The URL of the host that takes writes. */
-async function writable(urls: readonly [string, ...string[]], ca: string | undefined): Promise<string> {
+/** The URL of the host that takes writes. Rejects as Hosts.choose does. */
+export async function writableHost(urls: readonly [string, ...string[]], ca: string | undefined): Promise<string> {
   if (urls.length === 1) return urls[0]
   const hosts = createHosts(urls, { probe: (url) => takesWrites(url, tlsOf({ url, ca })), onMove: () => {} })
-  const index = await hosts.choose().catch((error: unknown) => {
-    throw migrationFailure(error)
-  })
-  return urls[index]!
+  return urls[await hosts.choose()]!
 }
 
 const throughPooler = () =>

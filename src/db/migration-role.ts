@@ -1,7 +1,7 @@
 import type postgres from 'postgres'
 import type { Database } from './client.ts'
 import { getTableName, is, PgTable, sql } from './drizzle.ts'
-import { connectToMigrate, isDirect, UNKNOWN_PARAMETER } from './migrate.ts'
+import { connectToMigrate, isDirect, writableHost, UNKNOWN_PARAMETER } from './migrate.ts'
 import * as schema from './schema.ts'
 
 // Whether the next `migrate` will work, for doctor. Reads the catalog only.
@@ -25,21 +25,25 @@ export interface MigrationRole {
  * (`deadline` then).
  */
 export async function migrationRole(
-  url: string,
+  urls: readonly [string, ...string[]],
   { ca, database, timeoutMs }: { ca: string | undefined; database: Database; timeoutMs: number },
 ): Promise<MigrationRole | { failed: string }> {
-  const client = connectToMigrate(url, ca)
+  let client: postgres.Sql | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
     setTimeout(() => reject(Object.assign(new Error('too slow'), { code: 'deadline' })), timeoutMs).unref()
   })
   try {
-    return await Promise.race([examine(client, database), timeout])
+    const work = async () => {
+      client = connectToMigrate(await writableHost(urls, ca), ca)
+      return examine(client, database)
+    }
+    return await Promise.race([work(), timeout])
   } catch (error) {
     const { code } = error as { code?: unknown }
     if (code === UNKNOWN_PARAMETER) return { user: '', direct: false, elsewhere: false, readOnly: false, lacks: [] }
     return { failed: typeof code === 'string' && /^\w{1,40}$/.test(code) ? code : 'unknown' }
   } finally {
-    await client.end({ timeout: 1 })
+    await client?.end({ timeout: 1 })
   }
 }
 

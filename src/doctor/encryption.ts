@@ -5,11 +5,12 @@ import { combined, EXPIRES_SOON_MS, failed, formatTime, ok, warning, type Findin
 const THIS_MACHINE = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]|%2f.*)$/i
 
 /** Whether traffic to Postgres can be read or changed on the network. `now` in milliseconds. */
-export function databaseEncryption({ database: { url, ca } }: Config, now: number): Finding {
+export function databaseEncryption({ database: { url, otherUrls = [], ca } }: Config, now: number): Finding {
   const { hostname, searchParams } = new URL(url)
   const verified = ok('The connection to Postgres is encrypted, and its certificate is verified.')
   if (ca !== undefined) return combined([verified, ...authorities(ca, now)])
-  if (THIS_MACHINE.test(hostname)) return ok('Postgres runs on this machine.')
+  if ([url, ...otherUrls].every((one) => THIS_MACHINE.test(new URL(one).hostname)))
+    return ok('Postgres runs on this machine.')
   const mode = searchParams.get('sslmode') ?? 'disable'
   if (mode === 'verify-full') return verified
   const verify =

@@ -17,10 +17,10 @@ const POOLER = 'It leads through a pooler, and a lock that migrate takes there p
 
 /** Whether `migrate` will work with DATABASE_MIGRATION_URL. It changes nothing. */
 export async function migrationDatabase({ config, database }: Services): Promise<Finding> {
-  const { url, migrationUrl, ca, timeoutMs } = config.database
-  if (migrationUrl === url)
+  const { url, migrationUrls, ca, timeoutMs } = config.database
+  if (migrationUrls[0] === url)
     return ok('DATABASE_MIGRATION_URL is not set here: only the job that migrates needs it, so it was not checked.')
-  const role = await migrationRole(migrationUrl, { ca, database, timeoutMs: timeoutMs })
+  const role = await migrationRole(migrationUrls, { ca, database, timeoutMs })
   if ('failed' in role)
     return failed(
       `DATABASE_MIGRATION_URL cannot be used: ${role.failed}.`,

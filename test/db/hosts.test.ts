@@ -7,7 +7,7 @@ import { migrate } from '../../src/db/migrate.ts'
 
 // Several hosts in DATABASE_URL (docs/design.md#database).
 
-type State = 'writable' | 'read-only' | 'gone' | 'wrong password'
+type State = 'writable' | 'read-only' | 'gone' | 'wrong password' | 'wrong certificate'
 
 function hostsOf(states: State[]) {
   let moves = 0
@@ -19,6 +19,7 @@ function hostsOf(states: State[]) {
         asked++
         const state = states[Number(url)]!
         if (state === 'gone') throw Object.assign(new Error(), { code: 'ECONNREFUSED' })
+        if (state === 'wrong certificate') throw Object.assign(new Error(), { code: 'SELF_SIGNED_CERT_IN_CHAIN' })
         if (state === 'wrong password') throw Object.assign(new Error(), { code: '28P01' })
         return state === 'writable'
       },
@@ -42,11 +43,16 @@ t.test('the host that takes writes is used, and asked about only when somebody d
   hosts.doubt()
   t.equal(await hosts.choose(), 1)
   t.equal(moves(), 1, 'to the same host nothing moves')
+  states[0] = 'writable'
+  hosts.doubt()
+  t.equal(await hosts.choose(), 1, 'an old primary that comes back does not win')
+  t.equal(moves(), 1)
 })
 
 t.test('without a host that takes writes, the reason is that of all', async (t) => {
   await t.rejects(hostsOf(['gone', 'read-only']).hosts.choose(), { code: 'NO_WRITABLE_HOST' })
   await t.rejects(hostsOf(['gone', 'wrong password']).hosts.choose(), { code: '28P01' }, 'waiting would not help')
+  await t.rejects(hostsOf(['gone', 'wrong certificate']).hosts.choose(), { code: 'SELF_SIGNED_CERT_IN_CHAIN' })
   await t.rejects(hostsOf(['read-only', 'wrong password']).hosts.choose(), { code: 'NO_WRITABLE_HOST' })
   const { hosts, states } = hostsOf(['gone', 'gone'])
   await t.rejects(hosts.choose())

@@ -225,8 +225,9 @@ def test_another_site_cannot_open_the_account_page_without_the_button(user):
     assert page.status_code == 200 and WORLD["public"] not in page.content.decode(), "no connect session was begun"
     assert browser.post("/microsoft/manage").status_code == 403, "the button needs the CSRF token"
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
+    assert token is not None
     opened = browser.post("/microsoft/manage", {"csrfmiddlewaretoken": token.group(1)})
-    assert f'url={WORLD["public"]}/auth/oauth2/microsoft/connect/' in opened.content.decode()
+    assert f"url={WORLD['public']}/auth/oauth2/microsoft/connect/" in opened.content.decode()
     for site in ("same-origin", "same-site", "none"):
         assert browser.get("/microsoft/manage", headers={"Sec-Fetch-Site": site}).status_code == 302
 
