@@ -188,17 +188,18 @@ t.test('a role without rights: tables and sequences', async (t) => {
   await owner.unsafe(`create role ${role} login password 'p'; grant usage on schema public, drizzle to ${role};
     grant select on all tables in schema drizzle to ${role};
     grant select, insert, update, delete on all tables in schema public to ${role};
-    grant usage on all sequences in schema public to ${role}`)
+    grant usage, update on all sequences in schema public to ${role}`)
   t.teardown(() => owner.unsafe(`drop owned by ${role}; drop role ${role}`))
   const s = await scene(t, Object.assign(new URL(url), { username: role, password: 'p' }).href)
   await needsRefresh(s)
   for (const [right, subject, message] of [
     ['update', 'oauth2_integration', /lacks rights: update on oauth2_integration/],
     ['usage', 'sequence integration_generation', /lacks rights: .*usage on sequence integration_generation/],
+    ['update', 'sequence event_id_seq', /lacks rights: .*update on sequence event_id_seq/],
   ] as const) {
     await owner.unsafe(`revoke ${right} on ${subject} from ${role}`)
     t.match((await s.doctor()).named['database_rights'], { result: 'failed', message }, subject)
-    if (right === 'usage') await owner.unsafe(`grant ${right} on ${subject} to ${role}`)
+    if (subject.startsWith('sequence')) await owner.unsafe(`grant ${right} on ${subject} to ${role}`)
   }
   await isNamed(t, s, {
     kind: 'rights',
@@ -324,7 +325,7 @@ t.test('no free connection', async (t) => {
   const role = `limited_${process.pid}`
   await owner.unsafe(`create role ${role} login password 'p'; grant usage on schema public, drizzle to ${role};
     grant select on all tables in schema drizzle to ${role}; grant all on all tables in schema public to ${role};
-    grant usage on all sequences in schema public to ${role}`)
+    grant usage, update on all sequences in schema public to ${role}`)
   t.teardown(() => owner.unsafe(`drop owned by ${role}; drop role ${role}`))
   const s = await scene(t, Object.assign(new URL(url), { username: role, password: 'p' }).href)
   await owner.unsafe(`alter role ${role} connection limit 6`)
