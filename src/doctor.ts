@@ -1,7 +1,7 @@
 /**
- * doctor checks everything that the service depends on, and says what it found and what to do. It changes nothing: what it
- * writes as a trial it rolls back, and it uses no user's token. Nothing that it prints is secret. What is right is decided by the modules
- * that own it, not here.
+ * doctor checks everything that the service depends on, and says what it found and what to do. It changes nothing:
+ * what it writes as a trial it rolls back, and it uses no user's token. Nothing that it prints is secret. What is right
+ * is decided by the modules that own it, not here.
  */
 import { ConfigError, readConfig, type Config } from './config.ts'
 import {
