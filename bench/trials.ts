@@ -34,7 +34,7 @@ const TRIALS: Record<string, Variant[]> = {
   ],
 }
 
-/** Each way of storing the sealed tokens, as SQL. The rows are written anew. */
+/** Each way of storing the sealed tokens, as SQL. All rows are written again. */
 const STORAGE: [name: string, sql: string][] = [
   ['extended (the default of bytea)', 'alter column access_token set storage extended'],
   ['access token main', 'alter column access_token set storage main'],

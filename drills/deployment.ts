@@ -206,6 +206,24 @@ export async function read(client: BrokerClient, user: string, query = ''): Prom
   }
 }
 
+/** Each user once at each broker, all at the same time, by callers who wait for a second. */
+export const readEverywhere = (
+  deployment: Pick<Deployment, 'client'>,
+  brokers: readonly Broker[],
+  users: readonly string[],
+): Promise<Answer[]> =>
+  Promise.all(
+    brokers.flatMap(({ internalUrl }) =>
+      users.map((user) =>
+        read(
+          deployment.client(() => internalUrl),
+          user,
+          '?deadline_ms=1000',
+        ),
+      ),
+    ),
+  )
+
 /** Throws if a target is missed: a drill ends with its first miss. */
 export function expect(holds: boolean, missed: string): asserts holds {
   if (!holds) throw new Error(missed)

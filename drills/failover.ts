@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import { startDatabase } from '../sandbox/database.ts'
 import { openRelay } from '../sandbox/relay.ts'
-import { deploy, type Drill, expect, pause, read, statuses } from './deployment.ts'
+import { deploy, type Drill, expect, pause, read, readEverywhere, statuses } from './deployment.ts'
 import { type Load, startLoad } from './load.ts'
 
 const LIMIT_MS = 5_000
@@ -49,17 +49,7 @@ const failoverBy = (way: 'hosts' | 'proxy'): Drill => ({
       await there`update oauth2_integration set access_token_expires_at = now() - interval '1 second'`
       const promoted = performance.now()
       for (;;) {
-        const answers = await Promise.all(
-          brokers.flatMap((broker) =>
-            users.map((user) =>
-              read(
-                deployment.client(() => broker.internalUrl),
-                user,
-                '?deadline_ms=1000',
-              ),
-            ),
-          ),
-        )
+        const answers = await readEverywhere(deployment, brokers, users)
         if (answers.every(({ status, body }) => status === 200 && !body.degraded)) break
         expect(
           performance.now() - promoted < LIMIT_MS,

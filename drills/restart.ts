@@ -1,4 +1,4 @@
-import { deploy, type Drill, expect, pause, read, statuses } from './deployment.ts'
+import { deploy, type Drill, expect, pause, readEverywhere, statuses } from './deployment.ts'
 import { type Load, startLoad } from './load.ts'
 
 const LIMIT_MS = 5_000
@@ -25,17 +25,7 @@ export const restart: Drill = {
         // one. If a save failed, the new tokens are handed out before they are stored, so the last condition may take a
         // moment longer.
         for (;;) {
-          const answers = await Promise.all(
-            brokers.flatMap((broker) =>
-              users.map((user) =>
-                read(
-                  deployment.client(() => broker.internalUrl),
-                  user,
-                  '?deadline_ms=1000',
-                ),
-              ),
-            ),
-          )
+          const answers = await readEverywhere(deployment, brokers, users)
           const served = answers.every(({ status, body }) => status === 200 && !body.degraded)
           const stored = served ? await deployment.stored() : undefined
           const other = answers.filter(({ body }) => body.access_token !== stored?.get(body.user_id))

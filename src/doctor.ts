@@ -40,16 +40,7 @@ export type { Check, Report } from './doctor/check.ts'
 /** Every check, in the order of the report. */
 const CHECKS = [
   'configuration',
-  'database',
-  'database_writable',
-  'database_rights',
-  'database_locks',
-  'database_connections',
-  'database_settings',
-  'migrations',
-  'deployment',
-  'sealing_keys',
-  'database_clock',
+  ...DATABASE_CHECKS,
   'database_encryption',
   'migration_database',
   'redirect_uri',

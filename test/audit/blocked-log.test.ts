@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { BROKER_AUTHORITY } from '../../sandbox/broker.ts'
 import { BrokerProblem, createBrokerClient, type BrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import { startWorld, type World } from '../support/world.ts'
+import { until } from '../support/until.ts'
 
 // The process, when what reads its log is stuck, gone, or full (docs/design.md#audit).
 
@@ -81,10 +82,6 @@ const codeOf = (asked: Promise<unknown>): Promise<string> =>
     () => 'answered',
     (error: unknown) => (error instanceof BrokerProblem ? error.problem.code : String(error)),
   )
-
-async function until(check: () => Promise<boolean>): Promise<void> {
-  while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20))
-}
 
 /** Reads tokens until the log takes no more. Resolves with the answers of the reads that were waiting then. */
 async function fill({ caller }: Running): Promise<string[]> {

@@ -4,6 +4,7 @@ import { createBrokerClient, type Problem, type Token } from '../../sandbox/megd
 import { systemClock } from '../../src/services.ts'
 import { openWire } from '../support/wire.ts'
 import { startWorld, type Replica, type World } from '../support/world.ts'
+import { until } from '../support/until.ts'
 
 // Refreshes while Postgres goes away, hangs or comes back, and while the broker shuts down.
 
@@ -19,14 +20,6 @@ async function start(t: Parameters<typeof startWorld>[0]) {
   t.teardown(() => wire.close())
   const replica = await world.startReplica({ DATABASE_URL: wire.url })
   return { world, wire, replica }
-}
-
-/**
- * Waits for something that the broker does in the background, such as a late save. The test's own time-out is the
- * limit.
- */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
 t.test(

@@ -25,6 +25,7 @@ import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
 import { CALLBACK, handleIn, JANE, startWorld } from '../support/world.ts'
 import { testDatabase } from '../support/database.ts'
 import { RULES, rulesText } from './rules.ts'
+import { until } from '../support/until.ts'
 
 // npm run test:guides: docs/without-kubernetes.md and deploy/, with the real systemd-analyze, nginx, haproxy, openssl
 // and promtool, and a built broker that runs as its own user. Addresses, ports and paths are replaced; nothing else is.
@@ -123,10 +124,6 @@ function createUser(): { uid: number; gid: number } {
     t.teardown(() => run('userdel', USER))
   }
   return { uid: id('-u'), gid: id('-g') }
-}
-
-async function until(check: () => Promise<boolean>): Promise<void> {
-  while (!(await check().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
 mkdirSync(join(machine, 'opt/token-broker'), { recursive: true })

@@ -1,4 +1,4 @@
-"""The disconnects that this application sent or was told of. A restore of the broker's database, or a failover that
+"""The disconnects that this application sent, or learned from events. A restore of the broker's database, or a failover that
 loses transactions, may undo some of them: ``Events`` repeats them then."""
 
 from __future__ import annotations
