@@ -8,7 +8,10 @@ import { databaseFailureKind, type DatabaseFailureKind } from './db/failure-kind
 const FIRST_PAUSE_MS = 250
 const LAST_PAUSE_MS = 5_000
 
-/** Kinds of failure after which a later try may succeed. A wrong password, a missing database and a certificate that does not hold do not. */
+/**
+ * Kinds of failure after which a later try may succeed. A wrong password, a missing database and a certificate that
+ * does not hold are of another kind.
+ */
 const PASSES: readonly DatabaseFailureKind[] = ['unreachable', 'connections', 'read_only', 'timeout']
 
 export const isWorthWaiting = (error: unknown): boolean =>

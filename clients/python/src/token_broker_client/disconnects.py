@@ -1,5 +1,5 @@
-"""The disconnects that this application sent, or learned from events. A restore of the broker's database, or a failover that
-loses transactions, may undo some of them: ``Events`` repeats them then."""
+"""The disconnects that this application sent, or learned from events. A restore of the broker's database, or a
+failover that loses transactions, may undo some of them: ``Events`` repeats them then."""
 
 from __future__ import annotations
 
