@@ -38,7 +38,7 @@ USER 65532:65532
 # The listeners: public, internal, operations.
 EXPOSE 8080 8081 9090
 # Node is pid 1 and handles SIGTERM and SIGINT itself. Requests leave much short-lived garbage. A small young generation
-# is collected more often and faster, and an old generation that grows in small steps is collected before it is large
+# is collected more often and faster, by one thread; an old generation that grows in small steps is collected before it is large
 # (bench/README.md).
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--heap-growing-percent=10", "/app/dist/cli.js"]
+ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--heap-growing-percent=10", "--no-parallel-scavenge", "/app/dist/cli.js"]
 CMD ["serve"]

@@ -151,7 +151,9 @@ export async function deploy({
           generation: 0,
         }
       })
-      await sql`insert into oauth2_integration ${sql(rows)}`
+      // A statement takes at most 65,534 parameters.
+      for (let first = 0; first < rows.length; first += 1_000)
+        await sql`insert into oauth2_integration ${sql(rows.slice(first, first + 1_000))}`
       await sql`update oauth2_integration set generation = nextval('integration_generation') where generation = 0`
       return rows.map((row) => row.user_id)
     },

@@ -259,6 +259,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   const metrics = createMetrics({
     elapsed: () => clock.elapsed(),
     breaker: () => microsoft.breaker(),
+    refreshesNow: () => microsoft.refreshesNow(),
     callerKeys: () => [...callers.current().byKeyId.values()].map(({ key }) => key),
     noncesRemembered: () => nonceMemory.size,
     sealingKeyIds: () => vault.keyIds,

@@ -43,6 +43,8 @@ export interface Pause {
   retryAfterSeconds: number
 }
 
+export type Admission = Permit | Pause
+
 export interface RefreshRequest {
   refreshToken: string
   /** What the row was granted (docs/microsoft.md#scopes). */
@@ -109,8 +111,8 @@ export interface Microsoft {
   judgeCallback(parameters: CallbackParameters & { error: string }): CallbackRefusal
   /** Pure. What comes back proves nothing: it decides what a page says. */
   judgeAdminConsent(parameters: CallbackParameters): AdminConsentResult
-  /** Asks the breaker. Cheap, no I/O. */
-  admit(): Permit | Pause
+  /** Asks the breaker. A promise if others have to finish first. Cheap, no I/O. */
+  admit(): Admission | Promise<Admission>
   /** Sends one refresh and judges the answer. Never throws because of Microsoft or the network; ends within 5 s. */
   refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
   /** Exchanges a code once. Never throws because of Microsoft or the network; never opens the breaker. */

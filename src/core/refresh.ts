@@ -1,7 +1,7 @@
 import { refuseFrozen } from './freeze.ts'
 import { Failure } from './failure.ts'
 import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
-import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
+import type { Admission, Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
 import type { RefreshEvent } from './refresh-event.ts'
 import {
   answerOrThrow,
@@ -207,8 +207,14 @@ export function createRefresh({
 
   async function refreshOnce(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
     for (let attempts = 0; attempts < MAX_CLAIM_ATTEMPTS; attempts++) {
-      const permit = microsoft.admit()
+      const admission = microsoft.admit()
+      const permit = await admission
       if (isPause(permit)) return { kind: 'blocked', blocked: permit }
+      // It had to wait, and this process ends: another replica can do it.
+      if (admission instanceof Promise && drainingSince < Infinity) {
+        permit.release()
+        return { kind: 'blocked', blocked: REFRESH_IN_PROGRESS }
+      }
       // A new owner for every claim: a flight that outlived its lease must not be taken for the next holder.
       const owner = random.bytes(12).toString('base64url')
       let claim: Claim | undefined
@@ -390,7 +396,7 @@ export function createRefresh({
   }
 }
 
-const isPause = (admission: Permit | Pause): admission is Pause => 'retryAfterSeconds' in admission
+const isPause = (admission: Admission): admission is Pause => 'retryAfterSeconds' in admission
 const isAhead = (seconds: number | undefined): boolean => seconds !== undefined && seconds > 0
 const asFailure = (error: unknown): Failure =>
   error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })

@@ -1,11 +1,12 @@
 import type { Reason } from '../core/failure.ts'
-import type { Pause, Permit } from '../core/ports.ts'
+import type { Admission, Pause, Permit } from '../core/ports.ts'
 
 /**
- * Whether refreshes are sent at all: one for each process, for trouble that is everybody's (docs/design.md#breaker). A
- * pure state machine; time and chance come in. closed → open on a credential failure, throttling or an outage →
- * half_open: one probe at a time → ramping: a few at a time, one more with each success, so that healing is not a
- * stampede → closed.
+ * Whether refreshes are sent at all, and how many at a time: one for each process, for trouble that is everybody's
+ * (docs/design.md#breaker). A pure state machine; time and chance come in. closed → open on a credential failure,
+ * throttling or an outage → half_open: one probe at a time → ramping: a few at a time, one more with each success →
+ * closed: MAX_AT_ONCE at a time. Without that last limit, all who waited for the end of an outage were sent at once:
+ * they timed out, and the breaker opened again (bench/minute.ts).
  */
 
 export type BreakerMode = 'closed' | 'open' | 'half_open' | 'ramping'
@@ -30,13 +31,15 @@ export type BreakerEvidence =
   | { kind: 'trouble'; reason: Reason; row: string; tenant?: string; retryAfterSeconds?: number }
 
 export interface Breaker {
-  /** Leave to send one refresh, or how long not to. No I/O. */
-  admit(): Permit | Pause
+  /** Leave to send one refresh, or how long not to. A promise if it has to wait for others to finish. No I/O. */
+  admit(): Admission | Promise<Admission>
   /** Reports what became of a permit's refresh; once, later calls and `release` do nothing. */
   record(permit: Permit, outcome: BreakerEvidence): void
   /** This process serves that tenant: once there are two, the trouble of one alone is not everybody's. */
   sawTenant(tenant: string): void
   state(): BreakerState
+  /** Permits that have not reported, and those who wait for one. */
+  use(): { sent: number; waiting: number }
 }
 
 export interface BreakerOptions {
@@ -54,17 +57,24 @@ export interface BreakerOptions {
 export const FAILURES_TO_OPEN = 5
 /** A row of failures is forgotten after this time without a further one. */
 export const FAILURE_WINDOW_MS = 60_000
-/** The first pause; doubled with each failed probe up to MAX_PAUSE_MS. */
+/**
+ * The first pause; doubled with each failed probe up to MAX_PAUSE_MS. `throttled`: without a Retry-After, as MSAL waits
+ * (docs/microsoft.md#throttling).
+ */
 const FIRST_PAUSE_MS = { client_credential: 15_000, throttled: 60_000, other: 5_000 }
 const MAX_PAUSE_MS = 60_000
 /** A Retry-After is honoured up to an hour. */
 const MAX_RETRY_AFTER_MS = 3_600_000
 /** A probe that never reported is given up after this time; longer than an exchange can take. */
 const PROBE_LIMIT_MS = 10_000
-/** Refreshes at once right after healing, and when the ramp is over: at so many, or after RAMP_LIMIT_MS. */
+/** Refreshes at once right after healing. The ramp is over at MAX_AT_ONCE, or after RAMP_LIMIT_MS. */
 const RAMP_START = 2
-const RAMP_END = 32
 const RAMP_LIMIT_MS = 30_000
+/**
+ * Refreshes at once in ordinary times: 640 a second at 100 ms each, several times what a replica can save. The others
+ * wait for their turn. Nothing is lost if their callers leave: the tokens are saved, and the next read finds them.
+ */
+export const MAX_AT_ONCE = 64
 
 /** Failures that say nothing about a tenant: Microsoft was not reached, or something else answered. */
 const NETWORK: ReadonlySet<Reason> = new Set(['microsoft_unreachable', 'microsoft_bad_answer'])
@@ -86,6 +96,7 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
   let limit = 0
   let rampUntil = 0
   let chain: Chain = emptyChain()
+  const waiting: ((admission: Admission) => void)[] = []
   const tenants = new Set<string>()
   const permits = new WeakMap<Permit, { epoch: number }>()
 
@@ -107,7 +118,11 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
   }
 
   const open = (why: Reason, retryAfterSeconds = 0): void => {
-    const first = why === 'client_credential' || why === 'throttled' ? FIRST_PAUSE_MS[why] : FIRST_PAUSE_MS.other
+    const unlessAsked = why === 'throttled' && retryAfterSeconds > 0 ? 'other' : why
+    const first =
+      unlessAsked === 'client_credential' || unlessAsked === 'throttled'
+        ? FIRST_PAUSE_MS[unlessAsked]
+        : FIRST_PAUSE_MS.other
     const wanted = Math.max(
       Math.min(first * 2 ** openings, MAX_PAUSE_MS),
       Math.min(retryAfterSeconds * 1000, MAX_RETRY_AFTER_MS),
@@ -117,18 +132,19 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     until = now() + Math.min(wanted * (1 + random() / 5), MAX_RETRY_AFTER_MS)
     openings += 1
     epoch += 1
+    inFlight = 0
     probeUntil = -Infinity
     change('open')
   }
 
   const startRamp = (): void => {
     limit = RAMP_START
-    inFlight = 0
     rampUntil = now() + RAMP_LIMIT_MS
     change('ramping')
   }
 
   const permit = (): Permit => {
+    inFlight += 1
     const issued: Permit = { release: () => record(issued, { kind: 'neutral' }) }
     permits.set(issued, { epoch })
     return issued
@@ -142,21 +158,31 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
   // Seconds; spread, so that those turned away do not come back together.
   const shortPause = (): Pause => pause(1 + Math.floor(random() * 3))
 
-  const admit = (): Permit | Pause => {
+  const admitNow = (): Admission | undefined => {
     if (mode === 'open') {
       if (now() < until) return pause(Math.max(1, Math.ceil((until - now()) / 1000)))
       change('half_open')
     }
     if (mode === 'half_open') {
+      // Nobody waits for a probe: it may take as long as Microsoft is silent.
       if (now() < probeUntil) return shortPause()
       probeUntil = now() + PROBE_LIMIT_MS
+      return permit()
     }
-    if (mode === 'ramping') {
-      if (now() >= rampUntil) change('closed')
-      else if (inFlight >= limit) return shortPause()
-      else inFlight += 1
+    if (mode === 'ramping' && now() >= rampUntil) change('closed')
+    return inFlight < (mode === 'ramping' ? limit : MAX_AT_ONCE) ? permit() : undefined
+  }
+
+  // In the order in which they came.
+  const admit = (): Admission | Promise<Admission> =>
+    (waiting.length === 0 ? admitNow() : undefined) ?? new Promise((resolve) => void waiting.push(resolve))
+
+  const admitWaiting = (): void => {
+    while (waiting.length > 0) {
+      const admission = admitNow()
+      if (admission === undefined) return
+      waiting.shift()!(admission)
     }
-    return permit()
   }
 
   const record = (given: Permit, outcome: BreakerEvidence): void => {
@@ -165,17 +191,18 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     permits.delete(given)
     // Sent before it opened: out of date, and it must not heal or prolong anything.
     if (issued.epoch !== epoch) return
+    inFlight -= 1
     if (mode === 'half_open') probeUntil = -Infinity
-    if (mode === 'ramping') inFlight = Math.max(0, inFlight - 1)
     if (outcome.kind === 'credential') open('client_credential')
     else if (outcome.kind === 'trouble') trouble(outcome)
     else if (outcome.kind === 'healthy') healthy()
+    admitWaiting()
   }
 
   const healthy = (): void => {
     chain = emptyChain()
     if (mode === 'half_open') startRamp()
-    else if (mode === 'ramping' && ++limit >= RAMP_END) change('closed')
+    else if (mode === 'ramping' && ++limit >= MAX_AT_ONCE) change('closed')
   }
 
   const trouble = (outcome: Extract<BreakerEvidence, { kind: 'trouble' }>): void => {
@@ -201,7 +228,7 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
     if (tenants.size < 2) tenants.add(tenant)
   }
 
-  return { admit, record, sawTenant, state }
+  return { admit, record, sawTenant, state, use: () => ({ sent: inFlight, waiting: waiting.length }) }
 }
 
 function emptyChain(): Chain {

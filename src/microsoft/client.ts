@@ -58,6 +58,8 @@ export interface MicrosoftOptions {
 /** The port, and what doctor, readyz and metrics need besides. */
 export interface MicrosoftClient extends Microsoft {
   breaker(): BreakerState
+  /** Refreshes at Microsoft now, and those that wait for their turn. */
+  refreshesNow(): { sent: number; waiting: number }
   /** Where users and codes are sent; to compare with `metadata()`. */
   endpoints: { authorize: string; token: string }
   /**
@@ -199,6 +201,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     },
     redeem,
     breaker: () => breaker.state(),
+    refreshesNow: () => breaker.use(),
     endpoints,
     metadata: () => metadata.fetch(),
     probeCredentials: () => tokenEndpoint.probe(endpoints.token),

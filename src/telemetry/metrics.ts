@@ -8,6 +8,7 @@ import type { RefreshEvent } from '../core/refresh-event.ts'
 import type { DatabaseFailureKind } from '../db/failure-kinds.ts'
 import { VERSION } from '../version.ts'
 import { addDatabaseMetrics, type DatabaseMetricSources } from './database-metrics.ts'
+import { addBreakerGauges, type BreakerSources } from './breaker-gauges.ts'
 import { createRouteCounts, type RouteCounts } from './route-counts.ts'
 
 // The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is
@@ -60,10 +61,9 @@ export const CONNECT_ENDS = ['connected', 'refused', 'failed', 'expired'] as con
 export type ConnectEnd = (typeof CONNECT_ENDS)[number]
 
 /** What is read when Prometheus scrapes. */
-export interface MetricSources extends DatabaseMetricSources {
+export interface MetricSources extends DatabaseMetricSources, BreakerSources {
   /** Milliseconds, monotonic. */
   elapsed(): number
-  breaker(): { mode: string; reason?: string }
   /** `notAfter` in milliseconds since the epoch. */
   callerKeys(): { keyId: string; notAfter: number }[]
   noncesRemembered(): number
@@ -230,17 +230,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   /** By HTTP status; `lastAt` in milliseconds since the epoch. */
   const tokenReads = new Map<number, { count: number; lastAt: number }>()
 
-  new Gauge({
-    name: 'token_broker_breaker_open',
-    help: '1 while no refresh is sent to Microsoft, 0.5 while the breaker closes again, 0 while it is closed. By reason.',
-    labelNames: ['reason'],
-    registers,
-    collect() {
-      const { mode, reason = '' } = sources.breaker()
-      this.reset()
-      this.set({ reason }, mode === 'open' ? 1 : mode === 'closed' ? 0 : 0.5)
-    },
-  })
+  addBreakerGauges(sources, registers)
   new Gauge({
     name: 'token_broker_caller_key_expiry_timestamp_seconds',
     help: 'When each caller key expires, in seconds since the epoch.',

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
-import type { Clock, IntegrationStore, Microsoft, Permit, RefreshRequest } from '../../src/core/ports.ts'
+import type { Admission, Clock, IntegrationStore, Microsoft, Permit, RefreshRequest } from '../../src/core/ports.ts'
 import type { RefreshEvent } from '../../src/core/refresh-event.ts'
 import { createRefresh, type TokenRequest } from '../../src/core/refresh.ts'
 import { systemClock } from '../../src/services.ts'
@@ -91,17 +91,20 @@ function start({
     microsoft: {
       ...microsoft,
       admit() {
-        const permit = admit()
-        if ('retryAfterSeconds' in permit) return permit
-        const counted = {
-          release() {
-            permits.delete(counted)
-            permit.release()
-          },
+        const counted = (admission: Admission): Admission => {
+          if ('retryAfterSeconds' in admission) return admission
+          const permit = {
+            release() {
+              permits.delete(permit)
+              admission.release()
+            },
+          }
+          permits.add(permit)
+          real.set(permit, admission)
+          return permit
         }
-        permits.add(counted)
-        real.set(counted, permit)
-        return counted
+        const admission = admit()
+        return admission instanceof Promise ? admission.then(counted) : counted(admission)
       },
       async refresh(request, permit) {
         permits.delete(permit)
@@ -309,6 +312,21 @@ t.test('a row that backs off is left alone', async (t) => {
   const { token, flights } = start()
   t.match(await failureOf(token()), { code: 'reconnect_required', facts: { reason: 'blocked_by_policy' } })
   t.equal(flights(), 0)
+})
+
+t.test('a shutdown does not wait for refreshes that wait for their turn', async (t) => {
+  await reset()
+  const { promise: place, resolve: give } = Promise.withResolvers<Permit>()
+  const asked = Promise.withResolvers<void>()
+  const { refresh, token, requests, permits } = start({ admit: () => (asked.resolve(), place) })
+  const read = failureOf(token())
+  await asked.promise
+  const drained = refresh.drain()
+  give({ release: () => {} })
+  t.match(await read, { code: 'microsoft_unavailable', facts: { reason: 'refresh_in_progress' } })
+  await drained
+  t.strictSame(requests, [], 'nothing was sent')
+  t.equal(permits.size, 0, 'its place is free')
 })
 
 t.test('drain waits until a refresh is answered and saved, and until a late save is done', async (t) => {

@@ -58,6 +58,7 @@ t.test(
       '/nodejs/bin/node',
       '--max-semi-space-size=8',
       '--heap-growing-percent=10',
+      '--no-parallel-scavenge',
       '/app/dist/cli.js',
     ])
     t.strictSame(config.Cmd, ['serve'])

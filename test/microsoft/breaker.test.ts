@@ -1,9 +1,10 @@
 import t from 'tap'
-import type { Pause, Permit } from '../../src/core/ports.ts'
+import type { Admission, Pause, Permit } from '../../src/core/ports.ts'
 import {
   createBreaker,
   FAILURES_TO_OPEN,
   FAILURE_WINDOW_MS,
+  MAX_AT_ONCE,
   type BreakerState,
   type BreakerEvidence,
 } from '../../src/microsoft/breaker.ts'
@@ -19,6 +20,7 @@ function setUp(fraction = 0) {
   })
   const permit = (): Permit => {
     const admission = breaker.admit()
+    if (isWaiting(admission)) throw new Error('no place')
     if (isPause(admission)) throw new Error(`paused: ${admission.reason}`)
     return admission
   }
@@ -35,7 +37,10 @@ function setUp(fraction = 0) {
   }
 }
 
-const isPause = (admission: Permit | Pause): admission is Pause => 'verdict' in admission
+type Asked = Admission | Promise<Admission>
+const isWaiting = (asked: Asked): asked is Promise<Admission> => asked instanceof Promise
+const isPause = (asked: Asked): asked is Pause => 'verdict' in asked
+const isPermit = (asked: Asked): asked is Permit => 'release' in asked
 const healthy: BreakerEvidence = { kind: 'healthy' }
 const trouble = (row: number | string, changes: object = {}): BreakerEvidence => ({
   kind: 'trouble',
@@ -46,10 +51,50 @@ const trouble = (row: number | string, changes: object = {}): BreakerEvidence =>
 })
 const rows = Array.from({ length: FAILURES_TO_OPEN }, (_, index) => index)
 
-t.test('closed, it lets everything through', async (t) => {
+t.test('closed, so many at once are sent; the others wait for their turn, in order', async (t) => {
   const breaker = setUp()
-  for (let i = 0; i < 1000; i++) t.notOk(isPause(breaker.admit()))
+  const sent = Array.from({ length: MAX_AT_ONCE }, () => breaker.permit())
+  const order: number[] = []
+  const waiting = [0, 1, 2].map((i) =>
+    Promise.resolve(breaker.admit()).then((admission) => {
+      order.push(i)
+      return admission
+    }),
+  )
+  t.strictSame(breaker.use(), { sent: MAX_AT_ONCE, waiting: 3 })
   t.strictSame(breaker.state(), { mode: 'closed' })
+  breaker.record(sent[0]!, healthy)
+  const next = await waiting[0]!
+  t.ok(isPermit(next))
+  t.ok(isWaiting(breaker.admit()), 'a newcomer does not overtake')
+  sent[1]!.release()
+  sent[2]!.release()
+  t.ok((await Promise.all(waiting)).every(isPermit))
+  t.strictSame(order, [0, 1, 2])
+  t.strictSame(breaker.use(), { sent: MAX_AT_ONCE, waiting: 1 })
+})
+
+t.test('those who wait when it opens are turned away at once', async (t) => {
+  const breaker = setUp()
+  const sent = Array.from({ length: MAX_AT_ONCE }, () => breaker.permit())
+  const waiting = Array.from({ length: 1_000 }, () => breaker.admit())
+  for (const row of rows) breaker.record(sent[row]!, trouble(row))
+  const turnedAway = await Promise.all(waiting)
+  // Each failure gave its place to one more before it opened.
+  t.equal(turnedAway.filter(isPermit).length, FAILURES_TO_OPEN - 1)
+  t.equal(turnedAway.filter(isPause).length, 1_000 - (FAILURES_TO_OPEN - 1))
+  t.strictSame(breaker.use(), { sent: 0, waiting: 0 })
+})
+
+t.test('what was sent before it opened takes no place afterwards', async (t) => {
+  const breaker = opened()
+  const before = breaker.use()
+  t.strictSame(before, { sent: 0, waiting: 0 })
+  breaker.advance(5_000)
+  breaker.one(healthy)
+  breaker.permit()
+  breaker.permit()
+  t.ok(isWaiting(breaker.admit()))
 })
 
 t.test('one credential failure pauses everybody as misconfigured', async (t) => {
@@ -128,7 +173,8 @@ t.test('throttling pauses as long as Microsoft asks, up to an hour', async (t) =
     [3600, 3600],
     [86_400, 3600],
     [undefined, 60],
-    [5, 60],
+    [5, 5],
+    [1, 5],
   ] as const) {
     const breaker = setUp()
     for (const row of rows)
@@ -215,21 +261,20 @@ t.test('the way back is a ramp: two at once, one more with each success', async 
   const breaker = opened()
   breaker.advance(5_000)
   breaker.one(healthy)
-  const admittedAtOnce = (): Permit[] => {
-    const permits: Permit[] = []
-    for (;;) {
-      const admission = breaker.admit()
-      if (isPause(admission)) return permits
-      permits.push(admission)
-    }
-  }
+  let granted: Permit[] = []
+  for (let i = 0; i < 200; i++)
+    void Promise.resolve(breaker.admit()).then((admission) => granted.push(admission as Permit))
   const counts: number[] = []
-  while (breaker.mode() === 'ramping' && counts.length < 10) {
-    const permits = admittedAtOnce()
+  for (;;) {
+    await new Promise(setImmediate)
+    const permits = granted
+    granted = []
     counts.push(permits.length)
+    t.equal(breaker.use().sent, permits.length)
+    if (breaker.mode() !== 'ramping') break
     for (const permit of permits) breaker.record(permit, healthy)
   }
-  t.strictSame(counts, [2, 4, 8, 16])
+  t.strictSame(counts, [2, 4, 8, 16, 32, MAX_AT_ONCE])
   t.equal(breaker.mode(), 'closed')
   t.strictSame(breaker.state(), { mode: 'closed' })
   t.strictSame(breaker.changes, [
@@ -245,14 +290,18 @@ t.test('the ramp takes permits back, and ends after its time if few refreshes ar
   breaker.advance(5_000)
   breaker.one(healthy)
   const first = breaker.permit()
-  breaker.permit()
-  t.ok(isPause(breaker.admit()))
+  const second = breaker.permit()
+  const third = breaker.admit()
+  t.ok(isWaiting(third))
   first.release()
   first.release()
-  t.notOk(isPause(breaker.admit()))
-  t.ok(isPause(breaker.admit()), 'released twice is released once')
+  t.ok(isPermit(await third))
+  const fourth = breaker.admit()
+  t.ok(isWaiting(fourth), 'released twice is released once')
   breaker.advance(30_000)
-  t.notOk(isPause(breaker.admit()))
+  second.release()
+  t.ok(isPermit(await fourth))
+  t.ok(isPermit(breaker.admit()))
   t.equal(breaker.mode(), 'closed')
 })
 

@@ -304,7 +304,7 @@ t.test(
   async (t) => {
     const outage = json('', 503)
     const send = async (microsoft: Awaited<ReturnType<typeof setUp>>['microsoft'], row: string, tenantId = TENANT) => {
-      const permit = microsoft.admit()
+      const permit = await microsoft.admit()
       if ('verdict' in permit) return permit
       return microsoft.refresh(
         { refreshToken: `token of ${row}`, scopes: [], account: { tenantId, objectId: OBJECT }, requestId: REQUEST_ID },

@@ -59,7 +59,7 @@ t.test('when every credential is refused, the breaker opens for all and nobody i
     { credentials, onBreakerChange: ({ mode }, from) => changes.push(`${from}>${mode}`) },
     { token: expired },
   )
-  const permit = microsoft.admit()
+  const permit = await microsoft.admit()
   t.match(await microsoft.refresh(refreshRequest, permit as Permit), {
     kind: 'misconfigured',
     reason: 'client_credential',

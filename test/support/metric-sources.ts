@@ -4,6 +4,7 @@ import type { MetricSources } from '../../src/telemetry/metrics.ts'
 export const NO_SOURCES: MetricSources = {
   elapsed: () => 0,
   breaker: () => ({ mode: 'closed' }),
+  refreshesNow: () => ({ sent: 0, waiting: 0 }),
   callerKeys: () => [],
   noncesRemembered: () => 0,
   sealingKeyIds: () => [],
