@@ -23,3 +23,10 @@ export function threadSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
+
+/** System calls of a process that read or write files, pipes and sockets, since its start. */
+export function systemCalls(pid: number): { read: number; written: number } {
+  const text = readFileSync(`/proc/${pid}/io`, 'utf8')
+  const count = (name: string) => Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(text)?.[1])
+  return { read: count('syscr'), written: count('syscw') }
+}

@@ -4,7 +4,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cpuSeconds, threadSeconds } from './processes.ts'
+import { cpuSeconds, systemCalls, threadSeconds } from './processes.ts'
 import { createBenchWorld } from './world.ts'
 
 const USERS = 100_000
@@ -19,7 +19,8 @@ interface Profile {
 /** The first that matches the frame itself or, going up, the function that called it. */
 const PARTS: [part: string, matches: RegExp][] = [
   ['garbage collection on the main thread', /^\(garbage collector\)/],
-  ['signature: verify, sign, nonce, digest', /\/dist\/(signature|core\/signed-requests)|\/dist\/http\/signed/],
+  ['HMAC of signatures and audit line', /\/dist\/core\/hmac/],
+  ['signature: parse, base, nonce, digest', /\/dist\/(signature|core\/signed-requests)|\/dist\/http\/signed/],
   ['unsealing', /\/dist\/crypto\//],
   ['audit line', /\/dist\/(audit|http\/audit|telemetry\/log-output)/],
   ['harvest alarm', /\/dist\/core\/(harvest|user-sketch)/],
@@ -66,12 +67,18 @@ try {
   const warmMicroseconds = (performance.now() - beganAt) * 1e3
   const rows = await world.sql`select pid from pg_stat_activity where backend_type = 'client backend'`
   const pids = rows.map(({ pid }) => Number(pid))
-  const before = { all: cpuSeconds(broker.pid), main: threadSeconds(broker.pid), postgres: cpuSeconds(...pids) }
+  const before = {
+    all: cpuSeconds(broker.pid),
+    main: threadSeconds(broker.pid),
+    postgres: cpuSeconds(...pids),
+    calls: systemCalls(broker.pid),
+  }
   const { answered } = await world.load(load)
   const each = (seconds: number) => (seconds / answered) * 1e6
   const main = each(threadSeconds(broker.pid) - before.main)
   const others = each(cpuSeconds(broker.pid) - before.all) - main
   const postgres = each(cpuSeconds(...pids) - before.postgres)
+  const calls = systemCalls(broker.pid)
   await broker.stop()
   const [name] = readdirSync(folder)
   const parts = partsOf(JSON.parse(readFileSync(join(folder, name!), 'utf8')) as Profile, warmMicroseconds)
@@ -83,6 +90,10 @@ try {
   say('other threads of the broker (mostly GC)', others)
   say('Postgres', postgres)
   say('sum', main + others + postgres)
+  console.log(
+    `for each read ${((calls.read - before.calls.read) / answered).toFixed(2)} system calls that read, ` +
+      `${((calls.written - before.calls.written) / answered).toFixed(2)} that write`,
+  )
 } finally {
   await world.close()
   rmSync(folder, { recursive: true, force: true })

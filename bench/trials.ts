@@ -1,5 +1,6 @@
-// `node bench/trials.ts [flags|pool|storage]`: what each setting gives, side by side on one table of 100,000 users. Not
+// `node bench/trials.ts [flags|pool|shortcuts|storage]`: what each setting gives, side by side on one table of 100,000 users. Not
 // part of `npm run bench`: run it by hand before a default is changed, and put the table into bench/README.md.
+import { fileURLToPath } from 'node:url'
 import { cpuSeconds, median, memoryMb } from './processes.ts'
 import { createBenchWorld, NODE_FLAGS, type BenchWorld, type RunningBroker } from './world.ts'
 
@@ -12,18 +13,22 @@ interface Variant {
   /** Node's flags instead of those of the image. */
   flags?: string[]
   env?: Record<string, string>
+  /** Shortcuts of ours that are replaced (bench/plain). */
+  without?: string
 }
+
+const PLAIN = ['--import', fileURLToPath(new URL('./plain/register.ts', import.meta.url))]
 
 const TRIALS: Record<string, Variant[]> = {
   flags: [
     { name: `as the image: ${NODE_FLAGS.join(' ')}` },
     { name: 'no flags', flags: [] },
-    ...[4, 8, 16, 32].map((size) => ({ name: `semi-space ${size}`, flags: [`--max-semi-space-size=${size}`] })),
-    ...[10, 20, 40].map((percent) => ({
-      name: `semi-space 16, growing ${percent} %`,
-      flags: ['--max-semi-space-size=16', `--heap-growing-percent=${percent}`],
-    })),
-    { name: 'semi-space 16, one GC thread', flags: ['--max-semi-space-size=16', '--single-threaded-gc'] },
+    { name: 'semi-space 8', flags: ['--max-semi-space-size=8'] },
+    { name: 'semi-space 8, growing 10 %', flags: ['--max-semi-space-size=8', '--heap-growing-percent=10'] },
+    { name: 'semi-space 8, no parallel scavenges', flags: ['--max-semi-space-size=8', '--no-parallel-scavenge'] },
+    { name: 'semi-space 4, no parallel scavenges', flags: ['--max-semi-space-size=4', '--no-parallel-scavenge'] },
+    { name: 'semi-space 16, no parallel scavenges', flags: ['--max-semi-space-size=16', '--no-parallel-scavenge'] },
+    { name: 'semi-space 8, one GC thread', flags: ['--max-semi-space-size=8', '--single-threaded-gc'] },
   ],
   pool: [
     { name: 'as it is' },
@@ -31,6 +36,12 @@ const TRIALS: Record<string, Variant[]> = {
     { name: 'DATABASE_POOL_SIZE=5', env: { DATABASE_POOL_SIZE: '5' } },
     { name: 'DATABASE_POOL_SIZE=20', env: { DATABASE_POOL_SIZE: '20' } },
     { name: 'AUDIT=best-effort', env: { AUDIT: 'best-effort' } },
+  ],
+  shortcuts: [
+    { name: 'as it is' },
+    { name: 'with createHmac', without: 'hmac' },
+    { name: 'a system call for each line of the log', without: 'log-output' },
+    { name: "with TypeBox's conversion of requests", without: 'query' },
   ],
 }
 
@@ -44,7 +55,8 @@ const STORAGE: [name: string, sql: string][] = [
 
 async function compare(world: BenchWorld, variants: Variant[]): Promise<void> {
   const brokers: RunningBroker[] = []
-  for (const { flags = NODE_FLAGS, env = {} } of variants) brokers.push(await world.startBroker([], env, flags))
+  for (const { flags = NODE_FLAGS, env = {}, without } of variants)
+    brokers.push(await world.startBroker(without ? PLAIN : [], without ? { ...env, PLAIN: without } : env, flags))
   const load = (broker: RunningBroker) => world.load({ ...LOAD, port: broker.port, signed: true })
   for (const broker of brokers) for (let i = 0; i < 3; i++) await load(broker)
   const results = variants.map(() => ({ perSecond: [] as number[], p99: [] as number[], own: [] as number[] }))
