@@ -5,9 +5,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cpuSeconds, systemCalls, threadSeconds } from './processes.ts'
-import { createBenchWorld } from './world.ts'
+import { createBenchWorld, USERS } from './world.ts'
 
-const USERS = 100_000
 const LOAD = { connections: 16, milliseconds: 4_000, requests: 50_000, users: { prefix: 'u', from: 0, to: USERS - 1 } }
 
 interface Profile {

@@ -2,9 +2,8 @@
 // part of `npm run bench`: run it by hand before a default is changed, and put the table into bench/README.md.
 import { fileURLToPath } from 'node:url'
 import { cpuSeconds, median, memoryMb } from './processes.ts'
-import { createBenchWorld, NODE_FLAGS, type BenchWorld, type RunningBroker } from './world.ts'
+import { createBenchWorld, NODE_FLAGS, type BenchWorld, type RunningBroker, USERS } from './world.ts'
 
-const USERS = 100_000
 const ROUNDS = 5
 const LOAD = { connections: 16, milliseconds: 1_500, requests: 25_000, users: { prefix: 'u', from: 0, to: USERS - 1 } }
 

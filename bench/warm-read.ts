@@ -1,21 +1,18 @@
 // `node bench/warm-read.ts`: a signed GET /tokens/:userId of users drawn at random, against a bare Fastify route and
 // against a service with msal-node (docs/design.md#figures).
-//   --users <n>   default 100,000
 //   --rounds <n>  default 3
 //   --million     also with 1,000,000 integrations (some minutes and 10 GB of temporary disk)
 import { parseArgs } from 'node:util'
 import type { RoundResult } from './load.ts'
 import { cpuSeconds, median, memoryMb } from './processes.ts'
-import { createBenchWorld, type BenchWorld, type Server } from './world.ts'
+import { createBenchWorld, type BenchWorld, type Server, USERS } from './world.ts'
 
 const { values: flags } = parseArgs({
   options: {
-    users: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '3' },
     million: { type: 'boolean' },
   },
 })
-const USERS = Number(flags.users)
 const ROUNDS = Number(flags.rounds)
 const CONNECTIONS = [16, 1, 50] as const
 /** Load until V8 has compiled the hot code. */

@@ -22,6 +22,13 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 /** Length of Entra's tokens in characters. */
 const TOKEN = { access: 2000, refresh: 1200 }
 const POOL = '10'
+/**
+ * How many users the reads are spread over. At least 50 times as many as the broker could remember: almost every read of
+ * MEGDocs is of somebody who was not read a moment ago (test/flow/memory.test.ts).
+ */
+export const USERS = 100_000
+/** Every access token of the benchmark begins so. */
+export const TOKEN_MARK = 'bench.'
 const USERNAME = 'jane@contoso.com'
 /** Node's flags of the image. */
 export const NODE_FLAGS: string[] =
@@ -133,7 +140,8 @@ export async function fill(
     const rows = Array.from({ length: Math.min(BATCH, to - first) }, (_, i) => {
       const [userId, id] = [`u${first + i}`, randomUUID()]
       const random = (length: number) => randomBytes(length).toString('base64url').slice(0, length)
-      const [accessToken, refreshToken] = [random(TOKEN.access), random(TOKEN.refresh)]
+      const accessToken = TOKEN_MARK + random(TOKEN.access - TOKEN_MARK.length)
+      const refreshToken = random(TOKEN.refresh)
       const sealed = (column: 'access_token' | 'refresh_token', token: string) =>
         vault
           .seal({ table: 'oauth2_integration', column, provider: 'microsoft', userId, recordId: id }, token)
