@@ -155,6 +155,7 @@ export async function fill(
           expires_in: 3187,
           scope: 'Files.ReadWrite.All User.Read',
           missing_scopes: [],
+          excess_scopes: [],
           generation: first + i,
           account: { tenant_id: randomUUID(), object_id: randomUUID(), username: USERNAME },
         }),

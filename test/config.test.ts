@@ -23,6 +23,8 @@ t.test('the smallest right environment gives every default', async (t) => {
       microsoft: {
         clientId: MINIMAL['MICROSOFT_CLIENT_ID'],
         credentials: [{ kind: 'secret', secret: MINIMAL['MICROSOFT_CLIENT_SECRET'] }],
+        previousClients: [],
+        permissions: ['User.Read', 'Files.ReadWrite.All'],
         tenant: 'organizations',
         allowedTenants: [],
         loginUrl: 'https://login.microsoftonline.com',
@@ -126,6 +128,8 @@ t.test('every variable is read', async (t) => {
           { kind: 'secret', secret: 'newest-secret-1234567' },
           { kind: 'secret', secret: 'older-secret-12345678' },
         ],
+        previousClients: [],
+        permissions: ['User.Read', 'Files.ReadWrite.All'],
         tenant: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
         allowedTenants: ['aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', 'ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee'],
         loginUrl: 'http://127.0.0.1:9999',

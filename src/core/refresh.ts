@@ -207,7 +207,7 @@ export function createRefresh({
 
   async function refreshOnce(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
     for (let attempts = 0; attempts < MAX_CLAIM_ATTEMPTS; attempts++) {
-      const permit = microsoft.admit()
+      const permit = microsoft.admit(integration.clientId)
       if (isPause(permit)) return { kind: 'blocked', blocked: permit }
       // A new owner for every claim: a flight that outlived its lease must not be taken for the next holder.
       const owner = random.bytes(12).toString('base64url')
@@ -244,7 +244,13 @@ export function createRefresh({
     const sentAt = clock.elapsed()
     const { refreshToken, scopes, account } = claim
     const verdict = await microsoft.refresh(
-      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account }) },
+      {
+        refreshToken,
+        scopes,
+        requestId,
+        ...(account === undefined ? {} : { account }),
+        ...(integration.clientId === undefined ? {} : { clientId: integration.clientId }),
+      },
       permit,
     )
     observe(sentEvent(integration, requestId, verdict, (clock.elapsed() - sentAt) / 1000))

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/ports.ts'
 import type { Answer } from './answer.ts'
 import { isGuid, readObject } from './answer.ts'
+import { isOnLoginHost } from './clouds.ts'
 import type { Sent } from './exchange.ts'
 import { readSigningKeys } from './id-token.ts'
 import type { SigningKeys } from './id-token.ts'
@@ -83,12 +84,12 @@ export function createMetadataSource(options: {
     return fields && { answer: sent.answer, fields }
   }
 
-  const isOurs = (url: unknown): url is string =>
-    typeof url === 'string' && URL.canParse(url) && new URL(url).origin === new URL(loginUrl).origin
+  const isOurs = (url: unknown): url is string => typeof url === 'string' && isOnLoginHost(url, loginUrl)
 
   const isIssuer = (issuer: string): boolean => {
-    const segment = issuer.slice(loginUrl.length + 1, -'/v2.0'.length)
-    return issuer === `${loginUrl}/${segment}/v2.0` && (segment === '{tenantid}' || isGuid(segment))
+    const { origin } = new URL(issuer)
+    const segment = issuer.slice(origin.length + 1, -'/v2.0'.length)
+    return issuer === `${origin}/${segment}/v2.0` && (segment === '{tenantid}' || isGuid(segment))
   }
 
   const fetch = (): Promise<Metadata | undefined> => (flight ??= load().finally(() => (flight = undefined)))

@@ -63,7 +63,8 @@ export type ConnectEnd = (typeof CONNECT_ENDS)[number]
 export interface MetricSources extends DatabaseMetricSources {
   /** Milliseconds, monotonic. */
   elapsed(): number
-  breaker(): { mode: string; reason?: string }
+  /** The current registration's first. */
+  breakers(): { clientId: string; state: { mode: string; reason?: string } }[]
   /** `notAfter` in milliseconds since the epoch. */
   callerKeys(): { keyId: string; notAfter: number }[]
   noncesRemembered(): number
@@ -232,13 +233,16 @@ export function createMetrics(sources: MetricSources): Metrics {
 
   new Gauge({
     name: 'token_broker_breaker_open',
-    help: '1 while no refresh is sent to Microsoft, 0.5 while the breaker closes again, 0 while it is closed. By reason.',
-    labelNames: ['reason'],
+    help: '1 while no refresh is sent to Microsoft, 0.5 while the breaker closes again, 0 while it is closed. By reason; with a client_id it is that of an earlier registration.',
+    labelNames: ['reason', 'client_id'],
     registers,
     collect() {
-      const { mode, reason = '' } = sources.breaker()
       this.reset()
-      this.set({ reason }, mode === 'open' ? 1 : mode === 'closed' ? 0 : 0.5)
+      for (const [index, { clientId, state }] of sources.breakers().entries()) {
+        const { mode, reason = '' } = state
+        const labels = index === 0 ? { reason } : { reason, client_id: clientId }
+        this.set(labels, mode === 'open' ? 1 : mode === 'closed' ? 0 : 0.5)
+      }
     },
   })
   new Gauge({
