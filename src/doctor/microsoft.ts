@@ -80,7 +80,7 @@ async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['micro
 }
 
 function compareEndpoints(
-  { authorizationEndpoint, tokenEndpoint }: Metadata,
+  { authorizationEndpoint, tokenEndpoint, graphHost }: Metadata,
   ours: { authorize: string; token: string },
   { tenant, loginUrl }: Services['config']['microsoft'],
 ): Finding {
@@ -93,8 +93,16 @@ function compareEndpoints(
       [tokenEndpoint, ours.token],
     ] as const
   ).filter(([theirs, own]) => comparable(theirs) !== comparable(own))
-  if (differing.length === 0)
-    return ok(`Metadata was read. Users are sent to ${ours.authorize} (cloud: ${cloudOf(loginUrl).name}).`)
+  if (differing.length === 0) {
+    const { name, graphUrl } = cloudOf(loginUrl)
+    const { host } = new URL(graphUrl)
+    if (graphHost !== undefined && graphHost !== host)
+      return warning(
+        `Microsoft names ${graphHost} as Graph of this tenant; the page for administrators asks for permissions of ${host}.`,
+        'If administrators cannot approve there, they grant admin consent under API permissions of the app registration.',
+      )
+    return ok(`Metadata was read. Users are sent to ${ours.authorize}. Cloud: ${name}, with ${host}.`)
+  }
   return failed(
     differing.map(([theirs, own]) => `Microsoft names ${theirs}, the broker uses ${own}.`).join('\n'),
     'Check MICROSOFT_LOGIN_URL and MICROSOFT_TENANT. If both are right, Microsoft has moved its endpoints and the broker ' +

@@ -66,12 +66,12 @@ export async function permissions({ database, compareScopes, config }: Services)
       ? []
       : [
           warning(
-            `${integrations(lacking)} were granted less: their tokens work, and missing_scopes names what is missing.`,
+            `${integrations(lacking)} with fewer permissions: the tokens work, and missing_scopes names what is missing.`,
             'These users connect again to approve the rest.',
           ),
         ]),
     ...(exceeding === 0
       ? []
-      : [ok(`${integrations(exceeding)} were granted more. It ends when consent is withdrawn at Microsoft.`)]),
+      : [ok(`${integrations(exceeding)} with more permissions. These end when consent is withdrawn at Microsoft.`)]),
   ])
 }

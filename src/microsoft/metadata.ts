@@ -13,6 +13,8 @@ export interface Metadata {
   authorizationEndpoint: string
   tokenEndpoint: string
   keys: SigningKeys
+  /** Host of Microsoft Graph in this cloud, as Microsoft names it. */
+  graphHost?: string
   /** Microsoft's clock minus ours, as the answer's Date says (whole seconds). */
   clockOffsetMs?: number
 }
@@ -30,6 +32,7 @@ export interface MetadataSource {
 const MAX_AGE_MS = 86_400_000
 /** Between fetches for unknown keys, so that forged key ids cannot make us send many requests to Microsoft. */
 const MIN_INTERVAL_MS = 60_000
+const HOST = /^[a-z0-9.-]{1,253}$/
 
 /**
  * `fetchOne` GETs one URL; `loginUrl` without a trailing slash. One fetch at a time, shared by all who wait. jose's own
@@ -56,6 +59,7 @@ export function createMetadataSource(options: {
       jwks_uri: jwksUri,
       authorization_endpoint: authorizationEndpoint,
       token_endpoint: tokenEndpoint,
+      msgraph_host: graphHost,
     } = discovery.fields
     // Metadata that names another origin would let that origin choose whose signatures we believe (OWASP ASVS 5.0,
     // 10.5.3).
@@ -71,6 +75,7 @@ export function createMetadataSource(options: {
       authorizationEndpoint,
       tokenEndpoint,
       keys,
+      ...(typeof graphHost === 'string' && HOST.test(graphHost) && { graphHost }),
       ...(!Number.isNaN(date) && { clockOffsetMs: date - clock.now() }),
     }
     cached = { metadata, at: clock.elapsed() }

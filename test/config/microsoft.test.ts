@@ -23,6 +23,9 @@ t.test('a permission without words is refused at the start, with the list', asyn
     t.strictSame(problemsOf({ MICROSOFT_PERMISSIONS: value }), [`MICROSOFT_PERMISSIONS: is not one of ${all}`], value)
   t.strictSame(problemsOf({ MICROSOFT_PERMISSIONS: ',' }), ['MICROSOFT_PERMISSIONS: names no permission'])
   t.match(errorOf({ MICROSOFT_PERMISSIONS: 'Mail.Read' }).message, all)
+  t.strictSame(problemsOf({ MICROSOFT_PERMISSIONS: 'User.Read Sites.Selected', MICROSOFT_TENANT: 'consumers' }), [
+    'MICROSOFT_PERMISSIONS: has a permission on sites, which personal accounts do not have',
+  ])
 })
 
 t.test('earlier registrations come with a credential each, as entries or as JSON', async (t) => {

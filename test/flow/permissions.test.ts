@@ -51,7 +51,7 @@ t.test('a permission is added: tokens go on, and what is missing is named everyw
   t.match(await world.row('42'), { status: 'active', failure: null })
   t.match(await wider.caller.integration('42'), { missing_scopes: ['Sites.Selected'] })
   const { result, message } = (await check(wider, 'permissions'))!
-  t.match({ result, message }, { result: 'warning', message: /1 integration were granted less/ })
+  t.match({ result, message }, { result: 'warning', message: /1 integration with fewer permissions/ })
 
   world.sendBrowsersTo(wider)
   await world.connect('42')
