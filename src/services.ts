@@ -243,9 +243,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     ...(deadline === undefined ? {} : { deadline }),
     // One line when it opens and one when it is closed again, however often it was probed in between.
     onBreakerChange(breaker, from, client_id) {
-      const facts = { breaker, client_id }
-      if (from === 'closed') log.error(facts, 'breaker opened: no refreshes are sent to Microsoft')
-      else if (breaker.mode === 'closed') log.info(facts, 'breaker closed: refreshes are sent again')
+      if (from === 'closed') log.error({ breaker, client_id }, 'breaker opened: no refreshes are sent to Microsoft')
+      else if (breaker.mode === 'closed') log.info({ breaker, client_id }, 'breaker closed: refreshes are sent again')
     },
     onIdTokenProblem: (problem, requestId) => log.warn({ problem, request_id: requestId }, 'an id token did not hold'),
   })

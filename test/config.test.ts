@@ -266,6 +266,7 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
     MICROSOFT_CLIENT_SECRET: 'abcCANARYsecret-123456 defCANARYsecret-123456',
     MICROSOFT_CLIENT_CERTIFICATE: pair.certificate,
     MICROSOFT_CLIENT_KEY: pair.privateKey,
+    MICROSOFT_PREVIOUS_CLIENTS: '22222222-2222-3333-4444-555555555555:ghiCANARYsecret-123456',
     HTTPS_PROXY: 'http://broker:CANARYpassword@proxy:3128',
     DATABASE_URL: 'postgres://broker:CANARYpassword@db/tb',
     DATABASE_MIGRATION_URL: 'postgres://owner:CANARYpassword@db/tb',
@@ -285,6 +286,8 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
     config.microsoft,
     config.microsoft.credentials,
     ...config.microsoft.credentials,
+    config.microsoft.previousClients,
+    ...config.microsoft.previousClients,
   ]
   const more = [
     config.database,

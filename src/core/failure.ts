@@ -139,9 +139,9 @@ export const REASONS = {
     advice: 'This kind of Microsoft account is not accepted here. Use a work or school account.',
   },
   other_cloud: {
-    whoActs: 'user',
+    whoActs: 'ops',
     advice:
-      'The account belongs to another cloud of Microsoft. Use another account; if all are refused, ops must check MICROSOFT_LOGIN_URL.',
+      'The account belongs to another cloud of Microsoft, so it can never be connected here. Ops must offer a deployment for that cloud; if all accounts are refused, check MICROSOFT_LOGIN_URL.',
   },
   other_account: {
     whoActs: 'user',

@@ -238,11 +238,10 @@ export function createMetrics(sources: MetricSources): Metrics {
     registers,
     collect() {
       this.reset()
-      for (const [index, { clientId, state }] of sources.breakers().entries()) {
-        const { mode, reason = '' } = state
+      sources.breakers().forEach(({ clientId, state: { mode, reason = '' } }, index) => {
         const labels = index === 0 ? { reason } : { reason, client_id: clientId }
         this.set(labels, mode === 'open' ? 1 : mode === 'closed' ? 0 : 0.5)
-      }
+      })
     },
   })
   new Gauge({

@@ -154,15 +154,17 @@ export type ClaimColumns = AccountColumns &
     prior_owner: string | null
   }
 
+const SET_TYPES = ['uuid', 'bigint', 'text', 'text', 'float8', ...Array<'text'>(6).fill('text')]
+
 /**
  * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life,
- * scopes, four values of the account, and the login hint; null where Microsoft sent nothing new. Every write of tokens takes a new
- * generation and clears lease, failure and retry_at (docs/design.md#refresh).
+ * scopes, four values of the account, and the login hint; null where Microsoft sent nothing new. Every write of tokens
+ * takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh).
  */
 const save = (sets: number, lock: string): string => `
   with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes,
       new_tenant, new_object, new_username, new_name, new_hint) as (
-    values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'text', 'text', 'text', 'text', 'text', 'text'], sets)}),
+    values ${values(SET_TYPES, sets)}),
   present as (
     select fresh.* from fresh join oauth2_integration as row on row.id = of_id and row.generation = generation_before
     where ${statusOf('row.')} = 'active' order by row.id for update of row${lock})

@@ -121,7 +121,7 @@ export const reasonsDe: ReasonTexts = {
     title: 'Dieses Konto gehört zu einer anderen Microsoft-Cloud',
     happened:
       'Microsoft betreibt getrennte Clouds, zum Beispiel eine für US-Behörden. Dieses MEGDocs ist nicht mit der Cloud des verwendeten Kontos verbunden.',
-    todo: 'Verbinden Sie neu mit einem anderen Konto. Wenn Sie keines haben, sagen Sie dem Betrieb von MEGDocs Bescheid und nennen Sie die Referenz unten.',
+    todo: 'Wenn Sie ein anderes Konto haben, beginnen Sie in MEGDocs neu und verwenden Sie dieses. Sonst sagen Sie dem Betrieb von MEGDocs Bescheid und nennen Sie die Referenz unten.',
   },
   account_type_not_allowed: {
     title: 'Diese Art von Konto wird hier nicht angenommen',

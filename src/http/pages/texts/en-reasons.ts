@@ -118,7 +118,7 @@ export const reasonsEn: ReasonTexts = {
     title: 'This account belongs to another Microsoft cloud',
     happened:
       'Microsoft runs separate clouds, for example one for US government. This MEGDocs is not connected to the cloud of the account that was used.',
-    todo: 'Connect again with another account. If you have none, tell the people who run MEGDocs, and give them the reference below.',
+    todo: 'If you have another account, begin again in MEGDocs and use that one. Otherwise tell the people who run MEGDocs, and give them the reference below.',
   },
   account_type_not_allowed: {
     title: 'This kind of account is not accepted here',
