@@ -163,6 +163,7 @@ export async function fill(
           expires_in: 3187,
           scope: 'Files.ReadWrite.All User.Read',
           missing_scopes: [],
+          excess_scopes: [],
           generation: first + i,
           account: { tenant_id: randomUUID(), object_id: randomUUID(), username: USERNAME },
         }),
@@ -170,10 +171,10 @@ export async function fill(
     })
     const column = (name: keyof (typeof rows)[number]) => rows.map((row) => row[name])
     await sql`insert into oauth2_integration (id, user_id, status, generation, access_token, refresh_token,
-        access_token_expires_at, scopes, tenant_id, object_id, username)
+        access_token_expires_at, scopes, client_id, tenant_id, object_id, username)
       select id, user_id, 'active', nextval('integration_generation'), decode(access, 'base64'),
         decode(refresh, 'base64'), now() + interval '1 day',
-        '{Files.ReadWrite.All,User.Read}', tenant_id, object_id, ${USERNAME}
+        '{Files.ReadWrite.All,User.Read}', gen_random_uuid()::text, tenant_id, object_id, ${USERNAME}
       from unnest(${column('id')}::uuid[], ${column('userId')}::text[], ${column('access')}::text[],
         ${column('refresh')}::text[], ${column('tenantId')}::text[], ${column('objectId')}::text[])
         as r (id, user_id, access, refresh, tenant_id, object_id)`

@@ -233,7 +233,7 @@ const notFound = () => {
 
 /** For browsers, behind the ingress: connect, callback, result, account page. */
 export function buildPublicApp(services: Services): Promise<FastifyInstance> {
-  const { config, connect, links, site, integrations, connectSessions, random, clock, missingScopes, microsoft } =
+  const { config, connect, links, site, integrations, connectSessions, random, clock, compareScopes, microsoft } =
     services
   const https = config.publicBaseUrl.startsWith('https:')
   const now = () => clock.now()
@@ -254,7 +254,7 @@ export function buildPublicApp(services: Services): Promise<FastifyInstance> {
         integrations,
         connectSessions,
         site,
-        missingScopes,
+        compareScopes,
         random,
         auditLog: services.auditLog,
         now,
@@ -308,7 +308,7 @@ async function signedRoutes(scope: FastifyInstance, services: Services, stranger
     links,
     metrics,
     clock,
-    missingScopes,
+    compareScopes,
     events,
     imports,
     site,
@@ -331,15 +331,15 @@ async function signedRoutes(scope: FastifyInstance, services: Services, stranger
     freezes,
     harvest,
     clock,
-    missingScopes,
+    compareScopes,
     onDegraded: (reason) => metrics.degraded(reason),
   })
-  await scope.register(integrationRoutes, { integrations, missingScopes })
+  await scope.register(integrationRoutes, { integrations, compareScopes })
   await scope.register(eventRoutes, {
     events,
     integrations,
     clock,
-    missingScopes,
+    compareScopes,
     isDraining: () => services.lifecycle.draining,
   })
   await scope.register(importRoutes, { imports })

@@ -10,6 +10,7 @@ import type { Environment, Files } from './config/environment.ts'
 import { conceal, maskedConfig, withoutPassword } from './config/masked.ts'
 import { ConfigError, describeProblem, Problems } from './config/problems.ts'
 import type { ConfigProblem } from './config/problems.ts'
+import type { PreviousClient } from './config/previous-clients.ts'
 import { pair } from './config/secrets.ts'
 import type { ClientCredential } from './config/secrets.ts'
 import { Invalid } from './config/values.ts'
@@ -20,7 +21,7 @@ import type { Complete, Name, Values, Variable } from './config/variables.ts'
 
 export { configurationTable } from './config/variables.ts'
 export { ConfigError, maskedConfig }
-export type { ClientCredential, Config, ConfigProblem, ListenAddress }
+export type { ClientCredential, Config, ConfigProblem, ListenAddress, PreviousClient }
 
 const NODE_FILES: Files = { read: (path) => readFileSync(path, 'utf8') }
 
@@ -114,6 +115,8 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
         ...pair(values.MICROSOFT_CLIENT_CERTIFICATE ?? [], values.MICROSOFT_CLIENT_KEY ?? []),
         ...(values.MICROSOFT_CLIENT_SECRET ?? []).map((secret) => ({ kind: 'secret', secret }) as const),
       ],
+      previousClients: values.MICROSOFT_PREVIOUS_CLIENTS ?? [],
+      permissions: values.MICROSOFT_PERMISSIONS,
       tenant: values.MICROSOFT_TENANT,
       allowedTenants: values.ALLOWED_TENANTS ?? [],
       loginUrl: values.MICROSOFT_LOGIN_URL,

@@ -26,6 +26,7 @@ import { fleetFacts, fleetText } from './doctor/fleet.ts'
 import { migrationDatabase } from './doctor/migration.ts'
 import { MICROSOFT_CHECKS, microsoftChecks } from './doctor/microsoft.ts'
 import { PUBLIC_CHECKS, publicChecks } from './doctor/public.ts'
+import { permissions, registrations } from './doctor/registrations.ts'
 import { replicaProblems } from './doctor/replicas.ts'
 import { userConclusion } from './doctor/user-conclusion.ts'
 import { userFacts, userText } from './doctor/user.ts'
@@ -47,6 +48,8 @@ const CHECKS = [
   'microsoft',
   'clock',
   'client_credential',
+  'registrations',
+  'permissions',
   'callers',
   'freezes',
   'caller_key_use',
@@ -185,6 +188,8 @@ export async function runAllChecks(services: Services): Promise<Check[]> {
     ...(database.migrations?.result === 'failed' || database.database?.result !== 'ok'
       ? {}
       : {
+          registrations: await runCheck('registrations', () => registrations(services)),
+          permissions: await runCheck('permissions', () => permissions(services)),
           freezes: await runCheck('freezes', () => freezesCheck(services)),
           caller_key_use: await runCheck('caller_key_use', () => callerKeyUse(services)),
         }),

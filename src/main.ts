@@ -5,7 +5,7 @@ import { ConfigError, maskedConfig, readConfig, type ListenAddress } from './con
 import { filesOf, readContents } from './config/configured-files.ts'
 import { Failure } from './core/failure.ts'
 import { databaseFailureKind } from './db/failure-kinds.ts'
-import { claimDeployment, proveSealingKeys } from './db/deployment.ts'
+import { claimDeployment, proveSealingKeys, recordRegistration } from './db/deployment.ts'
 import { migrationState } from './db/migrate.ts'
 import { MERGE_MS } from './core/harvest.ts'
 import { deleteExpiredRows } from './db/retention.ts'
@@ -127,6 +127,8 @@ export async function checkDatabase({ database, vault, config, log }: Services):
     throw new Failure('broker_misconfigured', { detail: 'the database lacks migrations: run token-broker migrate' })
   if (state === 'ahead') log.warn('the database was migrated by a newer release')
   await claimDeployment(database, config.publicBaseUrl)
+  const { clientId, previousClients } = config.microsoft
+  await recordRegistration(database, { clientId, hasOthers: previousClients.length > 0 })
   await proveSealingKeys(database, vault)
 }
 

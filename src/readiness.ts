@@ -1,6 +1,7 @@
 import type { DatabaseProblem } from './database-health.ts'
 import type { Database } from './db/client.ts'
 import { NOT_WRITABLE } from './doctor/database-problems.ts'
+import type { BreakerState } from './microsoft/breaker.ts'
 import type { Services } from './services.ts'
 import { VERSION } from './version.ts'
 
@@ -14,6 +15,18 @@ const DATABASE_TIMEOUT_MS = 500
 /** A caller key that expires within this time is named. */
 const EXPIRES_SOON_MS = 14 * 86_400_000
 
+interface BreakerBody {
+  mode: string
+  reason?: string
+  retry_after_seconds?: number
+}
+
+const breakerBody = ({ mode, reason, retryAfterSeconds }: BreakerState): BreakerBody => ({
+  mode,
+  ...(reason === undefined ? {} : { reason }),
+  ...(retryAfterSeconds === undefined ? {} : { retry_after_seconds: retryAfterSeconds }),
+})
+
 export interface Readiness {
   /** False only before the start is complete, while draining, and while audit lines cannot be written. */
   ready: boolean
@@ -25,7 +38,9 @@ export interface Readiness {
   database: 'ok' | 'slow' | 'not_writable' | 'unavailable'
   /** What is wrong with the database, from failed statements of the last minute and from the heartbeat. */
   database_problems: readonly DatabaseProblem[]
-  breaker: { mode: string; reason?: string; retry_after_seconds?: number }
+  breaker: BreakerBody
+  /** Of earlier app registrations, if any are configured. */
+  previous_breakers?: ({ client_id: string } & BreakerBody)[]
   /** Key ids that expire within 14 days. */
   caller_keys_expiring: string[]
   /** Changed files that are not used, because the next start would fail with them. */
@@ -70,7 +85,7 @@ export async function readiness({
   const problems = databaseHealth.problems()
   const isWritable = !problems.some(({ kind }) => NOT_WRITABLE.includes(kind))
   const log = logOutput.state()
-  const { mode, reason, retryAfterSeconds } = microsoft.breaker()
+  const [current, ...previous] = microsoft.breakers()
   const expiring = [...callers.current().byKeyId.values()]
     .filter(({ key }) => key.notAfter < clock.now() + EXPIRES_SOON_MS)
     .map(({ key }) => key.keyId)
@@ -81,11 +96,12 @@ export async function readiness({
     log,
     database: databaseState === 'ok' && !isWritable ? 'not_writable' : databaseState,
     database_problems: problems,
-    breaker: {
-      mode,
-      ...(reason === undefined ? {} : { reason }),
-      ...(retryAfterSeconds === undefined ? {} : { retry_after_seconds: retryAfterSeconds }),
-    },
+    breaker: breakerBody(current.state),
+    ...(previous.length === 0
+      ? {}
+      : {
+          previous_breakers: previous.map(({ clientId, state }) => ({ client_id: clientId, ...breakerBody(state) })),
+        }),
     caller_keys_expiring: expiring,
     refused_changes: rotating.refusedChanges,
   }

@@ -69,6 +69,13 @@ export function createReload(
       },
     },
     {
+      names: ['MICROSOFT_PREVIOUS_CLIENTS'],
+      async use({ microsoft: { previousClients } }) {
+        services.rotating.usePreviousClients(previousClients)
+        return []
+      },
+    },
+    {
       names: ['SEALING_KEYS'],
       async use({ sealingKeys }) {
         const vault = createVault(sealingKeys, (size) => random.bytes(size))

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import { createAuditLog } from './audit/audit-log.ts'
 import { createChain } from './audit/chain.ts'
-import type { ClientCredential, Config } from './config.ts'
+import type { ClientCredential, Config, PreviousClient } from './config.ts'
 import { createDatabaseHealth, type DatabaseHealth } from './database-health.ts'
 import type { AuditFacts, AuditLog } from './core/audit.ts'
 import { createConnect, type Connect } from './core/connect.ts'
@@ -11,6 +11,7 @@ import type { FreezeStore } from './core/freeze.ts'
 import { createHarvestAlarm, type HarvestAlarm, type KeyUseStore } from './core/harvest.ts'
 import type { EventStore } from './core/events.ts'
 import { createImport, type Import } from './core/import.ts'
+import { KNOWN_SCOPES, permissionsOf } from './core/microsoft-permissions.ts'
 import { createKeepAlive, type KeepAlive } from './core/keep-alive.ts'
 import type {
   BrowserSessionStore,
@@ -39,10 +40,12 @@ import { createIntegrationStore } from './db/integrations.ts'
 import { createNonceStore } from './db/nonces.ts'
 import { ADMIN_CONSENT_PATH, createLinks, type Links } from './http/links.ts'
 import type { Site } from './http/pages/pages.ts'
+import type { CompareScopes } from './http/views.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
+import { cloudOf } from './microsoft/clouds.ts'
 import { createDispatcher } from './microsoft/exchange.ts'
-import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
+import { canonicalScopes, excessScopes, missingScopes } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
 import type { Callers } from './signature/callers.ts'
 import { CallersFile } from './signature/callers-file.ts'
@@ -68,6 +71,7 @@ export interface Rotating {
   /** Signs answers to Ed25519 callers. */
   answerKey: SigningKey | undefined
   useCredentials(credentials: readonly ClientCredential[]): void
+  usePreviousClients(clients: readonly PreviousClient[]): void
   useVault(vault: SealingVault): void
   /** What was not taken. */
   refusedChanges: readonly RefusedChange[]
@@ -109,7 +113,7 @@ export interface Services {
   metrics: Metrics
   /** Undefined: not switched on, and nothing pays for them. */
   traces: Traces | undefined
-  missingScopes(granted: readonly string[]): string[]
+  compareScopes: CompareScopes
   /** Finishes every refresh that has begun, then lets go of Microsoft and Postgres, and exports the last traces. */
   close(): Promise<void>
 }
@@ -238,9 +242,9 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     ...(dispatcher === undefined ? {} : { dispatcher }),
     ...(deadline === undefined ? {} : { deadline }),
     // One line when it opens and one when it is closed again, however often it was probed in between.
-    onBreakerChange(state, from) {
-      if (from === 'closed') log.error({ breaker: state }, 'breaker opened: no refreshes are sent to Microsoft')
-      else if (state.mode === 'closed') log.info({ breaker: state }, 'breaker closed: refreshes are sent again')
+    onBreakerChange(breaker, from, client_id) {
+      if (from === 'closed') log.error({ breaker, client_id }, 'breaker opened: no refreshes are sent to Microsoft')
+      else if (breaker.mode === 'closed') log.info({ breaker, client_id }, 'breaker closed: refreshes are sent again')
     },
     onIdTokenProblem: (problem, requestId) => log.warn({ problem, request_id: requestId }, 'an id token did not hold'),
   })
@@ -252,13 +256,14 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       called.useCredentials(credentials)
       clientCertificates = validToDates(credentials)
     },
+    usePreviousClients: (clients) => called.usePreviousClients(clients),
     useVault: (next) => useVault(report(next)),
     refusedChanges: [],
   }
   const nonceMemory = new NonceMemory({ secret: random.bytes(32).toString('base64url') })
   const metrics = createMetrics({
     elapsed: () => clock.elapsed(),
-    breaker: () => microsoft.breaker(),
+    breakers: () => microsoft.breakers(),
     refreshesNow: () => microsoft.refreshesNow(),
     callerKeys: () => [...callers.current().byKeyId.values()].map(({ key }) => key),
     noncesRemembered: () => nonceMemory.size,
@@ -342,7 +347,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     store: keepAliveStore,
     integrations,
     refresh,
-    breakerClosed: () => microsoft.breaker().mode === 'closed',
+    breakerClosed: () => microsoft.breakers().some(({ state }) => state.mode === 'closed'),
     clock,
     random,
     days: config.keepAlive,
@@ -356,7 +361,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   })
   const { publicBaseUrl, redirectUri, entryUrls } = config
   const scheme = config.listen.internal.tls === undefined ? 'http' : 'https'
-  const { clientId } = config.microsoft
+  const { clientId, permissions } = config.microsoft
   return {
     config,
     lifecycle: { started: false, draining: false },
@@ -386,10 +391,12 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     harvest,
     keyUse,
     imports: createImport({
-      store: createImportStore(database, vault),
+      store: createImportStore(database, vault, { clientId }),
       clock,
       canonicalScopes,
-      neededScopes: NEEDED_SCOPES,
+      neededScopes: permissions,
+      knownScopes: KNOWN_SCOPES,
+      clientIds: () => microsoft.clientIds(),
     }),
     connectSessions,
     browserSessions,
@@ -408,11 +415,15 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
         redirectUri,
         adminConsentUrl: `${publicBaseUrl}${ADMIN_CONSENT_PATH}`,
       },
-      permissions: PERMISSIONS,
+      permissions: permissionsOf(permissions),
+      cloud: cloudOf(config.microsoft.loginUrl),
     },
     metrics,
     traces,
-    missingScopes: (granted) => missingScopes(granted),
+    compareScopes: (granted) => ({
+      missing: missingScopes(granted, permissions),
+      excess: excessScopes(granted, permissions),
+    }),
     async close() {
       await refresh.drain()
       await microsoft.close()

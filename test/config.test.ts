@@ -23,6 +23,8 @@ t.test('the smallest right environment gives every default', async (t) => {
       microsoft: {
         clientId: MINIMAL['MICROSOFT_CLIENT_ID'],
         credentials: [{ kind: 'secret', secret: MINIMAL['MICROSOFT_CLIENT_SECRET'] }],
+        previousClients: [],
+        permissions: ['User.Read', 'Files.ReadWrite.All'],
         tenant: 'organizations',
         allowedTenants: [],
         loginUrl: 'https://login.microsoftonline.com',
@@ -126,6 +128,8 @@ t.test('every variable is read', async (t) => {
           { kind: 'secret', secret: 'newest-secret-1234567' },
           { kind: 'secret', secret: 'older-secret-12345678' },
         ],
+        previousClients: [],
+        permissions: ['User.Read', 'Files.ReadWrite.All'],
         tenant: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
         allowedTenants: ['aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', 'ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee'],
         loginUrl: 'http://127.0.0.1:9999',
@@ -262,6 +266,7 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
     MICROSOFT_CLIENT_SECRET: 'abcCANARYsecret-123456 defCANARYsecret-123456',
     MICROSOFT_CLIENT_CERTIFICATE: pair.certificate,
     MICROSOFT_CLIENT_KEY: pair.privateKey,
+    MICROSOFT_PREVIOUS_CLIENTS: '22222222-2222-3333-4444-555555555555:ghiCANARYsecret-123456',
     HTTPS_PROXY: 'http://broker:CANARYpassword@proxy:3128',
     DATABASE_URL: 'postgres://broker:CANARYpassword@db/tb',
     DATABASE_MIGRATION_URL: 'postgres://owner:CANARYpassword@db/tb',
@@ -281,6 +286,8 @@ t.test('the configuration shows no secret, whichever way it is shown', async (t)
     config.microsoft,
     config.microsoft.credentials,
     ...config.microsoft.credentials,
+    config.microsoft.previousClients,
+    ...config.microsoft.previousClients,
   ]
   const more = [
     config.database,

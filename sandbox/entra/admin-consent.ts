@@ -8,6 +8,7 @@ import type { Account, Audience } from './accounts.ts'
 import { isRegistered } from './application.ts'
 import { describe } from './answers.ts'
 import { traceOf } from './approval.ts'
+import { worldOfQuery } from './authorize-request.ts'
 import { bodyOf, html, queryOf } from './authorize.ts'
 import { Refusal } from './errors.ts'
 import { readForm, required } from './form.ts'
@@ -32,21 +33,24 @@ export function adminConsentRoutes(app: FastifyInstance, world: World): void {
   app.get('/:tenant/v2.0/adminconsent', (request: Incoming, reply) =>
     guarded(world, reply, () => {
       world.counters.count('adminconsent')
-      const read = readRequest(world, request.params.tenant, queryOf(request))
-      return html(reply, 200, picker(world, read, request.params.tenant))
+      const own = worldOfQuery(world, queryOf(request))
+      const read = readRequest(own, request.params.tenant, queryOf(request))
+      return html(reply, 200, picker(own, read, request.params.tenant))
     }),
   )
   app.post('/:tenant/v2.0/adminconsent', (request: Incoming, reply) =>
     guarded(world, reply, () => {
       const form = readForm(bodyOf(request))
-      const read = readRequest(world, request.params.tenant, form.get('request') ?? '')
+      const query = form.get('request') ?? ''
+      const own = worldOfQuery(world, query)
+      const read = readRequest(own, request.params.tenant, query)
       const account = world.directory.find(form.get('account') ?? '')
-      if (!account) return html(reply, 200, picker(world, read, request.params.tenant))
+      if (!account) return html(reply, 200, picker(own, read, request.params.tenant))
       if (!admits(read.audience, account)) throw new Refusal(50020)
       if (!account.admin) throw new Refusal(90094)
       const decision = form.get('decision')
-      if (decision === undefined) return html(reply, 200, question(world, read, account, request.params.tenant))
-      return reply.redirect(decision === 'accept' ? accepted(world, read, account) : refused(world, read), 302)
+      if (decision === undefined) return html(reply, 200, question(own, read, account, request.params.tenant))
+      return reply.redirect(decision === 'accept' ? accepted(own, read, account) : refused(own, read), 302)
     }),
   )
 }

@@ -51,6 +51,7 @@ export function approve(
   world.consents.record(account, request.scopes.graph)
   const code = world.codes.issue({
     account,
+    clientId: world.app.clientId,
     audience: request.audience.key,
     redirectUri: request.redirectUri,
     scopes: request.scopes,

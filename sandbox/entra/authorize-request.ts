@@ -6,6 +6,7 @@ import { readForm } from './form.ts'
 import { readScopes } from './scopes.ts'
 import type { RequestedScopes } from './scopes.ts'
 import { unknownTenant } from './token.ts'
+import { worldOf } from './world.ts'
 import type { World } from './world.ts'
 
 /** Where and how the browser is sent back. */
@@ -44,6 +45,11 @@ export class ReturnedRefusal extends Error {
 
 const prompts: readonly unknown[] = ['login', 'none', 'consent', 'select_account']
 const modes: readonly unknown[] = ['query', 'fragment', 'form_post']
+
+/** The world of the application that this query names; the first application's if it names none that is known. */
+export function worldOfQuery(world: World, query: string): World {
+  return worldOf(world, new URLSearchParams(query).get('client_id') ?? undefined) ?? world
+}
 
 /**
  * Throws Refusal for a page at Microsoft (unknown client or redirect URI: nothing may be redirected), else

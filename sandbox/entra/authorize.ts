@@ -6,10 +6,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Account } from './accounts.ts'
 import { approve, callbackUrl, decline, leaveWithoutApproval, refuse, standing, traceOf } from './approval.ts'
 import type { Callback } from './approval.ts'
-import { readAuthorizeRequest, ReturnedRefusal } from './authorize-request.ts'
+import { readAuthorizeRequest, ReturnedRefusal, worldOfQuery } from './authorize-request.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
 import { Refusal } from './errors.ts'
 import { readForm } from './form.ts'
+import { usernameInHint } from './id-token.ts'
 import {
   consentPage,
   errorPage,
@@ -30,31 +31,31 @@ const cookieName = 'simulated-ests'
 
 export function authorizeRoutes(app: FastifyInstance, world: World): void {
   app.get('/:tenant/oauth2/v2.0/authorize', (request: Incoming, reply) =>
-    begin(world, request, reply, queryOf(request)),
+    begin(worldOfQuery(world, queryOf(request)), request, reply, queryOf(request)),
   )
   app.post('/:tenant/oauth2/v2.0/authorize', (request: Incoming, reply) =>
-    begin(world, request, reply, bodyOf(request)),
+    begin(worldOfQuery(world, bodyOf(request)), request, reply, bodyOf(request)),
   )
   app.post('/:tenant/login', (request: Incoming, reply) =>
-    step(world, request, reply, (read, account) => {
+    step(world, request, reply, (own, read, account) => {
       void reply.header(
         'set-cookie',
         `${cookieName}=${encodeURIComponent(account.username)}; Path=/; HttpOnly; SameSite=Lax`,
       )
-      return proceed(world, read, account, reply)
+      return proceed(own, read, account, reply)
     }),
   )
   app.post('/:tenant/consent', (request: Incoming, reply) =>
-    step(world, request, reply, (read, account, form) => {
+    step(world, request, reply, (own, read, account, form) => {
       if (form.get('decision') !== 'accept') return deliver(reply, decline(read, account))
-      const found = standing(world, read, account)
-      if (found.kind === 'stopped' || found.kind === 'needs_admin') return proceed(world, read, account, reply)
+      const found = standing(own, read, account)
+      if (found.kind === 'stopped' || found.kind === 'needs_admin') return proceed(own, read, account, reply)
       const forOrganisation = account.admin === true && form.get('organisation') === 'on'
-      return deliver(reply, approve(world, read, account, { forOrganisation }))
+      return deliver(reply, approve(own, read, account, { forOrganisation }))
     }),
   )
   app.post('/:tenant/return', (request: Incoming, reply) =>
-    step(world, request, reply, (read) => deliver(reply, leaveWithoutApproval(world, read, traceOf(world)))),
+    step(world, request, reply, (own, read) => deliver(reply, leaveWithoutApproval(own, read, traceOf(own)))),
   )
   app.get('/:tenant/oauth2/v2.0/logout', (request: Incoming, reply) => signOut(world, reply, queryOf(request)))
   app.post('/:tenant/oauth2/v2.0/logout', (request: Incoming, reply) => signOut(world, reply, bodyOf(request)))
@@ -68,7 +69,7 @@ function begin(world: World, request: Incoming, reply: FastifyReply, query: stri
   return guarded(world, reply, () => {
     const read = readAuthorizeRequest(world, request.params.tenant, query)
     const session = world.directory.find(cookieOf(request) ?? '')
-    const hinted = read.loginHint === undefined ? undefined : world.directory.find(read.loginHint)
+    const hinted = read.loginHint === undefined ? undefined : world.directory.find(usernameInHint(read.loginHint))
     if (read.prompt === 'none') return silently(world, read, hinted && session !== hinted ? undefined : session, reply)
     const switching = read.prompt === 'select_account' || read.prompt === 'login'
     if (session && !switching && (read.loginHint === undefined || session === hinted))
@@ -85,14 +86,16 @@ function step(
   world: World,
   request: Incoming,
   reply: FastifyReply,
-  act: (read: AuthorizeRequest, account: Account, form: ReadonlyMap<string, string>) => FastifyReply,
+  act: (own: World, read: AuthorizeRequest, account: Account, form: ReadonlyMap<string, string>) => FastifyReply,
 ): FastifyReply {
   return guarded(world, reply, () => {
     const form = readForm(bodyOf(request))
-    const read = readAuthorizeRequest(world, request.params.tenant, form.get('request') ?? '')
+    const query = form.get('request') ?? ''
+    const own = worldOfQuery(world, query)
+    const read = readAuthorizeRequest(own, request.params.tenant, query)
     const account = world.directory.find(form.get('account') ?? '')
     if (!account) throw new Refusal(50034)
-    return act(read, account, form)
+    return act(own, read, account, form)
   })
 }
 

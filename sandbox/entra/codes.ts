@@ -8,6 +8,8 @@ export const codeLifetime = 600_000
 
 export interface IssuedCode {
   account: Account
+  /** The application that it was issued to. */
+  clientId: string
   /** The path's audience; AADSTS700005 elsewhere. */
   audience: string
   redirectUri: string

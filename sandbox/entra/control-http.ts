@@ -32,7 +32,7 @@ const orders: Record<string, Order> = {
     run: (control, body) => ({ callbackUrl: control.refuseSignIn(body) }),
   },
   'issue-refresh-token': {
-    fields: ['account', 'scopes'],
+    fields: ['account', 'scopes', 'clientId'],
     run: (control, body) => ({ refreshToken: control.issueRefreshToken(body) }),
   },
   'admin-consent': { fields: ['account', 'scopes'], run: (control, body) => control.adminConsent(body) },
@@ -43,11 +43,15 @@ const orders: Record<string, Order> = {
     run: (control, { knob, value, ...options }) => control.misbehave(knob, value, options),
   },
   behave: { fields: ['knob', 'account'], run: (control, body) => control.behave(body.knob, body.account) },
-  configure: { fields: ['rotation', 'lifetime', 'loopAfter'], run: (control, body) => control.configure(body) },
+  configure: {
+    fields: ['rotation', 'lifetime', 'loopAfter', 'loginHintClaim'],
+    run: (control, body) => control.configure(body),
+  },
   'configure-app': {
-    fields: ['redirectUris', 'clientSecrets', 'certificates'],
+    fields: ['clientId', 'redirectUris', 'clientSecrets', 'certificates'],
     run: (control, body) => control.configureApp(body),
   },
+  'register-app': { fields: ['clientId', 'clientSecrets'], run: (control, body) => control.registerApp(body) },
   'roll-keys': { fields: ['drop'], run: (control, body) => control.rollKeys(body) },
   hold: { fields: [], run: (control) => control.hold() },
   'hold-after': { fields: [], run: (control) => control.holdAfter() },

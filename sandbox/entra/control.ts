@@ -7,7 +7,7 @@ import type { Account } from './accounts.ts'
 import { readSecrets } from './application.ts'
 import type { ClientSecret } from './application.ts'
 import { approve, callbackUrl, decline, leaveWithoutApproval, refuse, standing, traceOf } from './approval.ts'
-import { readAuthorizeRequest, ReturnedRefusal } from './authorize-request.ts'
+import { readAuthorizeRequest, ReturnedRefusal, worldOfQuery } from './authorize-request.ts'
 import { BadOrder } from './bad-order.ts'
 import type { AuthorizeRequest } from './authorize-request.ts'
 import type { Endpoint, TokenRequestCounts } from './counters.ts'
@@ -17,6 +17,7 @@ import { knobNames } from './misbehaviour.ts'
 import type { Knob, Knobs, Misbehaviour } from './misbehaviour.ts'
 import { writeRefreshToken } from './refresh-tokens.ts'
 import { registeredScopes } from './scopes.ts'
+import { registerApp, worldOf } from './world.ts'
 import type { Settings, World } from './world.ts'
 
 export interface MisbehaveOptions {
@@ -26,6 +27,8 @@ export interface MisbehaveOptions {
 }
 
 export interface AppChanges {
+  /** Of a further registration; the first one if absent. */
+  clientId?: string
   redirectUris?: string[]
   /** All that are valid from now on; a string never expires. */
   clientSecrets?: (string | ClientSecret)[]
@@ -63,7 +66,7 @@ export interface EntraControl {
   /** The callback URL with any AADSTS error, in another spelling if wished. */
   refuseSignIn(order: { authorizeUrl: string; aadsts: number; error?: string; suberror?: string }): string
   /** A refresh token without a browser: for imports and benchmarks. Counts as consented. */
-  issueRefreshToken(order: { account: string; scopes?: string[] }): string
+  issueRefreshToken(order: { account: string; scopes?: string[]; clientId?: string }): string
   /** An administrator approves for the organisation of this account. */
   adminConsent(order: { account: string; scopes?: string[] }): void
   /** Withdraws consent of one account, or of all and of all organisations. */
@@ -75,6 +78,8 @@ export interface EntraControl {
   behave(knob?: Knob, account?: string): void
   configure(changes: Partial<Settings>): void
   configureApp(changes: AppChanges): void
+  /** A further registration, with the redirect URIs of the first. Consent to one is none to another. */
+  registerApp(order: { clientId: string; clientSecrets: (string | ClientSecret)[] }): void
   /** New signing keys; the old ones stay published unless `drop`. */
   rollKeys(options?: { drop?: boolean }): void
   /** From now on token requests wait after being counted, before anything is decided. */
@@ -103,12 +108,20 @@ export function createControl(world: World): EntraControl {
     return found
   }
 
+  function ofApp(clientId: string | undefined): World {
+    const own = clientId === undefined ? world : worldOf(world, clientId)
+    if (!own) throw new BadOrder(`no application ${JSON.stringify(clientId)}`)
+    return own
+  }
+
+  const ofUrl = (authorizeUrl: string): World => worldOfQuery(world, URL.parse(authorizeUrl)?.search.slice(1) ?? '')
+
   function read(authorizeUrl: string): AuthorizeRequest {
     const url = URL.parse(authorizeUrl)
     const segment = url && /^\/([^/]+)\/oauth2\/v2\.0\/authorize$/.exec(url.pathname)?.[1]
     if (!url || !segment) throw new BadOrder('authorizeUrl is not an address of the authorize endpoint')
     try {
-      return readAuthorizeRequest(world, segment, url.search.slice(1))
+      return readAuthorizeRequest(ofUrl(authorizeUrl), segment, url.search.slice(1))
     } catch (error) {
       throw error instanceof ReturnedRefusal ? error.refusal : error
     }
@@ -119,11 +132,12 @@ export function createControl(world: World): EntraControl {
     signIn({ account: name, authorizeUrl, forOrganisation = false }) {
       const request = read(authorizeUrl)
       const who = account(name)
-      const found = standing(world, request, who)
+      const own = ofUrl(authorizeUrl)
+      const found = standing(own, request, who)
       if (found.kind === 'stopped') throw found.refusal
       if (found.kind === 'needs_admin') throw new Refusal(90094)
       if (forOrganisation && !who.admin) throw new BadOrder(`${who.username} is no administrator`)
-      return callbackUrl(approve(world, request, who, { forOrganisation }))
+      return callbackUrl(approve(own, request, who, { forOrganisation }))
     },
     decline: ({ account: name, authorizeUrl }) =>
       callbackUrl(decline(read(authorizeUrl), name === undefined ? undefined : account(name))),
@@ -133,11 +147,12 @@ export function createControl(world: World): EntraControl {
       const facts: RefusalFacts = { ...(error !== undefined && { error }), ...(suberror !== undefined && { suberror }) }
       return callbackUrl(refuse(world, read(authorizeUrl), new Refusal(aadsts, facts), traceOf(world)))
     },
-    issueRefreshToken({ account: name, scopes = registeredScopes }) {
+    issueRefreshToken({ account: name, scopes = registeredScopes, clientId }) {
       const who = account(name)
-      consents.record(who, scopes)
+      const own = ofApp(clientId)
+      own.consents.record(who, scopes)
       return writeRefreshToken(world.sealer, who, {
-        clientId: world.app.clientId,
+        clientId: own.app.clientId,
         issuedAt: clock.now(),
         scopes,
         openid: true,
@@ -158,11 +173,18 @@ export function createControl(world: World): EntraControl {
       checkSettings(changes)
       Object.assign(settings, changes)
     },
-    configureApp({ redirectUris, clientSecrets, certificates }) {
+    configureApp({ clientId, redirectUris, clientSecrets, certificates }) {
+      const { app } = ofApp(clientId)
       for (const pem of certificates ?? []) if (!isCertificate(pem)) throw new BadOrder('certificates: expected PEM')
-      if (redirectUris) world.app.redirectUris = [...redirectUris]
-      if (clientSecrets) world.app.secrets = readSecrets(clientSecrets)
-      if (certificates) world.app.certificates = [...certificates]
+      if (redirectUris) app.redirectUris = [...redirectUris]
+      if (clientSecrets) app.secrets = readSecrets(clientSecrets)
+      if (certificates) app.certificates = [...certificates]
+    },
+    registerApp({ clientId, clientSecrets }) {
+      if (worldOf(world, clientId)) throw new BadOrder('clientId: is registered')
+      const { name, redirectUris } = world.app
+      const secrets = readSecrets(clientSecrets)
+      registerApp(world, { clientId, name, redirectUris: [...redirectUris], secrets, certificates: [] })
     },
     rollKeys: ({ drop = false } = {}) => world.keys.roll({ drop }),
     hold: () => gates.before.close(),
@@ -193,10 +215,12 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-function checkSettings({ rotation, lifetime, loopAfter, ...unknown }: Partial<Settings>): void {
+function checkSettings({ rotation, lifetime, loopAfter, loginHintClaim, ...unknown }: Partial<Settings>): void {
   const [stranger] = Object.keys(unknown)
   if (stranger !== undefined)
-    throw new BadOrder(`no setting ${JSON.stringify(stranger)}; there are rotation, lifetime, loopAfter`)
+    throw new BadOrder(
+      `no setting ${JSON.stringify(stranger)}; there are rotation, lifetime, loopAfter, loginHintClaim`,
+    )
   if (rotation !== undefined && !['entra', 'strict', 'none_returned'].includes(rotation)) {
     throw new BadOrder('rotation: expected entra, strict or none_returned')
   }
@@ -206,6 +230,8 @@ function checkSettings({ rotation, lifetime, loopAfter, ...unknown }: Partial<Se
   if (loopAfter !== undefined && !(Number.isInteger(loopAfter) && loopAfter >= 0)) {
     throw new BadOrder('loopAfter: expected a whole number')
   }
+  if (loginHintClaim !== undefined && typeof loginHintClaim !== 'boolean')
+    throw new BadOrder('loginHintClaim: expected true or false')
 }
 
 function readState(world: World): ControlState {

@@ -50,7 +50,7 @@ export async function redeemCode(
   faults: Faults,
 ): Promise<TokenResponse> {
   required(form, 'code')
-  if (!code) throw new Refusal(9002313, { error: 'invalid_grant' })
+  if (!code || code.clientId !== world.app.clientId) throw new Refusal(9002313, { error: 'invalid_grant' })
   const redirectUri = required(form, 'redirect_uri')
   if (code.audience !== audience.key) throw new Refusal(700005)
   if (code.redeemed) throw new Refusal(54005)

@@ -29,13 +29,23 @@ export async function issueIdToken(world: World, facts: IdTokenFacts): Promise<s
   if (facts.nonce !== undefined || facts.fault) return make(world, facts)
   let cache = caches.get(world)
   if (!cache || cache.size > 20_000) caches.set(world, (cache = new Map()))
-  const key = `${facts.account.objectId} ${facts.profile} ${facts.email} ${world.keys.rolled()} ${world.app.clientId}`
+  const key = `${facts.account.objectId} ${facts.profile} ${facts.email} ${world.keys.rolled()} ${world.app.clientId} ${world.settings.loginHintClaim}`
   const now = world.clock.now()
   const known = cache.get(key)
   if (known && now >= known.at && now - known.at < cacheFor) return known.token
   const token = await make(world, facts)
   cache.set(key, { token, at: now })
   return token
+}
+
+/** Opaque for applications, and the same after the account was renamed. */
+export function loginHintOf(account: Account): string {
+  return `O.${Buffer.from(account.objectId).toString('base64')}`
+}
+
+/** The name or id of the account that a hint stands for; a hint may be a user name. */
+export function usernameInHint(hint: string): string {
+  return hint.startsWith('O.') ? Buffer.from(hint.slice(2), 'base64').toString() : hint
 }
 
 /** Pairwise: another one for each application. */
@@ -56,6 +66,7 @@ async function make(world: World, { account, profile, email, nonce, fault }: IdT
     nbf: now - 300 + shift,
     exp: now + 3600 + shift,
     ...(email && { email: account.username }),
+    ...(world.settings.loginHintClaim && { login_hint: loginHintOf(account) }),
     ...(profile && { name: account.displayName }),
     ...(nonce !== undefined && fault !== 'no_nonce' && { nonce: fault === 'wrong_nonce' ? 'another-nonce' : nonce }),
     ...(profile && {

@@ -19,6 +19,7 @@ const graphScopes = [
   'Files.ReadWrite',
   'Sites.Read.All',
   'Sites.ReadWrite.All',
+  'Sites.Selected',
   'Mail.Read',
   'Calendars.Read',
 ]

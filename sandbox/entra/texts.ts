@@ -63,6 +63,10 @@ export const permissionTexts: Readonly<Record<string, [title: string, detail: st
     'Edit or delete items in all site collections',
     'Allows the app to change documents and lists in all sites.',
   ],
+  'Sites.Selected': [
+    'Access selected Sites, on behalf of the signed-in user',
+    'Allows the app to access the sites that an administrator has selected.',
+  ],
   'Mail.Read': ['Read your mail', 'Allows the app to read mail in your mailbox.'],
   'Calendars.Read': ['Read your calendars', 'Allows the app to read events of your calendars.'],
 }

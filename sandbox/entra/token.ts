@@ -11,6 +11,7 @@ import type { Faults } from './grants.ts'
 import { readRefreshToken } from './refresh-tokens.ts'
 import type { IssuedCode } from './codes.ts'
 import type { RefreshToken } from './refresh-tokens.ts'
+import { worldOf } from './world.ts'
 import type { World } from './world.ts'
 
 type Incoming = FastifyRequest<{ Params: { tenant: string }; Querystring: { 'client-request-id'?: unknown } }>
@@ -162,14 +163,15 @@ function grant(world: World, request: Incoming, presented: Presented, faults: Fa
   }
   const clientId = readClientId(form, authorization)
   if (clientId === undefined) required(form, 'client_id')
-  if (clientId !== world.app.clientId) throw new Refusal(700016)
+  const own = worldOf(world, clientId)
+  if (!own) throw new Refusal(700016)
   if (origin !== undefined) throw new Refusal(9002326)
   if (form.has('resource')) throw new Refusal(901002)
   const path = `/${request.params.tenant}/oauth2/v2.0/token`
-  authenticateClient(world, form, authorization, [`${world.url}${path}`, `${request.protocol}://${host}${path}`])
-  checkLoop(world, form, presented)
-  if (grantType === 'authorization_code') return redeemCode(world, form, audience, presented.code, faults)
-  return refresh(world, form, audience, presented.token, faults)
+  authenticateClient(own, form, authorization, [`${world.url}${path}`, `${request.protocol}://${host}${path}`])
+  checkLoop(own, form, presented)
+  if (grantType === 'authorization_code') return redeemCode(own, form, audience, presented.code, faults)
+  return refresh(own, form, audience, presented.token, faults)
 }
 
 export function unknownTenant(segment: string): string {

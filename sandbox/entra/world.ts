@@ -2,6 +2,7 @@
 import type { Account, Directory } from './accounts.ts'
 import type { Application } from './application.ts'
 import type { CodeBook } from './codes.ts'
+import { createConsents } from './consents.ts'
 import type { Consents } from './consents.ts'
 import type { Counters } from './counters.ts'
 import type { Drives } from './drive.ts'
@@ -21,6 +22,8 @@ export interface Settings {
   lifetime: number | null
   /** After this many identical token requests in 5 minutes: AADSTS50196. 0: never. Entra's own number is 15. */
   loopAfter: number
+  /** Whether id tokens have the optional claim `login_hint`. */
+  loginHintClaim: boolean
 }
 
 export interface Clock {
@@ -37,6 +40,8 @@ export interface World {
   clock: Clock
   sleep: (ms: number) => Promise<void>
   app: Application
+  /** The same world for each further registration, by its client id: its own application and consents. */
+  otherApps: Map<string, World>
   directory: Directory
   settings: Settings
   consents: Consents
@@ -49,6 +54,17 @@ export interface World {
   revocations: Revocations
   drives: Drives
   refreshTokenUses: RefreshTokenUses
+}
+
+/** The world as the application with this client id meets it. Undefined: there is no such registration. */
+export function worldOf(world: World, clientId: string | undefined): World | undefined {
+  return clientId === world.app.clientId ? world : world.otherApps.get(clientId ?? '')
+}
+
+/** Registers a further application. */
+export function registerApp(world: World, app: Application): void {
+  const own: World = Object.create(world, { app: { value: app }, consents: { value: createConsents() } })
+  world.otherApps.set(app.clientId, own)
 }
 
 /** "Revoke sessions": ordered by count, not by time, so that it also works when the clock stands still. */

@@ -70,6 +70,14 @@ function checkMicrosoft(values: Values, problems: Problems): void {
     reportUnset('MICROSOFT_CLIENT_SECRET', 'MICROSOFT_CLIENT_CERTIFICATE', problems)
   }
 
+  const { MICROSOFT_CLIENT_ID: clientId, MICROSOFT_PREVIOUS_CLIENTS: previous = [] } = values
+  if (previous.some((client) => client.clientId === clientId))
+    problems.report('MICROSOFT_PREVIOUS_CLIENTS', 'has an entry for MICROSOFT_CLIENT_ID itself')
+
+  const { MICROSOFT_PERMISSIONS: permissions = [] } = values
+  if (values.MICROSOFT_TENANT === 'consumers' && permissions.some((scope) => scope.startsWith('Sites.')))
+    problems.report('MICROSOFT_PERMISSIONS', 'has a permission on sites, which personal accounts do not have')
+
   const { MICROSOFT_TENANT: tenant, ALLOWED_TENANTS: allowed } = values
   if (tenant !== undefined && allowed !== undefined && /^[0-9a-f]{8}-/.test(tenant) && !allowed.includes(tenant)) {
     problems.report('ALLOWED_TENANTS', 'does not include the tenant of MICROSOFT_TENANT: no user could connect')

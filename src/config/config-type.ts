@@ -1,6 +1,7 @@
 import type { Keyring } from '../crypto/keyring.ts'
 import type { SigningKey } from '../signature/keys.ts'
 import type { ConfigProblem } from './problems.ts'
+import type { PreviousClient } from './previous-clients.ts'
 import type { ClientCredential } from './secrets.ts'
 import type { ListenAddress } from './values.ts'
 
@@ -14,6 +15,10 @@ export interface Config {
     readonly clientId: string
     /** Certificates before secrets. At least one. */
     readonly credentials: readonly ClientCredential[]
+    /** Registrations of stored integrations, beside the current one. */
+    readonly previousClients: readonly PreviousClient[]
+    /** Names of core/microsoft-permissions.ts. At least one. */
+    readonly permissions: readonly string[]
     /** organizations, common, consumers, a tenant id or a domain. */
     readonly tenant: string
     /** Tenant ids in lower case; empty: all tenants that `tenant` allows. */

@@ -2,6 +2,7 @@
 import { KeyObject, X509Certificate } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { Config } from './config-type.ts'
+import type { ClientCredential } from './secrets.ts'
 
 const HIDDEN = '***'
 
@@ -15,11 +16,11 @@ export function maskedConfig(config: Config): object {
     microsoft: {
       ...microsoft,
       ...(microsoft.proxy === undefined ? {} : { proxy: withoutPassword(microsoft.proxy) }),
-      credentials: microsoft.credentials.map((credential) =>
-        credential.kind === 'secret'
-          ? { kind: 'secret', secret: `${credential.secret.slice(0, 3)}${HIDDEN}` }
-          : { kind: 'certificate', certificate: describe(credential.certificate), privateKey: HIDDEN },
-      ),
+      credentials: microsoft.credentials.map(maskedCredential),
+      previousClients: microsoft.previousClients.map(({ clientId, credentials }) => ({
+        clientId,
+        credentials: credentials.map(maskedCredential),
+      })),
     },
     database: {
       ...database,
@@ -33,6 +34,12 @@ export function maskedConfig(config: Config): object {
     sessionSecrets: sessionSecrets.map(() => HIDDEN),
     ...(responseSigningKey === undefined ? {} : { responseSigningKey: `${responseSigningKey.keyId}:${HIDDEN}` }),
   }
+}
+
+function maskedCredential(credential: ClientCredential): object {
+  return credential.kind === 'secret'
+    ? { kind: 'secret', secret: `${credential.secret.slice(0, 3)}${HIDDEN}` }
+    : { kind: 'certificate', certificate: describe(credential.certificate), privateKey: HIDDEN }
 }
 
 /**

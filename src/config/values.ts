@@ -1,5 +1,6 @@
 // Parsers of single values: from text to a typed value, or Invalid. No message repeats the value.
 import { isIP } from 'node:net'
+import { findPermission, KNOWN_SCOPES } from '../core/microsoft-permissions.ts'
 
 /** The problems of one value. The message does not hold the value. */
 export class Invalid extends Error {
@@ -64,6 +65,17 @@ export function oneOf<const T extends readonly string[]>(...words: T): (value: s
 export function guid(value: string): string {
   if (!GUID.test(value)) throw new Invalid('is not a GUID')
   return value.toLowerCase()
+}
+
+/** Delegated permissions of Microsoft Graph that we have words for, in Microsoft's spelling, each once. */
+export function permissions(value: string): readonly string[] {
+  const found = list((name) => {
+    const known = findPermission(name)
+    if (known === undefined) throw new Invalid(`is not one of ${KNOWN_SCOPES.join(', ')}`)
+    return known.scope
+  })(value)
+  if (found.length === 0) throw new Invalid('names no permission')
+  return [...new Set(found)]
 }
 
 /** The tenant segment of Microsoft's endpoints: docs/microsoft.md#endpoints. */

@@ -17,6 +17,7 @@ import {
   listenAddress,
   oneOf,
   origin,
+  permissions,
   postgresUrls,
   proxy,
   redirectUri,
@@ -25,6 +26,8 @@ import {
   text,
   url,
 } from './values.ts'
+import { DEFAULT_SCOPES, KNOWN_SCOPES } from '../core/microsoft-permissions.ts'
+import { previousClients } from './previous-clients.ts'
 
 /**
  * Where Microsoft sends the browser back. The registered URI must be exactly this one: docs/microsoft.md#redirect-uris.
@@ -105,6 +108,27 @@ export const VARIABLES = {
     required: 'with MICROSOFT_CLIENT_CERTIFICATE',
     secret: true,
     parse: privateKeys,
+  },
+  MICROSOFT_PREVIOUS_CLIENTS: {
+    what:
+      'Other app registrations that stored integrations belong to, each with its credentials: they are refreshed with ' +
+      'these, and new connects use MICROSOFT_CLIENT_ID. For a move to another registration without reconnects',
+    expected:
+      'client_id:secret entries, separated by commas or line breaks, several for one client_id if it has several secrets; ' +
+      'or a JSON array of objects with client_id and client_secret (text or array), or client_certificate and client_key (PEM)',
+    example: '<client_id:value from the Azure portal, best as MICROSOFT_PREVIOUS_CLIENTS_FILE>',
+    secret: true,
+    parse: previousClients,
+  },
+  MICROSOFT_PERMISSIONS: {
+    what:
+      'Delegated permissions of Microsoft Graph that a connect asks for. A change disconnects nobody: answers name ' +
+      'what a user lacks (`missing_scopes`) and has in excess (`excess_scopes`)',
+    expected: `one or more of ${KNOWN_SCOPES.join(', ')}, separated by spaces or commas`,
+    example: 'User.Read Files.ReadWrite',
+    default: DEFAULT_SCOPES.join(' '),
+    secret: false,
+    parse: permissions,
   },
   MICROSOFT_TENANT: {
     what: 'Whose accounts may sign in',

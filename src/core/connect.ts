@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { fitsHandle } from './completion-handle.ts'
 import { Failure, type AnyReason } from './failure.ts'
-import type { Account } from './integration.ts'
+import type { IntegrationSummary } from './integration.ts'
 import type {
   CallbackParameters,
   Clock,
@@ -38,7 +38,14 @@ export type TicketOutcome =
   | { kind: 'over'; session: ConnectSession }
 
 /** What Microsoft sent to the callback, each parameter at most once. */
-export type CallbackAnswer = { state: string; code: string } | ({ state: string; error: string } & CallbackParameters)
+export type CallbackAnswer =
+  | {
+      state: string
+      code: string
+      /** Login host of the cloud that made the code, if Microsoft names it. */
+      cloudHost?: string
+    }
+  | ({ state: string; error: string } & CallbackParameters)
 
 export type CallbackOutcome =
   /** `handle`: what the browser must bring to MEGDocs (docs/design.md#completion). */
@@ -154,6 +161,10 @@ export function createConnect({
     return second.kind === 'refused' && second.reason === 'code_rejected' ? verdict : second
   }
 
+  /** Its code can only be redeemed at that cloud, which has another registration (docs/microsoft.md#clouds). */
+  const isOfOtherCloud = ({ cloudHost }: { cloudHost?: string }): boolean =>
+    cloudHost !== undefined && microsoft.isOtherCloud(cloudHost)
+
   async function conclude(session: ConnectSession, verdict: CodeVerdict): Promise<EndedConnectSession | 'ended'> {
     if (verdict.kind === 'tokens') return save(session, verdict.tokens)
     const { reason, microsoft } = verdict
@@ -257,6 +268,7 @@ export function createConnect({
         stateHash,
         nonce,
         codeVerifier,
+        clientId: microsoft.clientIds()[0],
         ttlSeconds: STEP_SECONDS.atMicrosoft,
       })
       if (session === undefined) return over(known)
@@ -266,7 +278,7 @@ export function createConnect({
         nonce,
         codeChallenge: createHash('sha256').update(codeVerifier).digest('base64url'),
         requestId,
-        ...signInHints(stored?.account, session.allowSwitch),
+        ...signInHints(stored, session.allowSwitch),
         ...(stored?.failure?.claims === undefined ? {} : { claims: stored.failure.claims }),
       })
       observe({ kind: 'step', step: 'sent_to_microsoft' })
@@ -279,7 +291,7 @@ export function createConnect({
       const code = 'code' in answer ? answer.code : undefined
       if (browserSession !== undefined) {
         const came = { stateHash, answerHash, browserSession }
-        if ('code' in answer) {
+        if ('code' in answer && !isOfOtherCloud(answer)) {
           const received = await sessions.receiveCode({
             ...came,
             code: answer.code,
@@ -290,7 +302,10 @@ export function createConnect({
             return { kind: 'received', ...received }
           }
         } else {
-          const outcome: ConnectOutcome = { result: 'refused', ...microsoft.judgeCallback(answer) }
+          const outcome: ConnectOutcome = {
+            result: 'refused',
+            ...('code' in answer ? OTHER_CLOUD : microsoft.judgeCallback(answer)),
+          }
           const session = await sessions.receiveRefusal({ ...came, outcome })
           if (session !== undefined) {
             observe({ kind: 'step', step: 'returned' })
@@ -360,6 +375,8 @@ export function createConnect({
   }
 }
 
+const OTHER_CLOUD = { code: 'connect_refused', reason: 'other_cloud', microsoft: {} } as const
+
 const CODE_OF_REFUSAL = {
   refused: 'connect_refused',
   try_later: 'microsoft_unavailable',
@@ -384,8 +401,10 @@ function hashOfAnswer(answer: CallbackAnswer): Buffer {
  * directly to the stored account. Microsoft does not accept both at once (docs/microsoft.md#prompt-and-login-hint).
  */
 function signInHints(
-  account: Account | undefined,
+  stored: Pick<IntegrationSummary, 'account' | 'loginHint'> | undefined,
   allowSwitch: boolean,
 ): { prompt?: 'select_account'; loginHint?: string } {
-  return account?.username === undefined || allowSwitch ? { prompt: 'select_account' } : { loginHint: account.username }
+  // The claim stays right if the account is renamed; the user name does not.
+  const loginHint = stored?.loginHint ?? stored?.account?.username
+  return loginHint === undefined || allowSwitch ? { prompt: 'select_account' } : { loginHint }
 }

@@ -138,6 +138,11 @@ export const REASONS = {
     whoActs: 'user',
     advice: 'This kind of Microsoft account is not accepted here. Use a work or school account.',
   },
+  other_cloud: {
+    whoActs: 'ops',
+    advice:
+      'The account belongs to another cloud of Microsoft, so it can never be connected here. Ops must offer a deployment for that cloud; if all accounts are refused, check MICROSOFT_LOGIN_URL.',
+  },
   other_account: {
     whoActs: 'user',
     advice: 'Another Microsoft account is already connected. Use that one, or disconnect it first.',
@@ -221,6 +226,11 @@ export const REASONS = {
   app_registration: {
     whoActs: 'ops',
     advice: "The app registration or the broker's configuration is wrong. Ops must look at the AADSTS code.",
+  },
+  registration_unknown: {
+    whoActs: 'ops',
+    advice:
+      'This integration belongs to an app registration that is not configured. Ops must add it to MICROSOFT_PREVIOUS_CLIENTS.',
   },
 } as const satisfies Record<string, { whoActs: Actor; advice: string }>
 /** A reason that this release writes. */

@@ -16,6 +16,8 @@ export interface ImportRow {
   expiresAt?: string
   /** Canonical names. */
   scopes: string[]
+  /** The app registration that its tokens belong to, in lower case. Absent: the current one. */
+  clientId?: string
   account?: Account
   username?: string
   connectedAt?: string
@@ -75,20 +77,26 @@ export function createImport({
   clock,
   canonicalScopes,
   neededScopes,
+  knownScopes,
+  clientIds,
 }: {
   store: ImportStore
   clock: Pick<Clock, 'now'>
   canonicalScopes(scopes: string | readonly string[]): string[]
   /** A row without scopes is assumed to have these; the first refresh stores the real ones. */
   neededScopes: readonly string[]
+  /** Names of all permissions that may be configured. */
+  knownScopes: readonly string[]
+  /** The configured app registrations. */
+  clientIds(): readonly string[]
 }): Import {
   /** A row that may be stored, or its result if that is decided without the database. */
   function read(value: unknown): ImportRow | DecidedResult {
-    const row = readRow(value, clock.now())
+    const row = readRow(value, clock.now(), clientIds())
     if ('result' in row) return row
     const scopes = canonicalScopes(row.scopes ?? neededScopes)
     // Usually a row of another provider. Its token would be sent to Microsoft and would be of no use.
-    if (!neededScopes.some((scope) => scopes.includes(scope)))
+    if (!knownScopes.some((scope) => scopes.includes(scope)))
       return { userId: row.userId, result: 'skipped', reason: 'no_needed_scope' }
     return { ...row, scopes }
   }
@@ -133,6 +141,7 @@ const FIELDS = [
   'username',
   'connected_at',
   'updated_at',
+  'client_id',
 ]
 
 type ReadRow = Omit<ImportRow, 'scopes'> & { scopes?: string | string[] }
@@ -144,7 +153,7 @@ const isAbsent = (member: unknown): boolean =>
   (Array.isArray(member) && member.length === 0)
 
 /** Validates one row, and names everything that is wrong with it at once. `now` in ms. */
-function readRow(value: unknown, now: number): ReadRow | DecidedResult {
+function readRow(value: unknown, now: number, clientIds: readonly string[]): ReadRow | DecidedResult {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { result: 'invalid', reasons: ['row: an object'] }
   const row: Record<string, unknown> = Object.fromEntries(
@@ -174,6 +183,10 @@ function readRow(value: unknown, now: number): ReadRow | DecidedResult {
   const [expiresAt, connectedAt, updatedAt] = [instant('expires_at'), instant('connected_at'), instant('updated_at')]
   const tenantId = text('tenant_id', GUID, 'a GUID')
   const objectId = text('object_id', GUID, 'a GUID')
+  const clientId = text('client_id', GUID, 'a GUID')?.toLowerCase()
+  // A row of a registration that is not configured could never be refreshed.
+  if (clientId !== undefined && !clientIds.includes(clientId))
+    wrong('client_id', 'MICROSOFT_CLIENT_ID or one of MICROSOFT_PREVIOUS_CLIENTS')
   // oxlint-disable-next-line no-control-regex -- exactly those are kept out
   const username = text('username', /^[^\x00-\x1f\x7f]{1,256}$/, 'at most 256 characters')
   const { scopes } = row
@@ -217,6 +230,7 @@ function readRow(value: unknown, now: number): ReadRow | DecidedResult {
         }),
     ...(username === undefined ? {} : { username }),
     ...(connectedAt === undefined ? {} : { connectedAt }),
+    ...(clientId === undefined ? {} : { clientId }),
   }
 }
 
@@ -226,6 +240,8 @@ export interface StoredForImport {
   account?: Account
   /** Undefined: it cannot be opened. */
   refreshToken: string | undefined
+  /** The app registration that it belongs to. Undefined: not recorded. */
+  clientId?: string
   /** False: the user connected through the broker. */
   imported: boolean
   connectedAt: string
@@ -248,7 +264,9 @@ export function judge(
 ): StoredResult {
   if (isFrozen) return skipped('frozen')
   const updatedAt = Date.parse(row.updatedAt)
-  if (stored !== undefined && stored.refreshToken === row.refreshToken)
+  // A row that names another registration corrects what an earlier import has assumed.
+  const isSameClient = row.clientId === undefined || row.clientId === stored?.clientId
+  if (stored !== undefined && stored.refreshToken === row.refreshToken && isSameClient)
     return { result: 'unchanged', generation: stored.generation }
   if (stored !== undefined && Math.max(Date.parse(stored.connectedAt), Date.parse(stored.refreshedAt)) > updatedAt)
     return skipped('newer_stored')

@@ -24,6 +24,8 @@ export interface TokenSet {
   /** Canonical names, OpenID Connect scopes left out (microsoft/scopes.ts). */
   scopes: string[]
   account?: Account
+  /** The id token's optional claim `login_hint`: names the account to Microsoft at the next sign-in. */
+  loginHint?: string
 }
 
 /** Why the last refresh brought no tokens. Kept as JSON in the row; read by core/stored.ts. */
@@ -57,6 +59,8 @@ export interface Integration extends FreezeState {
   /** ISO 8601. */
   expiresAt: string
   scopes: string[]
+  /** The app registration that its tokens belong to. Absent: the current one. */
+  clientId?: string
   /** Missing until the first refresh of an imported row. */
   account?: Account
   failure?: StoredFailure
@@ -74,6 +78,8 @@ export interface IntegrationSummary {
   generation: number
   scopes: string[]
   account?: Account
+  /** For the next sign-in only. Never shown. */
+  loginHint?: string
   /** ISO 8601. */
   connectedAt: string
   /** ISO 8601. */

@@ -38,7 +38,7 @@ export interface KeepAlivePorts {
   store: KeepAliveStore
   integrations: Pick<IntegrationStore, 'read'>
   refresh: Pick<Refresh, 'renew'>
-  /** Whether refreshes may be sent freely: the breaker is closed. */
+  /** Whether refreshes may be sent freely: the breaker of at least one app registration is closed. */
   breakerClosed(): boolean
   clock: Clock
   random: Random
@@ -113,7 +113,8 @@ export function createKeepAlive({
         sweep[result]++
         observe({ kind: 'renewal', result, userId: due.userId })
         if (blocked && !breakerClosed()) return 'breaker'
-        if (result !== 'skipped') await clock.sleep(lengthened(RENEWAL_PAUSE_MS), signal)
+        // What was blocked was not sent: another registration's integrations need not wait for it.
+        if (result !== 'skipped' && !blocked) await clock.sleep(lengthened(RENEWAL_PAUSE_MS), signal)
       }
       if (page.length < PAGE_SIZE) return 'done'
       from = page.at(-1)

@@ -22,12 +22,15 @@ export type Verdict =
    */
   | { kind: 'misconfigured'; reason: Reason; everybody: boolean; microsoft: MicrosoftError }
 
+/** What a connect brings. `clientId`: the app registration that the tokens belong to, in lower case. */
+export type NewTokenSet = TokenSet & { refreshToken: string; account: Account; clientId: string }
+
 /**
  * What Microsoft's answer to a code exchange means for us. Tokens always come with a verified account and a refresh
  * token.
  */
 export type CodeVerdict =
-  | { kind: 'tokens'; tokens: TokenSet & { refreshToken: string; account: Account } }
+  | { kind: 'tokens'; tokens: NewTokenSet }
   | { kind: 'refused'; reason: Reason; microsoft: MicrosoftError; claims?: string }
   | { kind: 'try_later'; reason: Reason; retryAfterSeconds?: number; microsoft: MicrosoftError }
   | { kind: 'misconfigured'; reason: Reason; microsoft: MicrosoftError }
@@ -53,6 +56,8 @@ export interface RefreshRequest {
    * Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted.
    */
   account?: Account
+  /** The app registration that the refresh token belongs to. Absent: the current one. */
+  clientId?: string
   /** Sent to Microsoft as `client-request-id`. */
   requestId: string
 }
@@ -72,6 +77,8 @@ export interface CodeRequest {
   code: string
   codeVerifier: string
   nonce: string
+  /** The app registration that the code was asked for. Absent: the current one. */
+  clientId?: string
   requestId: string
 }
 
@@ -111,8 +118,15 @@ export interface Microsoft {
   judgeCallback(parameters: CallbackParameters & { error: string }): CallbackRefusal
   /** Pure. What comes back proves nothing: it decides what a page says. */
   judgeAdminConsent(parameters: CallbackParameters): AdminConsentResult
-  /** Asks the breaker. A promise if others have to finish first. Cheap, no I/O. */
-  admit(): Admission | Promise<Admission>
+  /** Pure. Whether this login host belongs to another cloud of Microsoft than ours (docs/microsoft.md#clouds). */
+  isOtherCloud(host: string): boolean
+  /** The app registrations that are configured, the current one first. */
+  clientIds(): [string, ...string[]]
+  /**
+   * Asks the breaker of this app registration; absent: of the current one. A registration that is not configured is a
+   * pause, too. A promise if others have to finish first. Cheap, no I/O.
+   */
+  admit(clientId?: string): Admission | Promise<Admission>
   /** Sends one refresh and judges the answer. Never throws because of Microsoft or the network; ends within 5 s. */
   refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
   /** Exchanges a code once. Never throws because of Microsoft or the network; never opens the breaker. */
@@ -213,10 +227,7 @@ export interface IntegrationStore {
    * `ended`: the session was ended meanwhile (a disconnect), nothing is stored. What is written is decided by
    * `judgeConnect` (connect-decision.ts). Resolves with the connect session as it was ended.
    */
-  connect(input: {
-    session: ConnectSession
-    tokens: TokenSet & { refreshToken: string; account: Account }
-  }): Promise<EndedConnectSession | 'ended'>
+  connect(input: { session: ConnectSession; tokens: NewTokenSet }): Promise<EndedConnectSession | 'ended'>
   /**
    * Deletes the row, ends the user's connect and browser sessions, writes the event, all in one transaction. False:
    * there was none.
@@ -350,6 +361,8 @@ export interface ConnectSessionStore {
     stateHash: Buffer
     nonce: string
     codeVerifier: string
+    /** The app registration that the browser is sent to Microsoft with. */
+    clientId: string
     ttlSeconds: number
   }): Promise<ConnectSession | undefined>
   /** Spends the manage ticket of this session once, for one browser session. One UPDATE. */
@@ -378,7 +391,10 @@ export interface ConnectSessionStore {
    */
   beginCompletion(
     id: string,
-  ): Promise<{ session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string } } | undefined>
+  ): Promise<
+    | { session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string; clientId?: string } }
+    | undefined
+  >
   /** received → refused, once; deletes code and verifier. Undefined: no longer in that state. */
   endReceived(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
   /** Ends a completing session without tokens. IntegrationStore.connect ends one with tokens. */

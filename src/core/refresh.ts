@@ -207,7 +207,7 @@ export function createRefresh({
 
   async function refreshOnce(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
     for (let attempts = 0; attempts < MAX_CLAIM_ATTEMPTS; attempts++) {
-      const admission = microsoft.admit()
+      const admission = microsoft.admit(integration.clientId)
       const permit = await admission
       if (isPause(permit)) return { kind: 'blocked', blocked: permit }
       // It had to wait, and this process ends: another replica can do it.
@@ -250,7 +250,13 @@ export function createRefresh({
     const sentAt = clock.elapsed()
     const { refreshToken, scopes, account } = claim
     const verdict = await microsoft.refresh(
-      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account }) },
+      {
+        refreshToken,
+        scopes,
+        requestId,
+        ...(account === undefined ? {} : { account }),
+        ...(integration.clientId === undefined ? {} : { clientId: integration.clientId }),
+      },
       permit,
     )
     observe(sentEvent(integration, requestId, verdict, (clock.elapsed() - sentAt) / 1000))

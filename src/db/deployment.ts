@@ -1,7 +1,7 @@
-import { eq, sql } from './drizzle.ts'
+import { eq, isNull, sql } from './drizzle.ts'
 import { Failure } from '../core/failure.ts'
 import type { Database } from './client.ts'
-import { deployment, sealingKeys } from './schema.ts'
+import { deployment, integrations, sealingKeys } from './schema.ts'
 
 /** Proof of a sealing key, as the vault makes and checks it. */
 export interface Canaries {
@@ -35,6 +35,31 @@ export async function claimDeployment(database: Database, publicBaseUrl: string)
     })
   }
   return { epoch: recorded.epoch }
+}
+
+/**
+ * Records, once, the app registration that integrations without one belong to: those of earlier releases, which knew
+ * one registration only. With `hasOthers` it cannot be known which one that was. Throws Failure `broker_misconfigured`
+ * with a sentence for ops as its detail.
+ */
+export async function recordRegistration(
+  database: Database,
+  { clientId, hasOthers }: { clientId: string; hasOthers: boolean },
+): Promise<void> {
+  const [recorded] = await database.run((db) => db.select({ clientId: deployment.clientId }).from(deployment))
+  if (recorded === undefined || recorded.clientId !== null) return
+  if (hasOthers) {
+    const [unnamed] = await database.run((db) =>
+      db.select({ id: integrations.id }).from(integrations).where(isNull(integrations.clientId)).limit(1),
+    )
+    if (unnamed !== undefined)
+      throw new Failure('broker_misconfigured', {
+        detail:
+          'the integrations of the earlier release name no app registration: start this release once without ' +
+          'MICROSOFT_PREVIOUS_CLIENTS and with the MICROSOFT_CLIENT_ID that they were connected with',
+      })
+  }
+  await database.run((db) => db.update(deployment).set({ clientId }).where(isNull(deployment.clientId)))
 }
 
 /** The canaries of every key that may have sealed something in this database, by key id. */

@@ -14,7 +14,7 @@ import { and, desc, eq, sql, type Column } from './drizzle.ts'
 import { INACTIVITY_DAYS } from './keep-alive.ts'
 import { epochOf, epochOrNull, isoOfEpoch } from './instants.ts'
 import { scopesColumn, scopesOf } from './integration-rows.ts'
-import { statusOf } from './fast-path/statements.ts'
+import { CLIENT_ID, statusOf } from './fast-path/statements.ts'
 import { connectSessions, events, integrations } from './schema.ts'
 
 // What doctor reports about one user. Reads only.
@@ -30,6 +30,7 @@ export interface UserDiagnostics {
   objectId: string | null
   username: string | null
   scopes: string[]
+  clientId: string | null
   /** ISO 8601, all of them. */
   connectedAt: string
   refreshedAt: string
@@ -74,6 +75,7 @@ export async function userDiagnostics(database: Database, userId: string): Promi
         objectId,
         username,
         scopes: scopesColumn,
+        clientId: sql<string | null>`${sql.raw(CLIENT_ID)}`,
         connectedAt: epochOf(connectedAt),
         refreshedAt: epochOf(refreshedAt),
         lastUsedAt: epochOf(lastUsedAt),

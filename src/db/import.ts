@@ -8,6 +8,7 @@ import type { Database, Transaction } from './client.ts'
 import { appendEvents } from './events.ts'
 import { frozenAmong } from './freezes.ts'
 import { exactly } from './instants.ts'
+import { CLIENT_ID } from './fast-path/statements.ts'
 import { lockUsers, nextGeneration, PROVIDER, sealContext } from './integration-rows.ts'
 import { events, integrations } from './schema.ts'
 
@@ -23,15 +24,18 @@ const STORED = {
   refreshToken: integrations.refreshToken,
   tenantId: integrations.tenantId,
   objectId: integrations.objectId,
+  clientId: sql<string | null>`${sql.raw(CLIENT_ID)}`,
   username: integrations.username,
   displayName: integrations.displayName,
+  loginHint: integrations.loginHint,
   imported: integrations.imported,
   connectedAt: exactly(integrations.connectedAt),
   refreshedAt: exactly(integrations.refreshedAt),
 }
 type StoredRow = Pick<typeof integrations.$inferSelect, keyof typeof STORED>
 
-export function createImportStore(database: Database, vault: Vault): ImportStore {
+/** `clientId`: the app registration of rows that name none. */
+export function createImportStore(database: Database, vault: Vault, { clientId }: { clientId: string }): ImportStore {
   const opened = (row: StoredRow): string | undefined => {
     try {
       return vault.open(sealContext(row, 'refresh_token'), row.refreshToken)
@@ -63,6 +67,9 @@ export function createImportStore(database: Database, vault: Vault): ImportStore
       objectId,
       username: row.username ?? stored?.username ?? null,
       displayName: stored?.displayName ?? null,
+      // Of another account it would lead to the wrong sign-in.
+      loginHint: id === stored?.id ? stored.loginHint : null,
+      clientId: row.clientId ?? clientId,
       // A user who connected through the broker stays protected by `judge`, also after a newer row of the same account.
       imported: stored?.imported ?? true,
       connectedAt: row.connectedAt ?? stored?.connectedAt ?? row.updatedAt,
@@ -171,6 +178,8 @@ const REPLACED = Object.fromEntries(
       'objectId',
       'username',
       'displayName',
+      'loginHint',
+      'clientId',
       'connectedAt',
       'imported',
       'refreshedAt',
@@ -188,7 +197,7 @@ function toStored(
   opened: (row: StoredRow) => string | undefined,
 ): StoredForImport | undefined {
   if (row === undefined) return undefined
-  const { generation, imported, connectedAt, refreshedAt } = row
+  const { generation, imported, connectedAt, refreshedAt, clientId } = row
   const account = accountOf(row)
   return {
     generation,
@@ -196,6 +205,7 @@ function toStored(
     imported,
     connectedAt,
     refreshedAt,
+    ...(clientId === null ? {} : { clientId }),
     ...(account === undefined ? {} : { account }),
   }
 }

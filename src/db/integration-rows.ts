@@ -42,6 +42,7 @@ export function tokenColumns(sealed: SealedTokens, tokens: TokenSet) {
     accessTokenExpiresAt: inSeconds(secondsLeft(tokens)),
     scopes: tokens.scopes,
     ...(tokens.account === undefined ? {} : accountColumns(tokens.account)),
+    ...(tokens.loginHint === undefined ? {} : { loginHint: tokens.loginHint }),
   }
 }
 
@@ -108,6 +109,7 @@ export function toIntegration(row: IntegrationColumns, accessToken: string, onMa
     remainingSeconds: expires - row.now,
     expiresAt: isoOfEpoch(row.expires),
     scopes: scopesOf(row),
+    ...(row.client_id === null ? {} : { clientId: row.client_id }),
     ...(account === undefined ? {} : { account }),
     ...(failure === undefined ? {} : { failure }),
     ...(row.retry_at === null ? {} : { retryInSeconds: withinYears(row.retry_at) - row.now }),

@@ -87,6 +87,7 @@ const SUMMARY = {
   objectId: integrations.objectId,
   username: integrations.username,
   displayName: integrations.displayName,
+  loginHint: integrations.loginHint,
   connectedAt: epochOf(integrations.connectedAt),
   refreshedAt: epochOf(integrations.refreshedAt),
   accessTokenExpiresAt: epochOf(integrations.accessTokenExpiresAt),
@@ -117,6 +118,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
       generation: row.generation,
       scopes: scopesOf(row),
       ...(account === undefined ? {} : { account }),
+      ...(row.loginHint === null ? {} : { loginHint: row.loginHint }),
       connectedAt: isoOfEpoch(row.connectedAt),
       refreshedAt: isoOfEpoch(row.refreshedAt),
       accessTokenExpiresAt: isoOfEpoch(row.accessTokenExpiresAt),
@@ -226,6 +228,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
         objectId,
         username,
         displayName,
+        tokens.loginHint ?? null,
       ] as const
       const saved = (await saves(columns)) ?? (await database.query<SavedColumns>(SAVE_ONE, columns))[0]
       if (saved !== undefined)
@@ -332,6 +335,8 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
           const columns = {
             ...tokenColumns(sealedTokens({ id, userId }, tokens, vault), tokens),
             ...decision.account,
+            clientId: tokens.clientId,
+            loginHint: tokens.loginHint ?? null,
             imported: false,
           }
           const [row] =

@@ -39,10 +39,17 @@ export const integrations = pgTable(
     refreshToken: bytea('refresh_token').notNull(),
     accessTokenExpiresAt: instant('access_token_expires_at').notNull(),
     scopes: text('scopes').array().notNull(),
+    /**
+     * The app registration that its tokens belong to, in lower case. Null, in rows of earlier releases: that of
+     * `deployment`.
+     */
+    clientId: text('client_id'),
     tenantId: text('tenant_id'),
     objectId: text('object_id'),
     username: text('username'),
     displayName: text('display_name'),
+    /** The optional claim of that name in the id token. */
+    loginHint: text('login_hint'),
     connectedAt: instant('connected_at').notNull().defaultNow(),
     /**
      * Stored by an import, and the user has not connected through the broker since. False is the safe value for
@@ -79,6 +86,8 @@ export const connectSessions = pgTable(
     browserSession: bytea('browser_session'),
     pkceVerifier: bytea('pkce_verifier'),
     code: bytea('code'),
+    /** The app registration that the browser was sent to Microsoft with. Null: the one of its time. */
+    clientId: text('client_id'),
     /** Hash of the handle of the completion (docs/design.md#completion). Null: the browser did not bring a code. */
     handleHash: bytea('handle_hash'),
     nonce: text('nonce'),
@@ -188,6 +197,8 @@ export const deployment = pgTable(
     one: boolean('one').notNull().default(true),
     publicBaseUrl: text('public_base_url').notNull(),
     epoch: uuid('epoch').notNull().defaultRandom(),
+    /** The app registration that was current when the column came: integrations without one belong to it. */
+    clientId: text('client_id'),
     /**
      * Keys the hash of user ids in the sketches of `caller_key_use`; made when it is first needed. No caller sees it.
      */

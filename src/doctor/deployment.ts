@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Config } from '../config.ts'
 import { USUAL_PERMISSIONS } from '../core/caller-permissions.ts'
+import { cloudOf } from '../microsoft/clouds.ts'
 import type { Callers } from '../signature/callers.ts'
 import { combined, EXPIRES_SOON_MS, failed, formatTime, ok, warning, type Finding } from './check.ts'
 
@@ -15,7 +16,7 @@ export function redirectUri({ redirectUri: uri, microsoft }: Config): Finding {
   return ok(
     uri,
     'Compare it, character by character, with the redirect URIs of the platform "Web" under Authentication of the app ' +
-      `registration ${microsoft.clientId} in the Azure portal.`,
+      `registration ${microsoft.clientId} in the Azure portal (${cloudOf(microsoft.loginUrl).portalUrl}).`,
   )
 }
 

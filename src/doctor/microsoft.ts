@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readError, readObject } from '../microsoft/answer.ts'
+import { cloudOf } from '../microsoft/clouds.ts'
 import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from '../microsoft/exchange.ts'
 import type { CredentialCheck } from '../microsoft/token-endpoint.ts'
 import { isFromMicrosoft } from '../microsoft/verdict.ts'
@@ -29,12 +30,17 @@ export async function microsoftChecks({ microsoft, config, clock }: Services): P
     }
   }
   return {
-    microsoft: await runCheck('microsoft', () =>
-      compareEndpoints(metadata, microsoft.endpoints, config.microsoft.tenant),
-    ),
+    microsoft: await runCheck('microsoft', () => compareEndpoints(metadata, microsoft.endpoints, config.microsoft)),
     clock: await runCheck('clock', () => compareClocks(metadata.clockOffsetMs)),
     client_credential: await runCheck('client_credential', async () =>
-      credentials(await microsoft.probeCredentials(), clock.now()),
+      combined([
+        credentials(await microsoft.probeCredentials(), clock.now()),
+        ...(await Promise.all(
+          config.microsoft.previousClients.map(async ({ clientId }) =>
+            credentials(await microsoft.probeCredentials(clientId), clock.now(), clientId),
+          ),
+        )),
+      ]),
     ),
   }
 }
@@ -74,9 +80,9 @@ async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['micro
 }
 
 function compareEndpoints(
-  { authorizationEndpoint, tokenEndpoint }: Metadata,
+  { authorizationEndpoint, tokenEndpoint, graphHost }: Metadata,
   ours: { authorize: string; token: string },
-  tenant: string,
+  { tenant, loginUrl }: Services['config']['microsoft'],
 ): Finding {
   // If the tenant is configured by its domain, metadata names it by its id.
   const comparable = (url: string): string =>
@@ -87,7 +93,16 @@ function compareEndpoints(
       [tokenEndpoint, ours.token],
     ] as const
   ).filter(([theirs, own]) => comparable(theirs) !== comparable(own))
-  if (differing.length === 0) return ok(`Metadata was read. Users are sent to ${ours.authorize}.`)
+  if (differing.length === 0) {
+    const { name, graphUrl } = cloudOf(loginUrl)
+    const { host } = new URL(graphUrl)
+    if (graphHost !== undefined && graphHost !== host)
+      return warning(
+        `Microsoft names ${graphHost} as Graph of this tenant; the page for administrators asks for permissions of ${host}.`,
+        'If administrators cannot approve there, they grant admin consent under API permissions of the app registration.',
+      )
+    return ok(`Metadata was read. Users are sent to ${ours.authorize}. Cloud: ${name}, with ${host}.`)
+  }
   return failed(
     differing.map(([theirs, own]) => `Microsoft names ${theirs}, the broker uses ${own}.`).join('\n'),
     'Check MICROSOFT_LOGIN_URL and MICROSOFT_TENANT. If both are right, Microsoft has moved its endpoints and the broker ' +
@@ -143,13 +158,17 @@ const NEW_CERTIFICATE =
   'Make a new certificate, upload it in the Azure portal, and put it first in MICROSOFT_CLIENT_CERTIFICATE.'
 const OTHER_ADVICE = 'Check MICROSOFT_CLIENT_ID and the credential under Certificates & secrets in the Azure portal.'
 
-function credentials(checked: readonly CredentialCheck[], now: number): Finding {
+/** `ofClient`: an earlier registration, whose users are the only ones concerned. */
+function credentials(checked: readonly CredentialCheck[], now: number, ofClient?: string): Finding {
+  const of = ofClient === undefined ? '' : ` of ${ofClient} (MICROSOFT_PREVIOUS_CLIENTS)`
+  const lost = ofClient === undefined ? 'no token can be refreshed' : 'no token of its integrations can be refreshed'
   const anyAccepted = checked.some(({ result }) => result === 'accepted')
   return combined(
     checked.map(({ kind, expiresAt, result, reason, microsoft: { aadsts } }, index) => {
-      const name = `${kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${checked.length}`
+      const name = `${kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${checked.length}${of}`
+      const lowered = name.replace(/^C/, 'c')
       const code = aadsts === undefined ? '' : ` (AADSTS${aadsts})`
-      if (result === 'accepted') return acceptedUntil(`Microsoft accepts ${name.toLowerCase()}`, expiresAt, now)
+      if (result === 'accepted') return acceptedUntil(`Microsoft accepts ${lowered}`, expiresAt, now)
       const end = expiresAt === undefined ? Infinity : Date.parse(expiresAt)
       const advice =
         end <= now
@@ -158,8 +177,7 @@ function credentials(checked: readonly CredentialCheck[], now: number): Finding 
       // During a rotation, one that is not accepted yet, or not any more, causes no failure.
       if (anyAccepted)
         return warning(`${name} is not accepted${code}.`, `${advice} If it is the old credential, remove it.`)
-      if (result === 'refused')
-        return failed(`Microsoft refuses ${name.toLowerCase()}${code}: no token can be refreshed.`, advice)
+      if (result === 'refused') return failed(`Microsoft refuses ${lowered}${code}: ${lost}.`, advice)
       if (reason === 'microsoft_bad_answer' && aadsts === undefined) {
         return failed(
           `${name} could not be checked: something on the way answers POST requests in place of Microsoft.`,

@@ -28,6 +28,7 @@ export function userConclusion(facts: UserFacts): Conclusion {
   const unreadable = integration.sealed.filter(({ opens }) => !opens)
   if (unreadable.length > 0) return cannotBeOpened(unreadable)
   if (integration.status === 'reconnect_required') return mustReconnect(integration, facts)
+  if (integration.registration === 'unknown') return ofUnknownRegistration(integration.client_id)
   if (integration.failure !== null) return failing(integration.failure, integration)
   if (integration.retry_at !== null) {
     return {
@@ -62,6 +63,15 @@ export function userConclusion(facts: UserFacts): Conclusion {
       integration.access_token.seconds_left > 0
         ? "The broker hands out this user's token. If Graph refuses it, look in the log of MEGDocs."
         : 'The access token has expired. The next read refreshes it.',
+  }
+}
+
+function ofUnknownRegistration(clientId: string | null): Conclusion {
+  return {
+    result: 'failed',
+    who_acts: 'ops',
+    message: `This integration belongs to the app registration ${clientId ?? ''}, which is not configured: it cannot be refreshed.`,
+    advice: `Add ${clientId ?? 'it'} to MICROSOFT_PREVIOUS_CLIENTS. See docs/runbooks.md#move-to-another-registration`,
   }
 }
 

@@ -14,6 +14,7 @@ import {
 import { texts } from '../http/pages/texts.ts'
 import { microsoftFacts } from '../http/problem.ts'
 import type { Services } from '../services.ts'
+import { registrationOf, type RegistrationKind } from './registrations.ts'
 import {
   conclusionText,
   formatAge,
@@ -77,6 +78,10 @@ export interface UserFacts {
     last_used_at: string
     scopes: string[]
     missing_scopes: string[]
+    excess_scopes: string[]
+    /** The app registration that its tokens belong to; null: not recorded yet. */
+    client_id: string | null
+    registration: RegistrationKind
     failure:
       | null
       | (ExplainedReason & {
@@ -122,7 +127,7 @@ export interface UserFacts {
 
 /** Throws Failure if the database does not answer. */
 export async function userFacts(
-  { database, vault, missingScopes, config, freezes }: Services,
+  { database, vault, compareScopes, config, freezes }: Services,
   userId: string,
   databaseFindings: UserFacts['database'],
 ): Promise<UserFacts> {
@@ -152,7 +157,10 @@ export async function userFacts(
             refreshed_at: row.refreshedAt,
             last_used_at: row.lastUsedAt,
             scopes: row.scopes,
-            missing_scopes: missingScopes(row.scopes),
+            missing_scopes: compareScopes(row.scopes).missing,
+            excess_scopes: compareScopes(row.scopes).excess,
+            client_id: row.clientId,
+            registration: registrationOf(row.clientId, config.microsoft),
             failure: row.failure === null ? null : failureFacts(row.failure, row, events),
             retry_at: (row.retryInSeconds ?? 0) > 0 ? row.retryAt : null,
             lease: row.leaseInSeconds === null ? 'free' : row.leaseInSeconds > 0 ? 'held' : 'expired',
@@ -281,10 +289,18 @@ export function userText(
   ].join('\n')
 }
 
+const REGISTRATIONS = {
+  current: 'current',
+  previous: 'in MICROSOFT_PREVIOUS_CLIENTS',
+  unknown: 'NOT CONFIGURED: it cannot be refreshed',
+} as const
+
 const line = (name: string, words: string): string => `  ${name.padEnd(14)} ${words}`
 
 function integrationLines(integration: NonNullable<UserFacts['integration']>, now: number): string[] {
-  const { account, access_token, refresh_token, scopes, missing_scopes, failure, retry_at, lease, sealed } = integration
+  const { account, access_token, refresh_token, scopes, missing_scopes, excess_scopes } = integration
+  const { client_id, registration, failure, retry_at, lease, sealed } = integration
+  const named = (name: string, list: readonly string[]) => (list.length === 0 ? '' : `; ${name}: ${list.join(' ')}`)
   const sealedWords = sealed.map(
     ({ column, key_id, opens, problem }) =>
       `${column} with ${key_id || 'no key'} ${opens ? 'opens' : `DOES NOT OPEN (${problem})`}`,
@@ -312,10 +328,8 @@ function integrationLines(integration: NonNullable<UserFacts['integration']>, no
     line('connected', formatAge(integration.connected_at, now)),
     line('refreshed', formatAge(integration.refreshed_at, now)),
     line('last used', `${formatAge(integration.last_used_at, now)}, by a refresh for a caller`),
-    line(
-      'permissions',
-      `${scopes.join(' ')}${missing_scopes.length === 0 ? '' : `; missing: ${missing_scopes.join(' ')}`}`,
-    ),
+    line('permissions', `${scopes.join(' ')}${named('missing', missing_scopes)}${named('not needed', excess_scopes)}`),
+    ...(client_id === null ? [] : [line('registration', `${client_id} (${REGISTRATIONS[registration]})`)]),
     line('sealed', sealedWords.join(', ')),
     line(
       'refresh lease',

@@ -14,13 +14,13 @@ import {
   type Site,
 } from './pages/pages.ts'
 import { asFailure } from './problem.ts'
-import type { MissingScopes } from './views.ts'
+import type { CompareScopes } from './views.ts'
 
 export interface AccountRoutesOptions {
   integrations: IntegrationStore
   connectSessions: ConnectSessionStore
   site: Site
-  missingScopes: MissingScopes
+  compareScopes: CompareScopes
   random: Random
   auditLog: AuditLog
   /** Milliseconds since the epoch. */
@@ -32,7 +32,7 @@ const CALLER = 'account-page'
 
 /** The account page of a user (docs/design.md#pages). Only for a session that a manage ticket opened. */
 export async function accountRoutes(scope: FastifyInstance, options: AccountRoutesOptions): Promise<void> {
-  const { integrations, connectSessions, site, missingScopes, random, auditLog, now } = options
+  const { integrations, connectSessions, site, compareScopes, random, auditLog, now } = options
   await scope.register(formbody, { bodyLimit: 4_096 })
 
   const managedUser = (request: FastifyRequest): string | undefined =>
@@ -61,10 +61,12 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
       )
     }
     const pending = await connectSessions.pendingSince(userId)
+    const scopes = summary === undefined ? { missing: [], excess: [] } : compareScopes(summary.scopes)
     return sendPage(
       reply,
       accountPage(context, {
-        missingScopes: summary === undefined ? [] : missingScopes(summary.scopes),
+        missingScopes: scopes.missing,
+        excessScopes: scopes.excess,
         now: now(),
         ...(summary === undefined ? {} : { summary }),
         ...(pending === undefined ? {} : { pending: { since: pending } }),

@@ -204,8 +204,11 @@ function readAnswer(query: Query): CallbackAnswer | undefined {
   const { state, code, error } = query
   if (typeof state !== 'string' || !STATE.test(state)) return undefined
   if (Object.values(query).some(Array.isArray)) return undefined
-  if (typeof code === 'string' && error === undefined)
-    return code !== '' && code.length <= MAX_CODE ? { state, code } : undefined
+  if (typeof code === 'string' && error === undefined) {
+    const { cloud_instance_host_name: cloudHost } = query
+    if (code === '' || code.length > MAX_CODE) return undefined
+    return { state, code, ...(typeof cloudHost === 'string' ? { cloudHost } : {}) }
+  }
   if (typeof error === 'string' && code === undefined) return { state, ...callbackParameters(query), error }
   return undefined
 }

@@ -6,13 +6,13 @@ import type { Clock, IntegrationStore } from '../core/ports.ts'
 import { EVENTS, LISTED } from './examples.ts'
 import { openList, Reason } from './problem-schema.ts'
 import { answer, FreezeScope, Integration, problemResponses, UserId } from './schemas.ts'
-import { integrationView, type MissingScopes } from './views.ts'
+import { integrationView, type CompareScopes } from './views.ts'
 
 export interface EventRoutesOptions {
   events: EventStore
   integrations: IntegrationStore
   clock: Clock
-  missingScopes: MissingScopes
+  compareScopes: CompareScopes
   /** Callers that wait are answered at once when the process ends. */
   isDraining(): boolean
 }
@@ -58,7 +58,7 @@ const Event = Type.Object(
 
 /** Events and the list of integrations (docs/design.md#events): MEGDocs can inform a user before they click Edit. */
 export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async (scope, options) => {
-  const { events, integrations, clock, missingScopes, isDraining } = options
+  const { events, integrations, clock, compareScopes, isDraining } = options
 
   scope.get(
     '/events',
@@ -152,7 +152,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRoutesOptions> = async 
       const cursor = await events.newest()
       const page = await integrations.list({ limit, ...(after === undefined ? {} : { after }) })
       return {
-        integrations: page.map((summary) => integrationView(summary, missingScopes)),
+        integrations: page.map((summary) => integrationView(summary, compareScopes)),
         ...(page.length < limit ? {} : { next: page.at(-1)!.userId }),
         events_cursor: cursor,
       }

@@ -16,6 +16,7 @@ export const TOKEN = {
   expires_in: 3187,
   scope: SCOPE,
   missing_scopes: [],
+  excess_scopes: [],
   generation: 1817,
   account: ACCOUNT,
 }
@@ -27,6 +28,7 @@ export const INTEGRATION = {
   account: ACCOUNT,
   scope: SCOPE,
   missing_scopes: [],
+  excess_scopes: [],
   connected_at: '2026-10-02T07:15:30.000Z',
   refreshed_at: '2026-11-22T09:00:00.000Z',
   access_token_expires_at: '2026-11-22T10:00:00.000Z',

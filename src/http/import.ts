@@ -20,16 +20,17 @@ const FORM = `One integration as the caller held it. \`null\`, a blank string an
 | \`refresh_token\` | needed | \`null\` or blank: the user has nothing to import, and the row is skipped |
 | \`updated_at\` | needed | when Microsoft gave these tokens: RFC 3339, with its zone |
 | \`access_token\`, \`expires_at\` | both or neither | without them the first read refreshes |
-| \`scopes\` | | granted permissions, a list or separated by spaces; absent: all that the broker needs |
+| \`scopes\` | | granted permissions, a list or separated by spaces; absent: those that are configured, so name them if the tokens have others |
 | \`tenant_id\`, \`object_id\` | both or neither | absent: the first refresh fills them, and the row cannot replace a connection that was made through the broker |
-| \`username\`, \`connected_at\` | | |`
+| \`username\`, \`connected_at\` | | |
+| \`client_id\` | | the app registration that the tokens belong to: the broker's current one or one of \`MICROSOFT_PREVIOUS_CLIENTS\`; absent: the current one |`
 
 const SKIPPED =
   '`skipped` only: `newer_stored` (connected or refreshed after `updated_at`), `disconnected_since` (the user disconnected after ' +
   '`updated_at`), `refresh_token_too_old` (unused for 90 days, so it is dead), `other_account` (another account is stored), ' +
   '`connected_through_broker` (only a row with the same `tenant_id` and `object_id` may replace this connection), ' +
   '`stored_unreadable` (ops must look first), `no_refresh_token` (the row has nothing to import), `no_needed_scope` (the row ' +
-  'has none of the permissions that the broker needs; it may belong to another provider).'
+  'has none of the permissions that the broker knows; it may belong to another provider).'
 
 export const importRoutes: FastifyPluginAsyncTypebox<{ imports: Import }> = async (scope, { imports }) => {
   scope.post(

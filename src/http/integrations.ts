@@ -7,11 +7,11 @@ import { INTEGRATION } from './examples.ts'
 import { INSTANT, utcInstant } from '../core/instant.ts'
 import { answer, Integration, NoContent, problemResponses, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
-import { integrationView, type MissingScopes } from './views.ts'
+import { integrationView, type CompareScopes } from './views.ts'
 
 export interface IntegrationRoutesOptions {
   integrations: IntegrationStore
-  missingScopes: MissingScopes
+  compareScopes: CompareScopes
 }
 
 const ConnectedBefore = Type.String({
@@ -21,7 +21,7 @@ const ConnectedBefore = Type.String({
 
 export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptions> = async (
   scope,
-  { integrations, missingScopes },
+  { integrations, compareScopes },
 ) => {
   scope.get(
     '/integrations/:userId',
@@ -42,7 +42,7 @@ export const integrationRoutes: FastifyPluginAsyncTypebox<IntegrationRoutesOptio
     async (request) => {
       const summary = await integrations.summary(request.params.userId)
       if (summary === undefined) throw new Failure('not_connected')
-      return integrationView(summary, missingScopes)
+      return integrationView(summary, compareScopes)
     },
   )
 

@@ -53,6 +53,9 @@ export const Token = Type.Object(
     missing_scopes: Type.Array(Type.String(), {
       description: 'Permissions configured today that this integration was not granted.',
     }),
+    excess_scopes: Type.Array(Type.String(), {
+      description: 'Permissions that were granted and are not configured (any longer).',
+    }),
     generation: Type.Integer({
       description: 'Number of this token set. Send it to `POST /tokens/{userId}/refresh` when Graph refuses the token.',
     }),
@@ -130,6 +133,9 @@ export const Integration = Type.Object(
     scope: Type.String({ description: 'Granted permissions, separated by spaces.' }),
     missing_scopes: Type.Array(Type.String(), {
       description: 'Permissions configured today that this integration was not granted.',
+    }),
+    excess_scopes: Type.Array(Type.String(), {
+      description: 'Permissions that were granted and are not configured (any longer).',
     }),
     connected_at: Instant('When the user last connected or reconnected.'),
     refreshed_at: Instant('When Microsoft issued the present tokens.'),

@@ -10,7 +10,7 @@ import { audit } from './audit.ts'
 import { TOKEN } from './examples.ts'
 import { answer, DEADLINE_MS, DeadlineMs, MinTtl, problemResponses, Token, UserParams } from './schemas.ts'
 import { callerOf } from './signed.ts'
-import { tokenView, type MissingScopes } from './views.ts'
+import { tokenView, type CompareScopes } from './views.ts'
 import type { FastifyRequest } from 'fastify'
 
 const CODES = [
@@ -26,10 +26,10 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
   freezes: Pick<FreezeStore, 'isKeyFrozen'>
   harvest: Pick<HarvestAlarm, 'asked'>
   clock: Pick<Clock, 'elapsed'>
-  missingScopes: MissingScopes
+  compareScopes: CompareScopes
   /** A token is handed out although it could not be refreshed. */
   onDegraded(reason: AnyReason): void
-}> = async (scope, { refresh, freezes, harvest, clock, missingScopes, onDegraded }) => {
+}> = async (scope, { refresh, freezes, harvest, clock, compareScopes, onDegraded }) => {
   /** When the caller of a request that begins now stops waiting. */
   const deadlineAt = (deadlineMs: number = DEADLINE_MS.default): number => clock.elapsed() + deadlineMs
 
@@ -64,7 +64,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
       },
       answer.leavesBefore,
     )
-    return tokenView(answer, missingScopes)
+    return tokenView(answer, compareScopes)
   }
 
   scope.get(

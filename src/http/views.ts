@@ -8,7 +8,8 @@ import { microsoftFacts, reasonFacts } from './problem.ts'
 // Core's types as the JSON of the internal API (schemas.ts). Members are copied one by one, so that nothing else goes
 // out with them.
 
-export type MissingScopes = (granted: readonly string[]) => string[]
+/** What was granted, compared with the permissions that are configured. */
+export type CompareScopes = (granted: readonly string[]) => { missing: string[]; excess: string[] }
 
 const account = ({ tenantId, objectId, username }: Account) => ({
   tenant_id: tenantId,
@@ -16,7 +17,8 @@ const account = ({ tenantId, objectId, username }: Account) => ({
   ...(username === undefined ? {} : { username }),
 })
 
-export function tokenView({ integration, degraded }: TokenAnswer, missing: MissingScopes) {
+export function tokenView({ integration, degraded }: TokenAnswer, compareScopes: CompareScopes) {
+  const { missing, excess } = compareScopes(integration.scopes)
   return {
     user_id: integration.userId,
     access_token: integration.accessToken,
@@ -24,7 +26,8 @@ export function tokenView({ integration, degraded }: TokenAnswer, missing: Missi
     expires_at: integration.expiresAt,
     expires_in: Math.max(0, Math.floor(integration.remainingSeconds)),
     scope: integration.scopes.join(' '),
-    missing_scopes: missing(integration.scopes),
+    missing_scopes: missing,
+    excess_scopes: excess,
     generation: integration.generation,
     ...(integration.account === undefined ? {} : { account: account(integration.account) }),
     ...(degraded === undefined
@@ -38,14 +41,16 @@ export function tokenView({ integration, degraded }: TokenAnswer, missing: Missi
   }
 }
 
-export function integrationView(summary: IntegrationSummary, missing: MissingScopes) {
+export function integrationView(summary: IntegrationSummary, compareScopes: CompareScopes) {
+  const { missing, excess } = compareScopes(summary.scopes)
   return {
     user_id: summary.userId,
     status: summary.status,
     generation: summary.generation,
     ...(summary.account === undefined ? {} : { account: account(summary.account) }),
     scope: summary.scopes.join(' '),
-    missing_scopes: missing(summary.scopes),
+    missing_scopes: missing,
+    excess_scopes: excess,
     connected_at: summary.connectedAt,
     refreshed_at: summary.refreshedAt,
     access_token_expires_at: summary.accessTokenExpiresAt,

@@ -120,6 +120,12 @@ export const AADSTS: readonly AadstsRow[] = [
     lookup(7000225, 7000226, 7000227), // no policy for this managed identity
   ),
 
+  // On a refresh our login URL is wrong, because the account has connected through it. On a connect it is the account.
+  ...each(
+    { kind: 'misconfigured', reason: 'app_registration', onCode: 'other_cloud' },
+    reference(90038, 900439, 900382, 900432), // national cloud mismatch
+  ),
+
   // Our registration, our request.
   ...registration(
     common(50194), // single-tenant application on /common
@@ -145,7 +151,7 @@ export const AADSTS: readonly AadstsRow[] = [
     reference(650057), // resource not listed in the registration
     reference(90008), // application must ask for User.Read
     lookup(90009),
-    reference(90038, 900439, 900382, 900432, 90051), // national cloud mismatch
+    reference(90051), // national cloud id invalid
     lookup(90042, 90043, 90044),
     reference(700005), // code redeemed on another tenant path
     lookup(1002016), // TLS too old

@@ -1,7 +1,7 @@
 import { PERSONAL_TENANT } from '../core/integration.ts'
 import type { AuthorizeRequest } from '../core/ports.ts'
 import { isGuid } from './answer.ts'
-import { graphUrl } from './scopes.ts'
+import { cloudOf } from './clouds.ts'
 
 /**
  * Where the browser is sent to sign in (RFC 6749 section 4.1.1, RFC 7636 section 4.3,
@@ -45,12 +45,12 @@ export function adminConsentUrl(
   const configured = tenant === 'common' || tenant === 'consumers' ? 'organizations' : tenant
   const isNamed = tenantId !== undefined && isGuid(tenantId) && tenantId.toLowerCase() !== PERSONAL_TENANT
   const segment = isNamed ? tenantId : configured
-  const graph = graphUrl(loginUrl)
+  const { graphUrl } = cloudOf(loginUrl)
   const parameters = new URLSearchParams({
     client_id: application.clientId,
     redirect_uri: application.redirectUri,
     state,
-    scope: application.permissions.map((name) => `${graph}/${name}`).join(' '),
+    scope: application.permissions.map((name) => `${graphUrl}/${name}`).join(' '),
   })
   return withQuery(`${loginUrl}/${segment}/v2.0/adminconsent`, parameters)
 }

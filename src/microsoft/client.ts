@@ -8,23 +8,32 @@ import { createHash } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Reason } from '../core/failure.ts'
 import { isSameAccount } from '../core/integration.ts'
-import type { Clock, CodeRequest, CodeVerdict, Microsoft, Random, RefreshRequest, Verdict } from '../core/ports.ts'
+import type {
+  Clock,
+  CodeRequest,
+  CodeVerdict,
+  Microsoft,
+  Pause,
+  Random,
+  RefreshRequest,
+  Verdict,
+} from '../core/ports.ts'
 import { isGuid } from './answer.ts'
 import type { Answer, TokenResponse } from './answer.ts'
 import { adminConsentUrl, authorizeUrl } from './authorize-url.ts'
-import { createBreaker } from './breaker.ts'
 import type { BreakerMode, BreakerState, BreakerEvidence } from './breaker.ts'
 import { judgeAdminConsent, judgeCallback } from './callback.ts'
-import { createAuthenticator } from './credential.ts'
+import { cloudOf, cloudOfHost, issuerOrigin } from './clouds.ts'
 import type { Credential } from './credential.ts'
 import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from './exchange.ts'
 import { keyIdOf, readIdToken, verifyIdToken } from './id-token.ts'
 import type { IdTokenProblem, IdTokenResult, IdTokenRules } from './id-token.ts'
 import { createMetadataSource } from './metadata.ts'
 import type { Metadata } from './metadata.ts'
-import { createOrganisationFaults } from './organisation-faults.ts'
-import { canonicalScopes, missingScopes, NEEDED_SCOPES, requestedScope } from './scopes.ts'
-import { createTokenEndpoint } from './token-endpoint.ts'
+import type { OrganisationFaults } from './organisation-faults.ts'
+import { createRegistrations } from './registrations.ts'
+import type { Registration, RegistrationConfig } from './registrations.ts'
+import { canonicalScopes, missingScopes, requestedScope, scopesToRefresh } from './scopes.ts'
 import type { CredentialCheck } from './token-endpoint.ts'
 import { isAboutOrganisation, judgeCode, judgeRefresh } from './verdict.ts'
 import type { Judgement } from './verdict.ts'
@@ -41,6 +50,10 @@ export interface MicrosoftOptions {
   redirectUri: string
   /** Newest first, at least one. */
   credentials: readonly Credential[]
+  /** Earlier registrations. Their integrations are refreshed with their own credentials; nobody connects with them. */
+  previousClients?: readonly RegistrationConfig[]
+  /** Names of core/microsoft-permissions.ts: what a connect asks for. */
+  permissions: readonly string[]
   clock: Clock
   random: Random
   /** URL of a proxy on the way to Microsoft. */
@@ -49,15 +62,23 @@ export interface MicrosoftOptions {
   dispatcher?: Dispatcher
   /** A signal that aborts after so many milliseconds; absent: a timer's. */
   deadline?: (ms: number) => AbortSignal
-  /** For the log: one call for each change of the breaker. */
-  onBreakerChange?: (state: BreakerState, from: BreakerMode) => void
+  /** For the log: one call for each change of a registration's breaker. */
+  onBreakerChange?: (state: BreakerState, from: BreakerMode, clientId: string) => void
   /** For the log: which check an id token failed. */
   onIdTokenProblem?: (problem: IdTokenProblem, requestId: string) => void
 }
 
+export interface RegistrationState {
+  clientId: string
+  state: BreakerState
+}
+
 /** The port, and what doctor, readyz and metrics need besides. */
 export interface MicrosoftClient extends Microsoft {
+  /** Of the current registration. */
   breaker(): BreakerState
+  /** Of every registration, the current one first. */
+  breakers(): [RegistrationState, ...RegistrationState[]]
   /** Refreshes at Microsoft now, and those that wait for their turn. */
   refreshesNow(): { sent: number; waiting: number }
   /** Where users and codes are sent; to compare with `metadata()`. */
@@ -67,45 +88,45 @@ export interface MicrosoftClient extends Microsoft {
    * one.
    */
   metadata(): Promise<Metadata | undefined>
-  /** Tries each credential, newest first, without touching anybody's integration. */
-  probeCredentials(): Promise<CredentialCheck[]>
+  /**
+   * Tries each credential of a known registration, newest first, without touching anybody's integration. Default: the
+   * current registration.
+   */
+  probeCredentials(clientId?: string): Promise<CredentialCheck[]>
   /** Uses other credentials from the next exchange on; newest first, at least one. */
   useCredentials(credentials: readonly Credential[]): void
+  /** Uses other earlier registrations from the next exchange on. One that stays keeps its breaker. */
+  usePreviousClients(clients: readonly RegistrationConfig[]): void
   close(): Promise<void>
 }
 
 /** Throws only where a credential's PEM cannot be read. */
 export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
-  const { tenant, clientId, redirectUri, clock, random } = options
+  const { tenant, clientId, redirectUri, permissions, clock, random } = options
   const loginUrl = options.loginUrl.replace(/\/+$/, '')
   const dispatcher = options.dispatcher ?? createDispatcher(options.proxy)
   const deadline = options.deadline ?? ((ms) => AbortSignal.timeout(ms))
   const tokenUrl = (segment: string): string => `${loginUrl}/${segment}/oauth2/v2.0/token`
   const endpoints = { authorize: `${loginUrl}/${tenant}/oauth2/v2.0/authorize`, token: tokenUrl(tenant) }
 
-  const breaker = createBreaker({
-    now: () => clock.elapsed(),
-    random: () => random.fraction(),
-    ...(options.onBreakerChange && { onChange: options.onBreakerChange }),
-  })
-  const faults = createOrganisationFaults(() => clock.elapsed())
-  const authenticatorsOf = (credentials: readonly Credential[]) =>
-    credentials.map((credential) => createAuthenticator(credential, clientId, clock, random))
-  const authenticators = authenticatorsOf(options.credentials)
-  const tokenEndpoint = createTokenEndpoint({ clientId, authenticators, dispatcher, deadline, clock })
+  const registrations = createRegistrations(options, { dispatcher, deadline, clock, random })
   const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT_MS) })
   const metadata = createMetadataSource({ loginUrl, tenant, clock, fetchOne })
 
-  const rules = (issuer: string): IdTokenRules => ({
+  const rules = (issuer: string, ofClient: string): IdTokenRules => ({
     issuer,
-    clientId,
+    clientId: ofClient,
     tenant,
     allowedTenants: options.allowedTenants,
     now: clock.now(),
   })
 
   /** A tenant or an application that is not there: the organisation's trouble, or ours if several say so. */
-  const judgeOnPath = (answer: Answer, tenantId: string | undefined): Judgement<Verdict> => {
+  const judgeOnPath = (
+    answer: Answer,
+    tenantId: string | undefined,
+    faults: OrganisationFaults,
+  ): Judgement<Verdict> => {
     if (tenantId === undefined || tenantId === tenant.toLowerCase())
       return judgeRefresh(answer, clock.now(), 'configuration')
     const judged = judgeRefresh(answer, clock.now(), 'organisation')
@@ -115,16 +136,23 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     return judged
   }
 
-  const sendRefresh = async (request: RefreshRequest, tenantId: string | undefined): Promise<Verdict> => {
+  const sendRefresh = async (
+    { clientId: ofClient, tokenEndpoint, faults }: Registration,
+    request: RefreshRequest,
+    tenantId: string | undefined,
+  ): Promise<Verdict> => {
     const { refreshToken, account, requestId } = request
-    const form = { grant_type: 'refresh_token', refresh_token: refreshToken, scope: requestedScope(request.scopes) }
-    const judge = (answer: Answer) => judgeOnPath(answer, tenantId)
+    const asked = scopesToRefresh(request.scopes, permissions)
+    const form = { grant_type: 'refresh_token', refresh_token: refreshToken, scope: requestedScope(asked) }
+    const judge = (answer: Answer) => judgeOnPath(answer, tenantId, faults)
     const { judged, beganAt } = await tokenEndpoint.exchange(tokenUrl(tenantId ?? tenant), form, requestId, judge)
     if (judged.kind !== 'answer') return judged
 
     const { answer } = judged
     const named =
-      answer.idToken === undefined ? undefined : readIdToken(answer.idToken, rules(`${loginUrl}/{tenantid}/v2.0`))
+      answer.idToken === undefined
+        ? undefined
+        : readIdToken(answer.idToken, rules(`${issuerOrigin(loginUrl)}/{tenantid}/v2.0`, ofClient))
     if (named && 'problem' in named) {
       options.onIdTokenProblem?.(named.problem, requestId)
       return isAboutAccount(named.problem)
@@ -136,11 +164,15 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
       options.onIdTokenProblem?.('object', requestId)
       return { kind: 'try_later', reason: 'identity_unproven', microsoft: {} }
     }
-    const scopes = canonicalScopes(answer.scope ?? request.scopes)
+    const scopes = canonicalScopes(answer.scope ?? asked)
     return { kind: 'tokens', tokens: { ...tokenSet(answer, scopes, clock.elapsed() - beganAt), ...named } }
   }
 
   const redeem = async (request: CodeRequest): Promise<CodeVerdict> => {
+    const registration = registrations.find(request.clientId)
+    // A code belongs to its registration. Nothing is sent: the user connects again, with the current one.
+    if (registration === undefined) return { kind: 'refused', reason: 'code_rejected', microsoft: {} }
+    const { clientId: ofClient, tokenEndpoint, breaker } = registration
     // Before the code is spent: without keys the answer could not be checked.
     if (!(await metadata.get())) return { kind: 'try_later', reason: 'microsoft_unreachable', microsoft: {} }
     const form = {
@@ -148,7 +180,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
       code: request.code,
       redirect_uri: redirectUri,
       code_verifier: request.codeVerifier,
-      scope: requestedScope(),
+      scope: requestedScope(permissions),
     }
     const judge = (answer: Answer) => judgeCode(answer, clock.now())
     const { judged, beganAt, resent } = await tokenEndpoint.exchange(endpoints.token, form, request.requestId, judge)
@@ -159,40 +191,55 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
 
     const { answer } = judged
     const refused = (reason: Reason): CodeVerdict => ({ kind: 'refused', reason, microsoft: {} })
-    const named = await prove(answer.idToken, request.nonce)
+    const named = await prove(answer.idToken, request.nonce, ofClient)
     if ('problem' in named) {
       options.onIdTokenProblem?.(named.problem, request.requestId)
       return refused(isAboutAccount(named.problem) ? named.problem : 'identity_unproven')
     }
     breaker.sawTenant(named.account.tenantId)
-    const scopes = canonicalScopes(answer.scope ?? requestedScope())
-    if (missingScopes(scopes).length > 0) return refused('missing_scopes')
+    const scopes = canonicalScopes(answer.scope ?? permissions)
+    if (missingScopes(scopes, permissions).length > 0) return refused('missing_scopes')
     if (answer.refreshToken === undefined) return refused('no_refresh_token')
     const tokens = tokenSet(answer, scopes, clock.elapsed() - beganAt)
-    return { kind: 'tokens', tokens: { ...tokens, refreshToken: answer.refreshToken, account: named.account } }
+    return {
+      kind: 'tokens',
+      tokens: { ...tokens, refreshToken: answer.refreshToken, ...named, clientId: ofClient.toLowerCase() },
+    }
   }
 
-  const prove = async (idToken: string | undefined, nonce: string): Promise<IdTokenResult> => {
+  const prove = async (idToken: string | undefined, nonce: string, ofClient: string): Promise<IdTokenResult> => {
     if (idToken === undefined) return { problem: 'missing' }
     const known = await metadata.withKey(keyIdOf(idToken) ?? '')
-    return known ? verifyIdToken(idToken, { ...rules(known.issuer), nonce }, known.keys) : { problem: 'unknown_key' }
+    return known
+      ? verifyIdToken(idToken, { ...rules(known.issuer, ofClient), nonce }, known.keys)
+      : { problem: 'unknown_key' }
   }
 
   return {
     authorizeUrl: (request) =>
-      authorizeUrl(endpoints.authorize, { clientId, redirectUri, scope: requestedScope() }, request),
+      authorizeUrl(endpoints.authorize, { clientId, redirectUri, scope: requestedScope(permissions) }, request),
     adminConsentUrl: (request) =>
-      adminConsentUrl({ loginUrl, tenant }, { clientId, redirectUri, permissions: NEEDED_SCOPES }, request),
+      adminConsentUrl({ loginUrl, tenant }, { clientId, redirectUri, permissions }, request),
     judgeCallback,
     judgeAdminConsent,
-    admit: () => breaker.admit(),
+    isOtherCloud(host) {
+      const theirs = cloudOfHost(host)
+      return theirs !== undefined && theirs !== cloudOf(loginUrl)
+    },
+    clientIds: () => [clientId, ...registrations.previous().map((registration) => registration.clientId)],
+    admit: (ofClient) => registrations.find(ofClient)?.breaker.admit() ?? UNKNOWN_REGISTRATION,
     async refresh(request, permit) {
+      const registration = registrations.find(request.clientId)
+      // Taken out of the configuration since `admit`.
+      if (registration === undefined)
+        return { kind: 'misconfigured', reason: UNKNOWN_REGISTRATION.reason, everybody: true, microsoft: {} }
+      const { breaker } = registration
       const stored = request.account?.tenantId.toLowerCase()
       const tenantId = stored !== undefined && isGuid(stored) ? stored : undefined
       if (tenantId !== undefined) breaker.sawTenant(tenantId)
       let outcome: BreakerEvidence = { kind: 'neutral' }
       try {
-        const verdict = await sendRefresh(request, tenantId)
+        const verdict = await sendRefresh(registration, request, tenantId)
         outcome = evidence(verdict, request.refreshToken, tenantId)
         return verdict
       } finally {
@@ -200,18 +247,28 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
       }
     },
     redeem,
-    breaker: () => breaker.state(),
-    refreshesNow: () => breaker.use(),
+    breaker: () => registrations.current.breaker.state(),
+    breakers: () => [stateOf(registrations.current), ...registrations.previous().map(stateOf)],
+    refreshesNow: () => {
+      const uses = [registrations.current, ...registrations.previous()].map(({ breaker }) => breaker.use())
+      const sum = (which: 'sent' | 'waiting') => uses.reduce((total, use) => total + use[which], 0)
+      return { sent: sum('sent'), waiting: sum('waiting') }
+    },
     endpoints,
     metadata: () => metadata.fetch(),
-    probeCredentials: () => tokenEndpoint.probe(endpoints.token),
-    useCredentials: (credentials) =>
-      void authenticators.splice(0, authenticators.length, ...authenticatorsOf(credentials)),
+    probeCredentials: async (ofClient) => registrations.find(ofClient)?.tokenEndpoint.probe(endpoints.token) ?? [],
+    useCredentials: (credentials) => registrations.current.useCredentials(credentials),
+    usePreviousClients: (clients) => registrations.usePrevious(clients),
     async close() {
       if (!options.dispatcher) await dispatcher.close()
     },
   }
 }
+
+const stateOf = ({ clientId, breaker }: Registration): RegistrationState => ({ clientId, state: breaker.state() })
+
+/** Nothing is sent for a registration that is not configured, and nobody is marked: ops must add it. */
+const UNKNOWN_REGISTRATION: Pause = { verdict: 'misconfigured', reason: 'registration_unknown', retryAfterSeconds: 30 }
 
 function tokenSet(answer: TokenResponse, scopes: string[], elapsedMs: number) {
   const { accessToken, refreshToken, expiresIn } = answer

@@ -50,7 +50,8 @@ export interface IdTokenRules {
   now: number
 }
 
-export type IdTokenResult = { account: Account } | { problem: IdTokenProblem }
+/** `loginHint`: the optional claim of that name, for the next sign-in (docs/microsoft.md#prompt-and-login-hint). */
+export type IdTokenResult = { account: Account; loginHint?: string } | { problem: IdTokenProblem }
 
 /** How far our clock and Microsoft's may differ. */
 const SKEW_SECONDS = 300
@@ -60,6 +61,8 @@ const ALGORITHM = 'RS256'
 const MIN_MODULUS_LENGTH = 342
 const MAX_KEYS = 100
 const MAX_KEY_ID_LENGTH = 200
+/** Microsoft calls it opaque. It goes into a URL as it is. */
+const LOGIN_HINT = /^[\x21-\x7e]{1,1024}$/
 
 /** The RSA signing keys in the `keys` of a JWKS (RFC 7517 section 5). Undefined: there is none. */
 export function readSigningKeys(list: unknown): SigningKeys | undefined {
@@ -186,6 +189,7 @@ function checkClaims(claims: Record<string, unknown>, rules: Omit<IdTokenRules, 
   }
   const username = readName(claims['preferred_username'])
   const displayName = readName(claims['name'])
+  const { login_hint: loginHint } = claims
   return {
     account: {
       tenantId,
@@ -193,6 +197,7 @@ function checkClaims(claims: Record<string, unknown>, rules: Omit<IdTokenRules, 
       ...(username !== undefined && { username }),
       ...(displayName !== undefined && { displayName }),
     },
+    ...(typeof loginHint === 'string' && LOGIN_HINT.test(loginHint) && { loginHint }),
   }
 }
 

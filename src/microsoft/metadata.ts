@@ -1,6 +1,7 @@
 import type { Clock } from '../core/ports.ts'
 import type { Answer } from './answer.ts'
 import { isGuid, readObject } from './answer.ts'
+import { isOnLoginHost } from './clouds.ts'
 import type { Sent } from './exchange.ts'
 import { readSigningKeys } from './id-token.ts'
 import type { SigningKeys } from './id-token.ts'
@@ -12,6 +13,8 @@ export interface Metadata {
   authorizationEndpoint: string
   tokenEndpoint: string
   keys: SigningKeys
+  /** Host of Microsoft Graph in this cloud, as Microsoft names it. */
+  graphHost?: string
   /** Microsoft's clock minus ours, as the answer's Date says (whole seconds). */
   clockOffsetMs?: number
 }
@@ -29,6 +32,7 @@ export interface MetadataSource {
 const MAX_AGE_MS = 86_400_000
 /** Between fetches for unknown keys, so that forged key ids cannot make us send many requests to Microsoft. */
 const MIN_INTERVAL_MS = 60_000
+const HOST = /^[a-z0-9.-]{1,253}$/
 
 /**
  * `fetchOne` GETs one URL; `loginUrl` without a trailing slash. One fetch at a time, shared by all who wait. jose's own
@@ -55,6 +59,7 @@ export function createMetadataSource(options: {
       jwks_uri: jwksUri,
       authorization_endpoint: authorizationEndpoint,
       token_endpoint: tokenEndpoint,
+      msgraph_host: graphHost,
     } = discovery.fields
     // Metadata that names another origin would let that origin choose whose signatures we believe (OWASP ASVS 5.0,
     // 10.5.3).
@@ -70,6 +75,7 @@ export function createMetadataSource(options: {
       authorizationEndpoint,
       tokenEndpoint,
       keys,
+      ...(typeof graphHost === 'string' && HOST.test(graphHost) && { graphHost }),
       ...(!Number.isNaN(date) && { clockOffsetMs: date - clock.now() }),
     }
     cached = { metadata, at: clock.elapsed() }
@@ -83,12 +89,12 @@ export function createMetadataSource(options: {
     return fields && { answer: sent.answer, fields }
   }
 
-  const isOurs = (url: unknown): url is string =>
-    typeof url === 'string' && URL.canParse(url) && new URL(url).origin === new URL(loginUrl).origin
+  const isOurs = (url: unknown): url is string => typeof url === 'string' && isOnLoginHost(url, loginUrl)
 
   const isIssuer = (issuer: string): boolean => {
-    const segment = issuer.slice(loginUrl.length + 1, -'/v2.0'.length)
-    return issuer === `${loginUrl}/${segment}/v2.0` && (segment === '{tenantid}' || isGuid(segment))
+    const { origin } = new URL(issuer)
+    const segment = issuer.slice(origin.length + 1, -'/v2.0'.length)
+    return issuer === `${origin}/${segment}/v2.0` && (segment === '{tenantid}' || isGuid(segment))
   }
 
   const fetch = (): Promise<Metadata | undefined> => (flight ??= load().finally(() => (flight = undefined)))

@@ -1,17 +1,8 @@
 /**
- * The one table of the permissions we ask for, with the words people see (docs/design.md#pages), and how scopes are
- * compared: Microsoft answers them in any order and case, as short or as full names, with more or fewer than were asked
- * (docs/microsoft.md#scopes).
+ * How scopes are compared: Microsoft answers them in any order and case, as short or as full names, with more or fewer
+ * than were asked (docs/microsoft.md#scopes). The table of the permissions is core/microsoft-permissions.ts.
  */
-
-/** Microsoft Graph delegated permissions that a connect needs, in the order in which they are shown. */
-export const PERMISSIONS = [
-  { scope: 'User.Read', words: 'Read your profile information' },
-  { scope: 'Files.ReadWrite.All', words: 'Read and write your M365 files' },
-] as const satisfies readonly { scope: string; words: string }[]
-
-/** Names of the needed permissions, e.g. for `missingScopes`. */
-export const NEEDED_SCOPES: readonly string[] = PERMISSIONS.map(({ scope }) => scope)
+import { findPermission } from '../core/microsoft-permissions.ts'
 
 // Without offline_access there is no refresh token, without openid no id token, without profile no oid and tid
 // (docs/microsoft.md#scopes).
@@ -23,12 +14,6 @@ const GRAPH_PREFIX = new RegExp(
     '|00000003-0000-0000-c000-000000000000)/',
   'i',
 )
-/** Keys: hosts of MICROSOFT_LOGIN_URL. Other hosts belong to the global cloud (docs/microsoft.md#clouds). */
-const GRAPH_OF_LOGIN: Record<string, string> = {
-  'login.microsoftonline.us': 'https://graph.microsoft.us',
-  'login.partner.microsoftonline.cn': 'https://microsoftgraph.chinacloudapi.cn',
-  'login.chinacloudapi.cn': 'https://microsoftgraph.chinacloudapi.cn',
-}
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/
 const MAX_SCOPES = 200
 
@@ -36,7 +21,7 @@ const MAX_SCOPES = 200
  * The `scope` parameter of an authorize or token request (RFC 6749 section 3.3): the permissions and what OpenID
  * Connect needs.
  */
-export function requestedScope(permissions: readonly string[] = NEEDED_SCOPES): string {
+export function requestedScope(permissions: readonly string[]): string {
   return [...OPENID_REQUEST, ...canonicalScopes(permissions)].join(' ')
 }
 
@@ -51,25 +36,54 @@ export function canonicalScopes(scopes: string | readonly string[]): string[] {
     const short = name.replace(GRAPH_PREFIX, '')
     const key = short.toLowerCase()
     if (!SCOPE_TOKEN.test(short) || OPENID_SCOPES.has(key) || key === '.default' || found.has(key)) continue
-    found.set(key, PERMISSIONS.find(({ scope }) => scope.toLowerCase() === key)?.scope ?? short)
+    found.set(key, findPermission(short)?.scope ?? short)
   }
   return [...found.values()].sort()
 }
 
-/** Microsoft Graph of the cloud that `loginUrl` belongs to. */
-export function graphUrl(loginUrl: string): string {
-  return GRAPH_OF_LOGIN[new URL(loginUrl).hostname] ?? 'https://graph.microsoft.com'
+/**
+ * Which of `needed` were not granted, in the order of `needed`; compared without case and prefixes. A granted
+ * permission that covers a needed one is enough.
+ */
+export function missingScopes(granted: readonly string[], needed: readonly string[]): string[] {
+  // As they are stored: every read asks.
+  if (needed.every((scope) => granted.includes(scope))) return []
+  const have = keysOf(granted)
+  return canonicalScopes(needed)
+    .filter((scope) => satisfying(scope, have) === undefined)
+    .sort((a, b) => needed.indexOf(a) - needed.indexOf(b))
+}
+
+/** What was granted and is not needed (any longer), sorted. */
+export function excessScopes(granted: readonly string[], needed: readonly string[]): string[] {
+  // As they are stored: every read asks.
+  if (granted.every((scope) => needed.includes(scope))) return []
+  const wanted = keysOf(needed)
+  return canonicalScopes(granted).filter((scope) => !wanted.has(scope.toLowerCase()))
 }
 
 /**
- * Which of `needed` were not granted, in the order of `needed`; compared without case and prefixes
- * (docs/microsoft.md#scopes).
+ * What a refresh asks for: of what is needed the part that was granted. Microsoft refuses a refresh as a whole
+ * (AADSTS65001) if one scope in it is not approved (any longer): so nothing is asked for that was added to the
+ * configuration later, nor that was removed from it and may be withdrawn. If nothing that is needed was granted, it is
+ * all that was granted.
  */
-export function missingScopes(granted: readonly string[], needed: readonly string[] = NEEDED_SCOPES): string[] {
-  // As they are stored: every read asks.
-  if (needed.every((scope) => granted.includes(scope))) return []
-  const have = new Set(canonicalScopes(granted).map((scope) => scope.toLowerCase()))
-  return canonicalScopes(needed)
-    .filter((scope) => !have.has(scope.toLowerCase()))
-    .sort((a, b) => needed.indexOf(a) - needed.indexOf(b))
+export function scopesToRefresh(granted: readonly string[], needed: readonly string[]): string[] {
+  const have = keysOf(granted)
+  const asked = canonicalScopes(needed).flatMap((scope) => satisfying(scope, have) ?? [])
+  return asked.length === 0 ? canonicalScopes(granted) : canonicalScopes(asked)
+}
+
+/** By their name in lower case, the granted scopes in their spelling. */
+function keysOf(scopes: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(canonicalScopes(scopes).map((scope) => [scope.toLowerCase(), scope]))
+}
+
+/** The granted scope that satisfies `needed`: itself, or one that covers it. */
+function satisfying(needed: string, granted: ReadonlyMap<string, string>): string | undefined {
+  const own = granted.get(needed.toLowerCase())
+  if (own !== undefined) return own
+  return [...granted.values()].find((scope) =>
+    findPermission(scope)?.covers?.some((covered) => covered.toLowerCase() === needed.toLowerCase()),
+  )
 }

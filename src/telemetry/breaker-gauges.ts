@@ -1,7 +1,8 @@
 import { Gauge, type Registry } from 'prom-client'
 
 export interface BreakerSources {
-  breaker(): { mode: string; reason?: string }
+  /** The current registration's first. */
+  breakers(): { clientId: string; state: { mode: string; reason?: string } }[]
   /** Refreshes at Microsoft now, and those that wait for their turn. */
   refreshesNow(): { sent: number; waiting: number }
 }
@@ -10,13 +11,15 @@ export interface BreakerSources {
 export function addBreakerGauges(sources: BreakerSources, registers: Registry[]): void {
   new Gauge({
     name: 'token_broker_breaker_open',
-    help: '1 while no refresh is sent to Microsoft, 0.5 while the breaker closes again, 0 while it is closed. By reason.',
-    labelNames: ['reason'],
+    help: '1 while no refresh is sent to Microsoft, 0.5 while the breaker closes again, 0 while it is closed. By reason; with a client_id it is that of an earlier registration.',
+    labelNames: ['reason', 'client_id'],
     registers,
     collect() {
-      const { mode, reason = '' } = sources.breaker()
       this.reset()
-      this.set({ reason }, mode === 'open' ? 1 : mode === 'closed' ? 0 : 0.5)
+      sources.breakers().forEach(({ clientId, state: { mode, reason = '' } }, index) => {
+        const labels = index === 0 ? { reason } : { reason, client_id: clientId }
+        this.set(labels, mode === 'open' ? 1 : mode === 'closed' ? 0 : 0.5)
+      })
     },
   })
   new Gauge({

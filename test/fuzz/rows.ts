@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { createImport, type ImportRow } from '../../src/core/import.ts'
-import { canonicalScopes, NEEDED_SCOPES } from '../../src/microsoft/scopes.ts'
+import { DEFAULT_SCOPES, KNOWN_SCOPES } from '../../src/core/microsoft-permissions.ts'
+import { canonicalScopes } from '../../src/microsoft/scopes.ts'
 import { near, promise, target } from './target.ts'
 
 const NOW = Date.parse('2026-11-28T10:00:00Z')
@@ -51,7 +52,9 @@ async function run(rows: readonly unknown[]) {
     },
     clock: { now: () => NOW },
     canonicalScopes,
-    neededScopes: NEEDED_SCOPES,
+    neededScopes: DEFAULT_SCOPES,
+    knownScopes: KNOWN_SCOPES,
+    clientIds: () => ['11111111-2222-3333-4444-555555555555'],
   })
   return { results: await imports.run(rows, { caller: 'fuzz', dryRun: false }), stored }
 }

@@ -80,7 +80,7 @@ t.test('the number decides over the word, and who acts follows from it', async (
     ['unauthorized_client', 700016, 'app_registration', 'broker_misconfigured'],
     ['unauthorized_client', 7000112, 'app_unavailable', 'connect_refused'],
     ['invalid_request', 9002332, 'account_type_not_allowed', 'connect_refused'],
-    ['invalid_request', 900382, 'app_registration', 'broker_misconfigured'],
+    ['invalid_request', 900382, 'other_cloud', 'connect_refused'],
     ['interaction_required', 5000229, 'tenant_unavailable', 'connect_refused'],
     ['login_required', undefined, 'sign_in_required', 'connect_refused'],
     ['invalid_grant', 70000, 'code_rejected', 'connect_refused'],

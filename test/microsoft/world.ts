@@ -1,4 +1,5 @@
 // A Microsoft of our own on loopback: discovery, keys, and a token endpoint that answers as the test says.
+import { DEFAULT_SCOPES } from '../../src/core/microsoft-permissions.ts'
 import type { CodeRequest, Permit, RefreshRequest } from '../../src/core/ports.ts'
 import { createMicrosoft } from '../../src/microsoft/client.ts'
 import type { MicrosoftOptions } from '../../src/microsoft/client.ts'
@@ -70,6 +71,7 @@ export async function setUp(t: Test, changes: Partial<MicrosoftOptions> = {}, wo
     clientId: CLIENT_ID,
     redirectUri: 'https://audits.megsupportools.com/auth/oauth2/microsoft/callback',
     credentials: [{ kind: 'secret', secret: 'secret~canary.1' }],
+    permissions: DEFAULT_SCOPES,
     clock,
     random: fixedRandom(),
     onIdTokenProblem: (problem) => problems.push(problem),

@@ -5,7 +5,7 @@ import { CALLER_PERMISSIONS } from '../../src/core/caller-permissions.ts'
 import { FAILURE_CODES, REASONS } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
 import { workedCall } from '../../src/http/signing-guide.ts'
-import { PERMISSIONS } from '../../src/microsoft/scopes.ts'
+import { DEFAULT_SCOPES, PERMISSIONS } from '../../src/core/microsoft-permissions.ts'
 import { createMetrics } from '../../src/telemetry.ts'
 import { aadstsTables } from './aadsts-table.ts'
 import { dependenciesTable } from './dependencies.ts'
@@ -89,7 +89,7 @@ const DOCUMENTS: Record<string, ReferenceDocument> = {
     title: 'Permissions',
     about:
       'Two lists that must not be confused: what a *caller* may ask of the broker, and what *MEGDocs* may do at Microsoft Graph for a user.',
-    source: '`src/core/caller-permissions.ts` and `src/microsoft/scopes.ts` (Microsoft Graph)',
+    source: '`src/core/caller-permissions.ts` and `src/core/microsoft-permissions.ts` (Microsoft Graph)',
     body: permissionsTables,
   },
   'docs/reference/metrics.md': {
@@ -169,11 +169,17 @@ function permissionsTables(): string {
     '',
     '## At Microsoft Graph',
     '',
-    'Delegated permissions that a connect asks for, with the words that users see.',
+    'Delegated permissions that `MICROSOFT_PERMISSIONS` may name, with the words that users see. Another one is refused at',
+    'the start. Users may approve: whether they can do it without an administrator under the policy that Microsoft manages,',
+    'the default of new organisations, in the version of 2026-01-22 ([source](../microsoft.md#consent-policies)). Each',
+    'organisation may have a stricter policy.',
     '',
-    '| permission | words |',
-    '|---|---|',
-    ...PERMISSIONS.map(({ scope, words }) => `| \`${scope}\` | ${words} |`),
+    '| permission | words | by default | users may approve |',
+    '|---|---|---|---|',
+    ...PERMISSIONS.map(
+      ({ scope, words, usersMayApprove }) =>
+        `| \`${scope}\` | ${words} | ${DEFAULT_SCOPES.includes(scope) ? 'yes' : ''} | ${usersMayApprove ? 'yes' : 'no'} |`,
+    ),
   ].join('\n')
 }
 

@@ -3,7 +3,7 @@ import type { MetricSources } from '../../src/telemetry/metrics.ts'
 /** Of a replica that has nothing yet, for tests that only want the names of the metrics. */
 export const NO_SOURCES: MetricSources = {
   elapsed: () => 0,
-  breaker: () => ({ mode: 'closed' }),
+  breakers: () => [{ clientId: '', state: { mode: 'closed' } }],
   refreshesNow: () => ({ sent: 0, waiting: 0 }),
   callerKeys: () => [],
   noncesRemembered: () => 0,

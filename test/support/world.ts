@@ -50,6 +50,8 @@ export interface World {
   /** Starts another broker on the same database, in this process. */
   startReplica(changes?: Record<string, string>, overrides?: Overrides): Promise<Replica>
   browser(options?: BrowserOptions): Browser
+  /** From now on the front door leads browsers to this broker. `connect` completes there. */
+  sendBrowsersTo(replica: Replica): void
   /** A browser that stops before it opens Microsoft. */
   stoppingBrowser(): Browser
   /** Begins a connect session and opens its link, up to Microsoft. Resolves with session, browser and authorize URL. */
@@ -121,7 +123,7 @@ export async function startWorld(
     startOne(t, { ...env, ...changes }, secrets, { ...options.overrides, ...overrides })
   const replica = await startReplica()
   publicUrl = replica.publicUrl
-  const { caller } = replica
+  let { caller } = replica
 
   const handles = new Map<string, string>()
   const handle = (id: string): string | undefined => handles.get(id)
@@ -154,6 +156,10 @@ export async function startWorld(
     caller,
     startReplica,
     browser: (more) => createBrowser(more),
+    sendBrowsersTo(other) {
+      publicUrl = other.publicUrl
+      caller = other.caller
+    },
     stoppingBrowser,
     toMicrosoft,
     handle,

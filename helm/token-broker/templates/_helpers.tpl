@@ -70,6 +70,7 @@ https://audits{{ .Values.public.subdomain }}.megsupportools.com
   "MICROSOFT_CLIENT_SECRET_FILE" .Values.secrets.keys.clientSecret
   "MICROSOFT_CLIENT_CERTIFICATE_FILE" .Values.secrets.keys.clientCertificate
   "MICROSOFT_CLIENT_KEY_FILE" .Values.secrets.keys.clientKey
+  "MICROSOFT_PREVIOUS_CLIENTS_FILE" .Values.secrets.keys.previousClients
   "RESPONSE_SIGNING_KEY_FILE" .Values.secrets.keys.responseSigningKey
   "DATABASE_CA_FILE" .Values.secrets.keys.databaseCa
 }}

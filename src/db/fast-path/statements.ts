@@ -39,11 +39,15 @@ const FREEZE = `${FROZEN_PERSON} as frozen,
   (select string_agg(access_freeze.value, ' ') from access_freeze
     where access_freeze.scope = 'caller_key' and ${FREEZE_LIVES}) as frozen_keys`
 
+/** The app registration of a row. A row of an earlier release names none: it belongs to that of the deployment. */
+export const CLIENT_ID = 'coalesce(client_id, (select deployment.client_id from deployment))'
+
 /** What `toIntegration` reads. `failure` is as it is stored: core/stored.ts reads it. */
 export const INTEGRATION = `id, user_id, generation, ${statusOf()} as status, failure,
   ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires,
   ${epoch('clock_timestamp()')} as now, ${epoch('retry_at')} as retry_at, ${epoch('lease_until')} as lease_until,
-  array_to_string(scopes, ' ') as scopes, tenant_id, object_id, username, display_name, ${FREEZE}`
+  array_to_string(scopes, ' ') as scopes, ${CLIENT_ID} as client_id, tenant_id, object_id, username, display_name,
+  ${FREEZE}`
 
 export type AccountColumns = {
   tenant_id: string | null
@@ -74,6 +78,7 @@ export type IntegrationColumns = FreezeColumns &
     lease_until: number | null
     /** Separated by spaces: no scope contains one (RFC 6749 section 3.3). */
     scopes: string
+    client_id: string | null
   }
 
 /**
@@ -149,15 +154,17 @@ export type ClaimColumns = AccountColumns &
     prior_owner: string | null
   }
 
+const SET_TYPES = ['uuid', 'bigint', 'text', 'text', 'float8', ...Array<'text'>(6).fill('text')]
+
 /**
  * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life,
- * scopes, and four values of the account; null where Microsoft sent nothing new. Every write of tokens takes a new
- * generation and clears lease, failure and retry_at (docs/design.md#refresh).
+ * scopes, four values of the account, and the login hint; null where Microsoft sent nothing new. Every write of tokens
+ * takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh).
  */
 const save = (sets: number, lock: string): string => `
   with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes,
-      new_tenant, new_object, new_username, new_name) as (
-    values ${values(['uuid', 'bigint', 'text', 'text', 'float8', 'text', 'text', 'text', 'text', 'text'], sets)}),
+      new_tenant, new_object, new_username, new_name, new_hint) as (
+    values ${values(SET_TYPES, sets)}),
   present as (
     select fresh.* from fresh join oauth2_integration as row on row.id = of_id and row.generation = generation_before
     where ${statusOf('row.')} = 'active' order by row.id for update of row${lock})
@@ -168,7 +175,8 @@ const save = (sets: number, lock: string): string => `
     access_token_expires_at = clock_timestamp() + make_interval(secs => seconds),
     scopes = string_to_array(new_scopes, ' '),
     tenant_id = coalesce(new_tenant, tenant_id), object_id = coalesce(new_object, object_id),
-    username = coalesce(new_username, username), display_name = coalesce(new_name, display_name)
+    username = coalesce(new_username, username), display_name = coalesce(new_name, display_name),
+    login_hint = coalesce(new_hint, login_hint)
   from present where id = of_id returning generation_before, ${INTEGRATION}`
 /** A row that somebody else is writing at the moment is skipped: one row must not hold up the others. */
 export const SAVE = (sets: number): string => save(sets, ' skip locked')

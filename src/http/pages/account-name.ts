@@ -1,4 +1,5 @@
 import { PERSONAL_TENANT, type Account } from '../../core/integration.ts'
+import { GLOBAL_CLOUD, type Site } from './context.ts'
 import { html, type Html } from './html.ts'
 
 /**
@@ -30,8 +31,15 @@ export function fullAccount(account: Account): Html {
  * Where its owner sees, and can withdraw, what was approved at Microsoft: personal accounts live in one fixed tenant
  * (docs/microsoft.md#accounts).
  */
-export function consentPage(tenantId: string | undefined): { kind: 'work' | 'personal'; url: string }[] {
-  const work = { kind: 'work', url: 'https://myapps.microsoft.com' } as const
+export function consentPage(
+  tenantId: string | undefined,
+  cloud: NonNullable<Site['cloud']> = GLOBAL_CLOUD,
+): { kind: 'work' | 'personal'; url: string }[] {
+  const { myAppsUrl } = cloud
+  // Personal accounts exist in the global cloud only (docs/microsoft.md#clouds).
+  if (cloud.adminCenterUrl !== GLOBAL_CLOUD.adminCenterUrl)
+    return myAppsUrl === undefined ? [] : [{ kind: 'work', url: myAppsUrl }]
+  const work = { kind: 'work', url: GLOBAL_CLOUD.myAppsUrl } as const
   const personal = { kind: 'personal', url: 'https://account.live.com/consent/Manage' } as const
   if (tenantId === undefined) return [work, personal]
   return [tenantId.toLowerCase() === PERSONAL_TENANT ? personal : work]

@@ -5,7 +5,18 @@ import { fullAccount } from './account-name.ts'
 import { forTenant, type PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
-import { actions, button, consentLinks, facts, furtherActions, list, notice, permissionList, status } from './parts.ts'
+import {
+  actions,
+  button,
+  consentLinks,
+  excessList,
+  facts,
+  furtherActions,
+  list,
+  notice,
+  permissionList,
+  status,
+} from './parts.ts'
 import { adminFirst, adminMessageFor, cureOf, hasWayAround, offersReconnect, wordsOf } from './reason.ts'
 import { texts } from './texts.ts'
 import { timeAgo } from './time.ts'
@@ -25,6 +36,8 @@ export interface AccountState {
   summary?: IntegrationSummary
   /** Names of permissions configured today that the integration was not granted. */
   missingScopes: readonly string[]
+  /** Names of permissions that the integration was granted, and that are not configured (any longer). */
+  excessScopes?: readonly string[]
   /** An attempt that was sent to Microsoft and has not come back. `since` ISO 8601. */
   pending?: { since: string }
   /** Milliseconds since the epoch. */
@@ -133,6 +146,8 @@ function details(context: PageContext, state: AccountState, summary: Integration
     account: { connected: words },
     permission,
   } = texts[context.language]
+  const { excessScopes: excess = [] } = state
+  const tenantId = summary.account?.tenantId
   const ago = (at: string): Html => timeAgo(at, state.now, context.language)
   return facts([
     {
@@ -142,6 +157,10 @@ function details(context: PageContext, state: AccountState, summary: Integration
     { term: words.since, detail: ago(summary.connectedAt) },
     { term: words.refreshed, detail: ago(summary.refreshedAt) },
     { term: permission.list, detail: permissionList(context, state.missingScopes) },
+    {
+      term: permission.excess,
+      detail: excess.length === 0 ? undefined : [excessList(context, excess), consentLinks(context, tenantId)],
+    },
   ])
 }
 

@@ -1,7 +1,7 @@
 import type { AdminConsentResult } from '../../core/ports.ts'
 import { adminMessage } from './admin-message.ts'
-import type { PageContext } from './context.ts'
-import { html } from './html.ts'
+import { inCloud, type PageContext } from './context.ts'
+import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, facts, furtherActions, list, notice, permissionList } from './parts.ts'
 import { texts, type ExplainedText } from './texts.ts'
@@ -23,12 +23,19 @@ export function adminConsentPage(context: PageContext, { startUrl }: { startUrl:
       { term: t.answersTo, detail: html`<code>${app.redirectUri}</code>` },
     ])}
 <h2>${t.what}</h2>${permissionList(context)}
+${list(context.permissions.flatMap(({ scope }) => reachOf(context, scope) ?? []))}
 <p>${t.delegated}</p><p>${t.alsoAsks}</p><p>${t.stored}</p>
 <h2>${t.approving}</h2><p>${t.approvingText}</p>
-<h2>${t.limit}</h2><ol>${t.limitSteps.map((step) => html`<li>${step}</li>`)}</ol>
+<h2>${t.limit}</h2><ol>${t.limitSteps.map((step) => html`<li>${inCloud(context, step)}</li>`)}</ol>
 <h2>${t.revoke}</h2>${list(t.revokeSteps)}<p>${t.revokeNote}</p>
 <div class="actions">${button(t.go, startUrl)}</div><p class="quiet">${t.goHint}</p>`,
   )
+}
+
+/** What a permission can reach, for somebody who compares it with Microsoft's own words. */
+function reachOf(context: PageContext, scope: string): Html | undefined {
+  const words = texts[context.language].adminConsent.reach[scope]
+  return words === undefined ? undefined : html`<code>${scope}</code>: ${words}`
 }
 
 /**

@@ -1,7 +1,7 @@
 import { PERSONAL_TENANT } from '../../core/integration.ts'
 import type { Language } from './language.ts'
 
-/** A permission with its English words: a row of PERMISSIONS in microsoft/scopes.ts. */
+/** A permission with its English words: a row of core/microsoft-permissions.ts. */
 export interface MicrosoftPermission {
   scope: string
   words: string
@@ -31,6 +31,23 @@ export interface Site {
   app: App
   /** All that are asked for today, in the order to show. */
   permissions: readonly MicrosoftPermission[]
+  /** Microsoft's pages for people, of another cloud than the global one: a row of microsoft/clouds.ts. */
+  cloud?: { adminCenterUrl: string; myAppsUrl?: string }
+}
+
+/** Microsoft's pages for people in the global cloud, which the texts name. */
+export const GLOBAL_CLOUD = {
+  adminCenterUrl: 'https://entra.microsoft.com',
+  myAppsUrl: 'https://myapps.microsoft.com',
+} as const
+
+/** A text that names a page of the global cloud, with the name of the same page in this cloud. */
+export function inCloud({ cloud = GLOBAL_CLOUD }: Pick<Site, 'cloud'>, text: string): string {
+  const host = (url: string): string => new URL(url).host
+  const { adminCenterUrl, myAppsUrl = GLOBAL_CLOUD.myAppsUrl } = cloud
+  return text
+    .replace(host(GLOBAL_CLOUD.adminCenterUrl), host(adminCenterUrl))
+    .replace(host(GLOBAL_CLOUD.myAppsUrl), host(myAppsUrl))
 }
 
 /** What every page gets. */

@@ -1,5 +1,6 @@
+import { findPermission } from '../../core/microsoft-permissions.ts'
 import { consentPage } from './account-name.ts'
-import { homeUrl, type PageContext } from './context.ts'
+import { homeUrl, inCloud, type PageContext } from './context.ts'
 import { html, safeUrl, type Fragment, type Html } from './html.ts'
 import { texts } from './texts.ts'
 
@@ -71,10 +72,22 @@ export function permissionList(context: PageContext, missing?: readonly string[]
   })}</ul>`
 }
 
+/** Permissions that were granted and are not asked for (any longer), in words where we have them. */
+export function excessList(context: PageContext, scopes: readonly string[]): Html {
+  const t = texts[context.language].permission
+  const items = scopes.map((scope) => {
+    const words = t.words[scope] ?? findPermission(scope)?.words
+    return html`<li class="asked">${icon('info')}<span>${words !== undefined && html`${words}<br>`}<span class="quiet"><code>${scope}</code></span></span></li>`
+  })
+  return html`<ul class="permissions">${items}</ul><p class="quiet">${t.excessText}</p>`
+}
+
 /** Where at Microsoft the user's approval can be seen and withdrawn. */
 export function consentLinks(context: PageContext, tenantId: string | undefined): Html {
   const names = texts[context.language].consentPages
-  return html`<ul>${consentPage(tenantId).map((page) => html`<li>${link(names[page.kind], page.url)}</li>`)}</ul>`
+  const pages = consentPage(tenantId, context.cloud)
+  if (pages.length === 0) return html`<p>${texts[context.language].consentPages.unknown}</p>`
+  return html`<ul>${pages.map((page) => html`<li>${link(inCloud(context, names[page.kind]), page.url)}</li>`)}</ul>`
 }
 
 export function facts(rows: readonly { term: string; detail: Fragment }[]): Html {

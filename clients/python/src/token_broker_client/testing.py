@@ -195,6 +195,7 @@ class FakeBroker:
             "expires_in": 3600,
             "scope": _SCOPE,
             "missing_scopes": [],
+            "excess_scopes": [],
             "generation": user["generation"],
             "account": user["account"],
         }
@@ -284,6 +285,7 @@ def _integration(user_id: str, user: dict[str, Any]) -> dict[str, Any]:
         "account": user["account"],
         "scope": _SCOPE,
         "missing_scopes": [],
+        "excess_scopes": [],
         "connected_at": user["connected_at"],
         "refreshed_at": "2026-01-01T00:00:00Z",
         "access_token_expires_at": "2099-01-01T00:00:00Z",

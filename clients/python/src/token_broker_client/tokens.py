@@ -32,6 +32,8 @@ class Token:
     """``tenant_id``, ``object_id``, ``username``. Empty for an imported user until the first refresh."""
     degraded: dict[str, Any] | None = None
     """Set if the token is valid but could not be refreshed: ``reason``, and sometimes ``retry_after``."""
+    excess_scopes: list[str] = field(default_factory=list)
+    """Permissions that were granted and are not needed (any longer)."""
 
     @classmethod
     def from_answer(cls, body: dict[str, Any]) -> Token:
@@ -46,6 +48,7 @@ class Token:
             generation=body["generation"],
             account=body.get("account") or {},
             degraded=body.get("degraded"),
+            excess_scopes=body.get("excess_scopes") or [],
         )
 
 

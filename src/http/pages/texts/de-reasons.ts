@@ -117,6 +117,12 @@ export const reasonsDe: ReasonTexts = {
     happened: 'Mit diesem MEGDocs lassen sich nur Konten bestimmter Organisationen verbinden.',
     todo: 'Verbinden Sie neu und wählen Sie ein Konto Ihrer eigenen Organisation.',
   },
+  other_cloud: {
+    title: 'Dieses Konto gehört zu einer anderen Microsoft-Cloud',
+    happened:
+      'Microsoft betreibt getrennte Clouds, zum Beispiel eine für US-Behörden. Dieses MEGDocs ist nicht mit der Cloud des verwendeten Kontos verbunden.',
+    todo: 'Wenn Sie ein anderes Konto haben, beginnen Sie in MEGDocs neu und verwenden Sie dieses. Sonst sagen Sie dem Betrieb von MEGDocs Bescheid und nennen Sie die Referenz unten.',
+  },
   account_type_not_allowed: {
     title: 'Diese Art von Konto wird hier nicht angenommen',
     happened: 'Es scheint ein privates Microsoft-Konto zu sein.',
@@ -219,6 +225,11 @@ export const reasonsDe: ReasonTexts = {
     todo: 'Sie müssen nicht neu verbinden. Fragen Sie die Betreiber von MEGDocs, wenn Sie den Zugriff jetzt brauchen.',
   },
   client_credential: {
+    title: 'Das Verbinden mit Microsoft funktioniert zurzeit nicht',
+    happened: 'Bei uns ist etwas nicht richtig eingerichtet. Sie haben nichts falsch gemacht.',
+    todo: 'Sagen Sie dem Betrieb von MEGDocs Bescheid und nennen Sie die Referenz unten.',
+  },
+  registration_unknown: {
     title: 'Das Verbinden mit Microsoft funktioniert zurzeit nicht',
     happened: 'Bei uns ist etwas nicht richtig eingerichtet. Sie haben nichts falsch gemacht.',
     todo: 'Sagen Sie dem Betrieb von MEGDocs Bescheid und nennen Sie die Referenz unten.',

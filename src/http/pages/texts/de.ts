@@ -40,8 +40,13 @@ export const de: CommonTexts = {
     missing: 'Noch nicht erteilt',
     words: {
       'User.Read': 'Ihre Profilinformationen lesen',
+      'Files.ReadWrite': 'Ihre eigenen M365-Dateien lesen und schreiben',
       'Files.ReadWrite.All': 'Ihre M365-Dateien lesen und schreiben',
+      'Sites.Selected': 'In den SharePoint-Websites lesen und schreiben, die Ihre Administration auswählt',
+      'Sites.ReadWrite.All': 'In allen SharePoint-Websites lesen und schreiben, die Sie öffnen können',
     },
+    excess: 'Erteilt, aber nicht nötig',
+    excessText: 'MEGDocs fragt danach nicht mehr. Es endet, wenn Sie Ihre Genehmigung bei Microsoft widerrufen:',
   },
   account: {
     title: 'Ihre Verbindung zu Microsoft',
@@ -97,6 +102,7 @@ export const de: CommonTexts = {
   consentPages: {
     work: 'myapps.microsoft.com (Geschäfts-, Schul- oder Unikonto)',
     personal: 'account.live.com (privates Konto)',
+    unknown: 'Die Microsoft-Administration Ihrer Organisation kann die Genehmigung widerrufen.',
   },
   confirm: {
     title: 'Verbindung zu Microsoft trennen?',
@@ -191,6 +197,16 @@ export const de: CommonTexts = {
     what: 'Was gefragt wird',
     delegated:
       'Das sind delegierte Berechtigungen. MEGDocs handelt nur im Namen von Personen, die sich verbunden haben, und erreicht nur Dateien, die diese Person schon öffnen kann. Einen eigenen Zugriff auf Ihren Mandanten bekommt es nicht.',
+    reach: {
+      'User.Read': 'Name, E-Mail-Adresse und einfaches Profil der Person, die sich verbindet.',
+      'Files.ReadWrite': 'die Dateien der Person, die sich verbindet, lesen, anlegen, ändern und löschen.',
+      'Files.ReadWrite.All':
+        'alle Dateien, auf die die Person Zugriff hat, auch von anderen freigegebene, lesen, anlegen, ändern und löschen.',
+      'Sites.Selected':
+        'nur SharePoint-Websites, auf denen Sie MEGDocs danach eine Rolle geben. Bis dahin erreicht es keine davon.',
+      'Sites.ReadWrite.All':
+        'Dokumente und Listeneinträge in allen SharePoint-Websites ändern und löschen, auf die die Person Zugriff hat.',
+    },
     alsoAsks:
       'Die Seite von Microsoft nennt außerdem das Anmelden (openid, profile) und das Beibehalten des Zugriffs (offline_access), damit niemand jede Stunde neu gefragt wird.',
     stored:

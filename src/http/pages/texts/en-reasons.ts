@@ -114,6 +114,12 @@ export const reasonsEn: ReasonTexts = {
     happened: 'Only accounts of certain organisations can be connected to this MEGDocs.',
     todo: 'Connect again and choose an account of your own organisation.',
   },
+  other_cloud: {
+    title: 'This account belongs to another Microsoft cloud',
+    happened:
+      'Microsoft runs separate clouds, for example one for US government. This MEGDocs is not connected to the cloud of the account that was used.',
+    todo: 'If you have another account, begin again in MEGDocs and use that one. Otherwise tell the people who run MEGDocs, and give them the reference below.',
+  },
   account_type_not_allowed: {
     title: 'This kind of account is not accepted here',
     happened: 'It seems to be a personal Microsoft account.',
@@ -213,6 +219,11 @@ export const reasonsEn: ReasonTexts = {
     todo: 'You do not have to connect again. Ask the people who run MEGDocs if you need access now.',
   },
   client_credential: {
+    title: 'Connecting to Microsoft does not work at the moment',
+    happened: 'Something on our side is not set up correctly. You did nothing wrong.',
+    todo: 'Tell the people who run MEGDocs, and give them the reference below.',
+  },
+  registration_unknown: {
     title: 'Connecting to Microsoft does not work at the moment',
     happened: 'Something on our side is not set up correctly. You did nothing wrong.',
     todo: 'Tell the people who run MEGDocs, and give them the reference below.',

@@ -46,6 +46,8 @@ export const en = {
     missing: 'Not granted yet',
     /** Words of the permissions where they differ from those in the code's table: none in English. */
     words: {} as Record<string, string>,
+    excess: 'Granted, but not needed',
+    excessText: 'MEGDocs does not ask for this any longer. It ends when you withdraw your approval at Microsoft:',
   },
   account: {
     title: 'Your Microsoft connection',
@@ -100,6 +102,7 @@ export const en = {
   consentPages: {
     work: 'myapps.microsoft.com (work or school account)',
     personal: 'account.live.com (personal account)',
+    unknown: 'Your organisation’s Microsoft administrator can withdraw the approval.',
   },
   confirm: {
     title: 'Disconnect from Microsoft?',
@@ -192,6 +195,17 @@ export const en = {
     what: 'What is asked',
     delegated:
       'These are delegated permissions. MEGDocs acts only on behalf of a user who has connected, and reaches only files that this user can already open. It gets no access of its own to your tenant.',
+    /** What Microsoft documents for each permission, for administrators who compare. */
+    reach: {
+      'User.Read': 'the name, e-mail address and basic profile of the user who connects.',
+      'Files.ReadWrite': 'read, create, change and delete the files of the user who connects.',
+      'Files.ReadWrite.All':
+        'read, create, change and delete all files that the user can access, also those that others share.',
+      'Sites.Selected':
+        'only SharePoint sites that you give MEGDocs a role on afterwards. Until then it reaches none of them.',
+      'Sites.ReadWrite.All':
+        'change and delete documents and list items in all SharePoint sites that the user can access.',
+    } as Record<string, string>,
     alsoAsks:
       'Microsoft’s page also lists signing in (openid, profile) and keeping access (offline_access), so that users are not asked again every hour.',
     stored:

@@ -26,6 +26,7 @@ FIELDS = (
     "username",
     "connected_at",
     "updated_at",
+    "client_id",
 )
 _REQUIRED_FIELDS = ("user_id", "refresh_token", "updated_at")
 PAGE_ROWS = 500
