@@ -24,6 +24,10 @@ export interface TokenSet {
   /** Canonical names, OpenID Connect scopes left out (microsoft/scopes.ts). */
   scopes: string[]
   account?: Account
+  /** After so many seconds Microsoft suggests a refresh, counted as the expiry (docs/microsoft.md#token-response). */
+  refreshInSeconds?: number
+  /** Of the claims challenge with which they were got (core/claims.ts). */
+  claimsHash?: string
 }
 
 /** Why the last refresh brought no tokens. Kept as JSON in the row; read by core/stored.ts. */
@@ -64,6 +68,10 @@ export interface Integration extends FreezeState {
   retryInSeconds?: number
   /** How long the lease of a running refresh still holds; absent or ≤ 0: nobody holds one. */
   leaseInSeconds?: number
+  /** Time until Microsoft suggests a refresh; absent: it does not; ≤ 0: now. */
+  refreshInSeconds?: number
+  /** Of the claims challenge with which the access token was got; absent: without one. */
+  claimsHash?: string
 }
 
 /** What the account page and `GET /integrations/:userId` show. It holds no token. */
@@ -81,6 +89,8 @@ export interface IntegrationSummary {
   /** ISO 8601. */
   accessTokenExpiresAt: string
   failure?: StoredFailure
+  /** A claims challenge that only the user can satisfy, of the last hour (JSON). */
+  challenge?: string
   /** Its tokens are withheld (docs/design.md#freeze). */
   frozen?: FrozenPerson
 }
@@ -100,6 +110,11 @@ export function isUsable(
 ): boolean {
   const { remainingSeconds, lifetimeSeconds } = integration
   return remainingSeconds > 0 && lifetimeSeconds > 0 && remainingSeconds > Math.min(minTtlSeconds, lifetimeSeconds / 2)
+}
+
+/** Whether Microsoft suggests a refresh although the token can be handed out. */
+export function isRefreshDue({ refreshInSeconds }: Pick<Integration, 'refreshInSeconds'>): boolean {
+  return refreshInSeconds !== undefined && refreshInSeconds <= 0
 }
 
 export function isStillValid(integration: Pick<Integration, 'remainingSeconds'>): boolean {

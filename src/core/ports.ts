@@ -51,6 +51,8 @@ export interface RefreshRequest {
    * Stored account, if known: its tenant is the token path to use, and an id token for another account is not accepted.
    */
   account?: Account
+  /** A claims challenge, without our own capabilities. */
+  claims?: string
   /** Sent to Microsoft as `client-request-id`. */
   requestId: string
 }
@@ -70,6 +72,8 @@ export interface CodeRequest {
   code: string
   codeVerifier: string
   nonce: string
+  /** What the authorize request asked for, without our own capabilities. */
+  claims?: string
   requestId: string
 }
 
@@ -149,6 +153,21 @@ export interface Claim {
   takenOver: boolean
 }
 
+/**
+ * As many refreshes were forced as may be. `limited`: seconds until the next is allowed. `refused`: the reason for which
+ * one was refused and a challenge is kept.
+ */
+export interface Limited {
+  limited: number
+  refused?: AnyReason
+}
+
+/** A claims challenge that only the user can satisfy, and the reason of Microsoft's refusal. */
+export interface KeptChallenge {
+  claims: string
+  reason: AnyReason
+}
+
 /** What a waiter watches for changes. Seconds are by Postgres' clock. */
 export interface Progress {
   generation: number
@@ -176,6 +195,16 @@ export interface IntegrationStore {
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
+   * A claim for a refresh that a caller forces, counted for its user across replicas: at most MAX_FORCED_REFRESHES in
+   * FORCED_WINDOW_SECONDS. `ignoreBackOff`: `retry_at` does not count. Otherwise as `claim`.
+   */
+  claimForced(
+    integration: Integration,
+    owner: string,
+    leaseSeconds: number,
+    options: { ignoreBackOff: boolean },
+  ): Promise<Claim | Limited | undefined>
+  /**
    * Saves tokens if the row still has the generation that was read, even if the lease is lost; takes a new generation.
    * `recovered`: the row was marked reconnect_required until now. Undefined: the row has another generation or is
    * deleted.
@@ -199,6 +228,11 @@ export interface IntegrationStore {
    * `retryInSeconds`. A temporary failure of an earlier try is removed; an earlier refusal stays.
    */
   releaseLease(integration: Integration, owner: string, retryInSeconds: number): Promise<void>
+  /**
+   * Keeps a claims challenge that only the user can satisfy for the next authorize request, and gives the lease back.
+   * Nothing else of the row changes. False: discarded.
+   */
+  keepChallenge(integration: Integration, owner: string, challenge: KeptChallenge): Promise<boolean>
   /**
    * Records that a caller used the integration, for a refresh that was claimed without one. Writes at most once an
    * hour.
@@ -348,6 +382,7 @@ export interface ConnectSessionStore {
     stateHash: Buffer
     nonce: string
     codeVerifier: string
+    claims?: string
     ttlSeconds: number
   }): Promise<ConnectSession | undefined>
   /** Spends the manage ticket of this session once, for one browser session. One UPDATE. */
@@ -376,7 +411,9 @@ export interface ConnectSessionStore {
    */
   beginCompletion(
     id: string,
-  ): Promise<{ session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string } } | undefined>
+  ): Promise<
+    { session: ConnectSession; reveal(): Pick<CodeRequest, 'code' | 'codeVerifier' | 'nonce' | 'claims'> } | undefined
+  >
   /** received → refused, once; deletes code and verifier. Undefined: no longer in that state. */
   endReceived(id: string, outcome: ConnectOutcome): Promise<ConnectSession | undefined>
   /** Ends a completing session without tokens. IntegrationStore.connect ends one with tokens. */

@@ -1,6 +1,10 @@
 import type { FailureCode, Reason } from './failure.ts'
 import type { Verdict } from './ports.ts'
 
+/** How a forced refresh ended. `user`: Microsoft wants the user. `failed`: anything else. */
+export const FORCED_RESULTS = ['tokens', 'user', 'not_satisfied', 'failed'] as const
+export type ForcedResult = (typeof FORCED_RESULTS)[number]
+
 /** What happened, for metrics and the log. Never holds a token. */
 export type RefreshEvent =
   | {
@@ -26,6 +30,11 @@ export type RefreshEvent =
    * never happen.
    */
   | { kind: 'false_reconnect'; integrationId: string; userId: string }
+  /**
+   * A refresh that a caller forced with a claims challenge, or that counts because challenges are possible.
+   * `not_satisfied`: too many in a short time, nothing was sent.
+   */
+  | { kind: 'forced'; integrationId: string; userId: string; result: ForcedResult }
   /** New tokens could not be saved; the broker tries again. */
   | { kind: 'save_failed'; integrationId: string; userId: string; code: FailureCode }
   /** New tokens were never saved, because the process ended first: a rotation is lost. Must never happen. */

@@ -1,8 +1,16 @@
 import { refuseFrozen } from './freeze.ts'
 import { Failure } from './failure.ts'
-import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
-import type { Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
-import type { RefreshEvent } from './refresh-event.ts'
+import {
+  isRefreshDue,
+  isStillValid,
+  isUsable,
+  type Integration,
+  type StoredFailure,
+  type TokenSet,
+} from './integration.ts'
+import type { Claim, Clock, IntegrationStore, Limited, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
+import { addressIn, dependsOnClaims, mergeClaims, MAX_CLAIMS_LENGTH, type Challenge } from './claims.ts'
+import type { ForcedResult, RefreshEvent } from './refresh-event.ts'
 import {
   answerOrThrow,
   blockedBy,
@@ -10,7 +18,7 @@ import {
   blockedByRow,
   CREDENTIAL_RELEASE_SECONDS,
   failureToStore,
-  isLaterThan,
+  isAnswer,
   jittered,
   REFRESH_IN_PROGRESS,
   type Blocked,
@@ -54,6 +62,8 @@ export interface TokenRequest {
   deadlineAt: number
   /** The generation that failed for the caller: only a later one is an answer. */
   after?: number
+  /** What Graph asked for when it failed: only a token that was got with it, or issued later, is an answer. */
+  challenge?: Challenge
   requestId: string
   /** The key of the caller: while it is frozen, it gets nothing. Absent: no caller of the API. */
   keyId?: string
@@ -64,6 +74,11 @@ export interface RefreshPorts {
   microsoft: Microsoft
   clock: Clock
   random: Random
+  /**
+   * Forced refreshes without a challenge are counted and limited too, because callers may ignore challenges (continuous
+   * access evaluation is on).
+   */
+  limitForced?: boolean
   observe(event: RefreshEvent): void
   /** New tokens were saved; for the log: it leads from a generation to the refresh that brought it. */
   saved?(refresh: { integrationId: string; userId: string; requestId: string; generation: number }): void
@@ -79,8 +94,23 @@ type RefreshOutcome =
   | { kind: 'tokens'; integration: Integration; at: number; checkedAt?: number; saving?: Promise<void> }
   | { kind: 'blocked'; blocked: Blocked }
   | { kind: 'broken'; failure: Failure }
+  /**
+   * Too many refreshes of this user were forced; the next is allowed after so many seconds. `refused`: one of them was
+   * refused, because Microsoft wants the user.
+   */
+  | { kind: 'limited'; retryAfterSeconds: number; refused?: Blocked }
   /** The row has changed: read it again. */
   | { kind: 'moved' }
+
+/** How a flight refreshes. */
+interface Course {
+  /** A caller waits for it. */
+  used: boolean
+  /** It counts as forced by a caller. */
+  forced: boolean
+  challenge?: Challenge
+}
+const ORDINARY: Course = { used: true, forced: false }
 
 /** One refresh of this process that is still running. */
 interface Flight {
@@ -97,9 +127,9 @@ export type CheckedAnswer = TokenAnswer & { leavesBefore: number }
 export interface Refresh {
   /**
    * The best token that can be had before the deadline: a fresh one, else the still valid one marked `degraded`.
-   * Throws Failure `not_connected`, `reconnect_required`, `microsoft_unavailable`, `broker_misconfigured`,
-   * `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`: no valid later one),
-   * and `frozen` whatever there is.
+   * Throws Failure `not_connected`, `reconnect_required`, `claims_not_satisfied`, `microsoft_unavailable`,
+   * `broker_misconfigured`, `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`:
+   * no valid later one; with `challenge`: none that satisfies it), and `frozen` whatever there is.
    */
   tokenFor(request: TokenRequest): Promise<CheckedAnswer>
   /**
@@ -120,6 +150,7 @@ export function createRefresh({
   microsoft,
   clock,
   random,
+  limitForced = false,
   observe,
   saved: reportSaved = () => {},
   traced = (refreshOnce) => refreshOnce(),
@@ -128,33 +159,43 @@ export function createRefresh({
   let drainingSince = Infinity
 
   async function tokenFor(request: TokenRequest): Promise<CheckedAnswer> {
-    const { userId, minTtlSeconds, deadlineAt, after, requestId } = request
+    const { userId, minTtlSeconds, deadlineAt, after, challenge, requestId } = request
     for (;;) {
       const askedAt = clock.elapsed()
       const integration = await integrations.read(userId, Math.max(deadlineAt, askedAt + MIN_READ_MS))
       if (integration === undefined) throw new Failure('not_connected')
       refuseFrozen(integration, request.keyId)
-      if (isLaterThan(integration, after) && isUsable(integration, minTtlSeconds))
+      if (isAnswer(integration, after, challenge) && isUsable(integration, minTtlSeconds)) {
+        if (isRefreshDue(integration)) refreshAhead(integration, requestId)
         return checked({ integration }, request, askedAt)
+      }
 
       const readAt = clock.elapsed()
       const stored = () => aged(integration, readAt)
-      const blocked = blockedByRow(integration)
-      if (blocked !== undefined) return checked(answerOrThrow(stored(), after, blocked), request, askedAt)
+      const blocked = blockedByRow(integration, challenge)
+      if (blocked !== undefined) return checked(answerOrThrow(stored(), after, blocked, challenge), request, askedAt)
 
-      const outcome = await before(deadlineAt, join(integration, true, requestId))
+      // Without a challenge, a refresh that any read would cause is not forced.
+      const isDue = after === undefined || !isUsable(integration, minTtlSeconds)
+      const course: Course =
+        challenge === undefined ? { used: true, forced: limitForced && !isDue } : { used: true, forced: true, challenge }
+      const outcome = await before(deadlineAt, join(integration, course, requestId))
       switch (outcome?.kind) {
         case 'tokens':
           if (outcome.checkedAt !== undefined) refuseFrozen(outcome.integration, request.keyId)
           return checked(handOut(outcome), request, Math.max(askedAt, outcome.checkedAt ?? 0))
         case 'blocked':
-          return checked(answerOrThrow(stored(), after, outcome.blocked), request, askedAt)
+          return checked(answerOrThrow(stored(), after, outcome.blocked, challenge), request, askedAt)
+        case 'limited': {
+          const why = outcome.refused ?? notSatisfied(integration, challenge, outcome)
+          return checked(answerOrThrow(stored(), after, why, challenge), request, askedAt)
+        }
         case 'broken':
-          return checked(answerOrThrow(stored(), after, outcome.failure), request, askedAt)
+          return checked(answerOrThrow(stored(), after, outcome.failure, challenge), request, askedAt)
         case 'moved':
           if (clock.elapsed() < deadlineAt) continue
       }
-      return checked(answerOrThrow(stored(), after, REFRESH_IN_PROGRESS), request, askedAt)
+      return checked(answerOrThrow(stored(), after, REFRESH_IN_PROGRESS, challenge), request, askedAt)
     }
   }
 
@@ -182,22 +223,35 @@ export function createRefresh({
   }
 
   /**
-   * One flight per integration and generation in this process: a forced refresh can join a plain one and still get a
-   * later token.
+   * Microsoft suggests a refresh long before a long-lived token expires. Nobody waits for it: so an outage of hours finds
+   * tokens that live longer (docs/design.md#continuous-access-evaluation).
    */
-  function join(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
-    const key = `${integration.id}:${integration.generation}`
-    const running = flights.get(key)
+  function refreshAhead(integration: Integration, requestId: string): void {
+    if (flights.has(flightKey(integration)) || blockedByRow(integration) !== undefined) return
+    void join(integration, ORDINARY, requestId)
+  }
+
+  /**
+   * One flight per integration, generation and challenge in this process: a forced refresh without a challenge can join
+   * a plain one and still get a later token.
+   */
+  function join(integration: Integration, course: Course, requestId: string): Promise<RefreshOutcome> {
+    const { used, forced, challenge } = course
+    const plain = flightKey(integration)
+    const key = forced ? `${plain}:${challenge?.hash ?? 'forced'}` : plain
+    const running = flights.get(key) ?? (challenge === undefined ? flights.get(plain) : undefined)
     if (running !== undefined) {
       observe({ kind: 'joined', integrationId: integration.id })
       if (!used || running.used) return running.outcome
       running.used = true
       return recordUse(integration).then(() => running.outcome)
     }
-    const outcome = traced(() => refreshOnce(integration, used, requestId)).catch((error: unknown): RefreshOutcome => ({
-      kind: 'broken',
-      failure: asFailure(error),
-    }))
+    const outcome = traced(() => refreshOnce(integration, course, requestId)).catch(
+      (error: unknown): RefreshOutcome => ({
+        kind: 'broken',
+        failure: asFailure(error),
+      }),
+    )
     const settled = outcome
       .then((ended) => (ended.kind === 'tokens' ? ended.saving : undefined))
       .finally(() => flights.delete(key))
@@ -205,24 +259,41 @@ export function createRefresh({
     return outcome
   }
 
-  async function refreshOnce(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
+  async function refreshOnce(integration: Integration, course: Course, requestId: string): Promise<RefreshOutcome> {
+    const { used, forced, challenge } = course
+    const ended = (outcome: RefreshOutcome): RefreshOutcome => {
+      // After `moved` the row is read again.
+      if (forced && outcome.kind !== 'moved')
+        observe({ kind: 'forced', ...named(integration), result: forcedResult(outcome) })
+      return outcome
+    }
     for (let attempts = 0; attempts < MAX_CLAIM_ATTEMPTS; attempts++) {
       const permit = microsoft.admit()
-      if (isPause(permit)) return { kind: 'blocked', blocked: permit }
+      if (isPause(permit)) return ended({ kind: 'blocked', blocked: permit })
       // A new owner for every claim: a flight that outlived its lease must not be taken for the next holder.
       const owner = random.bytes(12).toString('base64url')
-      let claim: Claim | undefined
+      let claim: Claim | Limited | undefined
       try {
-        claim = await integrations.claim(integration, owner, LEASE_SECONDS, used)
+        claim = forced
+          ? await integrations.claimForced(integration, owner, LEASE_SECONDS, {
+              ignoreBackOff: challenge !== undefined,
+            })
+          : await integrations.claim(integration, owner, LEASE_SECONDS, used)
       } catch (error) {
         permit.release()
         throw error
       }
-      if (claim !== undefined) return send(integration, claim, owner, permit, requestId)
+      if (claim !== undefined && 'limited' in claim) {
+        permit.release()
+        const { limited: retryAfterSeconds, refused: reason } = claim
+        const refused = reason === undefined ? {} : { refused: blockedBy(refusedOnce({ reason, microsoft: {} })) }
+        return ended({ kind: 'limited', retryAfterSeconds, ...refused })
+      }
+      if (claim !== undefined) return ended(await send(integration, claim, owner, permit, requestId, challenge))
       permit.release()
       // The holder of the lease may be a keep-alive, which does not know that a caller waits.
       if (used) await recordUse(integration)
-      if (await waitForChange(integration)) return { kind: 'moved' }
+      if (await waitForChange(integration, challenge === undefined)) return { kind: 'moved' }
     }
     throw new Failure('database_unavailable', { detail: 'row locked' })
   }
@@ -239,17 +310,27 @@ export function createRefresh({
     owner: string,
     permit: Permit,
     requestId: string,
+    challenge: Challenge | undefined,
   ): Promise<RefreshOutcome> {
     if (claim.takenOver) observe({ kind: 'lease_taken_over', integrationId: integration.id })
     const sentAt = clock.elapsed()
     const { refreshToken, scopes, account } = claim
     const verdict = await microsoft.refresh(
-      { refreshToken, scopes, requestId, ...(account === undefined ? {} : { account }) },
+      {
+        refreshToken,
+        scopes,
+        requestId,
+        ...(account === undefined ? {} : { account }),
+        ...(challenge === undefined ? {} : { claims: challenge.claims }),
+      },
       permit,
     )
     observe(sentEvent(integration, requestId, verdict, (clock.elapsed() - sentAt) / 1000))
-    if (verdict.kind === 'tokens') return save(integration, verdict.tokens, requestId)
-    return recordRefusal(integration, owner, verdict, claim.failures)
+    if (verdict.kind === 'tokens') {
+      const claimsHash = challenge === undefined ? {} : { claimsHash: challenge.hash }
+      return save(integration, { ...verdict.tokens, ...claimsHash }, requestId)
+    }
+    return recordRefusal(integration, owner, verdict, claim.failures, challenge)
   }
 
   /** Saves even if the lease is lost. If Postgres does not take the tokens, the waiters still get them. */
@@ -315,13 +396,32 @@ export function createRefresh({
   async function recordRefusal(
     integration: Integration,
     owner: string,
-    refusal: RefusedVerdict,
+    answered: RefusedVerdict,
     failures: number,
+    challenge: Challenge | undefined,
   ): Promise<RefreshOutcome> {
-    if (refusal.kind === 'misconfigured' && refusal.everybody) {
+    if (answered.kind === 'misconfigured' && answered.everybody) {
       await integrations.releaseLease(integration, owner, CREDENTIAL_RELEASE_SECONDS)
-      return { kind: 'blocked', blocked: blockedByCredential(refusal) }
+      return { kind: 'blocked', blocked: blockedByCredential(answered) }
     }
+    const asked =
+      challenge === undefined || answered.kind !== 'reconnect'
+        ? undefined
+        : { claims: challengeToKeep(challenge, answered.claims), reason: answered.reason }
+    if (asked !== undefined && dependsOnClaims(answered)) {
+      // No news about the row: without this challenge its refresh token works as before.
+      if (await integrations.keepChallenge(integration, owner, asked))
+        return { kind: 'blocked', blocked: blockedBy(refusedOnce(answered)) }
+      observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
+      return { kind: 'moved' }
+    }
+    if (challenge !== undefined && answered.kind === 'misconfigured') {
+      // The challenge may be what Microsoft does not understand.
+      await integrations.releaseLease(integration, owner, 0)
+      const { reason, microsoft: facts } = answered
+      return { kind: 'blocked', blocked: { verdict: 'misconfigured', reason, microsoft: facts } }
+    }
+    const refusal = asked === undefined ? answered : { ...answered, claims: asked.claims }
     const { failure, retryInSeconds } = failureToStore(integration, refusal, failures, random)
     if (await integrations.saveFailure(integration, owner, failure, retryInSeconds))
       return { kind: 'blocked', blocked: blockedBy(failure, retryInSeconds) }
@@ -333,7 +433,7 @@ export function createRefresh({
    * One poller per process and integration. True: the row has changed, read it. False: the lease has ended, claim
    * again.
    */
-  async function waitForChange({ id, generation, status }: Integration): Promise<boolean> {
+  async function waitForChange({ id, generation, status }: Integration, heedsBackOff: boolean): Promise<boolean> {
     observe({ kind: 'waited', integrationId: id })
     for (let pauseMs = POLL_MS.first; ; pauseMs = Math.min(pauseMs * 1.5, POLL_MS.last)) {
       const now = await integrations.progress(id)
@@ -342,7 +442,7 @@ export function createRefresh({
         now.generation !== generation ||
         now.status !== status ||
         now.final ||
-        isAhead(now.retryInSeconds)
+        (heedsBackOff && isAhead(now.retryInSeconds))
       )
         return true
       await clock.sleep(jittered(pauseMs, random))
@@ -381,13 +481,46 @@ export function createRefresh({
     tokenFor,
     recheck: (answer, request) => checked(answer, request, answer.leavesBefore - FREEZE_READ_MS),
     async renew(integration, requestId) {
-      return (await join(integration, false, requestId)).kind
+      return (await join(integration, { used: false, forced: false }, requestId)).kind
     },
     async drain() {
       drainingSince = Math.min(drainingSince, clock.elapsed())
       while (flights.size > 0) await Promise.all(Array.from(flights.values(), ({ settled }) => settled))
     },
   }
+}
+
+const flightKey = ({ id, generation }: Integration): string => `${id}:${generation}`
+const named = ({ id, userId }: Integration) => ({ integrationId: id, userId })
+
+const refusedOnce = ({ reason, microsoft }: Pick<StoredFailure, 'reason' | 'microsoft'>): StoredFailure => ({
+  verdict: 'reconnect',
+  reason,
+  final: false,
+  microsoft,
+})
+
+/** Both what Graph and what Microsoft's sign-in asked for, if they fit; else the latter, which is the newer. */
+function challengeToKeep({ claims }: Challenge, more: string | undefined): string {
+  const merged = mergeClaims(claims, more) ?? claims
+  return merged.length <= MAX_CLAIMS_LENGTH ? merged : (more ?? claims)
+}
+
+function notSatisfied(
+  integration: Integration,
+  challenge: Challenge | undefined,
+  { retryAfterSeconds }: { retryAfterSeconds: number },
+): Failure {
+  const signIn = addressIn(integration.accessToken)
+  const { graphAddress: graph } = challenge ?? {}
+  const addresses = { ...(graph === undefined ? {} : { graph }), ...(signIn === undefined ? {} : { signIn }) }
+  return new Failure('claims_not_satisfied', { reason: 'challenge_repeated', retryAfterSeconds, addresses })
+}
+
+function forcedResult(outcome: RefreshOutcome): ForcedResult {
+  if (outcome.kind === 'tokens') return 'tokens'
+  if (outcome.kind === 'limited') return 'not_satisfied'
+  return outcome.kind === 'blocked' && outcome.blocked.verdict === 'reconnect' ? 'user' : 'failed'
 }
 
 const isPause = (admission: Permit | Pause): admission is Pause => 'retryAfterSeconds' in admission
@@ -401,14 +534,16 @@ const asFailure = (error: unknown): Failure =>
  */
 function unsaved(
   integration: Integration,
-  { accessToken, scopes, expiresInSeconds, elapsedMs }: TokenSet,
+  { accessToken, scopes, expiresInSeconds, elapsedMs, claimsHash }: TokenSet,
 ): Integration {
   const remainingSeconds = expiresInSeconds - elapsedMs / 1000
   const expiresAt = new Date(
     Date.parse(integration.expiresAt) + (remainingSeconds - integration.remainingSeconds) * 1000,
   )
+  const { refreshInSeconds: _of, claimsHash: _before, ...kept } = integration
   return {
-    ...integration,
+    ...kept,
+    ...(claimsHash === undefined ? {} : { claimsHash }),
     accessToken,
     scopes,
     remainingSeconds,

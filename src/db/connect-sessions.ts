@@ -203,7 +203,7 @@ export function createConnectSessionStore(
       return row === undefined ? undefined : isoOfEpoch(row.createdAt)
     },
 
-    async authorize({ session, browserSession, stateHash, nonce, codeVerifier, ttlSeconds }) {
+    async authorize({ session, browserSession, stateHash, nonce, codeVerifier, claims, ttlSeconds }) {
       return first(
         await database.run((db) =>
           db
@@ -213,6 +213,7 @@ export function createConnectSessionStore(
               browserSession,
               stateHash,
               nonce,
+              claims: claims ?? null,
               pkceVerifier: vault.seal(sealContext(session, 'pkce_verifier'), codeVerifier),
               expiresAt: inSeconds(ttlSeconds),
             })
@@ -314,11 +315,12 @@ export function createConnectSessionStore(
             code: connectSessions.code,
             pkceVerifier: connectSessions.pkceVerifier,
             nonce: connectSessions.nonce,
+            claims: connectSessions.claims,
           }),
       )
       const row = rows[0]
       if (row === undefined) return undefined
-      const { code, pkceVerifier, nonce, ...rest } = row
+      const { code, pkceVerifier, nonce, claims, ...rest } = row
       if (code === null || pkceVerifier === null || nonce === null)
         throw new TypeError('a received connect session lacks its code')
       return {
@@ -327,6 +329,7 @@ export function createConnectSessionStore(
           code: vault.open(sealContext(row, 'code'), code),
           codeVerifier: vault.open(sealContext(row, 'pkce_verifier'), pkceVerifier),
           nonce,
+          ...(claims === null ? {} : { claims }),
         }),
       }
     },

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Reason } from '../core/failure.ts'
+import { mergeClaims } from '../core/claims.ts'
 import { isSameAccount } from '../core/integration.ts'
 import type { Clock, CodeRequest, CodeVerdict, Microsoft, Random, RefreshRequest, Verdict } from '../core/ports.ts'
 import { isGuid } from './answer.ts'
@@ -29,6 +30,9 @@ import type { CredentialCheck } from './token-endpoint.ts'
 import { isAboutOrganisation, judgeCode, judgeRefresh } from './verdict.ts'
 import type { Judgement } from './verdict.ts'
 
+/** Client capability: this client handles claims challenges. MSAL declares it in this form. */
+const CP1 = JSON.stringify({ access_token: { xms_cc: { values: ['cp1'] } } })
+
 export interface MicrosoftOptions {
   /** `https://login.microsoftonline.com` or another cloud's (docs/microsoft.md#clouds). */
   loginUrl: string
@@ -41,6 +45,8 @@ export interface MicrosoftOptions {
   redirectUri: string
   /** Newest first, at least one. */
   credentials: readonly Credential[]
+  /** Declares the client capability cp1 (docs/microsoft.md#claims-challenges). Default: off. */
+  continuousAccessEvaluation?: boolean
   clock: Clock
   random: Random
   /** URL of a proxy on the way to Microsoft. */
@@ -94,6 +100,12 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT_MS) })
   const metadata = createMetadataSource({ loginUrl, tenant, clock, fetchOne })
 
+  /** `claims` of a request: a challenge, and what we declare. The same in authorize and token requests. */
+  const claimsOf = (challenge: string | undefined): { claims?: string } => {
+    const claims = mergeClaims(challenge, options.continuousAccessEvaluation ? CP1 : undefined)
+    return claims === undefined ? {} : { claims }
+  }
+
   const rules = (issuer: string): IdTokenRules => ({
     issuer,
     clientId,
@@ -115,7 +127,12 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
 
   const sendRefresh = async (request: RefreshRequest, tenantId: string | undefined): Promise<Verdict> => {
     const { refreshToken, account, requestId } = request
-    const form = { grant_type: 'refresh_token', refresh_token: refreshToken, scope: requestedScope(request.scopes) }
+    const form = {
+      grant_type: 'refresh_token',
+      refresh_token: refreshToken,
+      scope: requestedScope(request.scopes),
+      ...claimsOf(request.claims),
+    }
     const judge = (answer: Answer) => judgeOnPath(answer, tenantId)
     const { judged, beganAt } = await tokenEndpoint.exchange(tokenUrl(tenantId ?? tenant), form, requestId, judge)
     if (judged.kind !== 'answer') return judged
@@ -147,6 +164,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
       redirect_uri: redirectUri,
       code_verifier: request.codeVerifier,
       scope: requestedScope(),
+      ...claimsOf(request.claims),
     }
     const judge = (answer: Answer) => judgeCode(answer, clock.now())
     const { judged, beganAt, resent } = await tokenEndpoint.exchange(endpoints.token, form, request.requestId, judge)
@@ -177,8 +195,12 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   }
 
   return {
-    authorizeUrl: (request) =>
-      authorizeUrl(endpoints.authorize, { clientId, redirectUri, scope: requestedScope() }, request),
+    authorizeUrl: ({ claims, ...request }) =>
+      authorizeUrl(
+        endpoints.authorize,
+        { clientId, redirectUri, scope: requestedScope() },
+        { ...request, ...claimsOf(claims) },
+      ),
     adminConsentUrl: (request) =>
       adminConsentUrl({ loginUrl, tenant }, { clientId, redirectUri, permissions: NEEDED_SCOPES }, request),
     judgeCallback,
@@ -211,13 +233,14 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
 }
 
 function tokenSet(answer: TokenResponse, scopes: string[], elapsedMs: number) {
-  const { accessToken, refreshToken, expiresIn } = answer
+  const { accessToken, refreshToken, expiresIn, refreshIn } = answer
   return {
     accessToken,
     expiresInSeconds: expiresIn,
     elapsedMs,
     scopes,
     ...(refreshToken !== undefined && { refreshToken }),
+    ...(refreshIn !== undefined && { refreshInSeconds: refreshIn }),
   }
 }
 
