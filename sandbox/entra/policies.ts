@@ -1,4 +1,4 @@
-/** What an administrator decides about an account while its tokens live: disabled, and from which network it may ask. */
+/** What an administrator decides about an account while its tokens live: disabled, and from which place it may ask. */
 import type { Account } from './accounts.ts'
 
 /** A named location of Conditional Access, and from where the two sides see the requests of an account. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Integration } from './integration.ts'
-import type { Reason } from './failure.ts'
+import type { AnyReason, Reason } from './failure.ts'
 
 // Claims challenges of continuous access evaluation (docs/microsoft.md#claims-challenges): what a caller may hand over,
 // which token answers one, and which refusals depend on it. Pure.
@@ -35,6 +35,21 @@ export interface Challenge {
   notBeforeSeconds?: number
   /** From where Graph saw the request of the caller. */
   graphAddress?: string
+}
+
+/**
+ * As many refreshes were forced as may be. `limited`: seconds until the next is allowed. `refused`: why one of them was
+ * refused, and its challenge is kept.
+ */
+export interface Limited {
+  limited: number
+  refused?: AnyReason
+}
+
+/** A claims challenge that only the user can satisfy, and the reason of Microsoft's refusal. */
+export interface KeptChallenge {
+  claims: string
+  reason: AnyReason
 }
 
 /** `expected`: what is wrong, in words that quote nothing of it. */

@@ -124,3 +124,27 @@ export function isStillValid(integration: Pick<Integration, 'remainingSeconds'>)
 export function isSameAccount(a: Account, b: Account): boolean {
   return a.tenantId.toLowerCase() === b.tenantId.toLowerCase() && a.objectId.toLowerCase() === b.objectId.toLowerCase()
 }
+
+/**
+ * An integration with tokens that are not saved yet. Their generation is not known, so it keeps the number of the set
+ * that they replace. `expiresAt` is moved from the row's, so that it stays by Postgres' clock (docs/design.md#time).
+ */
+export function unsaved(
+  integration: Integration,
+  { accessToken, scopes, expiresInSeconds, elapsedMs, claimsHash }: TokenSet,
+): Integration {
+  const remainingSeconds = expiresInSeconds - elapsedMs / 1000
+  const expiresAt = new Date(
+    Date.parse(integration.expiresAt) + (remainingSeconds - integration.remainingSeconds) * 1000,
+  )
+  const { refreshInSeconds: _of, claimsHash: _before, ...kept } = integration
+  return {
+    ...kept,
+    ...(claimsHash === undefined ? {} : { claimsHash }),
+    accessToken,
+    scopes,
+    remainingSeconds,
+    lifetimeSeconds: expiresInSeconds,
+    expiresAt: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z'),
+  }
+}

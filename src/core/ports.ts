@@ -1,3 +1,4 @@
+import type { KeptChallenge, Limited } from './claims.ts'
 import type { Actor, AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { FreezeState } from './freeze.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
@@ -151,21 +152,6 @@ export interface Claim {
   failures: number
   /** An earlier holder's lease had expired. */
   takenOver: boolean
-}
-
-/**
- * As many refreshes were forced as may be. `limited`: seconds until the next is allowed. `refused`: the reason for which
- * one was refused and a challenge is kept.
- */
-export interface Limited {
-  limited: number
-  refused?: AnyReason
-}
-
-/** A claims challenge that only the user can satisfy, and the reason of Microsoft's refusal. */
-export interface KeptChallenge {
-  claims: string
-  reason: AnyReason
 }
 
 /** What a waiter watches for changes. Seconds are by Postgres' clock. */

@@ -1,16 +1,20 @@
 import { refuseFrozen } from './freeze.ts'
 import { Failure } from './failure.ts'
+import { isRefreshDue, isStillValid, isUsable, unsaved, type Integration, type TokenSet } from './integration.ts'
+import type { Claim, Pause, Permit } from './ports.ts'
+import type { Challenge, Limited } from './claims.ts'
 import {
-  isRefreshDue,
-  isStillValid,
-  isUsable,
-  type Integration,
-  type StoredFailure,
-  type TokenSet,
-} from './integration.ts'
-import type { Claim, Clock, IntegrationStore, Limited, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
-import { addressIn, dependsOnClaims, mergeClaims, MAX_CLAIMS_LENGTH, type Challenge } from './claims.ts'
-import type { ForcedResult, RefreshEvent } from './refresh-event.ts'
+  courseOf,
+  flightKey,
+  FOR_A_READ,
+  FOR_KEEP_ALIVE,
+  judgeRefusal,
+  notSatisfied,
+  wantsUser,
+  type Course,
+} from './forced-refresh.ts'
+import { forcedEvent, sentEvent } from './refresh-event.ts'
+import type { CheckedAnswer, Refresh, RefreshOutcome, RefreshPorts, TokenRequest } from './refresh-types.ts'
 import {
   answerOrThrow,
   blockedBy,
@@ -29,6 +33,8 @@ import {
 // The product in one file (docs/design.md#refresh): usable? → back-off? → join → claim → send → judge → save or record
 // the refusal. At most one process holds the lease of a generation. One that lost its lease cannot harm the new holder,
 // because every write names the generation that was read.
+
+export type { Refresh, TokenRequest }
 
 /**
  * Seconds a claim holds: longer than the 5 s that an exchange with Microsoft may take, shorter than a caller's default
@@ -54,64 +60,6 @@ const MIN_READ_MS = 100
  */
 export const FREEZE_READ_MS = 1_000
 
-export interface TokenRequest {
-  userId: string
-  /** Seconds that the token must still live. */
-  minTtlSeconds: number
-  /** When the caller stops waiting: milliseconds of Clock.elapsed. */
-  deadlineAt: number
-  /** The generation that failed for the caller: only a later one is an answer. */
-  after?: number
-  /** What Graph asked for when it failed: only a token that was got with it, or issued later, is an answer. */
-  challenge?: Challenge
-  requestId: string
-  /** The key of the caller: while it is frozen, it gets nothing. Absent: no caller of the API. */
-  keyId?: string
-}
-
-export interface RefreshPorts {
-  integrations: IntegrationStore
-  microsoft: Microsoft
-  clock: Clock
-  random: Random
-  /**
-   * Forced refreshes without a challenge are counted and limited too, because callers may ignore challenges (continuous
-   * access evaluation is on).
-   */
-  limitForced?: boolean
-  observe(event: RefreshEvent): void
-  /** New tokens were saved; for the log: it leads from a generation to the refresh that brought it. */
-  saved?(refresh: { integrationId: string; userId: string; requestId: string; generation: number }): void
-  /** Wraps each flight in a trace. Absent: no traces. */
-  traced?<T extends { kind: string }>(refreshOnce: () => Promise<T>): Promise<T>
-}
-
-type RefreshOutcome =
-  /**
-   * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `checkedAt`: before the save was sent, which
-   * also reads the freezes. `saving`: ends when tokens that could not be saved at once are.
-   */
-  | { kind: 'tokens'; integration: Integration; at: number; checkedAt?: number; saving?: Promise<void> }
-  | { kind: 'blocked'; blocked: Blocked }
-  | { kind: 'broken'; failure: Failure }
-  /**
-   * Too many refreshes of this user were forced; the next is allowed after so many seconds. `refused`: one of them was
-   * refused, because Microsoft wants the user.
-   */
-  | { kind: 'limited'; retryAfterSeconds: number; refused?: Blocked }
-  /** The row has changed: read it again. */
-  | { kind: 'moved' }
-
-/** How a flight refreshes. */
-interface Course {
-  /** A caller waits for it. */
-  used: boolean
-  /** It counts as forced by a caller. */
-  forced: boolean
-  challenge?: Challenge
-}
-const ORDINARY: Course = { used: true, forced: false }
-
 /** One refresh of this process that is still running. */
 interface Flight {
   /** A caller waits for it, and the use of the integration has been recorded. */
@@ -119,30 +67,6 @@ interface Flight {
   outcome: Promise<RefreshOutcome>
   /** Resolves when nothing is left to do, saving included. */
   settled: Promise<void>
-}
-
-/** `leavesBefore`: Clock.elapsed until which this answer may be sent; later, `recheck` it (docs/design.md#freeze). */
-export type CheckedAnswer = TokenAnswer & { leavesBefore: number }
-
-export interface Refresh {
-  /**
-   * The best token that can be had before the deadline: a fresh one, else the still valid one marked `degraded`.
-   * Throws Failure `not_connected`, `reconnect_required`, `claims_not_satisfied`, `microsoft_unavailable`,
-   * `broker_misconfigured`, `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`:
-   * no valid later one; with `challenge`: none that satisfies it), and `frozen` whatever there is.
-   */
-  tokenFor(request: TokenRequest): Promise<CheckedAnswer>
-  /**
-   * For an answer that was held up after `tokenFor`: as it is while it may leave, else after the freezes were read
-   * again. Throws Failure `frozen`, `not_connected` or `database_unavailable`.
-   */
-  recheck(answer: CheckedAnswer, request: TokenRequest): Promise<CheckedAnswer>
-  /**
-   * Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws.
-   */
-  renew(integration: Integration, requestId: string): Promise<RefreshOutcome['kind']>
-  /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
-  drain(): Promise<void>
 }
 
 export function createRefresh({
@@ -175,11 +99,10 @@ export function createRefresh({
       const blocked = blockedByRow(integration, challenge)
       if (blocked !== undefined) return checked(answerOrThrow(stored(), after, blocked, challenge), request, askedAt)
 
-      // Without a challenge, a refresh that any read would cause is not forced.
-      const isDue = after === undefined || !isUsable(integration, minTtlSeconds)
-      const course: Course =
-        challenge === undefined ? { used: true, forced: limitForced && !isDue } : { used: true, forced: true, challenge }
-      const outcome = await before(deadlineAt, join(integration, course, requestId))
+      const outcome = await before(
+        deadlineAt,
+        join(integration, courseOf(integration, request, limitForced), requestId),
+      )
       switch (outcome?.kind) {
         case 'tokens':
           if (outcome.checkedAt !== undefined) refuseFrozen(outcome.integration, request.keyId)
@@ -187,7 +110,7 @@ export function createRefresh({
         case 'blocked':
           return checked(answerOrThrow(stored(), after, outcome.blocked, challenge), request, askedAt)
         case 'limited': {
-          const why = outcome.refused ?? notSatisfied(integration, challenge, outcome)
+          const why = outcome.refused ?? notSatisfied(integration, challenge, outcome.retryAfterSeconds)
           return checked(answerOrThrow(stored(), after, why, challenge), request, askedAt)
         }
         case 'broken':
@@ -223,12 +146,12 @@ export function createRefresh({
   }
 
   /**
-   * Microsoft suggests a refresh long before a long-lived token expires. Nobody waits for it: so an outage of hours finds
-   * tokens that live longer (docs/design.md#continuous-access-evaluation).
+   * Microsoft suggests a refresh long before a long-lived token expires. Nobody waits for it. So an outage of hours
+   * finds tokens that live longer (docs/design.md#continuous-access-evaluation).
    */
   function refreshAhead(integration: Integration, requestId: string): void {
-    if (flights.has(flightKey(integration)) || blockedByRow(integration) !== undefined) return
-    void join(integration, ORDINARY, requestId)
+    if (flights.has(flightKey(integration, FOR_A_READ)) || blockedByRow(integration) !== undefined) return
+    void join(integration, FOR_A_READ, requestId)
   }
 
   /**
@@ -236,10 +159,10 @@ export function createRefresh({
    * a plain one and still get a later token.
    */
   function join(integration: Integration, course: Course, requestId: string): Promise<RefreshOutcome> {
-    const { used, forced, challenge } = course
-    const plain = flightKey(integration)
-    const key = forced ? `${plain}:${challenge?.hash ?? 'forced'}` : plain
-    const running = flights.get(key) ?? (challenge === undefined ? flights.get(plain) : undefined)
+    const { used, challenge } = course
+    const key = flightKey(integration, course)
+    const plain = challenge === undefined ? flights.get(flightKey(integration, FOR_A_READ)) : undefined
+    const running = flights.get(key) ?? plain
     if (running !== undefined) {
       observe({ kind: 'joined', integrationId: integration.id })
       if (!used || running.used) return running.outcome
@@ -263,8 +186,7 @@ export function createRefresh({
     const { used, forced, challenge } = course
     const ended = (outcome: RefreshOutcome): RefreshOutcome => {
       // After `moved` the row is read again.
-      if (forced && outcome.kind !== 'moved')
-        observe({ kind: 'forced', ...named(integration), result: forcedResult(outcome) })
+      if (forced && outcome.kind !== 'moved') observe(forcedEvent(integration, outcome))
       return outcome
     }
     for (let attempts = 0; attempts < MAX_CLAIM_ATTEMPTS; attempts++) {
@@ -286,7 +208,7 @@ export function createRefresh({
       if (claim !== undefined && 'limited' in claim) {
         permit.release()
         const { limited: retryAfterSeconds, refused: reason } = claim
-        const refused = reason === undefined ? {} : { refused: blockedBy(refusedOnce({ reason, microsoft: {} })) }
+        const refused = reason === undefined ? {} : { refused: wantsUser({ reason }) }
         return ended({ kind: 'limited', retryAfterSeconds, ...refused })
       }
       if (claim !== undefined) return ended(await send(integration, claim, owner, permit, requestId, challenge))
@@ -404,25 +326,17 @@ export function createRefresh({
       await integrations.releaseLease(integration, owner, CREDENTIAL_RELEASE_SECONDS)
       return { kind: 'blocked', blocked: blockedByCredential(answered) }
     }
-    const asked =
-      challenge === undefined || answered.kind !== 'reconnect'
-        ? undefined
-        : { claims: challengeToKeep(challenge, answered.claims), reason: answered.reason }
-    if (asked !== undefined && dependsOnClaims(answered)) {
-      // No news about the row: without this challenge its refresh token works as before.
-      if (await integrations.keepChallenge(integration, owner, asked))
-        return { kind: 'blocked', blocked: blockedBy(refusedOnce(answered)) }
+    const recorded = judgeRefusal(answered, challenge)
+    if (recorded.kind === 'keep') {
+      if (await integrations.keepChallenge(integration, owner, recorded.challenge)) return blockedOutcome(recorded)
       observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
       return { kind: 'moved' }
     }
-    if (challenge !== undefined && answered.kind === 'misconfigured') {
-      // The challenge may be what Microsoft does not understand.
+    if (recorded.kind === 'release') {
       await integrations.releaseLease(integration, owner, 0)
-      const { reason, microsoft: facts } = answered
-      return { kind: 'blocked', blocked: { verdict: 'misconfigured', reason, microsoft: facts } }
+      return blockedOutcome(recorded)
     }
-    const refusal = asked === undefined ? answered : { ...answered, claims: asked.claims }
-    const { failure, retryInSeconds } = failureToStore(integration, refusal, failures, random)
+    const { failure, retryInSeconds } = failureToStore(integration, recorded.refusal, failures, random)
     if (await integrations.saveFailure(integration, owner, failure, retryInSeconds))
       return { kind: 'blocked', blocked: blockedBy(failure, retryInSeconds) }
     observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
@@ -481,7 +395,7 @@ export function createRefresh({
     tokenFor,
     recheck: (answer, request) => checked(answer, request, answer.leavesBefore - FREEZE_READ_MS),
     async renew(integration, requestId) {
-      return (await join(integration, { used: false, forced: false }, requestId)).kind
+      return (await join(integration, FOR_KEEP_ALIVE, requestId)).kind
     },
     async drain() {
       drainingSince = Math.min(drainingSince, clock.elapsed())
@@ -490,84 +404,8 @@ export function createRefresh({
   }
 }
 
-const flightKey = ({ id, generation }: Integration): string => `${id}:${generation}`
-const named = ({ id, userId }: Integration) => ({ integrationId: id, userId })
-
-const refusedOnce = ({ reason, microsoft }: Pick<StoredFailure, 'reason' | 'microsoft'>): StoredFailure => ({
-  verdict: 'reconnect',
-  reason,
-  final: false,
-  microsoft,
-})
-
-/** Both what Graph and what Microsoft's sign-in asked for, if they fit; else the latter, which is the newer. */
-function challengeToKeep({ claims }: Challenge, more: string | undefined): string {
-  const merged = mergeClaims(claims, more) ?? claims
-  return merged.length <= MAX_CLAIMS_LENGTH ? merged : (more ?? claims)
-}
-
-function notSatisfied(
-  integration: Integration,
-  challenge: Challenge | undefined,
-  { retryAfterSeconds }: { retryAfterSeconds: number },
-): Failure {
-  const signIn = addressIn(integration.accessToken)
-  const { graphAddress: graph } = challenge ?? {}
-  const addresses = { ...(graph === undefined ? {} : { graph }), ...(signIn === undefined ? {} : { signIn }) }
-  return new Failure('claims_not_satisfied', { reason: 'challenge_repeated', retryAfterSeconds, addresses })
-}
-
-function forcedResult(outcome: RefreshOutcome): ForcedResult {
-  if (outcome.kind === 'tokens') return 'tokens'
-  if (outcome.kind === 'limited') return 'not_satisfied'
-  return outcome.kind === 'blocked' && outcome.blocked.verdict === 'reconnect' ? 'user' : 'failed'
-}
-
+const blockedOutcome = ({ blocked }: { blocked: Blocked }): RefreshOutcome => ({ kind: 'blocked', blocked })
 const isPause = (admission: Permit | Pause): admission is Pause => 'retryAfterSeconds' in admission
 const isAhead = (seconds: number | undefined): boolean => seconds !== undefined && seconds > 0
 const asFailure = (error: unknown): Failure =>
   error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
-
-/**
- * An integration with tokens that are not saved yet. Their generation is not known, so it keeps the number of the set
- * that they replace. `expiresAt` is moved from the row's, so that it stays by Postgres' clock (docs/design.md#time).
- */
-function unsaved(
-  integration: Integration,
-  { accessToken, scopes, expiresInSeconds, elapsedMs, claimsHash }: TokenSet,
-): Integration {
-  const remainingSeconds = expiresInSeconds - elapsedMs / 1000
-  const expiresAt = new Date(
-    Date.parse(integration.expiresAt) + (remainingSeconds - integration.remainingSeconds) * 1000,
-  )
-  const { refreshInSeconds: _of, claimsHash: _before, ...kept } = integration
-  return {
-    ...kept,
-    ...(claimsHash === undefined ? {} : { claimsHash }),
-    accessToken,
-    scopes,
-    remainingSeconds,
-    lifetimeSeconds: expiresInSeconds,
-    expiresAt: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z'),
-  }
-}
-
-function sentEvent(integration: Integration, requestId: string, verdict: Verdict, seconds: number): RefreshEvent {
-  const sent = {
-    kind: 'sent',
-    integrationId: integration.id,
-    userId: integration.userId,
-    requestId,
-    generation: integration.generation,
-    outcome: verdict.kind,
-    seconds,
-  } as const
-  if (verdict.kind === 'tokens') return sent
-  const { aadsts, correlationId } = verdict.microsoft
-  return {
-    ...sent,
-    reason: verdict.reason,
-    ...(aadsts === undefined ? {} : { aadsts }),
-    ...(correlationId === undefined ? {} : { correlationId }),
-  }
-}

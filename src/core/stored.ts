@@ -1,3 +1,4 @@
+import type { KeptChallenge } from './claims.ts'
 import type { EventDetail } from './events.ts'
 import {
   FAILURE_CODES,
@@ -8,7 +9,7 @@ import {
   type StoredVerdict,
 } from './failure.ts'
 import type { Account, IntegrationStatus, StoredFailure } from './integration.ts'
-import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus, KeptChallenge } from './ports.ts'
+import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from './ports.ts'
 
 // Reads what is stored as JSON or as a word. A newer release may have written values that this release does not know,
 // and a person may have changed a row by hand. Nothing here throws: a word that is not known is kept where it is only

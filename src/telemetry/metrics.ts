@@ -132,12 +132,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     ),
     save_given_up: counter('refreshed_tokens_lost_total', 'Refreshed tokens that were never saved. Must stay 0.'),
   }
-
-  const forced = counter(
-    'forced_refreshes_total',
-    'Refreshes forced with a claims challenge or, with continuous access evaluation, without one, by result. not_satisfied: too many of one user, nothing was sent.',
-    'result',
-  )
+  const forced = counter('forced_refreshes_total', 'Refreshes that callers forced, by result.', 'result')
   for (const result of FORCED_RESULTS) forced.inc({ result }, 0)
 
   const keptAlive = counter(

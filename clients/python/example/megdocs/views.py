@@ -24,8 +24,8 @@ def broker_id_of(user):
 
 
 def with_graph(user, work):
-    """Calls ``work`` with a Graph client. If Graph answers 401, calls it once more with a later token, for which a claims
-    challenge of Graph is passed on.
+    """Calls ``work`` with a Graph client. If Graph answers 401, calls it once more with a later token, and passes on a
+    claims challenge.
 
     Returns the token too, because the pages of the sandbox show it. A real project uses ``with_token``.
     """

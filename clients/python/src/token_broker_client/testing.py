@@ -65,9 +65,9 @@ _STATUS = {
 
 
 class FakeBroker:
-    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``, ``leave_unsatisfied``,
-    ``fail`` and ``stop`` prepare a test. ``requests`` lists the calls that arrived, ``claims`` the claims challenges with
-    them. ``challenge`` makes a header as Graph sends it."""
+    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``,
+    ``leave_unsatisfied``, ``fail`` and ``stop`` prepare a test. ``requests`` lists the calls that arrived, ``claims``
+    the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
@@ -307,8 +307,9 @@ class FakeBroker:
 
 def _read_claims(claims: str) -> dict[str, Any] | None:
     try:
-        text = claims if claims.startswith("{") else base64.b64decode(claims.replace("-", "+").replace("_", "/") + "==").decode()
-        asked = json.loads(text)["access_token"]
+        if not claims.startswith("{"):
+            claims = base64.b64decode(claims.replace("-", "+").replace("_", "/") + "==").decode()
+        asked = json.loads(claims)["access_token"]
     except (ValueError, KeyError, TypeError):
         return None
     return asked if isinstance(asked, dict) else None

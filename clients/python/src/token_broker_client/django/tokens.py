@@ -38,9 +38,9 @@ def with_token(
     traceparent: str | None = None,
 ) -> T:
     """Calls ``work`` with an access token. If it raises and ``is_unauthorized`` is true for the exception (Graph
-    answered 401), calls it once more with a token of a later generation. A claims challenge in the exception is passed on
-    to the broker (``token_broker_client.claims_of`` says in which exceptions it is found). ``context``: what the token is
-    for, such as ``document:4711``, for the broker's audit log. ``traceparent``: see ``Client.get_token``."""
+    answered 401), calls it once more with a token of a later generation. A claims challenge in the exception is passed
+    on to the broker (``token_broker_client.claims_of`` says in which exceptions it is found). ``context``: what the
+    token is for, such as ``document:4711``, for the broker's audit log. ``traceparent``: see ``Client.get_token``."""
     if _reads_old_table():
         return work(conf.old_token_function()(user))
     options: dict[str, Any] = {"context": context, "traceparent": traceparent}
