@@ -25,15 +25,15 @@ export interface BrokerSecrets {
   megdocsKey: CallerHalf
 }
 
-/** `now` in milliseconds since the epoch. The caller's key is valid for 180 days. */
-export function generateSecrets(now: number): BrokerSecrets {
+/** `now` in milliseconds since the epoch. The caller's key is valid for 180 days. `more`: members of the caller. */
+export function generateSecrets(now: number, more: { claims_challenges?: boolean } = {}): BrokerSecrets {
   const key = generateKey('hmac-sha256', 'megdocs', now + 180 * 86_400_000, now - 60_000)
   return {
     sealingKeys: generateSealingKey('sandbox-1'),
     sessionSecrets: randomBytes(32).toString('base64url'),
     auditKeys: generateSealingKey('audit-1'),
     callers: JSON.stringify(
-      { callers: [{ name: 'megdocs', permissions: CALLER_PERMISSIONS, keys: [key.broker] }] },
+      { callers: [{ name: 'megdocs', permissions: CALLER_PERMISSIONS, keys: [key.broker], ...more }] },
       null,
       2,
     ),

@@ -82,6 +82,27 @@ export const tokenSteps: Step[] = [
     },
   },
   {
+    name: 'an administrator disables the account: editing stops at the next document, and works again once it is enabled',
+    async run(course) {
+      const { world, jane } = course
+      const { expires_in: seconds } = await world.client.token('u-1001')
+      expect(seconds > 7200, `expires in ${seconds} s`)
+      await control(world, jane, 'disable')
+      const refused = await documents(course)
+      expect(refused.text.includes('disabled') && !refused.text.includes('Hand hygiene'), describe(refused))
+      await control(world, jane, 'enable')
+      const opened = await documents(course)
+      expect(opened.status === 200, describe(opened))
+      // The broker asks Microsoft again after 15 minutes.
+      await world.query(`update oauth2_integration set retry_at = null where user_id = 'u-1001'`)
+      await control(world, jane, 'expire')
+      const { page } = await openCounting(course)
+      const [row] = await world.query(`select status from oauth2_integration where user_id = 'u-1001'`)
+      expect(page.status === 200 && row?.['status'] === 'active', describe(page))
+      return `a token of ${Math.round(seconds / 3600)} h was refused at once; no reconnect afterwards`
+    },
+  },
+  {
     name: 'while Microsoft is down, a valid token is served as degraded; after that, tokens are refreshed again',
     async run(course) {
       const { world } = course

@@ -7,7 +7,7 @@ import { lastSteps } from './check-end.ts'
 import type { Course } from './check-step.ts'
 import { tokenSteps } from './check-tokens.ts'
 import type { Person } from './driver.ts'
-import { createWorld, type WorldOptions } from './world.ts'
+import { createWorld, WITH_CHALLENGES, type WorldOptions } from './world.ts'
 
 const STEP_TIMEOUT_MS = 20_000
 
@@ -17,7 +17,11 @@ export async function check(
   options: Pick<WorldOptions, 'startMegdocs'> = {},
 ): Promise<boolean> {
   const began = performance.now()
-  const world = await createWorld({ ...options, report: (line) => say(`  starting ${line}`) })
+  const world = await createWorld({
+    brokerEnvironment: WITH_CHALLENGES,
+    ...options,
+    report: (line) => say(`  starting ${line}`),
+  })
   const people: Person[] = []
   const course: Course = {
     world,

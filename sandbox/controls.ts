@@ -27,6 +27,16 @@ const LIST = [
     explanation: 'As after a password reset: the next refresh fails and the user must reconnect.',
   },
   {
+    action: 'disable',
+    label: 'Disable the account',
+    explanation: 'As an administrator of the organisation does: Graph refuses its tokens at once.',
+  },
+  {
+    action: 'enable',
+    label: 'Enable the account',
+    explanation: 'The next document works again, after the waiting time of the broker.',
+  },
+  {
     action: 'heal',
     label: 'Heal Microsoft',
     explanation: 'Microsoft answers again. The broker tries again when its own waiting time has ended.',
@@ -35,6 +45,11 @@ const LIST = [
 
 /** `sql`: the broker's database. It is needed to let tokens expire, because their expiry is stored there. */
 export function createControls(entra: Entra, sql: Sql): SandboxControls {
+  async function accountOf(userId: string): Promise<string | undefined> {
+    const [row] = await sql`select username from oauth2_integration where user_id = ${userId}`
+    return row?.['username'] ? String(row['username']) : undefined
+  }
+
   const actions: Record<(typeof LIST)[number]['action'], (userId: string) => Promise<string>> = {
     async expire(userId) {
       await sql`update oauth2_integration set access_token_expires_at = now() - interval '1 second'
@@ -51,10 +66,22 @@ export function createControls(entra: Entra, sql: Sql): SandboxControls {
       return 'Simulated Microsoft answers 503 to every token request.'
     },
     async revoke(userId) {
-      const [row] = await sql`select username from oauth2_integration where user_id = ${userId}`
-      if (!row?.['username']) return 'There is nothing to revoke: no Microsoft account is connected.'
-      entra.control.revokeSessions({ account: String(row['username']) })
-      return `Access of ${String(row['username'])} was revoked at simulated Microsoft. Let the token expire to see it.`
+      const account = await accountOf(userId)
+      if (account === undefined) return 'There is nothing to revoke: no Microsoft account is connected.'
+      entra.control.revokeSessions({ account })
+      return `Access of ${account} was revoked at simulated Microsoft. The next document shows it.`
+    },
+    async disable(userId) {
+      const account = await accountOf(userId)
+      if (account === undefined) return 'There is nothing to disable: no Microsoft account is connected.'
+      entra.control.disableUser({ account })
+      return `${account} is disabled at simulated Microsoft. The next document shows it.`
+    },
+    async enable(userId) {
+      const account = await accountOf(userId)
+      if (account === undefined) return 'There is nothing to enable: no Microsoft account is connected.'
+      entra.control.enableUser({ account })
+      return `${account} is enabled at simulated Microsoft.`
     },
     async heal() {
       entra.control.behave()

@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { check } from './check.ts'
 import { startDjango } from './django.ts'
-import { createWorld, forgetWorld, type World, type WorldOptions } from './world.ts'
+import { createWorld, forgetWorld, WITH_CHALLENGES, type World, type WorldOptions } from './world.ts'
 
 /** npm runs scripts in the folder of the checkout. */
 const DIR = resolve('.sandbox')
@@ -17,7 +17,13 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 async function serve(port: number, options: Pick<WorldOptions, 'startMegdocs'>): Promise<void> {
   const began = performance.now()
-  const world = await createWorld({ ...options, dir: DIR, port, report: (line) => say(`  starting ${line}`) })
+  const world = await createWorld({
+    brokerEnvironment: WITH_CHALLENGES,
+    ...options,
+    dir: DIR,
+    port,
+    report: (line) => say(`  starting ${line}`),
+  })
   let stopping = false
   async function stop(code: number): Promise<void> {
     if (stopping) return

@@ -23,6 +23,9 @@ import { type BrokerClient, createBrokerClient } from './megdocs/broker-client.t
 import { type Megdocs, type MegdocsOptions, startMegdocs } from './megdocs/main.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
+/** The broker declares that MEGDocs handles claims challenges: both small MEGDocs and the Django example do. */
+export const WITH_CHALLENGES = { CONTINUOUS_ACCESS_EVALUATION: 'on' }
+
 export interface WorldOptions {
   /** Folder for data and secrets. Without it, everything is temporary. */
   dir?: string
@@ -173,7 +176,7 @@ function keep(dir: string): Kept {
     // Without the secrets, kept data cannot be opened. It may be in another folder (database-user.ts).
     forgetDatabase(join(dir, 'database'))
     const made: Kept = {
-      broker: generateSecrets(Date.now()),
+      broker: generateSecrets(Date.now(), { claims_challenges: true }),
       entraSeed: randomInt(2 ** 31),
       clientSecret: clientSecret(),
     }

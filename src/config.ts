@@ -119,6 +119,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       permissions: values.MICROSOFT_PERMISSIONS,
       tenant: values.MICROSOFT_TENANT,
       allowedTenants: values.ALLOWED_TENANTS ?? [],
+      continuousAccessEvaluation: values.CONTINUOUS_ACCESS_EVALUATION === 'on',
       loginUrl: values.MICROSOFT_LOGIN_URL,
       ...(proxy === undefined ? {} : { proxy }),
     },

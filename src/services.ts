@@ -290,6 +290,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     else if (kind === 'false_reconnect')
       log.error(facts, 'an integration was marked for a reconnect by mistake; it works again')
     else if (kind === 'save_failed') log.error(facts, 'refreshed tokens could not be saved, trying again')
+    else if (kind === 'forced' && event.result === 'not_satisfied')
+      log.warn({ refresh: kind, ...facts }, 'callers force too many refreshes of a user: nothing was sent')
     else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded')
       log.info({ refresh: kind, ...facts }, 'refresh')
   }
@@ -335,6 +337,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     microsoft,
     clock,
     random,
+    limitForced: config.microsoft.continuousAccessEvaluation,
     observe,
     saved(refresh) {
       const facts = inLog(refresh)

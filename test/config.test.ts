@@ -27,6 +27,7 @@ t.test('the smallest right environment gives every default', async (t) => {
         permissions: ['User.Read', 'Files.ReadWrite.All'],
         tenant: 'organizations',
         allowedTenants: [],
+        continuousAccessEvaluation: false,
         loginUrl: 'https://login.microsoftonline.com',
       },
       database: {
@@ -101,10 +102,11 @@ t.test('every variable is read', async (t) => {
       HARVEST_FREEZE_ABOVE: '900',
       LET_GO_AFTER_DAYS: '31',
       DRAIN_SECONDS: '0',
+      CONTINUOUS_ACCESS_EVALUATION: 'on',
       CALLER_REQUESTS_PER_MINUTE: '500',
     },
     {
-      '/callers.json': callers('ed25519'),
+      '/callers.json': callers('ed25519', { claims_challenges: true }),
       '/tls.crt': tls.certificate + first.certificate,
       '/tls.key': tls.privateKey,
     },
@@ -132,6 +134,7 @@ t.test('every variable is read', async (t) => {
         permissions: ['User.Read', 'Files.ReadWrite.All'],
         tenant: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
         allowedTenants: ['aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', 'ffffffff-bbbb-cccc-dddd-eeeeeeeeeeee'],
+        continuousAccessEvaluation: true,
         loginUrl: 'http://127.0.0.1:9999',
       },
       database: {

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Account } from './accounts.ts'
 import { isPersonal } from './accounts.ts'
+import { USUAL_ADDRESS } from './policies.ts'
 import { graphAppId } from './scopes.ts'
 import type { World } from './world.ts'
 
@@ -20,16 +21,18 @@ export interface AccessToken {
   accessTokenEpoch: number
   /** The client said that it understands claims challenges (`xms_cc=cp1`). */
   cp1: boolean
+  /** Issued although Graph sees another place than the policy allows: the place no longer counts. */
+  anywhere: boolean
 }
 
-type Facts = Pick<AccessToken, 'scopes' | 'cp1'> & { lifetime: number }
+type Facts = Pick<AccessToken, 'scopes' | 'cp1' | 'anywhere'> & { lifetime: number }
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const filler =
   'AWQAm/8ZSIMULATEDSIMULATEDSIMULATEDSIMULATEDSIMULATEDSIMULATEDSIMULATEDSIMULATEDSIMULATEDSIMULATEDSIMULATED'
 
 /** Lifetime in seconds. About 2.2 kB for work accounts, 1.2 kB for personal ones. */
-export function issueAccessToken(world: World, account: Account, { scopes, cp1, lifetime }: Facts): string {
+export function issueAccessToken(world: World, account: Account, { scopes, cp1, anywhere, lifetime }: Facts): string {
   const now = world.clock.now()
   const inside: AccessToken = {
     objectId: account.objectId,
@@ -37,6 +40,7 @@ export function issueAccessToken(world: World, account: Account, { scopes, cp1, 
     issuedAt: now,
     expiresAt: now + lifetime * 1000,
     cp1,
+    anywhere,
     epoch: world.revocations.epoch(account),
     accessTokenEpoch: world.revocations.accessTokenEpoch(),
   }
@@ -66,7 +70,7 @@ export function issueAccessToken(world: World, account: Account, { scopes, cp1, 
     family_name: account.surname,
     given_name: account.givenName,
     idtyp: 'user',
-    ipaddr: '192.0.2.10',
+    ipaddr: world.policies.network(account)?.signInSees ?? USUAL_ADDRESS,
     name: account.displayName,
     oid: account.objectId,
     platf: '14',
@@ -92,6 +96,7 @@ export function issueAccessToken(world: World, account: Account, { scopes, cp1, 
       scopes,
       epoch: inside.epoch,
       accessTokenEpoch: inside.accessTokenEpoch,
+      anywhere,
     },
   }
   const text = `${encode(header)}.${encode(payload)}`

@@ -32,6 +32,7 @@ export function standing(world: World, request: AuthorizeRequest, account: Accou
       .replace('in tenant', `in tenant '${where}'`)
     return { kind: 'stopped', refusal: new Refusal(50020, { text }) }
   }
+  if (world.policies.disabledSince(account) !== undefined) return { kind: 'stopped', refusal: new Refusal(50057) }
   if (account.signInError !== undefined) return { kind: 'stopped', refusal: new Refusal(account.signInError) }
   const covered = world.consents.covers(account, request.scopes.graph)
   const managed = world.directory.tenantOf(account).userConsent === 'microsoft_managed'

@@ -38,6 +38,12 @@ const orders: Record<string, Order> = {
   'admin-consent': { fields: ['account', 'scopes'], run: (control, body) => control.adminConsent(body) },
   'forget-consent': { fields: ['account'], run: (control, body) => control.forgetConsent(body) },
   'revoke-sessions': { fields: ['account'], run: (control, body) => control.revokeSessions(body) },
+  'disable-user': { fields: ['account'], run: (control, body) => control.disableUser(body) },
+  'enable-user': { fields: ['account'], run: (control, body) => control.enableUser(body) },
+  network: {
+    fields: ['account', 'allowed', 'graphSees', 'signInSees', 'strict'],
+    run: (control, body) => control.network(body),
+  },
   misbehave: {
     fields: ['knob', 'value', 'account', 'times', 'rate'],
     run: (control, { knob, value, ...options }) => control.misbehave(knob, value, options),

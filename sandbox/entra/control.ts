@@ -14,6 +14,8 @@ import type { Endpoint, TokenRequestCounts } from './counters.ts'
 import { Refusal } from './errors.ts'
 import type { RefusalFacts } from './errors.ts'
 import { knobNames } from './misbehaviour.ts'
+import { USUAL_ADDRESS } from './policies.ts'
+import type { Network } from './policies.ts'
 import type { Knob, Knobs, Misbehaviour } from './misbehaviour.ts'
 import { writeRefreshToken } from './refresh-tokens.ts'
 import { registeredScopes } from './scopes.ts'
@@ -73,6 +75,14 @@ export interface EntraControl {
   forgetConsent(order?: { account?: string }): void
   /** tokensValidFrom = now: refresh tokens issued before fail with AADSTS50173. */
   revokeSessions(order: { account: string }): void
+  /** An administrator disables the account, or enables it again. */
+  disableUser(order: { account: string }): void
+  enableUser(order: { account: string }): void
+  /**
+   * A Conditional Access policy for places, and from where both sides see the account. Without `allowed` the policy is
+   * gone. Defaults: the usual address everywhere, not strict.
+   */
+  network(order: { account: string } & Partial<Network>): void
   misbehave<K extends Knob>(knob: K, value: Knobs[K], options?: MisbehaveOptions): void
   /** Ends misbehaviour: of one knob, for one account ('*' the setting for everybody), or altogether. */
   behave(knob?: Knob, account?: string): void
@@ -164,6 +174,13 @@ export function createControl(world: World): EntraControl {
     forgetConsent: ({ account: name } = {}) =>
       name === undefined ? consents.forgetAll() : consents.forget(account(name)),
     revokeSessions: ({ account: name }) => world.revocations.revoke(account(name), clock.now()),
+    disableUser: ({ account: name }) => world.policies.disable(account(name), clock.now()),
+    enableUser: ({ account: name }) => world.policies.enable(account(name)),
+    network({ account: name, allowed, graphSees = USUAL_ADDRESS, signInSees = USUAL_ADDRESS, strict = false }) {
+      if (allowed !== undefined && !(Array.isArray(allowed) && allowed.every((one) => typeof one === 'string')))
+        throw new BadOrder('allowed: expected a list of addresses')
+      world.policies.setNetwork(account(name), allowed && { allowed, graphSees, signInSees, strict })
+    },
     misbehave(knob, value, options = {}) {
       if (options.account !== undefined) account(options.account)
       board.set({ knob, value, ...options })

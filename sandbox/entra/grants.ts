@@ -7,6 +7,7 @@ import { admits, isPersonal } from './accounts.ts'
 import type { Account, Audience } from './accounts.ts'
 import { issueAccessToken } from './access-tokens.ts'
 import { longTimestamp } from './answers.ts'
+import { readAskedClaims } from './cae.ts'
 import { codeLifetime } from './codes.ts'
 import type { IssuedCode } from './codes.ts'
 import { aadstsCases, personalScopeRefusal, Refusal } from './errors.ts'
@@ -20,6 +21,8 @@ import type { RequestedScopes } from './scopes.ts'
 import type { World } from './world.ts'
 
 type Form = ReadonlyMap<string, string>
+
+const ONE_HOUR = 3_600
 
 /** From here on an answer says in `refresh_in` when to refresh (docs/microsoft.md#token-response). */
 const LONG_TOKEN_SECONDS = 7_200
@@ -57,6 +60,7 @@ export async function redeemCode(
   if (world.clock.now() - code.issuedAt >= codeLifetime) throw new Refusal(70008)
   if (redirectUri !== code.redirectUri) throw new Refusal(500112)
   checkVerifier(code, form.get('code_verifier'))
+  if (world.policies.disabledSince(code.account) !== undefined) throw new Refusal(50057)
   checkNotRevoked(world, code.account, code.epoch, code.issuedAt)
   const asked = form.get('scope') === undefined ? code.scopes : readScopes(form.get('scope') ?? '')
   checkConsent(world, code.account, asked.graph)
@@ -87,6 +91,7 @@ export async function refresh(
   if (!admits(audience, account)) throw new Refusal(50020, { error: 'invalid_grant' })
   const now = world.clock.now()
   const uses = world.refreshTokenUses
+  if (world.policies.disabledSince(account) !== undefined) throw new Refusal(50057)
   if (uses.isSpent(token.id)) throw new Refusal(70000, { suberror: 'bad_token' })
   checkNotRevoked(world, account, token.epoch, token.issuedAt)
   if (now - Math.max(token.issuedAt, uses.lastUsed(token.id)) >= refreshTokenIdleLimit) {
@@ -167,9 +172,11 @@ async function answer(world: World, form: Form, granting: Granting): Promise<Tok
   // Everything the user once approved for Graph comes back, also what this request did not ask for.
   const everything = [...new Set([...asked.graph, ...granting.granted, ...world.consents.of(account)])]
   const scopes = everything.filter((scope) => !account.withheldScopes?.includes(scope))
-  const cp1 = declaresCp1(form.get('claims'))
+  const { cp1, graphAddress } = readAskedClaims(form.get('claims'))
+  const anywhere = mayAskFrom(world, account, graphAddress) === 'anywhere'
   const lifetime =
-    world.settings.lifetime ?? (cp1 ? world.random.between(72_000, 100_800) : world.random.between(3600, 5399))
+    world.settings.lifetime ??
+    (anywhere ? ONE_HOUR : cp1 ? world.random.between(72_000, 100_800) : world.random.between(3600, 5399))
   const expiresIn = faults.expiresInString ? String(lifetime) : lifetime
   const idToken = asked.openid
     ? await issueIdToken(world, {
@@ -186,7 +193,7 @@ async function answer(world: World, form: Form, granting: Granting): Promise<Tok
     expires_in: expiresIn,
     ext_expires_in: expiresIn,
     ...(lifetime >= LONG_TOKEN_SECONDS && { refresh_in: Math.floor(lifetime / 2) }),
-    access_token: issueAccessToken(world, account, { scopes, cp1, lifetime }),
+    access_token: issueAccessToken(world, account, { scopes, cp1, anywhere, lifetime }),
   }
   if (asked.offline && granting.successor && !faults.noRefreshToken) {
     response.refresh_token = writeRefreshToken(world.sealer, account, {
@@ -202,16 +209,17 @@ async function answer(world: World, form: Form, granting: Granting): Promise<Tok
   return response
 }
 
-/** Whether `claims` has the client capability cp1, whose letters have no case (docs/microsoft.md#claims-challenges). */
-function declaresCp1(claims: string | undefined): boolean {
-  if (claims === undefined) return false
-  try {
-    const { access_token: asked } = JSON.parse(claims) as { access_token?: { xms_cc?: { values?: unknown } } }
-    const values = asked?.xms_cc?.values
-    return Array.isArray(values) && values.some((value) => String(value).toLowerCase() === 'cp1')
-  } catch {
-    return false
-  }
+/**
+ * The places of an account's network policy. The token endpoint's own view must be allowed. If Graph's is not, strict
+ * enforcement refuses; otherwise one token of an hour is issued, for which the place does not count.
+ */
+function mayAskFrom(world: World, account: Account, graphAddress: string | undefined): 'allowed' | 'anywhere' {
+  const network = world.policies.network(account)
+  if (network === undefined) return 'allowed'
+  if (!network.allowed.includes(network.signInSees)) throw new Refusal(53003)
+  if (graphAddress === undefined || network.allowed.includes(graphAddress)) return 'allowed'
+  if (network.strict) throw new Refusal(53003)
+  return 'anywhere'
 }
 
 export function clientInfo(account: Account): string {

@@ -6,10 +6,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { readAccessToken } from './access-tokens.ts'
 import type { AccessToken } from './access-tokens.ts'
 import type { Account } from './accounts.ts'
-import { caeChallenge } from './cae.ts'
+import { challengeFor } from './cae.ts'
 import type { DriveFile } from './drive.ts'
 import { context, describeDrive, describeFile, profile } from './graph-bodies.ts'
-import { graphAppId } from './scopes.ts'
 import type { World } from './world.ts'
 
 type Answer = { status: number; code: string; message: string; headers?: Record<string, string> }
@@ -123,12 +122,8 @@ function authorize(world: World, request: FastifyRequest): { account: Account; t
   if (token.expiresAt <= world.clock.now() || token.accessTokenEpoch < world.revocations.accessTokenEpoch()) {
     throw new GraphError(unauthorized('Lifetime validation failed, the token is expired.'))
   }
-  // Without cp1 an access token outlives a revocation, as at Microsoft.
-  const revoked = token.cp1 && token.epoch < world.revocations.epoch(account)
-  if (revoked || world.board.take('cae_challenge', [account.username, account.objectId])) {
-    const since = Math.floor((world.revocations.validFrom(account) || world.clock.now()) / 1000)
-    throw new GraphError(caeChallenge(world.url, graphAppId, since))
-  }
+  const challenge = challengeFor(world, account, token)
+  if (challenge) throw new GraphError(challenge)
   return { account, token }
 }
 

@@ -32,6 +32,7 @@ import { seededRandom } from './random.ts'
 import { createRefreshTokenUses } from './refresh-tokens.ts'
 import { createSealer } from './seal.ts'
 import { tokenRoutes } from './token.ts'
+import { createPolicies } from './policies.ts'
 import { createClock, createRevocations } from './world.ts'
 import type { World } from './world.ts'
 
@@ -163,6 +164,7 @@ function createWorld(options: EntraOptions): World {
     gates,
     counters: createCounters(),
     revocations: createRevocations(),
+    policies: createPolicies(),
     drives: createDrives(),
     refreshTokenUses: createRefreshTokenUses(),
   }

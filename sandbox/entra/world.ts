@@ -9,6 +9,7 @@ import type { Drives } from './drive.ts'
 import type { Gate } from './gate.ts'
 import type { KeyRing } from './keys.ts'
 import type { MisbehaviourBoard } from './misbehaviour.ts'
+import type { Policies } from './policies.ts'
 import type { Random } from './random.ts'
 import type { RefreshTokenUses } from './refresh-tokens.ts'
 import type { Sealer } from './seal.ts'
@@ -52,6 +53,7 @@ export interface World {
   gates: { before: Gate; after: Gate; hang: Gate }
   counters: Counters
   revocations: Revocations
+  policies: Policies
   drives: Drives
   refreshTokenUses: RefreshTokenUses
 }

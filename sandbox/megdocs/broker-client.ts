@@ -76,8 +76,8 @@ export interface BrokerClient {
   endConnect(connectSession: string, handle: string): Promise<void>
   /** `context`: what the token is for, such as `document:4711`. */
   token(userId: string, context?: string): Promise<Token>
-  /** Gets a token of a later generation than the one that Graph rejected. */
-  refresh(userId: string, generation: number): Promise<Token>
+  /** Gets a token of a later generation than the one that Graph rejected. `claims`: its challenge. */
+  refresh(userId: string, generation: number, claims?: string): Promise<Token>
   /** Undefined means: not connected. */
   integration(userId: string): Promise<IntegrationView | undefined>
   disconnect(userId: string): Promise<void>
@@ -162,7 +162,8 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
       ask('POST', `${at('connect-sessions', id)}/complete`, { user_id: userId, handle }),
     endConnect: (id, handle) => ask('DELETE', `${at('connect-sessions', id)}?handle=${encodeURIComponent(handle)}`),
     token: (userId, context) => ask('GET', at('tokens', userId), undefined, context),
-    refresh: (userId, generation) => ask('POST', `${at('tokens', userId)}/refresh`, { generation }),
+    refresh: (userId, generation, claims) =>
+      ask('POST', `${at('tokens', userId)}/refresh`, { generation, ...(claims === undefined ? {} : { claims }) }),
     async integration(userId) {
       const answer = await send('GET', at('integrations', userId))
       if (answer.status === 200) return answer.body as IntegrationView

@@ -4,8 +4,8 @@ import type { Application, View } from './application.ts'
 import { documentPage, documentsPage } from './pages.ts'
 
 /**
- * Does `work` with a token. If Graph rejects the token, gets a token of a later generation and repeats the work once. A
- * second rejection is final.
+ * Does `work` with a token. If Graph rejects the token, gets a token of a later generation, passes on the claims
+ * challenge if there was one, and repeats the work once. A second rejection is final.
  */
 async function withToken<T>(
   { broker, graph, session }: View,
@@ -16,7 +16,7 @@ async function withToken<T>(
     return { token, result: await work(graph, token.access_token) }
   } catch (error) {
     if (!(error instanceof GraphProblem && error.status === 401)) throw error
-    const later = await broker.refresh(session.user.id, token.generation)
+    const later = await broker.refresh(session.user.id, token.generation, error.claims)
     return { token: later, result: await work(graph, later.access_token) }
   }
 }

@@ -17,11 +17,14 @@ export interface DriveItem {
 
 export class GraphProblem extends Error {
   readonly status: number
+  /** The claims challenge that came with a 401: base64, as it came. */
+  readonly claims: string | undefined
 
-  constructor(status: number, code: string) {
+  constructor(status: number, code: string, claims?: string) {
     super(`Microsoft Graph answered ${status} ${code}`)
     this.name = 'GraphProblem'
     this.status = status
+    this.claims = claims
   }
 }
 
@@ -48,7 +51,8 @@ export function createGraph(url: string, onCall: (call: Call) => void = () => {}
     const body = await answer.body.text()
     const milliseconds = Math.round(performance.now() - began)
     onCall({ who: 'Microsoft Graph', what: `${method} /v1.0${path}`, status: answer.statusCode, milliseconds })
-    if (answer.statusCode >= 400) throw new GraphProblem(answer.statusCode, errorCode(body))
+    if (answer.statusCode >= 400)
+      throw new GraphProblem(answer.statusCode, errorCode(body), claimsOf(answer.headers['www-authenticate']))
     return body
   }
   const item = (id: string): string => `/me/drive/items/${encodeURIComponent(id)}`
@@ -59,6 +63,11 @@ export function createGraph(url: string, onCall: (call: Call) => void = () => {}
     read: (token, id) => call(token, 'GET', `${item(id)}/content`),
     write: async (token, id, text) => void (await call(token, 'PUT', `${item(id)}/content`, text)),
   }
+}
+
+/** Parameters may come in any order, and in several headers (RFC 9110 section 11.6.1). */
+function claimsOf(header: string | string[] | undefined): string | undefined {
+  return /\bclaims="([^"]+)"/i.exec([header ?? ''].flat().join(', '))?.[1]
 }
 
 function errorCode(body: string): string {

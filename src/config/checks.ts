@@ -136,6 +136,17 @@ function checkCallers(values: Values, files: Files, now: number, problems: Probl
     if (needsKey && values.RESPONSE_SIGNING_KEY === undefined && !problems.has('RESPONSE_SIGNING_KEY')) {
       problems.report('RESPONSE_SIGNING_KEY', 'is not set, and a caller has an ed25519 key')
     }
+    // Tokens are shared: one that lives for a day must not reach a caller that ignores its revocation.
+    const ignorant = list.filter(
+      ({ permissions, claimsChallenges }) => permissions.has('tokens:read') && !claimsChallenges,
+    )
+    if (values.CONTINUOUS_ACCESS_EVALUATION === 'on' && ignorant.length > 0) {
+      const names = ignorant.map(({ name }) => name).join(', ')
+      problems.report(
+        'CONTINUOUS_ACCESS_EVALUATION',
+        `is on, and these callers with tokens:read do not have "claims_challenges": true: ${names}`,
+      )
+    }
   } catch (error) {
     if (!(error instanceof CallersError)) throw error
     for (const { path, expected } of error.problems) problems.report('CALLERS_FILE', `at ${path}: expected ${expected}`)

@@ -23,6 +23,8 @@ export interface Config {
     readonly tenant: string
     /** Tenant ids in lower case; empty: all tenants that `tenant` allows. */
     readonly allowedTenants: readonly string[]
+    /** Declare the client capability cp1. */
+    readonly continuousAccessEvaluation: boolean
     /** No slash at the end. */
     readonly loginUrl: string
     /** URL of the proxy on the way to Microsoft. */

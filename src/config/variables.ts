@@ -147,6 +147,17 @@ export const VARIABLES = {
     secret: false,
     parse: list(guid),
   },
+  CONTINUOUS_ACCESS_EVALUATION: {
+    what:
+      '`on`: Microsoft issues tokens of up to 28 hours and may revoke them within minutes by a claims challenge. Needs ' +
+      '`"claims_challenges": true` for every caller with `tokens:read`, which says that it passes challenges on. The ' +
+      'price: a leaked token lives as long',
+    expected: 'on or off',
+    example: 'on',
+    default: 'off',
+    secret: false,
+    parse: oneOf('on', 'off'),
+  },
   MICROSOFT_LOGIN_URL: {
     what: 'Another cloud of Microsoft, or a simulator',
     expected: 'https://host without a path (http only for localhost and 127.0.0.1)',

@@ -1,4 +1,5 @@
 import { Failure, type AnyReason, type FailureCode } from './failure.ts'
+import { dependsOnClaims, satisfies, type Challenge } from './claims.ts'
 import { isStillValid, type Integration, type StoredFailure } from './integration.ts'
 import type { Random, Verdict } from './ports.ts'
 
@@ -47,12 +48,15 @@ export const REFRESH_IN_PROGRESS: Blocked = {
 }
 
 /**
- * A refresh failed recently or finally, so nothing is sent. A row that backs off without a stored failure is one for
+ * A refresh failed recently or finally, so nothing is sent. For a caller with a `challenge`, only a refusal counts that
+ * holds with any claims. A row that backs off without a stored failure is one for
  * which our credential was refused: that concerns all users, and is stored in no row.
  */
-export function blockedByRow({ failure, retryInSeconds }: Integration): Blocked | undefined {
+export function blockedByRow({ failure, retryInSeconds }: Integration, challenge?: Challenge): Blocked | undefined {
   if (failure?.final) return blockedBy(failure)
   if (retryInSeconds === undefined || retryInSeconds <= 0) return undefined
+  // A challenge is another question than the one that was refused, unless no claims could change the answer.
+  if (challenge !== undefined && (failure?.verdict !== 'reconnect' || dependsOnClaims(failure))) return undefined
   return failure === undefined
     ? blockedByCredential({ reason: 'client_credential' })
     : blockedBy(failure, retryInSeconds)
@@ -109,15 +113,16 @@ const CODE_OF: Record<Blocked['verdict'], FailureCode> = {
 
 /**
  * Returns the stored token if it is still valid, whatever state the integration is in (docs/design.md#freshness); with
- * `after`, only if it is of a later generation. Else throws the Failure that belongs to `blocked`. A Failure as
+ * `after` or `challenge`, only if it is an answer. Else throws the Failure that belongs to `blocked`. A Failure as
  * `blocked`: an error of our own, such as an unreachable Postgres.
  */
 export function answerOrThrow(
   integration: Integration,
   after: number | undefined,
   blocked: Blocked | Failure,
+  challenge?: Challenge,
 ): TokenAnswer {
-  const valid = isStillValid(integration) && isLaterThan(integration, after)
+  const valid = isStillValid(integration) && isAnswer(integration, after, challenge)
   if (blocked instanceof Failure) {
     if (valid) return { integration, degraded: { reason: 'broker_trouble' } }
     throw blocked
@@ -134,6 +139,11 @@ export function answerOrThrow(
     ...(microsoft === undefined ? {} : { microsoft }),
     ...(tenantId === undefined ? {} : { tenantId }),
   })
+}
+
+/** Whether this token may be handed out: of a later generation, and good for what Graph asked for. */
+export function isAnswer(integration: Integration, after: number | undefined, challenge?: Challenge): boolean {
+  return isLaterThan(integration, after) && (challenge === undefined || satisfies(integration, challenge))
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { mergeClaims } from './claims.ts'
 import { fitsHandle } from './completion-handle.ts'
 import { Failure, type AnyReason } from './failure.ts'
 import type { IntegrationSummary } from './integration.ts'
@@ -262,6 +263,10 @@ export function createConnect({
       }
       const [state, nonce, codeVerifier] = [secret(), secret(), secret()]
       const stateHash = sha256(state)
+      const stored = await integrations.summary(known.userId)
+      // The refusal that stands, and what Graph has asked for since.
+      const asked = mergeClaims(stored?.failure?.claims, stored?.challenge)
+      const claims = asked === undefined ? {} : { claims: asked }
       const session = await sessions.authorize({
         session: known,
         browserSession,
@@ -269,17 +274,17 @@ export function createConnect({
         nonce,
         codeVerifier,
         clientId: microsoft.clientIds()[0],
+        ...claims,
         ttlSeconds: STEP_SECONDS.atMicrosoft,
       })
       if (session === undefined) return over(known)
-      const stored = await integrations.summary(session.userId)
       const url = microsoft.authorizeUrl({
         state,
         nonce,
         codeChallenge: createHash('sha256').update(codeVerifier).digest('base64url'),
         requestId,
         ...signInHints(stored, session.allowSwitch),
-        ...(stored?.failure?.claims === undefined ? {} : { claims: stored.failure.claims }),
+        ...claims,
       })
       observe({ kind: 'step', step: 'sent_to_microsoft' })
       return { kind: 'authorize', url, session, stateHash }

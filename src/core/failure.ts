@@ -20,6 +20,7 @@ export const FAILURE_CODES = [
   'reconnect_required',
   'connect_refused',
   'account_mismatch',
+  'claims_not_satisfied',
   'connect_session_expired',
   'cursor_expired',
   'invalid_request',
@@ -218,6 +219,11 @@ export const REASONS = {
     whoActs: 'ops',
     advice: 'The key that signed this request is paused. Ops lift it, or give the caller another key.',
   },
+  challenge_repeated: {
+    whoActs: 'ops',
+    advice:
+      'Microsoft goes on refusing the new tokens of this user. Most often broker and caller reach Microsoft from different addresses, or the caller does not pass on the claims challenge.',
+  },
   // Our own side.
   client_credential: {
     whoActs: 'ops',
@@ -326,6 +332,8 @@ export interface FailureFacts {
   microsoft?: MicrosoftError
   /** After so many seconds a retry may succeed. */
   retryAfterSeconds?: number
+  /** For `claims_not_satisfied`: from where Graph saw the caller, and Microsoft's sign-in the broker, where known. */
+  addresses?: { graph?: string; signIn?: string }
   /** For the log only: a word from a closed list or a fixed text, never input, never a secret. */
   detail?: string
   /** For `invalid_request`: which fields and what was expected, never what was sent. */

@@ -26,6 +26,10 @@ export interface TokenSet {
   account?: Account
   /** The id token's optional claim `login_hint`: names the account to Microsoft at the next sign-in. */
   loginHint?: string
+  /** After so many seconds Microsoft suggests a refresh, counted as the expiry (docs/microsoft.md#token-response). */
+  refreshInSeconds?: number
+  /** Of the claims challenge with which they were got (core/claims.ts). */
+  claimsHash?: string
 }
 
 /** Why the last refresh brought no tokens. Kept as JSON in the row; read by core/stored.ts. */
@@ -68,6 +72,10 @@ export interface Integration extends FreezeState {
   retryInSeconds?: number
   /** How long the lease of a running refresh still holds; absent or ≤ 0: nobody holds one. */
   leaseInSeconds?: number
+  /** Time until Microsoft suggests a refresh; absent: it does not; ≤ 0: now. */
+  refreshInSeconds?: number
+  /** Of the claims challenge with which the access token was got; absent: without one. */
+  claimsHash?: string
 }
 
 /** What the account page and `GET /integrations/:userId` show. It holds no token. */
@@ -87,6 +95,8 @@ export interface IntegrationSummary {
   /** ISO 8601. */
   accessTokenExpiresAt: string
   failure?: StoredFailure
+  /** A claims challenge that only the user can satisfy, of the last hour (JSON). */
+  challenge?: string
   /** Its tokens are withheld (docs/design.md#freeze). */
   frozen?: FrozenPerson
 }
@@ -108,10 +118,39 @@ export function isUsable(
   return remainingSeconds > 0 && lifetimeSeconds > 0 && remainingSeconds > Math.min(minTtlSeconds, lifetimeSeconds / 2)
 }
 
+/** Whether Microsoft suggests a refresh although the token can be handed out. */
+export function isRefreshDue({ refreshInSeconds }: Pick<Integration, 'refreshInSeconds'>): boolean {
+  return refreshInSeconds !== undefined && refreshInSeconds <= 0
+}
+
 export function isStillValid(integration: Pick<Integration, 'remainingSeconds'>): boolean {
   return integration.remainingSeconds > 0
 }
 
 export function isSameAccount(a: Account, b: Account): boolean {
   return a.tenantId.toLowerCase() === b.tenantId.toLowerCase() && a.objectId.toLowerCase() === b.objectId.toLowerCase()
+}
+
+/**
+ * An integration with tokens that are not saved yet. Their generation is not known, so it keeps the number of the set
+ * that they replace. `expiresAt` is moved from the row's, so that it stays by Postgres' clock (docs/design.md#time).
+ */
+export function unsaved(
+  integration: Integration,
+  { accessToken, scopes, expiresInSeconds, elapsedMs, claimsHash }: TokenSet,
+): Integration {
+  const remainingSeconds = expiresInSeconds - elapsedMs / 1000
+  const expiresAt = new Date(
+    Date.parse(integration.expiresAt) + (remainingSeconds - integration.remainingSeconds) * 1000,
+  )
+  const { refreshInSeconds: _of, claimsHash: _before, ...kept } = integration
+  return {
+    ...kept,
+    ...(claimsHash === undefined ? {} : { claimsHash }),
+    accessToken,
+    scopes,
+    remainingSeconds,
+    lifetimeSeconds: expiresInSeconds,
+    expiresAt: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z'),
+  }
 }

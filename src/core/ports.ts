@@ -1,3 +1,4 @@
+import type { KeptChallenge, Limited } from './claims.ts'
 import type { Actor, AnyReason, FailureCode, MicrosoftError, Reason } from './failure.ts'
 import type { FreezeState } from './freeze.ts'
 import type { Account, Integration, IntegrationSummary, StoredFailure, TokenSet } from './integration.ts'
@@ -58,6 +59,8 @@ export interface RefreshRequest {
   account?: Account
   /** The app registration that the refresh token belongs to. Absent: the current one. */
   clientId?: string
+  /** A claims challenge, without our own capabilities. */
+  claims?: string
   /** Sent to Microsoft as `client-request-id`. */
   requestId: string
 }
@@ -79,6 +82,8 @@ export interface CodeRequest {
   nonce: string
   /** The app registration that the code was asked for. Absent: the current one. */
   clientId?: string
+  /** What the authorize request asked for, without our own capabilities. */
+  claims?: string
   requestId: string
 }
 
@@ -192,6 +197,16 @@ export interface IntegrationStore {
    */
   claim(integration: Integration, owner: string, leaseSeconds: number, used: boolean): Promise<Claim | undefined>
   /**
+   * A claim for a refresh that a caller forces, counted for its user across replicas: at most MAX_FORCED_REFRESHES in
+   * FORCED_WINDOW_SECONDS. `ignoreBackOff`: `retry_at` does not count. Otherwise as `claim`.
+   */
+  claimForced(
+    integration: Integration,
+    owner: string,
+    leaseSeconds: number,
+    options: { ignoreBackOff: boolean },
+  ): Promise<Claim | Limited | undefined>
+  /**
    * Saves tokens if the row still has the generation that was read, even if the lease is lost; takes a new generation.
    * `recovered`: the row was marked reconnect_required until now. Undefined: the row has another generation or is
    * deleted.
@@ -215,6 +230,11 @@ export interface IntegrationStore {
    * `retryInSeconds`. A temporary failure of an earlier try is removed; an earlier refusal stays.
    */
   releaseLease(integration: Integration, owner: string, retryInSeconds: number): Promise<void>
+  /**
+   * Keeps a claims challenge that only the user can satisfy for the next authorize request, and gives the lease back.
+   * Nothing else of the row changes. False: discarded.
+   */
+  keepChallenge(integration: Integration, owner: string, challenge: KeptChallenge): Promise<boolean>
   /**
    * Records that a caller used the integration, for a refresh that was claimed without one. Writes at most once an
    * hour.
@@ -363,6 +383,7 @@ export interface ConnectSessionStore {
     codeVerifier: string
     /** The app registration that the browser is sent to Microsoft with. */
     clientId: string
+    claims?: string
     ttlSeconds: number
   }): Promise<ConnectSession | undefined>
   /** Spends the manage ticket of this session once, for one browser session. One UPDATE. */
@@ -392,7 +413,10 @@ export interface ConnectSessionStore {
   beginCompletion(
     id: string,
   ): Promise<
-    | { session: ConnectSession; reveal(): { code: string; codeVerifier: string; nonce: string; clientId?: string } }
+    | {
+        session: ConnectSession
+        reveal(): Pick<CodeRequest, 'code' | 'codeVerifier' | 'nonce' | 'clientId' | 'claims'>
+      }
     | undefined
   >
   /** received → refused, once; deletes code and verifier. Undefined: no longer in that state. */

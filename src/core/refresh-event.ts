@@ -1,5 +1,11 @@
+import type { Blocked } from './blocked.ts'
 import type { FailureCode, Reason } from './failure.ts'
+import type { Integration } from './integration.ts'
 import type { Verdict } from './ports.ts'
+
+/** How a forced refresh ended. `user`: Microsoft wants the user. `failed`: anything else. */
+export const FORCED_RESULTS = ['tokens', 'user', 'not_satisfied', 'failed'] as const
+export type ForcedResult = (typeof FORCED_RESULTS)[number]
 
 /** What happened, for metrics and the log. Never holds a token. */
 export type RefreshEvent =
@@ -26,7 +32,52 @@ export type RefreshEvent =
    * never happen.
    */
   | { kind: 'false_reconnect'; integrationId: string; userId: string }
+  /**
+   * A refresh that a caller forced with a claims challenge, or that counts because challenges are possible.
+   * `not_satisfied`: too many in a short time, nothing was sent.
+   */
+  | { kind: 'forced'; integrationId: string; userId: string; result: ForcedResult }
   /** New tokens could not be saved; the broker tries again. */
   | { kind: 'save_failed'; integrationId: string; userId: string; code: FailureCode }
   /** New tokens were never saved, because the process ended first: a rotation is lost. Must never happen. */
   | { kind: 'save_given_up'; integrationId: string; userId: string; code: FailureCode }
+
+export function sentEvent(
+  integration: Integration,
+  requestId: string,
+  verdict: Verdict,
+  seconds: number,
+): RefreshEvent {
+  const sent = {
+    kind: 'sent',
+    integrationId: integration.id,
+    userId: integration.userId,
+    requestId,
+    generation: integration.generation,
+    outcome: verdict.kind,
+    seconds,
+  } as const
+  if (verdict.kind === 'tokens') return sent
+  const { aadsts, correlationId } = verdict.microsoft
+  return {
+    ...sent,
+    reason: verdict.reason,
+    ...(aadsts === undefined ? {} : { aadsts }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+  }
+}
+
+export function forcedEvent(
+  { id, userId }: Integration,
+  outcome: { kind: 'tokens' | 'limited' | 'broken' } | { kind: 'blocked'; blocked: Blocked },
+): RefreshEvent {
+  const result: ForcedResult =
+    outcome.kind === 'tokens'
+      ? 'tokens'
+      : outcome.kind === 'limited'
+        ? 'not_satisfied'
+        : outcome.kind === 'blocked' && outcome.blocked.verdict === 'reconnect'
+          ? 'user'
+          : 'failed'
+  return { kind: 'forced', integrationId: id, userId, result }
+}

@@ -1,8 +1,20 @@
 import { refuseFrozen } from './freeze.ts'
 import { Failure } from './failure.ts'
-import { isStillValid, isUsable, type Integration, type TokenSet } from './integration.ts'
-import type { Admission, Claim, Clock, IntegrationStore, Microsoft, Pause, Permit, Random, Verdict } from './ports.ts'
-import type { RefreshEvent } from './refresh-event.ts'
+import { isRefreshDue, isStillValid, isUsable, unsaved, type Integration, type TokenSet } from './integration.ts'
+import type { Admission, Claim, Pause, Permit } from './ports.ts'
+import type { Challenge, Limited } from './claims.ts'
+import {
+  courseOf,
+  flightKey,
+  FOR_A_READ,
+  FOR_KEEP_ALIVE,
+  judgeRefusal,
+  notSatisfied,
+  wantsUser,
+  type Course,
+} from './forced-refresh.ts'
+import { forcedEvent, sentEvent } from './refresh-event.ts'
+import type { CheckedAnswer, Refresh, RefreshOutcome, RefreshPorts, TokenRequest } from './refresh-types.ts'
 import {
   answerOrThrow,
   blockedBy,
@@ -10,7 +22,7 @@ import {
   blockedByRow,
   CREDENTIAL_RELEASE_SECONDS,
   failureToStore,
-  isLaterThan,
+  isAnswer,
   jittered,
   REFRESH_IN_PROGRESS,
   type Blocked,
@@ -21,6 +33,8 @@ import {
 // The product in one file (docs/design.md#refresh): usable? → back-off? → join → claim → send → judge → save or record
 // the refusal. At most one process holds the lease of a generation. One that lost its lease cannot harm the new holder,
 // because every write names the generation that was read.
+
+export type { Refresh, TokenRequest }
 
 /**
  * Seconds a claim holds: longer than the 5 s that an exchange with Microsoft may take, shorter than a caller's default
@@ -46,42 +60,6 @@ const MIN_READ_MS = 100
  */
 export const FREEZE_READ_MS = 1_000
 
-export interface TokenRequest {
-  userId: string
-  /** Seconds that the token must still live. */
-  minTtlSeconds: number
-  /** When the caller stops waiting: milliseconds of Clock.elapsed. */
-  deadlineAt: number
-  /** The generation that failed for the caller: only a later one is an answer. */
-  after?: number
-  requestId: string
-  /** The key of the caller: while it is frozen, it gets nothing. Absent: no caller of the API. */
-  keyId?: string
-}
-
-export interface RefreshPorts {
-  integrations: IntegrationStore
-  microsoft: Microsoft
-  clock: Clock
-  random: Random
-  observe(event: RefreshEvent): void
-  /** New tokens were saved; for the log: it leads from a generation to the refresh that brought it. */
-  saved?(refresh: { integrationId: string; userId: string; requestId: string; generation: number }): void
-  /** Wraps each flight in a trace. Absent: no traces. */
-  traced?<T extends { kind: string }>(refreshOnce: () => Promise<T>): Promise<T>
-}
-
-type RefreshOutcome =
-  /**
-   * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `checkedAt`: before the save was sent, which
-   * also reads the freezes. `saving`: ends when tokens that could not be saved at once are.
-   */
-  | { kind: 'tokens'; integration: Integration; at: number; checkedAt?: number; saving?: Promise<void> }
-  | { kind: 'blocked'; blocked: Blocked }
-  | { kind: 'broken'; failure: Failure }
-  /** The row has changed: read it again. */
-  | { kind: 'moved' }
-
 /** One refresh of this process that is still running. */
 interface Flight {
   /** A caller waits for it, and the use of the integration has been recorded. */
@@ -91,35 +69,12 @@ interface Flight {
   settled: Promise<void>
 }
 
-/** `leavesBefore`: Clock.elapsed until which this answer may be sent; later, `recheck` it (docs/design.md#freeze). */
-export type CheckedAnswer = TokenAnswer & { leavesBefore: number }
-
-export interface Refresh {
-  /**
-   * The best token that can be had before the deadline: a fresh one, else the still valid one marked `degraded`.
-   * Throws Failure `not_connected`, `reconnect_required`, `microsoft_unavailable`, `broker_misconfigured`,
-   * `database_unavailable` or `token_unreadable` only if there is no valid token (with `after`: no valid later one),
-   * and `frozen` whatever there is.
-   */
-  tokenFor(request: TokenRequest): Promise<CheckedAnswer>
-  /**
-   * For an answer that was held up after `tokenFor`: as it is while it may leave, else after the freezes were read
-   * again. Throws Failure `frozen`, `not_connected` or `database_unavailable`.
-   */
-  recheck(answer: CheckedAnswer, request: TokenRequest): Promise<CheckedAnswer>
-  /**
-   * Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws.
-   */
-  renew(integration: Integration, requestId: string): Promise<RefreshOutcome['kind']>
-  /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
-  drain(): Promise<void>
-}
-
 export function createRefresh({
   integrations,
   microsoft,
   clock,
   random,
+  limitForced = false,
   observe,
   saved: reportSaved = () => {},
   traced = (refreshOnce) => refreshOnce(),
@@ -128,33 +83,42 @@ export function createRefresh({
   let drainingSince = Infinity
 
   async function tokenFor(request: TokenRequest): Promise<CheckedAnswer> {
-    const { userId, minTtlSeconds, deadlineAt, after, requestId } = request
+    const { userId, minTtlSeconds, deadlineAt, after, challenge, requestId } = request
     for (;;) {
       const askedAt = clock.elapsed()
       const integration = await integrations.read(userId, Math.max(deadlineAt, askedAt + MIN_READ_MS))
       if (integration === undefined) throw new Failure('not_connected')
       refuseFrozen(integration, request.keyId)
-      if (isLaterThan(integration, after) && isUsable(integration, minTtlSeconds))
+      if (isAnswer(integration, after, challenge) && isUsable(integration, minTtlSeconds)) {
+        if (isRefreshDue(integration)) refreshAhead(integration, requestId)
         return checked({ integration }, request, askedAt)
+      }
 
       const readAt = clock.elapsed()
       const stored = () => aged(integration, readAt)
-      const blocked = blockedByRow(integration)
-      if (blocked !== undefined) return checked(answerOrThrow(stored(), after, blocked), request, askedAt)
+      const blocked = blockedByRow(integration, challenge)
+      if (blocked !== undefined) return checked(answerOrThrow(stored(), after, blocked, challenge), request, askedAt)
 
-      const outcome = await before(deadlineAt, join(integration, true, requestId))
+      const outcome = await before(
+        deadlineAt,
+        join(integration, courseOf(integration, request, limitForced), requestId),
+      )
       switch (outcome?.kind) {
         case 'tokens':
           if (outcome.checkedAt !== undefined) refuseFrozen(outcome.integration, request.keyId)
           return checked(handOut(outcome), request, Math.max(askedAt, outcome.checkedAt ?? 0))
         case 'blocked':
-          return checked(answerOrThrow(stored(), after, outcome.blocked), request, askedAt)
+          return checked(answerOrThrow(stored(), after, outcome.blocked, challenge), request, askedAt)
+        case 'limited': {
+          const why = outcome.refused ?? notSatisfied(integration, challenge, outcome.retryAfterSeconds)
+          return checked(answerOrThrow(stored(), after, why, challenge), request, askedAt)
+        }
         case 'broken':
-          return checked(answerOrThrow(stored(), after, outcome.failure), request, askedAt)
+          return checked(answerOrThrow(stored(), after, outcome.failure, challenge), request, askedAt)
         case 'moved':
           if (clock.elapsed() < deadlineAt) continue
       }
-      return checked(answerOrThrow(stored(), after, REFRESH_IN_PROGRESS), request, askedAt)
+      return checked(answerOrThrow(stored(), after, REFRESH_IN_PROGRESS, challenge), request, askedAt)
     }
   }
 
@@ -182,22 +146,35 @@ export function createRefresh({
   }
 
   /**
-   * One flight per integration and generation in this process: a forced refresh can join a plain one and still get a
-   * later token.
+   * Microsoft suggests a refresh long before a long-lived token expires. Nobody waits for it. So an outage of hours
+   * finds tokens that live longer (docs/design.md#continuous-access-evaluation).
    */
-  function join(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
-    const key = `${integration.id}:${integration.generation}`
-    const running = flights.get(key)
+  function refreshAhead(integration: Integration, requestId: string): void {
+    if (flights.has(flightKey(integration, FOR_A_READ)) || blockedByRow(integration) !== undefined) return
+    void join(integration, FOR_A_READ, requestId)
+  }
+
+  /**
+   * One flight per integration, generation and challenge in this process: a forced refresh without a challenge can join
+   * a plain one and still get a later token.
+   */
+  function join(integration: Integration, course: Course, requestId: string): Promise<RefreshOutcome> {
+    const { used, challenge } = course
+    const key = flightKey(integration, course)
+    const plain = challenge === undefined ? flights.get(flightKey(integration, FOR_A_READ)) : undefined
+    const running = flights.get(key) ?? plain
     if (running !== undefined) {
       observe({ kind: 'joined', integrationId: integration.id })
       if (!used || running.used) return running.outcome
       running.used = true
       return recordUse(integration).then(() => running.outcome)
     }
-    const outcome = traced(() => refreshOnce(integration, used, requestId)).catch((error: unknown): RefreshOutcome => ({
-      kind: 'broken',
-      failure: asFailure(error),
-    }))
+    const outcome = traced(() => refreshOnce(integration, course, requestId)).catch(
+      (error: unknown): RefreshOutcome => ({
+        kind: 'broken',
+        failure: asFailure(error),
+      }),
+    )
     const settled = outcome
       .then((ended) => (ended.kind === 'tokens' ? ended.saving : undefined))
       .finally(() => flights.delete(key))
@@ -205,30 +182,46 @@ export function createRefresh({
     return outcome
   }
 
-  async function refreshOnce(integration: Integration, used: boolean, requestId: string): Promise<RefreshOutcome> {
+  async function refreshOnce(integration: Integration, course: Course, requestId: string): Promise<RefreshOutcome> {
+    const { used, forced, challenge } = course
+    const ended = (outcome: RefreshOutcome): RefreshOutcome => {
+      // After `moved` the row is read again.
+      if (forced && outcome.kind !== 'moved') observe(forcedEvent(integration, outcome))
+      return outcome
+    }
     for (let attempts = 0; attempts < MAX_CLAIM_ATTEMPTS; attempts++) {
       const admission = microsoft.admit(integration.clientId)
       const permit = await admission
-      if (isPause(permit)) return { kind: 'blocked', blocked: permit }
+      if (isPause(permit)) return ended({ kind: 'blocked', blocked: permit })
       // It had to wait, and this process ends: another replica can do it.
       if (admission instanceof Promise && drainingSince < Infinity) {
         permit.release()
-        return { kind: 'blocked', blocked: REFRESH_IN_PROGRESS }
+        return ended({ kind: 'blocked', blocked: REFRESH_IN_PROGRESS })
       }
       // A new owner for every claim: a flight that outlived its lease must not be taken for the next holder.
       const owner = random.bytes(12).toString('base64url')
-      let claim: Claim | undefined
+      let claim: Claim | Limited | undefined
       try {
-        claim = await integrations.claim(integration, owner, LEASE_SECONDS, used)
+        claim = forced
+          ? await integrations.claimForced(integration, owner, LEASE_SECONDS, {
+              ignoreBackOff: challenge !== undefined,
+            })
+          : await integrations.claim(integration, owner, LEASE_SECONDS, used)
       } catch (error) {
         permit.release()
         throw error
       }
-      if (claim !== undefined) return send(integration, claim, owner, permit, requestId)
+      if (claim !== undefined && 'limited' in claim) {
+        permit.release()
+        const { limited: retryAfterSeconds, refused: reason } = claim
+        const refused = reason === undefined ? {} : { refused: wantsUser({ reason }) }
+        return ended({ kind: 'limited', retryAfterSeconds, ...refused })
+      }
+      if (claim !== undefined) return ended(await send(integration, claim, owner, permit, requestId, challenge))
       permit.release()
       // The holder of the lease may be a keep-alive, which does not know that a caller waits.
       if (used) await recordUse(integration)
-      if (await waitForChange(integration)) return { kind: 'moved' }
+      if (await waitForChange(integration, challenge === undefined)) return { kind: 'moved' }
     }
     throw new Failure('database_unavailable', { detail: 'row locked' })
   }
@@ -245,6 +238,7 @@ export function createRefresh({
     owner: string,
     permit: Permit,
     requestId: string,
+    challenge: Challenge | undefined,
   ): Promise<RefreshOutcome> {
     if (claim.takenOver) observe({ kind: 'lease_taken_over', integrationId: integration.id })
     const sentAt = clock.elapsed()
@@ -256,12 +250,16 @@ export function createRefresh({
         requestId,
         ...(account === undefined ? {} : { account }),
         ...(integration.clientId === undefined ? {} : { clientId: integration.clientId }),
+        ...(challenge === undefined ? {} : { claims: challenge.claims }),
       },
       permit,
     )
     observe(sentEvent(integration, requestId, verdict, (clock.elapsed() - sentAt) / 1000))
-    if (verdict.kind === 'tokens') return save(integration, verdict.tokens, requestId)
-    return recordRefusal(integration, owner, verdict, claim.failures)
+    if (verdict.kind === 'tokens') {
+      const claimsHash = challenge === undefined ? {} : { claimsHash: challenge.hash }
+      return save(integration, { ...verdict.tokens, ...claimsHash }, requestId)
+    }
+    return recordRefusal(integration, owner, verdict, claim.failures, challenge)
   }
 
   /** Saves even if the lease is lost. If Postgres does not take the tokens, the waiters still get them. */
@@ -327,14 +325,25 @@ export function createRefresh({
   async function recordRefusal(
     integration: Integration,
     owner: string,
-    refusal: RefusedVerdict,
+    answered: RefusedVerdict,
     failures: number,
+    challenge: Challenge | undefined,
   ): Promise<RefreshOutcome> {
-    if (refusal.kind === 'misconfigured' && refusal.everybody) {
+    if (answered.kind === 'misconfigured' && answered.everybody) {
       await integrations.releaseLease(integration, owner, CREDENTIAL_RELEASE_SECONDS)
-      return { kind: 'blocked', blocked: blockedByCredential(refusal) }
+      return { kind: 'blocked', blocked: blockedByCredential(answered) }
     }
-    const { failure, retryInSeconds } = failureToStore(integration, refusal, failures, random)
+    const recorded = judgeRefusal(answered, challenge)
+    if (recorded.kind === 'keep') {
+      if (await integrations.keepChallenge(integration, owner, recorded.challenge)) return blockedOutcome(recorded)
+      observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
+      return { kind: 'moved' }
+    }
+    if (recorded.kind === 'release') {
+      await integrations.releaseLease(integration, owner, 0)
+      return blockedOutcome(recorded)
+    }
+    const { failure, retryInSeconds } = failureToStore(integration, recorded.refusal, failures, random)
     if (await integrations.saveFailure(integration, owner, failure, retryInSeconds))
       return { kind: 'blocked', blocked: blockedBy(failure, retryInSeconds) }
     observe({ kind: 'discarded', integrationId: integration.id, what: 'refusal' })
@@ -345,7 +354,7 @@ export function createRefresh({
    * One poller per process and integration. True: the row has changed, read it. False: the lease has ended, claim
    * again.
    */
-  async function waitForChange({ id, generation, status }: Integration): Promise<boolean> {
+  async function waitForChange({ id, generation, status }: Integration, heedsBackOff: boolean): Promise<boolean> {
     observe({ kind: 'waited', integrationId: id })
     for (let pauseMs = POLL_MS.first; ; pauseMs = Math.min(pauseMs * 1.5, POLL_MS.last)) {
       const now = await integrations.progress(id)
@@ -354,7 +363,7 @@ export function createRefresh({
         now.generation !== generation ||
         now.status !== status ||
         now.final ||
-        isAhead(now.retryInSeconds)
+        (heedsBackOff && isAhead(now.retryInSeconds))
       )
         return true
       await clock.sleep(jittered(pauseMs, random))
@@ -393,7 +402,7 @@ export function createRefresh({
     tokenFor,
     recheck: (answer, request) => checked(answer, request, answer.leavesBefore - FREEZE_READ_MS),
     async renew(integration, requestId) {
-      return (await join(integration, false, requestId)).kind
+      return (await join(integration, FOR_KEEP_ALIVE, requestId)).kind
     },
     async drain() {
       drainingSince = Math.min(drainingSince, clock.elapsed())
@@ -402,49 +411,8 @@ export function createRefresh({
   }
 }
 
+const blockedOutcome = ({ blocked }: { blocked: Blocked }): RefreshOutcome => ({ kind: 'blocked', blocked })
 const isPause = (admission: Admission): admission is Pause => 'retryAfterSeconds' in admission
 const isAhead = (seconds: number | undefined): boolean => seconds !== undefined && seconds > 0
 const asFailure = (error: unknown): Failure =>
   error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
-
-/**
- * An integration with tokens that are not saved yet. Their generation is not known, so it keeps the number of the set
- * that they replace. `expiresAt` is moved from the row's, so that it stays by Postgres' clock (docs/design.md#time).
- */
-function unsaved(
-  integration: Integration,
-  { accessToken, scopes, expiresInSeconds, elapsedMs }: TokenSet,
-): Integration {
-  const remainingSeconds = expiresInSeconds - elapsedMs / 1000
-  const expiresAt = new Date(
-    Date.parse(integration.expiresAt) + (remainingSeconds - integration.remainingSeconds) * 1000,
-  )
-  return {
-    ...integration,
-    accessToken,
-    scopes,
-    remainingSeconds,
-    lifetimeSeconds: expiresInSeconds,
-    expiresAt: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z'),
-  }
-}
-
-function sentEvent(integration: Integration, requestId: string, verdict: Verdict, seconds: number): RefreshEvent {
-  const sent = {
-    kind: 'sent',
-    integrationId: integration.id,
-    userId: integration.userId,
-    requestId,
-    generation: integration.generation,
-    outcome: verdict.kind,
-    seconds,
-  } as const
-  if (verdict.kind === 'tokens') return sent
-  const { aadsts, correlationId } = verdict.microsoft
-  return {
-    ...sent,
-    reason: verdict.reason,
-    ...(aadsts === undefined ? {} : { aadsts }),
-    ...(correlationId === undefined ? {} : { correlationId }),
-  }
-}

@@ -1,3 +1,4 @@
+import type { KeptChallenge } from './claims.ts'
 import type { EventDetail } from './events.ts'
 import {
   FAILURE_CODES,
@@ -16,7 +17,12 @@ import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from './port
 
 /** The columns that are read here. */
 export type StoredColumn =
-  'oauth2_integration.failure' | 'connect_session.outcome' | 'event.detail' | 'event.type' | 'browser_session.data'
+  | 'oauth2_integration.failure'
+  | 'oauth2_integration.challenge'
+  | 'connect_session.outcome'
+  | 'event.detail'
+  | 'event.type'
+  | 'browser_session.data'
 
 /** Called for a value whose form no release writes. The value itself is not passed on: it may hold anything. */
 export type OnMalformed = (column: StoredColumn) => void
@@ -105,6 +111,15 @@ export function readFailure(
   }
   if (malformed) onMalformed('oauth2_integration.failure')
   return failure
+}
+
+/** A claims challenge that was kept for the next authorize request. Undefined: none, or of another form. */
+export function readKeptChallenge(value: unknown, onMalformed: OnMalformed = () => {}): KeptChallenge | undefined {
+  if (value === null || value === undefined) return undefined
+  const { claims, reason } = isObject(value) ? value : {}
+  if (typeof claims === 'string' && claims.length <= MAX_CLAIMS) return { claims, reason: word(reason) ?? UNKNOWN_WORD }
+  onMalformed('oauth2_integration.challenge')
+  return undefined
 }
 
 /** An unknown verdict is derived from the status. */

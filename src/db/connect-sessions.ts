@@ -203,7 +203,7 @@ export function createConnectSessionStore(
       return row === undefined ? undefined : isoOfEpoch(row.createdAt)
     },
 
-    async authorize({ session, browserSession, stateHash, nonce, codeVerifier, clientId, ttlSeconds }) {
+    async authorize({ session, browserSession, stateHash, nonce, codeVerifier, clientId, claims, ttlSeconds }) {
       return first(
         await database.run((db) =>
           db
@@ -214,6 +214,7 @@ export function createConnectSessionStore(
               stateHash,
               nonce,
               clientId,
+              claims: claims ?? null,
               pkceVerifier: vault.seal(sealContext(session, 'pkce_verifier'), codeVerifier),
               expiresAt: inSeconds(ttlSeconds),
             })
@@ -316,11 +317,12 @@ export function createConnectSessionStore(
             pkceVerifier: connectSessions.pkceVerifier,
             nonce: connectSessions.nonce,
             clientId: connectSessions.clientId,
+            claims: connectSessions.claims,
           }),
       )
       const row = rows[0]
       if (row === undefined) return undefined
-      const { code, pkceVerifier, nonce, clientId, ...rest } = row
+      const { code, pkceVerifier, nonce, clientId, claims, ...rest } = row
       if (code === null || pkceVerifier === null || nonce === null)
         throw new TypeError('a received connect session lacks its code')
       return {
@@ -330,6 +332,7 @@ export function createConnectSessionStore(
           codeVerifier: vault.open(sealContext(row, 'pkce_verifier'), pkceVerifier),
           nonce,
           ...(clientId === null ? {} : { clientId }),
+          ...(claims === null ? {} : { claims }),
         }),
       }
     },

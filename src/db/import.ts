@@ -81,6 +81,11 @@ export function createImportStore(database: Database, vault: Vault, { clientId }
       retryAt: null,
       leaseOwner: null,
       leaseUntil: null,
+      refreshDueAt: null,
+      claimsHash: null,
+      challenge: null,
+      challengedAt: null,
+      forcedAt: null,
     }
   }
 
@@ -188,6 +193,11 @@ const REPLACED = Object.fromEntries(
       'retryAt',
       'leaseOwner',
       'leaseUntil',
+      'refreshDueAt',
+      'claimsHash',
+      'challenge',
+      'challengedAt',
+      'forcedAt',
     ] as const
   ).map((name) => [name, sql.raw(`excluded.${integrations[name].name}`)]),
 )

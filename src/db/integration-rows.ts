@@ -33,6 +33,7 @@ export async function lockUsers(tx: Transaction, userIds: readonly string[]): Pr
 
 /** Every write of tokens takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh). */
 export function tokenColumns(sealed: SealedTokens, tokens: TokenSet) {
+  const dueIn = dueInSeconds(tokens)
   return {
     status: 'active' as const,
     generation: nextGeneration,
@@ -40,6 +41,9 @@ export function tokenColumns(sealed: SealedTokens, tokens: TokenSet) {
     ...CLEARED_BY_TOKENS,
     ...sealed,
     accessTokenExpiresAt: inSeconds(secondsLeft(tokens)),
+    refreshDueAt: dueIn === undefined ? null : inSeconds(dueIn),
+    claimsHash: tokens.claimsHash ?? null,
+    ...(tokens.claimsHash === undefined ? {} : { challenge: null }),
     scopes: tokens.scopes,
     ...(tokens.account === undefined ? {} : accountColumns(tokens.account)),
     ...(tokens.loginHint === undefined ? {} : { loginHint: tokens.loginHint }),
@@ -64,6 +68,10 @@ export function sealedTokens(context: { id: string; userId: string }, tokens: To
 
 /** The seconds that Microsoft names count from the moment of our request. */
 export const secondsLeft = ({ expiresInSeconds, elapsedMs }: TokenSet): number => expiresInSeconds - elapsedMs / 1000
+
+/** As `secondsLeft`, until the suggested refresh. Undefined: Microsoft suggested none. */
+export const dueInSeconds = ({ refreshInSeconds, elapsedMs }: TokenSet): number | undefined =>
+  refreshInSeconds === undefined ? undefined : refreshInSeconds - elapsedMs / 1000
 
 function accountColumns(account: Account) {
   return {
@@ -114,6 +122,8 @@ export function toIntegration(row: IntegrationColumns, accessToken: string, onMa
     ...(failure === undefined ? {} : { failure }),
     ...(row.retry_at === null ? {} : { retryInSeconds: withinYears(row.retry_at) - row.now }),
     ...(row.lease_until === null ? {} : { leaseInSeconds: withinYears(row.lease_until) - row.now }),
+    ...(row.refresh_due === null ? {} : { refreshInSeconds: withinYears(row.refresh_due) - row.now }),
+    ...(row.claims_hash === null ? {} : { claimsHash: row.claims_hash }),
     ...(row.frozen === null && row.frozen_keys === null ? {} : toFreezeState(row)),
   }
 }

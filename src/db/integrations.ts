@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { and, eq, gt, sql, type SQL } from './drizzle.ts'
+import { MAX_FORCED_REFRESHES } from '../core/claims.ts'
 import { judgeConnect } from '../core/connect-decision.ts'
 import { Failure } from '../core/failure.ts'
 import type { FrozenPerson } from '../core/freeze.ts'
 import type { Integration, IntegrationStatus, IntegrationSummary } from '../core/integration.ts'
-import type { IntegrationStore, Vault } from '../core/ports.ts'
+import type { Claim, IntegrationStore, Vault } from '../core/ports.ts'
 import { judgeFailure, judgeTokens } from '../core/refresh-decision.ts'
-import { readFailure, type OnMalformed } from '../core/stored.ts'
+import { readFailure, readKeptChallenge, type OnMalformed } from '../core/stored.ts'
 import { endBrowserSessions, endBrowserSessionsButPending } from './browser-sessions.ts'
 import type { Database, Parameter, Transaction } from './client.ts'
 import { endCompleting, endConnectSessions } from './connect-sessions.ts'
@@ -16,6 +17,7 @@ import { batched, batchedByUser } from './fast-path/batch.ts'
 import { epochOf, isoOfEpoch } from './instants.ts'
 import {
   accountOf,
+  dueInSeconds,
   inSeconds,
   lockUser,
   PROVIDER,
@@ -31,14 +33,18 @@ import {
 } from './integration-rows.ts'
 import {
   CLAIM,
+  CLAIM_FORCED,
+  FORCED,
   FROZEN_PERSON,
   INTEGRATION,
+  KEPT_CHALLENGE,
   PROGRESS,
   READ_FREEZE,
   SAVE,
   SAVE_ONE,
   statusOf,
   type ClaimColumns,
+  type ForcedColumns,
   type FreezeColumns,
   type IntegrationColumns,
   type ProgressColumns,
@@ -92,6 +98,7 @@ const SUMMARY = {
   refreshedAt: epochOf(integrations.refreshedAt),
   accessTokenExpiresAt: epochOf(integrations.accessTokenExpiresAt),
   failure: integrations.failure,
+  challenge: sql<unknown>`${sql.raw(KEPT_CHALLENGE)}`,
   frozen: sql<FrozenPerson | null>`${sql.raw(FROZEN_PERSON)}`,
 }
 type SummaryRow = Omit<
@@ -111,6 +118,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
   function toSummary(row: SummaryRow): IntegrationSummary {
     const account = toAccount(row)
     const failure = readFailure(row.failure, row.status, onMalformed)
+    const challenge = readKeptChallenge(row.challenge, onMalformed)
     return {
       id: row.id,
       userId: row.userId,
@@ -123,6 +131,7 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
       refreshedAt: isoOfEpoch(row.refreshedAt),
       accessTokenExpiresAt: isoOfEpoch(row.accessTokenExpiresAt),
       ...(failure === undefined ? {} : { failure }),
+      ...(challenge === undefined ? {} : { challenge: challenge.claims }),
       ...(row.frozen === null ? {} : { frozen: row.frozen }),
     }
   }
@@ -139,6 +148,26 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
         .set({ leaseOwner: null, leaseUntil: null, ...more })
         .where(and(eq(integrations.id, integration.id), eq(integrations.leaseOwner, owner))),
     )
+  }
+
+  async function toClaim(integration: Integration, owner: string, row: ClaimColumns): Promise<Claim> {
+    const account = accountOf(row)
+    let refreshToken: string
+    try {
+      refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refresh_token)
+    } catch (error) {
+      // Nothing can be sent, so nobody must wait for this lease. The row itself stays as it is
+      // (docs/design.md#sealing).
+      await endLease(integration, owner)
+      throw error
+    }
+    return {
+      refreshToken,
+      scopes: scopesOf(row),
+      failures: row.failures,
+      takenOver: row.prior_owner !== null,
+      ...(account === undefined ? {} : { account }),
+    }
   }
 
   const freezeStates = batchedByUser<FreezeColumns & { user_id: string }>(database, READ_FREEZE)
@@ -189,23 +218,20 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
     async claim(integration, owner, leaseSeconds, used) {
       const { id, generation, status } = integration
       const row = await claims([id, generation, status, owner, leaseSeconds, used])
-      if (row === undefined) return undefined
-      const account = accountOf(row)
-      let refreshToken: string
-      try {
-        refreshToken = vault.open(sealContext(integration, 'refresh_token'), row.refresh_token)
-      } catch (error) {
-        // Nothing can be sent, so nobody must wait for this lease. The row itself stays as it is
-        // (docs/design.md#sealing).
-        await endLease(integration, owner)
-        throw error
-      }
+      return row === undefined ? undefined : toClaim(integration, owner, row)
+    },
+
+    async claimForced(integration, owner, leaseSeconds, { ignoreBackOff }) {
+      const { id, generation, status } = integration
+      const claim = [id, generation, status, owner, leaseSeconds, ignoreBackOff] as const
+      const [row] = await database.query<ClaimColumns>(CLAIM_FORCED, claim)
+      if (row !== undefined) return toClaim(integration, owner, row)
+      const [forced] = await database.query<ForcedColumns>(FORCED, [id, generation])
+      if (forced === undefined || forced.count < MAX_FORCED_REFRESHES) return undefined
+      const kept = readKeptChallenge(forced.challenge, onMalformed)
       return {
-        refreshToken,
-        scopes: scopesOf(row),
-        failures: row.failures,
-        takenOver: row.prior_owner !== null,
-        ...(account === undefined ? {} : { account }),
+        limited: Math.max(1, Math.ceil(forced.next_in ?? 1)),
+        ...(kept === undefined ? {} : { refused: kept.reason }),
       }
     },
 
@@ -229,6 +255,8 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
         username,
         displayName,
         tokens.loginHint ?? null,
+        dueInSeconds(tokens) ?? null,
+        tokens.claimsHash ?? null,
       ] as const
       const saved = (await saves(columns)) ?? (await database.query<SavedColumns>(SAVE_ONE, columns))[0]
       if (saved !== undefined)
@@ -280,6 +308,19 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
           await appendEvent(tx, { userId: integration.userId, caller: 'broker', ...event })
         return rows.length > 0
       })
+    },
+
+    async keepChallenge({ id, generation }, owner, challenge) {
+      const rows = await database.run((db) =>
+        db
+          .update(integrations)
+          .set({ challenge, challengedAt: sql`clock_timestamp()`, leaseOwner: null, leaseUntil: null })
+          .where(
+            and(eq(integrations.id, id), eq(integrations.generation, generation), eq(integrations.leaseOwner, owner)),
+          )
+          .returning({ id: integrations.id }),
+      )
+      return rows.length > 0
     },
 
     releaseLease: (integration, owner, retryInSeconds) =>
@@ -338,6 +379,10 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
             clientId: tokens.clientId,
             loginHint: tokens.loginHint ?? null,
             imported: false,
+            // The user has signed in with what was asked for.
+            challenge: null,
+            challengedAt: null,
+            forcedAt: null,
           }
           const [row] =
             stored === undefined

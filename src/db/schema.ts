@@ -63,6 +63,15 @@ export const integrations = pgTable(
     retryAt: instant('retry_at'),
     leaseOwner: text('lease_owner'),
     leaseUntil: instant('lease_until'),
+    /** When Microsoft suggests a refresh of a long-lived token (`refresh_in`). Null: it does not. */
+    refreshDueAt: instant('refresh_due_at'),
+    /** Hash of the claims challenge with which the stored access token was got. Null: without one. */
+    claimsHash: text('claims_hash'),
+    /** A claims challenge that only the user can satisfy, for the next authorize request, and since when. */
+    challenge: jsonb('challenge'),
+    challengedAt: instant('challenged_at'),
+    /** Times of refreshes that callers forced lately (core/claims.ts). */
+    forcedAt: instant('forced_at').array(),
   },
   (table) => [
     uniqueIndex('oauth2_integration_provider_user_id').on(table.provider, table.userId),
@@ -91,6 +100,8 @@ export const connectSessions = pgTable(
     /** Hash of the handle of the completion (docs/design.md#completion). Null: the browser did not bring a code. */
     handleHash: bytea('handle_hash'),
     nonce: text('nonce'),
+    /** What the authorize request asked for; the token request asks for the same. */
+    claims: text('claims'),
     status: text('status').notNull(),
     outcome: jsonb('outcome'),
     createdAt: instant('created_at').notNull().defaultNow(),

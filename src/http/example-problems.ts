@@ -17,6 +17,10 @@ const FACTS: Partial<Record<FailureCode, FailureFacts>> = {
   reconnect_required: because('access_revoked', { microsoft: MICROSOFT }),
   connect_refused: because('not_approved'),
   account_mismatch: because('other_account'),
+  claims_not_satisfied: because('challenge_repeated', {
+    retryAfterSeconds: 412,
+    addresses: { graph: '198.51.100.7', signIn: '192.0.2.10' },
+  }),
   invalid_request: { invalid: [{ field: 'querystring.min_ttl', expected: 'must be <= 1800' }] },
   rate_limited: { retryAfterSeconds: 12 },
   microsoft_unavailable: because('microsoft_unreachable', { retryAfterSeconds: 30 }),

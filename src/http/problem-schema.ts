@@ -74,6 +74,18 @@ export const Problem = Type.Object(
       }),
     ),
     microsoft: Type.Optional(MicrosoftFacts),
+    addresses: Type.Optional(
+      Type.Object(
+        {
+          graph: Type.Optional(Type.String({ description: 'From where Graph saw the caller.' })),
+          sign_in: Type.Optional(Type.String({ description: "From where Microsoft's sign-in saw the broker." })),
+        },
+        {
+          description:
+            'With `claims_not_satisfied`, as far as they are known. If they differ, that is the likely cause.',
+        },
+      ),
+    ),
     admin_consent_url: Type.Optional(
       Type.String({
         format: 'uri',

@@ -75,6 +75,13 @@ export const PROBLEMS: Record<FailureCode, ProblemKind> = {
     title: 'Another Microsoft account is connected',
     meaning: 'Send the user to `next`, or begin a connect session with `allow_account_switch`.',
   },
+  claims_not_satisfied: {
+    status: 409,
+    title: 'New tokens do not satisfy Microsoft',
+    meaning:
+      'Too many refreshes of this user were forced in ten minutes, and nothing was sent to Microsoft. Do not retry ' +
+      'before `Retry-After`. Ops compare `addresses`: broker and caller should reach Microsoft from one.',
+  },
   connect_session_expired: { status: 410, title: 'The connect session is over', meaning: 'Begin a new one.' },
   cursor_expired: {
     status: 410,
@@ -139,7 +146,7 @@ export function plainProblem(code: FailureCode, requestId: string, status = PROB
  */
 export function toProblem(failure: Failure, requestId: string, adminConsentUrl?: string): ProblemBody {
   const problem = plainProblem(failure.code, requestId)
-  const { reason, retryAfterSeconds, invalid, microsoft, tenantId } = failure.facts
+  const { reason, retryAfterSeconds, invalid, microsoft, tenantId, addresses } = failure.facts
   const why = reason === undefined ? undefined : reasonFacts(reason, verdictOfCode(failure.code))
   const isForAdmin = why?.who_acts === 'tenant_admin' || reason === 'not_approved' || reason === 'consent_required'
   const mustWait = problem.status === 503 || problem.status === 429
@@ -152,6 +159,7 @@ export function toProblem(failure: Failure, requestId: string, adminConsentUrl?:
       : {}),
     ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
     ...(invalid === undefined ? {} : { invalid }),
+    ...(addresses === undefined ? {} : { addresses: addressFacts(addresses) }),
     ...(microsoft === undefined ? {} : { microsoft: microsoftFacts(microsoft) }),
   }
 }
@@ -161,6 +169,11 @@ export function reasonFacts(reason: AnyReason, verdict?: StoredVerdict) {
   const { whoActs, advice } = explainReason(reason, verdict)
   return { reason, who_acts: whoActs, advice }
 }
+
+const addressFacts = ({ graph, signIn }: NonNullable<Failure['facts']['addresses']>) => ({
+  ...(graph === undefined ? {} : { graph }),
+  ...(signIn === undefined ? {} : { sign_in: signIn }),
+})
 
 /** What Microsoft's support asks for, in Microsoft's names. */
 export function microsoftFacts(error: NonNullable<Failure['facts']['microsoft']>): Static<typeof MicrosoftFacts> {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { MAX_CLAIMS_LENGTH, readChallenge, type Challenge } from '../core/claims.ts'
 import { Failure, type AnyReason } from '../core/failure.ts'
 import { frozenFailure, type FreezeStore } from '../core/freeze.ts'
 import type { HarvestAlarm } from '../core/harvest.ts'
@@ -13,6 +14,9 @@ import { callerOf } from './signed.ts'
 import { tokenView, type CompareScopes } from './views.ts'
 import type { FastifyRequest } from 'fastify'
 
+/** A token that was issued before a user's sessions were revoked. */
+const CLAIMS = Buffer.from('{"access_token":{"nbf":{"essential":true,"value":"1764000000"}}}').toString('base64')
+
 const CODES = [
   'not_connected',
   'reconnect_required',
@@ -25,13 +29,19 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
   refresh: Refresh
   freezes: Pick<FreezeStore, 'isKeyFrozen'>
   harvest: Pick<HarvestAlarm, 'asked'>
-  clock: Pick<Clock, 'elapsed'>
+  clock: Pick<Clock, 'elapsed' | 'now'>
   compareScopes: CompareScopes
   /** A token is handed out although it could not be refreshed. */
   onDegraded(reason: AnyReason): void
 }> = async (scope, { refresh, freezes, harvest, clock, compareScopes, onDegraded }) => {
   /** When the caller of a request that begins now stops waiting. */
   const deadlineAt = (deadlineMs: number = DEADLINE_MS.default): number => clock.elapsed() + deadlineMs
+
+  function challengeOf(claims: string): Challenge {
+    const read = readChallenge(claims, clock.now())
+    if ('challenge' in read) return read.challenge
+    throw new Failure('invalid_request', { invalid: [{ field: 'body.claims', expected: read.expected }] })
+  }
 
   /** Where there is no row, the read has not seen the freezes. A frozen key does not even learn that. */
   async function refuseFrozenKey(error: unknown, keyId: string): Promise<never> {
@@ -109,7 +119,11 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
           'For the moment when Graph answers 401 although the token has not expired. The stored token if it is ' +
           'later than `generation`, else one refresh, however many ask at once. The token that failed is never ' +
           'the answer: where no later one can be had, it is a failure. A `generation` above the stored one was ' +
-          'never issued here (a restored backup): then a token refreshed less than a minute ago counts as later.',
+          'never issued here (a restored backup): then a token refreshed less than a minute ago counts as later. ' +
+          'If the 401 has a claims challenge, send it as `claims`: only a token that was got with it, or issued later ' +
+          'than it asks for, is an answer then. If Microsoft wants the user for it, the answer is ' +
+          '`reconnect_required`, and the next connect asks for it. After three such refreshes of a user in ten ' +
+          'minutes nothing is sent to Microsoft: `claims_not_satisfied`.',
         params: UserParams,
         querystring: Type.Object({ deadline_ms: Type.Optional(DeadlineMs) }, { additionalProperties: false }),
         body: Type.Object(
@@ -119,10 +133,23 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
               maximum: Number.MAX_SAFE_INTEGER,
               description: 'Of the token that failed.',
             }),
+            claims: Type.Optional(
+              Type.String({
+                minLength: 1,
+                maxLength: MAX_CLAIMS_LENGTH,
+                description:
+                  "`claims` of Graph's `WWW-Authenticate`: the base64 as it came, or its JSON. Members of `access_token`: " +
+                  '`nbf` (at most five minutes ahead), `acrs`, `xms_rp_ipaddr`, `xms_caeerror`, `capolids`, `polids`.',
+                examples: [CLAIMS],
+              }),
+            ),
           },
-          { additionalProperties: false, examples: [{ generation: 1817 }] },
+          { additionalProperties: false, examples: [{ generation: 1817 }, { generation: 1817, claims: CLAIMS }] },
         ),
-        response: { 200: answer(Token, 'A later token.', { ...TOKEN, generation: 1818 }), ...problemResponses(CODES) },
+        response: {
+          200: answer(Token, 'A later token.', { ...TOKEN, generation: 1818 }),
+          ...problemResponses([...CODES, 'claims_not_satisfied']),
+        },
       },
     },
     async (request) =>
@@ -131,6 +158,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
         minTtlSeconds: DEFAULT_MIN_TTL_SECONDS,
         deadlineAt: deadlineAt(request.query.deadline_ms),
         after: request.body.generation,
+        ...(request.body.claims === undefined ? {} : { challenge: challengeOf(request.body.claims) }),
         requestId: request.id,
         keyId: callerOf(request).key.keyId,
       }),

@@ -16,6 +16,8 @@ export interface TokenResponse {
   refreshToken?: string
   /** Seconds. */
   expiresIn: number
+  /** Seconds after which Microsoft suggests a refresh. Absent: it does not. */
+  refreshIn?: number
   scope?: string
   idToken?: string
 }
@@ -64,9 +66,12 @@ export function readTokens(fields: Fields | undefined): TokenResponse | undefine
   if (typeof accessToken !== 'string' || !TOKEN.test(accessToken)) return undefined
   if (typeof type !== 'string' || type.toLowerCase() !== 'bearer') return undefined
   if (expiresIn === undefined) return undefined
+  const refreshIn = readSeconds(fields['refresh_in'])
   return {
     accessToken,
     expiresIn,
+    // A suggestion that comes after the end is none.
+    ...(refreshIn !== undefined && refreshIn < expiresIn && { refreshIn }),
     ...(typeof refreshToken === 'string' && TOKEN.test(refreshToken) && { refreshToken }),
     ...(typeof scope === 'string' && { scope }),
     ...(typeof idToken === 'string' && { idToken }),

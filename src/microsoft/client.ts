@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Reason } from '../core/failure.ts'
+import { mergeClaims } from '../core/claims.ts'
 import { isSameAccount } from '../core/integration.ts'
 import type {
   Clock,
@@ -38,6 +39,9 @@ import type { CredentialCheck } from './token-endpoint.ts'
 import { isAboutOrganisation, judgeCode, judgeRefresh } from './verdict.ts'
 import type { Judgement } from './verdict.ts'
 
+/** Client capability: this client handles claims challenges. MSAL declares it in this form. */
+const CP1 = JSON.stringify({ access_token: { xms_cc: { values: ['cp1'] } } })
+
 export interface MicrosoftOptions {
   /** `https://login.microsoftonline.com` or another cloud's (docs/microsoft.md#clouds). */
   loginUrl: string
@@ -54,6 +58,8 @@ export interface MicrosoftOptions {
   previousClients?: readonly RegistrationConfig[]
   /** Names of core/microsoft-permissions.ts: what a connect asks for. */
   permissions: readonly string[]
+  /** Declares the client capability cp1 (docs/microsoft.md#claims-challenges). Default: off. */
+  continuousAccessEvaluation?: boolean
   clock: Clock
   random: Random
   /** URL of a proxy on the way to Microsoft. */
@@ -113,6 +119,12 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT_MS) })
   const metadata = createMetadataSource({ loginUrl, tenant, clock, fetchOne })
 
+  /** `claims` of a request: a challenge, and what we declare. The same in authorize and token requests. */
+  const claimsOf = (challenge: string | undefined): { claims?: string } => {
+    const claims = mergeClaims(challenge, options.continuousAccessEvaluation ? CP1 : undefined)
+    return claims === undefined ? {} : { claims }
+  }
+
   const rules = (issuer: string, ofClient: string): IdTokenRules => ({
     issuer,
     clientId: ofClient,
@@ -143,7 +155,12 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   ): Promise<Verdict> => {
     const { refreshToken, account, requestId } = request
     const asked = scopesToRefresh(request.scopes, permissions)
-    const form = { grant_type: 'refresh_token', refresh_token: refreshToken, scope: requestedScope(asked) }
+    const form = {
+      grant_type: 'refresh_token',
+      refresh_token: refreshToken,
+      scope: requestedScope(asked),
+      ...claimsOf(request.claims),
+    }
     const judge = (answer: Answer) => judgeOnPath(answer, tenantId, faults)
     const { judged, beganAt } = await tokenEndpoint.exchange(tokenUrl(tenantId ?? tenant), form, requestId, judge)
     if (judged.kind !== 'answer') return judged
@@ -181,6 +198,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
       redirect_uri: redirectUri,
       code_verifier: request.codeVerifier,
       scope: requestedScope(permissions),
+      ...claimsOf(request.claims),
     }
     const judge = (answer: Answer) => judgeCode(answer, clock.now())
     const { judged, beganAt, resent } = await tokenEndpoint.exchange(endpoints.token, form, request.requestId, judge)
@@ -216,8 +234,12 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   }
 
   return {
-    authorizeUrl: (request) =>
-      authorizeUrl(endpoints.authorize, { clientId, redirectUri, scope: requestedScope(permissions) }, request),
+    authorizeUrl: ({ claims, ...request }) =>
+      authorizeUrl(
+        endpoints.authorize,
+        { clientId, redirectUri, scope: requestedScope(permissions) },
+        { ...request, ...claimsOf(claims) },
+      ),
     adminConsentUrl: (request) =>
       adminConsentUrl({ loginUrl, tenant }, { clientId, redirectUri, permissions }, request),
     judgeCallback,
@@ -271,13 +293,14 @@ const stateOf = ({ clientId, breaker }: Registration): RegistrationState => ({ c
 const UNKNOWN_REGISTRATION: Pause = { verdict: 'misconfigured', reason: 'registration_unknown', retryAfterSeconds: 30 }
 
 function tokenSet(answer: TokenResponse, scopes: string[], elapsedMs: number) {
-  const { accessToken, refreshToken, expiresIn } = answer
+  const { accessToken, refreshToken, expiresIn, refreshIn } = answer
   return {
     accessToken,
     expiresInSeconds: expiresIn,
     elapsedMs,
     scopes,
     ...(refreshToken !== undefined && { refreshToken }),
+    ...(refreshIn !== undefined && { refreshInSeconds: refreshIn }),
   }
 }
 

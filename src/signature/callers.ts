@@ -27,6 +27,8 @@ export interface Caller {
   readonly strictReplay: boolean
   /** Whether answers to it are signed (default: true) */
   readonly signResponses: boolean
+  /** Whether it passes claims challenges of Graph on (default: false) */
+  readonly claimsChallenges: boolean
   readonly keys: readonly CallerKey[]
 }
 
@@ -84,7 +86,14 @@ export function parseCallers(json: string, nowMs: number): Callers {
 }
 
 function readCaller(reader: Reader, entry: unknown, path: string, nowMs: number): Caller {
-  const caller = reader.object(entry, path, ['name', 'permissions', 'strict_replay', 'sign_responses', 'keys'])
+  const caller = reader.object(entry, path, [
+    'name',
+    'permissions',
+    'strict_replay',
+    'sign_responses',
+    'claims_challenges',
+    'keys',
+  ])
   const name = reader.text(
     caller['name'],
     `${path}.name`,
@@ -102,6 +111,7 @@ function readCaller(reader: Reader, entry: unknown, path: string, nowMs: number)
     permissions: new Set(permissions),
     strictReplay: reader.flag(caller['strict_replay'], `${path}.strict_replay`, false),
     signResponses: reader.flag(caller['sign_responses'], `${path}.sign_responses`, true),
+    claimsChallenges: reader.flag(caller['claims_challenges'], `${path}.claims_challenges`, false),
     keys: reader
       .array(caller['keys'], `${path}.keys`)
       .map((key, i) => readKey(reader, key, `${path}.keys[${i}]`, nowMs)),

@@ -4,7 +4,7 @@ import { FREEZE_SCOPES } from '../core/freeze.ts'
 import { isReason, type AnyReason } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import type { KeepAlivePorts } from '../core/keep-alive.ts'
-import type { RefreshEvent } from '../core/refresh-event.ts'
+import { FORCED_RESULTS, type RefreshEvent } from '../core/refresh-event.ts'
 import type { DatabaseFailureKind } from '../db/failure-kinds.ts'
 import { VERSION } from '../version.ts'
 import { addDatabaseMetrics, type DatabaseMetricSources } from './database-metrics.ts'
@@ -113,7 +113,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: [0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 5],
     registers,
   })
-  const simple: Record<Exclude<RefreshEvent['kind'], 'sent'>, Counter> = {
+  const simple: Record<Exclude<RefreshEvent['kind'], 'sent' | 'forced'>, Counter> = {
     joined: counter('refreshes_joined_total', 'Reads that waited for a refresh already running in this process.'),
     waited: counter('refresh_waits_total', "Times that this process waited for another replica's refresh."),
     lease_taken_over: counter('leases_taken_over_total', 'Expired leases of other processes that were taken over.'),
@@ -132,6 +132,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     ),
     save_given_up: counter('refreshed_tokens_lost_total', 'Refreshed tokens that were never saved. Must stay 0.'),
   }
+  const forced = counter('forced_refreshes_total', 'Refreshes that callers forced, by result.', 'result')
+  for (const result of FORCED_RESULTS) forced.inc({ result }, 0)
 
   const keptAlive = counter(
     'keep_alive_integrations_total',
@@ -347,6 +349,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   return {
     registry,
     refreshed(event) {
+      if (event.kind === 'forced') return forced.inc({ result: event.result })
       if (event.kind !== 'sent') return simple[event.kind].inc()
       refreshes.inc({ outcome: event.outcome, reason: event.reason ?? '' })
       refreshSeconds.observe(event.seconds)

@@ -107,6 +107,7 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     t.strictSame(config.warnings, [], `${set}: no unused variable`)
     t.equal(config.publicBaseUrl, bases[set])
     t.equal(config.logLevel, set === 'most' ? 'debug' : 'info')
+    t.equal(config.microsoft.continuousAccessEvaluation, set === 'most')
     t.strictSame(config.harvest, set === 'most' ? { alertAbove: 2000, freezeAbove: 20_000 } : {}, 'harvest')
     t.equal(
       config.operationsReplicas[0]?.host,

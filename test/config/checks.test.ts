@@ -99,6 +99,23 @@ t.test('a caller with an ed25519 key needs the key that signs answers, unless it
   t.equal(read(signing, { '/callers.json': callers('ed25519') }).responseSigningKey?.keyId, 'broker-1')
 })
 
+t.test('continuous access evaluation needs callers that pass challenges on', async (t) => {
+  const on = { CONTINUOUS_ACCESS_EVALUATION: 'on' }
+  const refused = [
+    'CONTINUOUS_ACCESS_EVALUATION: is on, and these callers with tokens:read do not have "claims_challenges": true: megdocs',
+  ]
+  t.same(problemsOf(on), refused)
+  t.same(problemsOf(on, { '/callers.json': callers('hmac-sha256', { claims_challenges: false }) }), refused)
+  t.same(problemsOf(on, { '/callers.json': callers('hmac-sha256', { claims_challenges: 'yes' }) }), [
+    'CALLERS_FILE: at callers[0].claims_challenges: expected true or false',
+  ])
+  const promised = { '/callers.json': callers('hmac-sha256', { claims_challenges: true }) }
+  t.equal(read(on, promised).microsoft.continuousAccessEvaluation, true)
+  t.equal(read({}, promised).microsoft.continuousAccessEvaluation, false, 'off by default')
+  const others = { '/callers.json': callers('hmac-sha256', { permissions: ['events:read'] }) }
+  t.equal(read(on, others).microsoft.continuousAccessEvaluation, true, 'callers that get no tokens do not matter')
+})
+
 t.test('an integration is let go later than it is kept alive', async (t) => {
   t.same(problemsOf({ LET_GO_AFTER_DAYS: '45' }), ['LET_GO_AFTER_DAYS: is not more than KEEP_ALIVE_AFTER_DAYS'])
 })

@@ -310,6 +310,21 @@ t.test('frozen', async (t) => {
   t.equal((await call(world, { method: 'DELETE', path: `/freezes/${String(freeze.body['id'])}` })).status, 204)
 })
 
+t.test('claims_not_satisfied', async (t) => {
+  await world.connect('claims-1')
+  let { body: token } = await get('/tokens/claims-1')
+  const force = (claim: string) => ({
+    generation: token.generation as number,
+    claims: JSON.stringify({ access_token: { acrs: { value: claim }, xms_rp_ipaddr: { value: '198.51.100.7' } } }),
+  })
+  for (const claim of ['c1', 'c2', 'c3']) ({ body: token } = await post('/tokens/claims-1/refresh', force(claim)))
+  holds(t, await post('/tokens/claims-1/refresh', force('c4')), 'claims_not_satisfied', {
+    reason: 'challenge_repeated',
+    who_acts: 'ops',
+    addresses: { graph: '198.51.100.7', sign_in: '192.0.2.10' },
+  })
+})
+
 t.test('every code was produced', async (t) => {
   t.same(
     FAILURE_CODES.filter((code) => !seen.has(code)),

@@ -176,7 +176,14 @@ const secondOf = (worked: WorkedRequest): SigningKey =>
 
 function verified(worked: WorkedRequest): VerifiedRequest {
   const { key } = secondOf(worked)
-  const caller: Caller = { name: 'megdocs', permissions: new Set(), strictReplay: false, signResponses: true, keys: [] }
+  const caller: Caller = {
+    name: 'megdocs',
+    permissions: new Set(),
+    strictReplay: false,
+    signResponses: true,
+    claimsChallenges: false,
+    keys: [],
+  }
   const mine = {
     keyId: worked.key.keyId,
     algorithm: worked.key.algorithm,

@@ -6,7 +6,7 @@ import {
 } from '@azure/msal-node'
 import t from 'tap'
 import type { Entra } from '../../sandbox/entra/main.ts'
-import { CP1, JANE, pkce, REDIRECT_URI, SCOPES, startMicrosoft } from './support.ts'
+import { claimsOfBroker, CP1, JANE, pkce, REDIRECT_URI, SCOPES, startMicrosoft } from './support.ts'
 
 // npm run test:independent: Microsoft's own client library for Node, with the simulator in Microsoft's place.
 
@@ -111,3 +111,25 @@ t.test('continuous access evaluation: long tokens, a challenge of Graph, its cla
   const url = await app.getAuthCodeUrl({ scopes: SCOPES, redirectUri: REDIRECT_URI, claims })
   t.match(new URL(url).searchParams.get('claims'), /nbf/)
 })
+
+t.test(
+  'the broker sends the claims that MSAL sends, with and without a challenge, to authorize and with a refresh',
+  async (t) => {
+    const entra = await startMicrosoft(t)
+    const app = client(entra, { capabilities: ['cp1'] })
+    const { account } = await signIn(entra, app)
+    const challenge =
+      '{"access_token":{"nbf":{"essential":true,"value":"1635527790"},"xms_rp_ipaddr":{"value":"192.0.2.1"}}}'
+    for (const claims of [undefined, challenge]) {
+      const more = claims === undefined ? {} : { claims }
+      const url = await app.getAuthCodeUrl({ scopes: SCOPES, redirectUri: REDIRECT_URI, ...more })
+      await app.acquireTokenSilent({ account: account!, scopes: SCOPES, forceRefresh: true, ...more })
+      const byMsal = {
+        authorize: new URL(url).searchParams.get('claims'),
+        token: entra.control.tokenRequests().recent.at(-1)?.values['claims'],
+      }
+      t.strictSame(await claimsOfBroker(t, entra, claims), byMsal, claims ?? 'no challenge')
+      t.match(byMsal.token, /"xms_cc":\{"values":\["cp1"\]\}/)
+    }
+  },
+)

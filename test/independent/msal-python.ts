@@ -2,13 +2,15 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { ensureVenv, findPython, MissingPython, run } from '../../sandbox/django-venv.ts'
-import { certificateFile, JANE, REDIRECT_URI, SCOPES, startMicrosoft } from './support.ts'
+import { certificateFile, claimsOfBroker, JANE, REDIRECT_URI, SCOPES, startMicrosoft } from './support.ts'
 
 // npm run test:independent: Microsoft's own client library for Python, with the simulator in Microsoft's place. The
 // steps are in msal_steps.py, and each prints what the library made of an answer.
 
 const ADVICE =
   'msal for Python needs Python 3.10 or later with venv (Debian: apt-get install python3-venv) and access to PyPI.'
+const CHALLENGE =
+  '{"access_token":{"nbf":{"essential":true,"value":"1635527790"},"xms_rp_ipaddr":{"value":"192.0.2.1"}}}'
 const STEPS = fileURLToPath(new URL('msal_steps.py', import.meta.url))
 
 async function interpreter(): Promise<string> {
@@ -39,6 +41,7 @@ t.test('msal for Python: code with PKCE and nonce, silent, refresh, wrong secret
     account: JANE,
     redirect_uri: REDIRECT_URI,
     scopes: SCOPES,
+    challenge: CHALLENGE,
   }
   const { code, out, err } = await run(python, [STEPS, JSON.stringify(settings)], {
     env: { ...process.env, REQUESTS_CA_BUNDLE: certificateFile(t), NO_PROXY: 'localhost,127.0.0.1' },
@@ -60,6 +63,17 @@ t.test('msal for Python: code with PKCE and nonce, silent, refresh, wrong secret
     after_revocation: { error: 'invalid_grant', error_codes: [50173] },
     claims_at_sign_in: /nbf/,
   })
+  const sent = seen['sent'] as { authorize: string; token: string }[]
+  for (const [i, challenge] of [undefined, CHALLENGE].entries()) {
+    const { authorize, token } = await claimsOfBroker(t, entra, challenge)
+    // Python's JSON has blanks.
+    t.same(
+      JSON.parse(authorize ?? ''),
+      JSON.parse(sent[i]?.authorize ?? ''),
+      `authorize, ${challenge ?? 'no challenge'}`,
+    )
+    t.same(JSON.parse(token ?? ''), JSON.parse(sent[i]?.token ?? ''), `refresh, ${challenge ?? 'no challenge'}`)
+  }
   t.ok(Number(seen['cae_seconds']) > 70_000, 'with cp1 the token is long')
   t.ok(readFileSync(STEPS, 'utf8').includes('"CP1"'), 'in capitals, as Microsoft documents it')
 })

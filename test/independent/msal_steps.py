@@ -78,4 +78,18 @@ refused = cae.acquire_token_silent_with_error(S["scopes"], cae.get_accounts()[0]
 SEEN["after_revocation"] = brief(refused)
 flow = cae.initiate_auth_code_flow(S["scopes"], redirect_uri=S["redirect_uri"], claims_challenge=claims)
 SEEN["claims_at_sign_in"] = parse_qs(urlsplit(flow["auth_uri"]).query)["claims"][0]
+# What it sends with a challenge and without one, to compare with the broker.
+compared = client(capabilities=["cp1"])
+sign_in(compared)
+SEEN["sent"] = []
+for challenge in (None, S["challenge"]):
+    flow = compared.initiate_auth_code_flow(
+        S["scopes"], redirect_uri=S["redirect_uri"], claims_challenge=challenge
+    )
+    compared.acquire_token_silent_with_error(
+        S["scopes"], compared.get_accounts()[0], force_refresh=True, claims_challenge=challenge
+    )
+    sent = requests.get(f"{S['control']}/token-requests", timeout=10).json()["recent"][-1]
+    authorize = parse_qs(urlsplit(flow["auth_uri"]).query)["claims"][0]
+    SEEN["sent"].append({"authorize": authorize, "token": sent["values"]["claims"]})
 print(json.dumps(SEEN))

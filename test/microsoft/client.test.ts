@@ -113,6 +113,47 @@ t.test('refreshed tokens come typed, with the time they took', async (t) => {
   })
 })
 
+t.test('tokens of 28 hours are taken, and so is a suggestion when to refresh them', async (t) => {
+  const { microsoft, far } = await setUp(t)
+  for (const [refreshIn, taken] of [
+    [50_400, 50_400],
+    ['50400', 50_400],
+    [100_800, undefined],
+    [0, undefined],
+    ['soon', undefined],
+    [undefined, undefined],
+  ] as const) {
+    far.token = json(tokenBody({ expires_in: 100_800, refresh_in: refreshIn, id_token: undefined }))
+    const verdict = await microsoft.refresh(refreshRequest, noPermit)
+    if (verdict.kind !== 'tokens') return t.fail(verdict.reason)
+    t.equal(verdict.tokens.expiresInSeconds, 100_800)
+    t.equal(verdict.tokens.refreshInSeconds, taken, String(refreshIn))
+  }
+})
+
+t.test('cp1 and a challenge are one object, the same for sign-in, code and refresh', async (t) => {
+  const challenge = '{"access_token":{"nbf":{"essential":true,"value":"1635527790"}}}'
+  const merged = '{"access_token":{"nbf":{"essential":true,"value":"1635527790"},"xms_cc":{"values":["cp1"]}}}'
+  const capable = '{"access_token":{"xms_cc":{"values":["cp1"]}}}'
+  for (const [continuousAccessEvaluation, claims, sent] of [
+    [true, challenge, merged],
+    [true, undefined, capable],
+    [false, challenge, challenge],
+    [false, undefined, undefined],
+  ] as const) {
+    const { microsoft, tokenRequests } = await setUp(t, { continuousAccessEvaluation })
+    const asked = claims === undefined ? {} : { claims }
+    const url = microsoft.authorizeUrl({ state: 's', nonce: 'n', codeChallenge: 'c', ...asked })
+    t.equal(new URL(url).searchParams.get('claims') ?? undefined, sent)
+    await microsoft.refresh({ ...refreshRequest, ...asked }, noPermit)
+    await microsoft.redeem({ code: 'c', codeVerifier: 'v', nonce: 'n', requestId: REQUEST_ID, ...asked })
+    t.same(
+      tokenRequests().map(({ form }) => form['claims']),
+      [sent, sent],
+    )
+  }
+})
+
 t.test("a refresh never yields another account's tokens, and marks nobody for it", async (t) => {
   const { microsoft, far, problems } = await setUp(t)
   const wrong: [payload: object, problem: string][] = [

@@ -122,6 +122,52 @@ t.test('revoking sessions at Graph ends refresh tokens, and challenges clients t
   t.match(claims, { access_token: { nbf: { essential: true, value: '1772442331' } } })
 })
 
+t.test(
+  'a disabled user, and a place that is not allowed, challenge tokens with cp1 at once and no others',
+  async (t) => {
+    const b = await bench(t.teardown)
+    const { control } = b.entra
+    const plain = await b.connect()
+    const refresh = async (asked: object) => {
+      const answer = await b.refresh(plain.refresh_token, { claims: JSON.stringify(asked) })
+      return answer.json
+    }
+    const capable = { xms_cc: { values: ['cp1'] } }
+    const { access_token: cp1 } = await refresh({ access_token: capable })
+    const me = (token: unknown) => b.graph('/v1.0/me', String(token))
+    const claimsOf = ({ headers }: Awaited<ReturnType<typeof me>>) =>
+      JSON.parse(
+        Buffer.from(/claims="([^"]+)"/.exec(headers.get('www-authenticate') ?? '')?.[1] ?? '', 'base64').toString(),
+      ) as { access_token: { nbf?: object; xms_rp_ipaddr?: { value: string } } }
+
+    control.disableUser({ account: jane })
+    const disabled = await me(cp1)
+    t.equal(disabled.status, 401)
+    t.match(claimsOf(disabled), { access_token: { nbf: { essential: true, value: /^\d+$/ } } })
+    t.equal((await me(plain.access_token)).status, 200)
+    t.match(await refresh({}), { error: 'invalid_grant', error_codes: [50057] })
+    control.enableUser({ account: jane })
+    t.equal((await me(cp1)).status, 200)
+
+    const place = { account: jane, allowed: ['192.0.2.10'], graphSees: '198.51.100.7' }
+    control.network(place)
+    const elsewhere = claimsOf(await me(cp1))
+    t.match(elsewhere, { access_token: { nbf: { essential: true }, xms_rp_ipaddr: { value: '198.51.100.7' } } })
+    t.equal((await me(plain.access_token)).status, 200)
+    const again = await refresh({ access_token: capable })
+    t.equal((await me(again.access_token)).status, 401, 'a new token alone does not help')
+    const hour = await refresh({ access_token: { ...elsewhere.access_token, ...capable } })
+    t.equal(hour.expires_in, 3600)
+    t.equal((await me(hour.access_token)).status, 200)
+    control.network({ ...place, strict: true })
+    t.match(await refresh({ access_token: { ...elsewhere.access_token, ...capable } }), { error_codes: [53003] })
+    control.network({ ...place, signInSees: '203.0.113.5' })
+    t.match(await refresh({ access_token: capable }), { error_codes: [53003] }, 'the sign-in sees another place too')
+    control.network({ account: jane })
+    t.equal((await me(cp1)).status, 200)
+  },
+)
+
 t.test('Graph’s own knobs: licence, challenge, status', async (t) => {
   const b = await bench(t.teardown)
   const { access_token: token } = await b.connect()

@@ -1,5 +1,11 @@
 import { LISTENER_LIMITS as LISTENER, MAX_HEADER_BYTES, REQUEST_TIMEOUT_CHECK_MS } from '../../src/app.ts'
 import { VARIABLES } from '../../src/config/variables.ts'
+import {
+  CHALLENGE_KEPT_SECONDS,
+  FORCED_WINDOW_SECONDS,
+  MAX_CLAIMS_LENGTH,
+  MAX_FORCED_REFRESHES,
+} from '../../src/core/claims.ts'
 import { MAX_MIN_TTL_SECONDS } from '../../src/core/integration.ts'
 import { LEASE_SECONDS } from '../../src/core/refresh.ts'
 import { MAX_CONNECTIONS } from '../../src/http/connections.ts'
@@ -85,6 +91,17 @@ export function limitsTable(): string {
     ['A caller key', `${number(MAX_KEY_DAYS)} days`, 'a callers file with it is refused'],
     ['An exchange with Microsoft, connecting included', seconds(EXCHANGE_TIMEOUT_MS), 'tried again later'],
     ['An answer of Microsoft', kB(MAX_BODY_BYTES), 'not used, tried again later'],
+    ['`claims` of a forced refresh', kB(MAX_CLAIMS_LENGTH), '`invalid_request`'],
+    [
+      'Refreshes of a user that callers force, over all replicas',
+      `${MAX_FORCED_REFRESHES} in ${number(FORCED_WINDOW_SECONDS / 60)} minutes`,
+      '`claims_not_satisfied`',
+    ],
+    [
+      'A challenge that only the user can satisfy',
+      `${number(CHALLENGE_KEPT_SECONDS / 60)} minutes`,
+      'the next connect does not ask for it',
+    ],
     ['The lease of a refresh', `${number(LEASE_SECONDS)} s`, 'another replica takes over'],
     [
       'A database query',

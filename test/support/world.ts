@@ -89,7 +89,8 @@ export async function startWorld(
   t.teardown(() => pooler?.close())
   const folder = temporaryFolder('token-broker-test')
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const secrets = generateSecrets(Date.now())
+  const isChallenged = options.env?.['CONTINUOUS_ACCESS_EVALUATION'] === 'on'
+  const secrets = generateSecrets(Date.now(), isChallenged ? { claims_challenges: true } : {})
   const callersFile = join(folder, 'callers.json')
   writeFileSync(callersFile, secrets.callers)
 

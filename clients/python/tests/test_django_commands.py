@@ -1,5 +1,6 @@
 """READ_FROM, import and events of the Django app, with the real broker."""
 
+import asyncio
 import io
 from datetime import timedelta
 
@@ -47,6 +48,24 @@ def test_with_token_calls_again_with_a_later_token_after_401(user, fake):
 
     assert tokens.with_token(user, work, lambda error: isinstance(error, PermissionError)) == "done"
     assert seen[0] != seen[1]
+
+
+def test_awith_token_does_the_same_for_a_coroutine_and_passes_a_challenge_on(user, fake):
+    fake.connect(user.username)
+    seen = []
+
+    class Unauthorized(Exception):
+        headers = {"WWW-Authenticate": fake.challenge()}
+
+    async def work(token):
+        seen.append(token)
+        if len(seen) == 1:
+            raise Unauthorized
+        return "done"
+
+    call = tokens.awith_token(user, work, lambda error: isinstance(error, Unauthorized), context="document:1")
+    assert asyncio.run(call) == "done"
+    assert seen[0] != seen[1] and len(fake.claims) == 1
 
 
 def run(command, *args):

@@ -1,5 +1,6 @@
 import type { IntegrationStatus } from '../../core/integration.ts'
 import type { FrozenPerson } from '../../core/freeze.ts'
+import { CHALLENGE_KEPT_SECONDS, FORCED_WINDOW_SECONDS, MAX_FORCED_REFRESHES } from '../../core/claims.ts'
 import { generations } from '../schema.ts'
 
 // The statements that every token needs, as they go over the wire. They are written out, because building and mapping
@@ -46,6 +47,7 @@ export const CLIENT_ID = 'coalesce(client_id, (select deployment.client_id from 
 export const INTEGRATION = `id, user_id, generation, ${statusOf()} as status, failure,
   ${epoch('refreshed_at')} as refreshed, ${epoch('access_token_expires_at')} as expires,
   ${epoch('clock_timestamp()')} as now, ${epoch('retry_at')} as retry_at, ${epoch('lease_until')} as lease_until,
+  ${epoch('refresh_due_at')} as refresh_due, claims_hash,
   array_to_string(scopes, ' ') as scopes, ${CLIENT_ID} as client_id, tenant_id, object_id, username, display_name,
   ${FREEZE}`
 
@@ -76,6 +78,8 @@ export type IntegrationColumns = FreezeColumns &
     now: number
     retry_at: number | null
     lease_until: number | null
+    refresh_due: number | null
+    claims_hash: string | null
     /** Separated by spaces: no scope contains one (RFC 6749 section 3.3). */
     scopes: string
     client_id: string | null
@@ -154,17 +158,56 @@ export type ClaimColumns = AccountColumns &
     prior_owner: string | null
   }
 
-const SET_TYPES = ['uuid', 'bigint', 'text', 'text', 'float8', ...Array<'text'>(6).fill('text')]
+/** Forced refreshes of a row within the window. `row.forced_at` may be null. */
+const FORCED_LATELY = `from unnest(row.forced_at) as forced (at)
+  where forced.at > clock_timestamp() - make_interval(secs => ${FORCED_WINDOW_SECONDS})`
+
+/**
+ * $1 id, $2 generation and $3 status as they were read, $4 owner, $5 seconds of the lease, $6 whether back-off does not
+ * count. Not shared with others: it is rare, and it counts (core/claims.ts).
+ */
+export const CLAIM_FORCED = `
+  with free as (
+    select row.id, row.lease_owner as prior_owner,
+      array_append((select array_agg(forced.at order by forced.at) ${FORCED_LATELY}), clock_timestamp()) as forced_at
+    from oauth2_integration as row
+    where row.id = $1::uuid and row.generation = $2::bigint and ${statusOf('row.')} = $3::text
+      and not ${isFinal('row.')} and (row.lease_until is null or row.lease_until <= clock_timestamp())
+      and ($6::boolean or row.retry_at is null or row.retry_at <= clock_timestamp())
+      and (select count(*) ${FORCED_LATELY}) < ${MAX_FORCED_REFRESHES}
+    for update of row skip locked)
+  update oauth2_integration as row set lease_owner = $4::text, forced_at = free.forced_at,
+    lease_until = clock_timestamp() + make_interval(secs => $5::float8), last_used_at = clock_timestamp()
+  from free where row.id = free.id
+  returning row.lease_owner as owner, row.refresh_token, array_to_string(row.scopes, ' ') as scopes, row.failures,
+    row.tenant_id, row.object_id, row.username, row.display_name, free.prior_owner`
+
+/** The challenge that is kept for the next authorize request, while it counts. */
+export const KEPT_CHALLENGE = `case when challenged_at > clock_timestamp()
+    - make_interval(secs => ${CHALLENGE_KEPT_SECONDS}) then challenge end`
+
+/**
+ * $1 id, $2 generation. How many refreshes were forced lately, in how many seconds there will be one less, and the
+ * challenge that is kept.
+ */
+export const FORCED = `
+  select (select count(*)::int ${FORCED_LATELY}) as count, ${KEPT_CHALLENGE} as challenge,
+    (select ${epoch('min(forced.at) - clock_timestamp()')} + ${FORCED_WINDOW_SECONDS} ${FORCED_LATELY}) as next_in
+  from oauth2_integration as row where row.id = $1::uuid and row.generation = $2::bigint`
+
+export type ForcedColumns = { count: number; challenge: unknown; next_in: number | null }
+
+const SAVED_TYPES = ['uuid', 'bigint', 'text', 'text', 'float8', ...Array<string>(6).fill('text'), 'float8', 'text']
 
 /**
  * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life,
- * scopes, four values of the account, and the login hint; null where Microsoft sent nothing new. Every write of tokens
- * takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh).
+ * scopes, four values of the account, the login hint, seconds until a suggested refresh, and the hash of a claims
+ * challenge; null where Microsoft sent nothing new. Every write of tokens takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh).
  */
 const save = (sets: number, lock: string): string => `
   with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes,
-      new_tenant, new_object, new_username, new_name, new_hint) as (
-    values ${values(SET_TYPES, sets)}),
+      new_tenant, new_object, new_username, new_name, new_hint, due_seconds, new_claims) as (
+    values ${values(SAVED_TYPES, sets)}),
   present as (
     select fresh.* from fresh join oauth2_integration as row on row.id = of_id and row.generation = generation_before
     where ${statusOf('row.')} = 'active' order by row.id for update of row${lock})
@@ -176,7 +219,9 @@ const save = (sets: number, lock: string): string => `
     scopes = string_to_array(new_scopes, ' '),
     tenant_id = coalesce(new_tenant, tenant_id), object_id = coalesce(new_object, object_id),
     username = coalesce(new_username, username), display_name = coalesce(new_name, display_name),
-    login_hint = coalesce(new_hint, login_hint)
+    login_hint = coalesce(new_hint, login_hint),
+    refresh_due_at = clock_timestamp() + make_interval(secs => due_seconds), claims_hash = new_claims,
+    challenge = case when new_claims is null then challenge end
   from present where id = of_id returning generation_before, ${INTEGRATION}`
 /** A row that somebody else is writing at the moment is skipped: one row must not hold up the others. */
 export const SAVE = (sets: number): string => save(sets, ' skip locked')

@@ -9,9 +9,10 @@ from django.conf import settings
 
 
 class GraphError(Exception):
-    def __init__(self, status):
+    def __init__(self, status, headers):
         super().__init__(f"Microsoft Graph answered {status}")
         self.status = status
+        self.headers = headers  # (broker) with the claims challenge, for claims_of
 
 
 def is_unauthorized(error):
@@ -45,7 +46,7 @@ class Graph:
                 return answer.read()
         except urllib.error.HTTPError as error:
             error.close()
-            raise GraphError(error.code) from None
+            raise GraphError(error.code, error.headers) from None
 
 
 def _item(item):

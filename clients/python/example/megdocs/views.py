@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from token_broker_client import claims_of
 from token_broker_client.django.conf import get_client
 from token_broker_client.django.decorators import microsoft_required
 from token_broker_client.django.tokens import get_token
@@ -23,7 +24,8 @@ def broker_id_of(user):
 
 
 def with_graph(user, work):
-    """Calls ``work`` with a Graph client. If Graph answers 401, calls it once more with a later token.
+    """Calls ``work`` with a Graph client. If Graph answers 401, calls it once more with a later token, and passes on a
+    claims challenge.
 
     Returns the token too, because the pages of the sandbox show it. A real project uses ``with_token``.
     """
@@ -33,7 +35,8 @@ def with_graph(user, work):
     except Exception as error:
         if not is_unauthorized(error):
             raise
-    later = get_client().refresh(token)
+        claims = claims_of(error)
+    later = get_client().refresh(token, claims=claims)
     return later, work(Graph(later.access_token))
 
 

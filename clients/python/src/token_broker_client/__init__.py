@@ -7,6 +7,7 @@ not contain Microsoft's protocol.
 
 from importlib.metadata import PackageNotFoundError, version
 
+from .challenges import claims_of
 from .client import Client, Completion, ConnectSession, EventsPage, IntegrationsPage
 from .disconnects import Disconnect, DisconnectStore, FileDisconnects
 from .errors import (
@@ -16,6 +17,7 @@ from .errors import (
     BrokerMisconfigured,
     BrokerUnreachable,
     CallerForbidden,
+    ClaimsNotSatisfied,
     ClockSkew,
     ConnectRefused,
     ConnectSessionExpired,
@@ -46,6 +48,8 @@ __all__ = [
     "BrokerMisconfigured",
     "BrokerUnreachable",
     "CallerForbidden",
+    "claims_of",
+    "ClaimsNotSatisfied",
     "Client",
     "ClockSkew",
     "Completion",

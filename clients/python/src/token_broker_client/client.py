@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from .calls import SignedCalls
+from .challenges import claims_of
 from .disconnects import Disconnect, DisconnectStore, utc_text
 from .errors import BrokerUnreachable, DatabaseUnavailable, Frozen, NotConnected, RateLimited, ReconnectRequired
 from .keys import Ed25519Key, HmacKey, VerificationKey
@@ -18,6 +20,8 @@ from .signing import CONTEXT_HEADER
 from .tokens import CACHE_SECONDS, Token, TokenCache
 from .tracing import current_traceparent
 from .transports import StandardTransport, Transport
+
+T = TypeVar("T")
 
 _USER_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _CONTEXT = re.compile(r"[A-Za-z0-9._:/@-]{1,256}")
@@ -146,23 +150,77 @@ class Client:
         self,
         token: Token,
         *,
+        claims: str | None = None,
         timeout_seconds: float | None = None,
         context: str | None = None,
         traceparent: str | None = None,
     ) -> Token:
         """A token of a later generation. Call it after Graph answered 401 to this token.
 
+        ``claims``: the claims challenge of that answer, as it came (``claims_of``). If Microsoft wants the user for it,
+        this raises ``ReconnectRequired``, and the next connect asks for it. If new tokens do not help either, it raises
+        ``ClaimsNotSatisfied``.
+
         Any number of simultaneous calls cost one refresh at Microsoft. ``context`` and ``traceparent``: see
         ``get_token``.
         """
         headers = _headers(context, traceparent)
-        cached = self._cache.get_fresh(token.user_id, 0, after=token.generation, context=context)
+        # Only the broker knows whether a token satisfies a challenge.
+        cached = (
+            self._cache.get_fresh(token.user_id, 0, after=token.generation, context=context) if claims is None else None
+        )
         if cached is not None:
             return cached
         self._cache.remove(token.user_id)
         limit = timeout_seconds or self._timeout_seconds
         target = f"{_tokens_path(token.user_id)}/refresh?{_deadline_query(limit)}"
-        return self._fetch("POST", target, {"generation": token.generation}, token.user_id, limit, headers, context)
+        body: dict[str, Any] = {"generation": token.generation, **({} if claims is None else {"claims": claims})}
+        return self._fetch("POST", target, body, token.user_id, limit, headers, context)
+
+    def with_token(
+        self,
+        user_id: str,
+        work: Callable[[str], T],
+        is_unauthorized: Callable[[Exception], bool],
+        *,
+        context: str | None = None,
+        traceparent: str | None = None,
+    ) -> T:
+        """Calls ``work`` with an access token. If it raises and ``is_unauthorized`` is true for the exception (Graph
+        answered 401), calls it once more with a token of a later generation. A claims challenge in the exception is
+        passed on to the broker. Raises what ``work`` raises, and ``BrokerError``."""
+        options: dict[str, Any] = {"context": context, "traceparent": traceparent}
+        token = self.get_token(user_id, **options)
+        try:
+            return work(token.access_token)
+        except Exception as error:
+            if not is_unauthorized(error):
+                raise
+            claims = claims_of(error)
+        return work(self.refresh(token, claims=claims, **options).access_token)
+
+    async def awith_token(
+        self,
+        user_id: str,
+        work: Callable[[str], Awaitable[T]],
+        is_unauthorized: Callable[[Exception], bool],
+        *,
+        context: str | None = None,
+        traceparent: str | None = None,
+    ) -> T:
+        """As ``with_token``, for a coroutine function. The calls to the broker run in a thread."""
+        # The span of the caller is not current in the thread.
+        trace = current_traceparent() if traceparent is None else traceparent
+        options: dict[str, Any] = {"context": context, "traceparent": trace}
+        token = await asyncio.to_thread(self.get_token, user_id, **options)
+        try:
+            return await work(token.access_token)
+        except Exception as error:
+            if not is_unauthorized(error):
+                raise
+            claims = claims_of(error)
+        later = await asyncio.to_thread(self.refresh, token, claims=claims, **options)
+        return await work(later.access_token)
 
     def _fetch(
         self,

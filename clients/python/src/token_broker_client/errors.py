@@ -39,6 +39,8 @@ class BrokerError(Exception):
         """Identifies the request in the broker's log."""
         self.microsoft: dict[str, Any] = self._problem.get("microsoft") or {}
         self.invalid: list[dict[str, str]] = self._problem.get("invalid") or []
+        self.addresses: dict[str, str] = self._problem.get("addresses") or {}
+        """With ``claims_not_satisfied``."""
         self.admin_consent_url: str | None = self._problem.get("admin_consent_url")
         """If an administrator may have to act: the page to send to them."""
         self.next: str | None = self._problem.get("next")
@@ -135,6 +137,15 @@ class AccountMismatch(Conflict):
     default_advice = "Another Microsoft account is connected. Send the user to `next`, or use allow_account_switch."
 
 
+class ClaimsNotSatisfied(Conflict):
+    """Graph goes on challenging new tokens of this user, and the broker asks Microsoft no more for now. ``addresses``:
+    from where Graph saw the caller (``graph``), and Microsoft's sign-in the broker (``sign_in``), as far as they are
+    known."""
+
+    default_code = "claims_not_satisfied"
+    default_advice = "Do not retry before `retry_after`. Operators compare `addresses`; the user cannot help."
+
+
 class ConnectSessionExpired(Gone):
     default_code = "connect_session_expired"
     default_advice = "Begin a new connect session."
@@ -213,6 +224,7 @@ BY_CODE: dict[str, type[BrokerError]] = {
         ReconnectRequired,
         ConnectRefused,
         AccountMismatch,
+        ClaimsNotSatisfied,
         ConnectSessionExpired,
         CursorExpired,
         InvalidRequest,

@@ -9,6 +9,7 @@ client.get_token("42").access_token
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import time
@@ -45,19 +46,28 @@ _FROZEN = {
     "who_acts": "ops",
     "advice": "Access for this user is paused. Nothing was deleted.",
 }
+_NOT_SATISFIED = {
+    "reason": "challenge_repeated",
+    "who_acts": "ops",
+    "advice": "Microsoft goes on refusing the new tokens of this user.",
+    "retry_after": 600,
+}
 _STATUS = {
     "frozen": 403,
     "not_connected": 404,
     "not_found": 404,
     "reconnect_required": 409,
+    "claims_not_satisfied": 409,
+    "invalid_request": 422,
     "connect_refused": 409,
     "connect_session_expired": 410,
 }
 
 
 class FakeBroker:
-    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``, ``fail`` and
-    ``stop`` prepare a test. ``requests`` lists the calls that arrived."""
+    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``,
+    ``leave_unsatisfied``, ``fail`` and ``stop`` prepare a test. ``requests`` lists the calls that arrived, ``claims``
+    the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
@@ -67,6 +77,8 @@ class FakeBroker:
         self.handles: dict[str, str] = {}
         self.ended_browser_sessions: list[str] = []
         self.requests: list[str] = []
+        self.claims: list[dict[str, Any]] = []
+        self.unsatisfied: set[str] = set()
         self.frozen: set[str] = set()
         self._events: list[dict[str, Any]] = []
         self._generation = 0
@@ -109,6 +121,19 @@ class FakeBroker:
         self.frozen.discard(user_id)
         self._event("unfrozen", user_id)
 
+    @staticmethod
+    def challenge(**members: Any) -> str:
+        """``WWW-Authenticate`` of a 401 with a claims challenge. ``members``: of ``access_token``; default: ``nbf``, as
+        after a revocation. For the exception that the fake Graph of a test raises."""
+        asked = members or {"nbf": {"essential": True, "value": "1764000000"}}
+        claims = base64.b64encode(json.dumps({"access_token": asked}).encode()).decode()
+        where = "https://login.microsoftonline.com/common/oauth2/authorize"
+        return f'Bearer realm="", authorization_uri="{where}", error="insufficient_claims", claims="{claims}"'
+
+    def leave_unsatisfied(self, user_id: str) -> None:
+        """From now on a refresh with claims of this user is ``claims_not_satisfied``."""
+        self.unsatisfied.add(user_id)
+
     def _event(self, kind: str, user_id: str) -> None:
         freeze = {"id": str(uuid.uuid4()), "scope": "user", "value": user_id}
         number = len(self._events) + 1
@@ -149,7 +174,7 @@ class FakeBroker:
     ) -> tuple[int, dict[str, Any] | None]:
         user = self.users.get(segments[1]) if len(segments) > 1 else None
         if segments[0] == "tokens":
-            return self._token(segments[1], user, after=body.get("generation"))
+            return self._token(segments[1], user, after=body.get("generation"), claims=body.get("claims"))
         if segments[0] == "integrations" and len(segments) == 2:
             if method == "DELETE":
                 before = query.get("connected_before", ["9999"])[0]
@@ -177,11 +202,20 @@ class FakeBroker:
             return 200, {"events": self._events[after:], "cursor": f"fake{len(self._events) or ''}", "more": False}
         return _problem("not_found")
 
-    def _token(self, user_id: str, user: dict[str, Any] | None, after: int | None) -> tuple[int, dict[str, Any] | None]:
+    def _token(
+        self, user_id: str, user: dict[str, Any] | None, after: int | None, claims: str | None
+    ) -> tuple[int, dict[str, Any] | None]:
+        if claims is not None:
+            asked = _read_claims(claims)
+            if asked is None:
+                return _problem("invalid_request", invalid=[{"field": "body.claims", "expected": "a claims challenge"}])
+            self.claims.append(asked)
         if user is None:
             return _problem("not_connected")
         if user_id in self.frozen:
             return _problem("frozen", **_FROZEN)
+        if claims is not None and user_id in self.unsatisfied:
+            return _problem("claims_not_satisfied", **_NOT_SATISFIED)
         if "failure" in user:
             return _problem("reconnect_required", **user["failure"], **self._admin_consent_url(user["failure"]))
         if after is not None and user["generation"] <= after:
@@ -270,6 +304,16 @@ class FakeBroker:
             "signature": f"sig1={signature}",
         }
         return Response(status, list(signed.items()), body)
+
+
+def _read_claims(claims: str) -> dict[str, Any] | None:
+    try:
+        if not claims.startswith("{"):
+            claims = base64.b64decode(claims.replace("-", "+").replace("_", "/") + "==").decode()
+        asked = json.loads(claims)["access_token"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return asked if isinstance(asked, dict) else None
 
 
 def _problem(code: str, **members: Any) -> tuple[int, dict[str, Any]]:

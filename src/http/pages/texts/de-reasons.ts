@@ -224,6 +224,12 @@ export const reasonsDe: ReasonTexts = {
     happened: 'Die Betreiber von MEGDocs haben einen Teil davon angehalten. Ihre Verbindung wurde nicht verändert.',
     todo: 'Sie müssen nicht neu verbinden. Fragen Sie die Betreiber von MEGDocs, wenn Sie den Zugriff jetzt brauchen.',
   },
+  challenge_repeated: {
+    title: 'Microsoft nimmt zurzeit keinen neuen Zugriff an',
+    happened:
+      'Microsoft verlangt immer wieder eine Prüfung, die nicht zum Ende kommt. Sie haben nichts falsch gemacht, und Ihre Verbindung wurde nicht verändert.',
+    todo: 'Sagen Sie dem Betrieb von MEGDocs Bescheid und nennen Sie die Referenz unten. Sie müssen nicht neu verbinden.',
+  },
   client_credential: {
     title: 'Das Verbinden mit Microsoft funktioniert zurzeit nicht',
     happened: 'Bei uns ist etwas nicht richtig eingerichtet. Sie haben nichts falsch gemacht.',

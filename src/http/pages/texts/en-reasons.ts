@@ -218,6 +218,12 @@ export const reasonsEn: ReasonTexts = {
     happened: 'The people who run MEGDocs have paused a part of it. Your connection was not changed.',
     todo: 'You do not have to connect again. Ask the people who run MEGDocs if you need access now.',
   },
+  challenge_repeated: {
+    title: 'Microsoft does not accept new access at the moment',
+    happened:
+      'Microsoft asks again and again for a check that does not come to an end. You did nothing wrong, and your connection was not changed.',
+    todo: 'Tell the people who run MEGDocs, and give them the reference below. You do not have to connect again.',
+  },
   client_credential: {
     title: 'Connecting to Microsoft does not work at the moment',
     happened: 'Something on our side is not set up correctly. You did nothing wrong.',

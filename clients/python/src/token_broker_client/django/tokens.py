@@ -3,8 +3,10 @@ table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
 
 from ..errors import NotConnected
 from ..tokens import Token
@@ -16,9 +18,7 @@ T = TypeVar("T")
 def get_token(user: Any, **options: Any) -> Token:
     """A token with its generation, scope and account, always from the broker. ``options``: see ``Client.get_token``.
     Raises BrokerError."""
-    if not user.is_authenticated:
-        raise NotConnected()
-    return conf.get_client().get_token(conf.broker_user_id(user), **options)
+    return conf.get_client().get_token(_connected(user), **options)
 
 
 def get_access_token(user: Any, **options: Any) -> str:
@@ -38,23 +38,41 @@ def with_token(
     traceparent: str | None = None,
 ) -> T:
     """Calls ``work`` with an access token. If it raises and ``is_unauthorized`` is true for the exception (Graph
-    answered 401), calls it once more with a token of a later generation. ``context``: what the token is for, such as
-    ``document:4711``, for the broker's audit log. ``traceparent``: see ``Client.get_token``."""
+    answered 401), calls it once more with a token of a later generation. A claims challenge in the exception is passed
+    on to the broker (``token_broker_client.claims_of`` says in which exceptions it is found). ``context``: what the
+    token is for, such as ``document:4711``, for the broker's audit log. ``traceparent``: see ``Client.get_token``."""
     if _reads_old_table():
         return work(conf.old_token_function()(user))
-    token = get_token(user, context=context, traceparent=traceparent)
-    try:
-        return work(token.access_token)
-    except Exception as error:
-        if not is_unauthorized(error):
-            raise
-    return work(conf.get_client().refresh(token, context=context, traceparent=traceparent).access_token)
+    options: dict[str, Any] = {"context": context, "traceparent": traceparent}
+    return conf.get_client().with_token(_connected(user), work, is_unauthorized, **options)
+
+
+async def awith_token(
+    user: Any,
+    work: Callable[[str], Awaitable[T]],
+    is_unauthorized: Callable[[Exception], bool],
+    *,
+    context: str | None = None,
+    traceparent: str | None = None,
+) -> T:
+    """As ``with_token``, for a coroutine function in an asynchronous view. The calls to the broker run in a thread."""
+    if await sync_to_async(_reads_old_table)():
+        return await work(await sync_to_async(conf.old_token_function())(user))
+    user_id = await sync_to_async(_connected)(user)
+    options: dict[str, Any] = {"context": context, "traceparent": traceparent}
+    return await conf.get_client().awith_token(user_id, work, is_unauthorized, **options)
 
 
 def disconnect(user: Any) -> None:
     """Disconnects the user at the broker. While connections are moved, call it after the user was deleted from the old
     table, also for users that were never imported: an import that runs at the same time then skips them."""
     conf.get_client().disconnect(conf.broker_user_id(user))
+
+
+def _connected(user: Any) -> str:
+    if not user.is_authenticated:
+        raise NotConnected()
+    return conf.broker_user_id(user)
 
 
 def _reads_old_table() -> bool:
