@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import { createAuditLog } from './audit/audit-log.ts'
@@ -6,6 +6,7 @@ import { createChain } from './audit/chain.ts'
 import type { ClientCredential, Config } from './config.ts'
 import { createDatabaseHealth, type DatabaseHealth } from './database-health.ts'
 import type { AuditFacts, AuditLog } from './core/audit.ts'
+import { createCanary, type Canary, type CanaryStore } from './core/canary.ts'
 import { createConnect, type Connect } from './core/connect.ts'
 import type { FreezeStore } from './core/freeze.ts'
 import { createHarvestAlarm, type HarvestAlarm, type KeyUseStore } from './core/harvest.ts'
@@ -26,6 +27,7 @@ import { createRefresh, type Refresh } from './core/refresh.ts'
 import type { RefreshEvent } from './core/refresh-event.ts'
 import type { OnMalformed, StoredColumn } from './core/stored.ts'
 import { createVault, replaceable, watched, type SealingVault } from './crypto/vault.ts'
+import { createCanaryStore } from './db/canary.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
 import { databaseFailureKind } from './db/failure-kinds.ts'
@@ -41,6 +43,7 @@ import { ADMIN_CONSENT_PATH, createLinks, type Links } from './http/links.ts'
 import type { Site } from './http/pages/pages.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
+import { certificateEnds } from './microsoft/credential.ts'
 import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, missingScopes, NEEDED_SCOPES, PERMISSIONS } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
@@ -51,6 +54,7 @@ import type { SigningKey } from './signature/keys.ts'
 import { createRequestSignatures } from './signature/request-signatures.ts'
 import { NonceMemory } from './signature/nonces.ts'
 import { createMetrics, standardOutput, type LogOutput, type Metrics } from './telemetry.ts'
+import { loggingCanary, loggingFederatedToken } from './telemetry/microsoft-log.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The one place where objects are made and joined. Knows no routes.
@@ -104,6 +108,9 @@ export interface Services {
   refresh: Refresh
   keepAliveStore: KeepAliveStore
   keepAlive: KeepAlive
+  canaryStore: CanaryStore
+  /** Undefined: no canary account is configured. */
+  canary: Canary | undefined
   links: Links
   site: Site
   metrics: Metrics
@@ -191,7 +198,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
           onProblem: (code) =>
             log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
         })
-  let clientCertificates = validToDates(config.microsoft.credentials)
+  let clientCertificates = certificateEnds(config.microsoft.credentials)
   const databaseHealth = createDatabaseHealth({ now: () => clock.now(), log })
   const database = openDatabase({
     ...config.database,
@@ -229,6 +236,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   const integrations = stored('oauth2_integration', createIntegrationStore(database, vault, onMalformed))
   const freezes = stored('access_freeze', createFreezeStore(database))
   const connectSessions = stored('connect_session', createConnectSessionStore(database, vault, onMalformed))
+  const canaryStore = createCanaryStore(database)
   const browserSessions = stored('browser_session', createBrowserSessionStore(database, onMalformed))
   const called = createMicrosoft({
     ...config.microsoft,
@@ -242,6 +250,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       if (from === 'closed') log.error({ breaker: state }, 'breaker opened: no refreshes are sent to Microsoft')
       else if (state.mode === 'closed') log.info({ breaker: state }, 'breaker closed: refreshes are sent again')
     },
+    onFederatedToken: loggingFederatedToken(log),
     onIdTokenProblem: (problem, requestId) => log.warn({ problem, request_id: requestId }, 'an id token did not hold'),
   })
   const microsoft = traces?.calling(called, config.microsoft.loginUrl) ?? called
@@ -250,7 +259,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     answerKey: config.responseSigningKey,
     useCredentials(credentials) {
       called.useCredentials(credentials)
-      clientCertificates = validToDates(credentials)
+      clientCertificates = certificateEnds(credentials)
     },
     useVault: (next) => useVault(report(next)),
     refusedChanges: [],
@@ -267,12 +276,14 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
     ],
+    federatedToken: () => microsoft.federatedToken(),
     logOutput,
     databaseProblems: () => databaseHealth.problems().map(({ kind }) => kind),
     databasePools: () => database.pools(),
     integrationCounts: () => integrationCounts(database),
     freezes: () => freezes.list(),
     keyUse: () => harvest.state(),
+    canary: async () => (config.canaryUser === undefined ? undefined : canaryStore.state()),
   })
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)
@@ -353,6 +364,19 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       else if (event.result === 'let_go') auditLog.note({ audit: 'let_go', user_id: event.userId })
     },
   })
+  const canary =
+    config.canaryUser === undefined
+      ? undefined
+      : createCanary({
+          userId: config.canaryUser,
+          store: canaryStore,
+          integrations,
+          refresh,
+          microsoft,
+          clock,
+          random,
+          observe: loggingCanary(log),
+        })
   const { publicBaseUrl, redirectUri, entryUrls } = config
   const scheme = config.listen.internal.tls === undefined ? 'http' : 'https'
   const { clientId } = config.microsoft
@@ -397,6 +421,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     refresh,
     keepAliveStore,
     keepAlive,
+    canaryStore,
+    canary,
     links: createLinks(publicBaseUrl, () => rotating.sessionSecrets),
     site: {
       entryUrls,
@@ -421,9 +447,3 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     },
   }
 }
-
-/** Of certificates, newest first as configured: the first is the one Microsoft is asked with. */
-const validToDates = (credentials: readonly ClientCredential[]): Date[] =>
-  credentials.flatMap((credential) =>
-    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
-  )

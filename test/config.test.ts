@@ -176,7 +176,7 @@ t.test('with every variable wrong, every variable is listed at once, and no valu
   )
   t.same(problemsOf({ INTERNAL_PLAIN_HTTP: 'perhaps' }), ['INTERNAL_PLAIN_HTTP: is not one of yes, no'])
   for (const { variable, problem } of error.problems) t.ok(error.message.includes(`${variable}: ${problem}`), variable)
-  t.notMatch(`${error.message} ${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`, /CANARY/)
+  t.notMatch(`${error.message} ${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`, /CANARY-/)
 })
 
 t.test('with nothing set, everything that is required is listed', async (t) => {
@@ -235,7 +235,7 @@ t.test("a name that is nobody's is named, with the one that was meant", async (t
     'DATABASE_PREPAR: is not a variable of the broker; did you mean DATABASE_PREPARE?',
   ])
   t.same(problemsOf({ MICROSOFT_CLIENT_SECRET: undefined, MICROSOFT_CLIENTSECRET: 'x' }), [
-    'MICROSOFT_CLIENT_SECRET: is not set, nor is MICROSOFT_CLIENT_CERTIFICATE',
+    'MICROSOFT_CLIENT_SECRET: is not set, nor is MICROSOFT_CLIENT_CERTIFICATE or MICROSOFT_FEDERATED_TOKEN_FILE',
     'MICROSOFT_CLIENTSECRET: is not a variable of the broker; did you mean MICROSOFT_CLIENT_SECRET?',
   ])
   t.same(problemsOf({ TRUSTED_PROXYS_FILE: '/x' }).length, 1)

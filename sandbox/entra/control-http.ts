@@ -45,7 +45,7 @@ const orders: Record<string, Order> = {
   behave: { fields: ['knob', 'account'], run: (control, body) => control.behave(body.knob, body.account) },
   configure: { fields: ['rotation', 'lifetime', 'loopAfter'], run: (control, body) => control.configure(body) },
   'configure-app': {
-    fields: ['redirectUris', 'clientSecrets', 'certificates'],
+    fields: ['clientId', 'redirectUris', 'clientSecrets', 'certificates', 'federatedCredentials'],
     run: (control, body) => control.configureApp(body),
   },
   'roll-keys': { fields: ['drop'], run: (control, body) => control.rollKeys(body) },

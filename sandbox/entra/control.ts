@@ -5,7 +5,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { Account } from './accounts.ts'
 import { readSecrets } from './application.ts'
-import type { ClientSecret } from './application.ts'
+import type { ClientSecret, FederatedCredential } from './application.ts'
 import { approve, callbackUrl, decline, leaveWithoutApproval, refuse, standing, traceOf } from './approval.ts'
 import { readAuthorizeRequest, ReturnedRefusal } from './authorize-request.ts'
 import { BadOrder } from './bad-order.ts'
@@ -26,11 +26,14 @@ export interface MisbehaveOptions {
 }
 
 export interface AppChanges {
+  /** Another id: the one that clients know is gone. */
+  clientId?: string
   redirectUris?: string[]
   /** All that are valid from now on; a string never expires. */
   clientSecrets?: (string | ClientSecret)[]
   /** PEM. */
   certificates?: string[]
+  federatedCredentials?: FederatedCredential[]
 }
 
 export interface ControlState {
@@ -158,11 +161,13 @@ export function createControl(world: World): EntraControl {
       checkSettings(changes)
       Object.assign(settings, changes)
     },
-    configureApp({ redirectUris, clientSecrets, certificates }) {
+    configureApp({ clientId, redirectUris, clientSecrets, certificates, federatedCredentials }) {
       for (const pem of certificates ?? []) if (!isCertificate(pem)) throw new BadOrder('certificates: expected PEM')
+      if (clientId) world.app.clientId = clientId
       if (redirectUris) world.app.redirectUris = [...redirectUris]
       if (clientSecrets) world.app.secrets = readSecrets(clientSecrets)
       if (certificates) world.app.certificates = [...certificates]
+      if (federatedCredentials) world.app.federatedCredentials = [...federatedCredentials]
     },
     rollKeys: ({ drop = false } = {}) => world.keys.roll({ drop }),
     hold: () => gates.before.close(),

@@ -26,6 +26,26 @@ export function readTexts(
   return texts
 }
 
+/** What names the client and its credential. */
+const IDENTITY = [
+  'MICROSOFT_CLIENT_ID',
+  'MICROSOFT_CLIENT_SECRET',
+  'MICROSOFT_CLIENT_CERTIFICATE',
+  'MICROSOFT_CLIENT_KEY',
+  'MICROSOFT_FEDERATED_TOKEN_FILE',
+] as const
+
+/**
+ * Takes the client and the token file that Azure's workload identity webhook sets, but only where nothing of ours names
+ * a client or a credential: the identity may have been injected for another component. AZURE_TENANT_ID is never read:
+ * as MICROSOFT_TENANT it would lock out every other organisation.
+ */
+export function withAzureIdentity(env: Environment): Environment {
+  const { AZURE_CLIENT_ID: clientId, AZURE_FEDERATED_TOKEN_FILE: file } = env
+  if (!filled(clientId) || !filled(file) || IDENTITY.some((name) => isMentioned(name, env))) return env
+  return { ...env, MICROSOFT_CLIENT_ID: clientId, MICROSOFT_FEDERATED_TOKEN_FILE: file }
+}
+
 /** Whether the environment sets a variable, validly or not. */
 function isMentioned(name: Name, env: Environment): boolean {
   return filled(env[name]) || (!isPath(name) && filled(env[`${name}_FILE`]))

@@ -2,6 +2,7 @@
 import { KeyObject, X509Certificate } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { Config } from './config-type.ts'
+import type { ClientCredential } from './secrets.ts'
 
 const HIDDEN = '***'
 
@@ -15,11 +16,7 @@ export function maskedConfig(config: Config): object {
     microsoft: {
       ...microsoft,
       ...(microsoft.proxy === undefined ? {} : { proxy: withoutPassword(microsoft.proxy) }),
-      credentials: microsoft.credentials.map((credential) =>
-        credential.kind === 'secret'
-          ? { kind: 'secret', secret: `${credential.secret.slice(0, 3)}${HIDDEN}` }
-          : { kind: 'certificate', certificate: describe(credential.certificate), privateKey: HIDDEN },
-      ),
+      credentials: microsoft.credentials.map(maskedCredential),
     },
     database: {
       ...database,
@@ -32,6 +29,17 @@ export function maskedConfig(config: Config): object {
     auditKeys: auditKeys.map(({ id }) => `${id}:${HIDDEN}`),
     sessionSecrets: sessionSecrets.map(() => HIDDEN),
     ...(responseSigningKey === undefined ? {} : { responseSigningKey: `${responseSigningKey.keyId}:${HIDDEN}` }),
+  }
+}
+
+function maskedCredential(credential: ClientCredential): object {
+  switch (credential.kind) {
+    case 'secret':
+      return { kind: 'secret', secret: `${credential.secret.slice(0, 3)}${HIDDEN}` }
+    case 'certificate':
+      return { kind: 'certificate', certificate: describe(credential.certificate), privateKey: HIDDEN }
+    case 'federated':
+      return { kind: 'federated', file: credential.file }
   }
 }
 

@@ -1,5 +1,7 @@
 // Parsers of single values: from text to a typed value, or Invalid. No message repeats the value.
 import { isIP } from 'node:net'
+import { isAbsolute } from 'node:path'
+import { USER_ID } from '../core/user-id.ts'
 
 /** The problems of one value. The message does not hold the value. */
 export class Invalid extends Error {
@@ -19,6 +21,12 @@ const LOOPBACK = ['localhost', '127.0.0.1']
 
 /** The text as it is. */
 export function text(value: string): string {
+  return value
+}
+
+/** A path that means the same file wherever the process was started. */
+export function absolutePath(value: string): string {
+  if (!isAbsolute(value)) throw new Invalid('is not an absolute path')
   return value
 }
 
@@ -64,6 +72,12 @@ export function oneOf<const T extends readonly string[]>(...words: T): (value: s
 export function guid(value: string): string {
   if (!GUID.test(value)) throw new Invalid('is not a GUID')
   return value.toLowerCase()
+}
+
+/** MEGDocs' id of a user. */
+export function userId(value: string): string {
+  if (!USER_ID.test(value)) throw new Invalid('is not a user id')
+  return value
 }
 
 /** The tenant segment of Microsoft's endpoints: docs/microsoft.md#endpoints. */

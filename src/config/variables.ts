@@ -9,6 +9,7 @@ import {
   sessionSecret,
 } from './secrets.ts'
 import {
+  absolutePath,
   authority,
   cidr,
   guid,
@@ -24,6 +25,7 @@ import {
   tenant,
   text,
   url,
+  userId,
 } from './values.ts'
 
 /**
@@ -86,7 +88,7 @@ export const VARIABLES = {
     expected:
       'the column "Value" (not "Secret ID") under Certificates & secrets in the Azure portal; newest first, if several',
     example: '<value from the Azure portal>',
-    required: 'unless MICROSOFT_CLIENT_CERTIFICATE is set',
+    required: 'unless MICROSOFT_CLIENT_CERTIFICATE or MICROSOFT_FEDERATED_TOKEN_FILE is set',
     secret: true,
     parse: list(clientSecret),
   },
@@ -94,7 +96,7 @@ export const VARIABLES = {
     what: 'Certificate(s) registered with Microsoft, tried before any secret; newest first',
     expected: 'PEM, RSA of at least 2048 bits, without its chain; newest first, if several',
     example: '-----BEGIN CERTIFICATE-----…',
-    required: 'unless MICROSOFT_CLIENT_SECRET is set',
+    required: 'unless MICROSOFT_CLIENT_SECRET or MICROSOFT_FEDERATED_TOKEN_FILE is set',
     secret: false,
     parse: certificates,
   },
@@ -105,6 +107,19 @@ export const VARIABLES = {
     required: 'with MICROSOFT_CLIENT_CERTIFICATE',
     secret: true,
     parse: privateKeys,
+  },
+  MICROSOFT_FEDERATED_TOKEN_FILE: {
+    what:
+      'Instead of secret and certificate: file with a token of another issuer (workload identity federation), in Kubernetes ' +
+      'the projected token of the service account. Read for every exchange. If no client and no credential is set, ' +
+      '`AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE` are used, where both are set; `AZURE_TENANT_ID` never is',
+    expected:
+      'the path of a file with a JWT; neither MICROSOFT_CLIENT_SECRET nor MICROSOFT_CLIENT_CERTIFICATE beside it',
+    example: '/var/run/secrets/azure/tokens/azure-identity-token',
+    required: 'unless MICROSOFT_CLIENT_SECRET or MICROSOFT_CLIENT_CERTIFICATE is set',
+    secret: false,
+    path: true,
+    parse: absolutePath,
   },
   MICROSOFT_TENANT: {
     what: 'Whose accounts may sign in',
@@ -351,6 +366,13 @@ export const VARIABLES = {
     default: '365',
     secret: false,
     parse: integer(1, 3650),
+  },
+  CANARY_USER: {
+    what: 'User id of a connected test user, which is refreshed every five minutes to notice faults before users do. Default: off',
+    expected: '1 to 128 of the characters A-Z a-z 0-9 . _ ~ -',
+    example: 'canary',
+    secret: false,
+    parse: userId,
   },
   HARVEST_ALERT_ABOVE: {
     what: 'Different users that one caller key may ask for in an hour before the alarm. Default: 50 % above its busiest hour of the last 14 days, at least 500',

@@ -60,7 +60,8 @@ export interface AuthorizeRequest {
   nonce: string
   /** PKCE S256 challenge (RFC 7636 section 4.2). */
   codeChallenge: string
-  prompt?: 'select_account'
+  /** `none`: Microsoft asks nothing and comes back at once. */
+  prompt?: 'select_account' | 'none'
   loginHint?: string
   claims?: string
   requestId?: string
@@ -99,6 +100,10 @@ export interface CallbackRefusal {
 export type AdminConsentResult =
   { approved: true } | { approved: false; reason: Reason; whoActs: Actor; microsoft: MicrosoftError }
 
+/** What the authorize page can say of our registration, more exact than `app_registration`. */
+export type AuthorizePageFault =
+  'redirect_uri_not_registered' | 'application_not_found' | 'application_disabled' | 'tenant_not_found'
+
 export interface Microsoft {
   authorizeUrl(request: AuthorizeRequest): string
   /**
@@ -113,6 +118,11 @@ export interface Microsoft {
   admit(): Permit | Pause
   /** Sends one refresh and judges the answer. Never throws because of Microsoft or the network; ends within 5 s. */
   refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
+  /**
+   * Looks at Microsoft's authorize page as a visitor without a session. Undefined: it is as it should be. Never throws;
+   * ends within 5 s; never moves the breaker.
+   */
+  authorizePage(requestId: string): Promise<{ fault: Reason | AuthorizePageFault; aadsts?: number } | undefined>
   /** Exchanges a code once. Never throws because of Microsoft or the network; never opens the breaker. */
   redeem(request: CodeRequest): Promise<CodeVerdict>
 }

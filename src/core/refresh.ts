@@ -71,7 +71,7 @@ export interface RefreshPorts {
   traced?<T extends { kind: string }>(refreshOnce: () => Promise<T>): Promise<T>
 }
 
-type RefreshOutcome =
+export type RefreshOutcome =
   /**
    * `at`: the time (Clock.elapsed) at which `remainingSeconds` was right. `checkedAt`: before the save was sent, which
    * also reads the freezes. `saving`: ends when tokens that could not be saved at once are.
@@ -111,6 +111,8 @@ export interface Refresh {
    * Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws.
    */
   renew(integration: Integration, requestId: string): Promise<RefreshOutcome['kind']>
+  /** As `renew`, as if a caller had asked, with all of the outcome: for the canary account. Never throws. */
+  refreshNow(integration: Integration, requestId: string): Promise<RefreshOutcome>
   /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
   drain(): Promise<void>
 }
@@ -383,6 +385,7 @@ export function createRefresh({
     async renew(integration, requestId) {
       return (await join(integration, false, requestId)).kind
     },
+    refreshNow: (integration, requestId) => join(integration, true, requestId),
     async drain() {
       drainingSince = Math.min(drainingSince, clock.elapsed())
       while (flights.size > 0) await Promise.all(Array.from(flights.values(), ({ settled }) => settled))

@@ -11,6 +11,7 @@ import { isSameAccount } from '../core/integration.ts'
 import type { Clock, CodeRequest, CodeVerdict, Microsoft, Random, RefreshRequest, Verdict } from '../core/ports.ts'
 import { isGuid } from './answer.ts'
 import type { Answer, TokenResponse } from './answer.ts'
+import { judgeAuthorizePage } from './authorize-page.ts'
 import { adminConsentUrl, authorizeUrl } from './authorize-url.ts'
 import { createBreaker } from './breaker.ts'
 import type { BreakerMode, BreakerState, BreakerEvidence } from './breaker.ts'
@@ -18,6 +19,7 @@ import { judgeAdminConsent, judgeCallback } from './callback.ts'
 import { createAuthenticator } from './credential.ts'
 import type { Credential } from './credential.ts'
 import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from './exchange.ts'
+import type { FederatedTokenState } from './federated-token.ts'
 import { keyIdOf, readIdToken, verifyIdToken } from './id-token.ts'
 import type { IdTokenProblem, IdTokenResult, IdTokenRules } from './id-token.ts'
 import { createMetadataSource } from './metadata.ts'
@@ -51,6 +53,8 @@ export interface MicrosoftOptions {
   deadline?: (ms: number) => AbortSignal
   /** For the log: one call for each change of the breaker. */
   onBreakerChange?: (state: BreakerState, from: BreakerMode) => void
+  /** For the log: the file of the federated token became bad or good again. */
+  onFederatedToken?: (state: FederatedTokenState) => void
   /** For the log: which check an id token failed. */
   onIdTokenProblem?: (problem: IdTokenProblem, requestId: string) => void
 }
@@ -69,6 +73,8 @@ export interface MicrosoftClient extends Microsoft {
   probeCredentials(): Promise<CredentialCheck[]>
   /** Uses other credentials from the next exchange on; newest first, at least one. */
   useCredentials(credentials: readonly Credential[]): void
+  /** Reads the file of the federated token. Undefined: the credential is another one. Never rejects. */
+  federatedToken(): Promise<FederatedTokenState | undefined>
   close(): Promise<void>
 }
 
@@ -88,7 +94,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
   })
   const faults = createOrganisationFaults(() => clock.elapsed())
   const authenticatorsOf = (credentials: readonly Credential[]) =>
-    credentials.map((credential) => createAuthenticator(credential, clientId, clock, random))
+    credentials.map((credential) => createAuthenticator(credential, clientId, clock, random, options.onFederatedToken))
   const authenticators = authenticatorsOf(options.credentials)
   const tokenEndpoint = createTokenEndpoint({ clientId, authenticators, dispatcher, deadline, clock })
   const fetchOne = (url: string) => send(dispatcher, { url, signal: deadline(EXCHANGE_TIMEOUT_MS) })
@@ -170,6 +176,24 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     return { kind: 'tokens', tokens: { ...tokens, refreshToken: answer.refreshToken, account: named.account } }
   }
 
+  /** Values that nobody keeps: the answer is never used for a sign-in. */
+  const authorizePage = async (requestId: string) => {
+    const url = authorizeUrl(
+      endpoints.authorize,
+      { clientId, redirectUri, scope: requestedScope() },
+      {
+        state: random.bytes(32).toString('base64url'),
+        nonce: random.bytes(32).toString('base64url'),
+        codeChallenge: random.bytes(32).toString('base64url'),
+        prompt: 'none',
+        requestId,
+      },
+    )
+    const sent = await send(dispatcher, { url, accept: 'text/html', signal: deadline(EXCHANGE_TIMEOUT_MS) })
+    if ('failed' in sent) return { fault: sent.failed }
+    return judgeAuthorizePage(sent.answer, { endpoint: endpoints.authorize, redirectUri })
+  }
+
   const prove = async (idToken: string | undefined, nonce: string): Promise<IdTokenResult> => {
     if (idToken === undefined) return { problem: 'missing' }
     const known = await metadata.withKey(keyIdOf(idToken) ?? '')
@@ -197,6 +221,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
         breaker.record(permit, outcome)
       }
     },
+    authorizePage,
     redeem,
     breaker: () => breaker.state(),
     endpoints,
@@ -204,6 +229,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     probeCredentials: () => tokenEndpoint.probe(endpoints.token),
     useCredentials: (credentials) =>
       void authenticators.splice(0, authenticators.length, ...authenticatorsOf(credentials)),
+    federatedToken: async () => authenticators[0]?.federatedToken?.(),
     async close() {
       if (!options.dispatcher) await dispatcher.close()
     },
