@@ -8,7 +8,7 @@ import { startLoad } from './load.ts'
 const USERS = 24
 const CALLERS = 4
 /** Each way to change the file, as often. */
-const ROUNDS = 6
+const ROUNDS = 4
 
 /** Every read needs a refresh, and every refresh needs the token in the file, which changes all the time. */
 export const federation: Drill = {

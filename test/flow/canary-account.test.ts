@@ -262,10 +262,17 @@ t.test('of three replicas, one makes each run', async (t) => {
   const { world } = stage
   const replicas = [world.replica, await world.startReplica(), await world.startReplica()]
   world.entra.control.resetCounters()
+  await world.sql`update oauth2_integration set last_used_at = now() - interval '400 days'`
   await stage.live(60, { replicas })
   const { byAccount } = world.entra.control.tokenRequests()
   t.equal(byAccount[JANE], 12)
   t.equal(world.entra.control.otherRequests().authorize, 12)
+  const old = await world.sql`select user_id from oauth2_integration where last_used_at < now() - interval '1 day'`
+  t.same(
+    old.map(({ user_id: userId }) => userId),
+    [OTHER],
+    'it counts as used, and is not deleted after a year',
+  )
   const { payload } = await replicas[2]!.operations.inject('/metrics')
   t.match(payload, /^token_broker_canary_last_run_timestamp_seconds \d/m, 'each of them knows of the runs')
 })
