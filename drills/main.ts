@@ -5,6 +5,7 @@ import { findPooler } from '../sandbox/pooler.ts'
 import { audit } from './audit.ts'
 import type { Drill } from './deployment.ts'
 import { failoverByHosts, failoverByProxy } from './failover.ts'
+import { federation } from './federation.ts'
 import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
 import { network } from './network.ts'
@@ -31,7 +32,7 @@ const DIRECT: Record<string, Drill> = {
 }
 
 /** Nothing in them depends on how the broker reaches Postgres. */
-const DIRECT_ONLY = { audit, strangers }
+const DIRECT_ONLY = { audit, federation, strangers }
 
 /** The others again, with brokers behind PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(

@@ -3,6 +3,7 @@
  *   --fresh  delete the data of earlier runs in .sandbox/
  *   --check  run the whole path without a person, on temporary data, and print for each step whether it passed
  *   --django use the Django example of clients/python as MEGDocs (needs python3)
+ *   --federation  the broker has no secret: it shows the token of a simulated Kubernetes cluster
  *   --port N the front door's port (default 8080)
  */
 import { join, resolve } from 'node:path'
@@ -15,7 +16,7 @@ import { createWorld, forgetWorld, WITH_CHALLENGES, type World, type WorldOption
 const DIR = resolve('.sandbox')
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-async function serve(port: number, options: Pick<WorldOptions, 'startMegdocs'>): Promise<void> {
+async function serve(port: number, options: Pick<WorldOptions, 'startMegdocs' | 'federation'>): Promise<void> {
   const began = performance.now()
   const world = await createWorld({
     brokerEnvironment: WITH_CHALLENGES,
@@ -68,7 +69,7 @@ function explain(error: unknown): string {
   return message
 }
 
-const USAGE = 'npm run sandbox -- [--fresh] [--check] [--django] [--port <0 to 65535>]'
+const USAGE = 'npm run sandbox -- [--fresh] [--check] [--django] [--federation] [--port <0 to 65535>]'
 
 async function run(): Promise<void> {
   const { values } = parseArgs({
@@ -76,12 +77,16 @@ async function run(): Promise<void> {
       fresh: { type: 'boolean' },
       check: { type: 'boolean' },
       django: { type: 'boolean' },
+      federation: { type: 'boolean' },
       port: { type: 'string', default: '8080' },
     },
   })
   const port = Number(values.port)
   if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new RangeError('no port')
-  const options = values.django ? { startMegdocs: startDjango } : {}
+  const options = {
+    ...(values.django && { startMegdocs: startDjango }),
+    ...(values.federation && { federation: true }),
+  }
   if (values.check) {
     process.exitCode = (await check(say, options)) ? 0 : 1
     return

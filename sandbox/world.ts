@@ -3,7 +3,7 @@
  * sandbox`, its check and the browser tests use this same world.
  */
 import { randomBytes, randomInt } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { migrate } from '../src/db/migrate.ts'
@@ -17,10 +17,11 @@ import {
 } from './broker.ts'
 import { createControls } from './controls.ts'
 import { type Database, forgetDatabase, startDatabase } from './database.ts'
-import { type Entra, startEntra } from './entra/main.ts'
+import { type Entra, type EntraOptions, startEntra } from './entra/main.ts'
 import { type FrontDoor, openFrontDoor } from './front-door.ts'
 import { type BrokerClient, createBrokerClient } from './megdocs/broker-client.ts'
 import { type Megdocs, type MegdocsOptions, startMegdocs } from './megdocs/main.ts'
+import { startIssuer } from './issuer.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 /** The broker declares that MEGDocs handles claims challenges: both small MEGDocs and the Django example do. */
@@ -31,6 +32,8 @@ export interface WorldOptions {
   dir?: string
   /** Port of the front door. Default: a free port. If the port is in use, another one is used and reported. */
   port?: number
+  /** The broker authenticates to Microsoft with the token of a simulated cluster, and not with a secret. */
+  federation?: boolean
   /** Additional variables for the broker. */
   brokerEnvironment?: Record<string, string>
   /** Starts another MEGDocs instead of the TypeScript one. */
@@ -99,7 +102,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     await migrate(databaseUrl)
 
     report('simulated Microsoft')
-    const entra = await startEntra({ seed: kept.entraSeed, clientSecrets: [kept.clientSecret] })
+    const federation = options.federation ? await federate(dir, closers) : undefined
+    const entra = await startEntra({ seed: kept.entraSeed, clientSecrets: [kept.clientSecret], ...federation?.entra })
     closers.push(() => entra.close())
 
     report('MEGDocs and the front door')
@@ -128,7 +132,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       callersFile,
       secrets: kept.broker,
       microsoft: { loginUrl: entra.url, clientId: entra.clientId, clientSecret: kept.clientSecret },
-      more: options.brokerEnvironment ?? {},
+      more: { ...federation?.env, ...options.brokerEnvironment },
     })
     async function start(): Promise<Broker> {
       const started = await startBroker(env, options.dir === undefined ? {} : { logFile: join(dir, 'broker.log') })
@@ -156,6 +160,30 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+/** As the kubelet does: replaces the file long before its token expires. */
+const REPLACE_TOKEN_MS = 60_000
+
+async function federate(
+  dir: string,
+  closers: (() => Promise<unknown>)[],
+): Promise<{ entra: EntraOptions; env: Record<string, string> }> {
+  const issuer = await startIssuer()
+  closers.push(() => issuer.close())
+  const file = join(dir, 'federated-token')
+  const write = () => {
+    writePrivately(`${file}.new`, issuer.token())
+    renameSync(`${file}.new`, file)
+  }
+  mkdirSync(dir, { recursive: true })
+  write()
+  const timer = setInterval(write, REPLACE_TOKEN_MS)
+  closers.push(async () => clearInterval(timer))
+  return {
+    entra: { clientSecrets: [], federatedCredentials: [issuer.credential] },
+    env: { MICROSOFT_CLIENT_SECRET: '', MICROSOFT_FEDERATED_TOKEN_FILE: file },
   }
 }
 

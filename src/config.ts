@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { checkDatabase, checkCombinations, publicBase } from './config/checks.ts'
-import { readTexts, unknownVariables } from './config/environment.ts'
+import { readTexts, unknownVariables, withAzureIdentity } from './config/environment.ts'
 import type { Environment, Files } from './config/environment.ts'
 import { conceal, maskedConfig, withoutPassword } from './config/masked.ts'
 import { ConfigError, describeProblem, Problems } from './config/problems.ts'
@@ -17,7 +17,8 @@ import { Invalid } from './config/values.ts'
 import type { ListenAddress } from './config/values.ts'
 import type { Config } from './config/config-type.ts'
 import { CALLBACK_PATH, isComplete, NAMES, VARIABLES } from './config/variables.ts'
-import type { Complete, Name, Values, Variable } from './config/variables.ts'
+import type { Variable } from './config/variable.ts'
+import type { Complete, Name, Values } from './config/variables.ts'
 
 export { configurationTable } from './config/variables.ts'
 export { ConfigError, maskedConfig }
@@ -31,7 +32,7 @@ const NODE_FILES: Files = { read: (path) => readFileSync(path, 'utf8') }
  */
 export function readConfig(env: Environment, files: Files = NODE_FILES, now: number = Date.now()): Config {
   const problems = new Problems()
-  const values = parseAll(readTexts(env, files, problems), problems)
+  const values = parseAll(readTexts(withAzureIdentity(env), files, problems), problems)
   checkCombinations(values, files, now, problems)
   const warnings = nameUnknown(env, problems)
   if (problems.list.length > 0) throw new ConfigError([...problems.list, ...warnings])
@@ -106,6 +107,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
   const { INTERNAL_TLS_CERT_FILE: certFile, INTERNAL_TLS_KEY_FILE: keyFile } = values
   const { HARVEST_ALERT_ABOVE: alertAbove, HARVEST_FREEZE_ABOVE: freezeAbove } = values
   const [databaseUrl, ...otherDatabaseUrls] = values.DATABASE_URL
+  const { MICROSOFT_FEDERATED_TOKEN_FILE: federatedTokenFile } = values
   return {
     publicBaseUrl,
     redirectUri: values.REDIRECT_URI ?? `${publicBaseUrl}${CALLBACK_PATH}`,
@@ -114,6 +116,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       credentials: [
         ...pair(values.MICROSOFT_CLIENT_CERTIFICATE ?? [], values.MICROSOFT_CLIENT_KEY ?? []),
         ...(values.MICROSOFT_CLIENT_SECRET ?? []).map((secret) => ({ kind: 'secret', secret }) as const),
+        ...(federatedTokenFile === undefined ? [] : [{ kind: 'federated', file: federatedTokenFile } as const]),
       ],
       previousClients: values.MICROSOFT_PREVIOUS_CLIENTS ?? [],
       permissions: values.MICROSOFT_PERMISSIONS,
@@ -159,6 +162,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
       ...(alertAbove === undefined ? {} : { alertAbove }),
       ...(freezeAbove === undefined ? {} : { freezeAbove }),
     },
+    ...(values.CANARY_USER === undefined ? {} : { canaryUser: values.CANARY_USER }),
     drainSeconds: values.DRAIN_SECONDS,
     warnings,
   }

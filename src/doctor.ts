@@ -18,6 +18,7 @@ import {
   type Report,
 } from './doctor/check.ts'
 import { DATABASE_CHECKS, databaseChecks, databaseFailure, whereOf } from './doctor/database.ts'
+import { canary as canaryCheck } from './doctor/canary.ts'
 import { callers, internalListener, proxies, redirectUri, sessionSecrets } from './doctor/deployment.ts'
 import { databaseEncryption } from './doctor/encryption.ts'
 import { callerKeyUse, freezes as freezesCheck } from './doctor/freezes.ts'
@@ -53,6 +54,7 @@ const CHECKS = [
   'callers',
   'freezes',
   'caller_key_use',
+  'canary',
   'session_secrets',
   'internal_listener',
   'proxies',
@@ -192,6 +194,7 @@ export async function runAllChecks(services: Services): Promise<Check[]> {
           permissions: await runCheck('permissions', () => permissions(services)),
           freezes: await runCheck('freezes', () => freezesCheck(services)),
           caller_key_use: await runCheck('caller_key_use', () => callerKeyUse(services)),
+          canary: await runCheck('canary', () => canaryCheck(services)),
         }),
     session_secrets: await runCheck('session_secrets', () => sessionSecrets(services.config)),
     internal_listener: await runCheck('internal_listener', () => internalListener(services.config, now())),

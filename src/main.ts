@@ -42,6 +42,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   auditLog.note({ audit: 'life_began', version: VERSION, key_ids: config.auditKeys.map(({ id }) => id) })
   if (config.auditKeys.length === 0)
     log.warn('AUDIT_KEYS is not set: nobody can prove that audit lines are complete and unchanged')
+  await services.microsoft.federatedToken()
   const operations = await buildOperationsApp(services)
   await listen(operations, 'operations', config.listen.operations, services)
 
@@ -66,7 +67,11 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   await listen(browsers, 'public', config.listen.public, services)
   const reload = createReload(env, services, { contents, server: internal.server })
   const timers = [
-    setInterval(() => void reload.check(), RELOAD_MS),
+    setInterval(() => {
+      void reload.check()
+      // So that there is a last good token, also where nobody has refreshed for an hour.
+      void services.microsoft.federatedToken()
+    }, RELOAD_MS),
     setInterval(
       () =>
         void deleteExpiredRows(services.database).catch((err: unknown) =>
@@ -90,6 +95,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   heartbeat.start()
   const ending = new AbortController()
   const keepingAlive = services.keepAlive.run(ending.signal)
+  const canary = services.canary?.run(ending.signal)
   lifecycle.started = true
   log.info('ready')
 
@@ -103,7 +109,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     // Kubernetes needs a moment to stop sending: first serve on, then stop accepting, then finish running requests
     // (docs/design.md#readiness-and-shutdown).
     await services.clock.sleep(config.drainSeconds * 1000)
-    await Promise.all([internal.close(), browsers.close(), keepingAlive, heartbeat.stop(), merged])
+    await Promise.all([internal.close(), browsers.close(), keepingAlive, canary, heartbeat.stop(), merged])
     // The others log this last line.
     await auditLog.write({ audit: 'life_ended' }).catch(() => {})
     await heartbeat.recordEnd()

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import type { Logger } from 'pino'
 import { createAuditLog } from './audit/audit-log.ts'
@@ -6,6 +6,7 @@ import { createChain } from './audit/chain.ts'
 import type { ClientCredential, Config, PreviousClient } from './config.ts'
 import { createDatabaseHealth, type DatabaseHealth } from './database-health.ts'
 import type { AuditFacts, AuditLog } from './core/audit.ts'
+import { createCanary, type Canary, type CanaryStore } from './core/canary.ts'
 import { createConnect, type Connect } from './core/connect.ts'
 import type { FreezeStore } from './core/freeze.ts'
 import { createHarvestAlarm, type HarvestAlarm, type KeyUseStore } from './core/harvest.ts'
@@ -25,8 +26,10 @@ import type {
 import type { RequestSignatures } from './core/signed-requests.ts'
 import { createRefresh, type Refresh } from './core/refresh.ts'
 import type { RefreshEvent } from './core/refresh-event.ts'
+import { inLog, logRefresh } from './telemetry/refresh-log.ts'
 import type { OnMalformed, StoredColumn } from './core/stored.ts'
 import { createVault, replaceable, watched, type SealingVault } from './crypto/vault.ts'
+import { createCanaryStore } from './db/canary.ts'
 import { createBrowserSessionStore } from './db/browser-sessions.ts'
 import { openDatabase, type Database } from './db/client.ts'
 import { databaseFailureKind } from './db/failure-kinds.ts'
@@ -44,6 +47,7 @@ import type { CompareScopes } from './http/views.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
 import { cloudOf } from './microsoft/clouds.ts'
+import { certificateEnds } from './microsoft/credential.ts'
 import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, excessScopes, missingScopes } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
@@ -54,6 +58,7 @@ import type { SigningKey } from './signature/keys.ts'
 import { createRequestSignatures } from './signature/request-signatures.ts'
 import { NonceMemory } from './signature/nonces.ts'
 import { createMetrics, standardOutput, type LogOutput, type Metrics } from './telemetry.ts'
+import { loggingCanary, loggingFederatedToken } from './telemetry/microsoft-log.ts'
 import type { Traces } from './telemetry/traces.ts'
 
 // The one place where objects are made and joined. Knows no routes.
@@ -108,6 +113,9 @@ export interface Services {
   refresh: Refresh
   keepAliveStore: KeepAliveStore
   keepAlive: KeepAlive
+  canaryStore: CanaryStore
+  /** Undefined: no canary account is configured. */
+  canary: Canary | undefined
   links: Links
   site: Site
   metrics: Metrics
@@ -151,15 +159,6 @@ export const systemRandom: Random = {
   fraction: () => Math.random(),
 }
 
-/** Facts of core under the names that the whole log uses: `user_id` for `userId`. */
-const inLog = (facts: object): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [
-      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
-    ]),
-  )
-
 /** Key ids in one audit line; more are only counted. */
 const KEYS_PER_LINE = 40
 
@@ -195,7 +194,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
           onProblem: (code) =>
             log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
         })
-  let clientCertificates = validToDates(config.microsoft.credentials)
+  let clientCertificates = certificateEnds(config.microsoft.credentials)
   const databaseHealth = createDatabaseHealth({ now: () => clock.now(), log })
   const database = openDatabase({
     ...config.database,
@@ -233,6 +232,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
   const integrations = stored('oauth2_integration', createIntegrationStore(database, vault, onMalformed))
   const freezes = stored('access_freeze', createFreezeStore(database))
   const connectSessions = stored('connect_session', createConnectSessionStore(database, vault, onMalformed))
+  const canaryStore = createCanaryStore(database)
   const browserSessions = stored('browser_session', createBrowserSessionStore(database, onMalformed))
   const called = createMicrosoft({
     ...config.microsoft,
@@ -246,6 +246,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       if (from === 'closed') log.error({ breaker, client_id }, 'breaker opened: no refreshes are sent to Microsoft')
       else if (breaker.mode === 'closed') log.info({ breaker, client_id }, 'breaker closed: refreshes are sent again')
     },
+    onFederatedToken: loggingFederatedToken(log),
     onIdTokenProblem: (problem, requestId) => log.warn({ problem, request_id: requestId }, 'an id token did not hold'),
   })
   const microsoft = traces?.calling(called, config.microsoft.loginUrl) ?? called
@@ -254,7 +255,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     answerKey: config.responseSigningKey,
     useCredentials(credentials) {
       called.useCredentials(credentials)
-      clientCertificates = validToDates(credentials)
+      clientCertificates = certificateEnds(credentials)
     },
     usePreviousClients: (clients) => called.usePreviousClients(clients),
     useVault: (next) => useVault(report(next)),
@@ -273,27 +274,19 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
       ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
     ],
+    federatedToken: () => microsoft.federatedToken(),
     logOutput,
     databaseProblems: () => databaseHealth.problems().map(({ kind }) => kind),
     databasePools: () => database.pools(),
     integrationCounts: () => integrationCounts(database),
     freezes: () => freezes.list(),
     keyUse: () => harvest.state(),
+    canary: async () => (config.canaryUser === undefined ? undefined : canaryStore.state()),
   })
   const observe = (event: RefreshEvent) => {
     metrics.refreshed(event)
     traces?.refreshed(event)
-    const { kind, ...rest } = event
-    const facts = inLog(rest)
-    if (kind === 'sent') log[event.outcome === 'tokens' ? 'info' : 'warn'](facts, 'refreshed at Microsoft')
-    else if (kind === 'save_given_up') log.error(facts, 'refreshed tokens were never saved')
-    else if (kind === 'false_reconnect')
-      log.error(facts, 'an integration was marked for a reconnect by mistake; it works again')
-    else if (kind === 'save_failed') log.error(facts, 'refreshed tokens could not be saved, trying again')
-    else if (kind === 'forced' && event.result === 'not_satisfied')
-      log.warn({ refresh: kind, ...facts }, 'callers force too many refreshes of a user: nothing was sent')
-    else if (kind === 'recovered' || kind === 'lease_taken_over' || kind === 'discarded')
-      log.info({ refresh: kind, ...facts }, 'refresh')
+    logRefresh(log, event)
   }
   const life = random.bytes(12).toString('base64url')
   const auditLog = createAuditLog({
@@ -362,6 +355,19 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
       else if (event.result === 'let_go') auditLog.note({ audit: 'let_go', user_id: event.userId })
     },
   })
+  const canary =
+    config.canaryUser === undefined
+      ? undefined
+      : createCanary({
+          userId: config.canaryUser,
+          store: canaryStore,
+          integrations,
+          refresh,
+          microsoft,
+          clock,
+          random,
+          observe: loggingCanary(log),
+        })
   const { publicBaseUrl, redirectUri, entryUrls } = config
   const scheme = config.listen.internal.tls === undefined ? 'http' : 'https'
   const { clientId, permissions } = config.microsoft
@@ -408,6 +414,8 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     refresh,
     keepAliveStore,
     keepAlive,
+    canaryStore,
+    canary,
     links: createLinks(publicBaseUrl, () => rotating.sessionSecrets),
     site: {
       entryUrls,
@@ -436,9 +444,3 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     },
   }
 }
-
-/** Of certificates, newest first as configured: the first is the one Microsoft is asked with. */
-const validToDates = (credentials: readonly ClientCredential[]): Date[] =>
-  credentials.flatMap((credential) =>
-    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
-  )

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import { configurationTable, type ConfigError, maskedConfig, readConfig } from '../src/config.ts'
 import { NAMES, VARIABLES } from '../src/config/variables.ts'
-import type { Variable } from '../src/config/variables.ts'
+import type { Variable } from '../src/config/variable.ts'
 import { callers, errorOf, FILES, key, MINIMAL, NOW, problemsOf, read, rsaPair } from './config/environment-of-tests.ts'
 
 const PLAIN = { sealingKeys: undefined, auditKeys: undefined, responseSigningKey: undefined }
@@ -183,7 +183,7 @@ t.test('with every variable wrong, every variable is listed at once, and no valu
   )
   t.same(problemsOf({ INTERNAL_PLAIN_HTTP: 'perhaps' }), ['INTERNAL_PLAIN_HTTP: is not one of yes, no'])
   for (const { variable, problem } of error.problems) t.ok(error.message.includes(`${variable}: ${problem}`), variable)
-  t.notMatch(`${error.message} ${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`, /CANARY/)
+  t.notMatch(`${error.message} ${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`, /CANARY-/)
 })
 
 t.test('with nothing set, everything that is required is listed', async (t) => {
@@ -242,7 +242,7 @@ t.test("a name that is nobody's is named, with the one that was meant", async (t
     'DATABASE_PREPAR: is not a variable of the broker; did you mean DATABASE_PREPARE?',
   ])
   t.same(problemsOf({ MICROSOFT_CLIENT_SECRET: undefined, MICROSOFT_CLIENTSECRET: 'x' }), [
-    'MICROSOFT_CLIENT_SECRET: is not set, nor is MICROSOFT_CLIENT_CERTIFICATE',
+    'MICROSOFT_CLIENT_SECRET: is not set, nor is MICROSOFT_CLIENT_CERTIFICATE or MICROSOFT_FEDERATED_TOKEN_FILE',
     'MICROSOFT_CLIENTSECRET: is not a variable of the broker; did you mean MICROSOFT_CLIENT_SECRET?',
   ])
   t.same(problemsOf({ TRUSTED_PROXYS_FILE: '/x' }).length, 1)

@@ -7,6 +7,13 @@ export interface ClientSecret {
   expiresAt?: number
 }
 
+/** Another issuer whose tokens for this subject and one of these audiences are taken. */
+export interface FederatedCredential {
+  issuer: string
+  subject: string
+  audiences: readonly string[]
+}
+
 export interface Application {
   clientId: string
   name: string
@@ -15,6 +22,7 @@ export interface Application {
   secrets: ClientSecret[]
   /** PEM. */
   certificates: string[]
+  federatedCredentials: FederatedCredential[]
 }
 
 export const defaultClientId = '51305a7e-d000-4000-8000-0000c11e0700'

@@ -2,6 +2,7 @@
  * The interactive part: `/{tenant}/oauth2/v2.0/authorize` and the steps of its pages. No step trusts the one before:
  * each carries the authorize query along and reads it again, so a scripted client and a browser meet the same checks.
  */
+import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Account } from './accounts.ts'
 import { approve, callbackUrl, decline, leaveWithoutApproval, refuse, standing, traceOf } from './approval.ts'
@@ -147,7 +148,7 @@ export function deliver(reply: FastifyReply, callback: Callback): FastifyReply {
   const { address, parameters } = callback
   if (address.responseMode === 'form_post') return html(reply, 200, formPostPage(address.redirectUri, parameters))
   return reply
-    .headers({ 'Cache-Control': 'no-store, no-cache', Pragma: 'no-cache' })
+    .headers({ 'Cache-Control': 'no-store, no-cache', Pragma: 'no-cache', 'x-ms-request-id': randomUUID() })
     .redirect(callbackUrl(callback), 302)
 }
 
@@ -156,6 +157,7 @@ export function html(reply: FastifyReply, status: number, body: string): Fastify
     .code(status)
     .headers({
       'Cache-Control': 'no-store, no-cache',
+      'x-ms-request-id': randomUUID(),
       'Content-Security-Policy':
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
       'Referrer-Policy': 'no-referrer',

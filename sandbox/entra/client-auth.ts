@@ -1,9 +1,10 @@
 /**
- * Client authentication at the token endpoint: secret in body or Basic, or a certificate's assertion
- * (docs/microsoft.md#client-credentials).
+ * Client authentication at the token endpoint: secret in body or Basic, a certificate's assertion, or the token of
+ * another issuer (docs/microsoft.md#client-credentials).
  */
 import { constants, verify } from 'node:crypto'
 import { findCertificate } from './application.ts'
+import { checkFederatedAssertion } from './federation.ts'
 import { decode } from './form.ts'
 import { Refusal } from './errors.ts'
 import type { TokenRequest } from './counters.ts'
@@ -36,12 +37,12 @@ export function readClientId(form: Form, authorization: string | undefined): str
  * Throws the refusal of a wrong, expired or missing credential. `audiences` are the addresses of the token endpoint
  * that an assertion may name.
  */
-export function authenticateClient(
+export async function authenticateClient(
   world: World,
   form: Form,
   authorization: string | undefined,
   audiences: string[],
-): void {
+): Promise<void> {
   const basic = authorization?.startsWith('Basic ') ? readBasic(authorization) : undefined
   const given = [form.has('client_assertion'), form.has('client_secret'), basic !== undefined].filter(Boolean)
   if (given.length === 0) throw new Refusal(7000218)
@@ -49,7 +50,7 @@ export function authenticateClient(
   const assertion = form.get('client_assertion')
   if (assertion === undefined) return checkSecret(world, basic?.secret ?? form.get('client_secret') ?? '')
   if (form.get('client_assertion_type') !== assertionType) throw new Refusal(7000218)
-  checkAssertion(world, assertion, audiences)
+  await checkAssertion(world, assertion, audiences)
 }
 
 function checkSecret(world: World, secret: string): void {
@@ -61,11 +62,15 @@ function checkSecret(world: World, secret: string): void {
 const usedAssertions = new WeakMap<World, Map<string, number>>()
 
 /** Entra itself does not insist on a fresh `jti`; refusing reuse here shows a client that sends one assertion twice. */
-function checkAssertion(world: World, assertion: string, audiences: string[]): void {
-  const [head, body, signature, ...more] = assertion.split('.')
+async function checkAssertion(world: World, assertion: string, audiences: string[]): Promise<void> {
+  const parts = assertion.split('.')
+  const [head, body, signature, ...more] = parts
   const header = readJson(head)
   const claims = readJson(body)
   if (!header || !claims || !signature || more.length > 0) throw new Refusal(50027)
+  // An assertion of the application itself names its certificate. Other issuers know none.
+  if (header.x5t === undefined && header['x5t#S256'] === undefined && claims.iss !== world.app.clientId)
+    return checkFederatedAssertion(world, parts, claims)
   const modern = header.alg === 'PS256' && typeof header['x5t#S256'] === 'string'
   const legacy = header.alg === 'RS256' && (typeof header.x5t === 'string' || typeof header['x5t#S256'] === 'string')
   if (!modern && !legacy) throw new Refusal(700027)

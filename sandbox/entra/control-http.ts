@@ -54,7 +54,7 @@ const orders: Record<string, Order> = {
     run: (control, body) => control.configure(body),
   },
   'configure-app': {
-    fields: ['clientId', 'redirectUris', 'clientSecrets', 'certificates'],
+    fields: ['clientId', 'newClientId', 'redirectUris', 'clientSecrets', 'certificates', 'federatedCredentials'],
     run: (control, body) => control.configureApp(body),
   },
   'register-app': { fields: ['clientId', 'clientSecrets'], run: (control, body) => control.registerApp(body) },

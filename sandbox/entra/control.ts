@@ -5,7 +5,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { Account } from './accounts.ts'
 import { readSecrets } from './application.ts'
-import type { ClientSecret } from './application.ts'
+import type { ClientSecret, FederatedCredential } from './application.ts'
 import { approve, callbackUrl, decline, leaveWithoutApproval, refuse, standing, traceOf } from './approval.ts'
 import { readAuthorizeRequest, ReturnedRefusal, worldOfQuery } from './authorize-request.ts'
 import { BadOrder } from './bad-order.ts'
@@ -31,11 +31,14 @@ export interface MisbehaveOptions {
 export interface AppChanges {
   /** Of a further registration; the first one if absent. */
   clientId?: string
+  /** Another id: the one that clients know is gone. */
+  newClientId?: string
   redirectUris?: string[]
   /** All that are valid from now on; a string never expires. */
   clientSecrets?: (string | ClientSecret)[]
   /** PEM. */
   certificates?: string[]
+  federatedCredentials?: FederatedCredential[]
 }
 
 export interface ControlState {
@@ -190,18 +193,27 @@ export function createControl(world: World): EntraControl {
       checkSettings(changes)
       Object.assign(settings, changes)
     },
-    configureApp({ clientId, redirectUris, clientSecrets, certificates }) {
+    configureApp({ clientId, newClientId, redirectUris, clientSecrets, certificates, federatedCredentials }) {
       const { app } = ofApp(clientId)
       for (const pem of certificates ?? []) if (!isCertificate(pem)) throw new BadOrder('certificates: expected PEM')
+      if (newClientId) app.clientId = newClientId
       if (redirectUris) app.redirectUris = [...redirectUris]
       if (clientSecrets) app.secrets = readSecrets(clientSecrets)
       if (certificates) app.certificates = [...certificates]
+      if (federatedCredentials) app.federatedCredentials = [...federatedCredentials]
     },
     registerApp({ clientId, clientSecrets }) {
       if (worldOf(world, clientId)) throw new BadOrder('clientId: is registered')
       const { name, redirectUris } = world.app
       const secrets = readSecrets(clientSecrets)
-      registerApp(world, { clientId, name, redirectUris: [...redirectUris], secrets, certificates: [] })
+      registerApp(world, {
+        clientId,
+        name,
+        redirectUris: [...redirectUris],
+        secrets,
+        certificates: [],
+        federatedCredentials: [],
+      })
     },
     rollKeys: ({ drop = false } = {}) => world.keys.roll({ drop }),
     hold: () => gates.before.close(),

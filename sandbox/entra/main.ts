@@ -12,7 +12,7 @@ import type { FastifyInstance, FastifyServerFactory } from 'fastify'
 import { createDirectory, defaultAccounts } from './accounts.ts'
 import type { Account } from './accounts.ts'
 import { defaultClientId, defaultClientSecret, defaultRedirectUris, readSecrets } from './application.ts'
-import type { ClientSecret } from './application.ts'
+import type { ClientSecret, FederatedCredential } from './application.ts'
 import type { ServerCertificate } from './certificate.ts'
 import { authorizeRoutes } from './authorize.ts'
 import { adminConsentRoutes } from './admin-consent.ts'
@@ -56,6 +56,8 @@ export interface EntraOptions {
   redirectUris?: string[]
   /** PEM, for private_key_jwt. */
   certificates?: string[]
+  /** Other issuers whose tokens are taken as assertions. */
+  federatedCredentials?: FederatedCredential[]
   /**
    * Of everything random: lifetimes, order of scopes, misbehaviour rates. Refresh tokens of the same seed survive a
    * restart.
@@ -152,6 +154,7 @@ function createWorld(options: EntraOptions): World {
       redirectUris: options.redirectUris ?? defaultRedirectUris,
       secrets: readSecrets(options.clientSecrets ?? [defaultClientSecret]),
       certificates: options.certificates ?? [],
+      federatedCredentials: options.federatedCredentials ?? [],
     },
     otherApps: new Map(),
     directory: createDirectory(options.accounts ?? defaultAccounts),

@@ -151,7 +151,12 @@ async function judged(
   }
 }
 
-function grant(world: World, request: Incoming, presented: Presented, faults: Faults): ReturnType<typeof refresh> {
+async function grant(
+  world: World,
+  request: Incoming,
+  presented: Presented,
+  faults: Faults,
+): Promise<Awaited<ReturnType<typeof refresh>>> {
   const { form } = presented
   const { authorization, origin, host } = request.headers
   if (presented.formRefusal) throw presented.formRefusal
@@ -168,7 +173,7 @@ function grant(world: World, request: Incoming, presented: Presented, faults: Fa
   if (origin !== undefined) throw new Refusal(9002326)
   if (form.has('resource')) throw new Refusal(901002)
   const path = `/${request.params.tenant}/oauth2/v2.0/token`
-  authenticateClient(own, form, authorization, [`${world.url}${path}`, `${request.protocol}://${host}${path}`])
+  await authenticateClient(own, form, authorization, [`${world.url}${path}`, `${request.protocol}://${host}${path}`])
   checkLoop(own, form, presented)
   if (grantType === 'authorization_code') return redeemCode(own, form, audience, presented.code, faults)
   return refresh(own, form, audience, presented.token, faults)

@@ -94,6 +94,8 @@ export interface BrokerClientOptions {
   authority: string
   key: CallerHalf
   onCall?: (call: Call) => void
+  /** Milliseconds since the epoch; default: the clock of this machine. */
+  now?: () => number
 }
 
 type Received = ReceivedResponse & { body: Buffer }
@@ -102,6 +104,7 @@ type Received = ReceivedResponse & { body: Buffer }
 const TIMEOUT_MS = 12_000
 
 export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
+  const { now = Date.now } = options
   const key = signingKey(options.key.key_id, options.key.algorithm, options.key.secret ?? options.key.private_key ?? '')
 
   async function attempt(
@@ -120,7 +123,7 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
       headers: content,
       ...(body === undefined ? {} : { body }),
     }
-    const headers = { ...content, ...signRequest(outgoing, key, { now: Date.now() }) }
+    const headers = { ...content, ...signRequest(outgoing, key, { now: now() }) }
     const began = performance.now()
     const sent = { host: options.authority, accept: 'application/json', ...headers }
     const received = await transmit(options.address() + path, method, sent, body)
@@ -128,7 +131,7 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     const { status = 0, body: bytes } = received ?? {}
     options.onCall?.({ who: 'token broker', what: `${method} ${path}`, status, milliseconds, note: summaryOf(bytes) })
     if (!received) return 'unreachable'
-    requireTrusted(received, { ...outgoing, headers }, key)
+    requireTrusted(received, { ...outgoing, headers }, key, now())
     return { status: received.status, body: parse(received.body) }
   }
 
@@ -201,8 +204,8 @@ async function transmit(
  * Throws unless the broker signed this answer for this request: a cache or proxy may have mixed up answers of two
  * users.
  */
-function requireTrusted(received: Received, sent: OutgoingRequest, key: SigningKey): void {
-  const verdict = verifyResponse(received, sent, key, { now: Date.now() })
+function requireTrusted(received: Received, sent: OutgoingRequest, key: SigningKey, now: number): void {
+  const verdict = verifyResponse(received, sent, key, { now })
   if (verdict.kind === 'verified') return
   // The broker signs answers only to known callers, so `invalid_signature` has no signature.
   throw new BrokerProblem(

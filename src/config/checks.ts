@@ -28,7 +28,7 @@ function checkUrls(values: Values, problems: Problems): void {
   if (given !== undefined && subdomain)
     problems.report('PUBLIC_BASE_URL', 'is set although SUBDOMAIN is: only one may be')
   if (given === undefined && subdomain === undefined) {
-    reportUnset('SUBDOMAIN', 'PUBLIC_BASE_URL', problems)
+    reportUnset(['SUBDOMAIN', 'PUBLIC_BASE_URL'], problems)
     return
   }
   const base = new URL(publicBase(values))
@@ -49,13 +49,20 @@ function checkUrls(values: Values, problems: Problems): void {
   }
 }
 
+const CREDENTIALS = ['MICROSOFT_CLIENT_SECRET', 'MICROSOFT_CLIENT_CERTIFICATE', 'MICROSOFT_CLIENT_KEY'] as const
+
 function checkMicrosoft(values: Values, problems: Problems): void {
   const {
     MICROSOFT_CLIENT_CERTIFICATE: certificates,
     MICROSOFT_CLIENT_KEY: keys,
     MICROSOFT_CLIENT_SECRET: secrets,
+    MICROSOFT_FEDERATED_TOKEN_FILE: federated,
   } = values
-  if (certificates !== undefined && keys !== undefined) {
+  if (federated !== undefined) {
+    // With both, nobody could say which of the two Microsoft is asked with, or whether the secret may be deleted.
+    const others = CREDENTIALS.filter((name) => values[name] !== undefined)
+    for (const name of others) problems.report(name, 'is set although MICROSOFT_FEDERATED_TOKEN_FILE is: remove one')
+  } else if (certificates !== undefined && keys !== undefined) {
     try {
       pair(certificates, keys)
     } catch (error) {
@@ -67,7 +74,7 @@ function checkMicrosoft(values: Values, problems: Problems): void {
   } else if (keys !== undefined && !problems.has('MICROSOFT_CLIENT_CERTIFICATE')) {
     problems.report('MICROSOFT_CLIENT_CERTIFICATE', 'is not set, and MICROSOFT_CLIENT_KEY is')
   } else if (certificates === undefined && secrets === undefined) {
-    reportUnset('MICROSOFT_CLIENT_SECRET', 'MICROSOFT_CLIENT_CERTIFICATE', problems)
+    reportUnset(['MICROSOFT_CLIENT_SECRET', 'MICROSOFT_CLIENT_CERTIFICATE', 'MICROSOFT_FEDERATED_TOKEN_FILE'], problems)
   }
 
   const { MICROSOFT_CLIENT_ID: clientId, MICROSOFT_PREVIOUS_CLIENTS: previous = [] } = values
@@ -153,7 +160,8 @@ function checkCallers(values: Values, files: Files, now: number, problems: Probl
   }
 }
 
-/** One of two is required, and neither is set, nor reported as wrong. */
-function reportUnset(name: Name, other: Name, problems: Problems): void {
-  if (!problems.has(name) && !problems.has(other)) problems.report(name, `is not set, nor is ${other}`)
+/** One of these is required, and none is set, nor reported as wrong. */
+function reportUnset(names: readonly [Name, ...Name[]], problems: Problems): void {
+  const [first, ...others] = names
+  if (!names.some((name) => problems.has(name))) problems.report(first, `is not set, nor is ${others.join(' or ')}`)
 }

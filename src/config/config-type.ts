@@ -13,7 +13,7 @@ export interface Config {
   readonly redirectUri: string
   readonly microsoft: {
     readonly clientId: string
-    /** Certificates before secrets. At least one. */
+    /** Certificates before secrets, or a federated token alone. At least one. */
     readonly credentials: readonly ClientCredential[]
     /** Registrations of stored integrations, beside the current one. */
     readonly previousClients: readonly PreviousClient[]
@@ -69,6 +69,8 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   readonly keepAlive: { readonly afterDays: number; readonly letGoAfterDays: number }
+  /** User id of the canary account; absent: there is none. */
+  readonly canaryUser?: string
   /** Different users of one caller key in an hour. */
   readonly harvest: { readonly alertAbove?: number; readonly freezeAbove?: number }
   readonly drainSeconds: number

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { hash } from 'node:crypto'
 import type { Environment, Files } from './environment.ts'
 import { NAMES, VARIABLES } from './variables.ts'
-import type { Name, Variable } from './variables.ts'
+import type { Variable } from './variable.ts'
+import type { Name } from './variables.ts'
 
 /** What the files held at one moment: the text, or the error code of reading it. By path. */
 export type Contents = ReadonlyMap<string, { readonly text: string } | { readonly code: string }>

@@ -1,7 +1,8 @@
 // From the environment to one text for each variable, before parsing: NAME or NAME_FILE. Also finds unknown names.
 import type { Problems } from './problems.ts'
 import { NAMES, VARIABLES } from './variables.ts'
-import type { Name, Variable } from './variables.ts'
+import type { Variable } from './variable.ts'
+import type { Name } from './variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 /** Reads a file as UTF-8 text; throws what node:fs throws. */
@@ -24,6 +25,26 @@ export function readTexts(
     else if (text !== '' || name === 'SUBDOMAIN') texts.set(name, text)
   }
   return texts
+}
+
+/** What names the client and its credential. */
+const IDENTITY = [
+  'MICROSOFT_CLIENT_ID',
+  'MICROSOFT_CLIENT_SECRET',
+  'MICROSOFT_CLIENT_CERTIFICATE',
+  'MICROSOFT_CLIENT_KEY',
+  'MICROSOFT_FEDERATED_TOKEN_FILE',
+] as const
+
+/**
+ * Takes the client and the token file that Azure's workload identity webhook sets, but only where nothing of ours names
+ * a client or a credential: the identity may have been injected for another component. AZURE_TENANT_ID is never read:
+ * as MICROSOFT_TENANT it would lock out every other organisation.
+ */
+export function withAzureIdentity(env: Environment): Environment {
+  const { AZURE_CLIENT_ID: clientId, AZURE_FEDERATED_TOKEN_FILE: file } = env
+  if (!filled(clientId) || !filled(file) || IDENTITY.some((name) => isMentioned(name, env))) return env
+  return { ...env, MICROSOFT_CLIENT_ID: clientId, MICROSOFT_FEDERATED_TOKEN_FILE: file }
 }
 
 /** Whether the environment sets a variable, validly or not. */

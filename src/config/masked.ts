@@ -37,9 +37,14 @@ export function maskedConfig(config: Config): object {
 }
 
 function maskedCredential(credential: ClientCredential): object {
-  return credential.kind === 'secret'
-    ? { kind: 'secret', secret: `${credential.secret.slice(0, 3)}${HIDDEN}` }
-    : { kind: 'certificate', certificate: describe(credential.certificate), privateKey: HIDDEN }
+  switch (credential.kind) {
+    case 'secret':
+      return { kind: 'secret', secret: `${credential.secret.slice(0, 3)}${HIDDEN}` }
+    case 'certificate':
+      return { kind: 'certificate', certificate: describe(credential.certificate), privateKey: HIDDEN }
+    case 'federated':
+      return { kind: 'federated', file: credential.file }
+  }
 }
 
 /**

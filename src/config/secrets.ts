@@ -8,11 +8,13 @@ import type { SigningKey } from '../signature/keys.ts'
 import { GUID, Invalid } from './values.ts'
 
 /**
- * How the broker authenticates to Microsoft: docs/microsoft.md#client-credentials. Certificate and private key are PEM.
+ * How the broker authenticates to Microsoft: docs/microsoft.md#client-credentials. Certificate and private key are PEM;
+ * `file` is the path of a token of another issuer, read for every exchange.
  */
 export type ClientCredential =
   | { readonly kind: 'secret'; readonly secret: string }
   | { readonly kind: 'certificate'; readonly certificate: string; readonly privateKey: string }
+  | { readonly kind: 'federated'; readonly file: string }
 
 /** A client secret in the form that Microsoft issues: docs/microsoft.md#client-credentials. */
 export function clientSecret(value: string): string {

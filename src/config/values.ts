@@ -1,5 +1,7 @@
 // Parsers of single values: from text to a typed value, or Invalid. No message repeats the value.
 import { isIP } from 'node:net'
+import { isAbsolute } from 'node:path'
+import { USER_ID } from '../core/user-id.ts'
 import { findPermission, KNOWN_SCOPES } from '../core/microsoft-permissions.ts'
 
 /** The problems of one value. The message does not hold the value. */
@@ -20,6 +22,12 @@ const LOOPBACK = ['localhost', '127.0.0.1']
 
 /** The text as it is. */
 export function text(value: string): string {
+  return value
+}
+
+/** A path that means the same file wherever the process was started. */
+export function absolutePath(value: string): string {
+  if (!isAbsolute(value)) throw new Invalid('is not an absolute path')
   return value
 }
 
@@ -76,6 +84,12 @@ export function permissions(value: string): readonly string[] {
   })(value)
   if (found.length === 0) throw new Invalid('names no permission')
   return [...new Set(found)]
+}
+
+/** MEGDocs' id of a user. */
+export function userId(value: string): string {
+  if (!USER_ID.test(value)) throw new Invalid('is not a user id')
+  return value
 }
 
 /** The tenant segment of Microsoft's endpoints: docs/microsoft.md#endpoints. */

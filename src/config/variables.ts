@@ -1,56 +1,27 @@
 // The table of all variables. Parsing, the texts of problems and the reference document are made from it.
-import {
-  authorities,
-  certificates,
-  clientSecret,
-  privateKeys,
-  responseSigningKey,
-  sealingKeys,
-  sessionSecret,
-} from './secrets.ts'
+import { authorities, responseSigningKey, sealingKeys, sessionSecret } from './secrets.ts'
 import {
   authority,
   cidr,
-  guid,
   integer,
   list,
   listenAddress,
   oneOf,
   origin,
-  permissions,
   postgresUrls,
-  proxy,
   redirectUri,
   subdomain,
-  tenant,
   text,
   url,
+  userId,
 } from './values.ts'
-import { DEFAULT_SCOPES, KNOWN_SCOPES } from '../core/microsoft-permissions.ts'
-import { previousClients } from './previous-clients.ts'
+import { MICROSOFT_VARIABLES } from './microsoft-variables.ts'
+import type { Variable } from './variable.ts'
 
 /**
  * Where Microsoft sends the browser back. The registered URI must be exactly this one: docs/microsoft.md#redirect-uris.
  */
 export const CALLBACK_PATH = '/auth/oauth2/microsoft/callback'
-
-export interface Variable {
-  /** What it is, for the reference document. */
-  readonly what: string
-  /** The form of a valid value, in words. */
-  readonly expected: string
-  /** An example. For a secret: where it comes from, in angle brackets. */
-  readonly example: string
-  /** The value if the variable is not set. */
-  readonly default?: string
-  /** `always`, or when, in words. Without it the variable is optional. */
-  readonly required?: string
-  /** Never printed in any form. */
-  readonly secret: boolean
-  /** The path of a file that is read again while the service runs. It has no NAME_FILE form. */
-  readonly path?: true
-  readonly parse: (value: string) => unknown
-}
 
 export const VARIABLES = {
   SUBDOMAIN: {
@@ -76,103 +47,7 @@ export const VARIABLES = {
     secret: false,
     parse: redirectUri([CALLBACK_PATH, `${CALLBACK_PATH}/`]),
   },
-  MICROSOFT_CLIENT_ID: {
-    what: 'Application (client) ID of the app registration',
-    expected: 'the GUID named "Application (client) ID" in the Azure portal',
-    example: '11111111-2222-3333-4444-555555555555',
-    required: 'always',
-    secret: false,
-    parse: guid,
-  },
-  MICROSOFT_CLIENT_SECRET: {
-    what: 'Client secret; several while one is being replaced, newest first',
-    expected:
-      'the column "Value" (not "Secret ID") under Certificates & secrets in the Azure portal; newest first, if several',
-    example: '<value from the Azure portal>',
-    required: 'unless MICROSOFT_CLIENT_CERTIFICATE is set',
-    secret: true,
-    parse: list(clientSecret),
-  },
-  MICROSOFT_CLIENT_CERTIFICATE: {
-    what: 'Certificate(s) registered with Microsoft, tried before any secret; newest first',
-    expected: 'PEM, RSA of at least 2048 bits, without its chain; newest first, if several',
-    example: '-----BEGIN CERTIFICATE-----…',
-    required: 'unless MICROSOFT_CLIENT_SECRET is set',
-    secret: false,
-    parse: certificates,
-  },
-  MICROSOFT_CLIENT_KEY: {
-    what: 'Private key(s) of MICROSOFT_CLIENT_CERTIFICATE, in any order',
-    expected: 'PEM, not encrypted, one for each certificate of MICROSOFT_CLIENT_CERTIFICATE',
-    example: '<PEM, best as MICROSOFT_CLIENT_KEY_FILE>',
-    required: 'with MICROSOFT_CLIENT_CERTIFICATE',
-    secret: true,
-    parse: privateKeys,
-  },
-  MICROSOFT_PREVIOUS_CLIENTS: {
-    what:
-      'Other app registrations that stored integrations belong to, each with its credentials: they are refreshed with ' +
-      'these, and new connects use MICROSOFT_CLIENT_ID. For a move to another registration without reconnects',
-    expected:
-      'client_id:secret entries, separated by commas or line breaks, several for one client_id if it has several secrets; ' +
-      'or a JSON array of objects with client_id and client_secret (text or array), or client_certificate and client_key (PEM)',
-    example: '<client_id:value from the Azure portal, best as MICROSOFT_PREVIOUS_CLIENTS_FILE>',
-    secret: true,
-    parse: previousClients,
-  },
-  MICROSOFT_PERMISSIONS: {
-    what:
-      'Delegated permissions of Microsoft Graph that a connect asks for. A change disconnects nobody: answers name ' +
-      'what a user lacks (`missing_scopes`) and has in excess (`excess_scopes`)',
-    expected: `one or more of ${KNOWN_SCOPES.join(', ')}, separated by spaces or commas`,
-    example: 'User.Read Files.ReadWrite',
-    default: DEFAULT_SCOPES.join(' '),
-    secret: false,
-    parse: permissions,
-  },
-  MICROSOFT_TENANT: {
-    what: 'Whose accounts may sign in',
-    expected: 'organizations, common, consumers, a tenant id or a domain of one',
-    example: 'contoso.onmicrosoft.com',
-    default: 'organizations',
-    secret: false,
-    parse: tenant,
-  },
-  ALLOWED_TENANTS: {
-    what:
-      'Only accounts of these tenants are accepted, their guests included: what counts is the tenant that issued the id ' +
-      'token (`tid`), not the home of the account (`idp`, `acct`). Default: all that MICROSOFT_TENANT allows',
-    expected: 'tenant ids (GUIDs), separated by commas or spaces',
-    example: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
-    secret: false,
-    parse: list(guid),
-  },
-  CONTINUOUS_ACCESS_EVALUATION: {
-    what:
-      '`on`: Microsoft issues tokens of up to 28 hours and may revoke them within minutes by a claims challenge. Needs ' +
-      '`"claims_challenges": true` for every caller with `tokens:read`, which says that it passes challenges on. The ' +
-      'price: a leaked token lives as long',
-    expected: 'on or off',
-    example: 'on',
-    default: 'off',
-    secret: false,
-    parse: oneOf('on', 'off'),
-  },
-  MICROSOFT_LOGIN_URL: {
-    what: 'Another cloud of Microsoft, or a simulator',
-    expected: 'https://host without a path (http only for localhost and 127.0.0.1)',
-    example: 'https://login.microsoftonline.us',
-    default: 'https://login.microsoftonline.com',
-    secret: false,
-    parse: origin,
-  },
-  HTTPS_PROXY: {
-    what: "Proxy on the way to Microsoft; nothing else goes through it. A private authority for it: Node's own `NODE_EXTRA_CA_CERTS`",
-    expected: 'http://host:port or https://host:port, with user:password@ before the host if it asks for them',
-    example: 'http://proxy.internal:3128',
-    secret: true,
-    parse: proxy,
-  },
+  ...MICROSOFT_VARIABLES,
   DATABASE_URL: {
     what: 'Postgres, as the role that serves: it needs no DDL',
     expected:
@@ -386,6 +261,13 @@ export const VARIABLES = {
     default: '365',
     secret: false,
     parse: integer(1, 3650),
+  },
+  CANARY_USER: {
+    what: 'User id of a connected test user, which is refreshed every five minutes to notice faults before users do. Default: off',
+    expected: '1 to 128 of the characters A-Z a-z 0-9 . _ ~ -',
+    example: 'canary',
+    secret: false,
+    parse: userId,
   },
   HARVEST_ALERT_ABOVE: {
     what: 'Different users that one caller key may ask for in an hour before the alarm. Default: 50 % above its busiest hour of the last 14 days, at least 500',

@@ -1,7 +1,8 @@
 import { Failure, type AnyReason, type FailureCode } from './failure.ts'
 import { dependsOnClaims, satisfies, type Challenge } from './claims.ts'
 import { isStillValid, type Integration, type StoredFailure } from './integration.ts'
-import type { Random, Verdict } from './ports.ts'
+import type { Verdict } from './microsoft-port.ts'
+import type { Random } from './ports.ts'
 
 // What follows if no fresh token can be had: what is stored, when the broker tries again, and what the caller gets.
 // Pure.

@@ -3,18 +3,15 @@ import { mergeClaims } from './claims.ts'
 import { fitsHandle } from './completion-handle.ts'
 import { Failure, type AnyReason } from './failure.ts'
 import type { IntegrationSummary } from './integration.ts'
+import type { CallbackParameters, CodeRequest, CodeVerdict, Microsoft } from './microsoft-port.ts'
 import type {
-  CallbackParameters,
   Clock,
-  CodeRequest,
-  CodeVerdict,
   ConnectIntent,
   ConnectOutcome,
   ConnectSession,
   ConnectSessionStore,
   EndedConnectSession,
   IntegrationStore,
-  Microsoft,
   Random,
 } from './ports.ts'
 

@@ -1,7 +1,7 @@
 import type { Blocked } from './blocked.ts'
 import type { FailureCode, Reason } from './failure.ts'
 import type { Integration } from './integration.ts'
-import type { Verdict } from './ports.ts'
+import type { Verdict } from './microsoft-port.ts'
 
 /** How a forced refresh ended. `user`: Microsoft wants the user. `failed`: anything else. */
 export const FORCED_RESULTS = ['tokens', 'user', 'not_satisfied', 'failed'] as const

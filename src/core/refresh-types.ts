@@ -2,7 +2,8 @@ import type { Blocked, TokenAnswer } from './blocked.ts'
 import type { Challenge } from './claims.ts'
 import type { Failure } from './failure.ts'
 import type { Integration } from './integration.ts'
-import type { Clock, IntegrationStore, Microsoft, Random } from './ports.ts'
+import type { Microsoft } from './microsoft-port.ts'
+import type { Clock, IntegrationStore, Random } from './ports.ts'
 import type { RefreshEvent } from './refresh-event.ts'
 
 // What refresh.ts is asked, what it needs and what it answers. Types only.
@@ -75,6 +76,8 @@ export interface Refresh {
    * Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws.
    */
   renew(integration: Integration, requestId: string): Promise<RefreshOutcome['kind']>
+  /** As `renew`, as if a caller had asked, with all of the outcome: for the canary account. Never throws. */
+  refreshNow(integration: Integration, requestId: string): Promise<RefreshOutcome>
   /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
   drain(): Promise<void>
 }

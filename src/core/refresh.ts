@@ -1,7 +1,8 @@
 import { refuseFrozen } from './freeze.ts'
 import { Failure } from './failure.ts'
 import { isRefreshDue, isStillValid, isUsable, unsaved, type Integration, type TokenSet } from './integration.ts'
-import type { Admission, Claim, Pause, Permit } from './ports.ts'
+import type { Admission, Pause, Permit } from './microsoft-port.ts'
+import type { Claim } from './ports.ts'
 import type { Challenge, Limited } from './claims.ts'
 import {
   courseOf,
@@ -404,6 +405,7 @@ export function createRefresh({
     async renew(integration, requestId) {
       return (await join(integration, FOR_KEEP_ALIVE, requestId)).kind
     },
+    refreshNow: (integration, requestId) => join(integration, FOR_A_READ, requestId),
     async drain() {
       drainingSince = Math.min(drainingSince, clock.elapsed())
       while (flights.size > 0) await Promise.all(Array.from(flights.values(), ({ settled }) => settled))

@@ -1,3 +1,4 @@
+import { CANARY_STEPS, type CanaryFault } from './canary.ts'
 import type { KeptChallenge } from './claims.ts'
 import type { EventDetail } from './events.ts'
 import {
@@ -300,4 +301,15 @@ function readSessionCookie(value: unknown): Record<string, unknown> | undefined 
 /** A reason as a statement selected it, for a report. */
 export function readReason(value: unknown): AnyReason {
   return word(value) ?? UNKNOWN_WORD
+}
+
+/** Faults of a run of the canary account. An entry without a step and a word is left out. */
+export function readCanaryFaults(value: unknown): CanaryFault[] {
+  return (Array.isArray(value) ? value : []).flatMap((entry: unknown): CanaryFault[] => {
+    if (!isObject(entry)) return []
+    const step = oneOf(CANARY_STEPS)(entry['step'])
+    const fault = word(entry['fault'])
+    const aadsts = positiveInteger(entry['aadsts'])
+    return step === undefined || fault === undefined ? [] : [{ step, fault, ...(aadsts !== undefined && { aadsts }) }]
+  })
 }

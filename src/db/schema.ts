@@ -258,3 +258,19 @@ export const callerKeyUse = pgTable(
   },
   (table) => [primaryKey({ columns: [table.keyId, table.hour] }), index('caller_key_use_hour').on(table.hour)],
 )
+
+/** One row: the last run of the canary account (docs/design.md#canary). */
+export const canaryRuns = pgTable(
+  'canary_run',
+  {
+    one: boolean('one').notNull().default(true),
+    begunAt: instant('begun_at').notNull().defaultNow(),
+    endedAt: instant('ended_at'),
+    /** Runs in a row that failed. */
+    failures: integer('failures').notNull().default(0),
+    failingSince: instant('failing_since'),
+    /** Of the last run that ended: a list of steps and words, no user. */
+    faults: jsonb('faults').notNull().default([]),
+  },
+  (table) => [primaryKey({ columns: [table.one] }), check('canary_run_one_row', sql`${table.one}`)],
+)

@@ -12,6 +12,8 @@ export interface Finding {
   readonly message: string
   /** What to do about it. */
   readonly advice?: string
+  /** What was found, for scripts; not in the text. */
+  readonly facts?: object
 }
 
 export interface Check extends Finding {
@@ -44,12 +46,20 @@ export const warning = (message: string, advice: string): Finding => ({ result: 
 export const failed = (message: string, advice: string): Finding => ({ result: 'failed', message, advice })
 export const skipped = (reason: string): Finding => ({ result: 'skipped', message: `Skipped, because ${reason}` })
 
-/** Several findings about one thing as one: the worst result, every message, and each advice once. */
+/**
+ * Several findings about one thing as one: the worst result, every message, each advice once, and the first facts.
+ */
 export function combined(findings: readonly Finding[]): Finding {
   const order = ['failed', 'warning', 'ok', 'skipped'] as const
   const result = order.find((candidate) => findings.some((finding) => finding.result === candidate)) ?? 'skipped'
   const advice = [...new Set(findings.flatMap((finding) => finding.advice ?? []))].join('\n')
-  return { result, message: findings.map(({ message }) => message).join('\n'), ...(advice === '' ? {} : { advice }) }
+  const facts = findings.find((finding) => finding.facts !== undefined)?.facts
+  return {
+    result,
+    message: findings.map(({ message }) => message).join('\n'),
+    ...(advice === '' ? {} : { advice }),
+    ...(facts === undefined ? {} : { facts }),
+  }
 }
 
 /**

@@ -6,6 +6,8 @@ import type { CredentialCheck } from '../microsoft/token-endpoint.ts'
 import { isFromMicrosoft } from '../microsoft/verdict.ts'
 import type { Services } from '../services.ts'
 import { combined, EXPIRES_SOON_MS, failed, formatTime, ok, runCheck, skipped, warning, type Finding } from './check.ts'
+import { federatedToken, ownFederatedToken } from './federated-token.ts'
+import { FILTER_ADVICE, unclear } from './unclear-answer.ts'
 
 export const MICROSOFT_CHECKS = ['microsoft', 'clock', 'client_credential'] as const
 export type MicrosoftFindings = Record<(typeof MICROSOFT_CHECKS)[number], Finding>
@@ -24,8 +26,8 @@ export async function microsoftChecks({ microsoft, config, clock }: Services): P
     return {
       microsoft: await runCheck('microsoft', () => noMetadata(config.microsoft)),
       clock: why,
-      client_credential: await runCheck('client_credential', () =>
-        combined([...ownCertificate(config.microsoft, clock.now()), why]),
+      client_credential: await runCheck('client_credential', async () =>
+        combined([...ownCertificate(config.microsoft, clock.now()), ...(await ownFederatedToken(microsoft)), why]),
       ),
     }
   }
@@ -44,10 +46,6 @@ export async function microsoftChecks({ microsoft, config, clock }: Services): P
     ),
   }
 }
-
-const FILTER_ADVICE =
-  'Look at the proxy, the filter of web addresses and the firewall between this machine and Microsoft, and allow ' +
-  'MICROSOFT_LOGIN_URL there, GET and POST, without a sign-in or a page of its own.'
 
 /** Asks for the metadata once more, to find the reason. */
 async function noMetadata({ loginUrl, tenant, proxy }: Services['config']['microsoft']): Promise<Finding> {
@@ -164,7 +162,10 @@ function credentials(checked: readonly CredentialCheck[], now: number, ofClient?
   const lost = ofClient === undefined ? 'no token can be refreshed' : 'no token of its integrations can be refreshed'
   const anyAccepted = checked.some(({ result }) => result === 'accepted')
   return combined(
-    checked.map(({ kind, expiresAt, result, reason, microsoft: { aadsts } }, index) => {
+    checked.map((check, index) => {
+      const { kind, expiresAt, result, reason, microsoft } = check
+      const { aadsts } = microsoft
+      if (check.federatedToken !== undefined) return federatedToken(check, check.federatedToken)
       const name = `${kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${checked.length}${of}`
       const lowered = name.replace(/^C/, 'c')
       const code = aadsts === undefined ? '' : ` (AADSTS${aadsts})`
@@ -178,16 +179,7 @@ function credentials(checked: readonly CredentialCheck[], now: number, ofClient?
       if (anyAccepted)
         return warning(`${name} is not accepted${code}.`, `${advice} If it is the old credential, remove it.`)
       if (result === 'refused') return failed(`Microsoft refuses ${lowered}${code}: ${lost}.`, advice)
-      if (reason === 'microsoft_bad_answer' && aadsts === undefined) {
-        return failed(
-          `${name} could not be checked: something on the way answers POST requests in place of Microsoft.`,
-          FILTER_ADVICE,
-        )
-      }
-      return failed(
-        `${name} could not be checked: Microsoft gave no clear answer${code}.`,
-        aadsts === undefined ? 'Try again. If this repeats, look at https://status.cloud.microsoft.' : advice,
-      )
+      return unclear(name, reason, aadsts, advice)
     }),
   )
 }

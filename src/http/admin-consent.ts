@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Microsoft, Random } from '../core/ports.ts'
+import type { Microsoft } from '../core/microsoft-port.ts'
+import type { Random } from '../core/ports.ts'
 import { pageContext, sendPage } from './browser.ts'
 import { ADMIN_CONSENT_PATH, type Links } from './links.ts'
 import { adminConsentPage, type Site } from './pages/pages.ts'

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CallbackAnswer, Connect } from '../core/connect.ts'
-import type { CallbackParameters, ConnectSession, Microsoft } from '../core/ports.ts'
+import type { CallbackParameters, Microsoft } from '../core/microsoft-port.ts'
+import type { ConnectSession } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage } from './browser.ts'
 import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, TICKET, type Links } from './links.ts'
 import {

@@ -118,6 +118,8 @@ export const AADSTS: readonly AadstsRow[] = [
     reference(700229), // a user's token as assertion
     lookup(700222, 700223, 700224, 700225, 700226, 700227, 700228), // not for federation, wrong token type or audience
     lookup(7000225, 7000226, 7000227), // no policy for this managed identity
+    // signed with a key that the issuer does not publish
+    recorded('https://github.com/Azure/azure-workload-identity/issues/1232', 7000272),
   ),
 
   // On a refresh our login URL is wrong, because the account has connected through it. On a connect it is the account.
@@ -335,6 +337,13 @@ export const AADSTS: readonly AadstsRow[] = [
   ...each({ kind: 'reconnect', reason: 'tenant_unavailable', organisation: 'stored_tenant' }, common(90002)),
 
   // Heals without anybody.
+  // Microsoft could not read the keys of the issuer of a federated token; it often works a moment later.
+  ...later(
+    'microsoft_error',
+    recorded('https://github.com/Azure/AKS/issues/4029', 501661),
+    recorded('https://github.com/Azure/azure-workload-identity/issues/642', 50166),
+    recorded('https://github.com/Azure/azure-workload-identity/issues/605', 90061),
+  ),
   ...later('microsoft_error', common(90033, 90006, 90090, 90091)), // directory temporarily unavailable
   // time-outs, retryable
   ...later('microsoft_error', common(90012, 90024, 50033), reference(50087, 50088, 70012, 40010)),
@@ -346,7 +355,7 @@ export const AADSTS: readonly AadstsRow[] = [
   ...later(
     'microsoft_error',
     lookup(399206, 399215, 399216, 399217, 399219, 1000021, 1000022),
-    reference(50166, 501621, 51005, 90092),
+    reference(501621, 51005, 90092),
   ),
   ...later('microsoft_error', common(50000, 90036)), // issuance error, directory failure
   ...later('throttled', common(90055)), // tenant throttled
@@ -383,7 +392,7 @@ export const FAMILIES: readonly Family[] = [
   { codes: /^7002\d{2,3}$/, error: 'invalid_client', ...OUR_CREDENTIAL, everybody: true },
   { codes: /^7002\d{2,3}$/, error: 'invalid_request', ...OUR_CREDENTIAL, everybody: true },
   { codes: /^7002\d{2,3}$/, error: 'unauthorized_client', ...OUR_CREDENTIAL, everybody: true },
-  { codes: /^(?:7000[23]\d|70002[12]\d)$/, error: 'invalid_client', ...OUR_CREDENTIAL, everybody: true },
+  { codes: /^(?:7000[23]\d|70002[127]\d)$/, error: 'invalid_client', ...OUR_CREDENTIAL, everybody: true },
   { codes: /^(?:50027\d{1,2}|50012\d|50013\d)$/, error: 'invalid_client', ...OUR_CREDENTIAL, everybody: true },
   { codes: /^50027\d{1,2}$/, error: 'invalid_request', ...OUR_CREDENTIAL },
   { codes: /^650\d{2,3}$/, kind: 'misconfigured', reason: 'app_registration' },

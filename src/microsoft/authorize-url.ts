@@ -1,5 +1,5 @@
 import { PERSONAL_TENANT } from '../core/integration.ts'
-import type { AuthorizeRequest } from '../core/ports.ts'
+import type { AuthorizeRequest } from '../core/microsoft-port.ts'
 import { isGuid } from './answer.ts'
 import { cloudOf } from './clouds.ts'
 

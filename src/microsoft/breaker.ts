@@ -1,5 +1,5 @@
 import type { Reason } from '../core/failure.ts'
-import type { Admission, Pause, Permit } from '../core/ports.ts'
+import type { Admission, Pause, Permit } from '../core/microsoft-port.ts'
 
 /**
  * Whether refreshes are sent at all, and how many at a time: one for each process, for trouble that is everybody's

@@ -1,6 +1,6 @@
 import { REASONS } from '../core/failure.ts'
 import type { MicrosoftError, Reason } from '../core/failure.ts'
-import type { AdminConsentResult, CallbackParameters, CallbackRefusal } from '../core/ports.ts'
+import type { AdminConsentResult, CallbackParameters, CallbackRefusal } from '../core/microsoft-port.ts'
 import { findRow } from './aadsts.ts'
 import type { FoundRow } from './aadsts.ts'
 

@@ -9,24 +9,18 @@ import type { Dispatcher } from 'undici'
 import type { Reason } from '../core/failure.ts'
 import { mergeClaims } from '../core/claims.ts'
 import { isSameAccount } from '../core/integration.ts'
-import type {
-  Clock,
-  CodeRequest,
-  CodeVerdict,
-  Microsoft,
-  Pause,
-  Random,
-  RefreshRequest,
-  Verdict,
-} from '../core/ports.ts'
+import type { CodeRequest, CodeVerdict, Microsoft, Pause, RefreshRequest, Verdict } from '../core/microsoft-port.ts'
+import type { Clock, Random } from '../core/ports.ts'
 import { isGuid } from './answer.ts'
 import type { Answer, TokenResponse } from './answer.ts'
+import { judgeAuthorizePage } from './authorize-page.ts'
 import { adminConsentUrl, authorizeUrl } from './authorize-url.ts'
 import type { BreakerMode, BreakerState, BreakerEvidence } from './breaker.ts'
 import { judgeAdminConsent, judgeCallback } from './callback.ts'
 import { cloudOf, cloudOfHost, issuerOrigin } from './clouds.ts'
 import type { Credential } from './credential.ts'
 import { createDispatcher, EXCHANGE_TIMEOUT_MS, send } from './exchange.ts'
+import type { FederatedTokenState } from './federated-token.ts'
 import { keyIdOf, readIdToken, verifyIdToken } from './id-token.ts'
 import type { IdTokenProblem, IdTokenResult, IdTokenRules } from './id-token.ts'
 import { createMetadataSource } from './metadata.ts'
@@ -70,6 +64,8 @@ export interface MicrosoftOptions {
   deadline?: (ms: number) => AbortSignal
   /** For the log: one call for each change of a registration's breaker. */
   onBreakerChange?: (state: BreakerState, from: BreakerMode, clientId: string) => void
+  /** For the log: the file of the federated token became bad or good again. */
+  onFederatedToken?: (state: FederatedTokenState) => void
   /** For the log: which check an id token failed. */
   onIdTokenProblem?: (problem: IdTokenProblem, requestId: string) => void
 }
@@ -103,6 +99,8 @@ export interface MicrosoftClient extends Microsoft {
   useCredentials(credentials: readonly Credential[]): void
   /** Uses other earlier registrations from the next exchange on. One that stays keeps its breaker. */
   usePreviousClients(clients: readonly RegistrationConfig[]): void
+  /** Reads the file of the federated token. Undefined: the credential is another one. Never rejects. */
+  federatedToken(): Promise<FederatedTokenState | undefined>
   close(): Promise<void>
 }
 
@@ -225,6 +223,24 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     }
   }
 
+  /** Values that nobody keeps: the answer is never used for a sign-in. */
+  const authorizePage = async (requestId: string) => {
+    const url = authorizeUrl(
+      endpoints.authorize,
+      { clientId, redirectUri, scope: requestedScope(permissions) },
+      {
+        state: random.bytes(32).toString('base64url'),
+        nonce: random.bytes(32).toString('base64url'),
+        codeChallenge: random.bytes(32).toString('base64url'),
+        prompt: 'none',
+        requestId,
+      },
+    )
+    const sent = await send(dispatcher, { url, accept: 'text/html', signal: deadline(EXCHANGE_TIMEOUT_MS) })
+    if ('failed' in sent) return { fault: sent.failed }
+    return judgeAuthorizePage(sent.answer, { endpoint: endpoints.authorize, redirectUri })
+  }
+
   const prove = async (idToken: string | undefined, nonce: string, ofClient: string): Promise<IdTokenResult> => {
     if (idToken === undefined) return { problem: 'missing' }
     const known = await metadata.withKey(keyIdOf(idToken) ?? '')
@@ -268,6 +284,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
         breaker.record(permit, outcome)
       }
     },
+    authorizePage,
     redeem,
     breaker: () => registrations.current.breaker.state(),
     breakers: () => [stateOf(registrations.current), ...registrations.previous().map(stateOf)],
@@ -281,6 +298,7 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     probeCredentials: async (ofClient) => registrations.find(ofClient)?.tokenEndpoint.probe(endpoints.token) ?? [],
     useCredentials: (credentials) => registrations.current.useCredentials(credentials),
     usePreviousClients: (clients) => registrations.usePrevious(clients),
+    federatedToken: () => registrations.current.federatedToken(),
     async close() {
       if (!options.dispatcher) await dispatcher.close()
     },

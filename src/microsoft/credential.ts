@@ -1,18 +1,33 @@
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { SignJWT } from 'jose'
 import type { Clock, Random } from '../core/ports.ts'
+import { createFederatedTokenSource } from './federated-token.ts'
+import type { FederatedTokenState } from './federated-token.ts'
 
-/** What proves to Microsoft that we are the application (docs/microsoft.md#client-credentials). PEM texts. */
+/**
+ * What proves to Microsoft that we are the application (docs/microsoft.md#client-credentials). PEM texts; `file`: the
+ * path of a token of another issuer.
+ */
 export type Credential =
-  { kind: 'secret'; secret: string } | { kind: 'certificate'; certificate: string; privateKey: string }
+  | { kind: 'secret'; secret: string }
+  | { kind: 'certificate'; certificate: string; privateKey: string }
+  | { kind: 'federated'; file: string }
 
 /** A credential ready for use: the form fields that authenticate one request to this endpoint. */
 export interface Authenticator {
   kind: Credential['kind']
   /** ISO 8601; of a secret only the Azure portal knows it. */
   expiresAt?: string
-  fields(endpoint: string): Promise<Record<string, string>>
+  /** Undefined: there is nothing to send now. */
+  fields(endpoint: string): Promise<Record<string, string> | undefined>
+  /** Of a federated token: what is in its file. */
+  federatedToken?(): Promise<FederatedTokenState>
 }
+
+const asFields = (assertion: string): Record<string, string> => ({
+  client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+  client_assertion: assertion,
+})
 
 /** How long an assertion lives, and how far it is dated back so that a clock slightly ahead does no harm. */
 const ASSERTION_LIFETIME_SECONDS = 600
@@ -24,7 +39,19 @@ export function createAuthenticator(
   clientId: string,
   clock: Clock,
   random: Random,
+  onFederatedToken?: (state: FederatedTokenState) => void,
 ): Authenticator {
+  if (credential.kind === 'federated') {
+    const source = createFederatedTokenSource(credential.file, clock, onFederatedToken)
+    return {
+      kind: 'federated',
+      federatedToken: () => source.state(),
+      async fields() {
+        const assertion = await source.assertion()
+        return assertion === undefined ? undefined : asFields(assertion)
+      },
+    }
+  }
   if (credential.kind === 'secret') {
     const { secret } = credential
     return { kind: 'secret', fields: async () => ({ client_secret: secret }) }
@@ -55,9 +82,12 @@ export function createAuthenticator(
   return {
     kind: 'certificate',
     expiresAt: certificate.validToDate.toISOString(),
-    fields: async (endpoint) => ({
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-      client_assertion: await assertion(endpoint),
-    }),
+    fields: async (endpoint) => asFields(await assertion(endpoint)),
   }
 }
+
+/** When the certificates among them end, in their order. The first is the one that Microsoft is asked with. */
+export const certificateEnds = (credentials: readonly Credential[]): Date[] =>
+  credentials.flatMap((credential) =>
+    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
+  )

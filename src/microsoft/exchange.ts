@@ -19,6 +19,8 @@ export interface Outgoing {
   form?: () => Promise<Record<string, string>>
   /** Only a GUID is sent: Microsoft takes nothing else, and nothing else is safe in a header. */
   requestId?: string
+  /** What is asked for; absent: JSON. */
+  accept?: string
   /** Ends the exchange, also while the body arrives. */
   signal: AbortSignal
 }
@@ -98,11 +100,11 @@ export async function send(dispatcher: Dispatcher, outgoing: Outgoing): Promise<
  */
 function sendOnce(
   dispatcher: Dispatcher,
-  { url, requestId, signal }: Outgoing,
+  { url, requestId, accept = 'application/json', signal }: Outgoing,
   form: Record<string, string> | undefined,
   newConnection: boolean,
 ): Promise<SentOnce> {
-  const headers: Record<string, string> = { accept: 'application/json' }
+  const headers: Record<string, string> = { accept }
   if (form) headers['content-type'] = 'application/x-www-form-urlencoded'
   if (requestId !== undefined && isGuid(requestId)) headers['client-request-id'] = requestId
   return new Promise((resolve) => {

@@ -4,6 +4,7 @@ import { createBreaker } from './breaker.ts'
 import type { Breaker, BreakerMode, BreakerState } from './breaker.ts'
 import { createAuthenticator } from './credential.ts'
 import type { Credential } from './credential.ts'
+import type { FederatedTokenState } from './federated-token.ts'
 import { createOrganisationFaults } from './organisation-faults.ts'
 import type { OrganisationFaults } from './organisation-faults.ts'
 import { createTokenEndpoint } from './token-endpoint.ts'
@@ -25,6 +26,8 @@ export interface Registration {
   breaker: Breaker
   faults: OrganisationFaults
   tokenEndpoint: TokenEndpoint
+  /** Reads the file of the federated token. Undefined: the credential is another one. Never rejects. */
+  federatedToken(): Promise<FederatedTokenState | undefined>
   /** From the next exchange on. Throws where a PEM cannot be read. */
   useCredentials(credentials: readonly Credential[]): void
 }
@@ -44,6 +47,7 @@ export function createRegistrations(
   options: RegistrationConfig & {
     previousClients?: readonly RegistrationConfig[]
     onBreakerChange?: (state: BreakerState, from: BreakerMode, clientId: string) => void
+    onFederatedToken?: (state: FederatedTokenState) => void
   },
   {
     dispatcher,
@@ -52,11 +56,11 @@ export function createRegistrations(
     random,
   }: { dispatcher: Dispatcher; deadline: (ms: number) => AbortSignal; clock: Clock; random: Random },
 ): Registrations {
-  const { onBreakerChange } = options
+  const { onBreakerChange, onFederatedToken } = options
 
   function create({ clientId, credentials }: RegistrationConfig): Registration {
     const authenticatorsOf = (list: readonly Credential[]) =>
-      list.map((credential) => createAuthenticator(credential, clientId, clock, random))
+      list.map((credential) => createAuthenticator(credential, clientId, clock, random, onFederatedToken))
     const authenticators = authenticatorsOf(credentials)
     return {
       clientId,
@@ -67,6 +71,7 @@ export function createRegistrations(
       }),
       faults: createOrganisationFaults(() => clock.elapsed()),
       tokenEndpoint: createTokenEndpoint({ clientId, authenticators, dispatcher, deadline, clock }),
+      federatedToken: async () => authenticators[0]?.federatedToken?.(),
       useCredentials: (list) => void authenticators.splice(0, authenticators.length, ...authenticatorsOf(list)),
     }
   }

@@ -4,6 +4,7 @@ import type { Clock } from '../core/ports.ts'
 import type { Answer } from './answer.ts'
 import type { Authenticator, Credential } from './credential.ts'
 import { EXCHANGE_TIMEOUT_MS, send } from './exchange.ts'
+import type { FederatedTokenState } from './federated-token.ts'
 import { judgeRefresh } from './verdict.ts'
 
 /** Requests to the token endpoint, authenticated with the credential that works (RFC 6749 sections 2.3 and 3.2). */
@@ -26,7 +27,11 @@ interface Judged {
   reason?: Reason
 }
 type Judge<J> = (answer: Answer) => J
-type NotSent = { kind: 'try_later'; reason: Reason; microsoft: MicrosoftError }
+type NotSent =
+  | { kind: 'try_later'; reason: Reason; microsoft: MicrosoftError }
+  | { kind: 'misconfigured'; reason: Reason; everybody: true; microsoft: MicrosoftError }
+/** There is nothing to authenticate with. As if Microsoft had refused our credential: it concerns everybody. */
+const NO_CREDENTIAL: NotSent = { kind: 'misconfigured', reason: 'client_credential', everybody: true, microsoft: {} }
 interface Exchanged<J> {
   judged: J | NotSent
   /** It was sent twice, and what became of the first is not known. */
@@ -42,6 +47,8 @@ export interface CredentialCheck {
   result: 'accepted' | 'refused' | 'unclear'
   /** Why no answer came that tells. */
   reason?: Reason
+  /** Of a federated token: what is in its file. */
+  federatedToken?: FederatedTokenState
   microsoft: MicrosoftError
 }
 
@@ -68,11 +75,14 @@ export function createTokenEndpoint(options: {
     request: { url: string; form: Record<string, string>; requestId?: string; signal: AbortSignal },
     judge: Judge<J>,
   ): Promise<{ judged: J | NotSent; resent: boolean }> {
-    const form = async () => ({
-      client_id: clientId,
-      ...request.form,
-      ...(await authenticator.fields(request.url)),
-    })
+    let fields = await authenticator.fields(request.url)
+    if (fields === undefined) return { judged: NO_CREDENTIAL, resent: false }
+    let isFirst = true
+    const form = async () => {
+      if (!isFirst) fields = (await authenticator.fields(request.url)) ?? fields
+      isFirst = false
+      return { client_id: clientId, ...request.form, ...fields }
+    }
     const sent = await send(dispatcher, { ...request, form })
     return 'answer' in sent
       ? { judged: judge(sent.answer), resent: sent.resent === true }
@@ -118,8 +128,10 @@ export function createTokenEndpoint(options: {
         // Microsoft looks at the credential first: only behind it is the refresh token found to be none.
         const accepted = judged.kind === 'reconnect' && microsoft.error === 'invalid_grant'
         const result = accepted ? 'accepted' : isCredentialRefusal(judged) ? 'refused' : 'unclear'
+        const federatedToken = await authenticator.federatedToken?.()
         probes.push({
           kind: authenticator.kind,
+          ...(federatedToken && { federatedToken }),
           ...(authenticator.expiresAt && { expiresAt: authenticator.expiresAt }),
           result,
           ...(result === 'unclear' && judged.kind !== 'answer' && { reason: judged.reason }),

@@ -1,5 +1,5 @@
 import type { Reason } from '../core/failure.ts'
-import type { CodeVerdict, Verdict } from '../core/ports.ts'
+import type { CodeVerdict, Verdict } from '../core/microsoft-port.ts'
 import { findRow } from './aadsts.ts'
 import type { FoundRow } from './aadsts.ts'
 import { readError, readObject, readRetryAfter, readTokens } from './answer.ts'

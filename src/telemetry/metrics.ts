@@ -7,8 +7,10 @@ import type { KeepAlivePorts } from '../core/keep-alive.ts'
 import { FORCED_RESULTS, type RefreshEvent } from '../core/refresh-event.ts'
 import type { DatabaseFailureKind } from '../db/failure-kinds.ts'
 import { VERSION } from '../version.ts'
+import { atMostEvery } from './at-most-every.ts'
 import { addDatabaseMetrics, type DatabaseMetricSources } from './database-metrics.ts'
 import { addBreakerGauges, type BreakerSources } from './breaker-gauges.ts'
+import { addMicrosoftMetrics, type MicrosoftMetricSources } from './microsoft-metrics.ts'
 import { createRouteCounts, type RouteCounts } from './route-counts.ts'
 
 // The metrics, by Prometheus' conventions: base units, few labels, no user ids. A metric that costs a query is
@@ -61,7 +63,7 @@ export const CONNECT_ENDS = ['connected', 'refused', 'failed', 'expired'] as con
 export type ConnectEnd = (typeof CONNECT_ENDS)[number]
 
 /** What is read when Prometheus scrapes. */
-export interface MetricSources extends DatabaseMetricSources, BreakerSources {
+export interface MetricSources extends DatabaseMetricSources, MicrosoftMetricSources, BreakerSources {
   /** Milliseconds, monotonic. */
   elapsed(): number
   /** `notAfter` in milliseconds since the epoch. */
@@ -174,6 +176,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     'detail',
   )
   const databaseFailed = addDatabaseMetrics(registry, sources)
+  addMicrosoftMetrics(registry, sources)
   const degraded = counter(
     'degraded_tokens_total',
     'Tokens that were handed out although they could not be refreshed, by reason.',
@@ -429,12 +432,3 @@ export function createMetrics(sources: MetricSources): Metrics {
 const known = (reason: AnyReason): string => (isReason(reason) ? reason : 'unknown')
 
 const isoOf = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
-
-/** Gives the same answer, or the same failure, for `ms` milliseconds, so that scrapes put no load on the database. */
-function atMostEvery<T>(ms: number, elapsed: () => number, ask: () => Promise<T>): () => Promise<T> {
-  let last: { at: number; answer: Promise<T> } | undefined
-  return () => {
-    if (last === undefined || elapsed() - last.at >= ms) last = { at: elapsed(), answer: ask() }
-    return last.answer
-  }
-}

@@ -81,6 +81,8 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     least: 'https://audits.megsupportools.com',
     most: 'https://audits-staging.megsupportools.com',
     bare: 'https://docs.example.org',
+    federated: 'https://audits.megsupportools.com',
+    webhook: 'https://audits.megsupportools.com',
   }
   for (const set of SETS) {
     const objects = render({ values: set })
@@ -125,6 +127,55 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     })
     t.match(migration.url, /owner/)
   }
+})
+
+t.test('the token of the service account is the credential, with Azure’s webhook and without it', (t) => {
+  const settings = (set: string) => {
+    const objects = render({ values: set })
+    const { metadata, spec } = find(objects, 'Deployment')['spec'].template
+    const env = find(objects, 'ConfigMap', /-config$/)['data'] as Record<string, string>
+    const file = env['MICROSOFT_FEDERATED_TOKEN_FILE'] ?? ''
+    t.strictSame(
+      Object.keys(env).filter((name) => name.startsWith('MICROSOFT_CLIENT_') && name !== 'MICROSOFT_CLIENT_ID'),
+      [],
+      `${set}: no other credential`,
+    )
+    t.equal(spec.automountServiceAccountToken, false, 'the token for the API of Kubernetes is not mounted')
+    const doctor = find(objects, 'Pod')
+    return { objects, metadata, spec, file, doctor, account: find(objects, 'ServiceAccount') }
+  }
+  const own = settings('federated')
+  for (const spec of [own.spec, own.doctor['spec']]) {
+    const { mountPath } = spec.containers[0].volumeMounts.find(
+      ({ name }: { name: string }) => name === 'federated-token',
+    )
+    const { projected } = spec.volumes.find(({ name }: { name: string }) => name === 'federated-token')
+    t.strictSame(projected.sources, [
+      { serviceAccountToken: { path: 'token', audience: 'api://AzureADTokenExchange', expirationSeconds: 3600 } },
+    ])
+    t.equal(own.file, `${mountPath}/token`)
+  }
+  t.notMatch(JSON.stringify(own.objects), /azure\.workload\.identity/)
+  const other = find(
+    render({ values: 'federated', set: ['microsoft.federation.audience="api://AzureADTokenExchangeUSGov"'] }),
+    'Deployment',
+  )
+  t.match(JSON.stringify(other), /"audience":"api:\/\/AzureADTokenExchangeUSGov"/, 'another audience')
+
+  const webhook = settings('webhook')
+  t.equal(webhook.file, '/var/run/secrets/azure/tokens/azure-identity-token', 'where the webhook puts it')
+  t.equal(webhook.metadata.labels['azure.workload.identity/use'], 'true')
+  t.equal(webhook.doctor.metadata.labels?.['azure.workload.identity/use'], 'true')
+  t.notOk(JSON.stringify(webhook.spec).includes('federated-token'), 'the chart adds no volume of its own')
+  t.match(webhook.account.metadata, {
+    annotations: {
+      'azure.workload.identity/client-id': '11111111-2222-3333-4444-555555555555',
+      'azure.workload.identity/service-account-token-expiration': '7200',
+    },
+  })
+  t.equal(webhook.spec.serviceAccountName, webhook.account.metadata.name)
+  t.notMatch(JSON.stringify(find(webhook.objects, 'Job')), /azure\.workload\.identity/, 'a migration needs none')
+  t.end()
 })
 
 t.test('another log level changes one file that the running pods read, and restarts none', async (t) => {
@@ -182,6 +233,10 @@ t.test('contradictory and missing values are refused, each with one sentence', a
     'secrets.keys.clientCertificate="a"': /clientCertificate and secrets.keys.clientKey belong together/,
     'internal.plainHttp=true': /internal.plainHttp contradicts internal.tlsSecret/,
     'autoscaling={"enabled":true,"minReplicas":9,"maxReplicas":3}': /minReplicas is more than/,
+    'microsoft.federation={"enabled":true}':
+      /needs secrets.keys.clientSecret, clientCertificate and clientKey to be ''/,
+    'microsoft.federation={"enabled":true,"webhook":true,"audience":"x"}': /audience has no effect with/,
+    'microsoft.federation.expirationSeconds=60': /expirationSeconds/,
     'keepAlive.letGoAfterDays=45': /letGoAfterDays must be more than/,
     'extraEnv=[{"name":"HARVEST_FREEZE_ABOVE","value":"9"}]': /extraEnv must not have HARVEST_FREEZE_ABOVE/,
     'extraEnv=[{"name":"SEALING_KEYS","value":"x"}]': /extraEnv must not have SEALING_KEYS/,

@@ -20,7 +20,9 @@ t.test('a redirect URI on another host than the browser session is refused', asy
 t.test('a certificate and its private key come together', async (t) => {
   const [one, two] = [rsaPair(), rsaPair()]
   const only = { MICROSOFT_CLIENT_SECRET: undefined }
-  t.same(problemsOf(only), ['MICROSOFT_CLIENT_SECRET: is not set, nor is MICROSOFT_CLIENT_CERTIFICATE'])
+  t.same(problemsOf(only), [
+    'MICROSOFT_CLIENT_SECRET: is not set, nor is MICROSOFT_CLIENT_CERTIFICATE or MICROSOFT_FEDERATED_TOKEN_FILE',
+  ])
   t.same(problemsOf({ MICROSOFT_CLIENT_CERTIFICATE: one.certificate }), [
     'MICROSOFT_CLIENT_KEY: is not set, and MICROSOFT_CLIENT_CERTIFICATE is',
   ])
@@ -33,6 +35,59 @@ t.test('a certificate and its private key come together', async (t) => {
   ])
   const right = { ...only, MICROSOFT_CLIENT_CERTIFICATE: one.certificate, MICROSOFT_CLIENT_KEY: one.privateKey }
   t.match(read(right).microsoft.credentials, [{ kind: 'certificate' }], 'a certificate alone is enough')
+})
+
+t.test('a federated token is the only credential', async (t) => {
+  const file = { MICROSOFT_FEDERATED_TOKEN_FILE: '/tokens/one' }
+  const { credentials } = read({ ...file, MICROSOFT_CLIENT_SECRET: undefined }).microsoft
+  t.same(credentials, [{ kind: 'federated', file: '/tokens/one' }], 'and its file need not be there yet')
+  const problem = 'is set although MICROSOFT_FEDERATED_TOKEN_FILE is: remove one'
+  t.same(problemsOf(file), [`MICROSOFT_CLIENT_SECRET: ${problem}`])
+  t.same(problemsOf({ MICROSOFT_FEDERATED_TOKEN_FILE: 'tokens/one', MICROSOFT_CLIENT_SECRET: undefined }), [
+    'MICROSOFT_FEDERATED_TOKEN_FILE: is not an absolute path',
+  ])
+  const { certificate, privateKey } = rsaPair()
+  const pair = { MICROSOFT_CLIENT_CERTIFICATE: certificate, MICROSOFT_CLIENT_KEY: privateKey }
+  t.same(problemsOf({ ...file, ...pair, MICROSOFT_CLIENT_SECRET: undefined }), [
+    `MICROSOFT_CLIENT_CERTIFICATE: ${problem}`,
+    `MICROSOFT_CLIENT_KEY: ${problem}`,
+  ])
+})
+
+t.test('what Azure’s webhook sets is used only where nothing of ours names a client or a credential', async (t) => {
+  const nothing = { MICROSOFT_CLIENT_ID: undefined, MICROSOFT_CLIENT_SECRET: undefined }
+  const injected = {
+    AZURE_CLIENT_ID: '99999999-2222-3333-4444-555555555555',
+    AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/azure/tokens/azure-identity-token',
+    AZURE_TENANT_ID: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
+    AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.us/',
+  }
+  const { microsoft, warnings } = read({ ...nothing, ...injected })
+  t.match(microsoft, {
+    clientId: injected.AZURE_CLIENT_ID,
+    credentials: [{ kind: 'federated', file: injected.AZURE_FEDERATED_TOKEN_FILE }],
+    loginUrl: 'https://login.microsoftonline.com',
+  })
+  t.equal(microsoft.tenant, 'organizations', 'the tenant of the cluster would lock out every other organisation')
+  t.same(warnings, [])
+  t.match(read(injected).microsoft, {
+    clientId: '11111111-2222-3333-4444-555555555555',
+    credentials: [{ kind: 'secret' }],
+  })
+  t.same(
+    problemsOf({ ...injected, MICROSOFT_CLIENT_SECRET: undefined }),
+    ['MICROSOFT_CLIENT_SECRET: is not set, nor is MICROSOFT_CLIENT_CERTIFICATE or MICROSOFT_FEDERATED_TOKEN_FILE'],
+    'a client of ours does not get the credential of another component',
+  )
+  t.match(
+    problemsOf({ ...injected, MICROSOFT_CLIENT_ID: undefined, MICROSOFT_CLIENT_SECRET: 'short' }),
+    ['MICROSOFT_CLIENT_ID: is not set', 'MICROSOFT_CLIENT_SECRET: is not 16 to 64 characters long'],
+    'nor one that is set and wrong',
+  )
+  t.match(problemsOf({ ...nothing, AZURE_CLIENT_ID: injected.AZURE_CLIENT_ID }), [
+    /MICROSOFT_CLIENT_ID: is not set/,
+    /./,
+  ])
 })
 
 t.test('a tenant that is not among the allowed ones is refused', async (t) => {

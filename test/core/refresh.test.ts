@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
-import type { Admission, Clock, IntegrationStore, Microsoft, Permit, RefreshRequest } from '../../src/core/ports.ts'
+import type { Admission, Microsoft, Permit, RefreshRequest } from '../../src/core/microsoft-port.ts'
+import type { Clock, IntegrationStore } from '../../src/core/ports.ts'
 import type { RefreshEvent } from '../../src/core/refresh-event.ts'
 import { createRefresh, type TokenRequest } from '../../src/core/refresh.ts'
 import { systemClock } from '../../src/services.ts'
@@ -218,7 +219,7 @@ t.test('a row without an account is refreshed without one, and gets it from the 
   await world.sql`update oauth2_integration set tenant_id = null, object_id = null`
   const { token, requests } = start()
   await token()
-  t.strictSame(Object.keys(requests[0]!).toSorted(), ['refreshToken', 'requestId', 'scopes'])
+  t.strictSame(Object.keys(requests[0]!).toSorted(), ['clientId', 'refreshToken', 'requestId', 'scopes'])
   t.equal((await row())['tenant_id'], tenant)
 })
 

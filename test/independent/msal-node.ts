@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   AuthError,
   ConfidentialClientApplication,
@@ -7,15 +9,20 @@ import {
 import t from 'tap'
 import type { Entra } from '../../sandbox/entra/main.ts'
 import { claimsOfBroker, CP1, JANE, pkce, REDIRECT_URI, SCOPES, startMicrosoft } from './support.ts'
+import { startIssuer } from '../../sandbox/issuer.ts'
+import { createAuthenticator } from '../../src/microsoft/credential.ts'
+import { systemClock, systemRandom } from '../../src/services.ts'
 
 // npm run test:independent: Microsoft's own client library for Node, with the simulator in Microsoft's place.
 
-function client(entra: Entra, changes: { secret?: string; capabilities?: string[] } = {}) {
+function client(entra: Entra, changes: { secret?: string; assertion?: string; capabilities?: string[] } = {}) {
   const { host } = new URL(entra.url)
   return new ConfidentialClientApplication({
     auth: {
       clientId: entra.clientId,
-      clientSecret: changes.secret ?? entra.clientSecret,
+      ...(changes.assertion === undefined
+        ? { clientSecret: changes.secret ?? entra.clientSecret }
+        : { clientAssertion: changes.assertion }),
       authority: `${entra.url}/organizations`,
       knownAuthorities: [host],
       ...(changes.capabilities && { clientCapabilities: changes.capabilities }),
@@ -66,6 +73,40 @@ t.test('authorization code with PKCE, silent, and a forced refresh', async (t) =
   const me = await fetch(`${entra.graphUrl}/v1.0/me`, { headers: { authorization: `Bearer ${refreshed.accessToken}` } })
   t.match(await me.json(), { userPrincipalName: JANE })
 })
+
+t.test(
+  'the token of another issuer as assertion, for the code and the refresh, in the form that we send',
+  async (t) => {
+    const entra = await startMicrosoft(t)
+    const issuer = await startIssuer()
+    t.teardown(() => issuer.close())
+    entra.control.configureApp({ clientSecrets: [], federatedCredentials: [issuer.credential] })
+    const assertion = issuer.token()
+    const app = client(entra, { assertion })
+    const { account } = await signIn(entra, app)
+    await app.acquireTokenSilent({ account: account!, scopes: SCOPES, forceRefresh: true })
+    const { recent, byOutcome } = entra.control.tokenRequests()
+    t.strictSame(byOutcome, { tokens: 2 })
+
+    const file = join(t.testdir(), 'token')
+    writeFileSync(file, assertion)
+    const ours = createAuthenticator({ kind: 'federated', file }, entra.clientId, systemClock, systemRandom)
+    const fields = (await ours.fields(`${entra.url}/organizations/oauth2/v2.0/token`)) ?? {}
+    t.equal(fields['client_assertion'], assertion, 'the token as it is')
+    for (const request of recent) {
+      t.strictSame(
+        request.fields.filter((name) => /^client_(?:assertion|secret)/.test(name)).sort(),
+        Object.keys(fields).sort(),
+        `${request.values['grant_type']}: the same fields as MSAL`,
+      )
+      t.equal(request.values['client_assertion_type'], fields['client_assertion_type'])
+    }
+    t.strictSame(
+      recent.map(({ values }) => values['grant_type']),
+      ['authorization_code', 'refresh_token'],
+    )
+  },
+)
 
 t.test('a wrong secret is invalid_client, with our correlation id', async (t) => {
   const entra = await startMicrosoft(t)

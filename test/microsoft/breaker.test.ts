@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Admission, Pause, Permit } from '../../src/core/ports.ts'
+import type { Admission, Pause, Permit } from '../../src/core/microsoft-port.ts'
 import {
   createBreaker,
   FAILURES_TO_OPEN,

@@ -1,7 +1,7 @@
 import { constants, createHash, generateKeyPairSync, verify } from 'node:crypto'
 import t from 'tap'
 import { selfSignedCertificate } from '../../sandbox/entra/certificate.ts'
-import type { Permit } from '../../src/core/ports.ts'
+import type { Permit } from '../../src/core/microsoft-port.ts'
 import type { MicrosoftOptions } from '../../src/microsoft/client.ts'
 import { CLIENT_ID, errorBody, json, NOW, TENANT, tokenBody, TRACE } from './support.ts'
 import type { Seen } from './support.ts'

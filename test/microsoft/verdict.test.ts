@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import t from 'tap'
 import { REASONS, type Reason } from '../../src/core/failure.ts'
-import type { Verdict } from '../../src/core/ports.ts'
+import type { Verdict } from '../../src/core/microsoft-port.ts'
 import { AADSTS } from '../../src/microsoft/aadsts.ts'
 import type { Answer } from '../../src/microsoft/answer.ts'
 import { isAboutOrganisation, judgeCode, judgeRefresh } from '../../src/microsoft/verdict.ts'
@@ -193,6 +193,7 @@ const MORE: readonly [state: State, reason: Reason, who: Expected[4], error: str
     7002121,
     7002131,
     7002381,
+    7000272,
     700229,
     700222,
     700223,
@@ -499,6 +500,8 @@ const MORE: readonly [state: State, reason: Reason, who: Expected[4], error: str
     1000021,
     1000022,
     50166,
+    501661,
+    90061,
     501621,
     51005,
     90092,

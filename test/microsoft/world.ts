@@ -1,6 +1,6 @@
 // A Microsoft of our own on loopback: discovery, keys, and a token endpoint that answers as the test says.
 import { DEFAULT_SCOPES } from '../../src/core/microsoft-permissions.ts'
-import type { CodeRequest, Permit, RefreshRequest } from '../../src/core/ports.ts'
+import type { CodeRequest, Permit, RefreshRequest } from '../../src/core/microsoft-port.ts'
 import { createMicrosoft } from '../../src/microsoft/client.ts'
 import type { MicrosoftOptions } from '../../src/microsoft/client.ts'
 import {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { constants, createHash, generateKeyPairSync, randomUUID, sign, X509Certificate } from 'node:crypto'
 import { selfSignedCertificate, toPem } from '../../sandbox/entra/certificate.ts'
+import { startIssuer } from '../../sandbox/issuer.ts'
 import { bench, jane, start } from './entra-support.ts'
 import type { Bench } from './entra-support.ts'
 
@@ -124,3 +125,36 @@ t.test(
     )
   },
 )
+
+t.test('a token of another issuer is taken if issuer, subject, audience, signature and time are right', async (t) => {
+  const issuer = await startIssuer({ now: () => start })
+  t.teardown(() => issuer.close())
+  const stranger = await startIssuer({ now: () => start })
+  t.teardown(() => stranger.close())
+  const b = await bench(t.teardown, { federatedCredentials: [issuer.credential] })
+  const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+  const present = (text: string) => attempt(b, { client_assertion_type: type, client_assertion: text })
+  const good = [200, undefined]
+  const refused = (code: number) => [401, 'invalid_client', code]
+  const once = issuer.token()
+  t.same(await present(once), good)
+  t.same(await present(once), good, 'again: the kubelet replaces it once in a while only')
+  t.same(await present(issuer.token({ aud: 'api://AzureADTokenExchange' })), good, 'an audience that is no list')
+  t.same(await present(stranger.token()), refused(700211))
+  t.same(await present(issuer.token({ iss: issuer.url.slice(0, -1) })), refused(700211), 'no slash at the end')
+  t.same(await present(issuer.token({ sub: 'system:serviceaccount:megdocs:default' })), refused(700213))
+  t.same(await present(issuer.token({ sub: issuer.credential.subject.toUpperCase() })), refused(700213), 'another case')
+  t.same(await present(issuer.token({ aud: ['https://kubernetes.default.svc'] })), refused(700212))
+  t.same(await present(issuer.token({ exp: start / 1000 })), refused(700024))
+  t.same(await present(issuer.token({ nbf: start / 1000 + 301 })), refused(700024))
+  t.same(await present(issuer.token().slice(0, -20)), refused(50013), 'cut')
+  t.same(await present(stranger.token({ iss: issuer.url })), refused(7000272), 'signed with a key of somebody else')
+  issuer.rollKey()
+  t.same(await present(issuer.token()), good, 'a new key of the issuer')
+  issuer.rollKey(false)
+  t.same(await present(issuer.token()), refused(7000272), 'a key that it does not publish')
+  await issuer.close()
+  issuer.rollKey()
+  t.same(await present(issuer.token()), [400, 'invalid_request', 50166], 'an issuer that cannot be reached')
+  t.same(await present(once), good, 'its old keys are still known')
+})

@@ -10,10 +10,12 @@ export const NO_SOURCES: MetricSources = {
   sealingKeyIds: () => [],
   refusedChanges: () => [],
   certificates: () => [],
+  federatedToken: async () => undefined,
   databaseProblems: () => [],
   databasePools: () => [],
   logOutput: { state: () => 'open', dropped: () => 0 },
   integrationCounts: async () => [],
   freezes: async () => [],
   keyUse: () => [],
+  canary: async () => undefined,
 }

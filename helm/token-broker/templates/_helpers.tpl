@@ -80,6 +80,18 @@ https://audits{{ .Values.public.subdomain }}.megsupportools.com
 {{- end }}
 {{- end -}}
 
+{{/* Where the token of the service account is: put there by the webhook of Azure workload identity, or by the chart. */}}
+{{- define "token-broker.federatedTokenFile" -}}
+{{ ternary "/var/run/secrets/azure/tokens/azure-identity-token" "/etc/token-broker/federation/token" .Values.microsoft.federation.webhook }}
+{{- end -}}
+
+{{/* Labels of the pods that talk to Microsoft: the webhook adds the token to pods with this one only. */}}
+{{- define "token-broker.federationLabels" -}}
+{{- if and .Values.microsoft.federation.enabled .Values.microsoft.federation.webhook }}
+azure.workload.identity/use: 'true'
+{{- end }}
+{{- end -}}
+
 {{/* The common part of all pods. */}}
 {{- define "token-broker.pod" -}}
 automountServiceAccountToken: false
@@ -129,6 +141,11 @@ volumeMounts:
     mountPath: /etc/token-broker/tls
     readOnly: true
   {{- end }}
+  {{- if and .Values.microsoft.federation.enabled (not .Values.microsoft.federation.webhook) }}
+  - name: federated-token
+    mountPath: /etc/token-broker/federation
+    readOnly: true
+  {{- end }}
   {{- if .Values.privateCa.configMap }}
   - name: private-ca
     mountPath: /etc/token-broker/private-ca
@@ -155,6 +172,16 @@ volumes:
     secret:
       secretName: {{ . }}
       defaultMode: 0440
+  {{- end }}
+  {{- if and .Values.microsoft.federation.enabled (not .Values.microsoft.federation.webhook) }}
+  - name: federated-token
+    projected:
+      defaultMode: 0440
+      sources:
+        - serviceAccountToken:
+            path: token
+            audience: {{ .Values.microsoft.federation.audience | quote }}
+            expirationSeconds: {{ .Values.microsoft.federation.expirationSeconds | int }}
   {{- end }}
   {{- with .Values.privateCa.configMap }}
   - name: private-ca

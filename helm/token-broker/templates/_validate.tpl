@@ -16,8 +16,15 @@
 {{- if not .Values.secrets.existingSecret -}}
 {{- $problems = append $problems "secrets.existingSecret must name a secret that you created: the chart creates none." -}}
 {{- end -}}
-{{- if not (or .Values.secrets.keys.clientSecret .Values.secrets.keys.clientCertificate) -}}
-{{- $problems = append $problems "secrets.keys.clientSecret or secrets.keys.clientCertificate must name the credential." -}}
+{{- if .Values.microsoft.federation.enabled -}}
+{{- if or .Values.secrets.keys.clientSecret .Values.secrets.keys.clientCertificate .Values.secrets.keys.clientKey -}}
+{{- $problems = append $problems "microsoft.federation.enabled needs secrets.keys.clientSecret, clientCertificate and clientKey to be '': one kind of credential." -}}
+{{- end -}}
+{{- if and .Values.microsoft.federation.webhook (ne .Values.microsoft.federation.audience "api://AzureADTokenExchange") -}}
+{{- $problems = append $problems "microsoft.federation.audience has no effect with microsoft.federation.webhook: the webhook has its own." -}}
+{{- end -}}
+{{- else if not (or .Values.secrets.keys.clientSecret .Values.secrets.keys.clientCertificate) -}}
+{{- $problems = append $problems "secrets.keys.clientSecret or secrets.keys.clientCertificate must name the credential, or microsoft.federation.enabled be true." -}}
 {{- end -}}
 {{- if ne (empty .Values.secrets.keys.clientCertificate) (empty .Values.secrets.keys.clientKey) -}}
 {{- $problems = append $problems "secrets.keys.clientCertificate and secrets.keys.clientKey belong together." -}}
@@ -44,7 +51,7 @@
 {{- $problems = append $problems "keepAlive.letGoAfterDays must be more than keepAlive.afterDays." -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if regexMatch "^(SUBDOMAIN|PUBLIC_|REDIRECT_|TRUSTED_|ENTRY_|COMPLETION_|MICROSOFT_|ALLOWED_|DATABASE_|INTERNAL_|OPERATIONS_|CALLER|KEEP_ALIVE_|LET_GO_|HARVEST_|DRAIN_|LOG_LEVEL|AUDIT|SEALING_|SESSION_|RESPONSE_|HTTPS_PROXY|NODE_EXTRA_CA_CERTS)" .name -}}
+{{- if regexMatch "^(SUBDOMAIN|PUBLIC_|REDIRECT_|TRUSTED_|ENTRY_|COMPLETION_|MICROSOFT_|ALLOWED_|DATABASE_|INTERNAL_|OPERATIONS_|CALLER|KEEP_ALIVE_|LET_GO_|HARVEST_|CANARY_|DRAIN_|LOG_LEVEL|AUDIT|SEALING_|SESSION_|RESPONSE_|HTTPS_PROXY|NODE_EXTRA_CA_CERTS)" .name -}}
 {{- $problems = append $problems (printf "extraEnv must not have %s: the chart has a value for it." .name) -}}
 {{- end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-import type { AdminConsentResult } from '../../core/ports.ts'
+import type { AdminConsentResult } from '../../core/microsoft-port.ts'
 import { adminMessage } from './admin-message.ts'
 import { inCloud, type PageContext } from './context.ts'
 import { html, type Html } from './html.ts'

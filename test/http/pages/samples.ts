@@ -1,6 +1,7 @@
 import { REASONS, type Reason } from '../../../src/core/failure.ts'
 import type { Account, IntegrationSummary } from '../../../src/core/integration.ts'
-import type { AdminConsentResult, ConnectOutcome } from '../../../src/core/ports.ts'
+import type { AdminConsentResult } from '../../../src/core/microsoft-port.ts'
+import type { ConnectOutcome } from '../../../src/core/ports.ts'
 import {
   accountPage,
   adminConsentPage,
