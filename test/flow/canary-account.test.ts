@@ -241,10 +241,10 @@ t.test('an ordinary day, with single failures and users, has no alarm and no loo
   ]
   for (let hour = 0; hour < 24; hour++) {
     passing[hour % 8]?.()
-    for (let part = 0; part < 30; part++) {
-      await stage.pass(120)
+    for (let part = 0; part < 24; part++) {
+      await stage.pass(150)
       await world.replica.services.canary?.step()
-      if (part % 10 === 0) t.same(await stage.faults(), [], `hour ${hour}`)
+      if (part % 8 === 0) t.same(await stage.faults(), [], `hour ${hour}`)
     }
     await world.setRemaining(OTHER, 10)
     t.equal((await stage.caller.send('GET', `/tokens/${OTHER}`)).status, 200)
@@ -275,6 +275,29 @@ t.test('of three replicas, one makes each run', async (t) => {
   )
   const { payload } = await replicas[2]!.operations.inject('/metrics')
   t.match(payload, /^token_broker_canary_last_run_timestamp_seconds \d/m, 'each of them knows of the runs')
+})
+
+t.test('doctor tells a single failure, a run that did not come yet, and runs that ceased, from a fault', async (t) => {
+  const stage = await setUp(t)
+  const { world } = stage
+  const finding = async () => {
+    const { json } = await diagnose(world.env)
+    return (json as { checks: { name: string }[] }).checks.find(({ name }) => name === 'canary')
+  }
+  t.match(await finding(), { result: 'warning', message: /has not been tried yet/ })
+  await stage.live(1)
+  t.match(await finding(), { result: 'ok', message: /"canary" works/ })
+  world.entra.control.misbehave('status', 503, { times: 1 })
+  await stage.live(5)
+  t.match(await finding(), {
+    result: 'warning',
+    message: /failed once/,
+    facts: { faults: [{ step: 'refresh', fault: 'microsoft_error' }] },
+  })
+  await stage.live(2)
+  t.match(await finding(), { result: 'ok' })
+  await stage.pass(21 * 60)
+  t.match(await finding(), { result: 'failed', message: /last tried 2[12] minutes ago/, advice: /No replica runs it/ })
 })
 
 t.test('it is off by default, and a canary account that is not connected is named', async (t) => {
