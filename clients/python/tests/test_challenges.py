@@ -137,6 +137,20 @@ def test_a_second_refusal_is_the_callers(broker, call):
 
 
 @both
+def test_a_challenge_that_comes_only_with_the_later_token_is_passed_on_too(broker, call):
+    class Late(Graph):
+        def work(self, token):
+            self.header = FakeBroker.challenge() if self.tokens else "Bearer"
+            return super().work(token)
+
+    graph = Late(refusals=2)
+    assert call(broker.client(), graph) == "done"
+    assert len(graph.tokens) == 3 and len(broker.claims) == 1
+    with pytest.raises(Unauthorized):
+        call(broker.client(), Late(refusals=9))
+
+
+@both
 def test_another_exception_is_not_touched(broker, call):
     class Broken(Graph):
         def work(self, token):
@@ -153,6 +167,7 @@ def test_what_the_broker_refuses_is_raised(broker, call):
     with pytest.raises(tb.ClaimsNotSatisfied) as refused:
         call(broker.client(), Graph())
     assert refused.value.who_acts == "ops" and not refused.value.user_can_connect and refused.value.status == 409
+    broker.unsatisfied.clear()
     client, graph = broker.client(), Graph(refusals=9)
     graph.work = lambda token: (broker.require_reconnect("42"), Graph.work(graph, token))  # type: ignore[method-assign]
     with pytest.raises(tb.ReconnectRequired) as reconnect:

@@ -188,16 +188,17 @@ class Client:
     ) -> T:
         """Calls ``work`` with an access token. If it raises and ``is_unauthorized`` is true for the exception (Graph
         answered 401), calls it once more with a token of a later generation. A claims challenge in the exception is
-        passed on to the broker. Raises what ``work`` raises, and ``BrokerError``."""
+        passed on to the broker; also one that comes only at the second call. Raises what ``work`` raises, and
+        ``BrokerError``."""
         options: dict[str, Any] = {"context": context, "traceparent": traceparent}
-        token = self.get_token(user_id, **options)
-        try:
-            return work(token.access_token)
-        except Exception as error:
-            if not is_unauthorized(error):
-                raise
-            claims = claims_of(error)
-        return work(self.refresh(token, claims=claims, **options).access_token)
+        token, refusals = self.get_token(user_id, **options), _Refusals(is_unauthorized)
+        while True:
+            try:
+                return work(token.access_token)
+            except Exception as error:
+                if not refusals.may_repeat(error):
+                    raise
+            token = self.refresh(token, claims=refusals.claims, **options)
 
     async def awith_token(
         self,
@@ -212,15 +213,14 @@ class Client:
         # The span of the caller is not current in the thread.
         trace = current_traceparent() if traceparent is None else traceparent
         options: dict[str, Any] = {"context": context, "traceparent": trace}
-        token = await asyncio.to_thread(self.get_token, user_id, **options)
-        try:
-            return await work(token.access_token)
-        except Exception as error:
-            if not is_unauthorized(error):
-                raise
-            claims = claims_of(error)
-        later = await asyncio.to_thread(self.refresh, token, claims=claims, **options)
-        return await work(later.access_token)
+        token, refusals = await asyncio.to_thread(self.get_token, user_id, **options), _Refusals(is_unauthorized)
+        while True:
+            try:
+                return await work(token.access_token)
+            except Exception as error:
+                if not refusals.may_repeat(error):
+                    raise
+            token = await asyncio.to_thread(self.refresh, token, claims=refusals.claims, **options)
 
     def _fetch(
         self,
@@ -359,6 +359,23 @@ class Client:
         self, method: str, target: str, body: dict[str, Any] | None = None, timeout_seconds: float | None = None
     ) -> Any:
         return self._calls.call(method, target, body, timeout_seconds or self._timeout_seconds)
+
+
+class _Refusals:
+    """Graph's refusals within one ``with_token``: the first may be repeated, and the first with a challenge."""
+
+    def __init__(self, is_unauthorized: Callable[[Exception], bool]) -> None:
+        self._is_unauthorized = is_unauthorized
+        self._seen = False
+        self.claims: str | None = None
+
+    def may_repeat(self, error: Exception) -> bool:
+        if not self._is_unauthorized(error):
+            return False
+        claims = claims_of(error)
+        repeats = not self._seen or (self.claims is None and claims is not None)
+        self._seen, self.claims = True, claims
+        return repeats
 
 
 def _headers(context: str | None, traceparent: str | None) -> Headers:
