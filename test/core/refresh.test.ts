@@ -215,7 +215,7 @@ t.test('a row without an account is refreshed without one, and gets it from the 
   await world.sql`update oauth2_integration set tenant_id = null, object_id = null`
   const { token, requests } = start()
   await token()
-  t.strictSame(Object.keys(requests[0]!).toSorted(), ['refreshToken', 'requestId', 'scopes'])
+  t.strictSame(Object.keys(requests[0]!).toSorted(), ['clientId', 'refreshToken', 'requestId', 'scopes'])
   t.equal((await row())['tenant_id'], tenant)
 })
 
