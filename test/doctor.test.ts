@@ -560,7 +560,7 @@ t.test(
       })
     const failures = async (broken: object) => {
       const checks = await runAllChecks(broken as Services)
-      t.equal(checks.length, 25)
+      t.equal(checks.length, 27)
       const failed = checks.filter(({ result }) => result === 'failed')
       for (const { name, message, advice } of failed) {
         t.match(message, new RegExp(`The check ${name} did not complete: TypeError doctor\\.test\\.ts:\\d+:\\d+\\.`))

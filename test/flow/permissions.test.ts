@@ -30,6 +30,8 @@ t.test('with Files.ReadWrite, a user of an organisation with the default policy 
   t.strictSame(lastScope(narrow), asked('User.Read', 'Files.ReadWrite'))
   t.match((await check(narrow.replica, 'permissions'))?.message, /users may approve all of it themselves/)
 
+  t.match((await check(narrow.replica, 'microsoft'))?.message, 'Cloud: global, with graph.microsoft.com')
+
   const usual = await startWorld(t)
   await t.rejects(usual.connect('1', NORA), { code: 90094 }, 'needs her administrator')
   t.match((await check(usual.replica, 'permissions'))?.message, /an administrator must approve Files\.ReadWrite\.All\./)

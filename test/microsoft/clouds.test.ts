@@ -1,7 +1,8 @@
 import t from 'tap'
 import { CLOUDS, cloudOf, isOnLoginHost, issuerOrigin } from '../../src/microsoft/clouds.ts'
-import { CLIENT_ID, TENANT } from './support.ts'
-import { setUp } from './world.ts'
+import { createMetadataSource } from '../../src/microsoft/metadata.ts'
+import { CLIENT_ID, jwk, manualClock, TENANT } from './support.ts'
+import { discovery, setUp } from './world.ts'
 
 // Everything of a cloud follows from MICROSOFT_LOGIN_URL alone (docs/microsoft.md#clouds).
 
@@ -60,4 +61,25 @@ t.test('US government by its login URL alone: sign-in, tokens, issuer and consen
   t.ok(microsoft.isOtherCloud('LOGIN.partner.microsoftonline.cn'))
   t.notOk(microsoft.isOtherCloud('login.microsoftonline.us'))
   t.notOk(microsoft.isOtherCloud('login.example.com'), 'a host that is none of Microsoft says nothing')
+})
+
+t.test('metadata of another name of the login host is used; metadata of another cloud is not', async (t) => {
+  const source = (loginUrl: string, named: string) =>
+    createMetadataSource({
+      loginUrl,
+      tenant: 'common',
+      clock: manualClock(),
+      fetchOne: (url) => {
+        const body = url.endsWith('/keys')
+          ? { keys: [jwk()] }
+          : { ...discovery(named), msgraph_host: 'microsoftgraph.chinacloudapi.cn' }
+        return Promise.resolve({ answer: { status: 200, headers: {}, body: JSON.stringify(body) } })
+      },
+    })
+  const china = source('https://login.chinacloudapi.cn', 'https://login.partner.microsoftonline.cn')
+  t.match(await china.get(), {
+    issuer: 'https://login.partner.microsoftonline.cn/{tenantid}/v2.0',
+    graphHost: 'microsoftgraph.chinacloudapi.cn',
+  })
+  t.equal(await source('https://login.microsoftonline.us', 'https://login.microsoftonline.com').get(), undefined)
 })
