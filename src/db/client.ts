@@ -13,6 +13,7 @@ import { Failure } from '../core/failure.ts'
 import { createPools, type PoolUse } from './fast-path/connections.ts'
 import { DRIVER_TYPES } from './driver-types.ts'
 import { isConnectionLost } from './driver-errors.ts'
+import { databaseFailureKind } from './failure-kinds.ts'
 import { createHosts, takesWrites, type Hosts } from './hosts.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
@@ -82,6 +83,8 @@ export type Parameter = string | number | boolean | Buffer | null
  * (bench/README.md).
  */
 const READ_CONNECTIONS = 2
+/** Where one name leads to a read-only server, all connections are replaced, at most once in so long. */
+const RESOLVE_AGAIN_MS = 5_000
 /** A smaller pool cannot spare them. */
 const MIN_POOL_WITH_READS = 6
 
@@ -114,14 +117,25 @@ export function openDatabase(options: DatabaseOptions): Database {
       return { sql, retire, db: drizzle(sql) }
     },
   })
+  let resolvedAt = -Infinity
+  /**
+   * One name: DNS or a proxy may lead to another server now, and reads would stay at this one, which is perhaps an old
+   * primary that nobody updates any more.
+   */
+  function resolveAgain(): void {
+    if (elapsed() - resolvedAt < RESOLVE_AGAIN_MS) return
+    resolvedAt = elapsed()
+    openPool.replaceAll()
+  }
   /** A host that fails may have been replaced by another. */
   const watched = <T>(result: Promise<T>): Promise<T> =>
-    hosts === undefined
-      ? result
-      : result.catch((error: unknown) => {
-          if (error instanceof Failure && error.code === 'database_unavailable') hosts.doubt()
-          throw error
-        })
+    result.catch((error: unknown) => {
+      if (error instanceof Failure && error.code === 'database_unavailable') {
+        if (hosts !== undefined) hosts.doubt()
+        else if (databaseFailureKind(error.facts.detail ?? '') === 'read_only') resolveAgain()
+      }
+      throw error
+    })
   const readConnections = batches && poolSize >= MIN_POOL_WITH_READS ? READ_CONNECTIONS : 0
   const pool = openPool(poolSize - readConnections)
   const readPool = readConnections === 0 ? pool : openPool(readConnections)
