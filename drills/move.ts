@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { BROKER_AUTHORITY } from '../sandbox/broker.ts'
+import { BROKER_AUTHORITY, type Broker } from '../sandbox/broker.ts'
 import { createBrowser } from '../sandbox/browser.ts'
 import { startDatabase } from '../sandbox/database.ts'
 import { type ServerCertificate, selfSignedCertificate, toPem } from '../sandbox/entra/certificate.ts'
@@ -12,7 +12,17 @@ import { createBrokerClient } from '../sandbox/megdocs/broker-client.ts'
 import { createEventReader } from '../sandbox/megdocs/event-reader.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 import { openCluster, type Values } from './cluster.ts'
-import { deploy, type Deployment, type Drill, expect, pause, read, readEverywhere, statuses } from './deployment.ts'
+import {
+  type Answer,
+  deploy,
+  type Deployment,
+  type Drill,
+  expect,
+  pause,
+  read,
+  readEverywhere,
+  statuses,
+} from './deployment.ts'
 import { type Load, startLoad } from './load.ts'
 import { ownRoles } from './roles.ts'
 import { installedPrograms, openRunbook } from './runbook.ts'
@@ -49,11 +59,7 @@ export const moveToNewerPostgres: Drill = {
       await events.read()
       for (const user of gone) await events.disconnect(user)
       await events.read()
-      const before = await readEverywhere(deployment, cluster.brokers, users)
-      expect(
-        before.every(({ status }) => status === 200),
-        `before the move: ${statuses(before)}`,
-      )
+      const before = await servedEverywhere(deployment, cluster.brokers, users)
       const generation = Math.max(...before.map(({ body }) => body.generation))
       const stored = await deployment.stored()
 
@@ -72,8 +78,9 @@ export const moveToNewerPostgres: Drill = {
       await runbook.step()
       runbook.end()
 
-      const [{ version } = { version: '' }] = await sql<{ version: string }[]>`show server_version`
-      const read = await readEverywhere(deployment, cluster.brokers, users)
+      const [{ version } = { version: '' }] = await sql<{ version: string }[]>`
+        select current_setting('server_version') as version`
+      const read = await servedEverywhere(deployment, cluster.brokers, users)
       const other = read.filter(({ body }) => body.access_token !== stored.get(body.user_id))
       expect(other.length === 0, `${other.length} tokens are not those from before: ${statuses(read)}`)
       const refreshed = await Promise.all(
@@ -100,6 +107,20 @@ export const moveToNewerPostgres: Drill = {
       await fresh.close()
     }
   },
+}
+
+/** Each user at each replica, when all are served: callers wait for a second only, and the machine may be busy. */
+async function servedEverywhere(
+  deployment: Deployment,
+  brokers: readonly Broker[],
+  users: readonly string[],
+): Promise<Answer[]> {
+  for (let tries = 1; ; tries++) {
+    const answers = await readEverywhere(deployment, brokers, users)
+    if (answers.every(({ status }) => status === 200)) return answers
+    expect(tries < 20, `not served: ${statuses(answers)}`)
+    await pause(200)
+  }
 }
 
 const CALLBACK = '/auth/oauth2/microsoft/callback'

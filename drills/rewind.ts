@@ -1,4 +1,4 @@
-import { appendFileSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { databaseUser } from '../sandbox/database-user.ts'
@@ -146,7 +146,8 @@ async function pointInTime(): Promise<Rewinding> {
   // The runbook starts the server without the drill's command line.
   appendFileSync(
     join(data, 'postgresql.conf'),
-    `port = ${server.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\n`,
+    `port = ${server.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\n` +
+      'max_connections = 200\n',
   )
   let recoveryTime = ''
   const variables = ({ databaseUrl }: Deployment, { folder }: Runbook) => ({
@@ -170,11 +171,18 @@ async function pointInTime(): Promise<Rewinding> {
     },
     async rewind(deployment, runbook) {
       await runbook.step()
-      for (let step = 0; step < 3; step++) await runbook.step(variables(deployment, runbook))
+      try {
+        for (let step = 0; step < 3; step++) await runbook.step(variables(deployment, runbook))
+      } catch (error) {
+        const log = existsSync(`${data}.log`) ? readFileSync(`${data}.log`, 'utf8') : ''
+        throw new Error(`${(error as Error).message}\n${log}`, { cause: error })
+      }
       await runbook.step()
     },
     async close() {
-      runProgram(programs, 'pg_ctl', '-D', data, '-m', 'immediate', 'stop')
+      // It does not end with the drill as others do.
+      if (existsSync(join(data, 'postmaster.pid')))
+        runProgram(programs, 'pg_ctl', '-D', data, '-m', 'immediate', 'stop')
       rmSync(archive, { recursive: true, force: true })
     },
   }
