@@ -2,11 +2,12 @@
  * The replicas of a drill, as a runbook sees them: `kubectl` and `helm` with the arguments that docs/runbooks.md uses,
  * and no others.
  */
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import type { Broker } from '../sandbox/broker.ts'
-import { runCommandLine } from '../src/cli/commands.ts'
 import { type Deployment, expect } from './deployment.ts'
 import type { Answered, StandIn } from './runbook.ts'
 
@@ -36,6 +37,7 @@ export interface Values {
   internal?: { authorities?: string[] }
 }
 
+const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 const PODS = '-n megdocs deploy/token-broker'
 const done = (out: string): Answered => ({ code: 0, out })
 
@@ -69,11 +71,14 @@ export function openCluster(deployment: Deployment, options: ClusterOptions): Cl
     }
   }
 
-  async function command(args: readonly string[], env: Record<string, string>): Promise<Answered> {
-    const printed: string[] = []
-    const print = (line: string) => void printed.push(line)
-    const code = await runCommandLine([...args], { env, now: Date.now, out: print, err: print })
-    return { code, out: printed.join('\n') }
+  /** A command as a pod runs it. */
+  function command(args: readonly string[], more: Record<string, string> = {}): Promise<Answered> {
+    const env = { PATH: '/usr/bin:/bin', ...deployment.env, ...more }
+    return new Promise((resolve) => {
+      execFile(process.execPath, [...nodeFlags, CLI, ...args], { env, cwd: '/' }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : 1, out: stdout + stderr }),
+      )
+    })
   }
 
   async function kubectl(args: readonly string[], input: string, folder: string): Promise<Answered> {
@@ -92,7 +97,7 @@ export function openCluster(deployment: Deployment, options: ClusterOptions): Cl
     const cli = `exec ${PODS} -- /nodejs/bin/node /app/dist/cli.js `
     if (line.startsWith(cli))
       return cluster.brokers.length > 0
-        ? command(args.slice(cli.split(' ').length - 1), deployment.env)
+        ? command(args.slice(cli.split(' ').length - 1))
         : { code: 1, out: 'error: there is no pod' }
     const [, secret, patch] = /^patch secret (\S+) -n megdocs -p (.*)$/s.exec(line) ?? []
     if (secret !== undefined) {
@@ -118,7 +123,7 @@ export function openCluster(deployment: Deployment, options: ClusterOptions): Cl
     const line = args.join(' ')
     if (line !== 'upgrade token-broker helm/token-broker -n megdocs -f values.yaml')
       return { code: 1, out: `the drill knows no "helm ${line}"` }
-    const migrated = await command(['migrate'], { ...deployment.env, DATABASE_MIGRATION_URL: ownerUrl() })
+    const migrated = await command(['migrate'], { DATABASE_MIGRATION_URL: ownerUrl() })
     if (migrated.code !== 0) return migrated
     const values = join(folder, 'values.yaml')
     if (existsSync(values)) {
