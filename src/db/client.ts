@@ -83,8 +83,8 @@ export type Parameter = string | number | boolean | Buffer | null
  * (bench/README.md).
  */
 const READ_CONNECTIONS = 2
-/** Where one name leads to a read-only server, all connections are replaced, at most once in so long. */
-const RESOLVE_AGAIN_MS = 5_000
+/** While the server that one name leads to is read-only. */
+const PROBE_AGAIN_MS = 5_000
 /** A smaller pool cannot spare them. */
 const MIN_POOL_WITH_READS = 6
 
@@ -111,31 +111,46 @@ export function openDatabase(options: DatabaseOptions): Database {
   const openPool = createPools({
     timeoutMs,
     elapsed,
-    ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
+    onFailure(detail) {
+      options.onFailure?.(detail)
+      if (hosts !== undefined || databaseFailureKind(detail) !== 'read_only') return
+      isReadOnly = true
+      lookAgain()
+    },
     open() {
       const { sql, retire } = connect(options, urls, hosts)
       return { sql, retire, db: drizzle(sql) }
     },
   })
-  let resolvedAt = -Infinity
+  /** One name: a write has failed because the server is read-only. */
+  let isReadOnly = false
+  let probedAt = -Infinity
   /**
-   * One name: DNS or a proxy may lead to another server now, and reads would stay at this one, which is perhaps an old
-   * primary that nobody updates any more.
+   * While it is, a new connection is tried now and then: DNS or a proxy may lead to another server, or a setting may
+   * have been changed. Then all connections are replaced. Otherwise reads would stay at the old server, which is perhaps
+   * an old primary that nobody updates any more.
    */
-  function resolveAgain(): void {
-    if (elapsed() - resolvedAt < RESOLVE_AGAIN_MS) return
-    resolvedAt = elapsed()
-    openPool.replaceAll()
+  function lookAgain(): void {
+    if (elapsed() - probedAt < PROBE_AGAIN_MS) return
+    probedAt = elapsed()
+    takesWrites(options.url, tlsOf(options)).then(
+      (writable) => {
+        if (!writable || !isReadOnly) return
+        isReadOnly = false
+        openPool.replaceAll()
+      },
+      () => {},
+    )
   }
   /** A host that fails may have been replaced by another. */
-  const watched = <T>(result: Promise<T>): Promise<T> =>
-    result.catch((error: unknown) => {
-      if (error instanceof Failure && error.code === 'database_unavailable') {
-        if (hosts !== undefined) hosts.doubt()
-        else if (databaseFailureKind(error.facts.detail ?? '') === 'read_only') resolveAgain()
-      }
+  function watched<T>(result: Promise<T>): Promise<T> {
+    if (isReadOnly) lookAgain()
+    if (hosts === undefined) return result
+    return result.catch((error: unknown) => {
+      if (error instanceof Failure && error.code === 'database_unavailable') hosts.doubt()
       throw error
     })
+  }
   const readConnections = batches && poolSize >= MIN_POOL_WITH_READS ? READ_CONNECTIONS : 0
   const pool = openPool(poolSize - readConnections)
   const readPool = readConnections === 0 ? pool : openPool(readConnections)
