@@ -127,8 +127,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   let probedAt = -Infinity
   /**
    * While it is, a new connection is tried now and then: DNS or a proxy may lead to another server, or a setting may
-   * have been changed. Then all connections are replaced. Otherwise reads would stay at the old server, which is perhaps
-   * an old primary that nobody updates any more.
+   * have been changed. If it can write, all connections are replaced. Otherwise reads would stay at the old server,
+   * which is perhaps an old primary that nobody updates any more.
    */
   function lookAgain(): void {
     if (elapsed() - probedAt < PROBE_AGAIN_MS) return

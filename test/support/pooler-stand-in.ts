@@ -35,7 +35,7 @@ export async function openPoolerStandIn(
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  return Object.assign(target, { port: String((server.address() as AddressInfo).port) }).href
+  return Object.assign(new URL(databaseUrl), { port: String((server.address() as AddressInfo).port) }).href
 }
 
 function fatal(code: string, message: string): Buffer {
