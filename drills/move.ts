@@ -25,7 +25,7 @@ import {
 } from './deployment.ts'
 import { type Load, startLoad } from './load.ts'
 import { ownRoles } from './roles.ts'
-import { installedPrograms, openRunbook } from './runbook.ts'
+import { HEALTHY, installedPrograms, openRunbook, ROLLED_OUT, STARTED, STOPPED } from './runbook.ts'
 
 // The broker moves: to a newer PostgreSQL, and to another host name. Commands of docs/runbooks.md, word for word.
 
@@ -70,12 +70,12 @@ export const moveToNewerPostgres: Drill = {
         NEW_OWNER_URL: there(ownerUrl(databaseUrl)),
         DUMP: join(runbook.folder, 'token_broker.dump'),
       }
-      await runbook.step(urls)
-      await runbook.step()
-      await runbook.step(urls)
+      await runbook.step(urls, /CREATE ROLE\s+ALTER ROLE/, /CREATE DATABASE/)
+      await runbook.step({}, STOPPED)
+      await runbook.step(urls, /ANALYZE/, /ALTER DATABASE/)
       writeFileSync(join(runbook.folder, 'database-url'), there(deployment.env['DATABASE_URL']!))
       writeFileSync(join(runbook.folder, 'owner-database-url'), urls.NEW_OWNER_URL)
-      await runbook.step()
+      await runbook.step({}, /token-broker patched/, /token-broker-owner patched/, ...STARTED)
       runbook.end()
 
       const [{ version } = { version: '' }] = await sql<{ version: string }[]>`
@@ -168,7 +168,7 @@ export const moveToAnotherHostName: Drill = {
       await cluster.scale(2)
       const users = await deployment.users('moving', 20)
       await connect(deployment, cluster.address, 'before', from)
-      load = startLoad(4, users, () => deployment.client(cluster.address))
+      load = startLoad(2, users, () => deployment.client(cluster.address))
 
       writeFileSync(
         join(runbook.folder, 'values.yaml'),
@@ -176,7 +176,9 @@ export const moveToAnotherHostName: Drill = {
       )
       // Step 2, in Azure.
       deployment.entra.control.configureApp({ redirectUris: [`${from}${CALLBACK}`, `${to}${CALLBACK}`] })
-      await runbook.step({ OLD_URL: from, NEW_URL: to, OWNER_URL: ownerUrl(deployment.databaseUrl) })
+      const variables = { OLD_URL: from, NEW_URL: to, OWNER_URL: ownerUrl(deployment.databaseUrl) }
+      const publicChecks = /callback with slash[^]*\b0 failed/
+      await runbook.step(variables, /upgraded/, ROLLED_OUT, HEALTHY, publicChecks)
       runbook.end()
       deployment.entra.control.configureApp({ redirectUris: [`${to}${CALLBACK}`] })
       await connect(deployment, cluster.address, 'after', to)
@@ -242,12 +244,12 @@ export const moveSignedApi: Drill = {
         ['tls.key', both.key],
       ] as const)
         writeFileSync(join(runbook.folder, name), text)
-      await runbook.step()
+      await runbook.step({}, /configured/)
       // Replicas look every five seconds.
       const served = () => Promise.all([1, 2].map(() => read(clientOf(OLD_NAME, both), user)))
       while (!(await served()).every(({ status }) => status === 200)) await pause(200)
       values([OLD_NAME, NEW_NAME])
-      await runbook.step()
+      await runbook.step({}, /upgraded/, ROLLED_OUT, HEALTHY)
       runbook.end()
       const answers = await Promise.all([OLD_NAME, NEW_NAME].map((name) => read(clientOf(name, both), user)))
       expect(

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { databaseUser } from '../sandbox/database-user.ts'
@@ -11,7 +11,16 @@ import { deploy, type Deployment, type DeploymentOptions, type Drill, expect, pa
 import { caughtUp, servedAfter } from './failover.ts'
 import { expectRightAnswers, type Load, startLoad } from './load.ts'
 import { ownRoles } from './roles.ts'
-import { installedPrograms, openRunbook, type Runbook, runProgram, settingsOf } from './runbook.ts'
+import {
+  HEALTHY,
+  installedPrograms,
+  openRunbook,
+  type Runbook,
+  runProgram,
+  settingsOf,
+  STARTED,
+  STOPPED,
+} from './runbook.ts'
 import { startPair, WAYS, type WayName } from './ways.ts'
 
 // The database goes back to an earlier state while callers go on (docs/design.md#events). Where docs/runbooks.md says
@@ -63,10 +72,11 @@ const promotion = (wayName: WayName) => async (): Promise<Rewinding> => {
       }
     },
     async rewind(_deployment, runbook) {
-      await runbook.step({ OLD_PGDATA: join(pair.primary.folder, 'data'), STANDBY_URL: pair.standby.url })
+      const variables = { OLD_PGDATA: join(pair.primary.folder, 'data'), STANDBY_URL: pair.standby.url }
+      await runbook.step(variables, /server stopped/, /last_transaction/, /pg_promote/)
       pair.lead()
     },
-    finish: async (_deployment, runbook) => void (await runbook.step()),
+    finish: (_deployment, runbook) => runbook.step({}, HEALTHY),
     close: pair.close,
   }
 }
@@ -112,16 +122,16 @@ async function dump(): Promise<Rewinding> {
     ownerUrl,
     entry: 'Restore a dump',
     urlNow: (url) => url,
-    save: async (deployment, runbook) => void (await runbook.step(addresses(deployment, runbook))),
+    save: (deployment, runbook) => runbook.step(addresses(deployment, runbook)),
     async rewind(deployment, runbook) {
-      await runbook.step()
+      await runbook.step({}, STOPPED)
       await endOwnSessions(server)
-      await runbook.step(addresses(deployment, runbook))
-      await runbook.step()
+      await runbook.step(addresses(deployment, runbook), /ALTER DATABASE/, /CREATE DATABASE/)
+      await runbook.step({}, ...STARTED)
     },
     finish: async (deployment, runbook) => {
       await endOwnSessions(server)
-      await runbook.step(addresses(deployment, runbook))
+      await runbook.step(addresses(deployment, runbook), /DROP DATABASE/)
     },
     close: async () => {},
   }
@@ -168,21 +178,26 @@ async function pointInTime(): Promise<Rewinding> {
       await runbook.step(variables(deployment, runbook))
       const [row] = await deployment.sql`select clock_timestamp()::text as now`
       recoveryTime = String(row!['now'])
+      // From now on nothing can be archived: the rest is only in the old data folder.
+      chmodSync(archive, 0o555)
     },
     async rewind(deployment, runbook) {
-      await runbook.step()
+      await runbook.step({}, STOPPED)
       try {
-        for (let step = 0; step < 3; step++) await runbook.step(variables(deployment, runbook))
+        await runbook.step(variables(deployment, runbook), /server stopped/)
+        await runbook.step(variables(deployment, runbook), /server started/, /paused/, /last_event/)
+        await runbook.step(variables(deployment, runbook), /pg_promote/, /ALTER SYSTEM\s+ALTER SYSTEM/)
       } catch (error) {
         const log = existsSync(`${data}.log`) ? readFileSync(`${data}.log`, 'utf8') : ''
         throw new Error(`${(error as Error).message}\n${log}`, { cause: error })
       }
-      await runbook.step()
+      await runbook.step({}, ...STARTED)
     },
     async close() {
       // It does not end with the drill as others do.
       if (existsSync(join(data, 'postmaster.pid')))
         runProgram(programs, 'pg_ctl', '-D', data, '-m', 'immediate', 'stop')
+      chmodSync(archive, 0o755)
       rmSync(archive, { recursive: true, force: true })
     },
   }

@@ -22,12 +22,22 @@ export type StandIn = (args: readonly string[], input: string, folder: string) =
 export interface Runbook {
   /** The folder where the commands run. Their user may write there. */
   folder: string
-  /** Runs the next code block, and resolves with what it prints. Throws if a command of it fails. */
-  step(env?: Readonly<Record<string, string>>): Promise<string>
+  /**
+   * Runs the next code block, with these variables. Throws if a command of it fails, or if it does not print all of
+   * `prints`: what the steps say that only look, so that none of them can be missing.
+   */
+  step(env?: Readonly<Record<string, string>>, ...prints: readonly RegExp[]): Promise<void>
   /** Throws if a code block was not run. */
   end(): void
   close(): Promise<void>
 }
+
+/** What a healthy deployment prints. */
+export const STOPPED = /scaled/
+export const ROLLED_OUT = /successfully rolled out/
+export const HEALTHY = /database writable: The database can be written[^]*\d ok, .*\b0 failed/
+/** The last block of a restore. */
+export const STARTED = [/upgraded/, STOPPED, ROLLED_OUT, HEALTHY]
 
 /** A block that takes longer hangs. */
 const STEP_TIMEOUT_MS = 60_000
@@ -74,7 +84,7 @@ export async function openRunbook(
 
   return {
     folder,
-    async step(env = {}) {
+    async step(env = {}, ...prints) {
       const next = blocks.shift()
       expect(next !== undefined, `${headings.join(', ')}: the runbook has no further step`)
       const { heading, block } = next
@@ -96,8 +106,10 @@ export async function openRunbook(
       child.stderr.setEncoding('utf8').on('data', (text: string) => printed.push(text))
       const code = await new Promise((resolve) => child.once('close', resolve))
       const out = printed.join('').trim()
-      expect(code === 0, `the runbook "${heading}" failed (${code}) at\n${block.trim()}\n${out}`)
-      return out
+      const missing = prints.filter((text) => !text.test(out)).join(', ')
+      const where = `at\n${block.trim()}\n${out}`
+      expect(code === 0, `the runbook "${heading}" failed (${code}) ${where}`)
+      expect(missing === '', `the runbook "${heading}" did not print ${missing} ${where}`)
     },
     end: () =>
       expect(blocks.length === 0, `steps of the runbook were not done: ${blocks.map(({ block }) => block).join('\n')}`),
