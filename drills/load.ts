@@ -1,5 +1,5 @@
 import type { BrokerClient } from '../sandbox/megdocs/broker-client.ts'
-import { type Answer, read } from './deployment.ts'
+import { type Answer, type Deployment, expect, read, statuses } from './deployment.ts'
 
 export interface Load {
   /** All answers so far. `atMs`: when it came, by performance.now. */
@@ -31,4 +31,12 @@ export function startLoad(callers: number, users: readonly string[], client: (ca
       await Promise.all(work)
     },
   }
+}
+
+/** While the database is away, an answer is a token of its user or `database_unavailable`. Throws at any other. */
+export function expectRightAnswers(deployment: Pick<Deployment, 'isOf'>, { answers }: Pick<Load, 'answers'>): void {
+  const wrong = answers.filter(({ user, answer: { status, body } }) =>
+    status === 200 ? !deployment.isOf(user, body.access_token) : body.code !== 'database_unavailable',
+  )
+  expect(wrong.length === 0, `wrong answers: ${statuses(wrong.map(({ answer }) => answer))}`)
 }

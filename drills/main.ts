@@ -4,16 +4,17 @@ import { parseArgs } from 'node:util'
 import { findPooler } from '../sandbox/pooler.ts'
 import { audit } from './audit.ts'
 import type { Drill } from './deployment.ts'
-import { failoverByHosts, failoverByProxy } from './failover.ts'
+import { failoverBy } from './failover.ts'
 import { federation } from './federation.ts'
 import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
+import { moveSignedApi, moveToAnotherHostName, moveToNewerPostgres } from './move.ts'
 import { network } from './network.ts'
 import { outage } from './outage.ts'
 import { queries } from './queries.ts'
 import { readers } from './readers.ts'
 import { restart } from './restart.ts'
-import { rewindByCopy, rewindByDump, rewindByPromotion } from './rewind.ts'
+import { rewindByCopy, rewindByDump, rewindByPromotion, rewindToPointInTime } from './rewind.ts'
 import { rolling } from './rolling.ts'
 import { stop } from './stop.ts'
 import { strangers } from './strangers.ts'
@@ -57,11 +58,18 @@ async function main(argv: string[]): Promise<boolean> {
   const drills: Record<string, Drill> = {
     ...DIRECT,
     ...DIRECT_ONLY,
-    'failover:hosts': failoverByHosts,
-    'failover:proxy': failoverByProxy,
-    'rewind:promotion': rewindByPromotion,
+    'failover:hosts': failoverBy('hosts'),
+    'failover:proxy': failoverBy('proxy'),
+    'failover:dns': failoverBy('dns'),
+    'rewind:hosts': rewindByPromotion('hosts'),
+    'rewind:proxy': rewindByPromotion('proxy'),
+    'rewind:dns': rewindByPromotion('dns'),
     'rewind:copy': rewindByCopy,
     'rewind:dump': rewindByDump,
+    'rewind:point-in-time': rewindToPointInTime,
+    'move:postgres': moveToNewerPostgres,
+    'move:host-name': moveToAnotherHostName,
+    'move:signed-api': moveSignedApi,
     upgrade: upgradeFrom(from),
     ...POOLED,
   }

@@ -6,7 +6,16 @@
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,6 +33,8 @@ export interface DatabaseOptions {
   dir?: string
   /** Default: a free port. */
   port?: number
+  /** Another address of this machine, such as 127.0.0.2. Default: 127.0.0.1. */
+  host?: string
   /** Additional settings of postgresql.conf, such as `log_statement`. */
   settings?: Record<string, string>
   /** Folder with the programs of another PostgreSQL. Default: those of the npm package. */
@@ -86,16 +97,24 @@ export async function startDatabase(given: DatabaseOptions = {}): Promise<Databa
     const signal = join(data, 'standby.signal')
     writeFileSync(signal, '')
     if (user) chownSync(signal, user.uid, user.gid)
-    options.settings = {
-      primary_conninfo: `host=127.0.0.1 port=${options.standbyOf} user=broker password=${password}`,
-      ...options.settings,
-    }
+    // In the file and not in the command line, so that it can be changed while the standby runs.
+    appendFileSync(
+      join(data, 'postgresql.auto.conf'),
+      `primary_conninfo = 'host=127.0.0.1 port=${options.standbyOf} user=broker password=${password}'\n`,
+    )
   }
-  const urlOf = (name: string): string => `postgres://broker:${password}@127.0.0.1:${port}/${name}`
+  const { host = '127.0.0.1' } = options
+  const urlOf = (name: string): string => `postgres://broker:${password}@${host}:${port}/${name}`
   let server: Running | undefined
 
   async function start(): Promise<void> {
-    server = await launch(bin, data, user, temporary ? folder : undefined, settings(port, temporary, options.settings))
+    server = await launch(
+      bin,
+      data,
+      user,
+      temporary ? folder : undefined,
+      settings({ host, port }, temporary, options.settings),
+    )
     await server.ready(urlOf('postgres'))
   }
   async function stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
@@ -214,10 +233,14 @@ async function initialise(
   })
 }
 
-function settings(port: number, temporary: boolean, more: Record<string, string> = {}): Record<string, string> {
+function settings(
+  { host, port }: { host: string; port: number },
+  temporary: boolean,
+  more: Record<string, string> = {},
+): Record<string, string> {
   return {
     port: String(port),
-    listen_addresses: '127.0.0.1',
+    listen_addresses: host,
     unix_socket_directories: '',
     max_connections: '200',
     shared_buffers: '32MB',

@@ -16,6 +16,7 @@ import { migrationRole } from '../src/db/migration-role.ts'
 import { systemClock, type Overrides, type Services } from '../src/services.ts'
 import { generateKey } from '../src/signature/keygen.ts'
 import { testDatabase } from './support/database.ts'
+import { openPoolerStandIn } from './support/pooler-stand-in.ts'
 import { startWorld, type World } from './support/world.ts'
 
 // One world for all: doctor changes nothing, and a test asserts that.
@@ -240,6 +241,23 @@ t.test('DATABASE_MIGRATION_URL: reachable, direct, the same database, writable, 
     facts: { detail: /lacks rights.*owner of the database.*\(42501\)/ },
   })
   t.match(await outcome(as({ pathname: '/nowhere' })), { code: 'broker_misconfigured', facts: { detail: /3D000/ } })
+})
+
+t.test('DATABASE_MIGRATION_URL that leads through a pooler is noticed: by doctor, and by migrate', async (t) => {
+  const own = world.env['DATABASE_URL']!
+  for (const parameters of ['refused', 'dropped'] as const) {
+    const url = await openPoolerStandIn(t, own, parameters)
+    const { named, bad } = await look({ DATABASE_MIGRATION_URL: url })
+    t.strictSame(bad, ['migration_database'], parameters)
+    t.match(named['migration_database'], { message: /leads through a pooler/, advice: /name Postgres itself/ })
+    t.match(
+      await outcome(url),
+      { code: 'database_unavailable', facts: { detail: /needs a direct connection.*through a pooler/ } },
+      parameters,
+    )
+    const direct = { DATABASE_URL: url, DATABASE_MIGRATION_URL: own }
+    t.strictSame((await look(direct)).bad, [], 'the service itself may be behind it')
+  }
 })
 
 const outcome = (url: string) => migrate(url).catch((error: unknown) => error)

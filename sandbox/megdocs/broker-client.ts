@@ -1,4 +1,4 @@
-import { request } from 'undici'
+import { Agent, request } from 'undici'
 import type { CallerHalf } from '../../src/signature/keygen.ts'
 import { signingKey, type SigningKey } from '../../src/signature/keys.ts'
 import { type OutgoingRequest, signRequest } from '../../src/signature/sign.ts'
@@ -93,6 +93,8 @@ export interface BrokerClientOptions {
   /** The authority that is signed and sent as Host. */
   authority: string
   key: CallerHalf
+  /** PEM of the only authority that is trusted for the name in `authority`, if the API is served with TLS. */
+  ca?: string
   onCall?: (call: Call) => void
   /** Milliseconds since the epoch; default: the clock of this machine. */
   now?: () => number
@@ -106,6 +108,12 @@ const TIMEOUT_MS = 12_000
 export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   const { now = Date.now } = options
   const key = signingKey(options.key.key_id, options.key.algorithm, options.key.secret ?? options.key.private_key ?? '')
+  const { ca } = options
+  const scheme = ca === undefined ? 'http' : 'https'
+  const dispatcher =
+    ca === undefined
+      ? undefined
+      : new Agent({ connect: { ca, servername: options.authority.replace(/:\d+$/, '') }, keepAliveTimeout: 1000 })
 
   async function attempt(
     method: string,
@@ -119,14 +127,14 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
     }
     const outgoing = {
       method,
-      url: `http://${options.authority}${path}`,
+      url: `${scheme}://${options.authority}${path}`,
       headers: content,
       ...(body === undefined ? {} : { body }),
     }
     const headers = { ...content, ...signRequest(outgoing, key, { now: now() }) }
     const began = performance.now()
     const sent = { host: options.authority, accept: 'application/json', ...headers }
-    const received = await transmit(options.address() + path, method, sent, body)
+    const received = await transmit(options.address() + path, method, sent, body, dispatcher)
     const milliseconds = Math.round(performance.now() - began)
     const { status = 0, body: bytes } = received ?? {}
     options.onCall?.({ who: 'token broker', what: `${method} ${path}`, status, milliseconds, note: summaryOf(bytes) })
@@ -186,6 +194,7 @@ async function transmit(
   method: string,
   headers: Record<string, string>,
   body: string | undefined,
+  dispatcher: Agent | undefined,
 ): Promise<Received | undefined> {
   try {
     const answer = await request(url, {
@@ -193,6 +202,7 @@ async function transmit(
       headers,
       body: body ?? null,
       signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(dispatcher && { dispatcher }),
     })
     return { status: answer.statusCode, headers: answer.headers, body: Buffer.from(await answer.body.arrayBuffer()) }
   } catch {

@@ -13,6 +13,7 @@ import { Failure } from '../core/failure.ts'
 import { createPools, type PoolUse } from './fast-path/connections.ts'
 import { DRIVER_TYPES } from './driver-types.ts'
 import { isConnectionLost } from './driver-errors.ts'
+import { databaseFailureKind } from './failure-kinds.ts'
 import { createHosts, takesWrites, type Hosts } from './hosts.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
@@ -82,6 +83,8 @@ export type Parameter = string | number | boolean | Buffer | null
  * (bench/README.md).
  */
 const READ_CONNECTIONS = 2
+/** While the server that one name leads to is read-only. */
+const PROBE_AGAIN_MS = 5_000
 /** A smaller pool cannot spare them. */
 const MIN_POOL_WITH_READS = 6
 
@@ -108,20 +111,46 @@ export function openDatabase(options: DatabaseOptions): Database {
   const openPool = createPools({
     timeoutMs,
     elapsed,
-    ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
+    onFailure(detail) {
+      options.onFailure?.(detail)
+      if (hosts !== undefined || databaseFailureKind(detail) !== 'read_only') return
+      isReadOnly = true
+      lookAgain()
+    },
     open() {
       const { sql, retire } = connect(options, urls, hosts)
       return { sql, retire, db: drizzle(sql) }
     },
   })
+  /** One name: a write has failed because the server is read-only. */
+  let isReadOnly = false
+  let probedAt = -Infinity
+  /**
+   * While it is, a new connection is tried now and then: DNS or a proxy may lead to another server, or a setting may
+   * have been changed. If it can write, all connections are replaced. Otherwise reads would stay at the old server,
+   * which is perhaps an old primary that nobody updates any more.
+   */
+  function lookAgain(): void {
+    if (elapsed() - probedAt < PROBE_AGAIN_MS) return
+    probedAt = elapsed()
+    takesWrites(options.url, tlsOf(options)).then(
+      (writable) => {
+        if (!writable || !isReadOnly) return
+        isReadOnly = false
+        openPool.replaceAll()
+      },
+      () => {},
+    )
+  }
   /** A host that fails may have been replaced by another. */
-  const watched = <T>(result: Promise<T>): Promise<T> =>
-    hosts === undefined
-      ? result
-      : result.catch((error: unknown) => {
-          if (error instanceof Failure && error.code === 'database_unavailable') hosts.doubt()
-          throw error
-        })
+  function watched<T>(result: Promise<T>): Promise<T> {
+    if (isReadOnly) lookAgain()
+    if (hosts === undefined) return result
+    return result.catch((error: unknown) => {
+      if (error instanceof Failure && error.code === 'database_unavailable') hosts.doubt()
+      throw error
+    })
+  }
   const readConnections = batches && poolSize >= MIN_POOL_WITH_READS ? READ_CONNECTIONS : 0
   const pool = openPool(poolSize - readConnections)
   const readPool = readConnections === 0 ? pool : openPool(readConnections)

@@ -1,6 +1,13 @@
 import { VERSION } from '../version.ts'
 import { defect, ops, type Conclusion } from './check.ts'
-import { blockedLog, databaseProblems, failedRequests, refusedChanges, unreadableValues } from './fleet-replicas.ts'
+import {
+  blockedLog,
+  clocks,
+  databaseProblems,
+  failedRequests,
+  refusedChanges,
+  unreadableValues,
+} from './fleet-replicas.ts'
 import type { FleetFacts } from './fleet.ts'
 import { explain } from './user.ts'
 
@@ -34,6 +41,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   failed_requests: failedRequests,
   freezes,
   refused_changes: refusedChanges,
+  clocks,
   caller_keys: callerKeys,
   failures,
   unreadable_values: unreadableValues,

@@ -106,3 +106,25 @@ export function unreadableValues({ replicas: all }: Replicas): Conclusion[] {
     ),
   ]
 }
+
+/** A signature is refused with `clock_skew` if the clocks differ by more (src/signature/verify.ts). */
+const MAX_CLOCK_DIFFERENCE_SECONDS = 5
+
+/** Plain doctor compares the clock of its own machine with those of Microsoft and Postgres. */
+export function clocks({ replicas: all }: Replicas): Conclusion[] {
+  const wrong = all.filter(
+    ({ clock_ahead_seconds: ahead }) => ahead !== null && Math.abs(ahead) > MAX_CLOCK_DIFFERENCE_SECONDS,
+  )
+  if (wrong.length === 0) return []
+  const list = wrong.map(({ address, clock_ahead_seconds: ahead }) => {
+    const seconds = Math.abs(ahead!)
+    return `${address} is ${seconds} s ${ahead! > 0 ? 'ahead' : 'behind'}`
+  })
+  return [
+    ops(
+      'warning',
+      `The clocks of replicas differ from the clock of this machine: ${list.join(', ')}.`,
+      'Synchronise the nodes with NTP. token-broker doctor says which clock is right: it compares with Microsoft and Postgres.',
+    ),
+  ]
+}

@@ -33,6 +33,8 @@ export interface ReplicaFacts {
   /** ISO 8601. All counts are since then. */
   started_at: string | null
   uptime_seconds: number | null
+  /** Its clock against that of this machine, to a second or two. Negative: behind. */
+  clock_ahead_seconds: number | null
   requests_refused: ReplicaStatus['requests_refused']
   token_reads: ReplicaStatus['token_reads']
   requests_forbidden: ReplicaStatus['requests_forbidden']
@@ -83,13 +85,18 @@ const NOT_A_BROKER = 'the answer is not that of a token broker'
 async function readReplica(address: string): Promise<ReplicaFacts> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   try {
+    const sentAt = Date.now()
     const answer = await fetch(`http://${address}/status`, { signal, redirect: 'manual' })
     const text = await answer.text()
     if (answer.status !== 200)
       return unread(address, `${NOT_A_BROKER}, or a release without /status: HTTP ${answer.status}`)
     const body: unknown = text.length > MAX_ANSWER_BYTES ? undefined : JSON.parse(text)
     if (!isObject(body) || body['service'] !== 'token-broker') return unread(address, NOT_A_BROKER)
-    return parseStatus(address, body)
+    const ahead = Date.parse(answer.headers.get('date') ?? '') - (sentAt + Date.now()) / 2
+    return {
+      ...parseStatus(address, body),
+      clock_ahead_seconds: Number.isNaN(ahead) ? null : Math.round(ahead / 1000),
+    }
   } catch (error) {
     if (signal.aborted) return unread(address, `no answer within ${TIMEOUT_MS / 1000} s`)
     if (error instanceof SyntaxError) return unread(address, NOT_A_BROKER)
@@ -203,6 +210,7 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
   return {
     address,
     problem: null,
+    clock_ahead_seconds: null,
     ...parsed,
     database_problems: parsed.database_problems ?? [],
     failed_requests: parsed.failed_requests ?? [],

@@ -1,9 +1,12 @@
 import t from 'tap'
 import postgres from 'postgres'
 import { startDatabase } from '../../sandbox/database.ts'
+import { openRelay } from '../../sandbox/relay.ts'
+import type { Failure } from '../../src/core/failure.ts'
 import { openDatabase } from '../../src/db/client.ts'
 import { createHosts } from '../../src/db/hosts.ts'
 import { migrate } from '../../src/db/migrate.ts'
+import { until } from '../support/until.ts'
 
 // Several hosts in DATABASE_URL (docs/design.md#database).
 
@@ -97,3 +100,58 @@ t.test('connections go to the primary, and all of them move after a promotion', 
     break
   }
 })
+
+t.test(
+  'one name: a server that has become read-only is left as soon as the name leads elsewhere, by reads too',
+  async (t) => {
+    const old = await startDatabase()
+    t.teardown(() => old.close())
+    await old.stop()
+    const fresh = await startDatabase({ from: old })
+    t.teardown(() => fresh.close())
+    await old.start()
+    // Connections stay open when the address changes, as with DNS.
+    let port = old.port
+    const name = await openRelay({ to: () => port })
+    t.teardown(() => name.close())
+    let now = 0
+    const database = openDatabase({
+      url: Object.assign(new URL(old.url), { port: String(name.port) }).href,
+      prepare: true,
+      poolSize: 6,
+      timeoutMs: 5_000,
+      elapsed: () => now,
+    })
+    t.teardown(() => database.close())
+    await database.query('create table written (one int)', [])
+    const there = postgres(fresh.url, { max: 1 })
+    t.teardown(() => there.end())
+    await there`create table written (one int)`
+    const where = async (way: 'read' | 'query') => {
+      const rows = await Promise.all(
+        Array.from({ length: 8 }, () => database[way]<{ port: string }>("select current_setting('port') as port", [])),
+      )
+      return new Set(rows.map((row) => Number(row[0]!.port)))
+    }
+    t.strictSame([await where('read'), await where('query')], [new Set([old.port]), new Set([old.port])])
+
+    const demoted = postgres(old.url, { max: 1 })
+    t.teardown(() => demoted.end())
+    await demoted`alter system set default_transaction_read_only = on`
+    await demoted`select pg_reload_conf()`
+    const write = () => database.query('insert into written values (1)', [])
+    await until(async () => (await write().catch((error: Failure) => error.facts.detail)) === '25006')
+    t.strictSame(await where('read'), new Set([old.port]), 'the name still leads there')
+    const opened = name.connections()
+    for (let i = 0; i < 5; i++) t.strictSame(await where('read'), new Set([old.port]))
+    t.equal(name.connections(), opened, 'while nothing has changed, connections stay')
+
+    port = fresh.port
+    // A write may be the first on a new connection, and succeed there. Reads must follow.
+    await write().catch(() => {})
+    now += 5_000
+    await until(async () => (await where('read')).has(fresh.port))
+    await until(async () => (await write()) !== undefined)
+    t.strictSame([await where('read'), await where('query')], [new Set([fresh.port]), new Set([fresh.port])])
+  },
+)

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import t from 'tap'
 import { startDatabase } from '../../sandbox/database.ts'
@@ -7,15 +6,8 @@ import { createVault } from '../../src/crypto/vault.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { deleteExpiredRows } from '../../src/db/retention.ts'
 import { reseal } from '../../src/db/reseal.ts'
+import { documentedGrants } from '../support/grants.ts'
 import { startWorld } from '../support/world.ts'
-
-/** The statements of docs/reference/database-role.md as ops paste them, with a password in place. */
-function documentedGrants(password: string): string {
-  const document = readFileSync(new URL('../../docs/reference/database-role.md', import.meta.url), 'utf8')
-  const [, block = ''] = /```sql\n([\s\S]*?)```/.exec(document) ?? []
-  if (!block.includes(`'<password>'`)) throw new Error('the document names no place for the password')
-  return block.replace(`'<password>'`, `'${password}'`)
-}
 
 t.test('under the documented role, which has no DDL, the service does all it does', async (t) => {
   // Roles belong to a whole server: one of its own, so that the name in the document can be used.

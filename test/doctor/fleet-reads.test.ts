@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { diagnose, diagnoseFleet } from '../../src/doctor.ts'
 import type { Check, Conclusion } from '../../src/doctor/check.ts'
 import { failingTokenReads, fleetConclusions, refusedSignatures, versions } from '../../src/doctor/fleet-conclusions.ts'
 import type { FleetFacts } from '../../src/doctor/fleet.ts'
-import { parseStatus, type ReplicaFacts } from '../../src/doctor/replicas.ts'
+import { clocks } from '../../src/doctor/fleet-replicas.ts'
+import { parseStatus, readReplicas, type ReplicaFacts } from '../../src/doctor/replicas.ts'
 import { VERSION } from '../../src/version.ts'
 import { signingKey } from '../../src/signature/keys.ts'
 import { call } from '../http/signed-call.ts'
@@ -181,6 +183,24 @@ t.test('replicas of different versions are named, and so is a doctor of another 
   )
   t.match(messages({ address: 'a:1', version: '9.0.0' }), ['9.0.0: a:1; this doctor: '])
   t.strictSame(messages({ address: 'a:1', version: '9.0.0', problem: 'ECONNREFUSED' }), [])
+})
+
+t.test('a replica whose clock is wrong is named', async (t) => {
+  let aheadSeconds = 0
+  const server = createServer((_request, answer) => {
+    const date = new Date(Date.now() + aheadSeconds * 1000).toUTCString()
+    answer.writeHead(200, { date }).end(JSON.stringify({ service: 'token-broker' }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const found = async (seconds: number) => {
+    aheadSeconds = seconds
+    return clocks({ replicas: await readReplicas([{ host: '127.0.0.1', port }]) })
+  }
+  t.strictSame(await found(0), [])
+  t.match(await found(20), [{ result: 'warning', who_acts: 'ops', message: /127\.0\.0\.1:\d+ is (19|20) s ahead/ }])
+  t.match(await found(-20), [{ message: /is 2[01] s behind/, advice: /NTP/ }])
 })
 
 t.test('a rule that throws is a failed conclusion with its name, and the others are kept', async (t) => {

@@ -92,6 +92,23 @@ def test_a_disconnect_whose_event_comes_is_not_repeated(store):
     assert list(store.load()) == [tb.Disconnect("42", at(0), True)]
 
 
+def test_a_disconnect_whose_event_is_read_before_its_answer_comes_is_not_repeated(store):
+    broker = FakeBroker()
+    client = broker.client(disconnects=store)
+    cursor = Memory()
+    read_all(client, cursor)
+    broker.connect("42")
+    broker._event("disconnected", "42")
+    broker._events[-1]["at"] = at(-1)
+    read_all(client, cursor)
+    # Another process read the event; only now does the answer come to the one that sent the disconnect.
+    client.disconnect("42")
+    broker.requests.clear()
+    read_all(client, cursor)
+    assert broker.requests == ["GET /events"]
+    assert list(store.load()) == [tb.Disconnect("42", at(-1), True)]
+
+
 def test_a_disconnect_that_failed_is_not_recorded(store):
     broker = FakeBroker()
     client = broker.client(disconnects=store)
@@ -110,7 +127,10 @@ def test_the_last_disconnect_of_a_user_is_kept():
 
     assert newer(event(0), event(1)) == event(1)
     assert newer(event(1), event(0)) == event(1), "events that come again"
-    assert newer(event(0), sent(1)) == sent(1)
+    assert newer(event(0), sent(15)) == event(0), "its event was read before the answer came"
+    assert newer(event(0), sent(-5)) == event(0), "and the clock of this machine is behind"
+    assert newer(event(0), sent(16)) == sent(16), "a later disconnect"
+    assert newer(sent(0), sent(1)) == sent(1)
     assert newer(sent(1), event(0)) == event(0), "its event"
     assert newer(sent(100), event(0)) == sent(100), "the event of an earlier disconnect"
 

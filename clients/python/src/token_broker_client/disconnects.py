@@ -15,7 +15,7 @@ KEEP_DAYS = 90
 """As long as the oldest backup of the broker's database that may be restored."""
 _EARLIER = timedelta(seconds=15)
 """How much earlier than ``at`` of a disconnect that was sent its event may be: as long as an answer takes, and a clock
-may be ahead."""
+may be ahead. The event may be read before the answer comes."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,12 @@ class DisconnectStore(Protocol):
 
 def newer(known: Disconnect | None, other: Disconnect) -> Disconnect:
     """What is kept of a user: ``known``, or ``other``, which comes later."""
-    if known is None or not other.is_confirmed:
+    if known is None:
         return other
+    if not other.is_confirmed:
+        # Its event may have been read already, by another process. It does not come a second time.
+        is_known = known.is_confirmed and time_of(other.at) - time_of(known.at) <= _EARLIER
+        return known if is_known else other
     ahead = time_of(known.at) - time_of(other.at)
     # An event that is much older than the disconnect that was sent belongs to an earlier disconnect.
     return known if ahead > (timedelta(0) if known.is_confirmed else _EARLIER) else other
