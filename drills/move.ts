@@ -165,10 +165,10 @@ export const moveToAnotherHostName: Drill = {
     const runbook = await openRunbook(['Of the pages'], cluster.programs)
     let load: Load | undefined
     try {
-      await cluster.scale(2)
+      await cluster.scale(1)
       const users = await deployment.users('moving', 20)
       await connect(deployment, cluster.address, 'before', from)
-      load = startLoad(2, users, () => deployment.client(cluster.address))
+      load = startLoad(1, users, () => deployment.client(cluster.address))
 
       writeFileSync(
         join(runbook.folder, 'values.yaml'),
