@@ -9,6 +9,7 @@ import {
 } from './claims.ts'
 import { Failure } from './failure.ts'
 import { isUsable, type Integration, type StoredFailure } from './integration.ts'
+import type { ForcedResult, RefreshEvent } from './refresh-event.ts'
 
 // Refreshes that callers force because Graph refused a token that had not expired, with or without a claims challenge
 // (docs/design.md#continuous-access-evaluation). Pure.
@@ -86,4 +87,19 @@ export function notSatisfied(
   const signIn = addressIn(accessToken)
   const addresses = { ...(graph === undefined ? {} : { graph }), ...(signIn === undefined ? {} : { signIn }) }
   return new Failure('claims_not_satisfied', { reason: 'challenge_repeated', retryAfterSeconds, addresses })
+}
+
+export function forcedEvent(
+  { id, userId }: Integration,
+  outcome: { kind: 'tokens' | 'limited' | 'broken' } | { kind: 'blocked'; blocked: Blocked },
+): RefreshEvent {
+  const result: ForcedResult =
+    outcome.kind === 'tokens'
+      ? 'tokens'
+      : outcome.kind === 'limited'
+        ? 'not_satisfied'
+        : outcome.kind === 'blocked' && outcome.blocked.verdict === 'reconnect'
+          ? 'user'
+          : 'failed'
+  return { kind: 'forced', integrationId: id, userId, result }
 }

@@ -1,4 +1,3 @@
-import type { Blocked } from './blocked.ts'
 import type { FailureCode, Reason } from './failure.ts'
 import type { Integration } from './integration.ts'
 import type { Verdict } from './microsoft-port.ts'
@@ -65,19 +64,4 @@ export function sentEvent(
     ...(aadsts === undefined ? {} : { aadsts }),
     ...(correlationId === undefined ? {} : { correlationId }),
   }
-}
-
-export function forcedEvent(
-  { id, userId }: Integration,
-  outcome: { kind: 'tokens' | 'limited' | 'broken' } | { kind: 'blocked'; blocked: Blocked },
-): RefreshEvent {
-  const result: ForcedResult =
-    outcome.kind === 'tokens'
-      ? 'tokens'
-      : outcome.kind === 'limited'
-        ? 'not_satisfied'
-        : outcome.kind === 'blocked' && outcome.blocked.verdict === 'reconnect'
-          ? 'user'
-          : 'failed'
-  return { kind: 'forced', integrationId: id, userId, result }
 }

@@ -7,6 +7,7 @@ import type { Challenge, Limited } from './claims.ts'
 import {
   courseOf,
   flightKey,
+  forcedEvent,
   FOR_A_READ,
   FOR_KEEP_ALIVE,
   judgeRefusal,
@@ -14,7 +15,7 @@ import {
   wantsUser,
   type Course,
 } from './forced-refresh.ts'
-import { forcedEvent, sentEvent } from './refresh-event.ts'
+import { sentEvent } from './refresh-event.ts'
 import type { CheckedAnswer, Refresh, RefreshOutcome, RefreshPorts, TokenRequest } from './refresh-types.ts'
 import {
   answerOrThrow,
