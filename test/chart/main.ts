@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -70,9 +70,10 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     SEALING_KEYS_FILE: MINIMAL['SEALING_KEYS']!,
     SESSION_SECRETS_FILE: MINIMAL['SESSION_SECRETS']!,
     AUDIT_KEYS_FILE: `audit-1:${randomBytes(32).toString('base64')}`,
-    CALLERS_FILE: callers(),
+    CALLERS_FILE: callers('hmac-sha256', { claims_challenges: true }),
     MICROSOFT_CLIENT_SECRET_FILE: MINIMAL['MICROSOFT_CLIENT_SECRET']!,
     MICROSOFT_CLIENT_CERTIFICATE_FILE: certificate,
+    MICROSOFT_PREVIOUS_CLIENTS_FILE: `${randomUUID()}:${MINIMAL['MICROSOFT_CLIENT_SECRET']!}`,
     MICROSOFT_CLIENT_KEY_FILE: privateKey,
     RESPONSE_SIGNING_KEY_FILE: `broker-1:${key('response')}`,
     DATABASE_CA_FILE: certificate,
