@@ -1,5 +1,6 @@
-// `node bench/trials.ts [flags|pool|shortcuts|storage]`: what each setting gives, side by side on one table of 100,000 users. Not
-// part of `npm run bench`: run it by hand before a default is changed, and put the table into bench/README.md.
+// `node bench/trials.ts [flags|pool|shortcuts|storage]`: what each setting gives, side by side on one table of 100,000
+// users. Not part of `npm run bench`: run it by hand before a default is changed, and put the table into
+// bench/README.md.
 import { fileURLToPath } from 'node:url'
 import { cpuSeconds, median, memoryMb } from './processes.ts'
 import { createBenchWorld, NODE_FLAGS, type BenchWorld, type RunningBroker, USERS } from './world.ts'

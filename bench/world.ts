@@ -23,8 +23,8 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const TOKEN = { access: 2000, refresh: 1200 }
 const POOL = '10'
 /**
- * How many users the reads are spread over. At least 50 times as many as the broker could remember: almost every read of
- * MEGDocs is of somebody who was not read a moment ago (test/flow/memory.test.ts).
+ * How many users the reads are spread over. At least 50 times as many as the broker could remember: almost every read
+ * of MEGDocs is of somebody who was not read a moment ago (test/flow/memory.test.ts).
  */
 export const USERS = 100_000
 /** Every access token of the benchmark begins so. */

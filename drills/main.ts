@@ -25,15 +25,13 @@ const DIRECT: Record<string, Drill> = {
   readers,
   kill,
   stop,
-  outage,
-  network,
   restart,
   rolling,
   freeze,
 }
 
 /** Nothing in them depends on how the broker reaches Postgres. */
-const DIRECT_ONLY = { audit, federation, strangers }
+const DIRECT_ONLY = { audit, federation, network, outage, strangers }
 
 /** The others again, with brokers behind PgBouncer in transaction mode (docs/design.md#database). */
 const POOLED = Object.fromEntries(

@@ -1,5 +1,4 @@
 import type { FailureCode, Reason } from './failure.ts'
-import type { Integration } from './integration.ts'
 import type { Verdict } from './microsoft-port.ts'
 
 /** How a forced refresh ended. `user`: Microsoft wants the user. `failed`: anything else. */
@@ -40,28 +39,3 @@ export type RefreshEvent =
   | { kind: 'save_failed'; integrationId: string; userId: string; code: FailureCode }
   /** New tokens were never saved, because the process ended first: a rotation is lost. Must never happen. */
   | { kind: 'save_given_up'; integrationId: string; userId: string; code: FailureCode }
-
-export function sentEvent(
-  integration: Integration,
-  requestId: string,
-  verdict: Verdict,
-  seconds: number,
-): RefreshEvent {
-  const sent = {
-    kind: 'sent',
-    integrationId: integration.id,
-    userId: integration.userId,
-    requestId,
-    generation: integration.generation,
-    outcome: verdict.kind,
-    seconds,
-  } as const
-  if (verdict.kind === 'tokens') return sent
-  const { aadsts, correlationId } = verdict.microsoft
-  return {
-    ...sent,
-    reason: verdict.reason,
-    ...(aadsts === undefined ? {} : { aadsts }),
-    ...(correlationId === undefined ? {} : { correlationId }),
-  }
-}

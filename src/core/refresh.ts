@@ -1,7 +1,7 @@
 import { refuseFrozen } from './freeze.ts'
 import { Failure } from './failure.ts'
 import { isRefreshDue, isStillValid, isUsable, unsaved, type Integration, type TokenSet } from './integration.ts'
-import type { Admission, Pause, Permit } from './microsoft-port.ts'
+import type { Admission, Pause, Permit, Verdict } from './microsoft-port.ts'
 import type { Claim } from './ports.ts'
 import type { Challenge, Limited } from './claims.ts'
 import {
@@ -15,7 +15,7 @@ import {
   wantsUser,
   type Course,
 } from './forced-refresh.ts'
-import { sentEvent } from './refresh-event.ts'
+import type { RefreshEvent } from './refresh-event.ts'
 import type { CheckedAnswer, Refresh, RefreshOutcome, RefreshPorts, TokenRequest } from './refresh-types.ts'
 import {
   answerOrThrow,
@@ -417,3 +417,23 @@ const isPause = (admission: Admission): admission is Pause => 'retryAfterSeconds
 const isAhead = (seconds: number | undefined): boolean => seconds !== undefined && seconds > 0
 const asFailure = (error: unknown): Failure =>
   error instanceof Failure ? error : new Failure('internal_error', { detail: 'refresh' })
+
+function sentEvent(integration: Integration, requestId: string, verdict: Verdict, seconds: number): RefreshEvent {
+  const sent = {
+    kind: 'sent',
+    integrationId: integration.id,
+    userId: integration.userId,
+    requestId,
+    generation: integration.generation,
+    outcome: verdict.kind,
+    seconds,
+  } as const
+  if (verdict.kind === 'tokens') return sent
+  const { aadsts, correlationId } = verdict.microsoft
+  return {
+    ...sent,
+    reason: verdict.reason,
+    ...(aadsts === undefined ? {} : { aadsts }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+  }
+}

@@ -157,8 +157,8 @@ const mark = (failure: object, retryInSeconds: number | null = null) => {
   return world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${world.sql.json(stored)},
     retry_at = now() + make_interval(secs => ${retryInSeconds})`
 }
-/** Tokens cannot be written, as after a failover to a server that is still read-only. */
-await world.sql`create function refuse() returns trigger language plpgsql as $$ begin raise exception using errcode = '25006'; end $$`
+/** Tokens cannot be written, as on a full disk. */
+await world.sql`create function refuse() returns trigger language plpgsql as $$ begin raise exception using errcode = '53100'; end $$`
 const refuseSaves = () =>
   world.sql`create trigger refuse before update of access_token on oauth2_integration for each row execute function refuse()`
 const acceptSaves = () => world.sql`drop trigger refuse on oauth2_integration`

@@ -203,7 +203,8 @@ const SAVED_TYPES = ['uuid', 'bigint', 'text', 'text', 'float8', ...Array<string
 /**
  * For each set of tokens: id and generation as they were read, access and refresh token sealed, seconds of life,
  * scopes, four values of the account, the login hint, seconds until a suggested refresh, and the hash of a claims
- * challenge; null where Microsoft sent nothing new. Every write of tokens takes a new generation and clears lease, failure and retry_at (docs/design.md#refresh).
+ * challenge; null where Microsoft sent nothing new. Every write of tokens takes a new generation and clears lease,
+ * failure and retry_at (docs/design.md#refresh).
  */
 const save = (sets: number, lock: string): string => `
   with fresh (of_id, generation_before, new_access, new_refresh, seconds, new_scopes,
