@@ -58,7 +58,8 @@ export const MICROSOFT_VARIABLES = {
       'these, and new connects use MICROSOFT_CLIENT_ID. For a move to another registration without reconnects',
     expected:
       'client_id:secret entries, separated by commas or line breaks, several for one client_id if it has several secrets; ' +
-      'or a JSON array of objects with client_id and client_secret (text or array), or client_certificate and client_key (PEM)',
+      'or a JSON array of objects with client_id and client_secret (text or array), ' +
+      'client_certificate and client_key (PEM), or federated_token_file (path)',
     example: '<client_id:value from the Azure portal, best as MICROSOFT_PREVIOUS_CLIENTS_FILE>',
     secret: true,
     parse: previousClients,

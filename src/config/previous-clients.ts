@@ -1,7 +1,7 @@
 // The parser of MICROSOFT_PREVIOUS_CLIENTS: earlier app registrations, each with its credentials.
 import { certificates, clientSecret, pair, privateKeys } from './secrets.ts'
 import type { ClientCredential } from './secrets.ts'
-import { guid, Invalid } from './values.ts'
+import { absolutePath, guid, Invalid } from './values.ts'
 
 /** An app registration that integrations of earlier times belong to. */
 export interface PreviousClient {
@@ -11,11 +11,11 @@ export interface PreviousClient {
   readonly credentials: readonly ClientCredential[]
 }
 
-const MEMBERS = ['client_id', 'client_secret', 'client_certificate', 'client_key']
+const MEMBERS = ['client_id', 'client_secret', 'client_certificate', 'client_key', 'federated_token_file']
 
 /**
  * `client_id:secret` entries, separated by commas or line breaks, where the same id may come several times; or a JSON
- * array of objects with the members above, for certificates.
+ * array of objects with the members above, for certificates and federated tokens.
  */
 export function previousClients(value: string): readonly PreviousClient[] {
   return value.startsWith('[') ? fromJson(value) : fromEntries(value)
@@ -89,12 +89,19 @@ function readClient(entry: unknown, where: string, problems: string[]): Previous
           () => pair(certificates(pems.certificates), privateKeys(pems.keys)),
           problems,
         )
+  const files = texts('federated_token_file').map((text) =>
+    parsed(`${where}: federated_token_file`, () => absolutePath(text), problems),
+  )
   const credentials: ClientCredential[] = [
     ...(pairs ?? []),
     ...secrets.flatMap((secret) => (secret === undefined ? [] : [{ kind: 'secret', secret } as const])),
+    ...files.flatMap((file) => (file === undefined ? [] : [{ kind: 'federated', file } as const])),
   ]
-  if (credentials.length === 0 && pairs !== undefined && secrets.length === 0)
-    problems.push(`${where} has neither client_secret nor client_certificate with client_key`)
+  // As for MICROSOFT_FEDERATED_TOKEN_FILE (docs/design.md#credential).
+  if (files.length > 1 || (files.length === 1 && credentials.some(({ kind }) => kind !== 'federated')))
+    problems.push(`${where} has another credential beside federated_token_file: remove one`)
+  if (credentials.length === 0 && pairs !== undefined && secrets.length === 0 && files.length === 0)
+    problems.push(`${where} has neither client_secret nor client_certificate with client_key nor federated_token_file`)
   return clientId === undefined ? undefined : { clientId, credentials }
 }
 

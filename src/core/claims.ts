@@ -165,6 +165,7 @@ function isClaimRequest(value: unknown): boolean {
   if (!isObject(value) || !Object.keys(value).every((name) => REQUEST_MEMBERS.includes(name))) return false
   const { essential = false, value: one, values, Values } = value
   const lists = [values, Values].filter((list) => list !== undefined)
+  if (one !== undefined && typeof one !== 'string' && typeof one !== 'number') return false
   const texts = [...(one === undefined ? [] : [String(one)]), ...lists.flat()]
   return typeof essential === 'boolean' && lists.every(Array.isArray) && texts.length > 0 && texts.every(isText)
 }

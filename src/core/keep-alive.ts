@@ -73,17 +73,22 @@ export function createKeepAlive({
   const lengthened = (ms: number): number => ms * (1 + random.fraction() / 2)
 
   /** Renews only what has not changed since it was found: another replica reads the same list. */
-  async function renew(due: Due): Promise<{ result: Exclude<RenewalResult, 'let_go'>; blocked: boolean }> {
+  async function renew(
+    due: Due,
+  ): Promise<{ result: Exclude<RenewalResult, 'let_go'>; blocked: boolean; sent: boolean }> {
     try {
       const integration = await integrations.read(due.userId)
       if (integration === undefined || integration.generation !== due.generation) return skipped
       if (integration.failure?.final === true || (integration.leaseInSeconds ?? 0) > 0) return skipped
       const outcome = await refresh.renew(integration, random.uuid())
-      if (outcome === 'moved') return skipped
-      return { result: outcome === 'tokens' ? 'renewed' : 'failed', blocked: outcome === 'blocked' }
+      if (outcome.kind === 'moved') return skipped
+      if (outcome.kind === 'tokens') return { result: 'renewed', blocked: false, sent: true }
+      const blocked = outcome.kind === 'blocked'
+      return { result: 'failed', blocked, sent: !(blocked && outcome.unsent === true) }
     } catch (error) {
       // One row that does not open must not stop the sweep.
-      if (error instanceof Failure && error.code === 'token_unreadable') return { result: 'failed', blocked: false }
+      if (error instanceof Failure && error.code === 'token_unreadable')
+        return { result: 'failed', blocked: false, sent: true }
       throw error
     }
   }
@@ -109,12 +114,12 @@ export function createKeepAlive({
       const page = await store.due({ ...days, limit: PAGE_SIZE, ...(from === undefined ? {} : { from }) })
       for (const due of shuffled(page, random)) {
         if (signal.aborted) return 'stopped'
-        const { result, blocked } = await renew(due)
+        const { result, blocked, sent } = await renew(due)
         sweep[result]++
         observe({ kind: 'renewal', result, userId: due.userId })
         if (blocked && !breakerClosed()) return 'breaker'
-        // What was blocked was not sent: another registration's integrations need not wait for it.
-        if (result !== 'skipped' && !blocked) await clock.sleep(lengthened(RENEWAL_PAUSE_MS), signal)
+        // An open breaker of one registration must not slow down the integrations of another.
+        if (sent) await clock.sleep(lengthened(RENEWAL_PAUSE_MS), signal)
       }
       if (page.length < PAGE_SIZE) return 'done'
       from = page.at(-1)
@@ -150,7 +155,7 @@ export function createKeepAlive({
   }
 }
 
-const skipped = { result: 'skipped', blocked: false } as const
+const skipped = { result: 'skipped', blocked: false, sent: false } as const
 
 /** Two replicas with the same page take its integrations in different orders. */
 function shuffled<T>(items: readonly T[], random: Random): T[] {

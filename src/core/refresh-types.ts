@@ -46,7 +46,8 @@ export type RefreshOutcome =
    * also reads the freezes. `saving`: ends when tokens that could not be saved at once are.
    */
   | { kind: 'tokens'; integration: Integration; at: number; checkedAt?: number; saving?: Promise<void> }
-  | { kind: 'blocked'; blocked: Blocked }
+  /** `unsent`: Microsoft was not asked. */
+  | { kind: 'blocked'; blocked: Blocked; unsent?: true }
   | { kind: 'broken'; failure: Failure }
   /**
    * Too many refreshes of this user were forced; the next is allowed after so many seconds. `refused`: one of them was
@@ -73,10 +74,10 @@ export interface Refresh {
    */
   recheck(answer: CheckedAnswer, request: TokenRequest): Promise<CheckedAnswer>
   /**
-   * Refreshes without a caller (keep-alive), by the same claim. Resolves with the kind of the outcome; never throws.
+   * Refreshes without a caller (keep-alive), by the same claim. Never throws.
    */
-  renew(integration: Integration, requestId: string): Promise<RefreshOutcome['kind']>
-  /** As `renew`, as if a caller had asked, with all of the outcome: for the canary account. Never throws. */
+  renew(integration: Integration, requestId: string): Promise<RefreshOutcome>
+  /** As `renew`, as if a caller had asked: for the canary account. Never throws. */
   refreshNow(integration: Integration, requestId: string): Promise<RefreshOutcome>
   /** Resolves when every refresh that has begun is finished and saved. New ones may still begin while it waits. */
   drain(): Promise<void>

@@ -194,11 +194,11 @@ export function createRefresh({
     for (let attempts = 0; attempts < MAX_CLAIM_ATTEMPTS; attempts++) {
       const admission = microsoft.admit(integration.clientId)
       const permit = await admission
-      if (isPause(permit)) return ended({ kind: 'blocked', blocked: permit })
+      if (isPause(permit)) return ended({ kind: 'blocked', blocked: permit, unsent: true })
       // It had to wait, and this process ends: another replica can do it.
       if (admission instanceof Promise && drainingSince < Infinity) {
         permit.release()
-        return ended({ kind: 'blocked', blocked: REFRESH_IN_PROGRESS })
+        return ended({ kind: 'blocked', blocked: REFRESH_IN_PROGRESS, unsent: true })
       }
       // A new owner for every claim: a flight that outlived its lease must not be taken for the next holder.
       const owner = random.bytes(12).toString('base64url')
@@ -403,9 +403,7 @@ export function createRefresh({
   return {
     tokenFor,
     recheck: (answer, request) => checked(answer, request, answer.leavesBefore - FREEZE_READ_MS),
-    async renew(integration, requestId) {
-      return (await join(integration, FOR_KEEP_ALIVE, requestId)).kind
-    },
+    renew: (integration, requestId) => join(integration, FOR_KEEP_ALIVE, requestId),
     refreshNow: (integration, requestId) => join(integration, FOR_A_READ, requestId),
     async drain() {
       drainingSince = Math.min(drainingSince, clock.elapsed())

@@ -227,7 +227,8 @@ export function createIntegrationStore(database: Database, vault: Vault, onMalfo
       const [row] = await database.query<ClaimColumns>(CLAIM_FORCED, claim)
       if (row !== undefined) return toClaim(integration, owner, row)
       const [forced] = await database.query<ForcedColumns>(FORCED, [id, generation])
-      if (forced === undefined || forced.count < MAX_FORCED_REFRESHES) return undefined
+      // The last one that was allowed may still be running: its tokens may be the answer.
+      if (forced === undefined || forced.leased || forced.count < MAX_FORCED_REFRESHES) return undefined
       const kept = readKeptChallenge(forced.challenge, onMalformed)
       return {
         limited: Math.max(1, Math.ceil(forced.next_in ?? 1)),

@@ -165,7 +165,10 @@ function credentials(checked: readonly CredentialCheck[], now: number, ofClient?
     checked.map((check, index) => {
       const { kind, expiresAt, result, reason, microsoft } = check
       const { aadsts } = microsoft
-      if (check.federatedToken !== undefined) return federatedToken(check, check.federatedToken)
+      if (check.federatedToken !== undefined) {
+        const finding = federatedToken(check, check.federatedToken)
+        return ofClient === undefined ? finding : { ...finding, message: `${ofClient}: ${finding.message}` }
+      }
       const name = `${kind === 'secret' ? 'Client secret' : 'Certificate'} ${index + 1} of ${checked.length}${of}`
       const lowered = name.replace(/^C/, 'c')
       const code = aadsts === undefined ? '' : ` (AADSTS${aadsts})`

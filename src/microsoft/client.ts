@@ -268,9 +268,11 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     admit: (ofClient) => registrations.find(ofClient)?.breaker.admit() ?? UNKNOWN_REGISTRATION,
     async refresh(request, permit) {
       const registration = registrations.find(request.clientId)
-      // Taken out of the configuration since `admit`.
-      if (registration === undefined)
+      // Taken out of the configuration since `admit`. Others may still wait for their turn there.
+      if (registration === undefined) {
+        permit.release()
         return { kind: 'misconfigured', reason: UNKNOWN_REGISTRATION.reason, everybody: true, microsoft: {} }
+      }
       const { breaker } = registration
       const stored = request.account?.tenantId.toLowerCase()
       const tenantId = stored !== undefined && isGuid(stored) ? stored : undefined
@@ -282,6 +284,8 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
         return verdict
       } finally {
         breaker.record(permit, outcome)
+        // Of an earlier breaker, if the registration was taken out and put back; else it is recorded already.
+        permit.release()
       }
     },
     authorizePage,

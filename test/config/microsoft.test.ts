@@ -37,6 +37,9 @@ t.test('earlier registrations come with a credential each, as entries or as JSON
     { clientId: OLD, credentials: secrets(ONE, TWO) },
     { clientId: OLDER, credentials: secrets(ONE) },
   ])
+  t.same(of(JSON.stringify([{ client_id: OLD, federated_token_file: '/var/run/token' }])), [
+    { clientId: OLD, credentials: [{ kind: 'federated', file: '/var/run/token' }] },
+  ])
   const { certificate, privateKey } = rsaPair()
   t.same(
     of(
@@ -68,21 +71,32 @@ t.test('what is wrong with an earlier registration is named, and no secret is re
     [`${OLD}:${OLDER}`, ['entry 1 is a GUID: that is the id of a secret; the secret itself is the column "Value"']],
     [`[{"client_id": ${ONE}`, ['is not valid JSON']],
     [json('x'), ['entry 1 is not an object']],
-    [json({ client_id: OLD }), ['entry 1 has neither client_secret nor client_certificate with client_key']],
+    [
+      json({ client_id: OLD }),
+      ['entry 1 has neither client_secret nor client_certificate with client_key nor federated_token_file'],
+    ],
     [
       json({ client_id: OLD, client_secret: 5 }),
       [
         'entry 1: client_secret is not text',
-        'entry 1 has neither client_secret nor client_certificate with client_key',
+        'entry 1 has neither client_secret nor client_certificate with client_key nor federated_token_file',
       ],
     ],
     [
       json({ client_id: OLD, [ONE]: ONE, client_secret: ONE }),
-      ['entry 1 has other members than client_id, client_secret, client_certificate, client_key'],
+      ['entry 1 has other members than client_id, client_secret, client_certificate, client_key, federated_token_file'],
     ],
     [
       json({ client_id: OLD, client_secret: ONE }, { client_id: OLD, client_secret: TWO }),
       ['entry 2 has the client_id of an entry before it'],
+    ],
+    [
+      json({ client_id: OLD, federated_token_file: 'token' }),
+      ['entry 1: federated_token_file is not an absolute path'],
+    ],
+    [
+      json({ client_id: OLD, client_secret: ONE, federated_token_file: '/token' }),
+      ['entry 1 has another credential beside federated_token_file: remove one'],
     ],
     [
       json({ client_id: OLD, client_certificate: certificate }),

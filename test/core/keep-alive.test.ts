@@ -127,6 +127,18 @@ t.test('at most 60 renewals begin in a minute', async (t) => {
   t.ok(slept() - before >= 5 * 1_000, `${slept() - before} ms of pauses for 5`)
 })
 
+t.test('what Microsoft refuses was sent, so it counts among the 60 in a minute', async (t) => {
+  const { clock, slept } = hurried()
+  const world = await startWorld(t, { overrides: { clock } })
+  const userIds = await connectMany(world, 5)
+  await untouched(world, userIds, 50)
+  world.entra.control.misbehave('aadsts', 50057)
+  const before = slept()
+  t.match(await world.replica.services.keepAlive.sweep(never()), { failed: 5, ended: 'done' })
+  t.equal(world.entra.control.tokenRequests().total, 5)
+  t.ok(slept() - before >= 5 * 1_000, `${slept() - before} ms of pauses for 5`)
+})
+
 t.test(
   'an open breaker ends the sweep: one refresh is tried, and none in further sweeps until the pause is over',
   async (t) => {

@@ -271,7 +271,7 @@ t.test(
       while (!(await reader.services.metrics.registry.metrics()).includes(joined))
         await new Promise((resolve) => setTimeout(resolve, 20))
       world.entra.control.release()
-      t.equal(await renewed, 'tokens')
+      t.equal((await renewed).kind, 'tokens')
       t.strictSame(
         (await reading).map(({ status }) => status),
         [200, 200, 200],

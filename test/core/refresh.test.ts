@@ -132,7 +132,7 @@ function start({
     token: (more: Partial<TokenRequest> = {}) =>
       refresh.tokenFor({ userId: '42', minTtlSeconds: 300, deadlineAt: elapsed() + 8_000, requestId: 'test', ...more }),
     async renew() {
-      return refresh.renew((await integrations.read('42'))!, 'test')
+      return (await refresh.renew((await integrations.read('42'))!, 'test')).kind
     },
   }
 }

@@ -263,6 +263,25 @@ t.test('different challenges at the same moment at three replicas: three go to M
   t.equal(codes.filter((code) => code === 'claims_not_satisfied').length, 12 - MAX_FORCED_REFRESHES)
 })
 
+t.test('the last refresh that is allowed is waited for, also at another replica', async (t) => {
+  await world.connect('last')
+  const other = await world.startReplica()
+  const { body: first } = await read('last')
+  await sql`update oauth2_integration set forced_at = array[now(), now()] where user_id = 'last'`
+  control.hold()
+  const answers = [force('last', first.generation, acrs('c1'))]
+  await control.held()
+  answers.push(force('last', first.generation, acrs('c1'), other))
+  const waits = async () =>
+    /^token_broker_refresh_waits_total [1-9]/m.test(await other.services.metrics.registry.metrics())
+  const answered = answers[1]!.then(() => true)
+  await until(async () => (await waits()) || (await Promise.race([answered, Promise.resolve(false)])))
+  control.release()
+  const [one, two] = await Promise.all(answers)
+  t.match(one, { status: 200 })
+  t.match(two, { status: 200, body: { generation: one!.body.generation } })
+})
+
 t.test('who was refused for a sign-in hears that again when the limit is reached', async (t) => {
   await world.connect('again')
   const { body: first } = await read('again')

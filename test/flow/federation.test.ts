@@ -5,7 +5,7 @@ import { BROKER_AUTHORITY } from '../../sandbox/broker.ts'
 import { startIssuer, type Issuer } from '../../sandbox/issuer.ts'
 import { createBrokerClient, type BrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import type { Clock } from '../../src/core/ports.ts'
-import { diagnose } from '../../src/doctor.ts'
+import { diagnose, runAllChecks } from '../../src/doctor.ts'
 import { systemClock } from '../../src/services.ts'
 import { search } from '../support/canary.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -231,4 +231,27 @@ t.test('the token is in no log, answer, metric, page and report of doctor', asyn
   }
   const parts = tokens.flatMap((token) => token.split('.').slice(1))
   t.same(search(said.join('\n') + world.replica.logged(), parts), [])
+})
+
+t.test('a move to another registration, both without a secret', async (t) => {
+  const NEW = '7e57ab1e-0000-4000-8000-00000000ab1e'
+  const { world, issuer, file } = await setUp(t)
+  const { control, clientId: old } = world.entra
+  control.registerApp({ clientId: NEW, clientSecrets: [] })
+  control.configureApp({ clientId: NEW, federatedCredentials: [issuer.credential] })
+  await world.connect('1')
+  const moved = await world.startReplica({
+    MICROSOFT_CLIENT_ID: NEW,
+    MICROSOFT_PREVIOUS_CLIENTS: JSON.stringify([{ client_id: old, federated_token_file: file }]),
+  })
+  world.sendBrowsersTo(moved)
+  await world.connect('2')
+  for (const user of ['1', '2']) {
+    await world.setRemaining(user, -1)
+    t.match(await moved.caller.send('GET', `/tokens/${user}`), { status: 200 }, user)
+  }
+  t.match(await world.row('1'), { client_id: old, status: 'active' })
+  t.match(await world.row('2'), { client_id: NEW, status: 'active' })
+  const credential = (await runAllChecks(moved.services)).find(({ name }) => name === 'client_credential')
+  t.match(credential, { result: 'ok', message: new RegExp(`${old}: Microsoft accepts the federated token`) })
 })

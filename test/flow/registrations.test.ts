@@ -19,7 +19,7 @@ const PAST = Date.now() - 86_400_000
 
 /** Users 1 to 3 have connected with the old registration; the replica `moved` uses the new one and knows the old. */
 async function halfMoved(t: Test, changes: Record<string, string> = {}) {
-  const world = await startWorld(t)
+  const world = await startWorld(t, { env: changes })
   const { entra } = world
   entra.control.registerApp({ clientId: NEW, clientSecrets: [NEW_SECRET] })
   for (const user of ['1', '2', '3']) await world.connect(user)
@@ -234,4 +234,30 @@ t.test('imported rows may name their registration, and only one that is configur
   t.match(await send(named), [{ result: 'imported' }])
   t.match(await send(named), [{ result: 'unchanged' }])
   t.match(await read(moved, '15'), { status: 200 })
+})
+
+t.test('a challenge of Graph goes to the registration of the row, and a kept one to the new one', async (t) => {
+  const { world, moved, old } = await halfMoved(t, { CONTINUOUS_ACCESS_EVALUATION: 'on' })
+  const { control } = world.entra
+  const claims = JSON.stringify({ access_token: { acrs: { essential: true, value: 'c1' } } })
+  const asked = { access_token: { acrs: { essential: true, value: 'c1' }, xms_cc: { values: ['cp1'] } } }
+  const force = async () =>
+    moved.caller.send('POST', '/tokens/1/refresh', {
+      generation: Number((await world.row('1'))!['generation']),
+      claims,
+    })
+  t.match(await force(), { status: 200 })
+  const { values } = control.tokenRequests().recent.at(-1)!
+  t.equal(values['client_id'], old)
+  t.same(JSON.parse(values['claims']!), asked)
+
+  control.misbehave('aadsts', 50076, { times: 1 })
+  t.match(await force(), { status: 409, body: { code: 'reconnect_required', reason: 'mfa_required' } })
+  const { id, browser, authorizeUrl } = await world.toMicrosoft('1')
+  const { searchParams } = new URL(authorizeUrl)
+  t.equal(searchParams.get('client_id'), NEW)
+  t.same(JSON.parse(searchParams.get('claims')!), asked)
+  await browser.open(control.signIn({ account: JANE, authorizeUrl }))
+  await moved.caller.complete(id, '1', world.handle(id) ?? '')
+  t.match(await world.row('1'), { client_id: NEW, challenge: null, claims_hash: null, status: 'active' })
 })

@@ -187,15 +187,16 @@ export const KEPT_CHALLENGE = `case when challenged_at > clock_timestamp()
     - make_interval(secs => ${CHALLENGE_KEPT_SECONDS}) then challenge end`
 
 /**
- * $1 id, $2 generation. How many refreshes were forced lately, in how many seconds there will be one less, and the
- * challenge that is kept.
+ * $1 id, $2 generation. How many refreshes were forced lately, in how many seconds there will be one less, the
+ * challenge that is kept, and whether a refresh is running.
  */
 export const FORCED = `
   select (select count(*)::int ${FORCED_LATELY}) as count, ${KEPT_CHALLENGE} as challenge,
+    coalesce(lease_until > clock_timestamp(), false) as leased,
     (select ${epoch('min(forced.at) - clock_timestamp()')} + ${FORCED_WINDOW_SECONDS} ${FORCED_LATELY}) as next_in
   from oauth2_integration as row where row.id = $1::uuid and row.generation = $2::bigint`
 
-export type ForcedColumns = { count: number; challenge: unknown; next_in: number | null }
+export type ForcedColumns = { count: number; challenge: unknown; leased: boolean; next_in: number | null }
 
 const SAVED_TYPES = ['uuid', 'bigint', 'text', 'text', 'float8', ...Array<string>(6).fill('text'), 'float8', 'text']
 
