@@ -133,6 +133,8 @@ export interface Microsoft {
    * pause, too. A promise if others have to finish first. Cheap, no I/O.
    */
   admit(clientId?: string): Admission | Promise<Admission>
+  /** Whether a refresh would be sent at once: the registration's breaker is closed, and nobody waits for a turn. */
+  isFree(clientId?: string): boolean
   /** Sends one refresh and judges the answer. Never throws because of Microsoft or the network; ends within 5 s. */
   refresh(request: RefreshRequest, permit: Permit): Promise<Verdict>
   /**

@@ -153,6 +153,8 @@ export function createRefresh({
    */
   function refreshAhead(integration: Integration, requestId: string): void {
     if (flights.has(flightKey(integration, FOR_A_READ)) || blockedByRow(integration) !== undefined) return
+    // Users whose token has ended go first.
+    if (!microsoft.isFree(integration.clientId)) return
     void join(integration, FOR_A_READ, requestId)
   }
 

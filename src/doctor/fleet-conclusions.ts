@@ -5,6 +5,7 @@ import {
   clocks,
   databaseProblems,
   failedRequests,
+  previousBreakers,
   refusedChanges,
   unreadableValues,
 } from './fleet-replicas.ts'
@@ -35,6 +36,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   log: blockedLog,
   replicas,
   breaker,
+  previous_breakers: previousBreakers,
   sealing_keys: sealingKeys,
   refused_signatures: refusedSignatures,
   token_reads: failingTokenReads,

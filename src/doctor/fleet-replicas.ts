@@ -128,3 +128,18 @@ export function clocks({ replicas: all }: Replicas): Conclusion[] {
     ),
   ]
 }
+
+/** One user in two may be refused while the other registration works. */
+export function previousBreakers({ replicas: all }: Replicas): Conclusion[] {
+  const open = all.flatMap((replica) => replica.previous_breakers.filter(({ mode }) => mode === 'open'))
+  return [...new Set(open.map(({ client_id }) => client_id))].map((clientId) => {
+    const mine = open.filter(({ client_id }) => client_id === clientId)
+    const reason = mine[0]!.reason || 'not known'
+    return ops(
+      'failed',
+      `${mine.length} of ${all.length} replicas refresh no tokens of the earlier app registration ${clientId} (${reason}). ` +
+        'Users of the current one are not concerned.',
+      `Look at its credential in MICROSOFT_PREVIOUS_CLIENTS with token-broker doctor. See docs/runbooks.md#move-to-another-registration.`,
+    )
+  })
+}

@@ -327,6 +327,10 @@ function replicaLines(replica: ReplicaFacts, now: number): string[] {
     `${address}  ${ready === true ? 'ready' : 'NOT READY'}, database ${database ?? 'not known'}, ` +
       `breaker ${breaker?.mode ?? 'not known'}${reason}, version ${version ?? 'not known'} (Node ${node ?? 'not known'})`,
     `  since ${started_at === null ? 'its start' : formatAge(started_at, now)}: token reads ${reads}`,
+    ...replica.previous_breakers.map(
+      ({ client_id, mode, reason }) =>
+        `  earlier registration ${client_id}: breaker ${mode}${reason && ` (${reason})`}`,
+    ),
     ...(replica.log === null || replica.log === 'open' ? [] : [`  LOG ${replica.log.toUpperCase()}: no audit lines`]),
     ...replica.database_problems.map(({ kind, message }) => `  DATABASE ${kind}: ${message}`),
     ...replica.failed_requests.map(

@@ -26,6 +26,8 @@ export interface ReplicaFacts {
   database_problems: { kind: string; message: string; since: string; last_at: string | null }[]
   /** `mode` is `closed`, `open`, `half_open` or `ramping`. */
   breaker: null | { mode: string; reason: string | null }
+  /** The same of each earlier app registration. */
+  previous_breakers: { client_id: string; mode: string; reason: string | null }[]
   /** `open`, `blocked` or `closed`; if not `open`, audit lines cannot be written. */
   log: string | null
   /** Changed files that it does not use, because the next start would fail with them. */
@@ -139,6 +141,11 @@ const PARSERS = {
     const mode = text(value['mode'])
     return mode === null ? null : { mode, reason: text(value['reason']) }
   },
+  previous_breakers: listOf(({ client_id, mode, reason }) => ({
+    client_id: text(client_id),
+    mode: text(mode),
+    reason: text(reason) ?? '',
+  })),
   log: text,
   refused_changes: listOf(({ variable, problem }) => ({ variable: text(variable), problem: text(problem) })),
   started_at: time,
@@ -196,6 +203,7 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
     database: PARSERS.database(body['database']),
     database_problems: PARSERS.database_problems(body['database_problems']),
     breaker: PARSERS.breaker(body['breaker']),
+    previous_breakers: PARSERS.previous_breakers(body['previous_breakers'] ?? []),
     log: PARSERS.log(body['log']),
     refused_changes: PARSERS.refused_changes(body['refused_changes']),
     started_at: PARSERS.started_at(body['started_at']),
@@ -213,6 +221,7 @@ export function parseStatus(address: string, body: Fields): ReplicaFacts {
     clock_ahead_seconds: null,
     ...parsed,
     database_problems: parsed.database_problems ?? [],
+    previous_breakers: parsed.previous_breakers ?? [],
     failed_requests: parsed.failed_requests ?? [],
     succeeded_requests: parsed.succeeded_requests ?? [],
     refused_changes: parsed.refused_changes ?? [],

@@ -266,6 +266,10 @@ export function createMicrosoft(options: MicrosoftOptions): MicrosoftClient {
     },
     clientIds: () => [clientId, ...registrations.previous().map((registration) => registration.clientId)],
     admit: (ofClient) => registrations.find(ofClient)?.breaker.admit() ?? UNKNOWN_REGISTRATION,
+    isFree(ofClient) {
+      const breaker = registrations.find(ofClient)?.breaker
+      return breaker?.state().mode === 'closed' && breaker.use().waiting === 0
+    },
     async refresh(request, permit) {
       const registration = registrations.find(request.clientId)
       // Taken out of the configuration since `admit`. Others may still wait for their turn there.

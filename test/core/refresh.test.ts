@@ -49,6 +49,7 @@ interface Sleep {
 interface Options {
   store?: Partial<IntegrationStore>
   admit?: Microsoft['admit']
+  isFree?: Microsoft['isFree']
   /** Takes the place of the exchange with Microsoft. */
   answer?: Microsoft['refresh']
   /** A clock that only the test moves. Its deadlines are not those of Postgres' statements. */
@@ -63,6 +64,7 @@ interface Options {
 function start({
   store,
   admit = microsoft.admit,
+  isFree = microsoft.isFree,
   answer = microsoft.refresh,
   beforeExchange = async () => {},
   flowing = false,
@@ -91,6 +93,7 @@ function start({
     integrations: { ...integrations, ...store },
     microsoft: {
       ...microsoft,
+      isFree,
       admit() {
         const counted = (admission: Admission): Admission => {
           if ('retryAfterSeconds' in admission) return admission
@@ -313,6 +316,19 @@ t.test('a row that backs off is left alone', async (t) => {
   const { token, flights } = start()
   t.match(await failureOf(token()), { code: 'reconnect_required', facts: { reason: 'blocked_by_policy' } })
   t.equal(flights(), 0)
+})
+
+t.test('a refresh that Microsoft only suggests is not begun while others wait for their turn', async (t) => {
+  await reset(3_000)
+  await world.sql`update oauth2_integration set refresh_due_at = now() - interval '1 second'`
+  const busy = start({ isFree: () => false })
+  await busy.token()
+  await busy.refresh.drain()
+  t.strictSame(busy.requests, [])
+  const { token, refresh, requests } = start()
+  await token()
+  await refresh.drain()
+  t.equal(requests.length, 1)
 })
 
 t.test('a shutdown does not wait for refreshes that wait for their turn', async (t) => {

@@ -7,7 +7,7 @@ import { diagnose, diagnoseFleet } from '../../src/doctor.ts'
 import type { Check, Conclusion } from '../../src/doctor/check.ts'
 import { failingTokenReads, fleetConclusions, refusedSignatures, versions } from '../../src/doctor/fleet-conclusions.ts'
 import type { FleetFacts } from '../../src/doctor/fleet.ts'
-import { clocks } from '../../src/doctor/fleet-replicas.ts'
+import { clocks, previousBreakers } from '../../src/doctor/fleet-replicas.ts'
 import { parseStatus, readReplicas, type ReplicaFacts } from '../../src/doctor/replicas.ts'
 import { VERSION } from '../../src/version.ts'
 import { signingKey } from '../../src/signature/keys.ts'
@@ -126,6 +126,21 @@ const facts = (more: Partial<ReplicaFacts>, ...others: Partial<ReplicaFacts>[]) 
   replicas: [more, ...others].map((one): ReplicaFacts => ({ ...parseStatus('10.0.0.1:9090', {}), ...one })),
 })
 const served = (seconds: number) => ({ token_reads: [{ status: 200, count: 100_000, last_at: before(seconds) }] })
+
+t.test('an open breaker of an earlier app registration is a conclusion of its own', async (t) => {
+  const status = (mode: string) =>
+    parseStatus('10.0.0.1:9090', { previous_breakers: [{ client_id: 'old', mode, reason: 'client_credential' }] })
+  t.match(previousBreakers(facts(status('open'), status('closed'), status('open'))), [
+    {
+      result: 'failed',
+      who_acts: 'ops',
+      message: /^2 of 3 replicas refresh no tokens of the earlier app registration old \(client_credential\)/,
+      advice: /MICROSOFT_PREVIOUS_CLIENTS/,
+    },
+  ])
+  t.strictSame(previousBreakers(facts(status('closed'), {})), [])
+  t.notOk(parseStatus('10.0.0.1:9090', {}).missing_members.includes('previous_breakers'), 'most have none')
+})
 
 t.test(
   'refused signatures: failed if a caller is refused repeatedly and no token was handed out for a minute',

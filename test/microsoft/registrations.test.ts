@@ -17,6 +17,7 @@ for (const isPutBack of [false, true])
       const { microsoft } = await setUp(t, { previousClients: [client] })
       const admissions = Array.from({ length: 3 * MAX_AT_ONCE }, () => microsoft.admit(OLD))
       t.equal(microsoft.refreshesNow().waiting, 2 * MAX_AT_ONCE)
+      t.strictSame([microsoft.isFree(OLD), microsoft.isFree()], [false, true])
       microsoft.usePreviousClients([])
       if (isPutBack) microsoft.usePreviousClients([client])
       let ended = 0

@@ -11,11 +11,19 @@ from token_broker_client.testing import FakeBroker
 
 from conftest import make_client, new_user
 
-NOW = datetime.now(timezone.utc)
+class Start:
+    """When the test began: records of the client have the real time."""
+
+    at = datetime.now(timezone.utc)
+
+
+@pytest.fixture(autouse=True)
+def start():
+    Start.at = datetime.now(timezone.utc)
 
 
 def at(seconds):
-    return utc_text(NOW + timedelta(seconds=seconds))
+    return utc_text(Start.at + timedelta(seconds=seconds))
 
 
 @pytest.fixture()
