@@ -170,7 +170,9 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
       return permit()
     }
     if (mode === 'ramping' && now() >= rampUntil) change('closed')
-    return inFlight < (mode === 'ramping' ? limit : MAX_AT_ONCE) ? permit() : undefined
+    // Nobody waits on the ramp either: it is short, and who has a valid token gets it at once.
+    if (mode === 'ramping') return inFlight < limit ? permit() : shortPause()
+    return inFlight < MAX_AT_ONCE ? permit() : undefined
   }
 
   // In the order in which they came.
