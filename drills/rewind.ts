@@ -222,7 +222,7 @@ async function goBack(way: Rewinding): Promise<string> {
     ...(way.nodeFlags && { nodeFlags: way.nodeFlags }),
   })
   const runbook = await openRunbook(way.entry === undefined ? [] : [way.entry], cluster.programs)
-  const sql = postgres(way.urlNow(databaseUrl), { max: 1, backoff: () => 0.1 })
+  let sql: postgres.Sql | undefined
   let load: Load | undefined
   try {
     await cluster.scale(2)
@@ -255,17 +255,19 @@ async function goBack(way: Rewinding): Promise<string> {
 
     await way.rewind(deployment, runbook)
     const rewoundAt = performance.now()
-    const back = load && (await servedAfter(rewoundAt, deployment, cluster.brokers, readers, sql))
+    // Not before: the database may be at another port now.
+    const now = (sql = postgres(way.urlNow(databaseUrl), { max: 1, backoff: () => 0.1 }))
+    const back = load && (await servedAfter(rewoundAt, deployment, cluster.brokers, readers, now))
     await served(() => client.send('GET', '/events'))
     const connected = async () =>
-      new Set((await sql`select user_id from oauth2_integration`).map((row) => String(row['user_id'])))
+      new Set((await now`select user_id from oauth2_integration`).map((row) => String(row['user_id'])))
     const before = await connected()
     expect(
       users.every((user) => before.has(user)),
       'the database did not go back',
     )
     const later = [sent[0]!, sent[1]!, read[0]!, unread[0]!, unread[1]!].slice(0, CONNECTED_LATER)
-    await sql`update oauth2_integration set connected_at = clock_timestamp() where user_id in ${sql(later)}`
+    await now`update oauth2_integration set connected_at = clock_timestamp() where user_id in ${now(later)}`
     // Events that take the ids of the lost ones.
     for (let i = 0; i < 2 * DISCONNECTS; i++) await client.disconnect('nobody')
 
@@ -281,7 +283,7 @@ async function goBack(way: Rewinding): Promise<string> {
     expect(missing.length === 0, `${missing.length} connections were deleted: ${missing.join(', ')}`)
     await load?.stop()
     if (load) expectRightAnswers(deployment, load)
-    const [row] = await sql`select count(*)::int as n from oauth2_integration where status <> 'active'`
+    const [row] = await now`select count(*)::int as n from oauth2_integration where status <> 'active'`
     expect(row?.['n'] === 0, 'a user had to reconnect')
     await way.finish?.(deployment, runbook)
     runbook.end()
@@ -294,7 +296,7 @@ async function goBack(way: Rewinding): Promise<string> {
     )
   } finally {
     await load?.stop()
-    await sql.end({ timeout: 1 })
+    await sql?.end({ timeout: 1 })
     await way.close()
     await runbook.close()
     await deployment.close()

@@ -72,7 +72,10 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
         object_id: account?.objectId,
         degraded: answer.degraded?.reason,
       },
-      answer.leavesBefore,
+      {
+        before: answer.leavesBefore,
+        recheck: async () => (answer = await refresh.recheck(answer, wanted)).leavesBefore,
+      },
     )
     return tokenView(answer, compareScopes)
   }
