@@ -23,7 +23,9 @@ const shape = (value: unknown) => [...new Set(paths(value))].filter((path) => !O
 const optional = (value: unknown) => paths(value).filter((path) => OPTIONAL.test(path))
 
 t.test('docs/doctor.md shows the JSON that is printed', async (t) => {
-  const world = await startWorld(t)
+  const world = await startWorld(t, {
+    env: { MICROSOFT_PREVIOUS_CLIENTS: 'aaaaaaaa-0000-4000-8000-00000000000a:secret-of-an-earlier-registration' },
+  })
   await world.connect('42')
   const { browser, authorizeUrl } = await world.toMicrosoft('42')
   const back = new URL(authorizeUrl).searchParams
