@@ -63,6 +63,12 @@ export const FAILURE_WINDOW_MS = 60_000
  */
 const FIRST_PAUSE_MS = { client_credential: 15_000, throttled: 60_000, other: 5_000 }
 const MAX_PAUSE_MS = 60_000
+
+function firstPauseMs(why: Reason, retryAfterSeconds: number): number {
+  if (why === 'client_credential') return FIRST_PAUSE_MS.client_credential
+  return why === 'throttled' && retryAfterSeconds === 0 ? FIRST_PAUSE_MS.throttled : FIRST_PAUSE_MS.other
+}
+
 /** A Retry-After is honoured up to an hour. */
 const MAX_RETRY_AFTER_MS = 3_600_000
 /** A probe that never reported is given up after this time; longer than an exchange can take. */
@@ -71,8 +77,8 @@ const PROBE_LIMIT_MS = 10_000
 const RAMP_START = 2
 const RAMP_LIMIT_MS = 30_000
 /**
- * Refreshes at once in ordinary times: 640 a second at 100 ms each, several times what a replica can save. The others
- * wait for their turn. Nothing is lost if their callers leave: the tokens are saved, and the next read finds them.
+ * Refreshes at once in ordinary times: 640 a second at 100 ms each. The others wait for their turn. Nothing is lost if
+ * their callers leave: the tokens are saved, and the next read finds them.
  */
 export const MAX_AT_ONCE = 64
 
@@ -118,13 +124,8 @@ export function createBreaker({ now, random, onChange }: BreakerOptions): Breake
   }
 
   const open = (why: Reason, retryAfterSeconds = 0): void => {
-    const unlessAsked = why === 'throttled' && retryAfterSeconds > 0 ? 'other' : why
-    const first =
-      unlessAsked === 'client_credential' || unlessAsked === 'throttled'
-        ? FIRST_PAUSE_MS[unlessAsked]
-        : FIRST_PAUSE_MS.other
     const wanted = Math.max(
-      Math.min(first * 2 ** openings, MAX_PAUSE_MS),
+      Math.min(firstPauseMs(why, retryAfterSeconds) * 2 ** openings, MAX_PAUSE_MS),
       Math.min(retryAfterSeconds * 1000, MAX_RETRY_AFTER_MS),
     )
     reason = why
