@@ -13,6 +13,7 @@ const isPermit = (admission: Admission): admission is Permit => 'release' in adm
 for (const isPutBack of [false, true])
   t.test(
     `nobody waits for ever for a registration that was taken out${isPutBack ? ' and put back' : ''}`,
+    { timeout: 60_000 },
     async (t) => {
       const { microsoft } = await setUp(t, { previousClients: [client] })
       const admissions = Array.from({ length: 3 * MAX_AT_ONCE }, () => microsoft.admit(OLD))
@@ -26,7 +27,8 @@ for (const isPutBack of [false, true])
         if (isPermit(admission)) await microsoft.refresh({ ...refreshRequest, clientId: OLD }, admission)
         ended += 1
       })
-      await Promise.race([Promise.all(all), new Promise((resolve) => setTimeout(resolve, 10_000).unref())])
+      // If one of them waits for ever, the time limit of the test ends it.
+      await Promise.all(all)
       t.equal(ended, 3 * MAX_AT_ONCE)
     },
   )
