@@ -1,21 +1,12 @@
 // `node bench/audit.ts`: a warm signed read that waits for its audit line (AUDIT=required, the default) against one
 // that does not (AUDIT=best-effort). Both write the same line. Rounds alternate; the log goes to a file.
-import { readFileSync } from 'node:fs'
+import { cpuSeconds, median } from './processes.ts'
 import { createBenchWorld, type RunningBroker } from './world.ts'
 
 const USERS = 1_000
 const ROUNDS = 5
 const MODES = ['required', 'best-effort'] as const
 type Mode = (typeof MODES)[number]
-
-const median = (values: number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-
-/** CPU seconds of a process, with a resolution of 10 ms. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
 
 const world = await createBenchWorld()
 try {
