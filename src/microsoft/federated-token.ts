@@ -6,8 +6,8 @@ import { readObject } from './answer.ts'
 /**
  * The token of another issuer that stands in the place of a client assertion (workload identity federation,
  * docs/microsoft.md#client-credentials): in Kubernetes the projected token of the service account. The kubelet replaces
- * the file, so it is read for every exchange. Whoever else writes it may leave it half written or missing for a moment:
- * then the last good token is used while it is valid.
+ * the file, so it is read for every exchange. Another program that writes it may leave it half written or missing for a
+ * moment: then the last good token is used while it is valid.
  */
 export interface FederatedTokenSource {
   /** Reads the file. Undefined: neither the file nor the last good token can be used now. Never rejects. */

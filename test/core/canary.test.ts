@@ -96,7 +96,7 @@ t.test('a failure of our own database is no fault of Microsoft, and a token that
   t.same(sealed.saved, [[{ step: 'refresh', fault: 'token_unreadable' }]])
 })
 
-t.test('the loop tries every 30 to 45 seconds, and ends when it is told to', async (t) => {
+t.test('the loop tries every 30 to 45 seconds, and ends when its signal is aborted', async (t) => {
   const ending = new AbortController()
   let claims = 0
   const { canary, pauses } = setUp({

@@ -8,7 +8,7 @@ const { entra, caller } = world
 const outcomeOf = async (id: string) =>
   ((await caller.send('GET', `/connect-sessions/${id}`)).body as { outcome?: object }).outcome
 
-t.test('a code of another cloud is never redeemed, and the user is told', async (t) => {
+t.test('a code of another cloud is never redeemed, and a page says so', async (t) => {
   entra.control.resetCounters()
   const { id, browser, authorizeUrl } = await world.toMicrosoft('42')
   const callback = new URL(entra.control.signIn({ account: JANE, authorizeUrl }))

@@ -89,7 +89,7 @@ async function setUp(t: Test, env: Record<string, string> = { CANARY_USER: CANAR
   return stage
 }
 
-/** A server that does what it is told to every request. */
+/** A server whose answer to every request can be changed. */
 async function serve(t: Test, answer: Parameters<typeof createServer>[1]): Promise<string> {
   const server: Server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -138,7 +138,7 @@ class AccountMismatch(Conflict):
 
 
 class ClaimsNotSatisfied(Conflict):
-    """Graph goes on challenging new tokens of this user, and the broker asks Microsoft no more for now. ``addresses``:
+    """Graph refuses each new token of this user, so the broker does not ask Microsoft again for now. ``addresses``:
     from where Graph saw the caller (``graph``), and Microsoft's sign-in the broker (``sign_in``), as far as they are
     known."""
 
