@@ -11,6 +11,7 @@ from token_broker_client.testing import FakeBroker
 
 from conftest import make_client, new_user
 
+
 class Start:
     """When the test began: records of the client have the real time."""
 
