@@ -2,8 +2,8 @@
  * core owns the decisions: when to refresh, what an answer means for an integration, who may complete a connect
  * session. It must not know Fastify, SQL, undici, the environment or the clock: those come in through ports.ts.
  *
- * This file: the closed lists of failures and reasons. HTTP statuses are in http/problem.ts, texts of pages in
- * http/pages/texts.ts.
+ * This file: the closed lists of failures and reasons. HTTP statuses are in http/problem.ts, texts for people in
+ * texts/. `advice` is for developers.
  */
 
 /**

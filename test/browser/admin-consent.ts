@@ -1,5 +1,5 @@
 import t from 'tap'
-import { texts } from '../../src/http/pages/texts.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { connect } from './support/people.ts'
 import { inBothLanguages, openStage } from './support/stage.ts'
 import { visit } from './support/visitor.ts'
@@ -77,7 +77,7 @@ await inBothLanguages(
     )
     t.same(adele.faults, [])
 
-    await page.getByRole('link', { name: texts[language].connect }).click()
+    await page.getByRole('link', { name: texts[language].actions.connect }).click()
     await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
     await page.locator('#account-nora').click()
     await page.locator('#sign-in, h1').first().waitFor()

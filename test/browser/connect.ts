@@ -1,5 +1,5 @@
 import t from 'tap'
-import { texts } from '../../src/http/pages/texts.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { ACCOUNT, connect, goToMicrosoft, throughMicrosoft } from './support/people.ts'
 import { allLines, inBothLanguages, logLines, openStage, type Scene } from './support/stage.ts'
 
@@ -46,16 +46,16 @@ await inBothLanguages(
     await throughMicrosoft(world, page, 'jane')
     await scene.see('going-on', texts[language].goingOn.title)
     await page.unroute('**/microsoft/connected?*')
-    await page.getByRole('link', { name: texts[language].goingOn.go }).click()
+    await page.getByRole('link', { name: texts[language].actions.continueToMegdocs }).click()
     const text = await scene.see('connected', texts[language].result.connected)
     t.match(text, 'Jane Miller')
     t.match(text, 'jane@contoso.com')
     t.match(text, texts[language].result.notYou)
     await page.reload()
     t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'reloading shows the same page')
-    await page.getByRole('link', { name: texts[language].disconnect }).click()
+    await page.getByRole('link', { name: texts[language].actions.disconnect }).click()
     t.equal(new URL(page.url()).pathname, ACCOUNT, '"Not you?" leads to the account page')
-    t.ok(await page.getByRole('link', { name: texts[language].disconnect, exact: true }).isVisible())
+    t.ok(await page.getByRole('link', { name: texts[language].actions.disconnect, exact: true }).isVisible())
 
     await connect(world, page, 'jane')
     t.match(await scene.see('reconnected', texts[language].result.reconnected), 'jane@contoso.com')
@@ -199,7 +199,7 @@ await inBothLanguages(
     await page.goto(`${world.url}/microsoft/manage`)
     const text = await scene.see('account-not-finished', texts[language].account.title)
     t.match(text, texts[language].account.pending.title)
-    await page.getByRole('link', { name: texts[language].account.pending.restart }).click()
+    await page.getByRole('link', { name: texts[language].actions.connect }).click()
     t.equal(new URL(page.url()).pathname, '/microsoft/connect')
   },
 )

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { texts } from '../../src/http/pages/texts.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { goToMicrosoft, settled, throughMicrosoft } from './support/people.ts'
 import { inBothLanguages, openStage } from './support/stage.ts'
 

@@ -18,7 +18,7 @@ import {
   status,
 } from './parts.ts'
 import { adminFirst, adminMessageFor, cureOf, hasWayAround, offersReconnect, wordsOf } from './reason.ts'
-import { texts } from './texts.ts'
+import { texts } from '../../texts/texts.ts'
 import { timeAgo } from './time.ts'
 
 // The paths that these pages link to; the routes answer on the same constants.
@@ -67,10 +67,10 @@ function pendingNotice(context: PageContext, state: AccountState): Html | undefi
 
 function notConnected(context: PageContext, state: AccountState): Html {
   const t = texts[context.language]
-  const { notConnected: words, pending } = t.account
+  const { notConnected: words } = t.account
   const isPending = state.pending !== undefined
-  const wayOn = actions(context, button(isPending ? pending.restart : t.connect, context.entryUrls.connect))
-  return html`${isPending ? status('warn', pending.status) : status('info', words.status)}
+  const wayOn = actions(context, button(context, 'connect', context.entryUrls.connect))
+  return html`${isPending ? status('warn', t.status.notFinished) : status('info', t.status.notConnected)}
 ${isPending && [pendingNotice(context, state), wayOn]}
 <p class="lead">${words.lead}</p>
 <h2>${words.does}</h2>${list(words.points)}
@@ -81,7 +81,7 @@ ${!isPending && wayOn}`
 }
 
 function connected(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const { account, disconnect } = texts[context.language]
+  const { account } = texts[context.language]
   const { frozen } = summary
   const content =
     frozen !== undefined
@@ -91,46 +91,42 @@ function connected(context: PageContext, state: AccountState, summary: Integrati
         : broken(context, state, summary)
   return html`${content}
 <h2>${account.disconnectTitle}</h2><p>${account.disconnectText}</p>
-<p>${button(disconnect, CONFIRM_DISCONNECT_URL, 'second')}</p>`
+<p>${button(context, 'disconnect', CONFIRM_DISCONNECT_URL, 'second')}</p>`
 }
 
 /** Tokens are withheld (docs/design.md#freeze). Connecting again does not help, so it is not offered. */
 function paused(context: PageContext, state: AccountState, summary: IntegrationSummary, frozen: FrozenPerson): Html {
   const t = texts[context.language]
   const { title, happened, todo } = t.reasons[FROZEN_REASONS[frozen]]
-  return html`${status('warn', t.account.paused)}
+  return html`${status('warn', t.status.paused)}
 ${notice('warn', html`<h2>${title}</h2><p>${happened}</p><p>${todo}</p><p>${t.whoActs}: ${t.actors.ops}</p>`)}
 ${details(context, state, summary)}
 ${actions(context)}`
 }
 
 function working(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const {
-    account: { connected: words },
-    reconnect,
-  } = texts[context.language]
+  const t = texts[context.language]
+  const { connected: words } = t.account
   const isMissing = state.missingScopes.length > 0
-  return html`${status('good', words.status)}
+  return html`${status('good', t.status.connected)}
 ${passingNotice(context, summary)}
 ${pendingNotice(context, state)}
 ${isMissing && notice('warn', html`<h2>${words.missingTitle}</h2><p>${words.missingText}</p>`)}
 ${details(context, state, summary)}
 <p class="quiet">${words.reconnectHint}</p>
-${actions(context, button(reconnect, context.entryUrls.connect, isMissing ? '' : 'second'))}`
+${actions(context, button(context, 'connectAgain', context.entryUrls.connect, isMissing ? '' : 'second'))}`
 }
 
 function broken(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const {
-    account: { attention },
-    reconnect,
-  } = texts[context.language]
+  const t = texts[context.language]
+  const { attention } = t.account
   const why = explained(summary)
   const message = adminMessageFor(forTenant(context, summary.account?.tenantId), why, summary.failure?.microsoft)
   const { connect } = context.entryUrls
   const isAdmins = adminFirst(why)
   const offered = offersReconnect(why) || hasWayAround(why?.reason, 'account')
-  const again = offered && button(reconnect, connect, isAdmins ? 'second' : '')
-  return html`${status('bad', attention.status)}
+  const again = offered && button(context, 'connectAgain', connect, isAdmins ? 'second' : '')
+  return html`${status('bad', t.status.notWorking)}
 ${brokenNotice(context, state, summary)}
 ${pendingNotice(context, state)}
 ${isAdmins ? [message, furtherActions(context, again)] : [actions(context, again), message]}
@@ -212,8 +208,8 @@ ${account && facts([{ term: t.account.connected.account, detail: fullAccount(acc
 ${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, account?.tenantId)]])}
 <div class="actions"><form method="post" action="${DISCONNECT_PATH}">
 <input type="hidden" name="${CSRF_FIELD}" value="${csrfToken}">
-<button class="button danger" type="submit">${t.confirm.yes}</button></form>
-${button(t.confirm.no, ACCOUNT_PATH, 'second')}</div>`,
+<button class="button danger" type="submit">${t.actions.disconnectNow}</button></form>
+${button(context, 'stayConnected', ACCOUNT_PATH, 'second')}</div>`,
   )
 }
 
@@ -230,6 +226,6 @@ export function disconnectedPage(context: PageContext, { tenantId }: { tenantId?
     html`${notice('good', html`<h1>${title}</h1><p>${text}</p>`, true)}
 <p>${consent}</p>${consentLinks(context, tenantId)}
 <p>${again}</p>
-${actions(context, button(t.connect, context.entryUrls.connect, 'second'))}`,
+${actions(context, button(context, 'connect', context.entryUrls.connect, 'second'))}`,
   )
 }

@@ -1,10 +1,11 @@
+import { isPermissionName } from '../../core/microsoft-permissions.ts'
 import type { AdminConsentResult } from '../../core/microsoft-port.ts'
 import { adminMessage } from './admin-message.ts'
 import { inCloud, type PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, facts, furtherActions, list, notice, permissionList } from './parts.ts'
-import { texts, type ExplainedText } from './texts.ts'
+import { texts, type ExplainedText } from '../../texts/texts.ts'
 
 /**
  * For the administrator: who asks, for what, how to limit and revoke it. `startUrl` continues at Microsoft.
@@ -28,14 +29,14 @@ ${list(context.permissions.flatMap(({ scope }) => reachOf(context, scope) ?? [])
 <h2>${t.approving}</h2><p>${t.approvingText}</p>
 <h2>${t.limit}</h2><ol>${t.limitSteps.map((step) => html`<li>${inCloud(context, step)}</li>`)}</ol>
 <h2>${t.revoke}</h2>${list(t.revokeSteps)}<p>${t.revokeNote}</p>
-<div class="actions">${button(t.go, startUrl)}</div><p class="quiet">${t.goHint}</p>`,
+<div class="actions">${button(context, 'approve', startUrl)}</div><p class="quiet">${t.goHint}</p>`,
   )
 }
 
 /** What a permission can reach, for somebody who compares it with Microsoft's own words. */
 function reachOf(context: PageContext, scope: string): Html | undefined {
-  const words = texts[context.language].adminConsent.reach[scope]
-  return words === undefined ? undefined : html`<code>${scope}</code>: ${words}`
+  const { reach } = texts[context.language].adminConsent
+  return isPermissionName(scope) ? html`<code>${scope}</code>: ${reach[scope]}` : undefined
 }
 
 /**
@@ -61,7 +62,7 @@ ${actions(context)}`,
   // Anybody can write the address of this page: of Microsoft's answer only numbers, ids and the time are shown.
   const { error: _error, suberror: _suberror, ...numbers } = result.microsoft
   const message = isAdmins && adminMessage(context, 'admin_consent_required', mailFirst, numbers)
-  const again = button(adminConsent.again, context.app.adminConsentUrl, mailFirst ? 'second' : '')
+  const again = button(context, 'readRequest', context.app.adminConsentUrl, mailFirst ? 'second' : '')
   const steps = mailFirst
     ? [message, furtherActions(context, again)]
     : [actions(context, result.whoActs !== 'ops' && again), message]

@@ -1,8 +1,8 @@
 import type { MicrosoftError } from '../../core/failure.ts'
 import type { PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
-import { button, link } from './parts.ts'
-import { texts, type AdminReason } from './texts.ts'
+import { button, link, permissionWords } from './parts.ts'
+import { texts, type AdminReason } from '../../texts/texts.ts'
 
 const APPROVALS: readonly AdminReason[] = ['not_approved', 'consent_required', 'admin_consent_required']
 
@@ -39,7 +39,7 @@ export function adminMessageText(
     `${m.app}: ${context.app.name}`,
     `${m.clientId}: ${context.app.clientId}`,
     `${m.permissions}:`,
-    ...context.permissions.map(({ scope, words }) => `- ${scope}: ${t.permission.words[scope] ?? words}`),
+    ...context.permissions.map(({ scope }) => `- ${scope}: ${permissionWords(context, scope) ?? ''}`),
     ...(answer === undefined ? [] : [`${m.microsoft}: ${answer}`]),
     `${m.reference}: ${context.referenceId}`,
     '',
@@ -66,8 +66,8 @@ export function adminMessage(
   const m = texts[context.language].adminMessage
   const { subject, text } = adminMessageText(context, reason, microsoft)
   return html`<section aria-labelledby="admin-message"><h2 id="admin-message">${m.title}</h2>
-<p>${button(m.send, mailto(subject, text), meant ? '' : 'second')}</p>
+<p>${button(context, 'writeMail', mailto(subject, text), meant ? '' : 'second')}</p>
 <label for="admin-text">${m.copy}</label>
 <textarea id="admin-text" rows="18" readonly spellcheck="false">${text}</textarea>
-${APPROVALS.includes(reason) && html`<p>${m.isAdmin} ${link(m.open, context.app.adminConsentUrl)}</p>`}</section>`
+${APPROVALS.includes(reason) && html`<p>${m.isAdmin} ${link(context, 'readRequest', context.app.adminConsentUrl)}</p>`}</section>`
 }

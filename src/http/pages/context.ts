@@ -1,12 +1,6 @@
 import { PERSONAL_TENANT } from '../../core/integration.ts'
 import type { Language } from './language.ts'
 
-/** A permission with its English words: a row of core/microsoft-permissions.ts. */
-export interface MicrosoftPermission {
-  scope: string
-  words: string
-}
-
 /** Where MEGDocs begins a connect and opens the account page. From configuration, never from a browser. */
 export interface EntryUrls {
   connect: string
@@ -29,8 +23,8 @@ export interface App {
 export interface Site {
   entryUrls: EntryUrls
   app: App
-  /** All that are asked for today, in the order to show. */
-  permissions: readonly MicrosoftPermission[]
+  /** All that are asked for today, in the order to show: names of core/microsoft-permissions.ts. */
+  permissions: readonly { scope: string }[]
   /** Microsoft's pages for people, of another cloud than the global one: a row of microsoft/clouds.ts. */
   cloud?: { adminCenterUrl: string; myAppsUrl?: string }
 }

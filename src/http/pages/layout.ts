@@ -1,7 +1,7 @@
 import type { PageContext } from './context.ts'
 import { html, raw, type Fragment } from './html.ts'
 import { stylesheet } from './stylesheet.ts'
-import { texts } from './texts.ts'
+import { texts } from '../../texts/texts.ts'
 
 /** The frame of every page. `title` is the page's heading again, for the tab; `goTo` sends the browser on at once. */
 export function layout(context: PageContext, title: string, body: Fragment, goTo?: string): string {

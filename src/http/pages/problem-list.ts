@@ -1,4 +1,7 @@
 import type { FailureCode } from '../../core/failure.ts'
+import type { PageProblem } from '../../texts/texts.ts'
+
+export type { PageProblem }
 
 export interface ProblemTraits {
   status: number
@@ -35,8 +38,7 @@ export const PAGE_PROBLEMS = {
   not_found: { status: 404, ways: [] },
   too_many_requests: { status: 429, ways: [] },
   internal_error: { status: 500, ways: [] },
-} as const satisfies Record<string, ProblemTraits>
-export type PageProblem = keyof typeof PAGE_PROBLEMS
+} as const satisfies Record<PageProblem, ProblemTraits>
 
 const PAGE_OF_CODE: ReadonlyMap<string, PageProblem> = new Map<FailureCode, PageProblem>([
   ['connect_session_expired', 'link_expired'],

@@ -3,7 +3,7 @@ import { html } from './html.ts'
 import { layout } from './layout.ts'
 import { actions, button, notice } from './parts.ts'
 import { PAGE_PROBLEMS, type PageProblem, type ProblemTraits } from './problem-list.ts'
-import { texts } from './texts.ts'
+import { texts } from '../../texts/texts.ts'
 
 /**
  * What stopped a browser on its way, and the way on. The HTTP status to send stands in PAGE_PROBLEMS. `continueUrl`:
@@ -21,9 +21,9 @@ export function problemPage(context: PageContext, problem: PageProblem, continue
 ${problem === 'plain_http' && html`<p>${t.plainHttp}</p><p><code>X-Forwarded-Proto: https</code></p>`}
 ${actions(
   context,
-  continueUrl !== undefined && button(t.continueInstead, continueUrl, 'second'),
+  continueUrl !== undefined && button(context, 'continueWithLink', continueUrl, 'second'),
   ways.map((way, index) => {
-    return button(way === 'connect' ? t.connect : t.openAccount, context.entryUrls[way], index === 0 ? '' : 'second')
+    return button(context, way === 'connect' ? 'connect' : 'openConnection', context.entryUrls[way], index === 0 ? '' : 'second')
   }),
 )}`,
   )

@@ -2,7 +2,7 @@ import { isReason, type Explained, type MicrosoftError, type Reason } from '../.
 import { adminMessage } from './admin-message.ts'
 import type { PageContext } from './context.ts'
 import type { Html } from './html.ts'
-import { texts, type AdminReason, type ExplainedText } from './texts.ts'
+import { texts, type AdminReason, type ExplainedText } from '../../texts/texts.ts'
 
 /** Only the user's own help is "connect again": `whoActs` decides (docs/design.md#failures). */
 export function offersReconnect(why: Explained | undefined): boolean {

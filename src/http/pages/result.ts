@@ -8,7 +8,7 @@ import { layout } from './layout.ts'
 import { actions, button, facts, furtherActions, link, list, notice } from './parts.ts'
 import { problemOfFailure } from './problem-list.ts'
 import { adminFirst, adminMessageFor, cureOf, hasWayAround, mayPass, offersReconnect, wordsOf } from './reason.ts'
-import { texts, type ExplainedText } from './texts.ts'
+import { texts, type ExplainedText } from '../../texts/texts.ts'
 
 // A connect ends the browser session. Disconnecting therefore starts at MEGDocs, which opens a new one for the account
 // page.
@@ -32,7 +32,7 @@ ${outcome.account && html`<p class="lead">${t.result.as} ${fullAccount(outcome.a
     )}
 <p>${t.result.next}</p>
 ${actions(context)}
-<p>${t.result.notYou} ${link(t.disconnect, context.entryUrls.manage)}</p>`,
+<p>${t.result.notYou} ${link(context, 'disconnect', context.entryUrls.manage)}</p>`,
   )
 }
 
@@ -74,12 +74,12 @@ function wordsFor(context: PageContext, outcome: ConnectOutcome, why: Explained 
 function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): Fragment[] {
   const t = texts[context.language]
   const { connect, manage } = context.entryUrls
-  if (why === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(t.tryAgain, connect)]
-  if (mayPass(why)) return [button(t.tryAgain, connect)]
-  if (hasWayAround(why.reason, 'result')) return [button(t.tryAgain, connect, 'second')]
+  if (why === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(context, 'tryAgain', connect)]
+  if (mayPass(why)) return [button(context, 'tryAgain', connect)]
+  if (hasWayAround(why.reason, 'result')) return [button(context, 'tryAgain', connect, 'second')]
   return [
-    offersReconnect(why) && button(t.connect, connect),
-    why.reason === 'other_account' && button(t.disconnect, manage, 'second'),
+    offersReconnect(why) && button(context, 'connect', connect),
+    why.reason === 'other_account' && button(context, 'disconnect', manage, 'second'),
   ]
 }
 
@@ -124,7 +124,7 @@ export function continuePage(context: PageContext, url: string): string {
     context,
     t.title,
     html`<h1>${t.title}</h1><p role="status">${t.text}</p>
-<div class="actions">${button(t.go, url)}</div>`,
+<div class="actions">${button(context, 'continueToMegdocs', url)}</div>`,
     safeUrl(url),
   )
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { adminMessageText, mailto } from '../../../src/http/pages/admin-message.ts'
 import { LANGUAGES, resultPage } from '../../../src/http/pages/pages.ts'
-import { texts, type AdminReason } from '../../../src/http/pages/texts.ts'
+import { texts, type AdminReason } from '../../../src/texts/texts.ts'
 import { read } from './markup.ts'
 import { contextOf, microsoftOf, refusedOf, values } from './samples.ts'
 

@@ -35,7 +35,6 @@ export const values = {
   startUrl: '/auth/oauth2/microsoft/admin-consent/start',
   goingTo: 'https://audits.example.com/integrations/microsoft/done?connect_session=cs_1',
   scope: 'Files.ReadWrite.All',
-  words: 'Read and write your M365 files',
   missing: 'Files.ReadWrite.All',
   referenceId: '01JDA7Q4T2M9',
   csrfToken: 'hW2m0yq7',
@@ -64,10 +63,7 @@ export function contextOf(language: Language, v: Values = values): PageContext {
       redirectUri: v.redirectUri,
       adminConsentUrl: v.adminConsentUrl,
     },
-    permissions: [
-      { scope: 'User.Read', words: 'Read your profile information' },
-      { scope: v.scope, words: v.words },
-    ],
+    permissions: [{ scope: 'User.Read' }, { scope: v.scope }],
   }
 }
 
