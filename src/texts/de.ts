@@ -1,7 +1,7 @@
 import type { Texts } from './en.ts'
 
 const approve =
-  'Laut Microsoft muss MEGDocs zuerst genehmigt werden. Bitte sehen Sie sich die Anfrage an und genehmigen Sie sie, oder nennen Sie mir die zuständige Stelle.'
+  'Laut Microsoft muss die IT das zuerst genehmigen. Bitte lesen Sie die Anfrage und genehmigen Sie sie.'
 
 const ourFault = {
   title: 'Das Verbinden mit Microsoft funktioniert zurzeit nicht',
@@ -218,16 +218,14 @@ export const de: Texts = {
     helpSubject: 'MEGDocs kann nicht auf mein Microsoft 365 zugreifen',
     hello: 'Guten Tag,',
     want: 'ich möchte MEGDocs-Dokumente in Microsoft 365 bearbeiten.',
-    explained: 'Worauf MEGDocs zugreifen kann, wie man es begrenzt und widerruft:',
+    explained: 'Umfang, Begrenzen und Widerrufen:',
     app: 'Anwendung',
-    clientId: 'Anwendungs-ID (Client)',
-    publisher: 'Herausgeber',
     contact: 'Kontakt',
-    permissions: 'Berechtigungen (delegiert: nur im Namen der angemeldeten Person)',
+    permissions: 'Berechtigungen (delegiert)',
     reach: {
-      'User.Read': 'Profil lesen',
-      'Files.ReadWrite': 'eigene Dateien lesen, ändern und löschen',
-      'Files.ReadWrite.All': 'alle Dateien lesen, ändern und löschen, auf die die Person Zugriff hat',
+      'User.Read': 'Profil',
+      'Files.ReadWrite': 'eigene Dateien lesen, ändern, löschen',
+      'Files.ReadWrite.All': 'alle Dateien der Person lesen, ändern, löschen, auch freigegebene',
       'Sites.Selected': 'nur SharePoint-Websites, die Sie auswählen',
       'Sites.ReadWrite.All': 'Elemente auf allen SharePoint-Websites der Person ändern und löschen',
     },
@@ -665,14 +663,14 @@ export const de: Texts = {
     not_approved: approve,
     consent_required: approve,
     admin_consent_required: approve,
-    blocked_by_policy: 'Eine Richtlinie blockiert die Anmeldung (Entra Admin Center: Anmeldeprotokolle, bedingter Zugriff). Bitte lassen Sie MEGDocs dort zu.',
+    blocked_by_policy: 'Eine Richtlinie blockiert die Anmeldung (Entra: Anmeldeprotokolle, bedingter Zugriff). Bitte lassen Sie MEGDocs dort zu.',
     device_not_compliant: 'Eine Richtlinie verlangt ein verwaltetes Gerät. Bitte nennen Sie mir ein passendes Gerät oder lassen Sie MEGDocs in der Richtlinie zu.',
     account_disabled: 'Laut Microsoft ist mein Konto deaktiviert. Bitte prüfen Sie das.',
     account_not_found: 'Microsoft findet mein Konto in unserer Organisation nicht. Bitte sagen Sie mir, welches Konto ich verwenden soll.',
     account_locked: 'Laut Microsoft ist mein Konto gesperrt. Bitte entsperren Sie es.',
     not_assigned: 'MEGDocs ist mir nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra ID > Enterprise-Apps > Benutzer und Gruppen).',
     app_unavailable: 'MEGDocs ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie es (Entra ID > Enterprise-Apps > Eigenschaften).',
-    tenant_unavailable: 'Microsoft verweigert Anmeldungen in unserem Mandanten: Er ist gesperrt, gelöscht oder nicht verwaltet, oder der Verbund ist gestört. Bitte prüfen Sie ihn im Entra Admin Center.',
+    tenant_unavailable: 'Microsoft verweigert Anmeldungen in unserem Mandanten (gesperrt, gelöscht, nicht verwaltet oder Verbund gestört). Bitte prüfen Sie das.',
     tenant_restricted: 'Der Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie MEGDocs zu.',
   },
 }

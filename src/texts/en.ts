@@ -8,7 +8,7 @@ import type {
 } from './types.ts'
 
 const approve =
-  'Microsoft says that an administrator has to approve it first. Please read about it and approve it, or tell me who can.'
+  'Microsoft says that an administrator must approve it first. Please read the request and approve it.'
 
 const ourFault = {
   title: 'Connecting to Microsoft does not work at the moment',
@@ -242,17 +242,15 @@ export const en = {
     helpSubject: 'MEGDocs cannot access Microsoft 365 for me',
     hello: 'Hello,',
     want: 'I want to edit MEGDocs documents in Microsoft 365.',
-    explained: 'What MEGDocs can access, how to limit it and how to withdraw it:',
+    explained: 'What it can access, how to limit and withdraw it:',
     app: 'Application',
-    clientId: 'Application (client) ID',
-    publisher: 'Publisher',
     contact: 'Contact',
-    permissions: 'Permissions (delegated: only on behalf of the signed-in user)',
+    permissions: 'Permissions (delegated)',
     /** The same as adminConsent.reach, in few words: a mail link has 1,200 characters. */
     reach: {
-      'User.Read': 'read the profile',
+      'User.Read': 'profile',
       'Files.ReadWrite': 'read, change and delete own files',
-      'Files.ReadWrite.All': 'read, change and delete all files that the user can open',
+      'Files.ReadWrite.All': 'read, change and delete all files of the user, also shared ones',
       'Sites.Selected': 'only SharePoint sites that you select',
       'Sites.ReadWrite.All': 'change and delete items in all SharePoint sites of the user',
     } satisfies PermissionTexts,
@@ -705,7 +703,7 @@ export const en = {
     account_locked: 'Microsoft says that my account is locked. Please unlock it.',
     not_assigned: 'I am not assigned to MEGDocs. Please add me (Entra ID > Enterprise apps > Users and groups).',
     app_unavailable: 'MEGDocs is disabled or missing in our tenant. Please enable it (Entra ID > Enterprise apps > Properties).',
-    tenant_unavailable: 'Microsoft refuses sign-ins in our tenant: it is blocked, deleted or not managed, or its federation fails. Please check it in the Entra admin center.',
+    tenant_unavailable: 'Microsoft refuses sign-ins in our tenant (blocked, deleted, not managed, or federation fails). Please check it.',
     tenant_restricted: 'Access between organisations is blocked (cross-tenant access settings). Please allow MEGDocs.',
   } satisfies AdminRequestTexts,
 }

@@ -1,7 +1,7 @@
 import type { Texts } from './en.ts'
 
 const approve =
-  'Microsoft indica que antes debe aprobarlo la administración. Por favor, revisen la solicitud y apruébenla, o indíquenme quién puede hacerlo.'
+  'Microsoft pide que antes lo apruebe un administrador. Por favor, lean la solicitud y apruébenla.'
 
 const ourFault = {
   title: 'La conexión con Microsoft no funciona en este momento',
@@ -217,16 +217,14 @@ export const es: Texts = {
     helpSubject: 'MEGDocs no puede acceder a mi Microsoft 365',
     hello: 'Buenos días:',
     want: 'Quiero editar documentos de MEGDocs en Microsoft 365.',
-    explained: 'A qué puede acceder MEGDocs, cómo limitarlo y cómo retirarlo:',
+    explained: 'Alcance, cómo limitarlo y retirarlo:',
     app: 'Aplicación',
-    clientId: 'Id. de aplicación (cliente)',
-    publisher: 'Editor',
     contact: 'Contacto',
-    permissions: 'Permisos (delegados: solo en nombre del usuario que ha iniciado sesión)',
+    permissions: 'Permisos (delegados)',
     reach: {
-      'User.Read': 'leer el perfil',
+      'User.Read': 'perfil',
       'Files.ReadWrite': 'leer, modificar y eliminar los archivos propios',
-      'Files.ReadWrite.All': 'leer, modificar y eliminar todos los archivos a los que accede el usuario',
+      'Files.ReadWrite.All': 'leer, modificar y eliminar todos los archivos del usuario, también los compartidos',
       'Sites.Selected': 'solo los sitios de SharePoint que ustedes elijan',
       'Sites.ReadWrite.All': 'modificar y eliminar elementos en todos los sitios de SharePoint del usuario',
     },
@@ -663,14 +661,14 @@ export const es: Texts = {
     not_approved: approve,
     consent_required: approve,
     admin_consent_required: approve,
-    blocked_by_policy: 'Una directiva bloquea el inicio de sesión (Centro de administración de Entra: registros de inicio de sesión, acceso condicional). Por favor, permitan MEGDocs allí.',
+    blocked_by_policy: 'Una directiva bloquea el inicio de sesión (Entra: registros de inicio de sesión, acceso condicional). Por favor, permitan MEGDocs allí.',
     device_not_compliant: 'Una directiva exige un dispositivo administrado. Por favor, díganme qué dispositivo puedo usar o permitan MEGDocs en esa directiva.',
     account_disabled: 'Microsoft indica que mi cuenta está deshabilitada. Por favor, compruébenlo.',
     account_not_found: 'Microsoft no encuentra mi cuenta en nuestra organización. Por favor, díganme qué cuenta debo usar.',
     account_locked: 'Microsoft indica que mi cuenta está bloqueada. Por favor, desbloquéenla.',
     not_assigned: 'No tengo MEGDocs asignado. Por favor, añádanme (Entra ID > Aplicaciones empresariales > Usuarios y grupos).',
     app_unavailable: 'MEGDocs está deshabilitado o no existe en nuestro inquilino. Por favor, habilítenlo (Entra ID > Aplicaciones empresariales > Propiedades).',
-    tenant_unavailable: 'Microsoft rechaza los inicios de sesión de nuestro inquilino: está bloqueado, eliminado o sin administrar, o falla la federación. Por favor, compruébenlo en el Centro de administración de Entra.',
+    tenant_unavailable: 'Microsoft rechaza los inicios de sesión en nuestro inquilino (bloqueado, eliminado, sin administrar o con fallo de federación). Por favor, compruébenlo.',
     tenant_restricted: 'El acceso entre organizaciones está bloqueado (configuración de acceso entre inquilinos). Por favor, permitan MEGDocs.',
   },
 }
