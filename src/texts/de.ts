@@ -24,7 +24,7 @@ export const de: Texts = {
     connected: 'Verbunden',
     notConnected: 'Nicht verbunden',
     notWorking: 'Funktioniert zurzeit nicht',
-    paused: 'Angehalten',
+    paused: 'Vorübergehend gesperrt',
     notFinished: 'Nicht abgeschlossen',
     unknown: 'Zurzeit nicht bekannt',
   },
@@ -95,9 +95,9 @@ export const de: Texts = {
         'Sie melden sich bei Microsoft an. Ihr Kennwort sehen und speichern wir nie.',
         'Sie können die Verbindung hier jederzeit trennen.',
       ],
-      asks: 'Wozu Microsoft Ihre Zustimmung verlangt',
+      asks: 'Welchen Berechtigungen Sie bei Microsoft zustimmen',
       alsoAsks:
-        'Microsoft nennt außerdem zwei Dinge, die jede Verbindung braucht: dass Sie sich anmelden und dass MEGDocs den erteilten Zugriff behält. Ohne das zweite müssten Sie sich jede Stunde neu anmelden.',
+        'Microsoft nennt außerdem zwei Dinge, die jede Verbindung braucht: dass Sie sich anmelden und dass MEGDocs den erteilten Zugriff behält. Sonst müssten Sie sich jede Stunde neu anmelden.',
       adminHint:
         'In vielen Organisationen muss die IT MEGDocs zuerst genehmigen. Wenn Microsoft Ihnen das anzeigt, folgen Sie dort dem Link zurück zur Anwendung: Wir bereiten dann eine Nachricht an Ihre IT vor.',
     },
@@ -149,13 +149,13 @@ export const de: Texts = {
       'Ein Dokument, das gerade geöffnet ist: Es kann bearbeitbar bleiben, bis dieser Zugriff abläuft, meist innerhalb von 90 Minuten.',
     ],
     approval:
-      'Ihre Zustimmung bei Microsoft: Microsoft lässt nicht zu, dass wir sie für Sie widerrufen. Sie selbst können das hier tun:',
+      'Ihre Zustimmung bei Microsoft: Microsoft lässt nicht zu, dass wir sie für Sie widerrufen. Sie können sie hier selbst widerrufen:',
   },
   disconnected: {
     title: 'Die Verbindung zu Microsoft ist getrennt',
     text: 'MEGDocs hat den Zugriff gelöscht, den es für Sie gespeichert hatte. Ihre Dateien wurden nicht verändert.',
     consent:
-      'Microsoft merkt sich weiterhin, dass Sie MEGDocs einmal zugestimmt haben. Auch das können Sie widerrufen:',
+      'Bei Microsoft bleibt gespeichert, dass Sie MEGDocs den Zugriff einmal erlaubt haben. Auch das können Sie widerrufen:',
     again: 'Sie können Ihr Konto jederzeit erneut verbinden.',
   },
   result: {
@@ -163,7 +163,7 @@ export const de: Texts = {
     reconnected: 'Wieder mit Microsoft verbunden',
     as: 'Sie sind verbunden als',
     next: 'Sie können Ihre MEGDocs-Dokumente jetzt in Microsoft 365 bearbeiten.',
-    notYou: 'Nicht Ihr Konto? Hier können Sie es ändern oder trennen:',
+    notYou: 'Nicht Ihr Konto? Hier können Sie es wechseln oder die Verbindung trennen:',
     usedAccount: 'Verwendetes Microsoft-Konto',
     refused: {
       title: 'Die Verbindung kam nicht zustande',
@@ -177,7 +177,7 @@ export const de: Texts = {
       'Es wurde nichts verbunden oder geändert. Fragen Sie den MEGDocs-Support, wann der Zugriff wieder möglich ist. Wenn Ihre Verbindung zu Microsoft danach als nicht verbunden angezeigt wird, verbinden Sie Ihr Konto erneut.',
     todo: {
       account_not_found:
-        'Verbinden Sie erneut und wählen Sie dabei das Konto Ihrer Organisation. Oder senden Sie Ihrer IT die Nachricht unten.',
+        'Verbinden Sie sich erneut und wählen Sie dabei das Konto Ihrer Organisation. Oder senden Sie Ihrer IT die Nachricht unten.',
       account_locked:
         'Warten Sie ein paar Minuten und verbinden Sie Ihr Konto erneut. Wenn es dann noch gesperrt ist, senden Sie Ihrer IT die Nachricht unten.',
       device_not_compliant:
@@ -218,7 +218,7 @@ export const de: Texts = {
     helpSubject: 'MEGDocs kann nicht auf mein Microsoft 365 zugreifen',
     hello: 'Guten Tag,',
     want: 'ich möchte MEGDocs-Dokumente in Microsoft 365 bearbeiten.',
-    explained: 'Umfang, Begrenzen und Widerrufen:',
+    explained: 'Umfang, Einschränkung und Widerruf:',
     app: 'Anwendung',
     contact: 'Kontakt',
     permissions: 'Berechtigungen (delegiert)',
@@ -241,7 +241,7 @@ export const de: Texts = {
     'Für die Betreiber dieses Dienstes: Die Anfrage kam als unverschlüsseltes HTTP an, obwohl https eingestellt ist. Der vorgeschaltete Proxy muss diesen Header senden, und seine Adresse muss in TRUSTED_PROXIES stehen:',
   adminConsent: {
     title: 'MEGDocs für Ihre Organisation genehmigen',
-    lead: 'Für die Administration von Microsoft 365: wer Zugriff anfordert, worauf MEGDocs zugreifen kann und wie Sie es begrenzen und widerrufen.',
+    lead: 'Für die Administration von Microsoft 365: wer Zugriff anfordert, worauf MEGDocs zugreifen kann und wie Sie den Zugriff begrenzen und widerrufen.',
     who: 'Wer Zugriff anfordert',
     app: 'Anwendung',
     clientId: 'Anwendungs-ID (Client)',
@@ -271,7 +271,7 @@ export const de: Texts = {
       'Was wir speichern: je verbundener Person Name und Kennungen des Kontos sowie, verschlüsselt, den Zugriff. Keine Kennwörter. Beim Trennen wird das gelöscht.',
     approving: 'Was die Genehmigung bewirkt',
     approvingText:
-      'Die Genehmigung verbindet noch niemanden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft sie noch einmal fragt.',
+      'Mit der Genehmigung ist noch niemand verbunden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft sie noch einmal fragt.',
     requestWaiting:
       'Hat Ihnen jemand schon über Microsoft eine Anfrage gesendet? Sie finden sie im Microsoft Entra Admin Center (entra.microsoft.com) unter Entra ID > Enterprise-Apps im Bereich „Aktivität“ bei den Anfragen zur Administrator\u00ADzustimmung. Genehmigen Sie dort oder hier: Einmal genügt.',
     limit: 'Begrenzen, bevor alle MEGDocs nutzen können',
@@ -369,12 +369,12 @@ export const de: Texts = {
     admin_consent_required: {
       title: 'Zuerst muss Ihre IT MEGDocs genehmigen',
       happened: 'In Ihrer Organisation können Sie diesen Berechtigungen nicht selbst zustimmen. Das ist eine übliche Einstellung.',
-      todo: 'Senden Sie Ihrer IT die Nachricht unten. Sie genehmigt einmal, für alle oder für bestimmte Personen. Wenn Sie bei Microsoft schon eine Anfrage gesendet haben, liegt sie dort vor: Warten Sie dann auf die Antwort.',
+      todo: 'Senden Sie Ihrer IT die Nachricht unten. Die Genehmigung ist nur einmal nötig, für alle oder für bestimmte Personen. Wenn Sie bei Microsoft schon eine Anfrage gesendet haben, liegt sie Ihrer IT bereits vor: Warten Sie dann auf die Antwort.',
     },
     blocked_by_policy: {
       title: 'Eine Richtlinie Ihrer Organisation verhindert das',
       happened: 'Ihre Anmeldung war richtig, aber eine Richtlinie Ihrer Organisation lässt diesen Zugriff nicht zu.',
-      todo: 'Senden Sie Ihrer IT die Nachricht unten. Sie enthält die Antwort von Microsoft.',
+      todo: 'Senden Sie Ihrer IT die Nachricht unten. Darin steht auch die Antwort von Microsoft.',
     },
     device_not_compliant: {
       title: 'Ihre Organisation verlangt ein verwaltetes Gerät',
@@ -434,7 +434,7 @@ export const de: Texts = {
     tenant_not_allowed: {
       title: 'Konten dieser Organisation sind hier nicht zugelassen',
       happened: 'Hier können Sie nur Konten bestimmter Organisationen verbinden.',
-      todo: 'Verbinden Sie erneut und wählen Sie dabei das Konto Ihrer eigenen Organisation.',
+      todo: 'Verbinden Sie sich erneut und wählen Sie dabei das Konto Ihrer eigenen Organisation.',
     },
     other_cloud: {
       title: 'Dieses Konto gehört zu einer anderen Microsoft\u2011Cloud',
@@ -444,7 +444,7 @@ export const de: Texts = {
     account_type_not_allowed: {
       title: 'Diese Art von Konto ist hier nicht zugelassen',
       happened: 'Es ist offenbar ein persönliches Microsoft-Konto.',
-      todo: 'Verbinden Sie erneut und wählen Sie dabei Ihr Geschäfts-, Schul- oder Unikonto.',
+      todo: 'Verbinden Sie sich erneut und wählen Sie dabei Ihr Geschäfts-, Schul- oder Unikonto.',
     },
     other_account: {
       title: 'Das ist nicht das verbundene Microsoft\u2011Konto',
@@ -522,18 +522,18 @@ export const de: Texts = {
       todo: 'Wir versuchen es automatisch wieder. Wenn es so bleibt, wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     },
     user_frozen: {
-      title: 'Der Zugriff ist angehalten',
-      happened: 'MEGDocs hat den Zugriff auf Ihre Microsoft-Dateien angehalten. Es wurde nichts gelöscht.',
+      title: 'Der Zugriff ist vorübergehend gesperrt',
+      happened: 'MEGDocs hat den Zugriff auf Ihre Microsoft-Dateien vorübergehend gesperrt. Es wurde nichts gelöscht.',
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     tenant_frozen: {
-      title: 'Der Zugriff ist für Ihre Organisation angehalten',
-      happened: 'MEGDocs hat den Zugriff auf die Microsoft-Dateien Ihrer Organisation angehalten. Es wurde nichts gelöscht.',
+      title: 'Der Zugriff ist für Ihre Organisation vorübergehend gesperrt',
+      happened: 'MEGDocs hat den Zugriff auf die Microsoft-Dateien Ihrer Organisation vorübergehend gesperrt. Es wurde nichts gelöscht.',
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     caller_key_frozen: {
-      title: 'Der Zugriff ist angehalten',
-      happened: 'MEGDocs hat einen Teil des Zugriffs auf Microsoft angehalten. Ihre Verbindung wurde nicht verändert.',
+      title: 'Der Zugriff ist vorübergehend gesperrt',
+      happened: 'MEGDocs hat einen Teil des Zugriffs auf Microsoft vorübergehend gesperrt. Ihre Verbindung wurde nicht verändert.',
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     challenge_repeated: {

@@ -91,7 +91,7 @@ export const es: Texts = {
       lead: 'Conecte su cuenta de Microsoft para editar documentos de MEGDocs en Microsoft 365 desde el navegador.',
       does: 'Qué ocurre al conectar',
       points: [
-        'MEGDocs puede abrir y guardar por usted archivos de Microsoft 365, pero solo los que usted mismo puede abrir.',
+        'MEGDocs puede abrir y guardar por usted archivos de Microsoft 365, pero solo los que usted puede abrir.',
         'Usted inicia sesión en Microsoft. Nosotros nunca vemos ni guardamos su contraseña.',
         'Puede desconectar su cuenta aquí en cualquier momento.',
       ],
@@ -104,7 +104,7 @@ export const es: Texts = {
     connected: {
       account: 'Cuenta de Microsoft',
       accountUnknown: 'Se mostrará después del próximo uso',
-      since: 'Conectado',
+      since: 'Conexión establecida',
       refreshed: 'Acceso renovado (automático)',
       reconnectHint:
         'Vuelva a conectar su cuenta si algo no funciona o si quiere aprobar permisos nuevos. Mientras tanto, la conexión actual se mantiene.',
@@ -119,12 +119,12 @@ export const es: Texts = {
       since: 'Desde',
       details: 'La conexión',
       withdrawn: '¿Alguien ha retirado el acceso? Puede comprobarlo en Microsoft:',
-      passing: 'Su conexión está bien.',
+      passing: 'La conexión en sí funciona.',
       passingTodo: microsoftsTrouble,
     },
     pending: {
-      title: 'Le enviamos a Microsoft y el inicio de sesión no ha terminado',
-      since: 'Enviado a Microsoft',
+      title: 'El inicio de sesión en Microsoft no ha terminado',
+      since: 'Empezó',
       text: '¿Sigue abierta la página de Microsoft en otra pestaña? Entonces termine allí. Si no, empiece aquí de nuevo: no se ha cambiado nada.',
     },
     disconnectTitle: 'Desconectar',
@@ -149,7 +149,7 @@ export const es: Texts = {
       'Un documento que esté abierto ahora: puede que se pueda seguir editando hasta que caduque ese acceso, normalmente en un máximo de 90 minutos.',
     ],
     approval:
-      'Su aprobación en Microsoft: Microsoft no nos permite retirarla en su nombre. Puede hacerlo usted mismo aquí:',
+      'Su aprobación en Microsoft: Microsoft no nos permite retirarla en su nombre. Puede retirarla usted aquí:',
   },
   disconnected: {
     title: 'La cuenta de Microsoft está desconectada',
@@ -312,8 +312,8 @@ export const es: Texts = {
     continueTitle: 'Continuar a Microsoft',
     continueText: 'Si no ocurre nada:',
     notStartedHere: {
-      title: 'Vuelva a conectar, por favor',
-      text: 'Su sesión de MEGDocs ya no era la misma que al empezar, así que no se ha conectado nada. Si usted mismo pulsó «{action}», púlselo otra vez. Si no, cierre esta página.',
+      title: 'Por favor, vuelva a conectar',
+      text: 'Su sesión de MEGDocs ya no era la misma que al empezar, así que no se ha conectado nada. Si fue usted quien pulsó «{action}», púlselo otra vez. Si no, cierre esta página.',
     },
     manageText: 'Otro sitio web le ha enviado aquí. Continúe solo si quiere ver o cambiar su conexión con Microsoft.',
     problemTitle: 'No ha funcionado',
@@ -366,8 +366,8 @@ export const es: Texts = {
     },
     admin_consent_required: {
       title: 'Antes, un administrador debe aprobar MEGDocs',
-      happened: 'En su organización no puede aprobar estos permisos usted mismo. Es una configuración habitual.',
-      todo: 'Envíe a Informática el mensaje que aparece abajo. Lo aprueba una sola vez, para todos o para algunas personas. Si ya ha enviado una solicitud en Microsoft, Informática ya la tiene: espere la respuesta.',
+      happened: 'En su organización, los usuarios no pueden aprobar estos permisos por su cuenta. Es una configuración habitual.',
+      todo: 'Envíe a Informática el mensaje que aparece abajo. La aprobación solo es necesaria una vez, para todos o para algunas personas. Si ya ha enviado una solicitud en Microsoft, Informática ya la tiene: espere la respuesta.',
     },
     blocked_by_policy: {
       title: 'Una directiva de su organización lo impide',
@@ -416,8 +416,8 @@ export const es: Texts = {
     },
     not_approved: {
       title: 'MEGDocs todavía no tiene permiso',
-      happened: 'Microsoft le ha devuelto aquí sin conceder el permiso y no nos dice por qué.',
-      todo: 'Envíe a Informática el mensaje que aparece abajo. Si lo rechazó usted mismo, vuelva a conectar su cuenta.',
+      happened: 'Microsoft le ha enviado de vuelta sin conceder el permiso y no nos dice por qué.',
+      todo: 'Envíe a Informática el mensaje que aparece abajo. Si fue usted quien lo rechazó, vuelva a conectar su cuenta.',
     },
     missing_scopes: {
       title: 'Faltan algunos permisos',
@@ -584,7 +584,7 @@ export const es: Texts = {
     other_sign_in: {
       title: 'Ya hay otro inicio de sesión en curso en este navegador',
       happened: 'Alguien ha empezado a conectar con Microsoft en este navegador y no ha terminado. El enlace que ha abierto pertenece a otra persona que usa MEGDocs. No se ha usado.',
-      todo: '¿Fue usted? Entonces termine en la otra ventana: allí no ha cambiado nada. ¿Alguien le envió este enlace? Entonces cierre esta página. Continúe con este enlace solo si lo abrió usted mismo en MEGDocs: después ya no se podrá terminar el otro inicio de sesión.',
+      todo: '¿Fue usted? Entonces termine en la otra ventana: allí no ha cambiado nada. ¿Alguien le envió este enlace? Entonces cierre esta página. Continúe con este enlace solo si fue usted quien lo abrió en MEGDocs: después ya no se podrá terminar el otro inicio de sesión.',
     },
     result_gone: {
       title: 'Este resultado ya no se muestra',
@@ -607,12 +607,12 @@ export const es: Texts = {
       todo: 'Si acaba de desconectar su cuenta, ya está todo hecho. Si no, abra otra vez su conexión con Microsoft.',
     },
     no_session: {
-      title: 'Abra esta página desde MEGDocs, por favor',
+      title: 'Por favor, abra esta página desde MEGDocs',
       happened: 'Solo usted puede ver su conexión con Microsoft. Por eso MEGDocs debe decirnos primero quién es usted.',
       todo: 'Ábrala desde MEGDocs. Es posible que tenga que iniciar sesión allí.',
     },
     form_expired: {
-      title: 'No se ha realizado',
+      title: 'La acción no se ha realizado',
       happened: 'La página en la que pulsó estaba desactualizada o se abrió para otra persona. No se ha cambiado nada.',
       todo: 'Abra otra vez su conexión con Microsoft y repítalo allí.',
     },

@@ -123,7 +123,6 @@ await inBothLanguages(t, stage, 'needs attention, and a reconnect solves it', as
   for (const part of [
     texts[language].status.notWorking,
     texts[language].reasons.access_revoked.title,
-    texts[language].actors.user,
     attention.since,
     attention.withdrawn,
   ])
