@@ -202,7 +202,13 @@ t.test('a contact is a mail address, an https URL or other words; nothing else b
   const contact = (value: string) => read({ SUPPORT_CONTACT: value }).people.support
   t.same(contact('help@contoso.com'), { kind: 'mail', value: 'help@contoso.com' })
   t.same(contact('https://help.contoso.com/megdocs'), { kind: 'page', value: 'https://help.contoso.com/megdocs' })
-  for (const value of ['Station 4, ext. 112', 'help@contoso', 'javascript:alert(1)', 'a@b@contoso.com', '//contoso.com'])
+  for (const value of [
+    'Station 4, ext. 112',
+    'help@contoso',
+    'javascript:alert(1)',
+    'a@b@contoso.com',
+    '//contoso.com',
+  ])
     t.same(contact(value), { kind: 'text', value })
   t.same(problemsOf({ SUPPORT_CONTACT: 'mailto:help@contoso.com' }), [
     'SUPPORT_CONTACT: begins with mailto: (write the address only)',

@@ -1,7 +1,6 @@
 import type { Texts } from './en.ts'
 
-const approve =
-  'Laut Microsoft muss die IT das zuerst genehmigen. Bitte lesen Sie die Anfrage und genehmigen Sie sie.'
+const approve = 'Laut Microsoft muss die IT das zuerst genehmigen. Bitte lesen Sie die Anfrage und genehmigen Sie sie.'
 
 const ourFault = {
   title: 'Das Verbinden mit Microsoft funktioniert zurzeit nicht',
@@ -328,7 +327,8 @@ export const de: Texts = {
   reasons: {
     access_revoked: {
       title: 'Der Zugriff wurde bei Microsoft beendet',
-      happened: 'Das geschieht, wenn die IT Ihr Kennwort zurücksetzt, wenn alle Ihre Anmeldungen beendet werden oder wenn der Zugriff entzogen wird.',
+      happened:
+        'Das geschieht, wenn die IT Ihr Kennwort zurücksetzt, wenn alle Ihre Anmeldungen beendet werden oder wenn der Zugriff entzogen wird.',
       todo: 'Verbinden Sie Ihr Konto erneut.',
     },
     refresh_token_expired: {
@@ -358,7 +358,8 @@ export const de: Texts = {
     },
     mfa_required: {
       title: 'Microsoft verlangt eine zusätzliche Bestätigung',
-      happened: 'Ihre Organisation verlangt, dass Sie die Anmeldung auf einem zweiten Weg bestätigen, zum Beispiel mit einem Code auf dem Telefon.',
+      happened:
+        'Ihre Organisation verlangt, dass Sie die Anmeldung auf einem zweiten Weg bestätigen, zum Beispiel mit einem Code auf dem Telefon.',
       todo: 'Halten Sie Ihr Telefon oder Ihren Sicherheitsschlüssel bereit. Verbinden Sie Ihr Konto dann erneut und führen Sie den zusätzlichen Schritt aus.',
     },
     consent_required: {
@@ -368,7 +369,8 @@ export const de: Texts = {
     },
     admin_consent_required: {
       title: 'Zuerst muss Ihre IT MEGDocs genehmigen',
-      happened: 'In Ihrer Organisation können Sie diesen Berechtigungen nicht selbst zustimmen. Das ist eine übliche Einstellung.',
+      happened:
+        'In Ihrer Organisation können Sie diesen Berechtigungen nicht selbst zustimmen. Das ist eine übliche Einstellung.',
       todo: 'Senden Sie Ihrer IT die Nachricht unten. Die Genehmigung ist nur einmal nötig, für alle oder für bestimmte Personen. Wenn Sie bei Microsoft schon eine Anfrage gesendet haben, liegt sie Ihrer IT bereits vor: Warten Sie dann auf die Antwort.',
     },
     blocked_by_policy: {
@@ -393,12 +395,14 @@ export const de: Texts = {
     },
     account_locked: {
       title: 'Dieses Microsoft\u2011Konto ist gesperrt',
-      happened: 'Nach zu vielen falschen Kennwörtern oder ungewöhnlichen Anmeldungen sperrt Microsoft ein Konto für eine Weile.',
+      happened:
+        'Nach zu vielen falschen Kennwörtern oder ungewöhnlichen Anmeldungen sperrt Microsoft ein Konto für eine Weile.',
       todo: 'Warten Sie eine Weile. Bleibt es gesperrt, senden Sie Ihrer IT die Nachricht unten.',
     },
     not_assigned: {
       title: 'MEGDocs ist Ihnen bei Microsoft noch nicht zugewiesen',
-      happened: 'In Ihrer Organisation dürfen nur bestimmte Personen MEGDocs mit Microsoft nutzen. Sie gehören noch nicht dazu.',
+      happened:
+        'In Ihrer Organisation dürfen nur bestimmte Personen MEGDocs mit Microsoft nutzen. Sie gehören noch nicht dazu.',
       todo: 'Senden Sie Ihrer IT die Nachricht unten, damit sie Sie hinzufügen kann.',
     },
     app_unavailable: {
@@ -408,7 +412,8 @@ export const de: Texts = {
     },
     tenant_unavailable: {
       title: 'In Ihrer Organisation ist zurzeit keine Anmeldung bei Microsoft möglich',
-      happened: 'Microsoft hat das Verzeichnis Ihrer Organisation gesperrt oder gelöscht, oder die Anmeldung dort ist nicht richtig eingerichtet.',
+      happened:
+        'Microsoft hat das Verzeichnis Ihrer Organisation gesperrt oder gelöscht, oder die Anmeldung dort ist nicht richtig eingerichtet.',
       todo: 'Senden Sie Ihrer IT die Nachricht unten.',
     },
     tenant_restricted: {
@@ -423,7 +428,8 @@ export const de: Texts = {
     },
     missing_scopes: {
       title: 'Einige Berechtigungen fehlen',
-      happened: 'Microsoft hat nur einen Teil der nötigen Berechtigungen erteilt. Deshalb kam die Verbindung nicht zustande.',
+      happened:
+        'Microsoft hat nur einen Teil der nötigen Berechtigungen erteilt. Deshalb kam die Verbindung nicht zustande.',
       todo: 'Verbinden Sie Ihr Konto erneut und stimmen Sie allen Berechtigungen zu.',
     },
     no_refresh_token: {
@@ -438,7 +444,8 @@ export const de: Texts = {
     },
     other_cloud: {
       title: 'Dieses Konto gehört zu einer anderen Microsoft\u2011Cloud',
-      happened: 'Microsoft betreibt mehrere getrennte Clouds, zum Beispiel eine für US-Behörden. Konten dieser Cloud können hier nicht verbunden werden.',
+      happened:
+        'Microsoft betreibt mehrere getrennte Clouds, zum Beispiel eine für US-Behörden. Konten dieser Cloud können hier nicht verbunden werden.',
       todo: 'Wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an. Wenn Sie ein anderes Microsoft-Konto haben, verbinden Sie dieses.',
     },
     account_type_not_allowed: {
@@ -448,12 +455,14 @@ export const de: Texts = {
     },
     other_account: {
       title: 'Das ist nicht das verbundene Microsoft\u2011Konto',
-      happened: 'Damit Ihre Dateien nicht mit denen anderer Personen vermischt werden, wechseln wir das Konto nicht automatisch. Es wurde nichts geändert.',
+      happened:
+        'Damit Ihre Dateien nicht mit denen anderer Personen vermischt werden, wechseln wir das Konto nicht automatisch. Es wurde nichts geändert.',
       todo: 'Entscheiden Sie, welches Konto Sie verwenden möchten.',
     },
     identity_unproven: {
       title: 'Wir konnten nicht sicher feststellen, dass die Antwort für Sie bestimmt war',
-      happened: 'Der Identitätsnachweis von Microsoft hat unsere Prüfung nicht bestanden. Deshalb haben wir nichts gespeichert.',
+      happened:
+        'Der Identitätsnachweis von Microsoft hat unsere Prüfung nicht bestanden. Deshalb haben wir nichts gespeichert.',
       todo: 'Wir versuchen es automatisch wieder. Wenn es so bleibt, wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     },
     code_rejected: {
@@ -468,7 +477,8 @@ export const de: Texts = {
     },
     not_the_same_user: {
       title: 'Diese Anmeldung hat eine andere Person begonnen',
-      happened: 'Sie wurde von jemand anderem in MEGDocs begonnen. Damit Ihre Dateien nicht mit denen anderer Personen vermischt werden, haben wir nichts gespeichert.',
+      happened:
+        'Sie wurde von jemand anderem in MEGDocs begonnen. Damit Ihre Dateien nicht mit denen anderer Personen vermischt werden, haben wir nichts gespeichert.',
       todo: 'Melden Sie sich mit Ihrem eigenen Konto bei MEGDocs an und verbinden Sie Ihr Konto erneut. Wenn Ihnen jemand den Link geschickt hat, benutzen Sie ihn nicht.',
     },
     abandoned: {
@@ -493,7 +503,8 @@ export const de: Texts = {
     },
     microsoft_bad_answer: {
       title: 'Wir konnten die Antwort von Microsoft nicht verwenden',
-      happened: 'Microsoft oder etwas auf dem Weg dorthin hat eine Antwort geschickt, die wir nicht verstehen. Sie haben nichts falsch gemacht.',
+      happened:
+        'Microsoft oder etwas auf dem Weg dorthin hat eine Antwort geschickt, die wir nicht verstehen. Sie haben nichts falsch gemacht.',
       todo: 'Wir versuchen es automatisch wieder. Wenn es so bleibt, wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     },
     throttled: {
@@ -528,18 +539,21 @@ export const de: Texts = {
     },
     tenant_frozen: {
       title: 'Der Zugriff ist für Ihre Organisation vorübergehend gesperrt',
-      happened: 'MEGDocs hat den Zugriff auf die Microsoft-Dateien Ihrer Organisation vorübergehend gesperrt. Es wurde nichts gelöscht.',
+      happened:
+        'MEGDocs hat den Zugriff auf die Microsoft-Dateien Ihrer Organisation vorübergehend gesperrt. Es wurde nichts gelöscht.',
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     caller_key_frozen: {
       title: 'Der Zugriff ist vorübergehend gesperrt',
-      happened: 'MEGDocs hat einen Teil des Zugriffs auf Microsoft vorübergehend gesperrt. Ihre Verbindung wurde nicht verändert.',
+      happened:
+        'MEGDocs hat einen Teil des Zugriffs auf Microsoft vorübergehend gesperrt. Ihre Verbindung wurde nicht verändert.',
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     challenge_repeated: {
       title: 'Microsoft nimmt zurzeit keinen neuen Zugriff an',
-      happened: 'Microsoft verlangt immer wieder eine Prüfung, die nicht zum Ende kommt. Sie haben nichts falsch gemacht, und Ihre Verbindung wurde nicht verändert.',
-      todo: 'Wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an. Sie müssen Ihr Konto nicht erneut verbinden.',
+      happened:
+        'Microsoft verlangt immer wieder eine Prüfung, die nicht zum Ende kommt. Sie haben nichts falsch gemacht, und Ihre Verbindung wurde nicht verändert.',
+      todo: 'Wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     },
     client_credential: ourFault,
     registration_unknown: ourFault,
@@ -575,17 +589,20 @@ export const de: Texts = {
     },
     link_used: {
       title: 'Dieser Link wurde schon benutzt',
-      happened: 'Jeder Link zum Verbinden mit Microsoft gilt nur einmal. Wenn Sie ihn über „Zurück“ oder aus dem Verlauf noch einmal öffnen, passiert nichts.',
+      happened:
+        'Jeder Link zum Verbinden mit Microsoft gilt nur einmal. Wenn Sie ihn über „Zurück“ oder aus dem Verlauf noch einmal öffnen, passiert nichts.',
       todo: 'Wenn Sie sich gerade verbunden haben, ist alles erledigt. Ihre Verbindung zu Microsoft zeigt, ob es geklappt hat.',
     },
     link_foreign: {
       title: 'Dieser Link gehört zu einem anderen Browser',
-      happened: 'Er wurde vorher in einem anderen Browser oder auf einem anderen Gerät geöffnet. Wenn jemand Ihnen den Link geschickt hat, benutzen Sie ihn nicht: Er könnte Ihre Dateien mit dem Konto dieser Person verbinden.',
+      happened:
+        'Er wurde vorher in einem anderen Browser oder auf einem anderen Gerät geöffnet. Wenn jemand Ihnen den Link geschickt hat, benutzen Sie ihn nicht: Er könnte Ihre Dateien mit dem Konto dieser Person verbinden.',
       todo: 'Verbinden Sie sich in diesem Browser mit Microsoft.',
     },
     other_sign_in: {
       title: 'In diesem Browser läuft schon eine andere Anmeldung',
-      happened: 'Jemand hat in diesem Browser begonnen, sich mit Microsoft zu verbinden, und ist noch nicht fertig. Der Link, den Sie geöffnet haben, gehört zu einer anderen Person in MEGDocs. Er wurde nicht benutzt.',
+      happened:
+        'Jemand hat in diesem Browser begonnen, sich mit Microsoft zu verbinden, und ist noch nicht fertig. Der Link, den Sie geöffnet haben, gehört zu einer anderen Person in MEGDocs. Er wurde nicht benutzt.',
       todo: 'Waren Sie das? Dann schließen Sie die Anmeldung im anderen Fenster ab: Dort hat sich nichts geändert. Hat Ihnen jemand diesen Link geschickt? Dann schließen Sie diese Seite. Fahren Sie nur dann mit diesem Link fort, wenn Sie ihn selbst in MEGDocs geöffnet haben: Die andere Anmeldung lässt sich danach nicht mehr abschließen.',
     },
     result_gone: {
@@ -595,27 +612,32 @@ export const de: Texts = {
     },
     sign_in_unmatched: {
       title: 'Diese Anmeldung kann hier nicht abgeschlossen werden',
-      happened: 'Die Antwort von Microsoft wurde schon verwendet, sie kam zu spät, oder die Anmeldung wurde in einem anderen Browser begonnen.',
+      happened:
+        'Die Antwort von Microsoft wurde schon verwendet, sie kam zu spät, oder die Anmeldung wurde in einem anderen Browser begonnen.',
       todo: 'Wenn Sie sich gerade verbunden haben, ist alles erledigt. Ihre Verbindung zu Microsoft zeigt, ob es geklappt hat.',
     },
     cookies_blocked: {
       title: 'Ihr Browser blockiert Cookies',
-      happened: 'Wir brauchen ein Cookie, um zu erkennen, dass Sie es sind, wenn Sie von Microsoft zurückkommen. Es enthält keine persönlichen Daten und wird nach einer halben Stunde gelöscht.',
+      happened:
+        'Wir brauchen ein Cookie, um zu erkennen, dass Sie es sind, wenn Sie von Microsoft zurückkommen. Es enthält keine persönlichen Daten und wird nach einer halben Stunde gelöscht.',
       todo: 'Erlauben Sie Cookies für diese Website oder verlassen Sie den privaten Modus. Verbinden Sie sich dann noch einmal mit Microsoft.',
     },
     session_over: {
       title: 'Diese Seite ist geschlossen',
-      happened: 'Sie wird geschlossen, wenn Sie die Verbindung trennen, das Verbinden abschließen oder sich von MEGDocs abmelden, spätestens aber nach 30 Minuten.',
+      happened:
+        'Sie wird geschlossen, wenn Sie die Verbindung trennen, das Verbinden abschließen oder sich von MEGDocs abmelden, spätestens aber nach 30 Minuten.',
       todo: 'Wenn Sie die Verbindung gerade getrennt haben, ist alles erledigt. Wenn nicht, öffnen Sie Ihre Verbindung zu Microsoft noch einmal.',
     },
     no_session: {
       title: 'Bitte öffnen Sie diese Seite aus MEGDocs',
-      happened: 'Ihre Verbindung zu Microsoft können nur Sie sehen. Deshalb muss uns MEGDocs zuerst sagen, wer Sie sind.',
+      happened:
+        'Ihre Verbindung zu Microsoft können nur Sie sehen. Deshalb muss uns MEGDocs zuerst sagen, wer Sie sind.',
       todo: 'Öffnen Sie die Seite aus MEGDocs. Möglicherweise müssen Sie sich dort anmelden.',
     },
     form_expired: {
       title: 'Das wurde nicht ausgeführt',
-      happened: 'Die Seite, auf der Sie geklickt haben, war veraltet oder für eine andere Person geöffnet. Es wurde nichts geändert.',
+      happened:
+        'Die Seite, auf der Sie geklickt haben, war veraltet oder für eine andere Person geöffnet. Es wurde nichts geändert.',
       todo: 'Öffnen Sie Ihre Verbindung zu Microsoft noch einmal und wiederholen Sie es dort.',
     },
     microsoft_unavailable: {
@@ -650,7 +672,8 @@ export const de: Texts = {
     },
     too_many_requests: {
       title: 'Zu viele Anfragen',
-      happened: 'Es kamen mehr Anfragen, als wir auf einmal annehmen, aus diesem Browser oder von anderen im selben Netz.',
+      happened:
+        'Es kamen mehr Anfragen, als wir auf einmal annehmen, aus diesem Browser oder von anderen im selben Netz.',
       todo: 'Warten Sie eine Minute. Gehen Sie dann zurück zu MEGDocs und versuchen Sie es noch einmal.',
     },
     internal_error: {
@@ -663,14 +686,21 @@ export const de: Texts = {
     not_approved: approve,
     consent_required: approve,
     admin_consent_required: approve,
-    blocked_by_policy: 'Eine Richtlinie blockiert die Anmeldung (Entra: Anmeldeprotokolle, bedingter Zugriff). Bitte lassen Sie MEGDocs dort zu.',
-    device_not_compliant: 'Eine Richtlinie verlangt ein verwaltetes Gerät. Bitte nennen Sie mir ein passendes Gerät oder lassen Sie MEGDocs in der Richtlinie zu.',
+    blocked_by_policy:
+      'Eine Richtlinie blockiert die Anmeldung (Entra: Anmeldeprotokolle, bedingter Zugriff). Bitte lassen Sie MEGDocs dort zu.',
+    device_not_compliant:
+      'Eine Richtlinie verlangt ein verwaltetes Gerät. Bitte nennen Sie mir ein passendes Gerät oder lassen Sie MEGDocs in der Richtlinie zu.',
     account_disabled: 'Laut Microsoft ist mein Konto deaktiviert. Bitte prüfen Sie das.',
-    account_not_found: 'Microsoft findet mein Konto in unserer Organisation nicht. Bitte sagen Sie mir, welches Konto ich verwenden soll.',
+    account_not_found:
+      'Microsoft findet mein Konto in unserer Organisation nicht. Bitte sagen Sie mir, welches Konto ich verwenden soll.',
     account_locked: 'Laut Microsoft ist mein Konto gesperrt. Bitte entsperren Sie es.',
-    not_assigned: 'MEGDocs ist mir nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra ID > Enterprise-Apps > Benutzer und Gruppen).',
-    app_unavailable: 'MEGDocs ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie es (Entra ID > Enterprise-Apps > Eigenschaften).',
-    tenant_unavailable: 'Microsoft verweigert Anmeldungen in unserem Mandanten (gesperrt, gelöscht, nicht verwaltet oder Verbund gestört). Bitte prüfen Sie das.',
-    tenant_restricted: 'Der Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie MEGDocs zu.',
+    not_assigned:
+      'MEGDocs ist mir nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra ID > Enterprise-Apps > Benutzer und Gruppen).',
+    app_unavailable:
+      'MEGDocs ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie es (Entra ID > Enterprise-Apps > Eigenschaften).',
+    tenant_unavailable:
+      'Microsoft verweigert Anmeldungen in unserem Mandanten (gesperrt, gelöscht, nicht verwaltet oder Verbund gestört). Bitte prüfen Sie das.',
+    tenant_restricted:
+      'Der Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie MEGDocs zu.',
   },
 }

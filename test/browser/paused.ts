@@ -26,8 +26,16 @@ await inBothLanguages(t, stage, 'account page: paused, who can help, no reconnec
     const { title, happened, todo } = texts[language].reasons[`${scope}_frozen`]
     const words = texts[language]
     for (const part of [words.status.paused, title, happened, todo, words.actors.ops]) t.match(text, part)
-    t.equal(await page.getByRole('link', { name: words.actions.connectAgain, exact: true }).count(), 0, 'it would not help')
-    t.equal(await page.getByRole('link', { name: words.actions.disconnect, exact: true }).count(), 1, 'disconnecting stays')
+    t.equal(
+      await page.getByRole('link', { name: words.actions.connectAgain, exact: true }).count(),
+      0,
+      'it would not help',
+    )
+    t.equal(
+      await page.getByRole('link', { name: words.actions.disconnect, exact: true }).count(),
+      1,
+      'disconnecting stays',
+    )
     await lift()
     await page.reload()
     t.match(await page.locator('main').innerText(), words.status.connected, 'lifted: connected as before')

@@ -27,15 +27,13 @@ t.test('every language has the same keys, lists of the same length and the same 
 
 t.test('no text is empty, has white space at its ends or twice, or holds markup', async (t) => {
   for (const language of LANGUAGES)
-    for (const [key, text] of all[language])
-      t.notMatch(text, /^$|^\s|\s$|\s\s|<|&\w+;/, `${language} ${key}`)
+    for (const [key, text] of all[language]) t.notMatch(text, /^$|^\s|\s$|\s\s|<|&\w+;/, `${language} ${key}`)
 })
 
 t.test('no sentence of another language is English', async (t) => {
   // Names and codes are the same everywhere.
   for (const language of OTHERS)
-    for (const [key, text] of all[language])
-      if (/\w \w/.test(text)) t.not(text, all.en.get(key), `${language} ${key}`)
+    for (const [key, text] of all[language]) if (/\w \w/.test(text)) t.not(text, all.en.get(key), `${language} ${key}`)
 })
 
 t.test('titles are no sentences; what happened and what to do are', async (t) => {
@@ -56,13 +54,20 @@ t.test('no two actions have the same words, and none is longer than a button on 
   }
 })
 
-t.test("each language has its own quotation marks, and German and Spanish speak to the reader as 'Sie' and 'usted'", async (t) => {
-  const foreign = { en: /[„«»"]/, de: /["«»]|“\w|\b(?:du|dein|deine|dich|dir)\b/i, es: /["„“”]|\b(?:tú|tu|tus|te|puedes|tienes|haz|vuelve a conectar)\b/i }
-  for (const language of LANGUAGES)
-    for (const [key, text] of all[language]) t.notMatch(text, foreign[language], `${language} ${key}`)
-})
+t.test(
+  "each language has its own quotation marks, and German and Spanish speak to the reader as 'Sie' and 'usted'",
+  async (t) => {
+    const foreign = {
+      en: /[„«»"]/,
+      de: /["«»]|“\w|\b(?:du|dein|deine|dich|dir)\b/i,
+      es: /["„“”]|\b(?:tú|tu|tus|te|puedes|tienes|haz|vuelve a conectar)\b/i,
+    }
+    for (const language of LANGUAGES)
+      for (const [key, text] of all[language]) t.notMatch(text, foreign[language], `${language} ${key}`)
+  },
+)
 
-t.test("in a German hospital, „Administration“ and „Betrieb“ are other people than the IT", async (t) => {
+t.test('in a German hospital, „Administration“ and „Betrieb“ are other people than the IT', async (t) => {
   for (const [key, text] of all.de) {
     t.notMatch(text, /\bBetrieb\b|(?<!IT-)\bAdministration\b(?! von Microsoft)/, key)
     t.notMatch(text, /Verbinden Sie neu|Passwort|Nutzende|privates Konto/, key)

@@ -6,17 +6,7 @@ import { fullAccount } from './account-name.ts'
 import { forTenant, type PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
-import {
-  atMicrosoft,
-  button,
-  consentLinks,
-  excessList,
-  facts,
-  list,
-  notice,
-  permissionList,
-  status,
-} from './parts.ts'
+import { atMicrosoft, button, consentLinks, excessList, facts, list, notice, permissionList, status } from './parts.ts'
 import { actor, stepsAndMessage, stepsFor, whoAndCure, wordsOf } from './reason.ts'
 import { nextSteps } from './steps.ts'
 import { timeAgo } from './time.ts'

@@ -93,9 +93,11 @@ function refusedSteps(context: PageContext, { reason, whoActs, microsoft }: Refu
   if (whoActs !== 'tenant_admin') return actions(context, true, again)
   // Anybody can write the address of this page: of Microsoft's answer only numbers, ids and the time are shown.
   const { error: _error, suberror: _suberror, ...numbers } = microsoft
-  const message = adminMessage(context, 'admin_consent_required', isMailMain, numbers)
-  return isMailMain ? html`${message}
-${actions(context, true, again)}` : html`${actions(context, true, again)}
+  const message = adminMessage(context, 'admin_consent_required', isMailMain, numbers, 'administrator')
+  return isMailMain
+    ? html`${message}
+${actions(context, true, again)}`
+    : html`${actions(context, true, again)}
 ${message}`
 }
 

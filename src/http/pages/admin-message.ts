@@ -69,12 +69,16 @@ export function mailto(subject: string, text: string): string {
   return `mailto:?subject=${encode(subject)}&body=${encode(text.replaceAll('\n', '\r\n'))}`
 }
 
-/** The message, ready to send and ready to copy. `isMain`: sending it is what most people on this page should do. */
+/**
+ * The message, ready to send and ready to copy. `isMain`: sending it is what most people on this page should do.
+ * `reader`: an administrator who reads it has a button to the request already.
+ */
 export function adminMessage(
   context: PageContext,
   reason: AdminReason,
   isMain: boolean,
   microsoft?: MicrosoftError,
+  reader: 'user' | 'administrator' = 'user',
 ): Html {
   const m = texts[context.language].adminMessage
   const { subject, text } = adminMessageText(context, reason, microsoft)
@@ -84,5 +88,9 @@ export function adminMessage(
 <textarea id="admin-text" rows="20" readonly spellcheck="false">${m.subject}: ${subject}
 
 ${text}</textarea>
-${APPROVALS.includes(reason) && html`<p>${m.isAdmin} ${link(context, 'readRequest', context.app.adminConsentUrl)}</p>`}</section>`
+${
+  reader === 'user' &&
+  APPROVALS.includes(reason) &&
+  html`<p>${m.isAdmin} ${link(context, 'readRequest', context.app.adminConsentUrl)}</p>`
+}</section>`
 }

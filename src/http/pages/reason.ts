@@ -1,4 +1,5 @@
 import { isReason, type Explained, type MicrosoftError, type Reason } from '../../core/failure.ts'
+import { FROZEN_REASONS } from '../../core/freeze.ts'
 import { texts, type AdminReason, type ExplainedText } from '../../texts/texts.ts'
 import { adminMessage } from './admin-message.ts'
 import type { PageContext } from './context.ts'
@@ -67,11 +68,20 @@ export function wordsOf(context: PageContext, { reason, whoActs }: Explained): E
  * Who can fix it, and what the user has to do after that. Nothing where the user can, or nobody has to: what to do says
  * it already.
  */
-export function whoAndCure(context: PageContext, { whoActs }: Explained, place: Place): Html | undefined {
+export function whoAndCure(context: PageContext, why: Explained, place: Place): Html | undefined {
+  const { whoActs } = why
   if (whoActs !== 'tenant_admin' && whoActs !== 'ops') return undefined
+  if (place === 'result' && stepsFor(why, place)[0] === 'connectAgain') return undefined
   const { cure, whoActs: term } = texts[context.language]
-  const after = place === 'account' ? cure.recovers : whoActs === 'tenant_admin' ? cure.afterAdmin : undefined
+  // Without a reconnect: the words of a freeze say it already.
+  const recovers = isFrozen(why) ? undefined : cure.recovers
+  const after = place === 'account' ? recovers : whoActs === 'tenant_admin' ? cure.afterAdmin : undefined
   return html`${after !== undefined && html`<p>${after}</p>`}${facts([{ term, detail: actor(context, whoActs) }])}`
+}
+
+/** Tokens are withheld (docs/design.md#freeze). */
+export function isFrozen({ reason }: Explained): boolean {
+  return Object.values<string>(FROZEN_REASONS).includes(reason)
 }
 
 /** With how to reach them, where we know it. */
@@ -96,9 +106,7 @@ export function stepsAndMessage(
   const reason = why?.reason ?? ''
   if (!offered.includes('writeMail') || !isForAdmin(context, reason)) return nextSteps(context, steps)
   const message = adminMessage(context, reason, isMain, microsoft)
-  return isMain
-    ? html`${message}\n${nextSteps(context, steps, true)}`
-    : html`${nextSteps(context, steps)}\n${message}`
+  return isMain ? html`${message}\n${nextSteps(context, steps, true)}` : html`${nextSteps(context, steps)}\n${message}`
 }
 
 function isForAdmin(context: PageContext, reason: string): reason is AdminReason {

@@ -1,5 +1,4 @@
 import { explainReason, verdictOfCode, type Explained } from '../../core/failure.ts'
-import { FROZEN_REASONS } from '../../core/freeze.ts'
 import type { ConnectOutcome } from '../../core/ports.ts'
 import { texts, type ExplainedText } from '../../texts/texts.ts'
 import { fullAccount, maskedAccount } from './account-name.ts'
@@ -8,7 +7,7 @@ import { html, safeUrl, type Html } from './html.ts'
 import { layout } from './layout.ts'
 import { button, facts, link, list, notice } from './parts.ts'
 import { problemOfFailure } from './problem-list.ts'
-import { mayPass, stepsAndMessage, stepsFor, whoAndCure, wordsOf } from './reason.ts'
+import { isFrozen, mayPass, stepsAndMessage, stepsFor, whoAndCure, wordsOf } from './reason.ts'
 import { nextSteps } from './steps.ts'
 
 // A connect ends the browser session. Disconnecting therefore starts at MEGDocs, which opens a new one for the account
@@ -63,7 +62,7 @@ function todoOf(context: PageContext, why: Explained, words: ExplainedText): str
   const { result } = texts[context.language]
   const own: Readonly<Record<string, string>> = result.todo
   // Nobody has to connect again: that holds for people who are connected.
-  if (Object.values<string>(FROZEN_REASONS).includes(why.reason)) return result.whilePaused
+  if (isFrozen(why)) return result.whilePaused
   if (Object.hasOwn(own, why.reason)) return own[why.reason] ?? words.todo
   if (why.whoActs === 'nobody') return result.tryLater
   return mayPass(why) ? result.retryOrSupport : words.todo

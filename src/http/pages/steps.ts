@@ -8,10 +8,7 @@ import { actions, button, namedLink } from './parts.ts'
 // filled. The others are for the rest of them. No step is offered that cannot help.
 
 /** Steps that lead somewhere from any page. The message to the administrator is a section of its own. */
-export type Step = Extract<
-  Action,
-  'connect' | 'connectAgain' | 'openConnection' | 'contactSupport' | 'backToMegdocs'
->
+export type Step = Extract<Action, 'connect' | 'connectAgain' | 'openConnection' | 'contactSupport' | 'backToMegdocs'>
 
 /** Where the step leads. None: support is not configured, or is no address that a browser can open. */
 function addressOf(context: PageContext, step: Step): string | undefined {

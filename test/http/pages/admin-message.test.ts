@@ -64,13 +64,16 @@ t.test(
   },
 )
 
-t.test('a publisher with a long name is left out of the mail, and stands on the page that the mail leads to', async (t) => {
-  const long = contextOf('es', { ...values, publisher: 'á'.repeat(120) })
-  const { subject, text } = adminMessageText(long, 'tenant_unavailable', microsoftOf())
-  t.ok(mailto(subject, text).length <= 1200)
-  t.notMatch(text, 'áá')
-  t.match(adminConsentPage(long, { startUrl: '/' }), 'áá')
-})
+t.test(
+  'a publisher with a long name is left out of the mail, and stands on the page that the mail leads to',
+  async (t) => {
+    const long = contextOf('es', { ...values, publisher: 'á'.repeat(120) })
+    const { subject, text } = adminMessageText(long, 'tenant_unavailable', microsoftOf())
+    t.ok(mailto(subject, text).length <= 1200)
+    t.notMatch(text, 'áá')
+    t.match(adminConsentPage(long, { startUrl: '/' }), 'áá')
+  },
+)
 
 t.test('nothing in the text can add a header or a recipient to the mail', async (t) => {
   t.equal(mailto('a&bcc=x@y', 'b?cc=x\n#\'"'), 'mailto:?subject=a%26bcc%3Dx%40y&body=b%3Fcc%3Dx%0D%0A%23%27%22')
