@@ -356,7 +356,7 @@ export const en = {
     connected: 'Connected to Microsoft as {name}. Not your account? Choose “{action}”.',
     yourAccount: 'your account',
   },
-  /** Each stands on the account page and on the result page, so it must be true for a stored connection and for a new one. */
+  /** Each stands on the account page and on the result page: it must be true for a stored connection and a new one. */
   reasons: {
     access_revoked: {
       title: 'Access was ended at Microsoft',
