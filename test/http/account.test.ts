@@ -167,11 +167,7 @@ t.test('a form without the right token disconnects nobody', async (t) => {
   const notDone = { status: 403, html: /This was not done/ }
   t.match(await post(browser, {}, { 'content-type': 'application/json' }), notDone)
   t.match(await post(browser, {}, { 'content-type': 'multipart/form-data' }), notDone)
-  t.match(
-    await post(browser, { csrf_token: token, filler: 'x'.repeat(10_000) }),
-    notDone,
-    'nor one that is too long',
-  )
+  t.match(await post(browser, { csrf_token: token, filler: 'x'.repeat(10_000) }), notDone, 'nor one that is too long')
   t.match(await post(world.browser(), { csrf_token: token }), { status: 410 }, 'nor one without the session')
   t.match(await post(emils, { csrf_token: token }), { status: 403 }, 'nor one of another session')
   t.match(await world.row('dora'), { status: 'active' })
