@@ -11,7 +11,7 @@ import {
   type EventDiagnostics,
   type UserDiagnostics,
 } from '../db/diagnostics-user.ts'
-import { texts } from '../http/pages/texts.ts'
+import { texts } from '../texts/texts.ts'
 import { microsoftFacts } from '../http/problem.ts'
 import type { Services } from '../services.ts'
 import { registrationOf, type RegistrationKind } from './registrations.ts'

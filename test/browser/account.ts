@@ -1,5 +1,5 @@
 import t from 'tap'
-import { texts } from '../../src/http/pages/texts.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { connect, goToMicrosoft, openAccountPage, expireToken } from './support/people.ts'
 import { inBothLanguages, openStage } from './support/stage.ts'
 
@@ -16,9 +16,14 @@ await inBothLanguages(
     await openAccountPage(world, page)
     const text = await scene.see('account-not-connected', texts[language].account.title)
     const { notConnected } = texts[language].account
-    for (const part of [notConnected.status, ...notConnected.points, 'User.Read', 'Files.ReadWrite.All'])
+    for (const part of [
+      texts[language].status.notConnected,
+      ...notConnected.points,
+      'User.Read',
+      'Files.ReadWrite.All',
+    ])
       t.match(text, part)
-    await page.getByRole('link', { name: texts[language].connect }).click()
+    await page.getByRole('link', { name: texts[language].actions.connect }).click()
     t.equal(new URL(page.url()).pathname, '/microsoft/connect', 'MEGDocs begins the connect session, not this page')
   },
 )
@@ -48,18 +53,18 @@ await inBothLanguages(
     const ago = language === 'en' ? ['3 minutes ago', '1 month ago'] : ['vor 3 Minuten', 'vor 1 Monat']
     for (const part of ['jane@contoso.com', ...ago, 'UTC', texts[language].permission.granted]) t.match(text, part)
 
-    await page.getByRole('link', { name: texts[language].disconnect, exact: true }).click()
+    await page.getByRole('link', { name: texts[language].actions.disconnect, exact: true }).click()
     const question = await scene.see('disconnect', texts[language].confirm.title)
     for (const part of [...texts[language].confirm.ends, ...texts[language].confirm.keeps]) t.match(question, part)
     await page.reload()
-    await page.getByRole('link', { name: texts[language].confirm.no }).click()
+    await page.getByRole('link', { name: texts[language].actions.stayConnected }).click()
     t.equal(
       await page.locator('h1').innerText(),
       texts[language].account.title,
       'the user can go back without disconnecting',
     )
     await page.goBack()
-    await page.getByRole('button', { name: texts[language].confirm.yes }).click()
+    await page.getByRole('button', { name: texts[language].actions.disconnectNow }).click()
     const done = await scene.see('disconnected', texts[language].disconnected.title)
     t.match(done, 'myapps.microsoft.com', 'the page says where the consent can be withdrawn')
     t.equal(await world.client.integration(userId), undefined)
@@ -72,8 +77,8 @@ await inBothLanguages(
       texts[language].problems.no_session.title,
       'back after disconnecting shows a page with a next step',
     )
-    await page.getByRole('link', { name: texts[language].openAccount }).click()
-    t.match(await page.locator('main').innerText(), texts[language].account.notConnected.status)
+    await page.getByRole('link', { name: texts[language].actions.openConnection }).click()
+    t.match(await page.locator('main').innerText(), texts[language].status.notConnected)
   },
 )
 
@@ -94,8 +99,7 @@ await inBothLanguages(t, stage, 'connected while Microsoft is unavailable: nothi
   await expireToken(world, userId)
   await openAccountPage(world, page)
   const text = await scene.see('account-passing-trouble', texts[language].account.title)
-  for (const part of [texts[language].account.connected.status, texts[language].account.attention.passing])
-    t.match(text, part)
+  for (const part of [texts[language].status.connected, texts[language].account.attention.passing]) t.match(text, part)
 })
 
 await inBothLanguages(t, stage, 'imported, and the account is not known yet', async (t, scene) => {
@@ -121,9 +125,8 @@ await inBothLanguages(t, stage, 'needs attention, and a reconnect solves it', as
   const text = await scene.see('account-attention', texts[language].account.title)
   const { attention } = texts[language].account
   for (const part of [
-    attention.status,
+    texts[language].status.notWorking,
     texts[language].reasons.access_revoked.title,
-    texts[language].actors.user,
     attention.since,
     attention.withdrawn,
   ])
@@ -134,7 +137,7 @@ await inBothLanguages(t, stage, 'needs attention, and a reconnect solves it', as
     'a link to the consents at Microsoft',
   )
   t.equal(await page.locator('main a.button:not(.second)').count(), 1, 'one button')
-  await page.getByRole('link', { name: texts[language].reconnect }).click()
+  await page.getByRole('link', { name: texts[language].actions.connectAgain }).click()
   await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
   await page.locator('h1', { hasText: texts[language].result.reconnected }).waitFor()
   t.equal((await world.client.integration(userId))?.status, 'active')
@@ -163,7 +166,7 @@ for (const [name, aadsts, reason] of [
       t.equal(await primary.count(), 1, 'one button')
       t.equal(
         await primary.innerText(),
-        reason === 'consent_required' ? texts[language].reconnect : texts[language].adminMessage.send,
+        reason === 'consent_required' ? texts[language].actions.connectAgain : texts[language].actions.writeMail,
       )
       t.equal(reconnects, reason === 'consent_required' ? 1 : 0, 'reconnect is offered only if the user can help')
     },

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import t from 'tap'
-import { texts } from '../../src/http/pages/texts.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { focused } from './support/keys.ts'
 import { inBothLanguages, openStage } from './support/stage.ts'
 
@@ -40,22 +40,22 @@ await inBothLanguages(
     // Also at 400 % zoom: people who need one often need the other.
     await page.setViewportSize({ width: 320, height: 200 })
     await page.goto(`${world.url}/microsoft/manage`)
-    await press(page, words.connect)
+    await press(page, words.actions.connect)
     await press(page, 'Connect to Microsoft')
     await press(page, 'Jane Miller')
     await tabTo(page, 'Accept')
     await page.keyboard.press('Enter')
     await heading.filter({ hasText: words.result.connected }).waitFor()
-    await press(page, words.disconnect)
+    await press(page, words.actions.openConnection)
     t.equal(await heading.innerText(), words.account.title, 'the account page')
-    await press(page, words.disconnect)
+    await press(page, words.actions.disconnect)
     t.equal(await heading.innerText(), words.confirm.title, 'asks first')
-    await press(page, words.confirm.no)
-    await press(page, words.disconnect)
-    await press(page, words.confirm.yes)
+    await press(page, words.actions.stayConnected)
+    await press(page, words.actions.disconnect)
+    await press(page, words.actions.disconnectNow)
     t.equal(await heading.innerText(), words.disconnected.title)
     t.equal(await world.client.integration(userId), undefined)
-    await press(page, words.backToMegdocs)
+    await press(page, words.actions.backToMegdocs)
     t.equal(page.url(), `${world.url}/`)
   },
 )
@@ -72,13 +72,13 @@ await inBothLanguages(
     await tabTo(page, /^Return to the application/)
     await page.keyboard.press('Enter')
     await page.locator('h1', { hasText: words.reasons.not_approved.title }).waitFor()
-    await tabTo(page, words.adminMessage.send)
+    await tabTo(page, words.actions.writeMail)
     await tabTo(page, 'admin-text')
     await page.keyboard.press('Control+a')
     t.ok(await page.evaluate('document.activeElement.selectionEnd === document.activeElement.value.length'))
-    await press(page, words.adminMessage.open)
+    await press(page, words.actions.readRequest)
     t.equal(await page.locator('h1').innerText(), words.adminConsent.title)
-    await press(page, words.adminConsent.go)
+    await press(page, words.actions.approve)
     t.ok(page.url().startsWith(world.entra.url))
   },
 )

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { texts } from '../../src/http/pages/texts.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { REQUESTS_PER_PERSON } from '../../src/http/security.ts'
 import { ACCOUNT, connect, goToMicrosoft, logIn, openAccountPage } from './support/people.ts'
 import { inBothLanguages, openScene, openStage, sceneOf } from './support/stage.ts'
@@ -108,11 +108,11 @@ await inBothLanguages(t, stage, 'the account page without a session, and for ano
 
   await connect(world, page, 'jane')
   await openAccountPage(world, page)
-  await page.getByRole('link', { name: texts[language].disconnect, exact: true }).click()
+  await page.getByRole('link', { name: texts[language].actions.disconnect, exact: true }).click()
   const other = await visitor.tab()
   await logIn(world, { ...visitor, page: other }, 'u-1003')
   await openAccountPage(world, other)
-  await page.getByRole('button', { name: texts[language].confirm.yes }).click()
+  await page.getByRole('button', { name: texts[language].actions.disconnectNow }).click()
   await scene.see('form-expired', texts[language].problems.form_expired.title)
   t.ok(await world.client.integration(scene.userId), 'nothing was disconnected')
 })

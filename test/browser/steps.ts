@@ -1,5 +1,5 @@
 import t from 'tap'
-import { texts } from '../../src/http/pages/texts.ts'
+import { texts } from '../../src/texts/texts.ts'
 import {
   ACCOUNT,
   connect,
@@ -165,7 +165,7 @@ await t.test('after logging out of MEGDocs, this browser cannot open the account
   await page.goBack()
   await page.goto(world.url + ACCOUNT)
   t.equal(await page.locator('h1').innerText(), words.problems.no_session.title)
-  await page.getByRole('link', { name: words.openAccount }).click()
+  await page.getByRole('link', { name: words.actions.openConnection }).click()
   t.equal(new URL(page.url()).pathname, '/login')
   await logIn(world, visitor, 'u-1003')
   await openAccountPage(world, page)

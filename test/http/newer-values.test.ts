@@ -1,7 +1,7 @@
 import t from 'tap'
 import { request } from 'undici'
 import type { StoredVerdict } from '../../src/core/failure.ts'
-import { texts } from '../../src/http/pages/texts.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { JANE, startWorld } from '../support/world.ts'
 import { call } from './signed-call.ts'
 

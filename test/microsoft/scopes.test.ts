@@ -7,10 +7,11 @@ import {
   requestedScope,
   scopesToRefresh,
 } from '../../src/microsoft/scopes.ts'
+import { texts } from '../../src/texts/texts.ts'
 
 t.test('each permission stands with its words', async (t) => {
   t.strictSame(
-    PERMISSIONS.map(({ scope, words }) => [scope, words]),
+    PERMISSIONS.map(({ scope }) => [scope, texts.en.permission.words[scope]]),
     [
       ['User.Read', 'Read your profile information'],
       ['Files.ReadWrite', 'Read and write your own M365 files'],

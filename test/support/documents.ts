@@ -6,6 +6,7 @@ import { FAILURE_CODES, REASONS } from '../../src/core/failure.ts'
 import { PROBLEMS } from '../../src/http/problem.ts'
 import { workedCall } from '../../src/http/signing-guide.ts'
 import { DEFAULT_SCOPES, PERMISSIONS } from '../../src/core/microsoft-permissions.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { createMetrics } from '../../src/telemetry.ts'
 import { aadstsTables } from './aadsts-table.ts'
 import { dependenciesTable } from './dependencies.ts'
@@ -89,7 +90,8 @@ const DOCUMENTS: Record<string, ReferenceDocument> = {
     title: 'Permissions',
     about:
       'Two lists that must not be confused: what a *caller* may ask of the broker, and what *MEGDocs* may do at Microsoft Graph for a user.',
-    source: '`src/core/caller-permissions.ts` and `src/core/microsoft-permissions.ts` (Microsoft Graph)',
+    source:
+      '`src/core/caller-permissions.ts` and `src/core/microsoft-permissions.ts` (Microsoft Graph), words from `src/texts/en.ts`',
     body: permissionsTables,
   },
   'docs/reference/metrics.md': {
@@ -177,8 +179,8 @@ function permissionsTables(): string {
     '| permission | words | by default | users may approve |',
     '|---|---|---|---|',
     ...PERMISSIONS.map(
-      ({ scope, words, usersMayApprove }) =>
-        `| \`${scope}\` | ${words} | ${DEFAULT_SCOPES.includes(scope) ? 'yes' : ''} | ${usersMayApprove ? 'yes' : 'no'} |`,
+      ({ scope, usersMayApprove }) =>
+        `| \`${scope}\` | ${texts.en.permission.words[scope]} | ${DEFAULT_SCOPES.includes(scope) ? 'yes' : ''} | ${usersMayApprove ? 'yes' : 'no'} |`,
     ),
   ].join('\n')
 }

@@ -1,24 +1,14 @@
-import { explainReason, type Explained } from '../../core/failure.ts'
+import { explainReason, type Explained, type Reason } from '../../core/failure.ts'
 import { FROZEN_REASONS, type FrozenPerson } from '../../core/freeze.ts'
 import type { Account, IntegrationSummary } from '../../core/integration.ts'
+import { texts } from '../../texts/texts.ts'
 import { fullAccount } from './account-name.ts'
 import { forTenant, type PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
-import {
-  actions,
-  button,
-  consentLinks,
-  excessList,
-  facts,
-  furtherActions,
-  list,
-  notice,
-  permissionList,
-  status,
-} from './parts.ts'
-import { adminFirst, adminMessageFor, cureOf, hasWayAround, offersReconnect, wordsOf } from './reason.ts'
-import { texts } from './texts.ts'
+import { atMicrosoft, button, consentLinks, excessList, facts, list, notice, permissionList, status } from './parts.ts'
+import { actor, stepsAndMessage, stepsFor, whoAndCure, wordsOf } from './reason.ts'
+import { nextSteps } from './steps.ts'
 import { timeAgo } from './time.ts'
 
 // The paths that these pages link to; the routes answer on the same constants.
@@ -67,21 +57,22 @@ function pendingNotice(context: PageContext, state: AccountState): Html | undefi
 
 function notConnected(context: PageContext, state: AccountState): Html {
   const t = texts[context.language]
-  const { notConnected: words, pending } = t.account
+  const { notConnected: words } = t.account
   const isPending = state.pending !== undefined
-  const wayOn = actions(context, button(isPending ? pending.restart : t.connect, context.entryUrls.connect))
-  return html`${isPending ? status('warn', pending.status) : status('info', words.status)}
+  const wayOn = nextSteps(context, ['connect'])
+  return html`${isPending ? status('warn', t.status.notFinished) : status('info', t.status.notConnected)}
 ${isPending && [pendingNotice(context, state), wayOn]}
 <p class="lead">${words.lead}</p>
 <h2>${words.does}</h2>${list(words.points)}
 <h2>${words.asks}</h2>${permissionList(context)}
+${atMicrosoft(context)}
 <p class="quiet">${words.alsoAsks}</p>
 <p class="quiet">${words.adminHint}</p>
 ${!isPending && wayOn}`
 }
 
 function connected(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const { account, disconnect } = texts[context.language]
+  const { account } = texts[context.language]
   const { frozen } = summary
   const content =
     frozen !== undefined
@@ -91,49 +82,46 @@ function connected(context: PageContext, state: AccountState, summary: Integrati
         : broken(context, state, summary)
   return html`${content}
 <h2>${account.disconnectTitle}</h2><p>${account.disconnectText}</p>
-<p>${button(disconnect, CONFIRM_DISCONNECT_URL, 'second')}</p>`
+<p>${button(context, 'disconnect', CONFIRM_DISCONNECT_URL, 'second')}</p>`
 }
 
 /** Tokens are withheld (docs/design.md#freeze). Connecting again does not help, so it is not offered. */
 function paused(context: PageContext, state: AccountState, summary: IntegrationSummary, frozen: FrozenPerson): Html {
   const t = texts[context.language]
   const { title, happened, todo } = t.reasons[FROZEN_REASONS[frozen]]
-  return html`${status('warn', t.account.paused)}
-${notice('warn', html`<h2>${title}</h2><p>${happened}</p><p>${todo}</p><p>${t.whoActs}: ${t.actors.ops}</p>`)}
+  return html`${status('warn', t.status.paused)}
+${notice('warn', html`<h2>${title}</h2><p>${happened}</p><p>${todo}</p><p>${t.whoActs} ${actor(context, 'ops')}</p>`)}
 ${details(context, state, summary)}
-${actions(context)}`
+${nextSteps(context, ['contactSupport'])}`
 }
 
 function working(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const {
-    account: { connected: words },
-    reconnect,
-  } = texts[context.language]
+  const t = texts[context.language]
+  const { connected: words } = t.account
   const isMissing = state.missingScopes.length > 0
-  return html`${status('good', words.status)}
+  return html`${status('good', t.status.connected)}
 ${passingNotice(context, summary)}
 ${pendingNotice(context, state)}
 ${isMissing && notice('warn', html`<h2>${words.missingTitle}</h2><p>${words.missingText}</p>`)}
 ${details(context, state, summary)}
 <p class="quiet">${words.reconnectHint}</p>
-${actions(context, button(reconnect, context.entryUrls.connect, isMissing ? '' : 'second'))}`
+${nextSteps(context, isMissing ? ['connectAgain'] : ['backToMegdocs', 'connectAgain'])}`
 }
 
 function broken(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
-  const {
-    account: { attention },
-    reconnect,
-  } = texts[context.language]
+  const t = texts[context.language]
+  const { attention } = t.account
   const why = explained(summary)
-  const message = adminMessageFor(forTenant(context, summary.account?.tenantId), why, summary.failure?.microsoft)
-  const { connect } = context.entryUrls
-  const isAdmins = adminFirst(why)
-  const offered = offersReconnect(why) || hasWayAround(why?.reason, 'account')
-  const again = offered && button(reconnect, connect, isAdmins ? 'second' : '')
-  return html`${status('bad', attention.status)}
+  const steps = stepsAndMessage(
+    forTenant(context, summary.account?.tenantId),
+    why === undefined ? ['connectAgain'] : stepsFor(why, 'account'),
+    why,
+    summary.failure?.microsoft,
+  )
+  return html`${status('bad', t.status.notWorking)}
 ${brokenNotice(context, state, summary)}
 ${pendingNotice(context, state)}
-${isAdmins ? [message, furtherActions(context, again)] : [actions(context, again), message]}
+${steps}
 <h2>${attention.details}</h2>${details(context, state, summary)}`
 }
 
@@ -164,21 +152,24 @@ function details(context: PageContext, state: AccountState, summary: Integration
   ])
 }
 
-/** Why it does not work, since when, who must act, and where at Microsoft to see the approval. */
+/** The user may find at Microsoft that somebody withdrew the access. For other reasons there is nothing to see. */
+const MAY_BE_WITHDRAWN: readonly Reason[] = ['access_revoked', 'consent_required', 'token_invalid']
+
+/** Why it does not work, since when, what to do and who can. */
 function brokenNotice(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const t = texts[context.language]
   const { attention } = t.account
   const why = explained(summary)
   const words = why === undefined ? attention : wordsOf(context, why)
-  const cure = why === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, why, 'account')
   const at = summary.failure?.at
+  const mayBeWithdrawn = MAY_BE_WITHDRAWN.some((reason) => reason === why?.reason)
   return notice(
     'bad',
     html`<h2>${words.title}</h2><p>${words.happened}</p>
-<p><strong>${t.whatToDo}:</strong> ${words.todo} ${cure.cure}</p>
-<p><strong>${t.whoActs}:</strong> ${cure.who}</p>
+<p><strong>${t.whatToDo}:</strong> ${words.todo}</p>
+${why !== undefined && whoAndCure(context, why, 'account')}
 ${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at, state.now, context.language)}</p>`}
-<p>${attention.withdrawn}</p>${consentLinks(context, summary.account?.tenantId)}`,
+${mayBeWithdrawn && html`<p>${attention.withdrawn}</p>${consentLinks(context, summary.account?.tenantId)}`}`,
   )
 }
 
@@ -212,8 +203,8 @@ ${account && facts([{ term: t.account.connected.account, detail: fullAccount(acc
 ${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, account?.tenantId)]])}
 <div class="actions"><form method="post" action="${DISCONNECT_PATH}">
 <input type="hidden" name="${CSRF_FIELD}" value="${csrfToken}">
-<button class="button danger" type="submit">${t.confirm.yes}</button></form>
-${button(t.confirm.no, ACCOUNT_PATH, 'second')}</div>`,
+<button class="button danger" type="submit">${t.actions.disconnectNow}</button></form>
+${button(context, 'stayConnected', ACCOUNT_PATH, 'second')}</div>`,
   )
 }
 
@@ -230,6 +221,6 @@ export function disconnectedPage(context: PageContext, { tenantId }: { tenantId?
     html`${notice('good', html`<h1>${title}</h1><p>${text}</p>`, true)}
 <p>${consent}</p>${consentLinks(context, tenantId)}
 <p>${again}</p>
-${actions(context, button(t.connect, context.entryUrls.connect, 'second'))}`,
+${nextSteps(context, ['backToMegdocs', 'connectAgain'])}`,
   )
 }

@@ -1,11 +1,6 @@
+import type { Contact } from '../../core/contact.ts'
 import { PERSONAL_TENANT } from '../../core/integration.ts'
 import type { Language } from './language.ts'
-
-/** A permission with its English words: a row of core/microsoft-permissions.ts. */
-export interface MicrosoftPermission {
-  scope: string
-  words: string
-}
 
 /** Where MEGDocs begins a connect and opens the account page. From configuration, never from a browser. */
 export interface EntryUrls {
@@ -25,12 +20,21 @@ export interface App {
   adminConsentUrl: string
 }
 
+/** Who stands behind MEGDocs, as far as it is configured. */
+export interface People {
+  support?: Contact
+  publisher?: string
+  publisherContact?: Contact
+  privacyNoticeUrl?: string
+}
+
 /** What is the same for every request of a deployment. */
 export interface Site {
   entryUrls: EntryUrls
   app: App
-  /** All that are asked for today, in the order to show. */
-  permissions: readonly MicrosoftPermission[]
+  people: People
+  /** All that are asked for today, in the order to show: names of core/microsoft-permissions.ts. */
+  permissions: readonly { scope: string }[]
   /** Microsoft's pages for people, of another cloud than the global one: a row of microsoft/clouds.ts. */
   cloud?: { adminCenterUrl: string; myAppsUrl?: string }
 }

@@ -1,5 +1,6 @@
-export const LANGUAGES = ['en', 'de'] as const
-export type Language = (typeof LANGUAGES)[number]
+import { LANGUAGES, type Language } from '../../texts/texts.ts'
+
+export { LANGUAGES, type Language }
 
 /**
  * The language to answer in, from `Accept-Language` (RFC 9110 12.5.4): highest weight first, a region counts as its

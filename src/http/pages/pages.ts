@@ -1,5 +1,5 @@
 /**
- * pages owns what a person sees in the browser: templates, texts in both languages, the one stylesheet and the policy
+ * pages owns what a person sees in the browser: templates, the one stylesheet and the policy
  * that goes with it. Data in, string out. It must not know Fastify, sessions, the database, Microsoft's client, the
  * environment or the clock: what a page shows, `now` included, is handed in.
  */
@@ -15,7 +15,7 @@ export {
 } from './account.ts'
 export { adminConsentPage, adminConsentResultPage } from './admin-consent.ts'
 export { adminConsentUrlFor, forTenant } from './context.ts'
-export type { App, EntryUrls, PageContext, MicrosoftPermission, Site } from './context.ts'
+export type { App, EntryUrls, PageContext, Site } from './context.ts'
 export { LANGUAGES, pickLanguage, type Language } from './language.ts'
 export { problemPage } from './problem.ts'
 export { PAGE_PROBLEMS, problemOfFailure, type PageProblem } from './problem-list.ts'

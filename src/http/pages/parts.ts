@@ -1,8 +1,8 @@
-import { findPermission } from '../../core/microsoft-permissions.ts'
+import { findPermission, isPermissionName } from '../../core/microsoft-permissions.ts'
+import { texts, type Action } from '../../texts/texts.ts'
 import { consentPage } from './account-name.ts'
 import { homeUrl, inCloud, type PageContext } from './context.ts'
 import { html, safeUrl, type Fragment, type Html } from './html.ts'
-import { texts } from './texts.ts'
 
 // The pieces pages are made of.
 
@@ -32,25 +32,32 @@ export function notice(tone: Tone, content: Fragment, first = false): Html {
   return html`<div class="notice ${tone}${first ? ' first' : ''}" role="${tone === 'bad' ? 'alert' : 'status'}">${content}</div>`
 }
 
-export function button(label: string, url: string, kind: '' | 'second' | 'danger' = ''): Html {
+/** `second`: outlined. A page that has buttons has one filled one: what most people who see it should do. */
+export function button(context: PageContext, action: Action, url: string, kind: '' | 'second' = ''): Html {
+  const label = texts[context.language].actions[action]
   return html`<a class="button${kind === '' ? '' : ` ${kind}`}" href="${safeUrl(url)}">${label}</a>`
 }
 
-export function link(label: Fragment, url: string): Html {
+export function link(context: PageContext, action: Action, url: string): Html {
+  return namedLink(texts[context.language].actions[action], url)
+}
+
+/** A link whose words are the name of what it leads to. */
+export function namedLink(label: string, url: string): Html {
   return html`<a href="${safeUrl(url)}">${label}</a>`
 }
 
-/** The buttons at the end of a page: its actions, the main one first, and always a link back to MEGDocs. */
-export function actions(context: PageContext, ...offered: Fragment[]): Html {
-  const kept = offered.flat().filter((action) => action !== undefined && action !== false)
-  if (kept.length > 0) return furtherActions(context, kept)
-  return html`<div class="actions">${button(texts[context.language].backToMegdocs, homeUrl(context.entryUrls))}</div>`
+/** The buttons at the end of a page. `withHome`: a plain link back to MEGDocs follows them. */
+export function actions(context: PageContext, withHome: boolean, ...buttons: Fragment[]): Html {
+  const home = safeUrl(homeUrl(context.entryUrls))
+  const { backToMegdocs } = texts[context.language].actions
+  return html`<div class="actions">${buttons}${withHome && html`<a class="plain" href="${home}">${backToMegdocs}</a>`}</div>`
 }
 
-/** The same if the main action is elsewhere on the page. */
-export function furtherActions(context: PageContext, ...offered: Fragment[]): Html {
-  const home = safeUrl(homeUrl(context.entryUrls))
-  return html`<div class="actions">${offered}<a class="plain" href="${home}">${texts[context.language].backToMegdocs}</a></div>`
+/** The words for a permission. Undefined for one that may not be configured: it was granted nevertheless. */
+export function permissionWords(context: PageContext, scope: string): string | undefined {
+  const name = findPermission(scope)?.scope
+  return name !== undefined && isPermissionName(name) ? texts[context.language].permission.words[name] : undefined
 }
 
 /**
@@ -59,24 +66,28 @@ export function furtherActions(context: PageContext, ...offered: Fragment[]): Ht
 export function permissionList(context: PageContext, missing?: readonly string[]): Html {
   const t = texts[context.language].permission
   const absent = new Set(missing?.map((scope) => scope.toLowerCase()))
-  return html`<ul class="permissions">${context.permissions.map(({ scope, words }) => {
+  return html`<ul class="permissions">${context.permissions.map(({ scope }) => {
+    const words = permissionWords(context, scope)
     const isMissing = absent.has(scope.toLowerCase())
-    const own = t.words[scope]
-    // words we have no translation of are in English, and are marked as such for speech output
-    const shown =
-      own !== undefined || context.language === 'en' ? html`${own ?? words}` : html`<span lang="en">${words}</span>`
     const state = missing !== undefined && html` · ${isMissing ? t.missing : t.granted}`
     const sign = missing === undefined ? 'info' : isMissing ? 'warn' : 'good'
     const kind = missing === undefined ? 'asked' : isMissing ? 'missing' : 'granted'
-    return html`<li class="${kind}">${icon(sign)}<span>${shown}<br><span class="quiet"><code>${scope}</code>${state}</span></span></li>`
+    return html`<li class="${kind}">${icon(sign)}<span>${words !== undefined && html`${words}<br>`}<span class="quiet"><code>${scope}</code>${state}</span></span></li>`
   })}</ul>`
+}
+
+/** What Microsoft's consent page says about them, which is more than our own words say: deleting is included. */
+export function atMicrosoft(context: PageContext): Html {
+  const { atMicrosoft: title, consentPage } = texts[context.language].permission
+  const known = context.permissions.flatMap(({ scope }) => (isPermissionName(scope) ? [consentPage[scope]] : []))
+  return html`${known.length > 0 && html`<p>${title}</p>${list(known)}`}`
 }
 
 /** Permissions that were granted and are not asked for (any longer), in words where we have them. */
 export function excessList(context: PageContext, scopes: readonly string[]): Html {
   const t = texts[context.language].permission
   const items = scopes.map((scope) => {
-    const words = t.words[scope] ?? findPermission(scope)?.words
+    const words = permissionWords(context, scope)
     return html`<li class="asked">${icon('info')}<span>${words !== undefined && html`${words}<br>`}<span class="quiet"><code>${scope}</code></span></span></li>`
   })
   return html`<ul class="permissions">${items}</ul><p class="quiet">${t.excessText}</p>`
@@ -87,7 +98,7 @@ export function consentLinks(context: PageContext, tenantId: string | undefined)
   const names = texts[context.language].consentPages
   const pages = consentPage(tenantId, context.cloud)
   if (pages.length === 0) return html`<p>${texts[context.language].consentPages.unknown}</p>`
-  return html`<ul>${pages.map((page) => html`<li>${link(inCloud(context, names[page.kind]), page.url)}</li>`)}</ul>`
+  return html`<ul>${pages.map((page) => html`<li>${namedLink(inCloud(context, names[page.kind]), page.url)}</li>`)}</ul>`
 }
 
 export function facts(rows: readonly { term: string; detail: Fragment }[]): Html {

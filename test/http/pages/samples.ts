@@ -1,4 +1,5 @@
 import { REASONS, type Reason } from '../../../src/core/failure.ts'
+import type { Contact } from '../../../src/core/contact.ts'
 import type { Account, IntegrationSummary } from '../../../src/core/integration.ts'
 import type { AdminConsentResult } from '../../../src/core/microsoft-port.ts'
 import type { ConnectOutcome } from '../../../src/core/ports.ts'
@@ -35,10 +36,13 @@ export const values = {
   startUrl: '/auth/oauth2/microsoft/admin-consent/start',
   goingTo: 'https://audits.example.com/integrations/microsoft/done?connect_session=cs_1',
   scope: 'Files.ReadWrite.All',
-  words: 'Read and write your M365 files',
   missing: 'Files.ReadWrite.All',
   referenceId: '01JDA7Q4T2M9',
   csrfToken: 'hW2m0yq7',
+  support: 'support@megsupportools.com',
+  publisher: 'MEG Support Tools Ltd',
+  publisherContact: 'https://megsupportools.com/contact',
+  privacyNoticeUrl: 'https://megsupportools.com/privacy',
   username: 'jane.doe@contoso.com',
   displayName: 'Jane Doe',
   otherUsername: 'j.smith@fabrikam.example',
@@ -52,7 +56,11 @@ export const values = {
 }
 export type Values = typeof values
 
-export function contextOf(language: Language, v: Values = values): PageContext {
+export function contextOf(
+  language: Language,
+  v: Values = values,
+  support: Contact | undefined = { kind: 'mail', value: v.support },
+): PageContext {
   return {
     language,
     referenceId: v.referenceId,
@@ -64,10 +72,13 @@ export function contextOf(language: Language, v: Values = values): PageContext {
       redirectUri: v.redirectUri,
       adminConsentUrl: v.adminConsentUrl,
     },
-    permissions: [
-      { scope: 'User.Read', words: 'Read your profile information' },
-      { scope: v.scope, words: v.words },
-    ],
+    people: {
+      ...(support === undefined ? {} : { support }),
+      publisher: v.publisher,
+      publisherContact: { kind: 'page', value: v.publisherContact },
+      privacyNoticeUrl: v.privacyNoticeUrl,
+    },
+    permissions: [{ scope: 'User.Read' }, { scope: v.scope }],
   }
 }
 
@@ -184,6 +195,7 @@ export function allPages(language: Language, v: Values = values): Record<string,
       microsoft: { ...microsoftOf(v), ...result.microsoft },
     })
   for (const problem of PROBLEM_NAMES) pages[`problem-${problem}`] = problemPage(context, problem)
+  pages['problem-other_sign_in-own-link'] = problemPage(context, 'other_sign_in', v.startUrl)
   for (const reason of REASON_NAMES) {
     pages[`attention-${reason}`] = accountPage(context, { ...state, summary: brokenOf(reason, v) })
     pages[`result-${reason}`] = resultPage(context, refusedOf(reason, v))

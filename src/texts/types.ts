@@ -1,7 +1,7 @@
-import type { Actor, Reason, REASONS } from '../../../core/failure.ts'
-import type { PageProblem } from '../problem-list.ts'
+import type { Actor, Reason, REASONS } from '../core/failure.ts'
+import type { PermissionName } from '../core/microsoft-permissions.ts'
 
-// What each language must have. A file of their own, so that texts.ts and the texts do not import each other.
+// The keys that core decides. The other keys are those of English (en.ts).
 
 /** What happened and what to do, in plain words: for somebody who did not choose this software. */
 export interface ExplainedText {
@@ -20,8 +20,9 @@ export type AdminReason =
   | 'consent_required'
 
 export type ReasonTexts = Record<Reason, ExplainedText>
-export type ProblemTexts = Record<PageProblem, ExplainedText>
 export type AdminRequestTexts = Record<AdminReason, string>
 /** For reasons of a newer release. */
 export type UnknownReasonTexts = Record<Actor, ExplainedText>
-export type ActorTexts = Record<Actor, string>
+/** Who else than the user can fix it. */
+export type ActorTexts = Record<Exclude<Actor, 'user' | 'nobody'>, string>
+export type PermissionTexts = Record<PermissionName, string>
