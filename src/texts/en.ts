@@ -370,7 +370,8 @@ export const en = {
     },
     tenant_unavailable: {
       title: 'Microsoft does not let your organisation sign in',
-      happened: 'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
+      happened:
+        'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
       todo: 'Send your administrator the message below.',
     },
     tenant_restricted: {
@@ -590,7 +591,8 @@ export const en = {
     },
     session_over: {
       title: 'This page is closed',
-      happened: 'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
+      happened:
+        'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
       todo: 'If you have just disconnected, you are done. Otherwise open your Microsoft connection again.',
     },
     no_session: {
@@ -627,6 +629,11 @@ export const en = {
       title: 'This address is not complete',
       happened: 'A part of the address is missing or was changed. That happens when a link is copied by hand.',
       todo: 'Start again from MEGDocs.',
+    },
+    request_too_large: {
+      title: 'Your browser sent too much at once',
+      happened: 'The address or the cookies of this site have become too long. Nothing has been changed.',
+      todo: 'Go back to MEGDocs and try again. If this page comes again, delete the cookies of this site in your browser.',
     },
     not_found: {
       title: 'There is no such page',

@@ -349,7 +349,8 @@ export const es: Texts = {
     },
     tenant_unavailable: {
       title: 'Microsoft does not let your organisation sign in',
-      happened: 'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
+      happened:
+        'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
       todo: 'Send your administrator the message below.',
     },
     tenant_restricted: {
@@ -568,7 +569,8 @@ export const es: Texts = {
     },
     session_over: {
       title: 'This page is closed',
-      happened: 'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
+      happened:
+        'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
       todo: 'If you have just disconnected, you are done. Otherwise open your Microsoft connection again.',
     },
     no_session: {
@@ -605,6 +607,11 @@ export const es: Texts = {
       title: 'This address is not complete',
       happened: 'A part of the address is missing or was changed. That happens when a link is copied by hand.',
       todo: 'Start again from MEGDocs.',
+    },
+    request_too_large: {
+      title: 'Su navegador envió demasiados datos a la vez',
+      happened: 'La dirección o las cookies de este sitio son demasiado largas. No se ha cambiado nada.',
+      todo: 'Vuelva a MEGDocs e inténtelo de nuevo. Si esta página aparece otra vez, borre las cookies de este sitio en su navegador.',
     },
     not_found: {
       title: 'There is no such page',

@@ -35,10 +35,15 @@ export const PAGE_PROBLEMS = {
   service_unavailable: { status: 503, ways: [] },
   plain_http: { status: 400, ways: [] },
   invalid_request: { status: 400, ways: [] },
+  /** Request line and headers, cookies of MEGDocs included. */
+  request_too_large: { status: 431, ways: [] },
   not_found: { status: 404, ways: [] },
   too_many_requests: { status: 429, ways: [] },
   internal_error: { status: 500, ways: [] },
 } as const satisfies Record<PageProblem, ProblemTraits>
+
+export const isPageProblem = (name: unknown): name is PageProblem =>
+  typeof name === 'string' && Object.hasOwn(PAGE_PROBLEMS, name)
 
 const PAGE_OF_CODE: ReadonlyMap<string, PageProblem> = new Map<FailureCode, PageProblem>([
   ['connect_session_expired', 'link_expired'],

@@ -23,7 +23,12 @@ ${actions(
   context,
   continueUrl !== undefined && button(context, 'continueWithLink', continueUrl, 'second'),
   ways.map((way, index) => {
-    return button(context, way === 'connect' ? 'connect' : 'openConnection', context.entryUrls[way], index === 0 ? '' : 'second')
+    return button(
+      context,
+      way === 'connect' ? 'connect' : 'openConnection',
+      context.entryUrls[way],
+      index === 0 ? '' : 'second',
+    )
   }),
 )}`,
   )
