@@ -1,14 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ofEachLanguage } from '../texts/texts.ts'
 import type { ListenerErrors } from './errors.ts'
 import { CALLBACK_PATH } from './links.ts'
 import {
   inLanguage,
   isPageProblem,
-  LANGUAGES,
   PAGE_PROBLEMS,
   problemOfFailure,
   problemPage,
-  type Language,
   type PageContext,
   type PageProblem,
   type Site,
@@ -87,13 +86,8 @@ export function browserErrors(site: Site, { https }: { https: boolean }): Listen
     'content-type': 'text/html; charset=utf-8',
     vary: VARY,
   }
-  const pages = (problem: PageProblem): ReadonlyMap<Language, string> =>
-    new Map(
-      LANGUAGES.map((language) => [
-        language,
-        problemPage(contextFor(site, { language, timeZone: 'UTC' }, REFERENCE, '?'), problem),
-      ]),
-    )
+  const pages = (problem: PageProblem) =>
+    ofEachLanguage((language) => problemPage(contextFor(site, { language, timeZone: 'UTC' }, REFERENCE, '?'), problem))
   const internalError = pages('internal_error')
   const invalidRequest = pages('invalid_request')
   const tooLarge = pages('request_too_large')
@@ -111,7 +105,7 @@ export function browserErrors(site: Site, { https }: { https: boolean }): Listen
       const made = code === 'internal_error' ? internalError : status === 431 ? tooLarge : invalidRequest
       return {
         headers: { ...headers, 'content-language': language },
-        body: (made.get(language) ?? '').replaceAll(REFERENCE, requestId),
+        body: made[language].replaceAll(REFERENCE, requestId),
       }
     },
   }

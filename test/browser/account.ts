@@ -130,7 +130,6 @@ await inSomeLanguage(t, stage, 'needs attention, and a reconnect solves it', asy
   for (const part of [
     texts[language].status.notWorking,
     texts[language].reasons.access_revoked.title,
-    texts[language].actors.user,
     attention.since,
     attention.withdrawn,
   ])

@@ -50,7 +50,7 @@ await inSomeLanguage(t, stage, 'result page of a connect during a freeze', async
   const text = await scene.see('result-paused', title)
   for (const part of [happened, texts[language].result.whilePaused]) t.match(text, part)
   t.notMatch(text, todo, 'this person is not connected and will have to connect')
-  t.equal(await page.getByRole('link', { name: texts[language].actions.connect, exact: true }).count(), 0)
+  t.equal(await page.getByRole('link', { name: texts[language].actions.connectAgain, exact: true }).count(), 0)
   t.equal(await world.client.integration(userId), undefined)
   await lift()
   await connect(world, page, 'jane')

@@ -1,12 +1,14 @@
+import { texts } from '../../texts/texts.ts'
 import type { PageContext } from './context.ts'
 import { html, raw, safeUrl, type Fragment, type Html } from './html.ts'
 import { inLanguage, LANGUAGES } from './language.ts'
+import { contactShown } from './steps.ts'
 import { stylesheet } from './stylesheet.ts'
-import { texts } from '../../texts/texts.ts'
 
 /** The frame of every page. `title` is the page's heading again, for the tab; `goTo` sends the browser on at once. */
 export function layout(context: PageContext, title: string, body: Fragment, goTo?: string): string {
   const t = texts[context.language]
+  const { support } = context.people
   return html`<!DOCTYPE html>
 <html lang="${context.language}">
 <head>
@@ -24,7 +26,8 @@ ${languageSwitch(context)}</header>
 <main><div class="card">
 ${body}
 </div></main>
-<footer><p>${t.reference}: <code>${context.referenceId}</code></p><p>${t.referenceUse}</p></footer>
+<footer><p>${t.reference}: <code>${context.referenceId}</code></p><p>${t.referenceUse}</p>
+${support !== undefined && html`<p>${t.support}: ${contactShown(context, support)}</p>`}</footer>
 </body>
 </html>
 `.toString()
