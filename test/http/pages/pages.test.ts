@@ -83,6 +83,7 @@ t.test(
         '/accounts/account/microsoft/.*',
         '/auth/oauth2/microsoft/.*',
         '\\?lang=(?:en|de|es)',
+        '\\?lang=(?:en|de|es)',
         'https://myapps\\.microsoft\\.com',
         'https://account\\.live\\.com/consent/Manage',
         'https://megsupportools\\.com/(?:contact|privacy)',
