@@ -1,11 +1,13 @@
 """The Django app in the example project, with the real broker: views, sessions, users, checks."""
 
+import datetime
 import html
 import io
 import json
 import os
 import re
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.apps import apps
@@ -18,6 +20,7 @@ from django.core.management import call_command
 from django.template import Context, Template
 from django.test import Client as Browser
 from django.test import RequestFactory, override_settings
+from django.utils import timezone, translation
 
 import token_broker_client as tb
 from token_broker_client.django import checks, conf
@@ -476,3 +479,18 @@ def test_documented_environment_variables_belong_to_this_package_alone():
         names = set(re.findall(r'environ\["(\w+)"\]', file.read()))
     assert names >= {"TOKEN_BROKER_URL", "TOKEN_BROKER_KEY_ID", "TOKEN_BROKER_SECRET"}
     assert [name for name in names if not re.fullmatch(r"TOKEN_BROKER_(?!PORT|SERVICE)\w+", name)] == []
+
+
+def test_the_pages_of_the_broker_get_language_and_time_zone_of_the_user(browser, fake):
+    with translation.override("de-at"), timezone.override(ZoneInfo("Europe/Vienna")):
+        browser.post("/microsoft/connect", headers={"accept-language": "de-at"})
+        browser.get("/microsoft/manage", headers={"accept-language": "de-at"})
+    for session in fake.sessions.values():
+        assert session["locale"].startswith("de") and session["time_zone"] == "Europe/Vienna"
+    assert [session["intent"] for session in fake.sessions.values()] == ["connect", "manage"]
+
+
+def test_a_time_zone_without_an_iana_name_is_no_reason_to_fail(browser, fake):
+    with timezone.override(datetime.timezone(datetime.timedelta(hours=1))):
+        assert browser.post("/microsoft/connect").status_code == 200
+    assert "time_zone" not in next(iter(fake.sessions.values()))

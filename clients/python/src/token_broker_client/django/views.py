@@ -15,6 +15,8 @@ from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.timezone import get_current_timezone_name
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
@@ -42,7 +44,10 @@ def connect(request: HttpRequest) -> HttpResponse:
         return render(request, "token_broker/connect.html", {"next": next_url or ""})
     try:
         session = conf.get_client().begin_connect(
-            conf.broker_user_id(request.user), allow_account_switch=request.POST.get("allow_switch") == "yes"
+            conf.broker_user_id(request.user),
+            allow_account_switch=request.POST.get("allow_switch") == "yes",
+            locale=get_language(),
+            time_zone=get_current_timezone_name(),
         )
     except BrokerError as error:
         return problem_response(request, error, retry_url=connect_url(next_url))
@@ -64,7 +69,12 @@ def manage(request: HttpRequest) -> HttpResponse:
     if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
         return render(request, "token_broker/manage.html")
     try:
-        session = conf.get_client().begin_connect(conf.broker_user_id(request.user), intent="manage")
+        session = conf.get_client().begin_connect(
+            conf.broker_user_id(request.user),
+            intent="manage",
+            locale=get_language(),
+            time_zone=get_current_timezone_name(),
+        )
     except BrokerError as error:
         return problem_response(request, error)
     if request.method == "POST":
