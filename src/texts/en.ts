@@ -281,8 +281,10 @@ export const en = {
     forSupport: 'For support',
     code: 'Code',
     reason: 'Reason',
-    /** {name}: the account. {action}: the words of `openConnection`. */
-    connected: 'Connected to Microsoft as {name}. Not your account? Choose “{action}”.',
+    /** In place of what a reason says about "the message below": the message is on the account page. */
+    askIt: 'Only your IT can solve this. The message to them is ready.',
+    /** {name}: the account. */
+    connected: 'Connected to Microsoft as {name}.',
     yourAccount: 'your account',
   },
   /** Each stands on the account page and on the result page, so it must be true for a stored connection and for a new one. */
@@ -370,7 +372,8 @@ export const en = {
     },
     tenant_unavailable: {
       title: 'Microsoft does not let your organisation sign in',
-      happened: 'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
+      happened:
+        'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
       todo: 'Send your administrator the message below.',
     },
     tenant_restricted: {
@@ -590,7 +593,8 @@ export const en = {
     },
     session_over: {
       title: 'This page is closed',
-      happened: 'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
+      happened:
+        'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
       todo: 'If you have just disconnected, you are done. Otherwise open your Microsoft connection again.',
     },
     no_session: {

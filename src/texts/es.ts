@@ -262,7 +262,8 @@ export const es: Texts = {
     forSupport: 'For support',
     code: 'Code',
     reason: 'Reason',
-    connected: 'Connected to Microsoft as {name}. Not your account? Choose “{action}”.',
+    askIt: 'Solo su departamento de TI puede resolverlo. El mensaje para ellos ya está preparado.',
+    connected: 'Conectado a Microsoft como {name}.',
     yourAccount: 'your account',
   },
   reasons: {
@@ -349,7 +350,8 @@ export const es: Texts = {
     },
     tenant_unavailable: {
       title: 'Microsoft does not let your organisation sign in',
-      happened: 'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
+      happened:
+        'Microsoft has blocked or deleted your organisation’s directory, or its sign-in is not set up correctly.',
       todo: 'Send your administrator the message below.',
     },
     tenant_restricted: {
@@ -568,7 +570,8 @@ export const es: Texts = {
     },
     session_over: {
       title: 'This page is closed',
-      happened: 'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
+      happened:
+        'It closes when you disconnect, finish connecting or log out of MEGDocs, and otherwise after 30 minutes.',
       todo: 'If you have just disconnected, you are done. Otherwise open your Microsoft connection again.',
     },
     no_session: {
