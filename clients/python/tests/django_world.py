@@ -38,6 +38,5 @@ def browser(user):
 
 @pytest.fixture()
 def fake():
-    broker = FakeBroker()
-    with conf.use_client(broker.client()):
+    with conf.use_fake(FakeBroker()) as broker:
         yield broker

@@ -74,6 +74,28 @@ def rows() -> Iterator[dict[str, Any]]:
         page = list(selected.filter(pk__gt=page[-1].pk)[:PAGE_ROWS])
 
 
+def is_newer(user_id: str, at: datetime) -> bool:
+    """Whether the old table has a row of this user that was written after ``at``. Without IMPORT: no."""
+    given = conf.get_settings().get("IMPORT")
+    if not given:
+        return False
+    source = given["FIELDS"]["user_id"]
+    selected = _queryset(given)
+    if isinstance(source, str) and not _is_function(source):
+        try:
+            selected = selected.filter(**{source: user_id})
+        except FieldError:  # a property: each row is compared
+            pass
+    for row in selected:
+        if str(_value_of(row, source)) == user_id:
+            written = _value_of(row, given["FIELDS"]["updated_at"])
+            if isinstance(written, str):
+                written = datetime.fromisoformat(written.replace("Z", "+00:00"))
+            if isinstance(written, datetime) and (make_aware(written) if is_naive(written) else written) > at:
+                return True
+    return False
+
+
 def _queryset(given: dict[str, Any]) -> QuerySet[Any]:
     function = given.get("QUERYSET")
     if isinstance(function, str):
