@@ -26,7 +26,7 @@ class Explanation:
     happened: str
     todo: str
     who: str
-    """Who can solve it; empty if the user can."""
+    """Who can solve it; empty if the user can, or nobody has to."""
     recovers: str
     """That nobody has to connect again; empty if that is not so."""
 
@@ -52,13 +52,12 @@ def explain(code: str, reason: str | None = None, who_acts: str | None = None) -
     if who_acts == "tenant_admin" or reason in _FOR_ADMINISTRATORS:
         # Those texts speak of a message below. It is on the account page.
         todo = text("django.askIt") if who_acts == "tenant_admin" else ""
-    is_known = who_acts in ("tenant_admin", "ops", "nobody")
     recovers = who_acts in ("tenant_admin", "ops") and code == "reconnect_required" and reason not in _PAUSED
     return Explanation(
         title,
         happened,
         todo,
-        text(f"actors.{who_acts}") if is_known else "",
+        text(f"actors.{who_acts}") if who_acts in ("tenant_admin", "ops") else "",
         text("cure.recovers") if recovers else "",
     )
 
