@@ -322,7 +322,7 @@ export const es: Texts = {
     forSupport: 'Para el soporte',
     code: 'Código',
     reason: 'Motivo',
-    askIt: 'Solo su departamento de TI puede resolverlo. El mensaje para ellos ya está preparado.',
+    askIt: 'Solo Informática puede solucionarlo. El mensaje para ellos ya está preparado.',
     connected: 'Conectado a Microsoft como {name}.',
     yourAccount: 'su cuenta',
   },

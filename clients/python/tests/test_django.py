@@ -14,7 +14,6 @@ from django.core.management import call_command
 from django.test import Client as Browser
 from django.test import override_settings
 
-import token_broker_client as tb
 from token_broker_client.django import checks, conf
 
 from conftest import HERE, WORLD, Back, connect, make_client, new_user, through_microsoft
@@ -183,7 +182,8 @@ def test_an_attempt_that_the_broker_has_deleted_leads_to_a_new_one(browser, user
     page = come_back(browser, Back(connect_session, GUESS))
     assert (
         page.status_code == 403
-        and '<a class="button" href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>' in page.content.decode()
+        and '<a class="button" href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>'
+        in page.content.decode()
     )
 
 

@@ -14,14 +14,14 @@ from django.template import Context, Template
 from django.test import Client as Browser
 from django.test import RequestFactory, override_settings
 from django.utils import translation
+from test_django import GUESS, come_back, press_connect
 
 from token_broker_client.django import attempts, conf, texts
 
 from conftest import HERE, Back
-from test_django import GUESS, come_back, press_connect
 
 LANGUAGES = ("en", "de", "es")
-CONNECT = {language: "" for language in LANGUAGES}
+CONNECT = dict.fromkeys(LANGUAGES, "")
 for _language in LANGUAGES:
     with translation.override(_language):
         CONNECT[_language] = str(texts.text("actions.connect"))
@@ -237,14 +237,17 @@ def test_a_redirect_to_connect_is_logged_once_and_a_first_connect_is_no_warning(
     ("given", "shown"),
     [
         ("https://help.example/megdocs", '<a href="https://help.example/megdocs">help.example/megdocs</a>'),
-        ("help@example.com", '<a href="mailto:help@example.com">help@example.com</a>'),
+        (
+            "help@example.com",
+            '<a href="mailto:help@example.com?subject=MEGDocs%2C%20reference%20r-7">help@example.com</a>',
+        ),
         ("Extension <42>", "Extension &lt;42&gt;"),
         ("javascript:alert(1)", "javascript:alert(1)"),
     ],
 )
 def test_the_contact_of_the_support_is_shown_where_the_support_is_named(browser, fake, given, shown):
     with override_settings(TOKEN_BROKER={**conf.get_settings(), "SUPPORT_CONTACT": given}), conf.use_fake(fake):
-        fake.fail("broker_misconfigured", 503, times=2, who_acts="ops")
+        fake.fail("broker_misconfigured", 503, times=2, who_acts="ops", request_id="r-7")
         page = browser.get("/documents").content.decode()
     assert f": {shown}</small>" in page and 'href="javascript' not in page
 
@@ -329,7 +332,7 @@ def test_attempts_that_begin_at_the_same_time_are_all_completed(user, fake):
         tab.cookies = first.cookies
         try:
             press_connect(tab, next="/documents")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             failures.append(error)
         finally:
             from django.db import connection

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
+from test_django import come_back, press_connect
 
 import token_broker_client as tb
 from token_broker_client.django import conf, tokens
@@ -20,7 +21,6 @@ from token_broker_client.django.decorators import microsoft_required
 from token_broker_client.django.models import Disconnect
 
 from conftest import Back, new_user
-from test_django import come_back, press_connect
 
 User = get_user_model()
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone as zones
+from datetime import datetime, timedelta
+from datetime import timezone as zones
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -82,10 +83,8 @@ def is_newer(user_id: str, at: datetime) -> bool:
     source = given["FIELDS"]["user_id"]
     selected = _queryset(given)
     if isinstance(source, str) and not _is_function(source):
-        try:
+        with contextlib.suppress(FieldError):  # a property: each row is compared
             selected = selected.filter(**{source: user_id})
-        except FieldError:  # a property: each row is compared
-            pass
     for row in selected:
         if str(_value_of(row, source)) == user_id:
             written = _value_of(row, given["FIELDS"]["updated_at"])

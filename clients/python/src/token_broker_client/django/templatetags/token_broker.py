@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from django import template
 from django.urls import reverse
@@ -37,15 +38,18 @@ class Contact:
 
 
 @register.simple_tag
-def microsoft_support() -> Contact | None:
-    """The setting SUPPORT_CONTACT: a text, a mail address, or a URL."""
+def microsoft_support(reference: str | None = None) -> Contact | None:
+    """The setting SUPPORT_CONTACT: a text, a mail address, or a URL. ``reference``: for the subject of a mail."""
     given = str(conf.get_settings().get("SUPPORT_CONTACT") or "").strip()
     if not given:
         return None
     if re.fullmatch(r"https?://\S+", given):
         return Contact(given.partition("://")[2].rstrip("/"), given)
     is_mail = re.fullmatch(r"[^\s@:/?&]+@[^\s@:/?&]+\.[^\s@:/?&]+", given)
-    return Contact(given, f"mailto:{given}" if is_mail else "")
+    if not is_mail:
+        return Contact(given, "")
+    subject = texts.text("supportSubject", reference=reference) if reference else texts.text("product")
+    return Contact(given, f"mailto:{given}?subject={quote(subject, safe='')}")
 
 
 @dataclass(frozen=True)
