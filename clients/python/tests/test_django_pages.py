@@ -9,14 +9,17 @@ import threading
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.backends import db, signed_cookies
+from django.db import connection
 from django.template import Context, Template
 from django.test import Client as Browser
 from django.test import RequestFactory, override_settings
 from django.utils import translation
 from test_django import GUESS, come_back, press_connect
 
-from token_broker_client.django import attempts, conf, texts
+from token_broker_client.django import conf, texts
+from token_broker_client.django.models import ConnectAttempt
 
 from conftest import HERE, Back
 
@@ -105,12 +108,12 @@ def test_the_message_after_connecting_names_no_menu_and_can_be_changed(browser, 
     assert '<a href="/microsoft/manage">' in page and "&lt;a" not in page
     (tmp_path / "token_broker").mkdir()
     (tmp_path / "token_broker" / "connected_message.html").write_text("Own words: {{ account }}")
-    from django.conf import settings
-
-    own = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path), *settings.TEMPLATES[0]["DIRS"]]}]
+    dirs: list[str] = [str(tmp_path), *settings.TEMPLATES[0]["DIRS"]]  # type: ignore[misc]
+    own = [{**settings.TEMPLATES[0], "DIRS": dirs}]
     with override_settings(TEMPLATES=own):
         assert "Own words: jane@contoso.com" in connect_and_read()
-        (tmp_path / "token_broker" / "connected_message.html").write_text("")
+    (tmp_path / "token_broker" / "connected_message.html").write_text("")
+    with override_settings(TEMPLATES=own):
         assert 'class="notice good"' not in connect_and_read()
 
 
@@ -124,8 +127,6 @@ def test_a_name_in_the_message_after_connecting_is_escaped(browser, user, fake):
 
 
 def test_the_package_has_a_layout_of_its_own(fake, user):
-    from django.conf import settings
-
     without = [{**settings.TEMPLATES[0], "DIRS": []}]
     browser = Browser()
     browser.force_login(user)
@@ -181,7 +182,6 @@ def test_the_reasons_are_read_from_the_documentation_of_the_broker():
 
 CODES = [
     ("invalid_signature", 401, "ops"),
-    ("clock_skew", 401, "ops"),
     ("caller_forbidden", 403, "ops"),
     ("broker_misconfigured", 503, "ops"),
     ("database_unavailable", 503, "nobody"),
@@ -306,16 +306,16 @@ def test_the_wanted_address_survives_an_attempt_that_failed(user, fake, sessions
 
 def test_an_address_that_was_wanted_long_ago_is_forgotten(browser, fake):
     press_connect(browser, next="/documents/abc")
-    attempts.ConnectAttempt.objects.update(begun_at="2026-01-01T00:00:00Z")
+    ConnectAttempt.objects.update(begun_at="2026-01-01T00:00:00Z")
     assert wanted(browser) == ""
     press_connect(browser)
-    assert attempts.ConnectAttempt.objects.filter(begun_at__lt="2026-02-01T00:00:00Z").count() == 0, "it is deleted"
+    assert ConnectAttempt.objects.filter(begun_at__lt="2026-02-01T00:00:00Z").count() == 0, "it is deleted"
 
 
 def test_attempts_that_begin_at_the_same_time_are_all_completed(user, fake):
     first = Browser()
     first.force_login(user)
-    barrier, begun, failures = threading.Barrier(4), [], []
+    barrier, begun, failures = threading.Barrier(4), list[str](), list[Exception]()
     begin = fake.send
 
     def send(request, timeout_seconds):
@@ -335,8 +335,6 @@ def test_attempts_that_begin_at_the_same_time_are_all_completed(user, fake):
         except Exception as error:
             failures.append(error)
         finally:
-            from django.db import connection
-
             connection.close()
 
     threads = [threading.Thread(target=press) for _ in range(4)]
@@ -399,6 +397,8 @@ def test_after_a_status_without_an_answer_no_page_waits_for_some_seconds(browser
         return stopped(request, timeout_seconds)
 
     stopped, fake.send = fake.send, hang
+    browser.get("/")
+    first = len(waited)
     for _ in range(5):
         assert browser.get("/").status_code == 200
-    assert len(waited) == 1
+    assert len(waited) == first > 0

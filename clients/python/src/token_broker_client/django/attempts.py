@@ -46,7 +46,10 @@ def begin(request: HttpRequest, connect_session_id: str, user_id: str, next_url:
 
 def find(request: HttpRequest, connect_session_id: str) -> ConnectAttempt | None:
     """None: this login did not begin it."""
-    return ConnectAttempt.objects.filter(digest=_digest(connect_session_id), login=name_login(request)).first()
+    found: ConnectAttempt | None = ConnectAttempt.objects.filter(
+        digest=_digest(connect_session_id), login=name_login(request)
+    ).first()
+    return found
 
 
 def complete(attempt: ConnectAttempt, result_url: str) -> None:

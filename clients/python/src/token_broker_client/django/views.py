@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from ..client import Completion, is_come_back
 from ..errors import BrokerError
 from . import attempts, conf, texts
-from .failures import connect_url, log_failure, problem_response, render_page
+from .failures import connect_url, log, log_failure, problem_response, render_page
 
 __all__ = ["complete", "connect", "connect_url", "manage", "problem_response", "safe_next_url", "stylesheet"]
 
@@ -89,6 +89,7 @@ def _complete(request: HttpRequest) -> HttpResponse:
         return _not_started_here(request)
     attempt = attempts.find(request, connect_session_id)
     if attempt is None:
+        log.warning("GET %s: code=not_begun_here: another login began this connect session", request.path)
         _end(connect_session_id, handle)
         return _not_started_here(request)
     if attempt.completed_at is not None:
@@ -141,7 +142,10 @@ def _not_started_here(request: HttpRequest, next_url: str | None = None) -> Http
     """For a user who was logged out meanwhile, an attempt of another login, and an attempt that the broker has deleted.
     In each case a new attempt helps."""
     context = {"logged_in": request.user.is_authenticated, "connect_url": connect_url(next_url)}
-    return render_page(request, "not_started_here.html", context, status=403)
+    response = render_page(request, "not_started_here.html", context, status=403)
+    # What needs a line has one already.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 @require_GET
