@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ofEachLanguage } from '../texts/texts.ts'
 import type { ListenerErrors } from './errors.ts'
 import {
   PAGE_PROBLEMS,
@@ -57,10 +58,7 @@ export function browserErrors(site: Site, { https }: { https: boolean }): Listen
   }
   const page = (language: Language, problem: PageProblem) =>
     problemPage({ ...site, language, referenceId: REFERENCE }, problem)
-  const pages = (problem: PageProblem): Record<Language, string> => ({
-    en: page('en', problem),
-    de: page('de', problem),
-  })
+  const pages = (problem: PageProblem) => ofEachLanguage((language) => page(language, problem))
   const internalError = pages('internal_error')
   const invalidRequest = pages('invalid_request')
   return {

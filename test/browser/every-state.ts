@@ -5,13 +5,13 @@ import { openInspector } from './support/look.ts'
 import { openChromium } from './support/visitor.ts'
 
 // All pages with all reasons of the closed lists at 320 px, also those that the simulator cannot cause, with a picture
-// of each in both languages.
+// of each in every language.
 
 const inspector = await openInspector(t, await openChromium(t))
 
 for (const language of LANGUAGES) {
   await t.test(`all pages in all states at 320 px (${language})`, async (t) => {
-    // Both languages have the same elements, but German has longer words, so only its layout is checked.
+    // All languages have the same elements, but others have longer words, so only their layout is checked.
     const only = language === 'en' ? undefined : 'layout'
     for (const [name, html] of Object.entries(allPages(language))) {
       t.same(

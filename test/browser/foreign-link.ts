@@ -35,7 +35,7 @@ await inBothLanguages(
     const { url } = await world.client.beginConnect(SOMEBODY)
     const other = await visitor.tab()
     await other.goto(url)
-    await other.locator('main a.button').click()
+    await other.getByRole('link', { name: texts[language].actions.continueWithLink }).click()
     t.ok(other.url().startsWith(world.entra.url), 'the link leads to Microsoft')
 
     await throughMicrosoft(world, page, 'jane')
@@ -44,7 +44,7 @@ await inBothLanguages(
     // Now the sign-in of the link is the one that is under way.
     await goToMicrosoft(world, page)
     t.equal(await page.locator('h1').innerText(), texts[language].problems.other_sign_in.title)
-    await page.locator('main a.button').click()
+    await page.getByRole('link', { name: texts[language].actions.continueWithLink }).click()
     await throughMicrosoft(world, page, 'jane')
     await settled(page)
     t.equal(await page.locator('h1').innerText(), texts[language].result.connected, 'a new attempt works')

@@ -46,7 +46,7 @@ await inBothLanguages(
     await tabTo(page, 'Accept')
     await page.keyboard.press('Enter')
     await heading.filter({ hasText: words.result.connected }).waitFor()
-    await press(page, words.actions.disconnect)
+    await press(page, words.actions.openConnection)
     t.equal(await heading.innerText(), words.account.title, 'the account page')
     await press(page, words.actions.disconnect)
     t.equal(await heading.innerText(), words.confirm.title, 'asks first')

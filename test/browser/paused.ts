@@ -26,8 +26,16 @@ await inBothLanguages(t, stage, 'account page: paused, who can help, no reconnec
     const { title, happened, todo } = texts[language].reasons[`${scope}_frozen`]
     const words = texts[language]
     for (const part of [words.status.paused, title, happened, todo, words.actors.ops]) t.match(text, part)
-    t.equal(await page.getByRole('link', { name: words.actions.connectAgain, exact: true }).count(), 0, 'it would not help')
-    t.equal(await page.getByRole('link', { name: words.actions.disconnect, exact: true }).count(), 1, 'disconnecting stays')
+    t.equal(
+      await page.getByRole('link', { name: words.actions.connectAgain, exact: true }).count(),
+      0,
+      'it would not help',
+    )
+    t.equal(
+      await page.getByRole('link', { name: words.actions.disconnect, exact: true }).count(),
+      1,
+      'disconnecting stays',
+    )
     await lift()
     await page.reload()
     t.match(await page.locator('main').innerText(), words.status.connected, 'lifted: connected as before')
@@ -42,7 +50,7 @@ await inBothLanguages(t, stage, 'result page of a connect during a freeze', asyn
   const text = await scene.see('result-paused', title)
   for (const part of [happened, texts[language].result.whilePaused]) t.match(text, part)
   t.notMatch(text, todo, 'this person is not connected and will have to connect')
-  t.equal(await page.getByRole('link', { name: texts[language].actions.connect, exact: true }).count(), 0)
+  t.equal(await page.getByRole('link', { name: texts[language].actions.connectAgain, exact: true }).count(), 0)
   t.equal(await world.client.integration(userId), undefined)
   await lift()
   await connect(world, page, 'jane')

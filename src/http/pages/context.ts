@@ -1,3 +1,4 @@
+import type { Contact } from '../../core/contact.ts'
 import { PERSONAL_TENANT } from '../../core/integration.ts'
 import type { Language } from './language.ts'
 
@@ -19,10 +20,19 @@ export interface App {
   adminConsentUrl: string
 }
 
+/** Who stands behind MEGDocs, as far as it is configured. */
+export interface People {
+  support?: Contact
+  publisher?: string
+  publisherContact?: Contact
+  privacyNoticeUrl?: string
+}
+
 /** What is the same for every request of a deployment. */
 export interface Site {
   entryUrls: EntryUrls
   app: App
+  people: People
   /** All that are asked for today, in the order to show: names of core/microsoft-permissions.ts. */
   permissions: readonly { scope: string }[]
   /** Microsoft's pages for people, of another cloud than the global one: a row of microsoft/clouds.ts. */

@@ -1,11 +1,13 @@
+import { texts } from '../../texts/texts.ts'
 import type { PageContext } from './context.ts'
 import { html, raw, type Fragment } from './html.ts'
+import { contactShown } from './steps.ts'
 import { stylesheet } from './stylesheet.ts'
-import { texts } from '../../texts/texts.ts'
 
 /** The frame of every page. `title` is the page's heading again, for the tab; `goTo` sends the browser on at once. */
 export function layout(context: PageContext, title: string, body: Fragment, goTo?: string): string {
   const t = texts[context.language]
+  const { support } = context.people
   return html`<!DOCTYPE html>
 <html lang="${context.language}">
 <head>
@@ -22,7 +24,8 @@ ${goTo !== undefined && html`<meta http-equiv="refresh" content="0; url=${goTo}"
 <main><div class="card">
 ${body}
 </div></main>
-<footer><p>${t.reference}: <code>${context.referenceId}</code></p><p>${t.referenceUse}</p></footer>
+<footer><p>${t.reference}: <code>${context.referenceId}</code></p><p>${t.referenceUse}</p>
+${support !== undefined && html`<p>${t.support}: ${contactShown(context, support)}</p>`}</footer>
 </body>
 </html>
 `.toString()

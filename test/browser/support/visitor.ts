@@ -59,7 +59,7 @@ export interface VisitorOptions {
   javaScript?: boolean
 }
 
-const LOCALES = { en: 'en-GB', de: 'de-DE' } as const
+const LOCALES = { en: 'en-GB', de: 'de-DE', es: 'es-ES' } as const
 
 function contextOptions({ language = 'en', javaScript = false }: VisitorOptions): BrowserContextOptions {
   return {
