@@ -666,6 +666,11 @@ export const de: Texts = {
       happened: 'Ein Teil der Adresse fehlt oder wurde verändert. Das passiert, wenn ein Link von Hand kopiert wird.',
       todo: 'Gehen Sie zurück zu MEGDocs und beginnen Sie dort.',
     },
+    request_too_large: {
+      title: 'Ihr Browser hat zu viel auf einmal gesendet',
+      happened: 'Die Adresse oder die Cookies dieser Website sind zu lang geworden. Es wurde nichts geändert.',
+      todo: 'Gehen Sie zurück zu MEGDocs und versuchen Sie es noch einmal. Wenn diese Seite wieder erscheint, löschen Sie im Browser die Cookies dieser Website.',
+    },
     not_found: {
       title: 'Diese Seite gibt es nicht',
       happened: 'Die Adresse ist vielleicht falsch geschrieben, oder der Link ist veraltet.',

@@ -695,6 +695,11 @@ export const en = {
       happened: 'A part of the address is missing or was changed. This happens when a link is copied by hand.',
       todo: 'Go back to MEGDocs and start from there.',
     },
+    request_too_large: {
+      title: 'Your browser sent too much at once',
+      happened: 'The address or the cookies of this site have become too long. Nothing has been changed.',
+      todo: 'Go back to MEGDocs and try again. If this page comes again, delete the cookies of this site in your browser.',
+    },
     not_found: {
       title: 'This page does not exist',
       happened: 'The address may be wrong, or the link may be out of date.',

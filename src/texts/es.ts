@@ -661,6 +661,11 @@ export const es: Texts = {
       happened: 'Falta una parte de la dirección o se ha modificado. Ocurre cuando se copia un enlace a mano.',
       todo: 'Vuelva a MEGDocs y empiece desde allí.',
     },
+    request_too_large: {
+      title: 'Su navegador envió demasiados datos a la vez',
+      happened: 'La dirección o las cookies de este sitio son demasiado largas. No se ha cambiado nada.',
+      todo: 'Vuelva a MEGDocs e inténtelo de nuevo. Si esta página aparece otra vez, borre las cookies de este sitio en su navegador.',
+    },
     not_found: {
       title: 'Esta página no existe',
       happened: 'Puede que la dirección esté mal escrita o que el enlace sea antiguo.',

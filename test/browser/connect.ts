@@ -1,7 +1,7 @@
 import t from 'tap'
 import { texts } from '../../src/texts/texts.ts'
 import { ACCOUNT, connect, goToMicrosoft, throughMicrosoft } from './support/people.ts'
-import { allLines, inBothLanguages, logLines, openStage, type Scene } from './support/stage.ts'
+import { allLines, inSomeLanguage, logLines, openStage, type Scene } from './support/stage.ts'
 
 // All outcomes of a connect session, as the user sees them (docs/design.md#connect).
 
@@ -35,7 +35,7 @@ async function administratorMessage({
   return { mail, text, selected }
 }
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'approving ends on a page that names the account and offers to undo it',
@@ -66,7 +66,7 @@ for (const [account, decision, how] of [
   ['omar', 'cancel', 'declining'],
   ['nora', 'accept', 'needing an administrator'],
 ] as const) {
-  await inBothLanguages(
+  await inSomeLanguage(
     t,
     stage,
     `${how}: what may have happened, and a message for the administrator`,
@@ -94,7 +94,7 @@ for (const [account, decision, how] of [
   )
 }
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'another account than the connected one: both are masked, nothing changes',
@@ -112,14 +112,14 @@ await inBothLanguages(
   },
 )
 
-await inBothLanguages(t, stage, 'not all permissions approved: refused with an explanation', async (t, scene) => {
+await inSomeLanguage(t, stage, 'not all permissions approved: refused with an explanation', async (t, scene) => {
   const { page, world, language } = scene
   await connect(world, page, 'sam')
   await scene.see('missing-scopes', texts[language].reasons.missing_scopes.title)
   t.equal(await hasConnect(scene), 1)
 })
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'blocked by the organisation: the administrator must act, with the answer of Microsoft',
@@ -133,7 +133,7 @@ await inBothLanguages(
   },
 )
 
-await inBothLanguages(t, stage, 'a reconnect that cannot help is not offered', async (t, scene) => {
+await inSomeLanguage(t, stage, 'a reconnect that cannot help is not offered', async (t, scene) => {
   const { page, world, language } = scene
   world.entra.control.misbehave('aadsts', 50057)
   await connect(world, page, 'jane')
@@ -144,7 +144,7 @@ await inBothLanguages(t, stage, 'a reconnect that cannot help is not offered', a
   t.equal(await hasConnect(scene), 0)
 })
 
-await inBothLanguages(t, stage, 'Microsoft unavailable: try again later', async (t, scene) => {
+await inSomeLanguage(t, stage, 'Microsoft unavailable: try again later', async (t, scene) => {
   const { page, world, language } = scene
   world.entra.control.misbehave('status', 503)
   await connect(world, page, 'jane')
@@ -153,7 +153,7 @@ await inBothLanguages(t, stage, 'Microsoft unavailable: try again later', async 
   world.entra.control.behave()
 })
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'Microsoft unavailable, reported by the callback: try again later',
@@ -166,7 +166,7 @@ await inBothLanguages(
   },
 )
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'misconfigured broker: no detail, and a reference that is in the log',
@@ -190,7 +190,7 @@ await inBothLanguages(
   },
 )
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'a sign-in that Microsoft ends on its own page: the account page says that it is not finished',

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { World } from '../../sandbox/world.ts'
 import { texts } from '../../src/texts/texts.ts'
 import { connect, openAccountPage } from './support/people.ts'
-import { inBothLanguages, openStage } from './support/stage.ts'
+import { inSomeLanguage, openStage } from './support/stage.ts'
 
 // What a person sees whose tokens are withheld (docs/design.md#freeze).
 
@@ -15,7 +15,7 @@ async function freeze({ client }: World, scope: 'user' | 'tenant', value: string
   return () => client.send('DELETE', `/freezes/${id}`)
 }
 
-await inBothLanguages(t, stage, 'account page: paused, who can help, no reconnect', async (t, scene) => {
+await inSomeLanguage(t, stage, 'account page: paused, who can help, no reconnect', async (t, scene) => {
   const { page, world, language, userId } = scene
   await connect(world, page, 'jane')
   const [row] = await world.query(`select tenant_id from oauth2_integration where user_id = '${userId}'`)
@@ -42,7 +42,7 @@ await inBothLanguages(t, stage, 'account page: paused, who can help, no reconnec
   }
 })
 
-await inBothLanguages(t, stage, 'result page of a connect during a freeze', async (t, scene) => {
+await inSomeLanguage(t, stage, 'result page of a connect during a freeze', async (t, scene) => {
   const { page, world, language, userId } = scene
   const lift = await freeze(world, 'user', userId)
   await connect(world, page, 'jane')

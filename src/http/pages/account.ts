@@ -1,6 +1,6 @@
 import { explainReason, type Explained, type Reason } from '../../core/failure.ts'
 import { FROZEN_REASONS, type FrozenPerson } from '../../core/freeze.ts'
-import type { Account, IntegrationSummary } from '../../core/integration.ts'
+import { accountKind, type Account, type AccountKind, type IntegrationSummary } from '../../core/integration.ts'
 import { texts } from '../../texts/texts.ts'
 import { fullAccount } from './account-name.ts'
 import { forTenant, type PageContext } from './context.ts'
@@ -19,6 +19,8 @@ export const ACCOUNT_PATH = '/accounts/account/microsoft/'
 export const CONFIRM_DISCONNECT_URL = `${ACCOUNT_PATH}?confirm=disconnect`
 /** POST: disconnects. Field CSRF_FIELD carries the token. */
 export const DISCONNECT_PATH = `${ACCOUNT_PATH}disconnect`
+/** GET: the page after it. */
+export const DISCONNECTED_PATH = `${ACCOUNT_PATH}disconnected`
 export const CSRF_FIELD = 'csrf_token'
 
 export interface AccountState {
@@ -50,7 +52,7 @@ function pendingNotice(context: PageContext, state: AccountState): Html | undefi
     notice(
       'info',
       html`<h2>${pending.title}</h2><p>${pending.text}</p>
-<p>${pending.since} ${timeAgo(state.pending.since, state.now, context.language)}</p>`,
+<p>${pending.since} ${timeAgo(state.pending.since, state.now, context)}</p>`,
     )
   )
 }
@@ -95,13 +97,13 @@ ${details(context, state, summary)}
 ${nextSteps(context, ['contactSupport'])}`
 }
 
+/** Of an attempt that is under way nothing is said: the connection works, and it changes nothing before it is done. */
 function working(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const t = texts[context.language]
   const { connected: words } = t.account
   const isMissing = state.missingScopes.length > 0
   return html`${status('good', t.status.connected)}
 ${passingNotice(context, summary)}
-${pendingNotice(context, state)}
 ${isMissing && notice('warn', html`<h2>${words.missingTitle}</h2><p>${words.missingText}</p>`)}
 ${details(context, state, summary)}
 <p class="quiet">${words.reconnectHint}</p>
@@ -136,7 +138,7 @@ function details(context: PageContext, state: AccountState, summary: Integration
   } = texts[context.language]
   const { excessScopes: excess = [] } = state
   const tenantId = summary.account?.tenantId
-  const ago = (at: string): Html => timeAgo(at, state.now, context.language)
+  const ago = (at: string): Html => timeAgo(at, state.now, context)
   return facts([
     {
       term: words.account,
@@ -147,7 +149,8 @@ function details(context: PageContext, state: AccountState, summary: Integration
     { term: permission.list, detail: permissionList(context, state.missingScopes) },
     {
       term: permission.excess,
-      detail: excess.length === 0 ? undefined : [excessList(context, excess), consentLinks(context, tenantId)],
+      detail:
+        excess.length === 0 ? undefined : [excessList(context, excess), consentLinks(context, accountKind(tenantId))],
     },
   ])
 }
@@ -168,8 +171,8 @@ function brokenNotice(context: PageContext, state: AccountState, summary: Integr
     html`<h2>${words.title}</h2><p>${words.happened}</p>
 <p><strong>${t.whatToDo}:</strong> ${words.todo}</p>
 ${why !== undefined && whoAndCure(context, why, 'account')}
-${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at, state.now, context.language)}</p>`}
-${mayBeWithdrawn && html`<p>${attention.withdrawn}</p>${consentLinks(context, summary.account?.tenantId)}`}`,
+${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at, state.now, context)}</p>`}
+${mayBeWithdrawn && html`<p>${attention.withdrawn}</p>${consentLinks(context, accountKind(summary.account?.tenantId))}`}`,
   )
 }
 
@@ -200,7 +203,7 @@ export function disconnectConfirmationPage(
 ${account && facts([{ term: t.account.connected.account, detail: fullAccount(account) }])}
 <h2>${t.confirm.endsTitle}</h2>${list(t.confirm.ends)}
 <h2>${t.confirm.keepsTitle}</h2>
-${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, account?.tenantId)]])}
+${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, accountKind(account?.tenantId))]])}
 <div class="actions"><form method="post" action="${DISCONNECT_PATH}">
 <input type="hidden" name="${CSRF_FIELD}" value="${csrfToken}">
 <button class="button danger" type="submit">${t.actions.disconnectNow}</button></form>
@@ -208,18 +211,15 @@ ${button(context, 'stayConnected', ACCOUNT_PATH, 'second')}</div>`,
   )
 }
 
-/**
- * After disconnecting, also if nothing was connected (docs/design.md#disconnect). `tenantId`: of the account that was
- * connected.
- */
-export function disconnectedPage(context: PageContext, { tenantId }: { tenantId?: string } = {}): string {
+/** After disconnecting, also if nothing was connected (docs/design.md#disconnect). `kind`: of the account. */
+export function disconnectedPage(context: PageContext, { kind }: { kind: AccountKind }): string {
   const t = texts[context.language]
   const { title, text, consent, again } = t.disconnected
   return layout(
     context,
     title,
     html`${notice('good', html`<h1>${title}</h1><p>${text}</p>`, true)}
-<p>${consent}</p>${consentLinks(context, tenantId)}
+<p>${consent}</p>${consentLinks(context, kind)}
 <p>${again}</p>
 ${nextSteps(context, ['backToMegdocs', 'connectAgain'])}`,
   )

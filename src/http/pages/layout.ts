@@ -1,6 +1,7 @@
 import { texts } from '../../texts/texts.ts'
 import type { PageContext } from './context.ts'
-import { html, raw, type Fragment } from './html.ts'
+import { html, raw, safeUrl, type Fragment, type Html } from './html.ts'
+import { inLanguage, LANGUAGES } from './language.ts'
 import { contactShown } from './steps.ts'
 import { stylesheet } from './stylesheet.ts'
 
@@ -20,7 +21,8 @@ ${goTo !== undefined && html`<meta http-equiv="refresh" content="0; url=${goTo}"
 <style>${raw(stylesheet)}</style>
 </head>
 <body>
-<header><b>${t.product}</b> <span class="quiet">${t.area}</span></header>
+<header><b>${t.product}</b> <span class="quiet">${t.area}</span>
+${languageSwitch(context)}</header>
 <main><div class="card">
 ${body}
 </div></main>
@@ -29,4 +31,15 @@ ${support !== undefined && html`<p>${t.support}: ${contactShown(context, support
 </body>
 </html>
 `.toString()
+}
+
+/** Plain links to this page in the other languages, each named in itself. */
+function languageSwitch({ language, pageUrl }: PageContext): Html {
+  const names = LANGUAGES.map((other) => {
+    const { name } = texts[other].language
+    return other === language
+      ? html`<li aria-current="true">${name}</li>`
+      : html`<li><a href="${safeUrl(inLanguage(pageUrl, other))}" lang="${other}" hreflang="${other}">${name}</a></li>`
+  })
+  return html`<nav aria-label="${texts[language].language.choose}"><ul>${names}</ul></nav>`
 }

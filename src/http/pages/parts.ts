@@ -1,3 +1,4 @@
+import type { AccountKind } from '../../core/integration.ts'
 import { findPermission, isPermissionName } from '../../core/microsoft-permissions.ts'
 import { texts, type Action } from '../../texts/texts.ts'
 import { consentPage } from './account-name.ts'
@@ -94,9 +95,9 @@ export function excessList(context: PageContext, scopes: readonly string[]): Htm
 }
 
 /** Where at Microsoft the user's approval can be seen and withdrawn. */
-export function consentLinks(context: PageContext, tenantId: string | undefined): Html {
+export function consentLinks(context: PageContext, kind: AccountKind): Html {
   const names = texts[context.language].consentPages
-  const pages = consentPage(tenantId, context.cloud)
+  const pages = consentPage(kind, context.cloud)
   if (pages.length === 0) return html`<p>${texts[context.language].consentPages.unknown}</p>`
   return html`<ul>${pages.map((page) => html`<li>${namedLink(inCloud(context, names[page.kind]), page.url)}</li>`)}</ul>`
 }

@@ -37,10 +37,15 @@ export const PAGE_PROBLEMS = {
   service_unavailable: { status: 503, steps: [] },
   plain_http: { status: 400, steps: ['backToMegdocs', 'contactSupport'] },
   invalid_request: { status: 400, steps: [] },
+  /** Request line and headers, cookies of MEGDocs included. */
+  request_too_large: { status: 431, steps: [] },
   not_found: { status: 404, steps: [] },
   too_many_requests: { status: 429, steps: [] },
   internal_error: { status: 500, steps: ['backToMegdocs', 'contactSupport'] },
 } as const satisfies Record<PageProblem, ProblemTraits>
+
+export const isPageProblem = (name: unknown): name is PageProblem =>
+  typeof name === 'string' && Object.hasOwn(PAGE_PROBLEMS, name)
 
 const PAGE_OF_CODE: ReadonlyMap<string, PageProblem> = new Map<FailureCode, PageProblem>([
   ['connect_session_expired', 'link_expired'],

@@ -63,6 +63,8 @@ export function contextOf(
 ): PageContext {
   return {
     language,
+    timeZone: 'Europe/Berlin',
+    pageUrl: '?',
     referenceId: v.referenceId,
     entryUrls: { connect: v.connect, manage: v.manage },
     app: {
@@ -177,8 +179,8 @@ export function allPages(language: Language, v: Values = values): Record<string,
       summary: { ...summary, status: 'reconnect_required' },
     }),
     'disconnect-confirm': disconnectConfirmationPage(context, { account: accountOf(v), csrfToken: v.csrfToken }),
-    disconnected: disconnectedPage(context, { tenantId: v.tenantId }),
-    'disconnected-unknown': disconnectedPage(context),
+    disconnected: disconnectedPage(context, { kind: 'work' }),
+    'disconnected-unknown': disconnectedPage(context, { kind: 'unknown' }),
     'result-connected': resultPage(context, { result: 'connected', account: accountOf(v) }),
     'result-reconnected': resultPage(context, { result: 'reconnected', account: accountOf(v) }),
     'result-mismatch': resultPage(context, mismatch),

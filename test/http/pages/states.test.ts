@@ -1,5 +1,6 @@
 import t from 'tap'
 import { REASONS, type Reason } from '../../../src/core/failure.ts'
+import { accountKind } from '../../../src/core/integration.ts'
 import {
   accountPage,
   adminConsentPage,
@@ -474,7 +475,7 @@ t.test(
 
 t.test('where consent is withdrawn depends on the account: work, personal, or both when unknown', async (t) => {
   const targets = (tenantId?: string): (string | undefined)[] => {
-    return linksOf(disconnectedPage(context, tenantId === undefined ? {} : { tenantId }))
+    return linksOf(disconnectedPage(context, { kind: accountKind(tenantId) }))
       .map(({ attributes }) => attributes.href)
       .filter((href) => href?.includes('microsoft.com') || href?.includes('live.com'))
   }
