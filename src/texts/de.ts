@@ -71,7 +71,7 @@ export const de: Texts = {
     },
     atMicrosoft: 'Auf der Seite von Microsoft steht dafür (sinngemäß):',
     consentPage: {
-      'User.Read': '„Sie anmelden und Ihr Profil lesen“: Ihr Name, Ihre E-Mail-Adresse und Ihr einfaches Profil.',
+      'User.Read': '„Sie anmelden und Ihr Profil lesen“: Ihr Name, Ihre E-Mail-Adresse und Ihr grundlegendes Profil.',
       'Files.ReadWrite': '„Vollzugriff auf Ihre Dateien“: Ihre eigenen Dateien lesen, anlegen, ändern und löschen.',
       'Files.ReadWrite.All':
         '„Vollzugriff auf alle Dateien, auf die Sie Zugriff haben“: diese Dateien lesen, anlegen, ändern und löschen, auch für Sie freigegebene und solche in SharePoint.',
@@ -255,7 +255,7 @@ export const de: Texts = {
     delegated:
       'Das sind delegierte Berechtigungen. MEGDocs handelt nur im Namen von Personen, die ihr Konto verbunden haben, und erreicht nur Dateien, die diese Personen selbst öffnen können. Einen eigenen Zugriff auf Ihren Mandanten bekommt MEGDocs nicht.',
     reach: {
-      'User.Read': 'Name, E-Mail-Adresse und einfaches Profil der angemeldeten Person lesen.',
+      'User.Read': 'Name, E-Mail-Adresse und grundlegendes Profil der angemeldeten Person lesen.',
       'Files.ReadWrite': 'Die eigenen Dateien der angemeldeten Person lesen, anlegen, ändern und löschen.',
       'Files.ReadWrite.All':
         'Alle Dateien lesen, anlegen, ändern und löschen, auf die die angemeldete Person Zugriff hat, auch freigegebene und solche in SharePoint.',

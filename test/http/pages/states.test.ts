@@ -16,7 +16,7 @@ import {
   problemPage,
   resultPage,
 } from '../../../src/http/pages/pages.ts'
-import { texts } from '../../../src/texts/texts.ts'
+import { ofEachLanguage, texts } from '../../../src/texts/texts.ts'
 import { read, type Tag } from './markup.ts'
 import {
   accountOf,
@@ -34,6 +34,7 @@ import {
 } from './samples.ts'
 
 const context = contextOf('en')
+const pages = ofEachLanguage((language) => allPages(language))
 const state = { missingScopes: [], now: NOW }
 const textOf = (page: string): string => read(page).find((tag) => tag.name === 'body')?.text ?? ''
 const buttonsOf = (page: string): Tag[] =>
@@ -165,13 +166,14 @@ t.test('no button after a refused connect offers what cannot help', async (t) =>
 })
 
 t.test('without a contact of support that can be opened, going back to MEGDocs is the main step', async (t) => {
-  for (const support of [undefined, { kind: 'text', value: 'Station 4, ext. 112' } as const]) {
-    const page = resultPage(contextOf('en', values, support), refusedOf('client_credential'))
+  const text = { kind: 'text', value: 'Station 4, ext. 112' } as const
+  for (const people of [{}, { support: text }]) {
+    const page = resultPage({ ...context, people }, refusedOf('client_credential'))
     t.same(
       buttonsOf(page).map(({ text }) => text),
       [texts.en.actions.backToMegdocs],
     )
-    t.equal(textOf(page).includes('Station 4, ext. 112'), support !== undefined)
+    t.equal(textOf(page).includes(text.value), 'support' in people)
   }
   const page = resultPage(
     contextOf('en', values, { kind: 'page', value: 'https://help.contoso.com/' }),
@@ -185,7 +187,7 @@ t.test('without a contact of support that can be opened, going back to MEGDocs i
 
 t.test('every page names support beside the reference; a mail to it has the reference in its subject', async (t) => {
   for (const language of LANGUAGES) {
-    for (const [name, page] of Object.entries(allPages(language))) {
+    for (const [name, page] of Object.entries(pages[language])) {
       const footer = read(page).find((tag) => tag.name === 'footer')?.text ?? ''
       t.ok(footer.includes(`${texts[language].support}: ${values.support}`), `${language} ${name}`)
     }
@@ -223,16 +225,16 @@ t.test('the result of an approval says who must act, and our own fault is not ca
   for (const language of LANGUAGES) {
     const words = texts[language]
     for (const [name, { whoActs }] of Object.entries(ADMIN_CONSENT_REFUSALS)) {
-      const page = allPages(language)[`admin-consent-${name}`]!
+      const page = pages[language][`admin-consent-${name}`]!
       const text = textOf(page)
-      t.equal(text.includes(words.actors.ops), whoActs === 'ops', `${language} ${name}: who`)
+      t.equal(text.includes(words.whoActs), whoActs === 'ops', `${language} ${name}: who`)
       t.equal(text.includes(words.adminConsent.refusedTitle), whoActs === 'tenant_admin', `${language} ${name}: title`)
       t.equal(page.includes('<textarea'), whoActs === 'tenant_admin', `${language} ${name}: the message`)
       const again = linksOf(page).some(({ attributes }) => attributes.href === values.adminConsentUrl)
       t.equal(again, whoActs !== 'ops', `${language} ${name}: another try`)
       t.notMatch(page, values.error, `${language} ${name}: no word of Microsoft`)
     }
-    const shown = (name: string) => textOf(allPages(language)[`admin-consent-${name}`]!)
+    const shown = (name: string) => textOf(pages[language][`admin-consent-${name}`]!)
     t.ok(shown('refused').includes(words.adminConsent.refusedText))
     t.ok(shown('refused-declined').includes(words.adminConsent.declinedText))
     t.ok(shown('refused-no-right').includes(words.adminConsent.noRightText))
@@ -275,7 +277,7 @@ t.test(
     const mayName = /^(?:account-|attention-|disconnect-confirm|result-connected$|result-reconnected$)/
     const secret = [values.username, values.displayName, values.otherUsername, values.objectId]
     for (const language of LANGUAGES) {
-      for (const [name, page] of Object.entries(allPages(language))) {
+      for (const [name, page] of Object.entries(pages[language])) {
         if (!mayName.test(name))
           t.notOk(
             secret.some((value) => page.includes(value)),
@@ -316,7 +318,7 @@ t.test(
 t.test('every page has exactly one filled button, and all its words are in the list of actions', async (t) => {
   for (const language of LANGUAGES) {
     const actions: readonly string[] = Object.values(texts[language].actions)
-    for (const [name, page] of Object.entries(allPages(language))) {
+    for (const [name, page] of Object.entries(pages[language])) {
       const filled = filledOf(page).map(({ text }) => text)
       t.equal(filled.length, 1, `${language} ${name}: ${filled.join(', ')}`)
       t.same(
