@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import axe from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { LANGUAGES, type Language } from '../../src/http/pages/pages.ts'
 import { texts } from '../../src/texts/texts.ts'
 import { allPages } from '../http/pages/samples.ts'
 import { darkCheck, forcedColoursCheck, layoutCheck, wholeCheck, type StateFacts } from './support/state-checks.ts'
-import { openChromium, openFirefox } from './support/visitor.ts'
+import { chromiumTab, firefoxTab, type Tab } from './support/tab.ts'
+import { openChromium } from './support/visitor.ts'
 
 // All pages with all reasons of the closed lists, also those that the simulator cannot cause, in every language, in
 // Firefox and Chromium at the same time. `.screenshots/index.html` shows them all.
@@ -40,44 +40,39 @@ const pages = new Map(
 )
 const languageOf = (name: string): Language => name.split(' ', 1)[0] as Language
 
-async function openPage(browser: Browser, colorScheme: 'light' | 'dark' = 'light'): Promise<Page> {
-  const context = await browser.newContext({ colorScheme, viewport: { width: WIDTHS.narrow, height: 640 } })
-  return context.newPage()
-}
-
-/** Loads each page in turn and checks it. The window stays the same, so axe is loaded once. */
+/** Loads each page in turn and checks it. axe is loaded once: the window stays the same. */
 async function checkAll(
-  page: Page,
+  tab: Tab,
   names: Iterable<string>,
   check: (language: Language) => string,
   seen: (name: string, facts: StateFacts) => unknown,
 ): Promise<void> {
-  await page.setContent('<title>empty</title>')
-  await page.evaluate(axe.source)
+  await tab.load('<title>empty</title>')
+  await tab.run(axe.source)
   for (const name of names) {
-    await page.setContent(pages.get(name) ?? '')
-    await seen(name, (await page.evaluate(check(languageOf(name)))) as StateFacts)
+    await tab.load(pages.get(name) ?? '')
+    await seen(name, (await tab.run(check(languageOf(name)))) as StateFacts)
   }
 }
 
-/** By state: the faults; nothing for a state without any. */
+/** By state; nothing for a state without any. */
 type Faults = Record<string, string[]>
 const heights = new Map<string, number>()
 
-async function checkStates(browser: Browser): Promise<Faults> {
+async function checkStates(tab: Tab): Promise<Faults> {
   const faults: Faults = {}
   const note = (name: string, found: string[], width: number): void => {
     if (found.length > 0) (faults[name] ??= []).push(...found.map((fault) => `${width} px: ${fault}`))
   }
-  const page = await openPage(browser)
   const whole = (language: Language) => wholeCheck(Object.values(texts[language].actions), texts[language].product)
-  await checkAll(page, pages.keys(), whole, (name, facts) => {
+  await tab.resize(WIDTHS.narrow, 640)
+  await checkAll(tab, pages.keys(), whole, (name, facts) => {
     note(name, facts.faults, WIDTHS.narrow)
     heights.set(name, Math.max(heights.get(name) ?? 0, facts.height))
   })
-  await page.setViewportSize({ width: WIDTHS.wide, height: 800 })
+  await tab.resize(WIDTHS.wide, 800)
   await checkAll(
-    page,
+    tab,
     pages.keys(),
     () => layoutCheck,
     (name, facts) => note(name, facts.faults, WIDTHS.wide),
@@ -85,58 +80,56 @@ async function checkStates(browser: Browser): Promise<Faults> {
   return faults
 }
 
-async function checkColours(page: Page, check: string, kind: string): Promise<Faults> {
+async function checkColours(tab: Tab, check: string, kind: string): Promise<Faults> {
   const faults: Faults = {}
   const names = TEMPLATES.map((name, at) => `${LANGUAGES[at % LANGUAGES.length]} ${name}`)
+  await tab.resize(WIDTHS.narrow, 640)
   await checkAll(
-    page,
+    tab,
     names,
     () => check,
     async (name, facts) => {
       if (facts.faults.length > 0) faults[name] = facts.faults
-      await page.screenshot({ path: join(PICTURES, `${kind}-${name.replace(' ', '-')}.png`), fullPage: true })
+      await tab.picture(join(PICTURES, `${kind}-${name.replace(' ', '-')}.png`))
     },
   )
   return faults
 }
 
-async function clean(t: Test, name: string, faults: Promise<Faults>): Promise<void> {
-  t.same(await faults, {}, name)
+mkdirSync(PICTURES, { recursive: true })
+const [chromium, firefox] = await Promise.all([openChromium(t), firefoxTab(t, 'light')])
+
+await t.test('all pages in all states and languages, in both browsers at the same time', async (t) => {
+  const [inChromium, inFirefox] = await Promise.all([
+    chromiumTab(chromium, 'light').then(checkStates),
+    checkStates(firefox),
+  ])
+  t.same(inChromium, {}, 'Chromium')
+  t.same(inFirefox, {}, 'Firefox')
+})
+
+for (const [colours, check] of [
+  ['dark', darkCheck],
+  ['forced', forcedColoursCheck],
+] as const) {
+  await t.test(`${colours} colours, one state for each template`, async (t) => {
+    const [inChromium, inFirefox] = await Promise.all([
+      chromiumTab(chromium, colours).then((tab) => checkColours(tab, check, `chromium-${colours}`)),
+      firefoxTab(t, colours).then((tab) => checkColours(tab, check, `firefox-${colours}`)),
+    ])
+    t.same(inChromium, {}, 'Chromium')
+    t.same(inFirefox, {}, 'Firefox')
+  })
 }
 
-mkdirSync(PICTURES, { recursive: true })
-const [chromium, firefox, forcedFirefox] = await Promise.all([
-  openChromium(t),
-  openFirefox(t),
-  // Firefox takes these from the system; the pages see them as `forced-colors` and dark.
-  openFirefox(t, { 'browser.display.document_color_use': 2 }),
-])
-
-await t.test('all pages in all states and languages, in both browsers', async (t) => {
-  await Promise.all([clean(t, 'Chromium', checkStates(chromium)), clean(t, 'Firefox', checkStates(firefox))])
-})
-
-await t.test('forced colours and dark, one state for each template', async (t) => {
-  const forced = await openPage(chromium)
-  await forced.emulateMedia({ forcedColors: 'active' })
-  await Promise.all([
-    clean(t, 'Chromium, dark', checkColours(await openPage(chromium, 'dark'), darkCheck, 'chromium-dark')),
-    clean(t, 'Firefox, dark', checkColours(await openPage(firefox, 'dark'), darkCheck, 'firefox-dark')),
-  ])
-  await Promise.all([
-    clean(t, 'Chromium, forced', checkColours(forced, forcedColoursCheck, 'chromium-forced')),
-    clean(t, 'Firefox, forced', checkColours(await openPage(forcedFirefox), forcedColoursCheck, 'firefox-forced')),
-  ])
-})
-
 await t.test('a hyphen of the browser in a name, an address or a headline would be found', async (t) => {
-  const page = await openPage(firefox)
-  const name = 'de result-mismatch'
-  const planted = (pages.get(name) ?? '').replace('</style>', 'body { hyphens: auto }</style>')
-  await page.setContent(planted)
-  const { faults } = (await page.evaluate(layoutCheck)) as StateFacts
-  t.match(faults.join('\n'), /hyphen of the browser in <h1>/)
-  t.match(faults.join('\n'), /hyphen of the browser in <(?:a|bdi)>/)
+  await firefox.resize(WIDTHS.narrow, 640)
+  const found: string[] = []
+  for (const name of ['de result-mismatch', 'de account-connected', 'de admin-consent']) {
+    await firefox.load((pages.get(name) ?? '').replace('</style>', 'body { hyphens: auto }</style>'))
+    found.push(...((await firefox.run(layoutCheck)) as StateFacts).faults)
+  }
+  for (const element of ['h1', 'a', 'bdi', 'code']) t.match(found.join('\n'), `hyphen of the browser in <${element}>`)
 })
 
 writeSheet()

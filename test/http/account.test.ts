@@ -113,8 +113,8 @@ t.test(
     t.match(await browser.press(two, 'disconnect'), { url: done.url, title: done.title }, 'the second tab')
     t.match(await browser.open(DISCONNECT), { url: done.url, title: done.title }, 'Enter in the address bar')
     const rows = await sql`select data from browser_session where data ? 'disconnected'`
-    t.equal(rows.length, 1)
-    t.notMatch(JSON.stringify(rows), /tabs|userId/, 'the session that follows knows nobody')
+    t.ok(rows.length > 0)
+    t.notMatch(JSON.stringify(rows), /tabs|rita|userId/, 'the session that follows knows nobody')
     await world.connect('tabs')
     await browser.open((await caller.beginConnect('tabs', { intent: 'manage' })).url)
     t.match(await browser.open(done.url), { status: 200, url: ACCOUNT }, 'a later visit knows nothing of it')

@@ -5,7 +5,6 @@ import {
   type BrowserContext,
   type BrowserContextOptions,
   chromium,
-  firefox,
   type ConsoleMessage,
   type Page,
   type Response,
@@ -14,7 +13,6 @@ import { temporaryFolder } from '../../../sandbox/temporary-folder.ts'
 import type { World } from '../../../sandbox/world.ts'
 import { contentSecurityPolicy, type Language } from '../../../src/http/pages/pages.ts'
 import { findChromium } from './find-chromium.ts'
-import { findFirefox } from './find-firefox.ts'
 
 // The browser of a person: a real Chromium without JavaScript. All it does is observed.
 
@@ -39,20 +37,6 @@ function launchOptions() {
 
 export async function openChromium(t: Teardown): Promise<Browser> {
   const browser = await chromium.launch(launchOptions())
-  t.teardown(() => browser.close())
-  return browser
-}
-
-/** An unchanged Firefox, by WebDriver BiDi: that is what playwright-core does with this channel. */
-export async function openFirefox(t: Teardown, preferences: Record<string, number> = {}): Promise<Browser> {
-  const executablePath = findFirefox()
-  if (executablePath === undefined) throw new Error('no Firefox: apt-get install firefox-esr, or set FIREFOX')
-  const browser = await firefox.launch({
-    channel: 'moz-firefox',
-    executablePath,
-    headless: true,
-    firefoxUserPrefs: preferences,
-  })
   t.teardown(() => browser.close())
   return browser
 }

@@ -82,6 +82,8 @@ t.test(
         'https://audits\\.example\\.com/.*',
         '/accounts/account/microsoft/.*',
         '/auth/oauth2/microsoft/.*',
+        '\\?lang=(?:en|de|es)',
+        '\\?lang=(?:en|de|es)',
         'https://myapps\\.microsoft\\.com',
         'https://account\\.live\\.com/consent/Manage',
         'https://megsupportools\\.com/(?:contact|privacy)',
