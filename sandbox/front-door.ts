@@ -40,8 +40,8 @@ const isOfBroker = (path: string): boolean => BROKER_PATHS.some((prefix) => `${p
 const DROPPED_HEADERS =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|forwarded|x-forwarded-.*|x-real-ip)$/
 
-/** A callback with Microsoft's code has 2.5 kB, and cookies are added to that. */
-const MAX_HEADER_BYTES = 32_768
+/** More than the broker takes, so that its page is seen and not the empty answer of a proxy. */
+const MAX_HEADER_BYTES = 131_072
 
 /** Opens the door on 127.0.0.1. */
 export async function openFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {

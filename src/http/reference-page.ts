@@ -52,6 +52,7 @@ const STYLES = `
 html:not(.dark-mode) .swagger-ui .info a { color: #0a558c }
 html:not(.dark-mode) .swagger-ui .parameter__in { color: #3f4a54 }
 .swagger-ui .microlight span[style*="211, 99, 99"] { color: #ffa39b !important }
+.dark-mode .swagger-ui .headers .header-col { color: #e7edf2 }
 .swagger-ui .opblock-body { overflow-x: auto }
 `
 

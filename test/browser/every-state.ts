@@ -152,8 +152,14 @@ function writeSheet(): void {
   const heads = LANGUAGES.map((language) => `<th scope="col">${texts[language].language.name}</th>`).join('')
   writeFileSync(
     join(PICTURES, 'index.html'),
-    `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>All pages in all states</title>
-<style>body{font:14px sans-serif;margin:1rem}th{text-align:left;vertical-align:top;padding:.5rem}td{vertical-align:top}iframe{width:320px;border:1px solid #999}</style>
-<h1>All pages in all states, at 320 px</h1><table><thead><tr><td></td>${heads}</tr></thead><tbody>${rows.join('\n')}</tbody></table></html>\n`,
+    `<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><title>All pages in all states</title>
+<style>
+body { font: 14px sans-serif; margin: 1rem } th, td { text-align: left; vertical-align: top; padding: .25rem }
+iframe { width: 320px; border: 1px solid #999 }
+</style>
+<h1>All pages in all states, at 320 px</h1>
+<table><thead><tr><td></td>${heads}</tr></thead><tbody>${rows.join('\n')}</tbody></table></html>
+`,
   )
 }

@@ -238,6 +238,11 @@ t.test('of a request that is far too large, the whole page arrives, in the langu
   const { head, body } = await exchange(publicUrl, `GET / HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n`)
   t.match(head, /^http\/1\.1 431 /)
   t.match(body, new RegExp(`<html lang="de">[^]*${texts.de.problems.request_too_large.title}[^]*</html>`))
+  const behind = await request(`${world.baseUrl}/auth/oauth2/microsoft/callback`, {
+    headers: { 'accept-language': 'de', cookie: 'c'.repeat(60_000) },
+  })
+  t.equal(behind.statusCode, 431, 'also behind an ingress')
+  t.match(await behind.body.text(), texts.de.problems.request_too_large.title)
   const { body: chosen } = await exchange(
     publicUrl,
     `GET /?lang=es HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(MAX_HEADER_BYTES)}\r\n\r\n`,

@@ -24,8 +24,8 @@ export function maskedAccount(account: Account | undefined): Html | undefined {
 }
 
 /**
- * The account in full: only for the page of the user whose it is. The object id stands in where no name is known. `bdi`:
- * a name written right to left must not turn the sentence around it.
+ * The account in full: only for the page of the user whose it is. The object id stands in where no name is known.
+ * `bdi`: a name written right to left must not turn the sentence around it.
  */
 export function fullAccount(account: Account): Html {
   const name = account.username ?? account.objectId

@@ -1,7 +1,6 @@
 import { findBrowser } from './find-chromium.ts'
 
-// `npm run test:browser` runs this before the tests, as find-chromium.ts. playwright-core drives an unchanged Firefox by
-// WebDriver BiDi.
+// `npm run test:browser` runs this before the tests, as find-chromium.ts.
 
 const NAMES = ['firefox-esr', 'firefox']
 

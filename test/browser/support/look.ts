@@ -47,8 +47,8 @@ export async function look(visitor: Visitor, name: string, page: Page = visitor.
 }
 
 /**
- * The faults that axe finds. It is a script, and neither our pages nor those of the sandbox allow one, so it runs on the
- * same document in a browser profile of its own.
+ * The faults that axe finds. It is a script, and neither our pages nor those of the sandbox allow one, so it runs on
+ * the same document in a browser profile of its own.
  */
 export async function axeFaults(browser: Browser, html: string): Promise<string[]> {
   const context = await browser.newContext({ viewport: { width: 320, height: 640 } })

@@ -45,14 +45,16 @@ const HYPHENS = `
 const FITS = `
   const { scrollWidth, clientWidth } = document.documentElement
   if (scrollWidth > clientWidth) {
-    const widest = [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > clientWidth + 1).at(-1)
-    faults.push(scrollWidth + ' px of content in ' + clientWidth + ' px: ' + (widest ? widest.outerHTML.slice(0, 120) : ''))
+    const wide = [...document.querySelectorAll('body *')]
+      .filter((one) => one.getBoundingClientRect().right > clientWidth + 1).at(-1)
+    faults.push(scrollWidth + ' px of content in ' + clientWidth + ' px: ' + (wide?.outerHTML.slice(0, 120) ?? ''))
   }
   for (const box of document.querySelectorAll('h1, h2, h3, p, li, dt, dd, .button, .notice, .card, label, textarea, code, nav')) {
     const { overflowX, overflowY, display } = getComputedStyle(box)
     if (display === 'inline') continue
     if (box.scrollWidth > box.clientWidth + 1) faults.push('text sticks out of ' + box.outerHTML.slice(0, 120))
-    if (box.localName !== 'textarea' && (overflowX !== 'visible' || overflowY !== 'visible') && box.scrollHeight > box.clientHeight + 1)
+    const cuts = box.localName !== 'textarea' && (overflowX !== 'visible' || overflowY !== 'visible')
+    if (cuts && box.scrollHeight > box.clientHeight + 1)
       faults.push('text is cut in ' + box.outerHTML.slice(0, 120))
   }`
 
@@ -77,8 +79,9 @@ const BUTTONS = `
   for (const button of document.querySelectorAll('main .button')) {
     const { backgroundColor, borderTopColor, color } = getComputedStyle(button)
     const isFilled = backgroundColor !== page && !/, 0\\)$/.test(backgroundColor)
-    if (isFilled === button.matches('.second')) faults.push('filled or not: ' + button.textContent + ' ' + backgroundColor)
-    if (color === backgroundColor || (!isFilled && borderTopColor === page)) faults.push('cannot be seen: ' + button.textContent)
+    const fault = (what) => faults.push(what + ': ' + button.textContent + ' ' + backgroundColor)
+    if (isFilled === button.matches('.second')) fault('filled or not')
+    if (color === backgroundColor || (!isFilled && borderTopColor === page)) fault('cannot be seen')
   }`
 
 const FORCED = `
@@ -90,7 +93,9 @@ const DARK = `
 // time, and no colour depends on the language.
 const axe = (contrast: boolean): string => `
   const { violations } = await axe.run(document, {
-    preload: false, resultTypes: ['violations'], rules: { 'target-size': { enabled: true }, 'color-contrast': { enabled: ${contrast} } },
+    preload: false,
+    resultTypes: ['violations'],
+    rules: { 'target-size': { enabled: true }, 'color-contrast': { enabled: ${contrast} } },
   })
   for (const { id, nodes } of violations)
     for (const { target, failureSummary } of nodes)
