@@ -87,8 +87,6 @@ export const tokenSteps: Step[] = [
       const { world, jane } = course
       const { expires_in: seconds } = await world.client.token('u-1001')
       expect(seconds > 7200, `expires in ${seconds} s`)
-      // Django's client remembers a token for a minute: the newest one.
-      await documents(course)
       await control(world, jane, 'disable')
       const refused = await documents(course)
       expect(refused.text.includes('disabled') && !refused.text.includes('Hand hygiene'), describe(refused))

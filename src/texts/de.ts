@@ -321,7 +321,8 @@ export const de: Texts = {
     forSupport: 'Für den Support',
     code: 'Code',
     reason: 'Grund',
-    connected: 'Mit Microsoft verbunden als {name}. Nicht Ihr Konto? Wählen Sie „{action}“.',
+    askIt: 'Das kann nur Ihre IT lösen. Die Nachricht an sie ist vorbereitet.',
+    connected: 'Mit Microsoft verbunden als {name}.',
     yourAccount: 'Ihr Konto',
   },
   reasons: {

@@ -352,8 +352,10 @@ export const en = {
     forSupport: 'For support',
     code: 'Code',
     reason: 'Reason',
-    /** {name}: the account. {action}: the words of `openConnection`. */
-    connected: 'Connected to Microsoft as {name}. Not your account? Choose “{action}”.',
+    /** In place of what a reason says about "the message below": the message is on the account page. */
+    askIt: 'Only your IT team can solve this. The message to them is ready.',
+    /** {name}: the account. */
+    connected: 'Connected to Microsoft as {name}.',
     yourAccount: 'your account',
   },
   /** Each stands on the account page and on the result page: it must be true for a stored connection and a new one. */

@@ -316,7 +316,8 @@ export const es: Texts = {
     forSupport: 'Para el soporte',
     code: 'Código',
     reason: 'Motivo',
-    connected: 'Conexión con Microsoft establecida. Cuenta: {name}. ¿No es su cuenta? Elija «{action}».',
+    askIt: 'Solo Informática puede solucionarlo. El mensaje para ellos ya está preparado.',
+    connected: 'Conectado a Microsoft como {name}.',
     yourAccount: 'su cuenta',
   },
   reasons: {

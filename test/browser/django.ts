@@ -1,6 +1,7 @@
 import t from 'tap'
 import { startDjango } from '../../sandbox/django.ts'
 import { createWorld } from '../../sandbox/world.ts'
+import { texts } from '../../src/texts/texts.ts'
 import { throughMicrosoft } from './support/people.ts'
 import { openChromium } from './support/visitor.ts'
 
@@ -13,8 +14,8 @@ t.test(
     t.teardown(() => world.close())
     const page = await (await openChromium(t)).newPage()
     const heading = () => page.locator('h1').innerText()
-    const approve = async (): Promise<void> => {
-      await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
+    const approve = async (button: string): Promise<void> => {
+      await page.getByRole('button', { name: button }).click()
       // The second time, the simulated Microsoft knows the browser and shows no page.
       await page.waitForURL((url) => url.href.startsWith(world.entra.url) || url.pathname === '/documents')
       await throughMicrosoft(world, page, 'jane')
@@ -28,7 +29,7 @@ t.test(
       'Connect to Microsoft',
       'a user without a connection who opens documents must connect first',
     )
-    await approve()
+    await approve('Connect to Microsoft')
     t.equal(new URL(page.url()).pathname, '/documents', 'and then returns to the documents')
     t.match(await page.getByRole('status').innerText(), 'Connected to Microsoft as jane@contoso.com')
 
@@ -42,8 +43,9 @@ t.test(
     await page.getByRole('button', { name: 'Revoke access' }).click()
     await page.getByRole('button', { name: 'Let the access token expire' }).click()
     await page.goto(`${world.url}/documents`)
-    t.equal(await heading(), 'Connect to Microsoft', 'after a revocation as well')
-    await approve()
+    t.equal(await heading(), 'Connect again', 'after a revocation as well')
+    t.equal(await page.getByRole('status').getByRole('heading').innerText(), texts.en.reasons.access_revoked.title)
+    await approve('Connect again')
     t.equal(new URL(page.url()).pathname, '/documents')
 
     await page.getByRole('link', { name: 'Microsoft account' }).click()

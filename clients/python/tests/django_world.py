@@ -26,7 +26,7 @@ def database():
 
 @pytest.fixture()
 def user():
-    return get_user_model().objects.create_user(username=new_user(), password="x")
+    return get_user_model().objects.create_user(username=new_user())
 
 
 @pytest.fixture()
@@ -38,6 +38,5 @@ def browser(user):
 
 @pytest.fixture()
 def fake():
-    broker = FakeBroker()
-    with conf.use_client(broker.client()):
+    with conf.use_fake(FakeBroker()) as broker:
         yield broker

@@ -1,28 +1,22 @@
 """The Django app in the example project, with the real broker: views, sessions, users, checks."""
 
 import datetime
-import html
 import io
-import json
 import os
 import re
-from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.template import Context, Template
 from django.test import Client as Browser
-from django.test import RequestFactory, override_settings
+from django.test import override_settings
 from django.utils import timezone, translation
 
-import token_broker_client as tb
 from token_broker_client.django import checks, conf
 
 from conftest import HERE, WORLD, Back, connect, make_client, new_user, through_microsoft
@@ -64,7 +58,10 @@ def test_a_user_connects_and_comes_back_to_where_they_were(browser, user):
     back = come_back(browser, through_microsoft(press_connect(browser, next="/documents")))
     assert (back.status_code, back["location"]) == (302, "/documents")
     documents = browser.get("/documents").content.decode()
-    assert "Connected to Microsoft as jane@contoso.com" in documents and "Hand hygiene audit" in documents
+    assert (
+        'Connected to Microsoft as <bdi dir="ltr">jane@contoso.com</bdi>' in documents
+        and "Hand hygiene audit" in documents
+    )
 
 
 def test_without_next_the_user_ends_at_the_result_page_of_the_broker(browser):
@@ -95,7 +92,7 @@ def test_what_a_victim_approved_ends_when_they_arrive_in_their_own_login(session
         victim.force_login(get_user_model().objects.create_user(username=victims_name))
         back = through_microsoft(press_connect(mallory))
         page = come_back(victim, back)
-        assert page.status_code == 403 and "this page connected nothing" in page.content.decode()
+        assert page.status_code == 403 and "so nothing was connected" in page.content.decode()
         assert page["referrer-policy"] == "same-origin", "the address with the handle does not go to other sites"
         # Mallory has got the whole address: from a history, an access log, a Referer, or by asking for it.
         leaked = come_back(mallory, back)
@@ -148,11 +145,17 @@ def test_a_visitor_who_is_not_logged_in_ends_nothing(browser, user):
     assert make_client().get_integration(user.username) is not None
 
 
-def test_a_repeated_arrival_of_the_beginner_changes_nothing(browser, user):
-    back = through_microsoft(press_connect(browser))
-    assert "/result/" in come_back(browser, back)["location"]
-    assert come_back(browser, back).status_code == 403
-    assert make_client().get_integration(user.username) is not None, "an end after the completion is too late"
+def test_a_repeated_arrival_of_the_beginner_leads_to_the_same_page_and_changes_nothing(browser, user):
+    for fields in ({}, {"next": "/documents"}):
+        back = through_microsoft(press_connect(browser, **fields))
+        first = come_back(browser, back)["location"]
+        before = make_client().get_integration(user.username)
+        again = come_back(browser, back)
+        assert (again.status_code, again["location"]) == (302, first)
+        assert make_client().get_integration(user.username) == before is not None
+        stranger = logged_in()
+        assert come_back(stranger, back).status_code == 403
+        assert make_client().get_integration(user.username) == before, "an end after the completion is too late"
 
 
 def test_if_the_end_of_an_attempt_fails_the_page_is_the_same_and_the_log_says_so(browser, fake, caplog):
@@ -160,7 +163,7 @@ def test_if_the_end_of_an_attempt_fails_the_page_is_the_same_and_the_log_says_so
     handle = fake.come_back(session.id)
     fake.fail("database_unavailable", 503, who_acts="nobody", times=9)
     assert come_back(browser, Back(session.id, handle)).status_code == 403
-    assert "was not ended: database_unavailable" in caplog.text and handle not in caplog.text
+    assert "was not ended: code=database_unavailable" in caplog.text and handle not in caplog.text
 
 
 @override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
@@ -172,11 +175,9 @@ def test_a_session_in_a_cookie_does_not_contain_the_id_of_the_connect_session(us
     connect_session = back.id
     cookie = browser.cookies["sessionid"].value
     held = signing.loads(cookie, salt="django.contrib.sessions.backends.signed_cookies", serializer=JSONSerializer)
-    assert list(held["token_broker_connect"].values()) == ["/documents"]
     assert connect_session not in str(held) and connect_session.replace("-", "") not in str(held)
     # The value in the cookie cannot be used in place of the id.
-    stolen = next(iter(held["token_broker_connect"]))
-    assert come_back(browser, Back(stolen, back.handle)).status_code == 403
+    assert come_back(browser, Back(held["token_broker_login"], back.handle)).status_code == 403
     assert come_back(browser, back)["location"] == "/documents"
 
 
@@ -187,7 +188,8 @@ def test_an_attempt_that_the_broker_has_deleted_leads_to_a_new_one(browser, user
     page = come_back(browser, Back(connect_session, GUESS))
     assert (
         page.status_code == 403
-        and '<a href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>' in page.content.decode()
+        and '<a class="button" href="/microsoft/connect?next=%2Fdocuments">Connect to Microsoft</a>'
+        in page.content.decode()
     )
 
 
@@ -196,7 +198,7 @@ def test_if_the_button_failed_the_page_links_to_the_button(browser, fake):
     page = browser.post("/microsoft/connect", {"next": "/documents"})
     assert (
         page.status_code == 503
-        and '<a href="/microsoft/connect?next=%2Fdocuments">Try again</a>' in page.content.decode()
+        and '<a class="button" href="/microsoft/connect?next=%2Fdocuments">Try again</a>' in page.content.decode()
     )
 
 
@@ -205,8 +207,8 @@ def test_a_user_who_was_logged_out_meanwhile_is_asked_to_connect_again(browser, 
     browser.logout()
     page = come_back(browser, back)
     text = " ".join(page.content.decode().split())
-    assert page.status_code == 403 and "connect again: Microsoft will not ask for your approval again" in text
-    assert '<a href="/microsoft/connect">' in text
+    assert page.status_code == 403 and "click it once more" in text
+    assert '<a class="button" href="/microsoft/connect">Log in and connect to Microsoft</a>' in text
     assert make_client().get_integration(user.username) is None
 
 
@@ -273,7 +275,7 @@ def test_a_logout_succeeds_with_wrong_settings_and_logs_no_value_of_them(browser
         assert "were not ended" in caplog.text and "canary" not in caplog.text
 
 
-def test_a_logout_and_a_page_wait_at_most_two_seconds_for_the_broker(browser, user, fake, monkeypatch):
+def test_a_logout_waits_at_most_a_second_for_the_broker_and_a_status_a_fifth(browser, user, fake, monkeypatch):
     waited = []
     answer = fake.send
 
@@ -282,9 +284,11 @@ def test_a_logout_and_a_page_wait_at_most_two_seconds_for_the_broker(browser, us
         return answer(request, timeout_seconds)
 
     monkeypatch.setattr(fake, "send", record)
-    browser.get("/")
-    browser.post("/logout")
-    assert len(waited) == 2 and max(waited) <= 2
+    given = {name: value for name, value in conf.get_settings().items() if name != "STATUS_TIMEOUT_SECONDS"}
+    with override_settings(TOKEN_BROKER=given), conf.use_fake(fake):
+        browser.get("/")
+        browser.post("/logout")
+    assert len(waited) == 2 and waited[0] <= 0.2 and waited[1] <= 1
 
 
 def test_an_id_that_the_broker_does_not_accept_raises(user):
@@ -302,133 +306,10 @@ def test_an_id_that_the_broker_does_not_accept_raises(user):
         conf.broker_user_id(AnonymousUser())
 
 
-def test_a_user_who_is_deleted_through_a_proxy_model_is_disconnected(user, fake):
-    class Doctor(get_user_model()):  # type: ignore[misc]
-        class Meta:
-            proxy = True
-            app_label = "megdocs"
-
-    try:
-        fake.connect(user.username)
-        Doctor.objects.get(pk=user.pk).delete()
-        assert fake.users == {}
-    finally:
-        del apps.all_models["megdocs"]["doctor"]
-        apps.clear_cache()
-
-
 def test_deleting_a_user_disconnects_them(user):
     connect(make_client(), user.username)
     user.delete()
     assert make_client().get_integration(user.username) is None
-
-
-def test_a_user_whose_tokens_cannot_be_deleted_is_not_deleted(user, fake):
-    fake.stop()
-    with pytest.raises(tb.BrokerUnreachable):
-        user.delete()
-    assert get_user_model().objects.filter(username=user.username).exists()
-
-
-# ---- Failures in views ----
-
-
-def test_a_failure_that_an_administrator_must_solve_is_shown_without_redirect(browser, user, fake):
-    fake.connect(user.username)
-    fake.require_reconnect(user.username, "blocked_by_policy", "tenant_admin", "A policy blocks this access.")
-    page = browser.get("/documents")
-    assert page.status_code == 409 and "A policy blocks this access." in page.content.decode()
-
-
-with open(os.path.join(HERE, "..", "..", "..", "openapi", "openapi.json"), encoding="utf-8") as _document:
-    REASONS = json.load(_document)["components"]["schemas"]["Reason"]["description"]
-WHO_ACTS = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", REASONS, re.MULTILINE)
-
-
-@pytest.mark.parametrize(("reason", "who_acts", "advice"), WHO_ACTS)
-def test_every_reason_offers_connect_only_if_the_user_can_help(browser, user, fake, reason, who_acts, advice):
-    fake.connect(user.username)
-    fake.require_reconnect(user.username, reason, who_acts, advice)
-    page = browser.get("/documents")
-    home = browser.get("/").content.decode()
-    if who_acts == "user":
-        assert page.status_code == 302 and page["location"].startswith("/microsoft/connect")
-        assert 'href="/microsoft/connect' in home
-        return
-    text = html.unescape(page.content.decode())
-    assert page.status_code == 409 and advice in text
-    assert 'href="/microsoft/connect' not in text + home, "connecting again is not the next step"
-    assert 'href="/microsoft/manage"' in home
-    if who_acts == "tenant_admin":
-        assert "the Microsoft administrator of your organisation" in text and "<textarea" in text
-        assert 'href="/microsoft/manage"' in text and f'href="{fake.url}/admin-consent"' in text
-    if who_acts == "ops":
-        assert "the people who run this site" in text
-    assert ("without your help" in text) == (who_acts in ("tenant_admin", "ops"))
-
-
-def test_the_reasons_are_read_from_the_documentation_of_the_broker():
-    assert {who for _, who, _ in WHO_ACTS} == {"user", "tenant_admin", "ops", "nobody"} and len(WHO_ACTS) > 30
-
-
-def test_the_message_for_the_administrator_is_ready_to_send_and_to_copy(browser, fake):
-    fake.fail(
-        "reconnect_required",
-        409,
-        reason="not_assigned",
-        who_acts="tenant_admin",
-        advice="Assign <me> & you.",
-        request_id="r-1",
-        admin_consent_url="https://broker.example/admin-consent?tenant=t",
-        microsoft={"error": "interaction_required", "aadsts": 50105, "correlation_id": "c-1", "timestamp": "now"},
-    )
-    page = browser.get("/documents").content.decode()
-    mail = re.search(r'href="(mailto:[^"]+)"', page)
-    copied = re.search(r"<textarea[^>]*>([^<]*)</textarea>", page)
-    assert mail is not None and copied is not None
-    parts = parse_qs(urlsplit(html.unescape(mail.group(1))).query)
-    text = html.unescape(copied.group(1))
-    assert parts["body"] == [text.replace("\n", "\r\n")]
-    for part in ("Assign <me> & you.", "https://broker.example/admin-consent?tenant=t", "AADSTS 50105", "c-1", "r-1"):
-        assert part in text
-    assert "interaction_required" not in text and "<me>" not in page
-
-
-def test_a_failure_that_the_user_can_solve_redirects_to_connect_and_back(browser, user, fake):
-    fake.connect(user.username)
-    fake.require_reconnect(user.username)
-    page = browser.get("/documents/abc?x=1")
-    assert parse_qs(urlsplit(page["location"]).query)["next"] == ["/documents/abc?x=1"]
-    sent = browser.post("/documents/abc", {"text": "x"}, headers={"referer": "http://testserver/documents/abc"})
-    assert parse_qs(urlsplit(sent["location"]).query)["next"] == ["http://testserver/documents/abc"]
-
-
-def test_while_the_broker_cannot_be_reached_the_answer_is_503_with_retry_after(browser, fake):
-    fake.stop()
-    page = browser.get("/documents")
-    assert (page.status_code, page["retry-after"]) == (503, "5")
-    assert browser.get("/").status_code == 200, "the template tag never fails"
-
-
-def test_the_template_tag_shows_the_state_of_the_connection(user, fake):
-    request = RequestFactory().get("/here")
-    request.user = user
-    template = Template(
-        "{% load token_broker %}{% microsoft_status as m %}"
-        "{{ m.state }} {{ m.username }} {{ m.advice }} {{ m.connect_url }}"
-    )
-
-    def shown():
-        return " ".join(template.render(Context({"request": request})).split())
-
-    url = "/microsoft/connect?next=%2Fhere"
-    assert shown() == f"not_connected {url}"
-    fake.connect(user.username)
-    assert shown() == f"connected jane@contoso.com {url}"
-    fake.require_reconnect(user.username)
-    assert shown() == f"reconnect_required jane@contoso.com Connect again. {url}"
-    fake.stop()
-    assert shown().startswith("unknown")
 
 
 # ---- Checks ----

@@ -16,6 +16,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",  # (broker) the package's pages are in the browser's language
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -49,6 +50,8 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español")]  # (broker) those of the package
 LOGIN_URL = "login"
 SESSION_COOKIE_SAMESITE = "Strict"  # the strictest case for the way back from Microsoft
 
@@ -58,6 +61,9 @@ TOKEN_BROKER = {  # (broker)
     "KEY_ID": os.environ.get("TOKEN_BROKER_KEY_ID", "megdocs"),
     "SECRET": os.environ.get("TOKEN_BROKER_SECRET", "A" * 43),
     "USER_ID_FUNCTION": "megdocs.views.broker_id_of",
+    "STATUS_TIMEOUT_SECONDS": 2,  # the sandbox may run on a slow machine
+    "HOME_URL": "home",
+    "SUPPORT_CONTACT": "support@megdocs.example",
     "IMPORT": {
         "MODEL": "megdocs.Oauth2Integration",
         "FILTER": {"provider": "microsoft"},

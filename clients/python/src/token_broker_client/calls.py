@@ -4,11 +4,11 @@ timeout."""
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from .breaker import PROBE_SECONDS, Breaker
 from .errors import (
     BrokerError,
     BrokerUnreachable,
@@ -20,12 +20,18 @@ from .errors import (
     error_for,
 )
 from .keys import SigningKey, VerificationKey
+from .locks import ForkSafeLock
 from .messages import Headers, Request, Response, check_target, headers_by_name, normalize_authority, split_origin
 from .signing import VerificationFailed, sign_request, verify_response
 from .transports import Transport, TransportError
 
 MAX_PAUSE_SECONDS = 2.0
 """A call waits at most this long for a Retry-After. For a longer one it raises at once."""
+SHORT_TIMEOUT_SECONDS = 0.5
+"""A call with a shorter timeout than this may fail although the broker answers others in time."""
+NOT_ASKED = "not asked, because it did not answer a moment ago"
+_PROBE_TARGET = "/integrations/token-broker-check"
+"""A user that does not exist. Any answer will do."""
 
 
 class SignedCalls:
@@ -44,13 +50,15 @@ class SignedCalls:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         sleep: Callable[[float], None],
+        breaker_seconds: float,
     ) -> None:
         self._scheme, host = split_origin(address)
         self._address = address.rstrip("/")
         self._authority = normalize_authority(authority or host, self._scheme)
         self._key, self._response_key, self._transport = key, response_key, transport
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
+        self._breaker = Breaker(monotonic, breaker_seconds)
         self._clock_offset = 0.0
         """How many seconds the broker's clock is ahead of ours."""
         self._paused_until = 0.0
@@ -69,7 +77,37 @@ class SignedCalls:
         ``timeout_seconds`` is for all attempts together. The transport applies what is left of it to each read, so an
         answer that arrives slowly may take longer. A call that failed with 503 or without an answer is tried once more:
         every call of the broker can be repeated.
+
+        After a call that got no answer, calls raise BrokerUnreachable at once for ``breaker_seconds``.
         """
+        state = self._breaker.enter()
+        if state == "open":
+            raise BrokerUnreachable({"detail": NOT_ASKED, "retry_after": self._breaker.seconds_left()})
+        try:
+            if state == "probe":
+                self._probe()
+            answer = self._call(method, target, body, timeout_seconds, headers)
+        except BrokerUnreachable:
+            if state == "probe" or timeout_seconds >= SHORT_TIMEOUT_SECONDS:
+                self._breaker.fail()
+            raise
+        except BrokerError:
+            self._breaker.succeed()
+            raise
+        self._breaker.succeed()
+        return answer
+
+    def _probe(self) -> None:
+        try:
+            self._attempt("GET", _PROBE_TARGET, None, PROBE_SECONDS, ())
+        except BrokerUnreachable:
+            raise
+        except (BrokerError, _WrongClock):
+            pass
+
+    def _call(
+        self, method: str, target: str, body: dict[str, Any] | None, timeout_seconds: float, headers: Headers
+    ) -> Any:
         deadline = self._monotonic() + timeout_seconds
         self._wait_while_rate_limited(deadline)
         clock_corrected, may_retry = False, True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-from .calls import SignedCalls
+from .breaker import OPEN_SECONDS
+from .calls import NOT_ASKED, SignedCalls
 from .challenges import claims_of
 from .disconnects import Disconnect, DisconnectStore, utc_text
 from .errors import BrokerUnreachable, DatabaseUnavailable, Frozen, NotConnected, RateLimited, ReconnectRequired
@@ -22,7 +24,10 @@ from .tracing import current_traceparent
 from .transports import StandardTransport, Transport
 
 T = TypeVar("T")
+log = logging.getLogger("token_broker_client")
 
+MEMORY_TIMEOUT_SECONDS = 1.0
+"""How long a read waits for the broker if there is a valid token in memory."""
 _USER_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _CONTEXT = re.compile(r"[A-Za-z0-9._:/@-]{1,256}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -74,9 +79,13 @@ class Client:
 
     ``response_key``: the broker's public key, needed with an ``Ed25519Key``. ``verify=False`` uses answers without
     verification. ``timeout_seconds``: limit for a call with all its attempts; it counts for each read of an answer.
-    ``cache_seconds``: how long a token is handed out again, at most 60. ``disconnects``: where disconnects are recorded
-    that ``Events`` repeats after a restore of the broker's database. All methods raise ``BrokerError``. Threads may
-    share a client.
+    ``cache_seconds``: how long a token is handed out again, at most 60. ``cache_scope``: returns the current request or
+    job, and a token is handed out again only within the one that fetched it; with None never. ``may_use_memory``: asked
+    with the user id and the time (seconds since the epoch) at which a token was fetched, before that token is used
+    because the broker does not answer. ``disconnects``: where disconnects are recorded that ``Events`` repeats after a
+    restore of the broker's database. ``breaker_seconds``: after a call without an answer, calls fail at once for so
+    long; 0: never. All methods raise ``BrokerError``. Threads may share a client, and a child process
+    may use it after a fork.
     """
 
     def __init__(
@@ -90,7 +99,10 @@ class Client:
         transport: Transport | None = None,
         timeout_seconds: float = 9.0,
         cache_seconds: float = CACHE_SECONDS,
+        cache_scope: Callable[[], object | None] | None = None,
+        may_use_memory: Callable[[str, float], bool] | None = None,
         disconnects: DisconnectStore | None = None,
+        breaker_seconds: float = OPEN_SECONDS,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -99,7 +111,8 @@ class Client:
             response_key = key
         if verify and response_key is None:
             raise ValueError("an Ed25519 key needs response_key, the broker's public key, to verify answers")
-        self._timeout_seconds, self._monotonic = timeout_seconds, monotonic
+        self._timeout_seconds, self._monotonic, self._clock = timeout_seconds, monotonic, clock
+        self._may_use_memory = may_use_memory
         self._key_id = key.key_id
         self.disconnects = disconnects
         self._calls = SignedCalls(
@@ -111,8 +124,9 @@ class Client:
             clock,
             monotonic,
             sleep,
+            breaker_seconds,
         )
-        self._cache = TokenCache(monotonic, min(cache_seconds, CACHE_SECONDS))
+        self._cache = TokenCache(monotonic, min(cache_seconds, CACHE_SECONDS), cache_scope)
 
     # ---- Tokens ----
 
@@ -128,7 +142,7 @@ class Client:
         """A usable token, with more than ``min_ttl`` seconds left if Microsoft allows it.
 
         A token that was fetched less than a minute ago comes from the cache. So does a token that is still valid if the
-        broker cannot be reached; ``degraded`` is set then.
+        broker does not answer within a second, or did not answer a moment ago; ``degraded`` is set then.
 
         ``context``: what the token is for, such as ``document:4711``; 1 to 256 of ``A-Z a-z 0-9 . _ : / @ -``. It is
         signed, and stands in the broker's audit log. A cached token is used only for the context for which it was
@@ -139,14 +153,28 @@ class Client:
         if cached is not None:
             return cached
         limit = timeout_seconds or self._timeout_seconds
+        if timeout_seconds is None and self._cache.get_valid(user_id) is not None:
+            limit = min(limit, MEMORY_TIMEOUT_SECONDS)
         target = f"{_tokens_path(user_id)}?min_ttl={min_ttl}&{_deadline_query(limit)}"
         try:
             return self._fetch("GET", target, None, user_id, limit, headers, context)
         except (BrokerUnreachable, DatabaseUnavailable, RateLimited) as failure:
-            valid = self._cache.get_valid(user_id)
+            valid = self._valid_in_memory(user_id)
             if valid is None:
                 raise
+            if failure.detail != NOT_ASKED:
+                log.warning("a token in memory is used: code=%s request_id=%s", failure.code, failure.request_id)
             return replace(valid, degraded={"reason": failure.code})
+
+    def _valid_in_memory(self, user_id: str) -> Token | None:
+        found = self._cache.get_valid(user_id)
+        if found is None:
+            return None
+        token, age = found
+        if self._may_use_memory is not None and not self._may_use_memory(user_id, self._clock() - age):
+            self._cache.remove(user_id)
+            return None
+        return token
 
     def refresh(
         self,
@@ -210,19 +238,20 @@ class Client:
         *,
         context: str | None = None,
         traceparent: str | None = None,
+        run: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> T:
-        """As ``with_token``, for a coroutine function. The calls to the broker run in a thread."""
+        """As ``with_token``, for a coroutine function. The calls to the broker run in a thread, with ``run``."""
         # The span of the caller is not current in the thread.
         trace = current_traceparent() if traceparent is None else traceparent
         options: dict[str, Any] = {"context": context, "traceparent": trace}
-        token, refusals = await asyncio.to_thread(self.get_token, user_id, **options), _Refusals(is_unauthorized)
+        token, refusals = await run(self.get_token, user_id, **options), _Refusals(is_unauthorized)
         while True:
             try:
                 return await work(token.access_token)
             except Exception as error:
                 if not refusals.may_repeat(error):
                     raise
-            token = await asyncio.to_thread(self.refresh, token, claims=refusals.claims, **options)
+            token = await run(self.refresh, token, claims=refusals.claims, **options)
 
     def _fetch(
         self,
@@ -303,9 +332,11 @@ class Client:
         ``connect_session_id`` and ``handle`` are ``connect_session`` and ``handle`` of the address that the browser
         came with. On failure, send the user to ``next`` of the exception, if it has one.
         """
+        body = {"user_id": _user(user_id), "handle": _handle(handle)}
+        # Microsoft may take long. A broker that hangs is found out before that time is given to it.
+        self.get_connect_session(connect_session_id)
         target = f"{_connect_session_path(connect_session_id)}/complete"
         limit = max(self._timeout_seconds, 20)
-        body = {"user_id": _user(user_id), "handle": _handle(handle)}
         answer = self._call("POST", target, body, timeout_seconds=limit)
         self._cache.remove(user_id)
         outcome = answer["session"].get("outcome") or {}
@@ -439,4 +470,5 @@ def _tokens_path(user_id: str) -> str:
 
 def _deadline_query(timeout_seconds: float) -> str:
     """How long the broker may take, so that its answer arrives in time."""
-    return f"deadline_ms={int(min(max(timeout_seconds - 1, 0.1), 30) * 1000)}"
+    spare = min(1.0, timeout_seconds / 5)
+    return f"deadline_ms={int(min(max(timeout_seconds - spare, 0.1), 30) * 1000)}"

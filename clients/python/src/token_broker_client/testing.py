@@ -66,8 +66,8 @@ _STATUS = {
 
 class FakeBroker:
     """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``,
-    ``leave_unsatisfied``, ``fail`` and ``stop`` prepare a test. ``requests`` lists the calls that arrived, ``claims``
-    the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
+    ``leave_unsatisfied``, ``fail``, ``stop`` and ``start`` prepare a test. ``requests`` lists the calls that arrived,
+    ``claims`` the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
@@ -86,7 +86,8 @@ class FakeBroker:
         self._stopped = False
 
     def client(self, **options: Any) -> Client:
-        return Client(self.url, self.key, transport=self, **options)
+        """A client that asks again at once after a call without an answer. ``options``: of ``Client``."""
+        return Client(self.url, self.key, transport=self, **{"breaker_seconds": 0.0, **options})
 
     def connect(self, user_id: str, username: str = "jane@contoso.com") -> None:
         self._generation += 1
@@ -148,6 +149,10 @@ class FakeBroker:
     def stop(self) -> None:
         """From now on no request gets an answer."""
         self._stopped = True
+
+    def start(self) -> None:
+        """After ``stop``: requests get answers again."""
+        self._stopped = False
 
     # ---- Transport ----
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from .locks import ForkSafeLock
 
 CACHE_SECONDS = 60
 """A cached token is handed out for this long without a call to the broker."""
@@ -52,23 +53,39 @@ class Token:
         )
 
 
-class TokenCache:
-    """Keeps the newest token of each user. ``monotonic``: a clock in seconds. Safe to share between threads."""
+_Use = tuple[object, str | None]
+"""A scope, and what the token was fetched for."""
 
-    def __init__(self, monotonic: Callable[[], float], cache_seconds: float) -> None:
+
+class TokenCache:
+    """Keeps the newest token of each user. ``monotonic``: a clock in seconds. Safe to share between threads.
+
+    ``scope``: the current one. A token that was fetched in another scope, or in none (None), is not fresh. Without
+    ``scope`` all calls are in the same one.
+    """
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        cache_seconds: float,
+        scope: Callable[[], object | None] | None = None,
+    ) -> None:
         self._monotonic, self._cache_seconds = monotonic, cache_seconds
-        self._tokens: OrderedDict[str, tuple[Token, float, dict[str | None, float]]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._scope: Callable[[], object | None] = scope or (lambda: "all")
+        self._tokens: OrderedDict[str, tuple[Token, float, dict[_Use, float]]] = OrderedDict()
+        self._lock = ForkSafeLock()
 
     def put(self, token: Token, requested_at: float, context: str | None = None) -> None:
         """``requested_at``: when the request was sent. The token's age counts from there. ``context``: for what."""
+        scope = self._scope()
         with self._lock:
             cached = self._tokens.get(token.user_id)
             # The answers to two threads may arrive in reverse order.
             if cached is not None and cached[0].generation > token.generation:
                 return
             times = {} if cached is None or cached[0].generation < token.generation else dict(cached[2])
-            times[context] = requested_at
+            if scope is not None:
+                times[scope, context] = requested_at
             # Others are too old to be used again.
             young = {key: at for key, at in times.items() if requested_at - at < self._cache_seconds}
             self._tokens[token.user_id] = (token, requested_at, young)
@@ -81,22 +98,25 @@ class TokenCache:
         for more than ``min_ttl`` seconds. A read with a ``context`` must reach the broker's audit log, so only a token
         that was fetched for the same one will do."""
         found = self._with_age(user_id)
-        if found is None or (context is not None and context not in found[3]):
+        if found is None:
             return None
-        token, age, left, times = found
-        if context is not None:
-            age = self._monotonic() - times[context]
+        token, _, left, times = found
+        scope = self._scope()
+        fetched = [at for use, at in times.items() if use[0] == scope and context in (None, use[1])]
+        if not fetched:
+            return None
+        age = self._monotonic() - max(fetched)
         # Some tenants issue short-lived tokens. The broker hands those out although they have less left than `min_ttl`.
         needed = min_ttl if token.expires_in > min_ttl else CACHE_SECONDS
         is_fresh = age < self._cache_seconds and left > needed and token.degraded is None and token.generation > after
         return replace(token, expires_in=int(left)) if is_fresh else None
 
-    def get_valid(self, user_id: str) -> Token | None:
-        """A token that is valid for more than ``MIN_SECONDS_LEFT``, of any age."""
+    def get_valid(self, user_id: str) -> tuple[Token, float] | None:
+        """A token that is valid for more than ``MIN_SECONDS_LEFT``, of any age, and its age in seconds."""
         found = self._with_age(user_id)
         if found is None or found[2] <= MIN_SECONDS_LEFT:
             return None
-        return replace(found[0], expires_in=int(found[2]))
+        return replace(found[0], expires_in=int(found[2])), found[1]
 
     def remove(self, user_id: str) -> None:
         with self._lock:
@@ -118,8 +138,8 @@ class TokenCache:
             found = self._tokens.get(user_id)
         return None if found is None else found[0].account.get("tenant_id")
 
-    def _with_age(self, user_id: str) -> tuple[Token, float, float, dict[str | None, float]] | None:
-        """Token, its age, the seconds it has left, and when it was fetched for which context."""
+    def _with_age(self, user_id: str) -> tuple[Token, float, float, dict[_Use, float]] | None:
+        """Token, its age, the seconds it has left, and when it was fetched in which scope for which context."""
         with self._lock:
             found = self._tokens.get(user_id)
         if found is None:

@@ -4,6 +4,7 @@ nothing of signatures."""
 from __future__ import annotations
 
 import http.client
+import os
 import ssl
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -64,9 +65,14 @@ class RequestsTransport:
         import requests
 
         self._requests = requests
+        self._own = session is None
         self._session = session or requests.Session()
+        self._process = os.getpid()
 
     def send(self, request: Request, timeout_seconds: float) -> Response:
+        if self._own and self._process != os.getpid():
+            # After a fork, parent and child must not use the same connections.
+            self._session, self._process = self._requests.Session(), os.getpid()
         headers = {"host": request.authority, "accept-encoding": "identity", **dict(request.headers)}
         # Session.prepare_request could add credentials from a .netrc.
         prepared = self._requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
@@ -88,9 +94,14 @@ class HttpxTransport:
         import httpx
 
         self._httpx = httpx
+        self._own = client is None
         self._client = client or httpx.Client()
+        self._process = os.getpid()
 
     def send(self, request: Request, timeout_seconds: float) -> Response:
+        if self._own and self._process != os.getpid():
+            # After a fork, parent and child must not use the same connections.
+            self._client, self._process = self._httpx.Client(), os.getpid()
         headers = {"host": request.authority, "accept-encoding": "identity", **dict(request.headers)}
         extensions = {"timeout": self._httpx.Timeout(timeout_seconds).as_dict()}
         outgoing = self._httpx.Request(

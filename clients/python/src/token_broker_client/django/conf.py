@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
-import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from asgiref.local import Local
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.signals import setting_changed
+from django.core.signals import request_finished, request_started, setting_changed
 from django.utils.module_loading import import_string
 
+from ..breaker import Breaker
 from ..client import Client
 from ..disconnects import KEEP_DAYS
 from ..keys import Ed25519Key, Ed25519PublicKey, HmacKey
+from ..locks import ForkSafeLock
+
+if TYPE_CHECKING:
+    from ..testing import FakeBroker
 
 SETTINGS = {
     "URL",
@@ -27,18 +34,30 @@ SETTINGS = {
     "RESPONSE_PUBLIC_KEY",
     "TRANSPORT",
     "TIMEOUT_SECONDS",
+    "STATUS_TIMEOUT_SECONDS",
     "KEEP_DISCONNECTS_DAYS",
     "USER_ID_FUNCTION",
     "READ_FROM",
     "OLD_TOKEN_FUNCTION",
     "IMPORT",
     "AFTER_CONNECT_URL",
+    "HOME_URL",
+    "SUPPORT_CONTACT",
+    "ON_DELETE",
+    "ON_DEACTIVATE",
 }
-SHORT_TIMEOUT_SECONDS = 2.0
-"""For calls that a page or a logout does not depend on."""
+TIMEOUT_SECONDS = 2.0
+"""For a call, unless the setting says something else. A page waits for it."""
+LOGOUT_TIMEOUT_SECONDS = 1.0
+STATUS_TIMEOUT_SECONDS = 0.2
+"""For the status tag, unless the setting says something else: the page does not depend on it."""
 _USER_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")
-_lock = threading.Lock()
+_lock = ForkSafeLock()
 _client: Client | None = None
+status_breaker = Breaker(time.monotonic)
+"""For the status tag, whose short timeout says nothing about other calls."""
+_requests = itertools.count()
+_current = Local()
 
 
 def get_settings() -> dict[str, Any]:
@@ -74,6 +93,11 @@ def settings_problems() -> list[str]:
                 import_string(given[name])
             except ImportError:
                 wrong.append(f"TOKEN_BROKER {name} cannot be imported")
+    wrong += [
+        f'TOKEN_BROKER {name} must be "disconnect" or "keep"'
+        for name in ("ON_DELETE", "ON_DEACTIVATE")
+        if given.get(name, "disconnect") not in ("disconnect", "keep")
+    ]
     keep = given.get("KEEP_DISCONNECTS_DAYS")
     if keep is not None and not (isinstance(keep, int) and keep > 0):
         wrong.append("TOKEN_BROKER KEEP_DISCONNECTS_DAYS must be a whole number of days")
@@ -125,14 +149,8 @@ def _function(name: str) -> Callable[..., Any] | None:
 
 
 def _make_client() -> Client:
-    # Models can be imported only when the apps are loaded, and settings may import this module before.
-    from .disconnects import DatabaseDisconnects
-
     given = get_settings()
-    keep_days = given.get("KEEP_DISCONNECTS_DAYS") or KEEP_DAYS
-    options: dict[str, Any] = {"authority": given.get("AUTHORITY"), "disconnects": DatabaseDisconnects(keep_days)}
-    if given.get("TIMEOUT_SECONDS") is not None:
-        options["timeout_seconds"] = given["TIMEOUT_SECONDS"]
+    options: dict[str, Any] = {"authority": given.get("AUTHORITY"), **_options()}
     transport = _function("TRANSPORT")
     if transport is not None:
         options["transport"] = transport()
@@ -144,21 +162,63 @@ def _make_client() -> Client:
     return Client(given["URL"], HmacKey(given["KEY_ID"], given["SECRET"]), **options)
 
 
+def _options() -> dict[str, Any]:
+    # Models can be imported only when the apps are loaded, and settings may import this module before.
+    from .disconnects import DatabaseDisconnects, may_use_memory
+
+    given = get_settings()
+    return {
+        "disconnects": DatabaseDisconnects(given.get("KEEP_DISCONNECTS_DAYS") or KEEP_DAYS),
+        "timeout_seconds": given.get("TIMEOUT_SECONDS") or TIMEOUT_SECONDS,
+        # Another process may have connected another account, and the user may have disconnected at the broker: each
+        # request asks. Within one, a token is asked for once.
+        "cache_scope": current_request,
+        "may_use_memory": may_use_memory,
+    }
+
+
+def current_request() -> object | None:
+    """Names the request that is being answered. None: there is none, as in a command or a Celery task."""
+    found: object | None = getattr(_current, "request", None)
+    return found
+
+
+def _request_starts(**_: Any) -> None:
+    _current.request = next(_requests)
+
+
+def _request_ends(**_: Any) -> None:
+    _current.request = None
+
+
+request_started.connect(_request_starts, dispatch_uid="token_broker.request_starts")
+request_finished.connect(_request_ends, dispatch_uid="token_broker.request_ends")
+
+
 @contextlib.contextmanager
 def use_client(other: Client) -> Iterator[Client]:
-    """Replaces the client during a test: ``with use_client(FakeBroker().client())``."""
+    """Replaces the client during a test. For a ``FakeBroker``, see ``use_fake``."""
     global _client
     before, _client = _client, other
+    status_breaker.succeed()
     try:
         yield other
     finally:
         _client = before
 
 
+@contextlib.contextmanager
+def use_fake(broker: FakeBroker) -> Iterator[FakeBroker]:
+    """Uses a fake broker during a test, with the other settings of TOKEN_BROKER: ``with use_fake(FakeBroker())``."""
+    with use_client(broker.client(**_options())):
+        yield broker
+
+
 def _forget_client(*, setting: str, **_: Any) -> None:
     global _client
     if setting == "TOKEN_BROKER":
         _client = None
+        status_breaker.succeed()
 
 
 setting_changed.connect(_forget_client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -72,6 +73,26 @@ def rows() -> Iterator[dict[str, Any]]:
         for row in page:
             yield {name: _plain(_value_of(row, source)) for name, source in given["FIELDS"].items()}
         page = list(selected.filter(pk__gt=page[-1].pk)[:PAGE_ROWS])
+
+
+def is_newer(user_id: str, at: datetime) -> bool:
+    """Whether the old table has a row of this user that was written after ``at``. Without IMPORT: no."""
+    given = conf.get_settings().get("IMPORT")
+    if not given:
+        return False
+    source = given["FIELDS"]["user_id"]
+    selected = _queryset(given)
+    if isinstance(source, str) and not _is_function(source):
+        with contextlib.suppress(FieldError):  # a property: each row is compared
+            selected = selected.filter(**{source: user_id})
+    for row in selected:
+        if str(_value_of(row, source)) == user_id:
+            written = _value_of(row, given["FIELDS"]["updated_at"])
+            if isinstance(written, str):
+                written = datetime.fromisoformat(written.replace("Z", "+00:00"))
+            if isinstance(written, datetime) and (make_aware(written) if is_naive(written) else written) > at:
+                return True
+    return False
 
 
 def _queryset(given: dict[str, Any]) -> QuerySet[Any]:

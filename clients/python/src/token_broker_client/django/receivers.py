@@ -1,4 +1,4 @@
-"""Receivers for two signals of Django: a user logs out, or is deleted."""
+"""Receivers for signals of Django: a user logs out, is deleted, or is deactivated."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
-from django.db.models.signals import pre_delete
+from django.db.models.signals import pre_delete, pre_save
 
-from . import conf
+from . import conf, tokens
 
 log = logging.getLogger("token_broker_client")
 
@@ -21,19 +21,34 @@ def end_browser_sessions(sender: Any, user: Any = None, **_: Any) -> None:
         return
     try:
         user_id = conf.broker_user_id(user)
-        conf.get_client().end_browser_sessions(user_id, timeout_seconds=conf.SHORT_TIMEOUT_SECONDS)
+        conf.get_client().end_browser_sessions(user_id, timeout_seconds=conf.LOGOUT_TIMEOUT_SECONDS)
     except Exception as error:  # its text may contain a secret, so only its type is logged
         log.warning("logout: the browser sessions at the token broker were not ended: %s", type(error).__name__)
 
 
-def disconnect(sender: Any, instance: Any, **_: Any) -> None:
-    """Disconnects a user before they are deleted. If this fails, the user is not deleted, so no tokens stay behind."""
+def user_is_deleted(sender: Any, instance: Any, using: str | None = None, **_: Any) -> None:
     # The receiver has no fixed sender: a user may be deleted as a proxy of the user model, which is another sender.
-    if not isinstance(instance, get_user_model()):
+    if isinstance(instance, get_user_model()) and conf.get_settings().get("ON_DELETE", "disconnect") == "disconnect":
+        tokens.disconnect_on_commit(instance, using)
+
+
+def user_is_saved(
+    sender: Any, instance: Any, raw: bool = False, using: str | None = None, update_fields: Any = None, **_: Any
+) -> None:
+    """Disconnects a user whose ``is_active`` becomes false."""
+    model = get_user_model()
+    if not isinstance(instance, model) or raw or instance.pk is None or instance.is_active:
         return
-    conf.get_client().disconnect(conf.broker_user_id(instance))
+    if update_fields is not None and "is_active" not in update_fields:
+        return
+    if conf.get_settings().get("ON_DEACTIVATE", "disconnect") != "disconnect":
+        return
+    was_active: Any = model._default_manager.using(using).filter(pk=instance.pk)
+    if was_active.filter(is_active=True).exists():
+        tokens.disconnect_on_commit(instance, using)
 
 
 def connect() -> None:
     user_logged_out.connect(end_browser_sessions, dispatch_uid="token_broker.end_browser_sessions")
-    pre_delete.connect(disconnect, dispatch_uid="token_broker.disconnect")
+    pre_delete.connect(user_is_deleted, dispatch_uid="token_broker.disconnect")
+    pre_save.connect(user_is_saved, dispatch_uid="token_broker.deactivate")

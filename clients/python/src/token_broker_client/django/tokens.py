@@ -3,14 +3,19 @@ table."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import transaction
 
-from ..errors import NotConnected
+from ..disconnects import Disconnect, utc_text
+from ..errors import BrokerError, NotConnected
 from ..tokens import Token
-from . import conf
+from . import conf, old_table
+from .failures import log_failure
 
 T = TypeVar("T")
 
@@ -22,10 +27,11 @@ def get_token(user: Any, **options: Any) -> Token:
 
 
 def get_access_token(user: Any, **options: Any) -> str:
-    """An access token for Microsoft Graph. Raises BrokerError. With READ_FROM "old" it calls OLD_TOKEN_FUNCTION, and
-    raises what that raises."""
+    """An access token for Microsoft Graph. Raises BrokerError. With READ_FROM "old" it calls OLD_TOKEN_FUNCTION,
+    unless the user has disconnected since the old table was written. ObjectDoesNotExist and an empty result of it are
+    NotConnected."""
     if _reads_old_table():
-        return conf.old_token_function()(user)
+        return _old_token(user)
     return get_token(user, **options).access_token
 
 
@@ -42,7 +48,7 @@ def with_token(
     on to the broker (``token_broker_client.claims_of`` says in which exceptions it is found). ``context``: what the
     token is for, such as ``document:4711``, for the broker's audit log. ``traceparent``: see ``Client.get_token``."""
     if _reads_old_table():
-        return work(conf.old_token_function()(user))
+        return work(_old_token(user))
     options: dict[str, Any] = {"context": context, "traceparent": traceparent}
     return conf.get_client().with_token(_connected(user), work, is_unauthorized, **options)
 
@@ -57,16 +63,75 @@ async def awith_token(
 ) -> T:
     """As ``with_token``, for a coroutine function in an asynchronous view. The calls to the broker run in a thread."""
     if await sync_to_async(_reads_old_table)():
-        return await work(await sync_to_async(conf.old_token_function())(user))
+        return await work(await sync_to_async(_old_token)(user))
     user_id = await sync_to_async(_connected)(user)
     options: dict[str, Any] = {"context": context, "traceparent": traceparent}
-    return await conf.get_client().awith_token(user_id, work, is_unauthorized, **options)
+    return await conf.get_client().awith_token(user_id, work, is_unauthorized, run=_run, **options)
 
 
-def disconnect(user: Any) -> None:
-    """Disconnects the user at the broker. While connections are moved, call it after the user was deleted from the old
-    table, also for users that were never imported: an import that runs at the same time then skips them."""
-    conf.get_client().disconnect(conf.broker_user_id(user))
+def disconnect(user: Any) -> bool:
+    """Disconnects the user at the broker. False: the broker does not answer, and ``token_broker_events`` will do it;
+    until then this site gives out no token of the user that it has in memory. While connections are moved, call it
+    after the user was deleted from the old table, also for users that were never imported: an import that runs at the
+    same time then skips them."""
+    user_id = conf.broker_user_id(user)
+    _write_disconnect(user_id)
+    return _send_disconnect(user_id)
+
+
+def disconnect_all(users: Iterable[Any]) -> int:
+    """As ``disconnect``, for many users: after ``queryset.update(is_active=False)``, for which Django sends no signal.
+    Returns how many are disconnected already."""
+    return sum(disconnect(user) for user in users)
+
+
+def disconnect_on_commit(user: Any, using: str | None = None) -> None:
+    """Disconnects the user if the current transaction is committed. The intention is stored in the same transaction,
+    so it is not lost if the broker does not answer."""
+    user_id = conf.broker_user_id(user)
+    _write_disconnect(user_id)
+    transaction.on_commit(lambda: _send_disconnect(user_id), using=using, robust=True)
+
+
+def _write_disconnect(user_id: str) -> None:
+    # Models can be imported only when the apps are loaded, and a project may import this module before.
+    from .disconnects import DatabaseDisconnects
+
+    DatabaseDisconnects().write(Disconnect(user_id, utc_text(datetime.now(timezone.utc)), False))
+
+
+def _send_disconnect(user_id: str) -> bool:
+    try:
+        conf.get_client().disconnect(user_id)
+    except BrokerError as error:
+        log_failure(error, "a disconnect is sent later")
+        return False
+    return True
+
+
+async def _run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    # In the thread of the request: it closes its connections to the database.
+    return await sync_to_async(work)(*args, **options)
+
+
+def _old_token(user: Any) -> str:
+    """The token of the old table. Raises NotConnected if there is none, or if the user has disconnected since: at the
+    broker's page, they disconnected from both."""
+    if not user.is_authenticated:
+        raise NotConnected()
+    from .disconnects import disconnected_at
+
+    user_id = conf.broker_user_id(user)
+    at = disconnected_at(user_id)
+    if at is not None and not old_table.is_newer(user_id, at):
+        raise NotConnected()
+    try:
+        found = conf.old_token_function()(user)
+    except ObjectDoesNotExist:
+        raise NotConnected() from None
+    if not found:
+        raise NotConnected()
+    return found
 
 
 def _connected(user: Any) -> str:

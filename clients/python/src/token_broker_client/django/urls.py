@@ -13,4 +13,5 @@ urlpatterns = [
     path("connect", views.connect, name="connect"),
     path("manage", views.manage, name="manage"),
     path("connected", views.complete, name="complete"),
+    path("pages.css", views.stylesheet, name="stylesheet"),
 ]

@@ -3,34 +3,29 @@ that began it (docs/design.md#completion)."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from importlib import resources
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render, resolve_url
-from django.urls import reverse
-from django.utils.crypto import salted_hmac
+from django.shortcuts import resolve_url
+from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import mark_safe
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import get_language
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ..client import is_come_back
+from ..client import Completion, is_come_back
 from ..errors import BrokerError
-from . import conf
+from . import attempts, conf, texts
+from .failures import connect_url, log, log_failure, problem_response, render_page
 
-_log = logging.getLogger(__name__)
-
-SESSION_KEY = "token_broker_connect"
-"""In the Django session: a keyed digest of each connect session's id → the page the user came from. Several tabs have
-one entry each. The id itself is never stored: with signed-cookie sessions the user could read it."""
-_MAX_ATTEMPTS = 10
+__all__ = ["complete", "connect", "connect_url", "manage", "problem_response", "safe_next_url", "stylesheet"]
 
 
 @never_cache
@@ -39,23 +34,27 @@ _MAX_ATTEMPTS = 10
 @login_required
 def connect(request: HttpRequest) -> HttpResponse:
     """GET: the page with the connect button; the broker's pages link to it. POST: the button."""
-    next_url = safe_next_url(request, request.POST.get("next") or request.GET.get("next"))
+    asked_url = request.POST.get("next") or request.GET.get("next")
     if request.method == "GET":
-        return render(request, "token_broker/connect.html", {"next": next_url or ""})
+        next_url = safe_next_url(request, asked_url or attempts.wanted_url(request))
+        attempts.name_login(request)
+        reason = request.GET.get("reason")
+        why = texts.explain("reconnect_required", reason, "user") if texts.is_known(reason) else None
+        return render_page(request, "connect.html", {"next": next_url or "", "why": why})
+    next_url = safe_next_url(request, asked_url)
+    user_id = conf.broker_user_id(request.user)
     try:
         session = conf.get_client().begin_connect(
-            conf.broker_user_id(request.user),
+            user_id,
             allow_account_switch=request.POST.get("allow_switch") == "yes",
             locale=get_language(),
             time_zone=get_current_timezone_name(),
         )
     except BrokerError as error:
         return problem_response(request, error, retry_url=connect_url(next_url))
-    attempts = dict(request.session.get(SESSION_KEY, {}))
-    attempts[_digest(session.id)] = next_url
-    request.session[SESSION_KEY] = dict(list(attempts.items())[-_MAX_ATTEMPTS:])
+    attempts.begin(request, session.id, user_id, next_url)
     # Not a redirect: with `form-action` in a Content-Security-Policy, Chrome blocks redirects that end at Microsoft.
-    return render(request, "token_broker/continue.html", {"url": session.url})
+    return _continue_page(request, session.url, "django.continueTitle", "actions.continueToMicrosoft")
 
 
 @never_cache
@@ -67,7 +66,7 @@ def manage(request: HttpRequest) -> HttpResponse:
     first: otherwise any site could make the broker write rows in the name of the user."""
     # A browser that does not send the header is served as before.
     if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
-        return render(request, "token_broker/manage.html")
+        return render_page(request, "manage.html", {})
     try:
         session = conf.get_client().begin_connect(
             conf.broker_user_id(request.user),
@@ -79,7 +78,7 @@ def manage(request: HttpRequest) -> HttpResponse:
         return problem_response(request, error)
     if request.method == "POST":
         # Not a redirect, as for `connect`.
-        return render(request, "token_broker/continue.html", {"url": session.url, "place": "your connection"})
+        return _continue_page(request, session.url, "account.title", "actions.openConnection")
     return HttpResponseRedirect(session.url)
 
 
@@ -99,30 +98,49 @@ def _complete(request: HttpRequest) -> HttpResponse:
     connect_session_id, handle = request.GET.get("connect_session", ""), request.GET.get("handle", "")
     if not request.user.is_authenticated or not is_come_back(connect_session_id, handle):
         return _not_started_here(request)
-    digest = _digest(connect_session_id)
-    attempts = dict(request.session.get(SESSION_KEY, {}))
-    if digest not in attempts:
+    attempt = attempts.find(request, connect_session_id)
+    if attempt is None:
+        log.warning("GET %s: code=not_begun_here: another login began this connect session", request.path)
         _end(connect_session_id, handle)
         return _not_started_here(request)
+    if attempt.completed_at is not None:
+        # A reload, or Back: it was completed, and is not completed again.
+        return HttpResponseRedirect(attempt.next_url or attempt.result_url)
     try:
         completion = conf.get_client().complete_connect(connect_session_id, conf.broker_user_id(request.user), handle)
     except BrokerError as error:
         if error.next is not None:
             # The broker's page says what happened and what to do.
+            log_failure(error, f"GET {request.path}")
             return HttpResponseRedirect(error.next)
         if error.status in (404, 410) or error.reason == "not_back_yet":
             # The broker has deleted this attempt, or the address is not the one that it gave to the browser. A reload
             # cannot help, a new attempt can.
-            return _not_started_here(request, attempts[digest])
+            log_failure(error, f"GET {request.path}")
+            return _not_started_here(request, attempt.next_url)
         # The broker was not reached. A reload of this address tries again.
         return problem_response(request, error)
-    next_url = attempts.pop(digest)
-    request.session[SESSION_KEY] = attempts
-    if next_url is None or not _has_messages(request):
-        return HttpResponseRedirect(completion.next)
-    username = completion.account.get("username", "your account")
-    messages.success(request, f'Connected to Microsoft as {username}. Not you? Open "Microsoft account".')
-    return HttpResponseRedirect(next_url)
+    attempts.complete(attempt, completion.next)
+    if not attempt.next_url or not _has_messages(request):
+        return HttpResponseRedirect(attempt.next_url or completion.next)
+    _add_message(request, completion)
+    return HttpResponseRedirect(attempt.next_url)
+
+
+def _continue_page(request: HttpRequest, url: str, title: str, action: str) -> HttpResponse:
+    context = {"url": url, "title": texts.text(title), "action": texts.text(action)}
+    return render_page(request, "continue.html", context)
+
+
+def _add_message(request: HttpRequest, completion: Completion) -> None:
+    """The text of the template ``connected_message.html``. A project that makes it empty gets no message."""
+    username = completion.account.get("username")
+    # An address is read from left to right, also in a text that is not.
+    shown = format_html('<bdi dir="ltr">{}</bdi>', username) if username else texts.text("django.yourAccount")
+    context = {"account": username, "shown_account": shown}
+    message = render_to_string("token_broker/connected_message.html", context, request=request).strip()
+    if message:
+        messages.success(request, mark_safe(message))
 
 
 def _end(connect_session_id: str, handle: str) -> None:
@@ -131,83 +149,27 @@ def _end(connect_session_id: str, handle: str) -> None:
     except BrokerError as error:
         # 404: of another caller, or deleted. Otherwise its beginner has what is left of five minutes to complete it.
         if error.status != 404:
-            _log.warning("a connect session that another login began was not ended: %s", error.code)
-
-
-def _digest(connect_session_id: str) -> str:
-    return salted_hmac("token_broker_client.connect", connect_session_id, algorithm="sha256").hexdigest()
+            log_failure(error, "a connect session that another login began was not ended")
 
 
 def _not_started_here(request: HttpRequest, next_url: str | None = None) -> HttpResponse:
     """For a user who was logged out meanwhile, an attempt of another login, and an attempt that the broker has deleted.
     In each case a new attempt helps."""
     context = {"logged_in": request.user.is_authenticated, "connect_url": connect_url(next_url)}
-    return render(request, "token_broker/not_started_here.html", context, status=403)
-
-
-def problem_response(request: HttpRequest, error: BrokerError, retry_url: str | None = None) -> HttpResponse:
-    """A page with the advice, who can help, and the one step that may help. Connecting again is offered only if the
-    user can help. ``retry_url``: default is this address, for GET."""
-    status = error.status if error.status in (404, 409, 410) else 503
-    # After connecting, the user comes back to the page that needed a token, not to the connect page.
-    here = request.get_full_path() if request.method == "GET" and retry_url is None else None
-    context: dict[str, object] = {
-        "error": error,
-        "retry_url": retry_url or here,
-        "connect_url": retry_url or connect_url(here),
-    }
-    if error.who_acts == "tenant_admin":
-        context["message"] = message_for_administrator(request.get_host(), error)
-    response = render(request, "token_broker/problem.html", context, status=status)
-    if status == 503:
-        response["Retry-After"] = str(int(error.retry_after or 5))
+    response = render_page(request, "not_started_here.html", context, status=403)
+    # What needs a line has one already.
+    response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
-@dataclass(frozen=True)
-class Message:
-    subject: str
-    text: str
-
-    @property
-    def mailto(self) -> str:
-        """RFC 6068. No recipient: this site does not know the administrator."""
-        body = self.text.replace("\n", "\r\n")
-        return f"mailto:?subject={quote(self.subject, safe='')}&body={quote(body, safe='')}"
+@require_GET
+@cache_control(public=True, max_age=3600)
+def stylesheet(request: HttpRequest) -> HttpResponse:
+    """The stylesheet of the broker's pages. Needs no static files, and no exception in a Content-Security-Policy."""
+    return HttpResponse(_STYLESHEET, content_type="text/css; charset=utf-8")
 
 
-def message_for_administrator(site: str, error: BrokerError) -> Message:
-    """What the user sends to the Microsoft administrator of their organisation. It names no user."""
-    facts = {
-        "AADSTS": error.microsoft.get("aadsts"),
-        "Correlation ID": error.microsoft.get("correlation_id"),
-        "Trace ID": error.microsoft.get("trace_id"),
-        "Time": error.microsoft.get("timestamp"),
-    }
-    answer = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
-    lines = [
-        "Hello,",
-        "",
-        f"I want to use Microsoft 365 from {site}, and Microsoft does not allow it.",
-        error.advice,
-        "",
-        *(
-            ["What the application asks for, and where to approve it:", error.admin_consent_url, ""]
-            if error.admin_consent_url
-            else []
-        ),
-        *([f"Microsoft's answer: {answer}"] if answer else []),
-        *([f"Reference: {error.request_id}"] if error.request_id else []),
-        "",
-        "Thank you",
-    ]
-    return Message(f"Please help: Microsoft 365 and {site}", "\n".join(lines))
-
-
-def connect_url(next_url: str | None = None) -> str:
-    """The connect page. After connecting, the user comes back to ``next_url``."""
-    url = reverse("token_broker:connect")
-    return f"{url}?{urlencode({'next': next_url})}" if next_url else url
+_STYLESHEET = resources.files(__package__).joinpath("pages.css").read_text(encoding="utf-8")
 
 
 def safe_next_url(request: HttpRequest, url: str | None) -> str | None:

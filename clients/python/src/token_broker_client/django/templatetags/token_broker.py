@@ -8,58 +8,122 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
+from django.utils.html import conditional_escape, escape
+from django.utils.safestring import SafeString, mark_safe
 
 from ...errors import BrokerError
-from .. import conf
-from ..views import connect_url
+from .. import conf, texts
+from ..failures import Contact, connect_url, support_contact
 
 register = template.Library()
+
+
+@register.simple_tag
+def microsoft_text(key: str, **values: str) -> str:
+    """A text of the package, such as ``{% microsoft_text "actions.connect" %}``, in the active language."""
+    if any(isinstance(value, SafeString) for value in values.values()):
+        escaped = {name: conditional_escape(value) for name, value in values.items()}
+        return mark_safe(texts.fill(escape(texts.text(key)), escaped))
+    return texts.text(key, **values)
+
+
+@register.simple_tag
+def microsoft_language() -> str:
+    """The language of these texts, for ``lang``."""
+    return texts.language()
+
+
+@register.simple_tag
+def microsoft_support(reference: str | None = None) -> Contact | None:
+    """The setting SUPPORT_CONTACT: ``text`` and ``url``. ``reference``: for the subject of a mail."""
+    return support_contact(reference)
 
 
 @dataclass(frozen=True)
 class Status:
     state: str
-    """``connected``, ``not_connected``, ``reconnect_required``, ``frozen`` (access is paused: show ``advice``), or
-    ``unknown`` if the broker could not be asked."""
+    """``connected``, ``not_connected``, ``reconnect_required``, ``frozen`` (access is paused), or ``unknown`` if the
+    broker could not be asked."""
     username: str = ""
     advice: str = ""
+    """What happened and what the user can do, in the user's language. Empty if all is well."""
     who_acts: str = ""
     missing_scopes: list[str] = field(default_factory=list)
     connect_url: str = ""
-    """Empty if the user cannot help: then show ``advice`` and ``manage_url``."""
+    """Empty if connecting does not help: then show ``advice`` and ``manage_url``."""
     manage_url: str = ""
     """The page with the connection. If an administrator must act, it has the message to send to them."""
+    action_url: str = ""
+    action_text: str = ""
+    """The one button to show, with its words in the user's language. Empty: there is nothing to do."""
 
 
 @register.simple_tag(takes_context=True)
 def microsoft_status(context: dict[str, Any]) -> Status:
-    """Makes one call to the broker, which takes at most two seconds. Never raises BrokerError."""
-    request = context["request"]
-    if not request.user.is_authenticated:
+    """Makes one call to the broker, and waits at most 0.2 seconds for it. Never raises BrokerError."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if request is None or user is None or not user.is_authenticated:
         return Status("not_connected")
     manage_url = reverse("token_broker:manage")
-    url = connect_url(request.get_full_path() if request.method == "GET" else None)
+    here = request.get_full_path() if request.method == "GET" else None
+    if conf.status_breaker.enter() == "open":
+        return _unknown("broker_unreachable", manage_url)
     try:
-        user_id = conf.broker_user_id(request.user)
-        found = conf.get_client().get_integration(user_id, timeout_seconds=conf.SHORT_TIMEOUT_SECONDS)
+        user_id = conf.broker_user_id(user)
+        timeout_seconds = conf.get_settings().get("STATUS_TIMEOUT_SECONDS") or conf.STATUS_TIMEOUT_SECONDS
+        found = conf.get_client().get_integration(user_id, timeout_seconds=timeout_seconds)
+        conf.status_breaker.succeed()
     except BrokerError as error:
-        return Status("unknown", advice=error.advice, connect_url=url, manage_url=manage_url)
+        if error.status == 0:
+            conf.status_breaker.fail()
+        return _unknown(error.code, manage_url)
     if found is None:
-        return Status("not_connected", connect_url=url, manage_url=manage_url)
-    frozen = found.get("frozen")
+        url = connect_url(here)
+        return Status(
+            "not_connected",
+            connect_url=url,
+            manage_url=manage_url,
+            action_url=url,
+            action_text=texts.text("actions.connect"),
+        )
+    username = (found.get("account") or {}).get("username", "")
+    frozen, failure = found.get("frozen"), found.get("failure") or {}
     if frozen is not None:
-        username = (found.get("account") or {}).get("username", "")
-        advice, who_acts = frozen.get("advice", ""), frozen.get("who_acts", "ops")
-        return Status("frozen", username=username, advice=advice, who_acts=who_acts, manage_url=manage_url)
-    failure = found.get("failure") or {}
-    is_active = found["status"] == "active"
-    who_acts = failure.get("who_acts", "")
+        who_acts = frozen.get("who_acts", "ops")
+        advice = _advice("frozen", frozen.get("reason", "user_frozen"), who_acts)
+        return Status("frozen", username, advice, who_acts, manage_url=manage_url)
+    if found["status"] == "active":
+        return Status(
+            "connected",
+            username,
+            missing_scopes=found["missing_scopes"],
+            connect_url=connect_url(here),
+            manage_url=manage_url,
+        )
+    reason, who_acts = failure.get("reason"), failure.get("who_acts", "user")
+    url = connect_url(here, reason) if who_acts == "user" else ""
+    step_url, step = {
+        "user": (url, texts.text("actions.connectAgain")),
+        "tenant_admin": (manage_url, texts.text("actions.openMessage")),
+    }.get(who_acts, ("", ""))
     return Status(
-        "connected" if is_active else "reconnect_required",
-        username=(found.get("account") or {}).get("username", ""),
-        advice="" if is_active else failure.get("advice", ""),
-        who_acts=who_acts,
-        missing_scopes=found["missing_scopes"],
-        connect_url=url if is_active or who_acts in ("", "user") else "",
-        manage_url=manage_url,
+        "reconnect_required",
+        username,
+        _advice("reconnect_required", reason, who_acts),
+        who_acts,
+        found["missing_scopes"],
+        url,
+        manage_url,
+        step_url,
+        step,
     )
+
+
+def _unknown(code: str, manage_url: str) -> Status:
+    return Status("unknown", advice=_advice(code), manage_url=manage_url)
+
+
+def _advice(code: str, reason: str | None = None, who_acts: str | None = None) -> str:
+    why = texts.explain(code, reason, who_acts)
+    return " ".join(part for part in (f"{why.title}.", why.happened, why.todo) if part)
