@@ -12,7 +12,7 @@ from django import template
 from django.urls import reverse
 
 from ...errors import BrokerError
-from .. import conf, texts
+from .. import conf, statuses, texts
 from ..failures import connect_url
 
 register = template.Library()
@@ -73,15 +73,19 @@ class Status:
 
 @register.simple_tag(takes_context=True)
 def microsoft_status(context: dict[str, Any]) -> Status:
-    """Makes one call to the broker, and waits at most 0.2 seconds for it. Never raises BrokerError."""
+    """Reads the stored status if the events were read in the last 15 minutes. If not, it makes one call to the broker,
+    and waits at most 0.2 seconds for it. Never raises BrokerError."""
     request = context.get("request")
     user = getattr(request, "user", None)
     if request is None or user is None or not user.is_authenticated:
         return Status("not_connected")
     manage_url = reverse("token_broker:manage")
     here = request.get_full_path() if request.method == "GET" else None
+    stored = statuses.as_integration(conf.broker_user_id(user))
+    if stored is not None and statuses.is_fresh():
+        return _shown(stored if stored["status"] != "disconnected" else None, here, manage_url)
     if conf.status_breaker.enter() == "open":
-        return _unknown("broker_unreachable", manage_url)
+        return _last_known(stored, "broker_unreachable", here, manage_url)
     try:
         user_id = conf.broker_user_id(user)
         timeout_seconds = conf.get_settings().get("STATUS_TIMEOUT_SECONDS") or conf.STATUS_TIMEOUT_SECONDS
@@ -90,7 +94,17 @@ def microsoft_status(context: dict[str, Any]) -> Status:
     except BrokerError as error:
         if error.status == 0:
             conf.status_breaker.fail()
-        return _unknown(error.code, manage_url)
+        return _last_known(stored, error.code, here, manage_url)
+    return _shown(found, here, manage_url)
+
+
+def _last_known(stored: dict[str, Any] | None, code: str, here: str | None, manage_url: str) -> Status:
+    if stored is None or stored["status"] == "disconnected":
+        return _unknown(code, manage_url)
+    return _shown(stored, here, manage_url)
+
+
+def _shown(found: dict[str, Any] | None, here: str | None, manage_url: str) -> Status:
     if found is None:
         url = connect_url(here)
         return Status(
