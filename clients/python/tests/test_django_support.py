@@ -1,5 +1,5 @@
-"""The support pages in Django's admin: eight cases, each solved as a new member of support would, from the search to the
-page that says who must act and what to do."""
+"""The support pages in Django's admin: eight cases, each solved as a new member of support would, from the search to
+the page that says who must act and what to do."""
 
 import io
 from datetime import timedelta
@@ -14,19 +14,13 @@ from django.test import Client as Browser
 from django.test import override_settings
 from django.utils import timezone
 
-from token_broker_client.django import conf, feed, statuses, support, tokens
-from token_broker_client.django.models import Connection, ConnectionEvent, EventCursor
+from token_broker_client.django import conf, feed, support, tokens
+from token_broker_client.django.models import Connection, EventCursor
 
 from conftest import new_user
+from support_case import MICROSOFT, forget_everything, make_person, row_of
 
 LIST = "/admin/token_broker/connection/"
-MICROSOFT = {
-    "error": "interaction_required",
-    "aadsts": 53003,
-    "trace_id": "11112222-3333-4444-5555-666677778888",
-    "correlation_id": "99990000-aaaa-bbbb-cccc-ddddeeeeffff",
-    "timestamp": "2026-11-28 09:00:00Z",
-}
 ALL = ("view_connection", "disconnect_connection", "send_connection_link")
 
 
@@ -46,19 +40,12 @@ def support_member():
 
 @pytest.fixture(autouse=True)
 def empty(database):
-    """The statuses belong to another broker in each test."""
-    for model in (Connection, ConnectionEvent, EventCursor, LogEntry):
-        model.objects.all().delete()
-    statuses._reads.clear()
-    mail.outbox.clear()
+    forget_everything()
 
 
 @pytest.fixture()
 def person(fake):
-    user = get_user_model().objects.create_user(username=new_user(), email="sam@contoso.com", first_name="Samira")
-    fake.connect(user.username, "samira.k@contoso.com")
-    feed.sync()
-    return user
+    return make_person(fake)
 
 
 def look_up(browser, query, user):
@@ -67,10 +54,6 @@ def look_up(browser, query, user):
     url = f"{LIST}{user.username}/change/"
     assert url in found, "the search leads to the page"
     return browser.get(url).content.decode()
-
-
-def state(user):
-    return Connection.objects.get(pk=user.username)
 
 
 # ---- The eight cases ----
@@ -101,9 +84,7 @@ def test_revoked_the_user_connects_again_with_a_link(fake, person, support_membe
         ("account_disabled", "This Microsoft account is disabled", "my account is disabled"),
     ],
 )
-def test_consent_policy_or_disabled_account_their_it_gets_a_message(
-    fake, person, support_member, reason, title, asks
-):
+def test_consent_policy_or_disabled_account_their_it_gets_a_message(fake, person, support_member, reason, title, asks):
     fake.require_reconnect(person.username, reason, "tenant_admin", microsoft=MICROSOFT)
     feed.sync()
     page = look_up(support_member, "Samira", person)
@@ -192,7 +173,7 @@ def test_a_disconnect_while_the_broker_is_away_is_sent_later(fake, person, suppo
     fake.stop()
     page = support_member.post(f"{LIST}{person.username}/disconnect/", follow=True).content.decode()
     assert "The broker does not answer" in page
-    assert state(person).state == "disconnected"
+    assert row_of(person).state == "disconnected"
     fake.start()
     # The page asks the broker, which does not know it yet.
     assert "<h2>Disconnected" in look_up(support_member, "Samira", person)
@@ -257,7 +238,7 @@ def test_hostile_account_names_are_text(fake, support_member):
 def test_a_mail_that_is_not_accepted_is_said_so(fake, person, support_member):
     with override_settings(EMAIL_BACKEND="no.such.backend"):
         page = support_member.post(f"{LIST}{person.username}/link/", follow=True).content.decode()
-    assert "The mail was not sent" in page and state(person).reminded_at is None
+    assert "The mail was not sent" in page and row_of(person).reminded_at is None
 
 
 # ---- The list ----
@@ -332,6 +313,6 @@ def test_the_texts_of_mails_exist_in_each_language(fake, person):
     bodies = set()
     for language in ("en", "de", "es"):
         with translation.override(language):
-            assert support.send_message(state(person)) and support.send_link(state(person), "https://m.example")
+            assert support.send_message(row_of(person)) and support.send_link(row_of(person), "https://m.example")
         bodies |= {message.body for message in mail.outbox}
     assert len(bodies) == 6

@@ -65,9 +65,9 @@ _STATUS = {
 
 
 class FakeBroker:
-    """``connect``, ``come_back``, ``require_reconnect``, ``recover``, ``degrade``, ``disconnect``, ``freeze``, ``unfreeze``,
-    ``leave_unsatisfied``, ``fail``, ``stop`` and ``start`` prepare a test. ``requests`` lists the calls that arrived,
-    ``claims`` the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
+    """``connect``, ``come_back``, ``require_reconnect``, ``recover``, ``degrade``, ``disconnect``, ``freeze``,
+    ``unfreeze``, ``leave_unsatisfied``, ``fail``, ``stop`` and ``start`` prepare a test. ``requests`` lists the calls
+    that arrived, ``claims`` the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)

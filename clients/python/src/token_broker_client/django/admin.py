@@ -43,7 +43,7 @@ class StateFilter(admin.SimpleListFilter):
         return [(state, words) for state, words in support.STATES.items() if state != support.NEVER_CONNECTED]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:
-        value = self.value()
+        value: str | None = self.value()
         if value is None:
             return queryset
         if value == "frozen":
@@ -376,9 +376,7 @@ class ConnectionAdmin(_ModelAdmin):
         except (get_user_model().DoesNotExist, ValueError, ValidationError):
             raise Http404 from None
         stored = statuses.find(conf.broker_user_id(user))
-        return stored or Connection(
-            broker_user_id=conf.broker_user_id(user), user=user, state=support.NEVER_CONNECTED
-        )
+        return stored or Connection(broker_user_id=conf.broker_user_id(user), user=user, state=support.NEVER_CONNECTED)
 
     def _link_url(self, connection: Connection) -> str:
         if not connection._state.adding:

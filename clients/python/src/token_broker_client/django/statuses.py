@@ -165,7 +165,7 @@ def _apply_to_many(event: Event) -> None:
 
 
 def _compare_all(resync: Resync) -> None:
-    is_first = not Connection.objects.exists()
+    begun_at, is_first = timezone.now(), not Connection.objects.exists()
     listed: set[str] = set()
     for integration in resync.integrations:
         listed.add(integration["user_id"])
@@ -176,7 +176,9 @@ def _compare_all(resync: Resync) -> None:
             row.save()
             if not is_first and row.shown_state != before:
                 _send(_TYPE_OF_STATE.get(row.shown_state, ""), row, None)
-    for row in Connection.objects.exclude(state=Connection.DISCONNECTED).select_related("user").iterator():
+    # Who connects meanwhile is not in the list; their event comes.
+    rows = Connection.objects.exclude(state=Connection.DISCONNECTED).exclude(since__gte=begun_at)
+    for row in rows.select_related("user").iterator():
         if row.broker_user_id not in listed:
             with transaction.atomic():
                 _write(row, None, None)

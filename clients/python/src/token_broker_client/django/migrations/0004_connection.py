@@ -6,62 +6,96 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('token_broker', '0003_connect_attempt'),
+        ("token_broker", "0003_connect_attempt"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='eventcursor',
-            name='read_at',
+            model_name="eventcursor",
+            name="read_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('broker_user_id', models.CharField(max_length=128, primary_key=True, serialize=False, verbose_name='user id at the broker')),
-                ('state', models.CharField(choices=[('connected', 'Connected'), ('reconnect_required', 'Must reconnect'), ('disconnected', 'Disconnected')], db_index=True, max_length=32)),
-                ('frozen', models.CharField(blank=True, default='', max_length=64, verbose_name='paused')),
-                ('reason', models.CharField(blank=True, db_index=True, default='', max_length=64)),
-                ('who_acts', models.CharField(blank=True, default='', max_length=32, verbose_name='who must act')),
-                ('ended_by', models.CharField(blank=True, default='', max_length=16)),
-                ('username', models.CharField(blank=True, default='', max_length=512, verbose_name='Microsoft account')),
-                ('domain', models.CharField(blank=True, default='', max_length=255)),
-                ('tenant_id', models.CharField(blank=True, db_index=True, default='', max_length=64, verbose_name='organisation')),
-                ('object_id', models.CharField(blank=True, default='', max_length=64)),
-                ('since', models.DateTimeField(null=True)),
-                ('connected_at', models.DateTimeField(null=True)),
-                ('refreshed_at', models.DateTimeField(null=True, verbose_name='last refresh')),
-                ('microsoft', models.JSONField(blank=True, default=dict)),
-                ('missing_scopes', models.JSONField(blank=True, default=list)),
-                ('last_read_at', models.DateTimeField(null=True, verbose_name='last read')),
-                ('checked_at', models.DateTimeField(db_index=True, null=True)),
-                ('reminded_at', models.DateTimeField(null=True, verbose_name='last mail')),
-                ('user', models.ForeignKey(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "broker_user_id",
+                    models.CharField(
+                        max_length=128, primary_key=True, serialize=False, verbose_name="user id at the broker"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("connected", "Connected"),
+                            ("reconnect_required", "Must reconnect"),
+                            ("disconnected", "Disconnected"),
+                        ],
+                        db_index=True,
+                        max_length=32,
+                    ),
+                ),
+                ("frozen", models.CharField(blank=True, default="", max_length=64, verbose_name="paused")),
+                ("reason", models.CharField(blank=True, db_index=True, default="", max_length=64)),
+                ("who_acts", models.CharField(blank=True, default="", max_length=32, verbose_name="who must act")),
+                ("ended_by", models.CharField(blank=True, default="", max_length=16)),
+                (
+                    "username",
+                    models.CharField(blank=True, default="", max_length=512, verbose_name="Microsoft account"),
+                ),
+                ("domain", models.CharField(blank=True, default="", max_length=255)),
+                (
+                    "tenant_id",
+                    models.CharField(blank=True, db_index=True, default="", max_length=64, verbose_name="organisation"),
+                ),
+                ("object_id", models.CharField(blank=True, default="", max_length=64)),
+                ("since", models.DateTimeField(null=True)),
+                ("connected_at", models.DateTimeField(null=True)),
+                ("refreshed_at", models.DateTimeField(null=True, verbose_name="last refresh")),
+                ("microsoft", models.JSONField(blank=True, default=dict)),
+                ("missing_scopes", models.JSONField(blank=True, default=list)),
+                ("last_read_at", models.DateTimeField(null=True, verbose_name="last read")),
+                ("checked_at", models.DateTimeField(db_index=True, null=True)),
+                ("reminded_at", models.DateTimeField(null=True, verbose_name="last mail")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'Microsoft connection',
-                'permissions': (('disconnect_connection', 'Can disconnect a user from Microsoft'), ('send_connection_link', 'Can show and send the link for connecting')),
-                'default_permissions': ('view',),
+                "verbose_name": "Microsoft connection",
+                "permissions": (
+                    ("disconnect_connection", "Can disconnect a user from Microsoft"),
+                    ("send_connection_link", "Can show and send the link for connecting"),
+                ),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='ConnectionEvent',
+            name="ConnectionEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.BigIntegerField()),
-                ('at', models.DateTimeField(db_index=True)),
-                ('broker_user_id', models.CharField(blank=True, db_index=True, max_length=128)),
-                ('tenant_id', models.CharField(blank=True, db_index=True, default='', max_length=64)),
-                ('type', models.CharField(max_length=32)),
-                ('reason', models.CharField(blank=True, default='', max_length=64)),
-                ('microsoft', models.JSONField(blank=True, default=dict)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("event_id", models.BigIntegerField()),
+                ("at", models.DateTimeField(db_index=True)),
+                ("broker_user_id", models.CharField(blank=True, db_index=True, max_length=128)),
+                ("tenant_id", models.CharField(blank=True, db_index=True, default="", max_length=64)),
+                ("type", models.CharField(max_length=32)),
+                ("reason", models.CharField(blank=True, default="", max_length=64)),
+                ("microsoft", models.JSONField(blank=True, default=dict)),
             ],
             options={
-                'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('event_id', 'at'), name='token_broker_event')],
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("event_id", "at"), name="token_broker_event")],
             },
         ),
     ]
