@@ -1,4 +1,4 @@
-"""A project with another user model and no functions for ids. Solves a support case; ends with an error if it cannot."""
+"""A project with another user model and no functions for ids."""
 
 import django
 from django.conf import settings
@@ -60,6 +60,7 @@ LIST = "/admin/token_broker/connection/"
 
 
 def main():
+    """Solves support cases. Raises AssertionError if it cannot."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     call_command("check", fail_level="ERROR")
     call_command("makemigrations", "token_broker", check_changes=True, dry_run=True, verbosity=0)
@@ -89,4 +90,3 @@ def main():
         assert browser.get(f"{LIST}person/not-a-uuid/").status_code == 404
         sam.delete()
         assert browser.get(f"{url}change/").status_code == 404
-    print("solved")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -21,7 +21,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 
 from ..errors import BrokerError
-from . import conf, statuses, support, texts, tokens
+from . import conf, statuses, support, tokens
 from .models import Connection
 
 log = logging.getLogger("token_broker_client")
@@ -43,17 +43,21 @@ class StateFilter(admin.SimpleListFilter):
         return [(state, words) for state, words in support.STATES.items() if state != support.NEVER_CONNECTED]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:
-        value: str | None = self.value()
-        if value is None:
-            return queryset
-        if value == "frozen":
-            return queryset.exclude(frozen="").exclude(state=Connection.DISCONNECTED)
-        if value in ("connected", "degraded"):
-            found = queryset.filter(state=Connection.CONNECTED, frozen="")
-            return found.filter(reason="") if value == "connected" else found.exclude(reason="")
-        if value == Connection.RECONNECT_REQUIRED:
-            return queryset.filter(state=value, frozen="")
-        return queryset.filter(state=value)
+        value = self.value()
+        return queryset if value is None else queryset.filter(_in_state(value))
+
+
+def _in_state(value: str) -> Q:
+    """As ``Connection.shown_state``."""
+    if value == Connection.DISCONNECTED:
+        return Q(state=value)
+    if value == "frozen":
+        return ~Q(frozen="") & ~Q(state=Connection.DISCONNECTED)
+    is_degraded = value == "degraded"
+    found = Q(state=Connection.CONNECTED if is_degraded else value, frozen="")
+    if value == Connection.RECONNECT_REQUIRED:
+        return found
+    return found & ~Q(reason="") if is_degraded else found & Q(reason="")
 
 
 class ReasonFilter(admin.SimpleListFilter):
@@ -76,11 +80,12 @@ class WhoActsFilter(admin.SimpleListFilter):
         return [(who, words) for who, words in support.WHO_ACTS.items() if who]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:
-        value = self.value()
+        value: str | None = self.value()
         if not value:
             return queryset
-        is_frozen = ~Q(frozen="") & ~Q(state=Connection.DISCONNECTED)
-        return queryset.filter(is_frozen | Q(who_acts="ops")) if value == "ops" else queryset.filter(who_acts=value)
+        # A freeze comes before all else that is wrong.
+        found = Q(who_acts=value) & ~_in_state("frozen")
+        return queryset.filter(found | _in_state("frozen")) if value == "ops" else queryset.filter(found)
 
 
 class OrganisationFilter(admin.SimpleListFilter):
@@ -102,7 +107,7 @@ def _organisations() -> dict[str, str]:
 
 @admin.register(Connection)
 class ConnectionAdmin(_ModelAdmin):
-    list_display = ("person", "account", "organisation", "shown_state", "why", "who", "since", "last_read_at")
+    list_display = ("person", "shown_state", "who", "why", "account", "organisation", "since", "last_read_at")
     list_display_links = ("person",)
     list_filter = (StateFilter, ReasonFilter, WhoActsFilter, OrganisationFilter)
     list_select_related = ("user",)
@@ -329,7 +334,7 @@ class ConnectionAdmin(_ModelAdmin):
             self._mail(request, connection, "Message for IT sent by mail", lambda: support.send_message(connection))
             return HttpResponseRedirect(_url("change", connection))
         context = {
-            "title": texts.text("adminMessage.title"),
+            "title": "Message for the organisation’s IT",
             "connection": connection,
             "person": person_name(connection),
             "message": message,
@@ -396,7 +401,7 @@ class ConnectionAdmin(_ModelAdmin):
 
     def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
         base = {**self.admin_site.each_context(request), "opts": self.model._meta, "media": self.media}
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, f"admin/token_broker/connection/{template}", {**base, **context})
 
 
@@ -436,7 +441,7 @@ def _user_fields() -> list[str]:
     return found
 
 
-def _people_without_row(query: str) -> QuerySet[Any]:
+def _people_without_row(query: str) -> Iterable[Any]:
     model: Any = get_user_model()
     fields, condition = _user_fields(), Q()
     for word in query.split():
@@ -445,6 +450,9 @@ def _people_without_row(query: str) -> QuerySet[Any]:
             one |= Q(**{f"{name}__icontains": word})
         condition &= one
     if not fields:
-        return model._default_manager.none()  # type: ignore[no-any-return]
+        return ()
     stored = Connection.objects.exclude(user=None).values("user")
-    return model._default_manager.filter(condition).exclude(pk__in=stored).order_by("pk")[:_PEOPLE_SHOWN]  # type: ignore[no-any-return]
+    found: Iterable[Any] = (
+        model._default_manager.filter(condition).exclude(pk__in=stored).order_by("pk")[:_PEOPLE_SHOWN]
+    )
+    return found

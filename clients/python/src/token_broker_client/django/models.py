@@ -76,6 +76,8 @@ class Connection(models.Model):
     refreshed_at = models.DateTimeField("last refresh", null=True)
     microsoft = models.JSONField(default=dict, blank=True)
     """Microsoft's answer to the last refresh that failed: ``aadsts``, ``trace_id``, ``correlation_id``, …"""
+    admin_consent_url = models.TextField(default="", blank=True)
+    """The broker's page for an administrator. It comes when a token was asked for."""
     missing_scopes = models.JSONField(default=list, blank=True)
     last_read_at = models.DateTimeField("last read", null=True)
     """When this site last got a token of the user; written at most once an hour."""

@@ -47,12 +47,13 @@ _CONNECTING = ("connected", "reconnected", "imported", "recovered")
 
 
 def find(broker_user_id: str) -> Connection | None:
-    return Connection.objects.select_related("user").filter(pk=broker_user_id).first()
+    found: Connection | None = Connection.objects.select_related("user").filter(pk=broker_user_id).first()
+    return found
 
 
 def is_fresh() -> bool:
     """Whether the events were read a short time ago, so that the statuses are right."""
-    return EventCursor.objects.filter(read_at__gte=timezone.now() - FRESH).exists()
+    return bool(EventCursor.objects.filter(read_at__gte=timezone.now() - FRESH).exists())
 
 
 def as_integration(broker_user_id: str) -> dict[str, Any] | None:
@@ -237,6 +238,8 @@ def _write(row: Connection, integration: dict[str, Any] | None, at: datetime | N
     if at is not None or row.since is None or (row.state, row.reason) != (state, reason):
         failed_at = time_of(failure["at"]) if failure.get("at") else None
         row.since = at or failed_at or (timezone.now() if failure else connected_at)
+    if (row.state, row.reason) != (state, reason):
+        row.admin_consent_url = ""
     row.state, row.reason, row.who_acts, row.ended_by = state, reason, failure.get("who_acts") or "", ""
     row.frozen = (integration.get("frozen") or {}).get("reason") or ""
     row.microsoft = failure.get("microsoft") or {}
@@ -282,9 +285,10 @@ def _write_disconnected(row: Connection, at: datetime, ended_by: str) -> None:
 
 def _disconnect_is_under_way(integration: dict[str, Any]) -> bool:
     """Whether this site has stored a later disconnect whose event it has not read: the broker may not have got it."""
-    return Disconnect.objects.filter(
+    later = Disconnect.objects.filter(
         user_id=integration["user_id"], is_confirmed=False, at__gt=time_of(integration["connected_at"])
-    ).exists()
+    )
+    return bool(later.exists())
 
 
 # ---- From this site ----
@@ -349,12 +353,18 @@ def note_failure(broker_user_id: str, error: BrokerError) -> None:
                 state=Connection.DISCONNECTED, ended_by="elsewhere", since=timezone.now(), **changed
             )
         else:
-            rows.exclude(state=Connection.RECONNECT_REQUIRED, reason=error.reason or "").update(
+            # The events bring the same, without that address.
+            rows.exclude(
+                state=Connection.RECONNECT_REQUIRED,
+                reason=error.reason or "",
+                admin_consent_url=error.admin_consent_url or "",
+            ).update(
                 state=Connection.RECONNECT_REQUIRED,
                 reason=error.reason or "",
                 who_acts=error.who_acts or "",
                 ended_by="",
                 microsoft=error.microsoft,
+                admin_consent_url=error.admin_consent_url or "",
                 since=timezone.now(),
                 **changed,
             )

@@ -103,7 +103,7 @@ def _steps(state: str, who_acts: str) -> list[str]:
         return steps if who_acts != "ops" else [*steps, *_steps("", "ops")]
     if who_acts == "tenant_admin":
         return [
-            gettext("Send the message below to the user. They pass it on to the IT of their organisation."),
+            gettext("Send the user the message for their IT (button below). They pass it on."),
             gettext("Do not send a link: a connect fails until their IT has acted. Then it works again without one."),
         ]
     if who_acts == "ops":
@@ -184,6 +184,11 @@ def message_for_it(connection: Connection) -> Message | None:
         "",
         f"{texts.text('adminMessage.want')} {texts.text(f'adminRequests.{connection.reason}')}",
         "",
+        *(
+            [texts.text("adminMessage.explained"), connection.admin_consent_url, ""]
+            if connection.admin_consent_url
+            else []
+        ),
         f"{texts.text('adminMessage.app')}: {texts.text('product')}",
         *([f"{texts.text('django.account')}: {connection.shown_username}"] if connection.username else []),
         *([f"{texts.text('adminMessage.microsoft')}: {answer}"] if answer else []),
