@@ -117,7 +117,7 @@ export function djangoTexts(): Map<string, Buffer> {
     problemOfCode: PROBLEM_OF_CODE,
     forAdministrators: Object.keys(texts.en.adminRequests),
   }
-  const files = new Map([
+  const files = new Map<string, Buffer>([
     ['texts.json', Buffer.from(`${JSON.stringify(data, null, 2)}\n`)],
     [
       'pages.css',

@@ -114,7 +114,8 @@ async function buildApp(
       if (trace !== undefined) auditTrace(raw, trace)
       return logger.child(trace === undefined ? bindings : { ...bindings, trace_id: trace })
     },
-    exposeHeadRoutes: false,
+    // A signed call has one method; a page may be asked for its head, by a link checker or the scanner of a mail.
+    exposeHeadRoutes: listener === 'public',
     // While the listener closes, requests on keep-alive connections are answered, not refused.
     return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },

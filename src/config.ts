@@ -74,6 +74,16 @@ export function readAuditKeys(env: Environment, files: Files = NODE_FILES): Conf
   return keys
 }
 
+function people(values: Complete): Config['people'] {
+  const { SUPPORT_CONTACT: support, PUBLISHER_NAME: publisher, PUBLISHER_CONTACT: publisherContact } = values
+  return {
+    ...(support === undefined ? {} : { support }),
+    ...(publisher === undefined ? {} : { publisher }),
+    ...(publisherContact === undefined ? {} : { publisherContact }),
+    ...(values.PRIVACY_NOTICE_URL === undefined ? {} : { privacyNoticeUrl: values.PRIVACY_NOTICE_URL.href }),
+  }
+}
+
 function parseAll(texts: ReadonlyMap<Name, string>, problems: Problems, names: readonly Name[] = NAMES): Values {
   const values: Record<string, unknown> = {}
   for (const name of names) {
@@ -145,6 +155,7 @@ function assemble(values: Complete, warnings: readonly ConfigProblem[]): Config 
     ...(responseSigningKey === undefined ? {} : { responseSigningKey }),
     entryUrls: { connect: values.ENTRY_URL_CONNECT.href, manage: values.ENTRY_URL_MANAGE.href },
     completionUrl: values.COMPLETION_URL.href,
+    people: people(values),
     listen: {
       public: values.PUBLIC_LISTEN,
       internal: {

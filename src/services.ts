@@ -368,7 +368,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
           random,
           observe: loggingCanary(log),
         })
-  const { publicBaseUrl, redirectUri, entryUrls } = config
+  const { publicBaseUrl, redirectUri, entryUrls, people } = config
   const scheme = config.listen.internal.tls === undefined ? 'http' : 'https'
   const { clientId, permissions } = config.microsoft
   return {
@@ -419,6 +419,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     links: createLinks(publicBaseUrl, () => rotating.sessionSecrets),
     site: {
       entryUrls,
+      people,
       app: {
         name: 'MEGDocs',
         clientId,

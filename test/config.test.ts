@@ -44,6 +44,7 @@ t.test('the smallest right environment gives every default', async (t) => {
       callerRequestsPerMinute: 60_000,
       entryUrls: { connect: MINIMAL['ENTRY_URL_CONNECT'], manage: MINIMAL['ENTRY_URL_MANAGE'] },
       completionUrl: MINIMAL['COMPLETION_URL'],
+      people: {},
       listen: {
         public: { host: '0.0.0.0', port: 8080 },
         internal: { host: '0.0.0.0', port: 8081 },
@@ -87,6 +88,10 @@ t.test('every variable is read', async (t) => {
       AUDIT: 'best-effort',
       RESPONSE_SIGNING_KEY: `broker-1:${key('response')}`,
       ENTRY_URL_CONNECT: 'http://localhost:8000/c',
+      SUPPORT_CONTACT: ' +44 20 7946 0000 ',
+      PUBLISHER_NAME: 'MEG Support Tools Ltd',
+      PUBLISHER_CONTACT: 'Security.Team@megsupportools.com',
+      PRIVACY_NOTICE_URL: 'https://megsupportools.com/privacy',
       PUBLIC_LISTEN: '127.0.0.1:1',
       INTERNAL_LISTEN: '[::1]:2',
       OPERATIONS_LISTEN: 'localhost:0',
@@ -152,6 +157,12 @@ t.test('every variable is read', async (t) => {
       callerRequestsPerMinute: 500,
       entryUrls: { connect: 'http://localhost:8000/c', manage: MINIMAL['ENTRY_URL_MANAGE'] },
       completionUrl: MINIMAL['COMPLETION_URL'],
+      people: {
+        support: { kind: 'text', value: '+44 20 7946 0000' },
+        publisher: 'MEG Support Tools Ltd',
+        publisherContact: { kind: 'mail', value: 'Security.Team@megsupportools.com' },
+        privacyNoticeUrl: 'https://megsupportools.com/privacy',
+      },
       listen: {
         public: { host: '127.0.0.1', port: 1 },
         internal: { host: '::1', port: 2, tls: { certFile: '/tls.crt', keyFile: '/tls.key' } },
@@ -173,7 +184,8 @@ t.test('every variable is read', async (t) => {
 })
 
 t.test('with every variable wrong, every variable is listed at once, and no value', async (t) => {
-  const wrong = (name: string) => `CANARY-${name.toLowerCase()}=é`
+  // The bell: some variables take any words on one line.
+  const wrong = (name: string) => `CANARY-${name.toLowerCase()}=é\u0007`
   const env = Object.fromEntries(NAMES.map((name) => [name, wrong(name)]))
   // A wrong choice of plain HTTP would leave open whether the files are needed.
   const error = t.throws(() => readConfig({ ...env, INTERNAL_PLAIN_HTTP: 'no' }, undefined, NOW)) as ConfigError
@@ -184,6 +196,26 @@ t.test('with every variable wrong, every variable is listed at once, and no valu
   t.same(problemsOf({ INTERNAL_PLAIN_HTTP: 'perhaps' }), ['INTERNAL_PLAIN_HTTP: is not one of yes, no'])
   for (const { variable, problem } of error.problems) t.ok(error.message.includes(`${variable}: ${problem}`), variable)
   t.notMatch(`${error.message} ${inspect(error, { depth: 9, showHidden: true })} ${JSON.stringify(error)}`, /CANARY-/)
+})
+
+t.test('a contact is a mail address, an https URL or other words; nothing else becomes a link', async (t) => {
+  const contact = (value: string) => read({ SUPPORT_CONTACT: value }).people.support
+  t.same(contact('help@contoso.com'), { kind: 'mail', value: 'help@contoso.com' })
+  t.same(contact('https://help.contoso.com/megdocs'), { kind: 'page', value: 'https://help.contoso.com/megdocs' })
+  for (const value of [
+    'Station 4, ext. 112',
+    'help@contoso',
+    'javascript:alert(1)',
+    'a@b@contoso.com',
+    '//contoso.com',
+  ])
+    t.same(contact(value), { kind: 'text', value })
+  t.same(problemsOf({ SUPPORT_CONTACT: 'mailto:help@contoso.com' }), [
+    'SUPPORT_CONTACT: begins with mailto: (write the address only)',
+  ])
+  t.match(problemsOf({ SUPPORT_CONTACT: 'http://contoso.com' }), [/is http/])
+  for (const value of ['a\nb', 'a\u202eb', 'a\u2066b', 'x'.repeat(121)])
+    t.equal(problemsOf({ PUBLISHER_NAME: value }).length, 1, JSON.stringify(value))
 })
 
 t.test('with nothing set, everything that is required is listed', async (t) => {

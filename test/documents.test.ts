@@ -73,11 +73,8 @@ t.test('every reason has words in every language, and its place in OpenAPI and d
   t.strictSame(Object.keys(texts.de.reasons).sort(), Object.keys(texts.en.reasons).sort())
 })
 
-t.test(
-  'every permission at Microsoft Graph has words in every language, and what it can reach',
-  async (t) => {
-    for (const { scope } of PERMISSIONS)
-      for (const { permission, adminConsent } of Object.values(texts))
-        t.ok(permission.words[scope] && adminConsent.reach[scope], scope)
-  },
-)
+t.test('every permission at Microsoft Graph has words in every language, and what it can reach', async (t) => {
+  for (const { scope } of PERMISSIONS)
+    for (const { permission, adminConsent } of Object.values(texts))
+      t.ok(permission.words[scope] && adminConsent.reach[scope], scope)
+})

@@ -68,7 +68,7 @@ interface Reply {
 export interface BrokerClient {
   beginConnect(
     userId: string,
-    options?: { intent?: 'connect' | 'manage'; allowSwitch?: boolean },
+    options?: { intent?: 'connect' | 'manage'; allowSwitch?: boolean; locale?: string; timeZone?: string },
   ): Promise<{ id: string; url: string }>
   /** `handle`: what came with the browser. */
   complete(connectSession: string, userId: string, handle: string): Promise<{ next: string }>
@@ -163,11 +163,13 @@ export function createBrokerClient(options: BrokerClientOptions): BrokerClient {
   const at = (collection: string, id: string): string => `/${collection}/${encodeURIComponent(id)}`
 
   return {
-    beginConnect: (userId, { intent = 'connect', allowSwitch } = {}) =>
+    beginConnect: (userId, { intent = 'connect', allowSwitch, locale, timeZone } = {}) =>
       ask('POST', '/connect-sessions', {
         user_id: userId,
         intent,
         ...(allowSwitch === undefined ? {} : { allow_account_switch: allowSwitch }),
+        ...(locale === undefined ? {} : { locale }),
+        ...(timeZone === undefined ? {} : { time_zone: timeZone }),
       }),
     complete: (id, userId, handle) =>
       ask('POST', `${at('connect-sessions', id)}/complete`, { user_id: userId, handle }),

@@ -114,7 +114,7 @@ function connectionOf(session: Session, integration: IntegrationView | undefined
   if (isBroken(integration)) {
     return html`<h2>Microsoft 365 needs your attention</h2>
 <p>${integration.failure?.advice ?? 'The connection no longer works. Connect again.'}</p>
-<div class="row">${userCanHelp(integration.failure?.who_acts) && connectForm(session, 'Reconnect')} ${manage}</div>`
+<div class="row">${userCanHelp(integration.failure?.who_acts) && connectForm(session, 'Connect again')} ${manage}</div>`
   }
   const account = integration.account?.username ?? 'an account whose name is not known yet'
   return html`<h2>Microsoft 365</h2><p>Connected as <b>${account}</b>.</p>
@@ -196,7 +196,7 @@ function nextStep(session: Session, problem: Problem): Html {
   if (problem.code === 'not_connected') return connectForm(session)
   if (problem.code === 'reconnect_required')
     return userCanHelp(problem.who_acts)
-      ? connectForm(session, 'Reconnect')
+      ? connectForm(session, 'Connect again')
       : html`<a class="button" href="/microsoft/manage">See who can help</a>`
   if (problem.code === 'account_mismatch') return connectForm(session, 'Connect another account', true)
   return html`<a class="button" href="/documents">Try again</a>`

@@ -1,3 +1,4 @@
+import type { Contact } from '../core/contact.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { SigningKey } from '../signature/keys.ts'
 import type { ConfigProblem } from './problems.ts'
@@ -55,6 +56,13 @@ export interface Config {
   readonly responseSigningKey?: SigningKey
   readonly entryUrls: { readonly connect: string; readonly manage: string }
   readonly completionUrl: string
+  /** What pages tell people about who stands behind MEGDocs. */
+  readonly people: {
+    readonly support?: Contact
+    readonly publisher?: string
+    readonly publisherContact?: Contact
+    readonly privacyNoticeUrl?: string
+  }
   readonly listen: {
     readonly public: ListenAddress
     /** Without `tls` the listener speaks plain HTTP, by choice. */

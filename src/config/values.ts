@@ -1,6 +1,7 @@
 // Parsers of single values: from text to a typed value, or Invalid. No message repeats the value.
 import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
+import type { Contact } from '../core/contact.ts'
 import { USER_ID } from '../core/user-id.ts'
 import { findPermission, KNOWN_SCOPES } from '../core/microsoft-permissions.ts'
 
@@ -119,6 +120,26 @@ export function url(value: string): URL {
     throw new Invalid(`is http: only https is allowed, except for ${LOOPBACK.join(' and ')}`)
   }
   return parsed
+}
+
+/** Words that stand on pages, on one line. They are short, because they also go into a mail link. */
+export function line(value: string): string {
+  const trimmed = value.trim()
+  // Control characters, and those that turn the direction of the text around them.
+  if (/[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u.test(trimmed))
+    throw new Invalid('has a line break or another control character in it')
+  if (trimmed === '') throw new Invalid('is blank')
+  if (trimmed.length > 120) throw new Invalid('is longer than 120 characters')
+  return trimmed
+}
+
+/** A mail address, an https URL, or any other words. */
+export function contact(value: string): Contact {
+  const trimmed = line(value)
+  if (/^mailto:/i.test(trimmed)) throw new Invalid('begins with mailto: (write the address only)')
+  const [, domain = ''] = /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@([^@]+)$/.exec(trimmed) ?? []
+  if (DOMAIN.test(domain)) return { kind: 'mail', value: trimmed }
+  return /^https?:/i.test(trimmed) ? { kind: 'page', value: url(trimmed).href } : { kind: 'text', value: trimmed }
 }
 
 /** A URL that is scheme, host and port only, without a slash at the end. */

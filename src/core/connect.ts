@@ -81,6 +81,9 @@ export interface Connect {
     userId: string
     intent: ConnectIntent
     allowSwitch: boolean
+    /** BCP 47 language tag and IANA time zone of the user, for the pages of the visit. */
+    locale?: string
+    timeZone?: string
   }): Promise<{ session: ConnectSession; ticket: string }>
   /** Finds the session of a ticket without spending it. */
   peek(ticket: string): Promise<ConnectSession | undefined>
@@ -237,14 +240,12 @@ export function createConnect({
   }
 
   return {
-    async begin({ caller, userId, intent, allowSwitch }) {
+    async begin(input) {
+      const { intent } = input
       const ticket = secret()
       const session = await sessions.create({
+        ...input,
         ticketHash: sha256(ticket),
-        caller,
-        userId,
-        intent,
-        allowSwitch,
         ttlSeconds: STEP_SECONDS.ticket,
       })
       if (intent === 'connect') observe({ kind: 'step', step: 'begun' })

@@ -150,21 +150,21 @@ export const REASONS = {
   },
   identity_unproven: {
     whoActs: 'ops',
-    advice: "Microsoft's proof of identity was not valid. Try again; if it repeats, give ops the reference.",
+    advice: "Microsoft's proof of identity was not valid. Connect again; if it repeats, give ops the reference.",
   },
   code_rejected: {
     whoActs: 'user',
-    advice: 'The sign-in took too long or was used twice. Start again.',
+    advice: 'The sign-in took too long or was used twice. Connect again.',
   },
   not_back_yet: {
     whoActs: 'user',
-    advice: 'The browser has not come back from Microsoft with the handle of this attempt. Start again.',
+    advice: 'The browser has not come back from Microsoft with the handle of this attempt. Connect again.',
   },
   not_the_same_user: {
     whoActs: 'user',
-    advice: 'Another user began this connect. Start again from your own session.',
+    advice: 'Another user began this connect. Connect again from your own session.',
   },
-  abandoned: { whoActs: 'user', advice: 'The sign-in was not finished in time. Start again.' },
+  abandoned: { whoActs: 'user', advice: 'The sign-in was not finished in time. Connect again.' },
   // Nothing is wrong with the authorization: it works again without anybody's help.
   microsoft_unreachable: {
     whoActs: 'nobody',

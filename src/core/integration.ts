@@ -4,6 +4,16 @@ import type { AnyReason, MicrosoftError, StoredVerdict } from './failure.ts'
 /** The tenant of all personal Microsoft accounts (docs/microsoft.md#accounts). */
 export const PERSONAL_TENANT = '9188040d-6c67-4c5b-b112-36a304b66dad'
 
+/** `unknown`: an imported account that was not used yet. */
+export const ACCOUNT_KINDS = ['work', 'personal', 'unknown'] as const
+export type AccountKind = (typeof ACCOUNT_KINDS)[number]
+
+/** `tenantId`: of the account, if it is known. */
+export function accountKind(tenantId: string | undefined): AccountKind {
+  if (tenantId === undefined) return 'unknown'
+  return tenantId.toLowerCase() === PERSONAL_TENANT ? 'personal' : 'work'
+}
+
 /** A Microsoft account. `tenantId` + `objectId` is the identity; names are only shown (docs/microsoft.md#accounts). */
 export interface Account {
   tenantId: string

@@ -203,6 +203,10 @@ export interface ConnectSession {
   userId: string
   intent: ConnectIntent
   allowSwitch: boolean
+  /** BCP 47, as the caller sent it. Absent: the browser decides. */
+  locale?: string
+  /** IANA name. */
+  timeZone?: string
   status: ConnectSessionStatus
   outcome?: ConnectOutcome
   /** Hash of the browser session that opened the ticket. */
@@ -226,6 +230,8 @@ export interface ConnectSessionStore {
     userId: string
     intent: ConnectIntent
     allowSwitch: boolean
+    locale?: string
+    timeZone?: string
     ttlSeconds: number
   }): Promise<ConnectSession>
   find(id: string): Promise<ConnectSession | undefined>

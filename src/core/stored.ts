@@ -9,7 +9,7 @@ import {
   type MicrosoftError,
   type StoredVerdict,
 } from './failure.ts'
-import type { Account, IntegrationStatus, StoredFailure } from './integration.ts'
+import { ACCOUNT_KINDS, type Account, type IntegrationStatus, type StoredFailure } from './integration.ts'
 import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from './ports.ts'
 
 // Reads what is stored as JSON or as a word. A newer release may have written values that this release does not know,
@@ -268,6 +268,7 @@ const SESSION_MEMBERS: Readonly<Record<string, (value: unknown) => boolean>> = {
   userId: isString,
   manages: isBoolean,
   csrfToken: isString,
+  disconnected: (value) => ACCOUNT_KINDS.some((kind) => kind === value),
 }
 const isAttempt = (name: string): boolean => name.startsWith('attempt:')
 

@@ -21,6 +21,8 @@ const columns = {
   userId: connectSessions.userId,
   intent: connectSessions.intent,
   allowSwitch: connectSessions.allowSwitch,
+  locale: connectSessions.locale,
+  timeZone: connectSessions.timeZone,
   status: connectSessions.status,
   outcome: connectSessions.outcome,
   browserSession: connectSessions.browserSession,
@@ -51,6 +53,8 @@ function toConnectSession(row: Row, onMalformed?: OnMalformed): ConnectSession {
     ...(outcome === undefined ? {} : { outcome }),
     ...(browserSession === null ? {} : { browserSession }),
     ...(row.handleHash === null ? {} : { handleHash: row.handleHash }),
+    ...(row.locale === null ? {} : { locale: row.locale }),
+    ...(row.timeZone === null ? {} : { timeZone: row.timeZone }),
   }
 }
 
@@ -120,17 +124,13 @@ export function createConnectSessionStore(
     completionHandle({ codeVerifier: vault.open(sealContext(row, 'pkce_verifier'), pkceVerifier), id: row.id, code })
 
   return {
-    async create({ ticketHash, caller, userId, intent, allowSwitch, ttlSeconds }) {
+    async create({ ttlSeconds, ...input }) {
       const rows = await database.run((db) =>
         db
           .insert(connectSessions)
           .values({
+            ...input,
             id: randomUUID(),
-            ticketHash,
-            caller,
-            userId,
-            intent,
-            allowSwitch,
             status: 'created',
             expiresAt: inSeconds(ttlSeconds),
           })

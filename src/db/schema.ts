@@ -102,6 +102,9 @@ export const connectSessions = pgTable(
     nonce: text('nonce'),
     /** What the authorize request asked for; the token request asks for the same. */
     claims: text('claims'),
+    /** For the pages of the visit (docs/design.md#language-and-time). Null: the browser decides. */
+    locale: text('locale'),
+    timeZone: text('time_zone'),
     status: text('status').notNull(),
     outcome: jsonb('outcome'),
     createdAt: instant('created_at').notNull().defaultNow(),

@@ -2,13 +2,16 @@ import { timingSafeEqual } from 'node:crypto'
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { AuditLog } from '../core/audit.ts'
+import { accountKind } from '../core/integration.ts'
 import type { ConnectSessionStore, IntegrationStore, Random } from '../core/ports.ts'
-import { pageContext, sendPage, sendProblemPage } from './browser.ts'
+import { pageContext, sendPage, sendProblemPage, shownProblem } from './browser.ts'
 import {
   ACCOUNT_PATH,
   accountPage,
   CSRF_FIELD,
+  CONFIRM_DISCONNECT_URL,
   DISCONNECT_PATH,
+  DISCONNECTED_PATH,
   disconnectConfirmationPage,
   disconnectedPage,
   type Site,
@@ -53,6 +56,7 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
     if (request.query['confirm'] === 'disconnect' && summary !== undefined) {
       const csrfToken = (request.session.csrfToken ??= random.bytes(32).toString('base64url'))
       return sendPage(
+        site,
         reply,
         disconnectConfirmationPage(context, {
           csrfToken,
@@ -63,6 +67,7 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
     const pending = await connectSessions.pendingSince(userId)
     const scopes = summary === undefined ? { missing: [], excess: [] } : compareScopes(summary.scopes)
     return sendPage(
+      site,
       reply,
       accountPage(context, {
         missingScopes: scopes.missing,
@@ -73,6 +78,20 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
       }),
     )
   }
+
+  // A restored tab, Enter in the address bar, or another language for the answer to the form.
+  scope.get<{ Querystring: Record<string, unknown> }>(DISCONNECT_PATH, (request, reply) => {
+    const shown = shownProblem(request.query)
+    if (shown !== undefined) return sendProblemPage(site, request, reply, shown)
+    if (request.session.disconnected !== undefined) return reply.redirect(DISCONNECTED_PATH, 303)
+    return reply.redirect(managedUser(request) === undefined ? ACCOUNT_PATH : CONFIRM_DISCONNECT_URL, 303)
+  })
+
+  scope.get(DISCONNECTED_PATH, (request, reply) => {
+    const kind = request.session.disconnected
+    if (kind === undefined) return reply.redirect(ACCOUNT_PATH, 303)
+    return sendPage(site, reply, disconnectedPage(pageContext(site, request), { kind }))
+  })
 
   scope.post<{ Body: Record<string, unknown> | null }>(
     DISCONNECT_PATH,
@@ -85,6 +104,8 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
     },
     async (request, reply) => {
       const userId = managedUser(request)
+      // The button of another tab, after that of the first.
+      if (request.session.disconnected !== undefined) return reply.redirect(DISCONNECTED_PATH, 303)
       if (userId === undefined) return sendProblemPage(site, request, reply, 'session_over')
       if (!isSame(request.session.csrfToken, request.body?.[CSRF_FIELD]))
         return sendProblemPage(site, request, reply, 'form_expired')
@@ -99,8 +120,11 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
         peer: request.ip,
         request_id: request.id,
       })
-      await request.session.destroy()
-      return sendPage(reply, disconnectedPage(pageContext(site, request), tenantId === undefined ? {} : { tenantId }))
+      // The session of the user has ended. This one knows no user, only what the next page says.
+      await request.session.regenerate()
+      request.session.seen = true
+      request.session.disconnected = accountKind(tenantId)
+      return reply.redirect(DISCONNECTED_PATH, 303)
     },
   )
 }

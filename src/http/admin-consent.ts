@@ -26,8 +26,9 @@ export async function adminConsentRoutes(
 
   async function show(request: FastifyRequest<{ Querystring: Record<string, unknown> }>, reply: FastifyReply) {
     const { tenant } = request.query
-    const state = links.adminConsentState(random.bytes(16).toString('base64url'))
+    const context = pageContext(site, request)
+    const state = links.adminConsentState(random.bytes(16).toString('base64url'), context.language)
     const startUrl = microsoft.adminConsentUrl({ state, ...(typeof tenant === 'string' ? { tenantId: tenant } : {}) })
-    return sendPage(reply, adminConsentPage(pageContext(site, request), { startUrl }))
+    return sendPage(site, reply, adminConsentPage(context, { startUrl }))
   }
 }

@@ -24,6 +24,26 @@ const IdParams = Type.Object(
   { additionalProperties: false },
 )
 
+/** The form of BCP 47, with a hyphen. Which languages are known is not the caller's concern. */
+const Locale = Type.String({
+  pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$',
+  maxLength: 35,
+  description:
+    'Language of the user, as a BCP 47 tag (`de`, `de-AT`, `es-419`): for all pages of this visit. A language that ' +
+    'the pages do not have gives English. Without it, the browser decides. A language that the user chooses on a ' +
+    'page comes first.',
+  examples: ['de-AT'],
+})
+
+const TimeZone = Type.String({
+  pattern: '^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$',
+  maxLength: 64,
+  description:
+    'Time zone of the user, as an IANA name: for the times on all pages of this visit. An unknown name gives UTC, and ' +
+    'so does none.',
+  examples: ['Europe/Vienna'],
+})
+
 /** As core/completion-handle.ts makes it. */
 const Handle = Type.String({
   pattern: '^[A-Za-z0-9_-]{43}$',
@@ -58,8 +78,13 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
                 description: 'Whether another Microsoft account may replace the stored one.',
               }),
             ),
+            locale: Type.Optional(Locale),
+            time_zone: Type.Optional(TimeZone),
           },
-          { additionalProperties: false, examples: [{ user_id: '42', intent: 'connect' }] },
+          {
+            additionalProperties: false,
+            examples: [{ user_id: '42', intent: 'connect', locale: 'de-AT', time_zone: 'Europe/Vienna' }],
+          },
         ),
         response: {
           201: answer(
@@ -78,7 +103,15 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
     async (request, reply) => {
       const { caller } = callerOf(request)
       const { user_id: userId, intent = 'connect', allow_account_switch: allowSwitch = false } = request.body
-      const { session, ticket } = await connect.begin({ caller: caller.name, userId, intent, allowSwitch })
+      const { locale, time_zone: timeZone } = request.body
+      const { session, ticket } = await connect.begin({
+        caller: caller.name,
+        userId,
+        intent,
+        allowSwitch,
+        ...(locale === undefined ? {} : { locale }),
+        ...(timeZone === undefined ? {} : { timeZone }),
+      })
       audit(request, { audit: 'connect_begun', user_id: userId, intent, connect_session: session.id })
       return reply.code(201).send({ id: session.id, url: links.ticket(ticket), expires_at: session.expiresAt })
     },

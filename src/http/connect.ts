@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { fitsHandle } from '../core/completion-handle.ts'
 import type { CallbackAnswer, Connect } from '../core/connect.ts'
-import type { CallbackParameters, Microsoft } from '../core/microsoft-port.ts'
+import type { AdminConsentResult, CallbackParameters, Microsoft } from '../core/microsoft-port.ts'
 import type { ConnectSession } from '../core/ports.ts'
-import { pageContext, sendPage, sendProblemPage } from './browser.ts'
+import { pageContext, sendPage, sendProblemPage, shownProblem } from './browser.ts'
 import { CALLBACK_PATH, CONNECT_PATH, RESULT_PATH, TICKET, type Links } from './links.ts'
 import {
   adminConsentResultPage,
@@ -13,6 +14,7 @@ import {
   type PageProblem,
   type Site,
 } from './pages/pages.ts'
+import { beginVisit, isLanguage, noteReader, noteVisit } from './reader.ts'
 import { bindSession, browserSessionOf } from './session.ts'
 
 export interface ConnectRoutesOptions {
@@ -54,7 +56,9 @@ export async function connectRoutes(
     // A browser that prefetches must not spend the ticket.
     if (isPrefetch(request)) return reply.code(503).header('retry-after', '1').send()
     const known = await connect.peek(ticket)
+    if (known !== undefined) noteVisit(site, request, known, links)
     if (known === undefined || known.expired) return problem(request, reply, 'link_expired')
+    if (request.method === 'HEAD') return headOnly(reply)
     // A cookie round trip first: a browser without cookies could not finish the connect with the spent ticket.
     if (request.session.seen !== true) {
       if (request.query['cookies'] !== undefined) return problem(request, reply, 'cookies_blocked')
@@ -85,10 +89,12 @@ export async function connectRoutes(
     switch (opened.kind) {
       case 'authorize':
         request.session[`attempt:${opened.stateHash.toString('base64url')}`] = true
+        beginVisit(site, request, reply, known, links)
         request.log.info({ connect_session: opened.session.id, user_id: opened.session.userId }, 'sent to Microsoft')
         return reply.redirect(opened.url, 303)
       case 'manage':
         request.session.manages = true
+        beginVisit(site, request, reply, known, links)
         return reply.redirect(ACCOUNT_PATH, 303)
       case 'over': {
         const page = isOver(opened.session) || isThisBrowsers(request, opened.session) ? 'link_used' : 'link_foreign'
@@ -104,8 +110,11 @@ export async function connectRoutes(
   scope.get<{ Querystring: Query }>(`${CALLBACK_PATH}/`, receive)
 
   async function receive(request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply) {
+    const shown = shownProblem(request.query)
+    if (shown !== undefined) return sendProblemPage(site, request, reply, shown)
     const { state } = request.query
-    if (typeof state === 'string' && links.isAdminConsentState(state)) {
+    const adminLanguage = typeof state === 'string' ? links.adminConsentLanguage(state) : undefined
+    if (typeof state === 'string' && adminLanguage !== undefined) {
       // A browser that comes back here proves nothing: the page only says what to do next. `tenant` decides nothing.
       const result = microsoft.judgeAdminConsent(callbackParameters(request.query))
       request.log.info(
@@ -114,14 +123,19 @@ export async function connectRoutes(
           : { admin_consent: 'refused', reason: result.reason, who_acts: result.whoActs, microsoft: result.microsoft },
         'admin consent answered',
       )
-      return sendPage(reply, adminConsentResultPage(pageContext(site, request), result))
+      // Without cookies, only the state knows it.
+      if (isLanguage(adminLanguage)) noteReader(request, { locale: adminLanguage })
+      const context = { ...pageContext(site, request), pageUrl: `?${sameAnswer(state, result)}` }
+      return sendPage(site, reply, adminConsentResultPage(context, result))
     }
     const answer = readAnswer(request.query)
     if (answer === undefined) return problem(request, reply, 'sign_in_unmatched', { why: 'malformed_callback' })
+    if (request.method === 'HEAD') return headOnly(reply)
     const mine = hasAttempt(request, answer.state) ? browserSessionOf(request) : undefined
     const received = await connect.receive(answer, mine)
     if (received.kind === 'foreign') return problem(request, reply, 'sign_in_unmatched', { why: received.why })
     const { session } = received
+    noteVisit(site, request, session, links)
     request.log.info(
       {
         connect_session: session.id,
@@ -140,21 +154,32 @@ export async function connectRoutes(
     return returnToMegdocs(request, reply, session, handle)
   }
 
-  scope.get<{ Params: { id: string; proof: string } }>(`${RESULT_PATH}/:id/:proof`, async (request, reply) => {
-    const { id, proof } = request.params
-    if (!UUID.test(id) || !links.checkResult(id, proof)) return problem(request, reply, 'not_found')
-    const session = await connect.find(id)
-    if (session === undefined || (session.outcome !== undefined && session.expired))
-      return problem(request, reply, 'result_gone')
-    return showResult(request, reply, session)
-  })
+  scope.get<{ Params: { id: string; proof: string }; Querystring: Query }>(
+    `${RESULT_PATH}/:id/:proof`,
+    async (request, reply) => {
+      const { id, proof } = request.params
+      if (!UUID.test(id) || !links.checkResult(id, proof)) return problem(request, reply, 'not_found')
+      const session = await connect.find(id)
+      if (session !== undefined) noteVisit(site, request, session, links)
+      if (session === undefined || (session.outcome !== undefined && session.expired))
+        return problem(request, reply, 'result_gone')
+      const { handle } = request.query
+      if (session.status === 'received' && typeof handle === 'string' && fitsHandle(session.handleHash, handle))
+        return returnToMegdocs(request, reply, session, handle)
+      return showResult(request, reply, session)
+    },
+  )
+
+  const resultPath = (id: string): string => new URL(links.result(id)).pathname
 
   /** A page, not a redirect: the browser then sends MEGDocs' session cookie even if it is SameSite=Strict. */
   function returnToMegdocs(request: FastifyRequest, reply: FastifyReply, session: ConnectSession, handle: string) {
     const url = new URL(completionUrl)
     url.searchParams.set('connect_session', session.id)
     url.searchParams.set('handle', handle)
-    return sendPage(reply, continuePage(pageContext(site, request), url.href))
+    // The address of the callback holds the code.
+    const context = { ...pageContext(site, request), pageUrl: `${resultPath(session.id)}?handle=${handle}` }
+    return sendPage(site, reply, continuePage(context, url.href))
   }
 
   async function showResult(request: FastifyRequest, reply: FastifyReply, session: ConnectSession) {
@@ -175,9 +200,10 @@ export async function connectRoutes(
       },
       'result shown',
     )
-    const context = pageContext(site, request)
+    // At the callback, the address holds Microsoft's answer.
+    const context = { ...pageContext(site, request), pageUrl: resultPath(id) }
     const tenantId = result === 'refused' ? await connect.tenantOf(session) : undefined
-    return sendPage(reply, resultPage(forTenant(context, tenantId), outcome))
+    return sendPage(site, reply, resultPage(forTenant(context, tenantId), outcome))
   }
 
   function hasAttempt(request: FastifyRequest, state: string): boolean {
@@ -192,6 +218,29 @@ export async function connectRoutes(
 /** A completed connect has ended its browser session: whose browser it was is no longer known, and does not matter. */
 function isOver(session: ConnectSession | undefined): boolean {
   return session?.outcome !== undefined || session?.status === 'connected' || session?.status === 'refused'
+}
+
+/** Microsoft's answer about an approval once more, made of what was taken from it. */
+function sameAnswer(state: string, result: AdminConsentResult): URLSearchParams {
+  if (result.approved) return new URLSearchParams({ state, admin_consent: 'True' })
+  const { error, suberror, aadsts, traceId, correlationId, timestamp } = result.microsoft
+  const description = [
+    aadsts === undefined ? undefined : `AADSTS${aadsts}:`,
+    traceId && `Trace ID: ${traceId}`,
+    correlationId && `Correlation ID: ${correlationId}`,
+    timestamp && `Timestamp: ${timestamp}`,
+  ]
+  return new URLSearchParams({
+    state,
+    ...(error === undefined ? {} : { error }),
+    ...(suberror === undefined ? {} : { error_subcode: suberror }),
+    error_description: description.filter((part) => part !== undefined).join(' '),
+  })
+}
+
+/** For somebody who asks for the head alone: it spends nothing, begins no session and consumes no answer. */
+function headOnly(reply: FastifyReply): FastifyReply {
+  return reply.type('text/html; charset=utf-8').send()
 }
 
 function isPrefetch(request: FastifyRequest): boolean {

@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import type { Failure, FailureCode } from '../core/failure.ts'
 import { askedBy, hasAuditLine } from './audit.ts'
 import { asFailure, noteProblem, plainProblem, sendProblem, toProblem } from './problem.ts'
+import { askedOf, type Asked } from './reader.ts'
 import type { Strangers } from './strangers.ts'
 
 // What a listener answers when something fails. Fastify's own error bodies never go out: they quote messages of errors
@@ -24,7 +25,7 @@ export interface ListenerErrors {
    * The answer if `answer` throws (`internal_error`), and for a request that Node could not parse (`invalid_request`).
    * Must not throw. `status` is sent beside it.
    */
-  plain(code: FailureCode, status: number, requestId: string, acceptLanguage?: string): PlainAnswer
+  plain(code: FailureCode, status: number, requestId: string, asked: Asked): PlainAnswer
 }
 
 /**
@@ -34,7 +35,7 @@ export interface ListenerErrors {
 export function handleErrors(app: FastifyInstance, scope: FastifyInstance, { answer, plain }: ListenerErrors): void {
   const plainFor = (request: FastifyRequest): PlainAnswer => {
     noteProblem(request, 'internal_error')
-    return plain('internal_error', 500, request.id, request.headers['accept-language'])
+    return plain('internal_error', 500, request.id, askedOf(request))
   }
   app.setErrorHandler((error, request, reply) => {
     logFault(request, error)
@@ -85,7 +86,7 @@ export function answerPlainly(
 ): void {
   noteProblem(request, 'invalid_request')
   request.log.info({ code: 'invalid_request', status }, 'request refused before it was routed')
-  const { headers, body } = plain('invalid_request', status, request.id, request.headers['accept-language'])
+  const { headers, body } = plain('invalid_request', status, request.id, askedOf(request))
   writeDirectly(reply, { ...headers, connection: 'close' }, body, status)
 }
 
@@ -109,15 +110,19 @@ const UNPARSABLE: Record<string, { status: number; phrase: string }> = {
 const BAD_REQUEST = { status: 400, phrase: 'Bad Request' }
 const METHOD_NOT_ALLOWED = { status: 405, phrase: 'Method Not Allowed' }
 
+/** Node reports each further part of a request that it could not parse. */
+const answered = new WeakSet<Socket>()
+
 /** Answers what Node could not parse, on the socket itself: no route, no hook and no reply exist for it. */
 export function answerUnparsable(
-  error: NodeJS.ErrnoException,
+  error: Error & { code?: string; rawPacket?: unknown },
   socket: Socket,
   errors: ListenerErrors,
   log: FastifyBaseLogger,
   strangers: Strangers,
 ): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  if (error.code === 'ECONNRESET' || socket.destroyed || answered.has(socket)) return
+  answered.add(socket)
   const answer = UNPARSABLE[error.code ?? ''] ?? BAD_REQUEST
   const requestId = randomUUID()
   strangers.count('not_parsed')
@@ -127,15 +132,36 @@ export function answerUnparsable(
       { request_id: requestId, code: 'invalid_request', detail: error.code, status: answer.status },
       'request could not be parsed',
     )
-  endWith(socket, errors, answer, requestId)
-  socket.destroy(error)
+  endWith(socket, errors, answer, requestId, askedIn(error.rawPacket))
+  closeWhenRead(socket)
+}
+
+/** How long a client may go on sending what nobody reads. */
+const LINGER_MS = 2_000
+
+/** If bytes are unread when a socket is closed, the client's system drops the answer (RFC 9112 section 9.6). */
+function closeWhenRead(socket: Socket): void {
+  socket.end()
+  socket.resume()
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  socket.once('end', () => socket.destroy()).once('close', () => clearTimeout(timer))
+}
+
+/** What the part that Node could not parse says about its reader. The parts before it are gone. */
+function askedIn(packet?: unknown): Asked {
+  const text = Buffer.isBuffer(packet) ? packet.toString('latin1') : ''
+  const field = (name: string): string | undefined => new RegExp(`^${name}:[ \\t]*(.*)`, 'im').exec(text)?.[1]
+  return {
+    url: /^[A-Z]+ (\S+) /.exec(text)?.[1],
+    headers: { 'accept-language': field('accept-language'), cookie: field('cookie') },
+  }
 }
 
 /** CONNECT asks for a tunnel, and Node would only close the connection. */
 export function answerConnect(socket: Duplex, errors: ListenerErrors, strangers: Strangers): void {
   strangers.count('not_parsed')
   socket.on('error', () => {})
-  endWith(socket, errors, METHOD_NOT_ALLOWED, randomUUID())
+  endWith(socket, errors, METHOD_NOT_ALLOWED, randomUUID(), askedIn())
   socket.end()
 }
 
@@ -144,9 +170,10 @@ function endWith(
   { plain }: ListenerErrors,
   { status, phrase }: { status: number; phrase: string },
   requestId: string,
+  asked: Asked,
 ): void {
   if (!socket.writable) return
-  const { headers, body } = plain('invalid_request', status, requestId)
+  const { headers, body } = plain('invalid_request', status, requestId, asked)
   const fields = { ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' }
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.write(`HTTP/1.1 ${status} ${phrase}\r\n${lines.join('')}\r\n${body}`)
@@ -155,7 +182,7 @@ function endWith(
 /** An `Expect` other than `100-continue` (RFC 9110 section 10.1.1). */
 export function answerExpectation(response: ServerResponse, { plain }: ListenerErrors, strangers: Strangers): void {
   strangers.count('not_parsed')
-  const { headers, body } = plain('invalid_request', 417, randomUUID())
+  const { headers, body } = plain('invalid_request', 417, randomUUID(), askedIn())
   response.writeHead(417, { ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' })
   response.end(body)
 }

@@ -19,8 +19,12 @@ export interface Links {
   result(connectSessionId: string): string
   checkResult(connectSessionId: string, proof: string): boolean
   /** The `state` of a request for admin consent, to distinguish it from a sign-in. It grants nothing. */
-  adminConsentState(nonce: string): string
-  isAdminConsentState(state: string): boolean
+  adminConsentState(nonce: string, language: string): string
+  /** The language of a request for admin consent. Undefined: the state is not of one. */
+  adminConsentLanguage(state: string): string | undefined
+  /** Whose visit a browser keeps the language of, without the user id. */
+  person(userId: string): string
+  isPerson(userId: string, mark: string): boolean
 }
 
 const ADMIN = 'admin'
@@ -45,10 +49,15 @@ export function createLinks(publicBaseUrl: string, secrets: () => readonly strin
     checkInstead: (ticket, browserSession, proof) => holds('instead', insteadOf(ticket, browserSession), proof),
     result: (id) => `${publicBaseUrl}${RESULT_PATH}/${id}/${proofOf('result', id)}`,
     checkResult: (id, proof) => holds('result', id, proof),
-    adminConsentState: (nonce) => `${ADMIN}.${nonce}.${proofOf('admin-consent', nonce)}`,
-    isAdminConsentState(state) {
-      const [kind, nonce = '', proof = ''] = state.split('.')
-      return kind === ADMIN && holds('admin-consent', nonce, proof)
+    adminConsentState(nonce, language) {
+      const value = `${language}_${nonce}`
+      return `${ADMIN}.${value}.${proofOf('admin-consent', value)}`
     },
+    adminConsentLanguage(state) {
+      const [kind, value = '', proof = ''] = state.split('.')
+      return kind === ADMIN && holds('admin-consent', value, proof) ? value.split('_', 1)[0] : undefined
+    },
+    person: (userId) => proofOf('person', userId),
+    isPerson: (userId, mark) => holds('person', userId, mark),
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import cookie, { Signer } from '@fastify/cookie'
 import session, { type FastifySessionOptions } from '@fastify/session'
 import type { FastifyInstance, FastifyRequest, Session } from 'fastify'
+import type { AccountKind } from '../core/integration.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
 
 declare module 'fastify' {
@@ -16,6 +17,8 @@ declare module 'fastify' {
     known?: boolean
     /** For the forms of the account page. */
     csrfToken?: string
+    /** The account was just disconnected: whose page of Microsoft shows the approval. The session knows no user. */
+    disconnected?: AccountKind
     /**
      * By the hash of a state that was sent to Microsoft: one for each connect session, so that two tabs do not disturb
      * each other.
@@ -26,6 +29,9 @@ declare module 'fastify' {
 
 /** How long a browser session lives (docs/security.md#browser-sessions). */
 export const BROWSER_SESSION_MS = 30 * 60_000
+
+/** How long "disconnected" can be shown again: as long as the result of a connect. */
+const DISCONNECTED_SESSION_MS = 10 * 60_000
 
 /**
  * How long a session without a user lives: as long as a browser needs for the round trip that shows that it takes
@@ -98,7 +104,9 @@ export async function browserSessions(
         ? Math.max(1, (expires.getTime() - Date.now()) / 1000)
         : (originalMaxAge ?? BROWSER_SESSION_MS) / 1000
       const ttlSeconds =
-        data.userId === undefined ? Math.min(cookieSeconds, ANONYMOUS_SESSION_MS / 1000) : cookieSeconds
+        data.userId === undefined
+          ? Math.min(cookieSeconds, (data.disconnected ? DISCONNECTED_SESSION_MS : ANONYMOUS_SESSION_MS) / 1000)
+          : cookieSeconds
       const { known, ...kept } = JSON.parse(JSON.stringify(data)) as Record<string, unknown>
       const save = known === true ? store.update : store.create
       save(hashOf(sessionId), kept, data.userId, ttlSeconds).then(() => callback(), callback)

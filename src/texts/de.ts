@@ -1,7 +1,6 @@
 import type { Texts } from './en.ts'
 
-const approve =
-  'Laut Microsoft muss MEGDocs zuerst genehmigt werden. Bitte sehen Sie sich die Anfrage an und genehmigen Sie sie, oder nennen Sie mir die zuständige Stelle.'
+const approve = 'Laut Microsoft muss die IT das zuerst genehmigen. Bitte lesen Sie die Anfrage und genehmigen Sie sie.'
 
 const ourFault = {
   title: 'Das Verbinden mit Microsoft funktioniert zurzeit nicht',
@@ -24,7 +23,7 @@ export const de: Texts = {
     connected: 'Verbunden',
     notConnected: 'Nicht verbunden',
     notWorking: 'Funktioniert zurzeit nicht',
-    paused: 'Angehalten',
+    paused: 'Vorübergehend gesperrt',
     notFinished: 'Nicht abgeschlossen',
     unknown: 'Zurzeit nicht bekannt',
   },
@@ -72,7 +71,7 @@ export const de: Texts = {
     },
     atMicrosoft: 'Auf der Seite von Microsoft steht dafür (sinngemäß):',
     consentPage: {
-      'User.Read': '„Sie anmelden und Ihr Profil lesen“: Ihr Name, Ihre E-Mail-Adresse und Ihr einfaches Profil.',
+      'User.Read': '„Sie anmelden und Ihr Profil lesen“: Ihr Name, Ihre E-Mail-Adresse und Ihr grundlegendes Profil.',
       'Files.ReadWrite': '„Vollzugriff auf Ihre Dateien“: Ihre eigenen Dateien lesen, anlegen, ändern und löschen.',
       'Files.ReadWrite.All':
         '„Vollzugriff auf alle Dateien, auf die Sie Zugriff haben“: diese Dateien lesen, anlegen, ändern und löschen, auch für Sie freigegebene und solche in SharePoint.',
@@ -95,9 +94,9 @@ export const de: Texts = {
         'Sie melden sich bei Microsoft an. Ihr Kennwort sehen und speichern wir nie.',
         'Sie können die Verbindung hier jederzeit trennen.',
       ],
-      asks: 'Wozu Microsoft Ihre Zustimmung verlangt',
+      asks: 'Welchen Berechtigungen Sie bei Microsoft zustimmen',
       alsoAsks:
-        'Microsoft nennt außerdem zwei Dinge, die jede Verbindung braucht: dass Sie sich anmelden und dass MEGDocs den erteilten Zugriff behält. Ohne das zweite müssten Sie sich jede Stunde neu anmelden.',
+        'Microsoft nennt außerdem zwei Dinge, die jede Verbindung braucht: dass Sie sich anmelden und dass MEGDocs den erteilten Zugriff behält. Sonst müssten Sie sich jede Stunde neu anmelden.',
       adminHint:
         'In vielen Organisationen muss die IT MEGDocs zuerst genehmigen. Wenn Microsoft Ihnen das anzeigt, folgen Sie dort dem Link zurück zur Anwendung: Wir bereiten dann eine Nachricht an Ihre IT vor.',
     },
@@ -149,13 +148,13 @@ export const de: Texts = {
       'Ein Dokument, das gerade geöffnet ist: Es kann bearbeitbar bleiben, bis dieser Zugriff abläuft, meist innerhalb von 90 Minuten.',
     ],
     approval:
-      'Ihre Zustimmung bei Microsoft: Microsoft lässt nicht zu, dass wir sie für Sie widerrufen. Sie selbst können das hier tun:',
+      'Ihre Zustimmung bei Microsoft: Microsoft lässt nicht zu, dass wir sie für Sie widerrufen. Sie können sie hier selbst widerrufen:',
   },
   disconnected: {
     title: 'Die Verbindung zu Microsoft ist getrennt',
     text: 'MEGDocs hat den Zugriff gelöscht, den es für Sie gespeichert hatte. Ihre Dateien wurden nicht verändert.',
     consent:
-      'Microsoft merkt sich weiterhin, dass Sie MEGDocs einmal zugestimmt haben. Auch das können Sie widerrufen:',
+      'Bei Microsoft bleibt gespeichert, dass Sie MEGDocs den Zugriff einmal erlaubt haben. Auch das können Sie widerrufen:',
     again: 'Sie können Ihr Konto jederzeit erneut verbinden.',
   },
   result: {
@@ -163,7 +162,7 @@ export const de: Texts = {
     reconnected: 'Wieder mit Microsoft verbunden',
     as: 'Sie sind verbunden als',
     next: 'Sie können Ihre MEGDocs-Dokumente jetzt in Microsoft 365 bearbeiten.',
-    notYou: 'Nicht Ihr Konto? Hier können Sie es ändern oder trennen:',
+    notYou: 'Nicht Ihr Konto? Hier können Sie es wechseln oder die Verbindung trennen:',
     usedAccount: 'Verwendetes Microsoft-Konto',
     refused: {
       title: 'Die Verbindung kam nicht zustande',
@@ -177,7 +176,7 @@ export const de: Texts = {
       'Es wurde nichts verbunden oder geändert. Fragen Sie den MEGDocs-Support, wann der Zugriff wieder möglich ist. Wenn Ihre Verbindung zu Microsoft danach als nicht verbunden angezeigt wird, verbinden Sie Ihr Konto erneut.',
     todo: {
       account_not_found:
-        'Verbinden Sie erneut und wählen Sie dabei das Konto Ihrer Organisation. Oder senden Sie Ihrer IT die Nachricht unten.',
+        'Verbinden Sie sich erneut und wählen Sie dabei das Konto Ihrer Organisation. Oder senden Sie Ihrer IT die Nachricht unten.',
       account_locked:
         'Warten Sie ein paar Minuten und verbinden Sie Ihr Konto erneut. Wenn es dann noch gesperrt ist, senden Sie Ihrer IT die Nachricht unten.',
       device_not_compliant:
@@ -218,16 +217,14 @@ export const de: Texts = {
     helpSubject: 'MEGDocs kann nicht auf mein Microsoft 365 zugreifen',
     hello: 'Guten Tag,',
     want: 'ich möchte MEGDocs-Dokumente in Microsoft 365 bearbeiten.',
-    explained: 'Worauf MEGDocs zugreifen kann, wie man es begrenzt und widerruft:',
+    explained: 'Umfang, Einschränkung und Widerruf:',
     app: 'Anwendung',
-    clientId: 'Anwendungs-ID (Client)',
-    publisher: 'Herausgeber',
     contact: 'Kontakt',
-    permissions: 'Berechtigungen (delegiert: nur im Namen der angemeldeten Person)',
+    permissions: 'Berechtigungen (delegiert)',
     reach: {
-      'User.Read': 'Profil lesen',
-      'Files.ReadWrite': 'eigene Dateien lesen, ändern und löschen',
-      'Files.ReadWrite.All': 'alle Dateien lesen, ändern und löschen, auf die die Person Zugriff hat',
+      'User.Read': 'Profil',
+      'Files.ReadWrite': 'eigene Dateien lesen, ändern, löschen',
+      'Files.ReadWrite.All': 'alle Dateien der Person lesen, ändern, löschen, auch freigegebene',
       'Sites.Selected': 'nur SharePoint-Websites, die Sie auswählen',
       'Sites.ReadWrite.All': 'Elemente auf allen SharePoint-Websites der Person ändern und löschen',
     },
@@ -243,7 +240,7 @@ export const de: Texts = {
     'Für die Betreiber dieses Dienstes: Die Anfrage kam als unverschlüsseltes HTTP an, obwohl https eingestellt ist. Der vorgeschaltete Proxy muss diesen Header senden, und seine Adresse muss in TRUSTED_PROXIES stehen:',
   adminConsent: {
     title: 'MEGDocs für Ihre Organisation genehmigen',
-    lead: 'Für die Administration von Microsoft 365: wer Zugriff anfordert, worauf MEGDocs zugreifen kann und wie Sie es begrenzen und widerrufen.',
+    lead: 'Für die Administration von Microsoft 365: wer Zugriff anfordert, worauf MEGDocs zugreifen kann und wie Sie den Zugriff begrenzen und widerrufen.',
     who: 'Wer Zugriff anfordert',
     app: 'Anwendung',
     clientId: 'Anwendungs-ID (Client)',
@@ -258,7 +255,7 @@ export const de: Texts = {
     delegated:
       'Das sind delegierte Berechtigungen. MEGDocs handelt nur im Namen von Personen, die ihr Konto verbunden haben, und erreicht nur Dateien, die diese Personen selbst öffnen können. Einen eigenen Zugriff auf Ihren Mandanten bekommt MEGDocs nicht.',
     reach: {
-      'User.Read': 'Name, E-Mail-Adresse und einfaches Profil der angemeldeten Person lesen.',
+      'User.Read': 'Name, E-Mail-Adresse und grundlegendes Profil der angemeldeten Person lesen.',
       'Files.ReadWrite': 'Die eigenen Dateien der angemeldeten Person lesen, anlegen, ändern und löschen.',
       'Files.ReadWrite.All':
         'Alle Dateien lesen, anlegen, ändern und löschen, auf die die angemeldete Person Zugriff hat, auch freigegebene und solche in SharePoint.',
@@ -273,7 +270,7 @@ export const de: Texts = {
       'Was wir speichern: je verbundener Person Name und Kennungen des Kontos sowie, verschlüsselt, den Zugriff. Keine Kennwörter. Beim Trennen wird das gelöscht.',
     approving: 'Was die Genehmigung bewirkt',
     approvingText:
-      'Die Genehmigung verbindet noch niemanden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft sie noch einmal fragt.',
+      'Mit der Genehmigung ist noch niemand verbunden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft sie noch einmal fragt.',
     requestWaiting:
       'Hat Ihnen jemand schon über Microsoft eine Anfrage gesendet? Sie finden sie im Microsoft Entra Admin Center (entra.microsoft.com) unter Entra ID > Enterprise-Apps im Bereich „Aktivität“ bei den Anfragen zur Administrator\u00ADzustimmung. Genehmigen Sie dort oder hier: Einmal genügt.',
     limit: 'Begrenzen, bevor alle MEGDocs nutzen können',
@@ -337,7 +334,8 @@ export const de: Texts = {
   reasons: {
     access_revoked: {
       title: 'Der Zugriff wurde bei Microsoft beendet',
-      happened: 'Das geschieht, wenn die IT Ihr Kennwort zurücksetzt, wenn alle Ihre Anmeldungen beendet werden oder wenn der Zugriff entzogen wird.',
+      happened:
+        'Das geschieht, wenn die IT Ihr Kennwort zurücksetzt, wenn alle Ihre Anmeldungen beendet werden oder wenn der Zugriff entzogen wird.',
       todo: 'Verbinden Sie Ihr Konto erneut.',
     },
     refresh_token_expired: {
@@ -367,7 +365,8 @@ export const de: Texts = {
     },
     mfa_required: {
       title: 'Microsoft verlangt eine zusätzliche Bestätigung',
-      happened: 'Ihre Organisation verlangt, dass Sie die Anmeldung auf einem zweiten Weg bestätigen, zum Beispiel mit einem Code auf dem Telefon.',
+      happened:
+        'Ihre Organisation verlangt, dass Sie die Anmeldung auf einem zweiten Weg bestätigen, zum Beispiel mit einem Code auf dem Telefon.',
       todo: 'Halten Sie Ihr Telefon oder Ihren Sicherheitsschlüssel bereit. Verbinden Sie Ihr Konto dann erneut und führen Sie den zusätzlichen Schritt aus.',
     },
     consent_required: {
@@ -377,13 +376,14 @@ export const de: Texts = {
     },
     admin_consent_required: {
       title: 'Zuerst muss Ihre IT MEGDocs genehmigen',
-      happened: 'In Ihrer Organisation können Sie diesen Berechtigungen nicht selbst zustimmen. Das ist eine übliche Einstellung.',
-      todo: 'Senden Sie Ihrer IT die Nachricht unten. Sie genehmigt einmal, für alle oder für bestimmte Personen. Wenn Sie bei Microsoft schon eine Anfrage gesendet haben, liegt sie dort vor: Warten Sie dann auf die Antwort.',
+      happened:
+        'In Ihrer Organisation können Sie diesen Berechtigungen nicht selbst zustimmen. Das ist eine übliche Einstellung.',
+      todo: 'Senden Sie Ihrer IT die Nachricht unten. Die Genehmigung ist nur einmal nötig, für alle oder für bestimmte Personen. Wenn Sie bei Microsoft schon eine Anfrage gesendet haben, liegt sie Ihrer IT bereits vor: Warten Sie dann auf die Antwort.',
     },
     blocked_by_policy: {
       title: 'Eine Richtlinie Ihrer Organisation verhindert das',
       happened: 'Ihre Anmeldung war richtig, aber eine Richtlinie Ihrer Organisation lässt diesen Zugriff nicht zu.',
-      todo: 'Senden Sie Ihrer IT die Nachricht unten. Sie enthält die Antwort von Microsoft.',
+      todo: 'Senden Sie Ihrer IT die Nachricht unten. Darin steht auch die Antwort von Microsoft.',
     },
     device_not_compliant: {
       title: 'Ihre Organisation verlangt ein verwaltetes Gerät',
@@ -402,12 +402,14 @@ export const de: Texts = {
     },
     account_locked: {
       title: 'Dieses Microsoft\u2011Konto ist gesperrt',
-      happened: 'Nach zu vielen falschen Kennwörtern oder ungewöhnlichen Anmeldungen sperrt Microsoft ein Konto für eine Weile.',
+      happened:
+        'Nach zu vielen falschen Kennwörtern oder ungewöhnlichen Anmeldungen sperrt Microsoft ein Konto für eine Weile.',
       todo: 'Warten Sie eine Weile. Bleibt es gesperrt, senden Sie Ihrer IT die Nachricht unten.',
     },
     not_assigned: {
       title: 'MEGDocs ist Ihnen bei Microsoft noch nicht zugewiesen',
-      happened: 'In Ihrer Organisation dürfen nur bestimmte Personen MEGDocs mit Microsoft nutzen. Sie gehören noch nicht dazu.',
+      happened:
+        'In Ihrer Organisation dürfen nur bestimmte Personen MEGDocs mit Microsoft nutzen. Sie gehören noch nicht dazu.',
       todo: 'Senden Sie Ihrer IT die Nachricht unten, damit sie Sie hinzufügen kann.',
     },
     app_unavailable: {
@@ -417,7 +419,8 @@ export const de: Texts = {
     },
     tenant_unavailable: {
       title: 'In Ihrer Organisation ist zurzeit keine Anmeldung bei Microsoft möglich',
-      happened: 'Microsoft hat das Verzeichnis Ihrer Organisation gesperrt oder gelöscht, oder die Anmeldung dort ist nicht richtig eingerichtet.',
+      happened:
+        'Microsoft hat das Verzeichnis Ihrer Organisation gesperrt oder gelöscht, oder die Anmeldung dort ist nicht richtig eingerichtet.',
       todo: 'Senden Sie Ihrer IT die Nachricht unten.',
     },
     tenant_restricted: {
@@ -432,7 +435,8 @@ export const de: Texts = {
     },
     missing_scopes: {
       title: 'Einige Berechtigungen fehlen',
-      happened: 'Microsoft hat nur einen Teil der nötigen Berechtigungen erteilt. Deshalb kam die Verbindung nicht zustande.',
+      happened:
+        'Microsoft hat nur einen Teil der nötigen Berechtigungen erteilt. Deshalb kam die Verbindung nicht zustande.',
       todo: 'Verbinden Sie Ihr Konto erneut und stimmen Sie allen Berechtigungen zu.',
     },
     no_refresh_token: {
@@ -443,26 +447,29 @@ export const de: Texts = {
     tenant_not_allowed: {
       title: 'Konten dieser Organisation sind hier nicht zugelassen',
       happened: 'Hier können Sie nur Konten bestimmter Organisationen verbinden.',
-      todo: 'Verbinden Sie erneut und wählen Sie dabei das Konto Ihrer eigenen Organisation.',
+      todo: 'Verbinden Sie sich erneut und wählen Sie dabei das Konto Ihrer eigenen Organisation.',
     },
     other_cloud: {
       title: 'Dieses Konto gehört zu einer anderen Microsoft\u2011Cloud',
-      happened: 'Microsoft betreibt mehrere getrennte Clouds, zum Beispiel eine für US-Behörden. Konten dieser Cloud können hier nicht verbunden werden.',
+      happened:
+        'Microsoft betreibt mehrere getrennte Clouds, zum Beispiel eine für US-Behörden. Konten dieser Cloud können hier nicht verbunden werden.',
       todo: 'Wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an. Wenn Sie ein anderes Microsoft-Konto haben, verbinden Sie dieses.',
     },
     account_type_not_allowed: {
       title: 'Diese Art von Konto ist hier nicht zugelassen',
       happened: 'Es ist offenbar ein persönliches Microsoft-Konto.',
-      todo: 'Verbinden Sie erneut und wählen Sie dabei Ihr Geschäfts-, Schul- oder Unikonto.',
+      todo: 'Verbinden Sie sich erneut und wählen Sie dabei Ihr Geschäfts-, Schul- oder Unikonto.',
     },
     other_account: {
       title: 'Das ist nicht das verbundene Microsoft\u2011Konto',
-      happened: 'Damit Ihre Dateien nicht mit denen anderer Personen vermischt werden, wechseln wir das Konto nicht automatisch. Es wurde nichts geändert.',
+      happened:
+        'Damit Ihre Dateien nicht mit denen anderer Personen vermischt werden, wechseln wir das Konto nicht automatisch. Es wurde nichts geändert.',
       todo: 'Entscheiden Sie, welches Konto Sie verwenden möchten.',
     },
     identity_unproven: {
       title: 'Wir konnten nicht sicher feststellen, dass die Antwort für Sie bestimmt war',
-      happened: 'Der Identitätsnachweis von Microsoft hat unsere Prüfung nicht bestanden. Deshalb haben wir nichts gespeichert.',
+      happened:
+        'Der Identitätsnachweis von Microsoft hat unsere Prüfung nicht bestanden. Deshalb haben wir nichts gespeichert.',
       todo: 'Wir versuchen es automatisch wieder. Wenn es so bleibt, wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     },
     code_rejected: {
@@ -477,7 +484,8 @@ export const de: Texts = {
     },
     not_the_same_user: {
       title: 'Diese Anmeldung hat eine andere Person begonnen',
-      happened: 'Sie wurde von jemand anderem in MEGDocs begonnen. Damit Ihre Dateien nicht mit denen anderer Personen vermischt werden, haben wir nichts gespeichert.',
+      happened:
+        'Sie wurde von jemand anderem in MEGDocs begonnen. Damit Ihre Dateien nicht mit denen anderer Personen vermischt werden, haben wir nichts gespeichert.',
       todo: 'Melden Sie sich mit Ihrem eigenen Konto bei MEGDocs an und verbinden Sie Ihr Konto erneut. Wenn Ihnen jemand den Link geschickt hat, benutzen Sie ihn nicht.',
     },
     abandoned: {
@@ -502,7 +510,8 @@ export const de: Texts = {
     },
     microsoft_bad_answer: {
       title: 'Wir konnten die Antwort von Microsoft nicht verwenden',
-      happened: 'Microsoft oder etwas auf dem Weg dorthin hat eine Antwort geschickt, die wir nicht verstehen. Sie haben nichts falsch gemacht.',
+      happened:
+        'Microsoft oder etwas auf dem Weg dorthin hat eine Antwort geschickt, die wir nicht verstehen. Sie haben nichts falsch gemacht.',
       todo: 'Wir versuchen es automatisch wieder. Wenn es so bleibt, wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     },
     throttled: {
@@ -531,24 +540,27 @@ export const de: Texts = {
       todo: 'Wir versuchen es automatisch wieder. Wenn es so bleibt, wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     },
     user_frozen: {
-      title: 'Der Zugriff ist angehalten',
-      happened: 'MEGDocs hat den Zugriff auf Ihre Microsoft-Dateien angehalten. Es wurde nichts gelöscht.',
+      title: 'Der Zugriff ist vorübergehend gesperrt',
+      happened: 'MEGDocs hat den Zugriff auf Ihre Microsoft-Dateien vorübergehend gesperrt. Es wurde nichts gelöscht.',
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     tenant_frozen: {
-      title: 'Der Zugriff ist für Ihre Organisation angehalten',
-      happened: 'MEGDocs hat den Zugriff auf die Microsoft-Dateien Ihrer Organisation angehalten. Es wurde nichts gelöscht.',
+      title: 'Der Zugriff ist für Ihre Organisation vorübergehend gesperrt',
+      happened:
+        'MEGDocs hat den Zugriff auf die Microsoft-Dateien Ihrer Organisation vorübergehend gesperrt. Es wurde nichts gelöscht.',
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     caller_key_frozen: {
-      title: 'Der Zugriff ist angehalten',
-      happened: 'MEGDocs hat einen Teil des Zugriffs auf Microsoft angehalten. Ihre Verbindung wurde nicht verändert.',
+      title: 'Der Zugriff ist vorübergehend gesperrt',
+      happened:
+        'MEGDocs hat einen Teil des Zugriffs auf Microsoft vorübergehend gesperrt. Ihre Verbindung wurde nicht verändert.',
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     challenge_repeated: {
       title: 'Microsoft nimmt zurzeit keinen neuen Zugriff an',
-      happened: 'Microsoft verlangt immer wieder eine Prüfung, die nicht zum Ende kommt. Sie haben nichts falsch gemacht, und Ihre Verbindung wurde nicht verändert.',
-      todo: 'Wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an. Sie müssen Ihr Konto nicht erneut verbinden.',
+      happened:
+        'Microsoft verlangt immer wieder eine Prüfung, die nicht zum Ende kommt. Sie haben nichts falsch gemacht, und Ihre Verbindung wurde nicht verändert.',
+      todo: 'Wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     },
     client_credential: ourFault,
     registration_unknown: ourFault,
@@ -584,17 +596,20 @@ export const de: Texts = {
     },
     link_used: {
       title: 'Dieser Link wurde schon benutzt',
-      happened: 'Jeder Link zum Verbinden mit Microsoft gilt nur einmal. Wenn Sie ihn über „Zurück“ oder aus dem Verlauf noch einmal öffnen, passiert nichts.',
+      happened:
+        'Jeder Link zum Verbinden mit Microsoft gilt nur einmal. Wenn Sie ihn über „Zurück“ oder aus dem Verlauf noch einmal öffnen, passiert nichts.',
       todo: 'Wenn Sie sich gerade verbunden haben, ist alles erledigt. Ihre Verbindung zu Microsoft zeigt, ob es geklappt hat.',
     },
     link_foreign: {
       title: 'Dieser Link gehört zu einem anderen Browser',
-      happened: 'Er wurde vorher in einem anderen Browser oder auf einem anderen Gerät geöffnet. Wenn jemand Ihnen den Link geschickt hat, benutzen Sie ihn nicht: Er könnte Ihre Dateien mit dem Konto dieser Person verbinden.',
+      happened:
+        'Er wurde vorher in einem anderen Browser oder auf einem anderen Gerät geöffnet. Wenn jemand Ihnen den Link geschickt hat, benutzen Sie ihn nicht: Er könnte Ihre Dateien mit dem Konto dieser Person verbinden.',
       todo: 'Verbinden Sie sich in diesem Browser mit Microsoft.',
     },
     other_sign_in: {
       title: 'In diesem Browser läuft schon eine andere Anmeldung',
-      happened: 'Jemand hat in diesem Browser begonnen, sich mit Microsoft zu verbinden, und ist noch nicht fertig. Der Link, den Sie geöffnet haben, gehört zu einer anderen Person in MEGDocs. Er wurde nicht benutzt.',
+      happened:
+        'Jemand hat in diesem Browser begonnen, sich mit Microsoft zu verbinden, und ist noch nicht fertig. Der Link, den Sie geöffnet haben, gehört zu einer anderen Person in MEGDocs. Er wurde nicht benutzt.',
       todo: 'Waren Sie das? Dann schließen Sie die Anmeldung im anderen Fenster ab: Dort hat sich nichts geändert. Hat Ihnen jemand diesen Link geschickt? Dann schließen Sie diese Seite. Fahren Sie nur dann mit diesem Link fort, wenn Sie ihn selbst in MEGDocs geöffnet haben: Die andere Anmeldung lässt sich danach nicht mehr abschließen.',
     },
     result_gone: {
@@ -604,27 +619,32 @@ export const de: Texts = {
     },
     sign_in_unmatched: {
       title: 'Diese Anmeldung kann hier nicht abgeschlossen werden',
-      happened: 'Die Antwort von Microsoft wurde schon verwendet, sie kam zu spät, oder die Anmeldung wurde in einem anderen Browser begonnen.',
+      happened:
+        'Die Antwort von Microsoft wurde schon verwendet, sie kam zu spät, oder die Anmeldung wurde in einem anderen Browser begonnen.',
       todo: 'Wenn Sie sich gerade verbunden haben, ist alles erledigt. Ihre Verbindung zu Microsoft zeigt, ob es geklappt hat.',
     },
     cookies_blocked: {
       title: 'Ihr Browser blockiert Cookies',
-      happened: 'Wir brauchen ein Cookie, um zu erkennen, dass Sie es sind, wenn Sie von Microsoft zurückkommen. Es enthält keine persönlichen Daten und wird nach einer halben Stunde gelöscht.',
+      happened:
+        'Wir brauchen ein Cookie, um zu erkennen, dass Sie es sind, wenn Sie von Microsoft zurückkommen. Es enthält keine persönlichen Daten und wird nach einer halben Stunde gelöscht.',
       todo: 'Erlauben Sie Cookies für diese Website oder verlassen Sie den privaten Modus. Verbinden Sie sich dann noch einmal mit Microsoft.',
     },
     session_over: {
       title: 'Diese Seite ist geschlossen',
-      happened: 'Sie wird geschlossen, wenn Sie die Verbindung trennen, das Verbinden abschließen oder sich von MEGDocs abmelden, spätestens aber nach 30 Minuten.',
+      happened:
+        'Sie wird geschlossen, wenn Sie die Verbindung trennen, das Verbinden abschließen oder sich von MEGDocs abmelden, spätestens aber nach 30 Minuten.',
       todo: 'Wenn Sie die Verbindung gerade getrennt haben, ist alles erledigt. Wenn nicht, öffnen Sie Ihre Verbindung zu Microsoft noch einmal.',
     },
     no_session: {
       title: 'Bitte öffnen Sie diese Seite aus MEGDocs',
-      happened: 'Ihre Verbindung zu Microsoft können nur Sie sehen. Deshalb muss uns MEGDocs zuerst sagen, wer Sie sind.',
+      happened:
+        'Ihre Verbindung zu Microsoft können nur Sie sehen. Deshalb muss uns MEGDocs zuerst sagen, wer Sie sind.',
       todo: 'Öffnen Sie die Seite aus MEGDocs. Möglicherweise müssen Sie sich dort anmelden.',
     },
     form_expired: {
       title: 'Das wurde nicht ausgeführt',
-      happened: 'Die Seite, auf der Sie geklickt haben, war veraltet oder für eine andere Person geöffnet. Es wurde nichts geändert.',
+      happened:
+        'Die Seite, auf der Sie geklickt haben, war veraltet oder für eine andere Person geöffnet. Es wurde nichts geändert.',
       todo: 'Öffnen Sie Ihre Verbindung zu Microsoft noch einmal und wiederholen Sie es dort.',
     },
     microsoft_unavailable: {
@@ -652,6 +672,11 @@ export const de: Texts = {
       happened: 'Ein Teil der Adresse fehlt oder wurde verändert. Das passiert, wenn ein Link von Hand kopiert wird.',
       todo: 'Gehen Sie zurück zu MEGDocs und beginnen Sie dort.',
     },
+    request_too_large: {
+      title: 'Ihr Browser hat zu viel auf einmal gesendet',
+      happened: 'Die Adresse oder die Cookies dieser Website sind zu lang geworden. Es wurde nichts geändert.',
+      todo: 'Gehen Sie zurück zu MEGDocs und versuchen Sie es noch einmal. Wenn diese Seite wieder erscheint, löschen Sie im Browser die Cookies dieser Website.',
+    },
     not_found: {
       title: 'Diese Seite gibt es nicht',
       happened: 'Die Adresse ist vielleicht falsch geschrieben, oder der Link ist veraltet.',
@@ -659,7 +684,8 @@ export const de: Texts = {
     },
     too_many_requests: {
       title: 'Zu viele Anfragen',
-      happened: 'Es kamen mehr Anfragen, als wir auf einmal annehmen, aus diesem Browser oder von anderen im selben Netz.',
+      happened:
+        'Es kamen mehr Anfragen, als wir auf einmal annehmen, aus diesem Browser oder von anderen im selben Netz.',
       todo: 'Warten Sie eine Minute. Gehen Sie dann zurück zu MEGDocs und versuchen Sie es noch einmal.',
     },
     internal_error: {
@@ -672,14 +698,21 @@ export const de: Texts = {
     not_approved: approve,
     consent_required: approve,
     admin_consent_required: approve,
-    blocked_by_policy: 'Eine Richtlinie blockiert die Anmeldung (Entra Admin Center: Anmeldeprotokolle, bedingter Zugriff). Bitte lassen Sie MEGDocs dort zu.',
-    device_not_compliant: 'Eine Richtlinie verlangt ein verwaltetes Gerät. Bitte nennen Sie mir ein passendes Gerät oder lassen Sie MEGDocs in der Richtlinie zu.',
+    blocked_by_policy:
+      'Eine Richtlinie blockiert die Anmeldung (Entra: Anmeldeprotokolle, bedingter Zugriff). Bitte lassen Sie MEGDocs dort zu.',
+    device_not_compliant:
+      'Eine Richtlinie verlangt ein verwaltetes Gerät. Bitte nennen Sie mir ein passendes Gerät oder lassen Sie MEGDocs in der Richtlinie zu.',
     account_disabled: 'Laut Microsoft ist mein Konto deaktiviert. Bitte prüfen Sie das.',
-    account_not_found: 'Microsoft findet mein Konto in unserer Organisation nicht. Bitte sagen Sie mir, welches Konto ich verwenden soll.',
+    account_not_found:
+      'Microsoft findet mein Konto in unserer Organisation nicht. Bitte sagen Sie mir, welches Konto ich verwenden soll.',
     account_locked: 'Laut Microsoft ist mein Konto gesperrt. Bitte entsperren Sie es.',
-    not_assigned: 'MEGDocs ist mir nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra ID > Enterprise-Apps > Benutzer und Gruppen).',
-    app_unavailable: 'MEGDocs ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie es (Entra ID > Enterprise-Apps > Eigenschaften).',
-    tenant_unavailable: 'Microsoft verweigert Anmeldungen in unserem Mandanten: Er ist gesperrt, gelöscht oder nicht verwaltet, oder der Verbund ist gestört. Bitte prüfen Sie ihn im Entra Admin Center.',
-    tenant_restricted: 'Der Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie MEGDocs zu.',
+    not_assigned:
+      'MEGDocs ist mir nicht zugewiesen. Bitte fügen Sie mich hinzu (Entra ID > Enterprise-Apps > Benutzer und Gruppen).',
+    app_unavailable:
+      'MEGDocs ist in unserem Mandanten deaktiviert oder fehlt. Bitte aktivieren Sie es (Entra ID > Enterprise-Apps > Eigenschaften).',
+    tenant_unavailable:
+      'Microsoft verweigert Anmeldungen in unserem Mandanten (gesperrt, gelöscht, nicht verwaltet oder Verbund gestört). Bitte prüfen Sie das.',
+    tenant_restricted:
+      'Der Zugriff zwischen Organisationen ist blockiert (mandantenübergreifende Zugriffseinstellungen). Bitte lassen Sie MEGDocs zu.',
   },
 }

@@ -7,8 +7,7 @@ import type {
   UnknownReasonTexts,
 } from './types.ts'
 
-const approve =
-  'Microsoft says that an administrator has to approve it first. Please read about it and approve it, or tell me who can.'
+const approve = 'Microsoft says that an administrator must approve it first. Please read the request and approve it.'
 
 const ourFault = {
   title: 'Connecting to Microsoft does not work at the moment',
@@ -205,7 +204,8 @@ export const en = {
       'Nothing was connected or changed. Ask MEGDocs support when access is possible again. If your Microsoft connection then says that you are not connected, connect again.',
     /** What to do after a refused connect, where it differs from what helps a stored connection. */
     todo: {
-      account_not_found: 'Connect again and choose the account of your organisation. Or send your IT team the message below.',
+      account_not_found:
+        'Connect again and choose the account of your organisation. Or send your IT team the message below.',
       account_locked:
         'Wait a few minutes and connect again. If the account is still locked then, send your IT team the message below.',
       device_not_compliant:
@@ -231,7 +231,8 @@ export const en = {
     chosen: 'Chosen just now',
     lookAlike: 'The two look the same here because most of the name is hidden. They are different accounts.',
     useFirst: 'You want to keep the connected account? Then you are done: you are still connected with it.',
-    switchFirst: 'You want to use the other account? Open your Microsoft connection, disconnect, and then connect again.',
+    switchFirst:
+      'You want to use the other account? Open your Microsoft connection, disconnect, and then connect again.',
   },
   adminMessage: {
     title: 'Message for your IT team',
@@ -242,17 +243,15 @@ export const en = {
     helpSubject: 'MEGDocs cannot access Microsoft 365 for me',
     hello: 'Hello,',
     want: 'I want to edit MEGDocs documents in Microsoft 365.',
-    explained: 'What MEGDocs can access, how to limit it and how to withdraw it:',
+    explained: 'What it can access, how to limit and withdraw it:',
     app: 'Application',
-    clientId: 'Application (client) ID',
-    publisher: 'Publisher',
     contact: 'Contact',
-    permissions: 'Permissions (delegated: only on behalf of the signed-in user)',
+    permissions: 'Permissions (delegated)',
     /** The same as adminConsent.reach, in few words: a mail link has 1,200 characters. */
     reach: {
-      'User.Read': 'read the profile',
+      'User.Read': 'profile',
       'Files.ReadWrite': 'read, change and delete own files',
-      'Files.ReadWrite.All': 'read, change and delete all files that the user can open',
+      'Files.ReadWrite.All': 'read, change and delete all files of the user, also shared ones',
       'Sites.Selected': 'only SharePoint sites that you select',
       'Sites.ReadWrite.All': 'change and delete items in all SharePoint sites of the user',
     } satisfies PermissionTexts,
@@ -370,7 +369,8 @@ export const en = {
   reasons: {
     access_revoked: {
       title: 'Access was ended at Microsoft',
-      happened: 'This happens when an administrator resets your password, when all your sign-ins are ended, or when somebody withdraws the access.',
+      happened:
+        'This happens when an administrator resets your password, when all your sign-ins are ended, or when somebody withdraws the access.',
       todo: 'Connect again.',
     },
     refresh_token_expired: {
@@ -400,7 +400,8 @@ export const en = {
     },
     mfa_required: {
       title: 'Microsoft asks for an extra confirmation',
-      happened: 'Your organisation wants you to confirm your sign-in in a second way, for example with a code on your phone.',
+      happened:
+        'Your organisation wants you to confirm your sign-in in a second way, for example with a code on your phone.',
       todo: 'Have your phone or security key ready. Then connect again and complete the extra step.',
     },
     consent_required: {
@@ -410,7 +411,8 @@ export const en = {
     },
     admin_consent_required: {
       title: 'An administrator must approve MEGDocs first',
-      happened: 'In your organisation, users may not approve these permissions themselves. Many organisations have this setting.',
+      happened:
+        'In your organisation, users may not approve these permissions themselves. Many organisations have this setting.',
       todo: 'Send your IT team the message below. They approve once, for everybody or for some people. If you have already sent a request at Microsoft, they have it: wait for their answer.',
     },
     blocked_by_policy: {
@@ -440,7 +442,8 @@ export const en = {
     },
     not_assigned: {
       title: 'You are not on your organisation’s list for MEGDocs yet',
-      happened: 'Your organisation lets only certain people use MEGDocs with Microsoft, and you are not one of them yet.',
+      happened:
+        'Your organisation lets only certain people use MEGDocs with Microsoft, and you are not one of them yet.',
       todo: 'Send your IT team the message below so that they can add you.',
     },
     app_unavailable: {
@@ -450,7 +453,8 @@ export const en = {
     },
     tenant_unavailable: {
       title: 'Nobody in your organisation can sign in at Microsoft',
-      happened: 'Microsoft has blocked or deleted the directory of your organisation, or the sign-in there is not set up correctly.',
+      happened:
+        'Microsoft has blocked or deleted the directory of your organisation, or the sign-in there is not set up correctly.',
       todo: 'Send your IT team the message below.',
     },
     tenant_restricted: {
@@ -480,7 +484,8 @@ export const en = {
     },
     other_cloud: {
       title: 'This account belongs to another Microsoft cloud',
-      happened: 'Microsoft runs several separate clouds, for example one for the US government. Accounts of that cloud cannot be connected here.',
+      happened:
+        'Microsoft runs several separate clouds, for example one for the US government. Accounts of that cloud cannot be connected here.',
       todo: 'Tell MEGDocs support and quote the reference below. If you have another Microsoft account, connect again with that one.',
     },
     account_type_not_allowed: {
@@ -490,7 +495,8 @@ export const en = {
     },
     other_account: {
       title: 'This is not the Microsoft account that is connected',
-      happened: 'To keep your files separate from other people’s files, we do not change the account automatically. Nothing has been changed.',
+      happened:
+        'To keep your files separate from other people’s files, we do not change the account automatically. Nothing has been changed.',
       todo: 'Choose which account you want to use.',
     },
     identity_unproven: {
@@ -510,7 +516,8 @@ export const en = {
     },
     not_the_same_user: {
       title: 'Somebody else started this sign\u2011in',
-      happened: 'It was started by another MEGDocs user. To keep your files separate from other people’s files, we stored nothing.',
+      happened:
+        'It was started by another MEGDocs user. To keep your files separate from other people’s files, we stored nothing.',
       todo: 'Log in to MEGDocs with your own account and connect again. If somebody sent you the link, do not use it.',
     },
     abandoned: {
@@ -535,7 +542,8 @@ export const en = {
     },
     microsoft_bad_answer: {
       title: 'We could not use Microsoft’s answer',
-      happened: 'Microsoft, or something on the way to Microsoft, sent an answer that we do not understand. You did nothing wrong.',
+      happened:
+        'Microsoft, or something on the way to Microsoft, sent an answer that we do not understand. You did nothing wrong.',
       todo: 'We try again automatically. If it stays like this, tell MEGDocs support and quote the reference below.',
     },
     throttled: {
@@ -580,8 +588,9 @@ export const en = {
     },
     challenge_repeated: {
       title: 'Microsoft does not accept new access at the moment',
-      happened: 'Microsoft asks again and again for a check that does not end. You did nothing wrong, and your connection was not changed.',
-      todo: 'Tell MEGDocs support and quote the reference below. You do not have to connect again.',
+      happened:
+        'Microsoft asks again and again for a check that does not end. You did nothing wrong, and your connection was not changed.',
+      todo: 'Tell MEGDocs support and quote the reference below.',
     },
     client_credential: ourFault,
     registration_unknown: ourFault,
@@ -618,17 +627,20 @@ export const en = {
     },
     link_used: {
       title: 'This link has already been used',
-      happened: 'Each link for connecting to Microsoft works once. Opening it again with the back button or from the history does nothing.',
+      happened:
+        'Each link for connecting to Microsoft works once. Opening it again with the back button or from the history does nothing.',
       todo: 'If you have just connected, you are done. Your Microsoft connection shows whether it worked.',
     },
     link_foreign: {
       title: 'This link belongs to another browser',
-      happened: 'It was opened in another browser or on another device before. If somebody sent it to you, do not use it: it could connect your files to that person’s account.',
+      happened:
+        'It was opened in another browser or on another device before. If somebody sent it to you, do not use it: it could connect your files to that person’s account.',
       todo: 'Connect to Microsoft in this browser.',
     },
     other_sign_in: {
       title: 'Another sign\u2011in is under way in this browser',
-      happened: 'Somebody has started to connect to Microsoft in this browser and has not finished. The link that you opened belongs to another MEGDocs user. It has not been used.',
+      happened:
+        'Somebody has started to connect to Microsoft in this browser and has not finished. The link that you opened belongs to another MEGDocs user. It has not been used.',
       todo: 'Was that you? Then finish in the other window: nothing has changed there. Did somebody send you this link? Then close this page. Continue with this link only if you opened it in MEGDocs yourself: after that, the other sign-in cannot be finished any more.',
     },
     result_gone: {
@@ -638,17 +650,20 @@ export const en = {
     },
     sign_in_unmatched: {
       title: 'This sign\u2011in cannot be finished here',
-      happened: 'Microsoft’s answer has been used already, it came too late, or the sign-in was started in another browser.',
+      happened:
+        'Microsoft’s answer has been used already, it came too late, or the sign-in was started in another browser.',
       todo: 'If you have just connected, you are done. Your Microsoft connection shows whether it worked.',
     },
     cookies_blocked: {
       title: 'Your browser blocks cookies',
-      happened: 'We need one cookie to know that it is still you when you come back from Microsoft. It contains no personal data and is deleted after half an hour.',
+      happened:
+        'We need one cookie to know that it is still you when you come back from Microsoft. It contains no personal data and is deleted after half an hour.',
       todo: 'Allow cookies for this website, or leave private browsing. Then connect to Microsoft again.',
     },
     session_over: {
       title: 'This page is closed',
-      happened: 'It closes when you disconnect, finish connecting or log out of MEGDocs, and in any case after 30 minutes.',
+      happened:
+        'It closes when you disconnect, finish connecting or log out of MEGDocs, and in any case after 30 minutes.',
       todo: 'If you have just disconnected, you are done. If not, open your Microsoft connection again.',
     },
     no_session: {
@@ -658,7 +673,8 @@ export const en = {
     },
     form_expired: {
       title: 'This was not done',
-      happened: 'The page on which you clicked was out of date or was opened for another user. Nothing has been changed.',
+      happened:
+        'The page on which you clicked was out of date or was opened for another user. Nothing has been changed.',
       todo: 'Open your Microsoft connection again and repeat it there.',
     },
     microsoft_unavailable: {
@@ -686,6 +702,11 @@ export const en = {
       happened: 'A part of the address is missing or was changed. This happens when a link is copied by hand.',
       todo: 'Go back to MEGDocs and start from there.',
     },
+    request_too_large: {
+      title: 'Your browser sent too much at once',
+      happened: 'The address or the cookies of this site have become too long. Nothing has been changed.',
+      todo: 'Go back to MEGDocs and try again. If this page comes again, delete the cookies of this site in your browser.',
+    },
     not_found: {
       title: 'This page does not exist',
       happened: 'The address may be wrong, or the link may be out of date.',
@@ -693,7 +714,8 @@ export const en = {
     },
     too_many_requests: {
       title: 'Too many requests',
-      happened: 'There were more requests than we accept at once, from this browser or from other people in the same network.',
+      happened:
+        'There were more requests than we accept at once, from this browser or from other people in the same network.',
       todo: 'Wait a minute. Then go back to MEGDocs and try again.',
     },
     internal_error: {
@@ -707,14 +729,19 @@ export const en = {
     not_approved: approve,
     consent_required: approve,
     admin_consent_required: approve,
-    blocked_by_policy: 'A policy blocks the sign-in (Entra admin center: Sign-in logs, Conditional Access). Please allow MEGDocs there.',
-    device_not_compliant: 'A policy requires a managed device. Please tell me which device I can use, or allow MEGDocs in that policy.',
+    blocked_by_policy:
+      'A policy blocks the sign-in (Entra admin center: Sign-in logs, Conditional Access). Please allow MEGDocs there.',
+    device_not_compliant:
+      'A policy requires a managed device. Please tell me which device I can use, or allow MEGDocs in that policy.',
     account_disabled: 'Microsoft says that my account is disabled. Please check this.',
-    account_not_found: 'Microsoft does not find my account in our organisation. Please tell me which account I should use.',
+    account_not_found:
+      'Microsoft does not find my account in our organisation. Please tell me which account I should use.',
     account_locked: 'Microsoft says that my account is locked. Please unlock it.',
     not_assigned: 'I am not assigned to MEGDocs. Please add me (Entra ID > Enterprise apps > Users and groups).',
-    app_unavailable: 'MEGDocs is disabled or missing in our tenant. Please enable it (Entra ID > Enterprise apps > Properties).',
-    tenant_unavailable: 'Microsoft refuses sign-ins in our tenant: it is blocked, deleted or not managed, or its federation fails. Please check it in the Entra admin center.',
+    app_unavailable:
+      'MEGDocs is disabled or missing in our tenant. Please enable it (Entra ID > Enterprise apps > Properties).',
+    tenant_unavailable:
+      'Microsoft refuses sign-ins in our tenant (blocked, deleted, not managed, or federation fails). Please check it.',
     tenant_restricted: 'Access between organisations is blocked (cross-tenant access settings). Please allow MEGDocs.',
   } satisfies AdminRequestTexts,
 }

@@ -1,7 +1,6 @@
 import type { Texts } from './en.ts'
 
-const approve =
-  'Microsoft indica que antes debe aprobarlo la administración. Por favor, revisen la solicitud y apruébenla, o indíquenme quién puede hacerlo.'
+const approve = 'Microsoft pide que antes lo apruebe un administrador. Por favor, lean la solicitud y apruébenla.'
 
 const ourFault = {
   title: 'La conexión con Microsoft no funciona en este momento',
@@ -91,7 +90,7 @@ export const es: Texts = {
       lead: 'Conecte su cuenta de Microsoft para editar documentos de MEGDocs en Microsoft 365 desde el navegador.',
       does: 'Qué ocurre al conectar',
       points: [
-        'MEGDocs puede abrir y guardar por usted archivos de Microsoft 365, pero solo los que usted mismo puede abrir.',
+        'MEGDocs puede abrir y guardar por usted archivos de Microsoft 365, pero solo los que usted puede abrir.',
         'Usted inicia sesión en Microsoft. Nosotros nunca vemos ni guardamos su contraseña.',
         'Puede desconectar su cuenta aquí en cualquier momento.',
       ],
@@ -104,7 +103,7 @@ export const es: Texts = {
     connected: {
       account: 'Cuenta de Microsoft',
       accountUnknown: 'Se mostrará después del próximo uso',
-      since: 'Conectado',
+      since: 'Conexión establecida',
       refreshed: 'Acceso renovado (automático)',
       reconnectHint:
         'Vuelva a conectar su cuenta si algo no funciona o si quiere aprobar permisos nuevos. Mientras tanto, la conexión actual se mantiene.',
@@ -119,12 +118,12 @@ export const es: Texts = {
       since: 'Desde',
       details: 'La conexión',
       withdrawn: '¿Alguien ha retirado el acceso? Puede comprobarlo en Microsoft:',
-      passing: 'Su conexión está bien.',
+      passing: 'La conexión en sí funciona.',
       passingTodo: microsoftsTrouble,
     },
     pending: {
-      title: 'Le enviamos a Microsoft y el inicio de sesión no ha terminado',
-      since: 'Enviado a Microsoft',
+      title: 'El inicio de sesión en Microsoft no ha terminado',
+      since: 'Empezó',
       text: '¿Sigue abierta la página de Microsoft en otra pestaña? Entonces termine allí. Si no, empiece aquí de nuevo: no se ha cambiado nada.',
     },
     disconnectTitle: 'Desconectar',
@@ -149,7 +148,7 @@ export const es: Texts = {
       'Un documento que esté abierto ahora: puede que se pueda seguir editando hasta que caduque ese acceso, normalmente en un máximo de 90 minutos.',
     ],
     approval:
-      'Su aprobación en Microsoft: Microsoft no nos permite retirarla en su nombre. Puede hacerlo usted mismo aquí:',
+      'Su aprobación en Microsoft: Microsoft no nos permite retirarla en su nombre. Puede retirarla usted aquí:',
   },
   disconnected: {
     title: 'La cuenta de Microsoft está desconectada',
@@ -181,8 +180,7 @@ export const es: Texts = {
         'Espere unos minutos y vuelva a conectar su cuenta. Si sigue bloqueada, envíe a Informática el mensaje que aparece abajo.',
       device_not_compliant:
         'Abra MEGDocs en un dispositivo de su organización y conecte allí su cuenta. O envíe a Informática el mensaje que aparece abajo.',
-      connect_in_progress:
-        'Espere un momento. Después, abra su conexión con Microsoft: allí verá si ha funcionado.',
+      connect_in_progress: 'Espere un momento. Después, abra su conexión con Microsoft: allí verá si ha funcionado.',
     },
     readings: {
       title: '¿Qué ha visto en Microsoft?',
@@ -201,10 +199,8 @@ export const es: Texts = {
     },
     pinned: 'Cuenta conectada hasta ahora',
     chosen: 'Cuenta elegida ahora',
-    lookAlike:
-      'Las dos parecen iguales porque la mayor parte del nombre está oculta. Son cuentas diferentes.',
-    useFirst:
-      '¿Quiere mantener la cuenta conectada? Entonces no tiene que hacer nada: sigue conectada.',
+    lookAlike: 'Las dos parecen iguales porque la mayor parte del nombre está oculta. Son cuentas diferentes.',
+    useFirst: '¿Quiere mantener la cuenta conectada? Entonces no tiene que hacer nada: sigue conectada.',
     switchFirst:
       '¿Quiere usar la otra cuenta? Abra su conexión con Microsoft, desconéctela y después conecte la otra cuenta.',
   },
@@ -217,16 +213,14 @@ export const es: Texts = {
     helpSubject: 'MEGDocs no puede acceder a mi Microsoft 365',
     hello: 'Buenos días:',
     want: 'Quiero editar documentos de MEGDocs en Microsoft 365.',
-    explained: 'A qué puede acceder MEGDocs, cómo limitarlo y cómo retirarlo:',
+    explained: 'Alcance, cómo limitarlo y retirarlo:',
     app: 'Aplicación',
-    clientId: 'Id. de aplicación (cliente)',
-    publisher: 'Editor',
     contact: 'Contacto',
-    permissions: 'Permisos (delegados: solo en nombre del usuario que ha iniciado sesión)',
+    permissions: 'Permisos (delegados)',
     reach: {
-      'User.Read': 'leer el perfil',
+      'User.Read': 'perfil',
       'Files.ReadWrite': 'leer, modificar y eliminar los archivos propios',
-      'Files.ReadWrite.All': 'leer, modificar y eliminar todos los archivos a los que accede el usuario',
+      'Files.ReadWrite.All': 'leer, modificar y eliminar todos los archivos del usuario, también los compartidos',
       'Sites.Selected': 'solo los sitios de SharePoint que ustedes elijan',
       'Sites.ReadWrite.All': 'modificar y eliminar elementos en todos los sitios de SharePoint del usuario',
     },
@@ -314,8 +308,8 @@ export const es: Texts = {
     continueTitle: 'Continuar a Microsoft',
     continueText: 'Si no ocurre nada:',
     notStartedHere: {
-      title: 'Vuelva a conectar, por favor',
-      text: 'Su sesión de MEGDocs ya no era la misma que al empezar, así que no se ha conectado nada. Si usted mismo pulsó «{action}», púlselo otra vez. Si no, cierre esta página.',
+      title: 'Por favor, vuelva a conectar',
+      text: 'Su sesión de MEGDocs ya no era la misma que al empezar, así que no se ha conectado nada. Si fue usted quien pulsó «{action}», púlselo otra vez. Si no, cierre esta página.',
     },
     manageText: 'Otro sitio web le ha enviado aquí. Continúe solo si quiere ver o cambiar su conexión con Microsoft.',
     problemTitle: 'No ha funcionado',
@@ -335,7 +329,8 @@ export const es: Texts = {
   reasons: {
     access_revoked: {
       title: 'El acceso se ha retirado en Microsoft',
-      happened: 'Ocurre cuando un administrador restablece su contraseña, cuando se cierran todas sus sesiones o cuando alguien retira el acceso.',
+      happened:
+        'Ocurre cuando un administrador restablece su contraseña, cuando se cierran todas sus sesiones o cuando alguien retira el acceso.',
       todo: 'Vuelva a conectar su cuenta.',
     },
     refresh_token_expired: {
@@ -365,7 +360,8 @@ export const es: Texts = {
     },
     mfa_required: {
       title: 'Microsoft pide una confirmación adicional',
-      happened: 'Su organización exige que confirme el inicio de sesión de una segunda forma, por ejemplo, con un código en el teléfono.',
+      happened:
+        'Su organización exige que confirme el inicio de sesión de una segunda forma, por ejemplo, con un código en el teléfono.',
       todo: 'Tenga a mano su teléfono o su llave de seguridad. Después, vuelva a conectar su cuenta y complete el paso adicional.',
     },
     consent_required: {
@@ -375,8 +371,9 @@ export const es: Texts = {
     },
     admin_consent_required: {
       title: 'Antes, un administrador debe aprobar MEGDocs',
-      happened: 'En su organización no puede aprobar estos permisos usted mismo. Es una configuración habitual.',
-      todo: 'Envíe a Informática el mensaje que aparece abajo. Lo aprueba una sola vez, para todos o para algunas personas. Si ya ha enviado una solicitud en Microsoft, Informática ya la tiene: espere la respuesta.',
+      happened:
+        'En su organización, los usuarios no pueden aprobar estos permisos por su cuenta. Es una configuración habitual.',
+      todo: 'Envíe a Informática el mensaje que aparece abajo. La aprobación solo es necesaria una vez, para todos o para algunas personas. Si ya ha enviado una solicitud en Microsoft, Informática ya la tiene: espere la respuesta.',
     },
     blocked_by_policy: {
       title: 'Una directiva de su organización lo impide',
@@ -385,7 +382,8 @@ export const es: Texts = {
     },
     device_not_compliant: {
       title: 'Su organización exige un dispositivo administrado',
-      happened: 'Una directiva de su organización solo da acceso en los dispositivos que administra la propia organización.',
+      happened:
+        'Una directiva de su organización solo da acceso en los dispositivos que administra la propia organización.',
       todo: 'Vuelva a conectar su cuenta en un dispositivo de su organización o envíe a Informática el mensaje que aparece abajo.',
     },
     account_disabled: {
@@ -400,12 +398,14 @@ export const es: Texts = {
     },
     account_locked: {
       title: 'Esta cuenta de Microsoft está bloqueada',
-      happened: 'Microsoft bloquea una cuenta durante un tiempo tras demasiadas contraseñas erróneas o inicios de sesión inusuales.',
+      happened:
+        'Microsoft bloquea una cuenta durante un tiempo tras demasiadas contraseñas erróneas o inicios de sesión inusuales.',
       todo: 'Espere un tiempo. Si sigue bloqueada, envíe a Informática el mensaje que aparece abajo.',
     },
     not_assigned: {
       title: 'Todavía no tiene MEGDocs asignado en Microsoft',
-      happened: 'En su organización, solo algunas personas pueden usar MEGDocs con Microsoft, y usted todavía no está entre ellas.',
+      happened:
+        'En su organización, solo algunas personas pueden usar MEGDocs con Microsoft, y usted todavía no está entre ellas.',
       todo: 'Envíe a Informática el mensaje que aparece abajo para que le añadan.',
     },
     app_unavailable: {
@@ -415,7 +415,8 @@ export const es: Texts = {
     },
     tenant_unavailable: {
       title: 'Nadie de su organización puede iniciar sesión en Microsoft',
-      happened: 'Microsoft ha bloqueado o eliminado el directorio de su organización, o el inicio de sesión no está bien configurado.',
+      happened:
+        'Microsoft ha bloqueado o eliminado el directorio de su organización, o el inicio de sesión no está bien configurado.',
       todo: 'Envíe a Informática el mensaje que aparece abajo.',
     },
     tenant_restricted: {
@@ -425,12 +426,13 @@ export const es: Texts = {
     },
     not_approved: {
       title: 'MEGDocs todavía no tiene permiso',
-      happened: 'Microsoft le ha devuelto aquí sin conceder el permiso y no nos dice por qué.',
-      todo: 'Envíe a Informática el mensaje que aparece abajo. Si lo rechazó usted mismo, vuelva a conectar su cuenta.',
+      happened: 'Microsoft le ha enviado de vuelta sin conceder el permiso y no nos dice por qué.',
+      todo: 'Envíe a Informática el mensaje que aparece abajo. Si fue usted quien lo rechazó, vuelva a conectar su cuenta.',
     },
     missing_scopes: {
       title: 'Faltan algunos permisos',
-      happened: 'Microsoft solo ha concedido una parte de los permisos necesarios, por eso no se ha podido establecer la conexión.',
+      happened:
+        'Microsoft solo ha concedido una parte de los permisos necesarios, por eso no se ha podido establecer la conexión.',
       todo: 'Vuelva a conectar su cuenta y apruebe todos los permisos.',
     },
     no_refresh_token: {
@@ -445,7 +447,8 @@ export const es: Texts = {
     },
     other_cloud: {
       title: 'Esta cuenta pertenece a otra nube de Microsoft',
-      happened: 'Microsoft tiene varias nubes separadas, por ejemplo, una para la Administración de Estados Unidos. Aquí no se pueden conectar cuentas de esa nube.',
+      happened:
+        'Microsoft tiene varias nubes separadas, por ejemplo, una para la Administración de Estados Unidos. Aquí no se pueden conectar cuentas de esa nube.',
       todo: 'Avise al soporte de MEGDocs e indique la referencia que aparece abajo. Si tiene otra cuenta de Microsoft, vuelva a conectar con esa.',
     },
     account_type_not_allowed: {
@@ -455,12 +458,14 @@ export const es: Texts = {
     },
     other_account: {
       title: 'Esta no es la cuenta de Microsoft que está conectada',
-      happened: 'Para no mezclar sus archivos con los de otras personas, no cambiamos la cuenta automáticamente. No se ha cambiado nada.',
+      happened:
+        'Para no mezclar sus archivos con los de otras personas, no cambiamos la cuenta automáticamente. No se ha cambiado nada.',
       todo: 'Decida qué cuenta quiere usar.',
     },
     identity_unproven: {
       title: 'No hemos podido comprobar que la respuesta fuera para usted',
-      happened: 'La prueba de identidad de Microsoft no ha superado nuestra comprobación, así que no hemos guardado nada.',
+      happened:
+        'La prueba de identidad de Microsoft no ha superado nuestra comprobación, así que no hemos guardado nada.',
       todo: 'Lo volvemos a intentar automáticamente. Si sigue igual, avise al soporte de MEGDocs e indique la referencia que aparece abajo.',
     },
     code_rejected: {
@@ -475,7 +480,8 @@ export const es: Texts = {
     },
     not_the_same_user: {
       title: 'Otra persona empezó este inicio de sesión',
-      happened: 'Lo empezó otra persona que usa MEGDocs. Para no mezclar sus archivos con los de otras personas, no hemos guardado nada.',
+      happened:
+        'Lo empezó otra persona que usa MEGDocs. Para no mezclar sus archivos con los de otras personas, no hemos guardado nada.',
       todo: 'Inicie sesión en MEGDocs con su propia cuenta y vuelva a conectar. Si alguien le envió el enlace, no lo use.',
     },
     abandoned: {
@@ -490,17 +496,20 @@ export const es: Texts = {
     },
     microsoft_timeout: {
       title: 'Microsoft no ha respondido a tiempo',
-      happened: 'El servicio de inicio de sesión de Microsoft va lento en este momento. El problema no está en su cuenta.',
+      happened:
+        'El servicio de inicio de sesión de Microsoft va lento en este momento. El problema no está en su cuenta.',
       todo: microsoftsTrouble,
     },
     microsoft_error: {
       title: 'Microsoft tiene un problema en este momento',
-      happened: 'El servicio de inicio de sesión de Microsoft comunica un error propio. El problema no está en su cuenta.',
+      happened:
+        'El servicio de inicio de sesión de Microsoft comunica un error propio. El problema no está en su cuenta.',
       todo: microsoftsTrouble,
     },
     microsoft_bad_answer: {
       title: 'No hemos podido usar la respuesta de Microsoft',
-      happened: 'Microsoft, o algo en el camino hasta Microsoft, ha enviado una respuesta que no entendemos. Usted no ha hecho nada mal.',
+      happened:
+        'Microsoft, o algo en el camino hasta Microsoft, ha enviado una respuesta que no entendemos. Usted no ha hecho nada mal.',
       todo: 'Lo volvemos a intentar automáticamente. Si sigue igual, avise al soporte de MEGDocs e indique la referencia que aparece abajo.',
     },
     throttled: {
@@ -535,7 +544,8 @@ export const es: Texts = {
     },
     tenant_frozen: {
       title: 'El acceso está en pausa para su organización',
-      happened: 'MEGDocs ha puesto en pausa el acceso a los archivos de Microsoft de su organización. No se ha eliminado nada.',
+      happened:
+        'MEGDocs ha puesto en pausa el acceso a los archivos de Microsoft de su organización. No se ha eliminado nada.',
       todo: 'No tiene que volver a conectar su cuenta. Si necesita el acceso ahora, pregunte al soporte de MEGDocs.',
     },
     caller_key_frozen: {
@@ -545,8 +555,9 @@ export const es: Texts = {
     },
     challenge_repeated: {
       title: 'Microsoft no acepta nuevos accesos en este momento',
-      happened: 'Microsoft pide una y otra vez una comprobación que no termina. Usted no ha hecho nada mal. Su conexión no ha cambiado.',
-      todo: 'Avise al soporte de MEGDocs e indique la referencia que aparece abajo. No tiene que volver a conectar su cuenta.',
+      happened:
+        'Microsoft pide una y otra vez una comprobación que no termina. Usted no ha hecho nada mal. Su conexión no ha cambiado.',
+      todo: 'Avise al soporte de MEGDocs e indique la referencia que aparece abajo.',
     },
     client_credential: ourFault,
     registration_unknown: ourFault,
@@ -582,18 +593,21 @@ export const es: Texts = {
     },
     link_used: {
       title: 'Este enlace ya se ha usado',
-      happened: 'Cada enlace para conectar con Microsoft vale una sola vez. Si lo abre otra vez con el botón Atrás o desde el historial, no ocurre nada.',
+      happened:
+        'Cada enlace para conectar con Microsoft vale una sola vez. Si lo abre otra vez con el botón Atrás o desde el historial, no ocurre nada.',
       todo: 'Si acaba de conectar su cuenta, ya está todo hecho. Su conexión con Microsoft muestra si ha funcionado.',
     },
     link_foreign: {
       title: 'Este enlace pertenece a otro navegador',
-      happened: 'Antes se abrió en otro navegador o en otro dispositivo. Si alguien se lo envió, no lo use: podría conectar sus archivos con la cuenta de esa persona.',
+      happened:
+        'Antes se abrió en otro navegador o en otro dispositivo. Si alguien se lo envió, no lo use: podría conectar sus archivos con la cuenta de esa persona.',
       todo: 'Conecte con Microsoft en este navegador.',
     },
     other_sign_in: {
       title: 'Ya hay otro inicio de sesión en curso en este navegador',
-      happened: 'Alguien ha empezado a conectar con Microsoft en este navegador y no ha terminado. El enlace que ha abierto pertenece a otra persona que usa MEGDocs. No se ha usado.',
-      todo: '¿Fue usted? Entonces termine en la otra ventana: allí no ha cambiado nada. ¿Alguien le envió este enlace? Entonces cierre esta página. Continúe con este enlace solo si lo abrió usted mismo en MEGDocs: después ya no se podrá terminar el otro inicio de sesión.',
+      happened:
+        'Alguien ha empezado a conectar con Microsoft en este navegador y no ha terminado. El enlace que ha abierto pertenece a otra persona que usa MEGDocs. No se ha usado.',
+      todo: '¿Fue usted? Entonces termine en la otra ventana: allí no ha cambiado nada. ¿Alguien le envió este enlace? Entonces cierre esta página. Continúe con este enlace solo si fue usted quien lo abrió en MEGDocs: después ya no se podrá terminar el otro inicio de sesión.',
     },
     result_gone: {
       title: 'Este resultado ya no se muestra',
@@ -602,26 +616,29 @@ export const es: Texts = {
     },
     sign_in_unmatched: {
       title: 'Este inicio de sesión no se puede terminar aquí',
-      happened: 'La respuesta de Microsoft ya se ha usado, ha llegado demasiado tarde o el inicio de sesión empezó en otro navegador.',
+      happened:
+        'La respuesta de Microsoft ya se ha usado, ha llegado demasiado tarde o el inicio de sesión empezó en otro navegador.',
       todo: 'Si acaba de conectar su cuenta, ya está todo hecho. Su conexión con Microsoft muestra si ha funcionado.',
     },
     cookies_blocked: {
       title: 'Su navegador bloquea las cookies',
-      happened: 'Necesitamos una cookie para saber que sigue siendo usted cuando vuelve de Microsoft. No contiene datos personales y se elimina después de media hora.',
+      happened:
+        'Necesitamos una cookie para saber que sigue siendo usted cuando vuelve de Microsoft. No contiene datos personales y se elimina después de media hora.',
       todo: 'Permita las cookies para este sitio web o salga del modo privado. Después, conecte con Microsoft otra vez.',
     },
     session_over: {
       title: 'Esta página está cerrada',
-      happened: 'Se cierra cuando desconecta su cuenta, termina de conectarla o cierra la sesión de MEGDocs y, en todo caso, después de 30 minutos.',
+      happened:
+        'Se cierra cuando desconecta su cuenta, termina de conectarla o cierra la sesión de MEGDocs y, en todo caso, después de 30 minutos.',
       todo: 'Si acaba de desconectar su cuenta, ya está todo hecho. Si no, abra otra vez su conexión con Microsoft.',
     },
     no_session: {
-      title: 'Abra esta página desde MEGDocs, por favor',
+      title: 'Por favor, abra esta página desde MEGDocs',
       happened: 'Solo usted puede ver su conexión con Microsoft. Por eso MEGDocs debe decirnos primero quién es usted.',
       todo: 'Ábrala desde MEGDocs. Es posible que tenga que iniciar sesión allí.',
     },
     form_expired: {
-      title: 'No se ha realizado',
+      title: 'La acción no se ha realizado',
       happened: 'La página en la que pulsó estaba desactualizada o se abrió para otra persona. No se ha cambiado nada.',
       todo: 'Abra otra vez su conexión con Microsoft y repítalo allí.',
     },
@@ -650,6 +667,11 @@ export const es: Texts = {
       happened: 'Falta una parte de la dirección o se ha modificado. Ocurre cuando se copia un enlace a mano.',
       todo: 'Vuelva a MEGDocs y empiece desde allí.',
     },
+    request_too_large: {
+      title: 'Su navegador envió demasiados datos a la vez',
+      happened: 'La dirección o las cookies de este sitio son demasiado largas. No se ha cambiado nada.',
+      todo: 'Vuelva a MEGDocs e inténtelo de nuevo. Si esta página aparece otra vez, borre las cookies de este sitio en su navegador.',
+    },
     not_found: {
       title: 'Esta página no existe',
       happened: 'Puede que la dirección esté mal escrita o que el enlace sea antiguo.',
@@ -657,7 +679,8 @@ export const es: Texts = {
     },
     too_many_requests: {
       title: 'Demasiadas peticiones',
-      happened: 'Ha habido más peticiones de las que aceptamos a la vez, desde este navegador o desde otros de la misma red.',
+      happened:
+        'Ha habido más peticiones de las que aceptamos a la vez, desde este navegador o desde otros de la misma red.',
       todo: 'Espere un minuto. Después, vuelva a MEGDocs e inténtelo de nuevo.',
     },
     internal_error: {
@@ -670,14 +693,21 @@ export const es: Texts = {
     not_approved: approve,
     consent_required: approve,
     admin_consent_required: approve,
-    blocked_by_policy: 'Una directiva bloquea el inicio de sesión (Centro de administración de Entra: registros de inicio de sesión, acceso condicional). Por favor, permitan MEGDocs allí.',
-    device_not_compliant: 'Una directiva exige un dispositivo administrado. Por favor, díganme qué dispositivo puedo usar o permitan MEGDocs en esa directiva.',
+    blocked_by_policy:
+      'Una directiva bloquea el inicio de sesión (Entra: registros de inicio de sesión, acceso condicional). Por favor, permitan MEGDocs allí.',
+    device_not_compliant:
+      'Una directiva exige un dispositivo administrado. Por favor, díganme qué dispositivo puedo usar o permitan MEGDocs en esa directiva.',
     account_disabled: 'Microsoft indica que mi cuenta está deshabilitada. Por favor, compruébenlo.',
-    account_not_found: 'Microsoft no encuentra mi cuenta en nuestra organización. Por favor, díganme qué cuenta debo usar.',
+    account_not_found:
+      'Microsoft no encuentra mi cuenta en nuestra organización. Por favor, díganme qué cuenta debo usar.',
     account_locked: 'Microsoft indica que mi cuenta está bloqueada. Por favor, desbloquéenla.',
-    not_assigned: 'No tengo MEGDocs asignado. Por favor, añádanme (Entra ID > Aplicaciones empresariales > Usuarios y grupos).',
-    app_unavailable: 'MEGDocs está deshabilitado o no existe en nuestro inquilino. Por favor, habilítenlo (Entra ID > Aplicaciones empresariales > Propiedades).',
-    tenant_unavailable: 'Microsoft rechaza los inicios de sesión de nuestro inquilino: está bloqueado, eliminado o sin administrar, o falla la federación. Por favor, compruébenlo en el Centro de administración de Entra.',
-    tenant_restricted: 'El acceso entre organizaciones está bloqueado (configuración de acceso entre inquilinos). Por favor, permitan MEGDocs.',
+    not_assigned:
+      'No tengo MEGDocs asignado. Por favor, añádanme (Entra ID > Aplicaciones empresariales > Usuarios y grupos).',
+    app_unavailable:
+      'MEGDocs está deshabilitado o no existe en nuestro inquilino. Por favor, habilítenlo (Entra ID > Aplicaciones empresariales > Propiedades).',
+    tenant_unavailable:
+      'Microsoft rechaza los inicios de sesión en nuestro inquilino (bloqueado, eliminado, sin administrar o con fallo de federación). Por favor, compruébenlo.',
+    tenant_restricted:
+      'El acceso entre organizaciones está bloqueado (configuración de acceso entre inquilinos). Por favor, permitan MEGDocs.',
   },
 }

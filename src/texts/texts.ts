@@ -25,6 +25,10 @@ export type Language = keyof typeof texts
 /** English first: it stands in where no other language fits. */
 export const LANGUAGES = Object.keys(texts) as Language[]
 
+export function ofEachLanguage<T>(make: (language: Language) => T): Record<Language, T> {
+  return Object.fromEntries(LANGUAGES.map((language) => [language, make(language)])) as Record<Language, T>
+}
+
 /** The text with its placeholders filled. A placeholder without a value stays: tests look for one. */
 export function fill(text: string, values: Readonly<Record<string, string>>): string {
   return text.replace(/\{(\w+)\}/g, (placeholder, name: string) =>

@@ -23,5 +23,6 @@ export type ReasonTexts = Record<Reason, ExplainedText>
 export type AdminRequestTexts = Record<AdminReason, string>
 /** For reasons of a newer release. */
 export type UnknownReasonTexts = Record<Actor, ExplainedText>
-export type ActorTexts = Record<Actor, string>
+/** Who else than the user can fix it. */
+export type ActorTexts = Record<Exclude<Actor, 'user' | 'nobody'>, string>
 export type PermissionTexts = Record<PermissionName, string>

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { texts } from '../../src/texts/texts.ts'
+import { fill, texts } from '../../src/texts/texts.ts'
 import { connect } from './support/people.ts'
-import { inBothLanguages, openStage } from './support/stage.ts'
+import { inSomeLanguage, openStage } from './support/stage.ts'
 import { visit } from './support/visitor.ts'
 
 // Admin consent (docs/microsoft.md#admin-consent): from the user's message to Microsoft and back, and then the user
@@ -9,7 +9,7 @@ import { visit } from './support/visitor.ts'
 
 const stage = await openStage(t)
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'an administrator reads, declines, reads again and approves; then the user connects',
@@ -33,15 +33,15 @@ await inBothLanguages(
       world.entra.clientId,
       world.url,
       words.delegated,
-      ...words.limitSteps,
+      ...words.limitSteps.map((step) => fill(step, { clientId: world.entra.clientId })),
       ...words.revokeSteps,
       'User.Read',
       'Files.ReadWrite.All',
     ]) {
-      t.match(text, part)
+      t.ok(text.includes(part), part)
     }
 
-    await adele.page.getByRole('link', { name: words.go }).click()
+    await adele.page.getByRole('link', { name: texts[language].actions.approve }).first().click()
     t.ok(adele.page.url().startsWith(world.entra.url))
     t.equal(
       new URL(adele.page.url()).searchParams.get('redirect_uri'),
@@ -50,13 +50,13 @@ await inBothLanguages(
     )
     await adele.page.locator('#account-adele').click()
     await adele.page.locator('#cancel').click()
-    t.match(await scene.see('admin-consent-refused', words.refusedTitle, adele.page), words.refusedTodo)
+    t.match(await scene.see('admin-consent-refused', words.refusedTitle, adele.page), words.declinedTodo)
 
-    await adele.page.getByRole('link', { name: words.again }).click()
-    await adele.page.getByRole('link', { name: words.go }).click()
+    await adele.page.getByRole('link', { name: texts[language].actions.readRequest }).first().click()
+    await adele.page.getByRole('link', { name: texts[language].actions.approve }).first().click()
     await adele.page.locator('#account-adele').click()
     await adele.page.locator('#accept').click()
-    t.match(await scene.see('admin-consent-approved', words.approvedTitle, adele.page), words.approvedText)
+    t.match(await scene.see('admin-consent-approved', words.approvedTitle, adele.page), words.close)
     await adele.page.reload()
     t.equal(await adele.page.locator('h1').innerText(), words.approvedTitle)
 
@@ -77,7 +77,7 @@ await inBothLanguages(
     )
     t.same(adele.faults, [])
 
-    await page.getByRole('link', { name: texts[language].actions.connect }).click()
+    await page.getByRole('link', { name: texts[language].actions.connectAgain }).click()
     await page.getByRole('button', { name: 'Connect to Microsoft' }).click()
     await page.locator('#account-nora').click()
     await page.locator('#sign-in, h1').first().waitFor()

@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import t from 'tap'
 import { texts } from '../../src/texts/texts.ts'
 import { focused } from './support/keys.ts'
-import { inBothLanguages, openStage } from './support/stage.ts'
+import { inSomeLanguage, openStage } from './support/stage.ts'
 
 // The main path with Tab and Enter only.
 
@@ -30,7 +30,7 @@ async function press(page: Page, name: string | RegExp): Promise<void> {
   await Promise.all([page.waitForEvent('domcontentloaded'), page.keyboard.press('Enter')])
 }
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'connect, open the account page, disconnect: by keyboard',
@@ -46,7 +46,7 @@ await inBothLanguages(
     await tabTo(page, 'Accept')
     await page.keyboard.press('Enter')
     await heading.filter({ hasText: words.result.connected }).waitFor()
-    await press(page, words.actions.disconnect)
+    await press(page, words.actions.openConnection)
     t.equal(await heading.innerText(), words.account.title, 'the account page')
     await press(page, words.actions.disconnect)
     t.equal(await heading.innerText(), words.confirm.title, 'asks first')
@@ -60,7 +60,7 @@ await inBothLanguages(
   },
 )
 
-await inBothLanguages(
+await inSomeLanguage(
   t,
   stage,
   'the message for the administrator is reached, opened and selected by keyboard',

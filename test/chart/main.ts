@@ -112,6 +112,18 @@ t.test('the service accepts the configuration of the chart', async (t) => {
     t.equal(config.logLevel, set === 'most' ? 'debug' : 'info')
     t.equal(config.microsoft.continuousAccessEvaluation, set === 'most')
     t.strictSame(config.harvest, set === 'most' ? { alertAbove: 2000, freezeAbove: 20_000 } : {}, 'harvest')
+    t.strictSame(
+      config.people,
+      set === 'most'
+        ? {
+            support: { kind: 'mail', value: 'support@megsupportools.com' },
+            publisher: 'MEG Support Tools Ltd',
+            publisherContact: { kind: 'page', value: 'https://megsupportools.com/contact' },
+            privacyNoticeUrl: 'https://megsupportools.com/privacy',
+          }
+        : {},
+      'who stands behind MEGDocs',
+    )
     t.equal(
       config.operationsReplicas[0]?.host,
       `${find(objects, 'Service', /-operations$/).metadata.name}.megdocs.svc`,

@@ -35,7 +35,7 @@ t.test('for another user than the one who began, the attempt ends and its code i
     status: 409,
     body: { code: 'connect_refused', reason: 'not_the_same_user', who_acts: 'user', next: /\/result\// },
   })
-  t.match((await world.browser().open((refused.body as Body)['next'])).text, /begun by somebody else/)
+  t.match((await world.browser().open((refused.body as Body)['next'])).text, /Somebody else started this/)
   t.match(
     await complete(id, 'mallory'),
     { status: 409, body: { reason: 'not_the_same_user' } },

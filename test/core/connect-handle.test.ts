@@ -120,7 +120,7 @@ t.test('a browser that came to another login ends the attempt, and its beginner 
   const leaked = await complete(id, 'mallory-c', handle)
   t.match(leaked, { status: 409, body: { code: 'connect_refused', reason: 'not_the_same_user', next: /\/result\// } })
   t.match(await statusOf(id), { status: 'refused', outcome: { reason: 'not_the_same_user' } })
-  t.match((await browser.open(callbackUrl)).text, /begun by somebody else/, 'a reload says why')
+  t.match((await browser.open(callbackUrl)).text, /Somebody else started this/, 'a reload says why')
   t.match(await end(id, handle), { status: 204 }, 'a repetition changes nothing')
   t.same(await rowOf(id), row)
   t.equal(codesRedeemed(), before)

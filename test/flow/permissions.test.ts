@@ -111,7 +111,7 @@ t.test('pages, consent link and message name what is configured', async (t) => {
   const world = await startWorld(t, { env: { MICROSOFT_PERMISSIONS: 'User.Read Sites.Selected' } })
   const { html } = await world.browser().open(`${world.baseUrl}/auth/oauth2/microsoft/admin-consent`)
   t.match(html, 'Read and write in the SharePoint sites that your administrator selects')
-  t.match(html, 'you give MEGDocs a role on afterwards')
+  t.match(html, 'for which you give MEGDocs a role afterwards')
   t.notMatch(html, 'Files.ReadWrite')
   t.match(
     html,
@@ -120,7 +120,7 @@ t.test('pages, consent link and message name what is configured', async (t) => {
 
   const { browser, authorizeUrl } = await world.toMicrosoft('1')
   const refused = await browser.open(world.entra.control.needAdminApproval({ authorizeUrl }))
-  t.match(refused.html, '- Sites.Selected: Read and write in the SharePoint sites that your administrator selects')
+  t.match(refused.html, '- Sites.Selected: only SharePoint sites that you select')
   t.notMatch(refused.html, 'Files.ReadWrite')
 })
 

@@ -87,7 +87,7 @@ t.test('disconnecting twice, by reload or double click, ends in words that are t
   const { browser } = await manage('rita')
   const token = tokenOf(await browser.open(`${ACCOUNT}?confirm=disconnect`))
   const cookies = browser.jar.header(new URL(ACCOUNT), { method: 'GET', crossSite: false })!
-  t.match(await post(browser, { csrf_token: token }), { status: 200 })
+  t.match(await post(browser, { csrf_token: token }), { status: 303 })
   for (const [language, words] of [
     ['en', /If you have just disconnected, you are done/],
     ['de', /Wenn Sie gerade getrennt haben, sind Sie fertig/],
@@ -97,6 +97,30 @@ t.test('disconnecting twice, by reload or double click, ends in words that are t
     t.notMatch(again.html, /role="alert"/)
   }
 })
+
+t.test(
+  'after disconnecting, reload, the form of a second tab and a restored tab all show that it is done',
+  async (t) => {
+    await world.connect('tabs')
+    const { browser } = await manage('tabs')
+    const [one, two] = [
+      await browser.open(`${ACCOUNT}?confirm=disconnect`),
+      await browser.open(`${ACCOUNT}?confirm=disconnect`),
+    ]
+    const done = await browser.press(one, 'disconnect')
+    t.match(done, { status: 200, url: `${ACCOUNT}disconnected`, title: /^Disconnected/ })
+    t.match(await browser.open(done.url), { status: 200, title: done.title }, 'reload')
+    t.match(await browser.press(two, 'disconnect'), { url: done.url, title: done.title }, 'the second tab')
+    t.match(await browser.open(DISCONNECT), { url: done.url, title: done.title }, 'Enter in the address bar')
+    const rows = await sql`select data from browser_session where data ? 'disconnected'`
+    t.ok(rows.length > 0)
+    t.notMatch(JSON.stringify(rows), /tabs|rita|userId/, 'the session that follows knows nobody')
+    await world.connect('tabs')
+    await browser.open((await caller.beginConnect('tabs', { intent: 'manage' })).url)
+    t.match(await browser.open(done.url), { status: 200, url: ACCOUNT }, 'a later visit knows nothing of it')
+    t.match(await world.browser().open(done.url), CLOSED, 'nor does another browser')
+  },
+)
 
 t.test('a manage link works in one browser', async (t) => {
   const { browser, url } = await manage('once')
@@ -119,7 +143,7 @@ t.test('looking at pages changes nothing, and only the button disconnects', asyn
   const elsewhere = await manage('carl')
   for (const path of ['', '?confirm=disconnect', 'disconnect', 'disconnect?csrf_token=x', '?disconnect=yes'])
     await browser.open(ACCOUNT + path)
-  t.equal((await browser.open(`${ACCOUNT}disconnect`)).status, 404)
+  t.equal((await browser.open(`${ACCOUNT}disconnect`)).url, `${ACCOUNT}?confirm=disconnect`, 'a restored tab')
   t.match(await world.row('carl'), { status: 'active' })
 
   const confirm = await browser.click(await browser.open(ACCOUNT), 'confirm=disconnect')

@@ -227,9 +227,22 @@ t.test('what Node cannot parse is answered in the form of the listener', async (
     t.match(head, new RegExp(`^http/1\\.1 ${status} `), name)
     for (const header of ['content-type: text/html', "content-security-policy: default-src 'none'", 'nosniff'])
       t.ok(head.includes(header), header)
-    t.ok(body.includes(texts.en.problems.invalid_request.title))
+    const { invalid_request: invalid, request_too_large: tooLarge } = texts.en.problems
+    t.ok(body.includes((status === 431 ? tooLarge : invalid).title), name)
     t.match(replica.logged(), referenceOn(body))
   }
+})
+
+t.test('of a request that is far too large, the whole page arrives, in the language of its reader', async (t) => {
+  const fields = ['Host: x', 'Accept-Language: de', `Cookie: ${'c'.repeat(2_000_000)}`]
+  const { head, body } = await exchange(publicUrl, `GET / HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n`)
+  t.match(head, /^http\/1\.1 431 /)
+  t.match(body, new RegExp(`<html lang="de">[^]*${texts.de.problems.request_too_large.title}[^]*</html>`))
+  const { body: chosen } = await exchange(
+    publicUrl,
+    `GET /?lang=es HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(MAX_HEADER_BYTES)}\r\n\r\n`,
+  )
+  t.match(chosen, /<html lang="es">/)
 })
 
 t.test('an address that cannot be decoded, and an unusual method, are not found', async (t) => {

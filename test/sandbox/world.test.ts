@@ -83,7 +83,7 @@ t.test('pages of MEGDocs around a connect', async (t) => {
     await connect(world, person, 'lena')
     await control(world, person, 'revoke')
     await control(world, person, 'expire')
-    t.match(await open(), { status: 409, text: /Code reconnect_required , reason access_revoked.* Reconnect/ })
+    t.match(await open(), { status: 409, text: /Code reconnect_required , reason access_revoked.* Connect again/ })
     t.match(await person.browser.open(`${world.url}/`), { text: /needs your attention/ })
     await connect(world, person, 'lena')
     t.match(await open(), { status: 200, text: /OneDrive of Lena Vogt/ })

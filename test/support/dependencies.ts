@@ -24,6 +24,8 @@ const REASONS: Record<string, string> = {
   '@azure/msal-node': "Microsoft's own client, which tests the simulator",
   'oidc-provider': 'an OpenID Provider that others wrote, in place of the simulator',
   '@types/oidc-provider': 'its types',
+  '@types/gettext-parser': 'the types of gettext-parser',
+  'gettext-parser': 'writes the catalogues of the Django client from the texts of the pages',
   '@redocly/cli': "lints the OpenAPI document, and compares it with the last release's",
   '@stryker-mutator/core': 'mutation tests, run by hand',
   '@stryker-mutator/tap-runner': 'lets Stryker run tap tests',

@@ -26,7 +26,7 @@ def database():
 
 @pytest.fixture()
 def user():
-    return get_user_model().objects.create_user(username=new_user(), password="x")
+    return get_user_model().objects.create_user(username=new_user())
 
 
 @pytest.fixture()

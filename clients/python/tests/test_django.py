@@ -1,8 +1,10 @@
 """The Django app in the example project, with the real broker: views, sessions, users, checks."""
 
+import datetime
 import io
 import os
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -13,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.test import Client as Browser
 from django.test import override_settings
+from django.utils import timezone, translation
 
 from token_broker_client.django import checks, conf
 
@@ -55,7 +58,10 @@ def test_a_user_connects_and_comes_back_to_where_they_were(browser, user):
     back = come_back(browser, through_microsoft(press_connect(browser, next="/documents")))
     assert (back.status_code, back["location"]) == (302, "/documents")
     documents = browser.get("/documents").content.decode()
-    assert "Connected to Microsoft as jane@contoso.com" in documents and "Hand hygiene audit" in documents
+    assert (
+        'Connected to Microsoft as <bdi dir="ltr">jane@contoso.com</bdi>' in documents
+        and "Hand hygiene audit" in documents
+    )
 
 
 def test_without_next_the_user_ends_at_the_result_page_of_the_broker(browser):
@@ -354,3 +360,18 @@ def test_documented_environment_variables_belong_to_this_package_alone():
         names = set(re.findall(r'environ\["(\w+)"\]', file.read()))
     assert names >= {"TOKEN_BROKER_URL", "TOKEN_BROKER_KEY_ID", "TOKEN_BROKER_SECRET"}
     assert [name for name in names if not re.fullmatch(r"TOKEN_BROKER_(?!PORT|SERVICE)\w+", name)] == []
+
+
+def test_the_pages_of_the_broker_get_language_and_time_zone_of_the_user(browser, fake):
+    with translation.override("de-at"), timezone.override(ZoneInfo("Europe/Vienna")):
+        browser.post("/microsoft/connect", headers={"accept-language": "de-at"})
+        browser.get("/microsoft/manage", headers={"accept-language": "de-at"})
+    for session in fake.sessions.values():
+        assert session["locale"].startswith("de") and session["time_zone"] == "Europe/Vienna"
+    assert [session["intent"] for session in fake.sessions.values()] == ["connect", "manage"]
+
+
+def test_a_time_zone_without_an_iana_name_is_no_reason_to_fail(browser, fake):
+    with timezone.override(datetime.timezone(datetime.timedelta(hours=1))):
+        assert browser.post("/microsoft/connect").status_code == 200
+    assert "time_zone" not in next(iter(fake.sessions.values()))

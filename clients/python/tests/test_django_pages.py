@@ -104,7 +104,7 @@ def test_the_message_after_connecting_names_no_menu_and_can_be_changed(browser, 
 
     browser.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
     page = connect_and_read()
-    assert "Mit Microsoft verbunden als jane@contoso.com." in page
+    assert 'Mit Microsoft verbunden als <bdi dir="ltr">jane@contoso.com</bdi>.' in page
     assert '<a href="/microsoft/manage">' in page and "&lt;a" not in page
     (tmp_path / "token_broker").mkdir()
     (tmp_path / "token_broker" / "connected_message.html").write_text("Own words: {{ account }}")
@@ -123,7 +123,7 @@ def test_a_name_in_the_message_after_connecting_is_escaped(browser, user, fake):
     connect = fake.connect
     fake.connect = lambda user_id: connect(user_id, "<b>x</b>@contoso.com")
     come_back(browser, Back(session, fake.come_back(session)))
-    assert "&lt;b&gt;x&lt;/b&gt;@contoso.com" in browser.get("/").content.decode()
+    assert '<bdi dir="ltr">&lt;b&gt;x&lt;/b&gt;@contoso.com</bdi>' in browser.get("/").content.decode()
 
 
 def test_the_package_has_a_layout_of_its_own(fake, user):

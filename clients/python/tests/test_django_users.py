@@ -152,7 +152,8 @@ def other_process(fake):
 def test_after_another_account_was_connected_no_process_hands_out_the_old_token(browser, user, fake, other_process):
     fake.connect(user.username, "omar@contoso.com")
     assert in_a_request(lambda: other_process.get_token(user.username)).account["username"] == "omar@contoso.com"
-    tokens.disconnect(user)
+    # Disconnected at the broker's page, which this site does not know.
+    fake.disconnect(user.username)
     press_connect(browser, next="/documents")
     session = next(reversed(fake.sessions))
     come_back(browser, Back(session, fake.come_back(session)))
@@ -162,6 +163,15 @@ def test_after_another_account_was_connected_no_process_hands_out_the_old_token(
         in_a_request(lambda: other_process.get_token(user.username))
     fake.start()
     assert in_a_request(lambda: other_process.get_token(user.username)).account["username"] == "jane@contoso.com"
+
+
+def test_after_a_disconnect_no_process_hands_out_a_token_in_memory_while_the_broker_is_away(user, fake, other_process):
+    fake.connect(user.username)
+    in_a_request(lambda: other_process.get_token(user.username))
+    fake.stop()
+    assert tokens.disconnect(user) is False
+    with pytest.raises(tb.BrokerUnreachable):
+        in_a_request(lambda: other_process.get_token(user.username))
 
 
 def test_after_a_disconnect_at_the_brokers_page_the_next_request_gets_no_token(user, fake, other_process):

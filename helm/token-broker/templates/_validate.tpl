@@ -51,7 +51,7 @@
 {{- $problems = append $problems "keepAlive.letGoAfterDays must be more than keepAlive.afterDays." -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if regexMatch "^(SUBDOMAIN|PUBLIC_|REDIRECT_|TRUSTED_|ENTRY_|COMPLETION_|MICROSOFT_|ALLOWED_|DATABASE_|INTERNAL_|OPERATIONS_|CALLER|KEEP_ALIVE_|LET_GO_|HARVEST_|CANARY_|DRAIN_|LOG_LEVEL|AUDIT|SEALING_|SESSION_|RESPONSE_|HTTPS_PROXY|NODE_EXTRA_CA_CERTS)" .name -}}
+{{- if regexMatch "^(SUBDOMAIN|PUBLIC_|REDIRECT_|TRUSTED_|ENTRY_|COMPLETION_|SUPPORT_|PUBLISHER_|PRIVACY_|MICROSOFT_|ALLOWED_|DATABASE_|INTERNAL_|OPERATIONS_|CALLER|KEEP_ALIVE_|LET_GO_|HARVEST_|CANARY_|DRAIN_|LOG_LEVEL|AUDIT|SEALING_|SESSION_|RESPONSE_|HTTPS_PROXY|NODE_EXTRA_CA_CERTS)" .name -}}
 {{- $problems = append $problems (printf "extraEnv must not have %s: the chart has a value for it." .name) -}}
 {{- end -}}
 {{- end -}}

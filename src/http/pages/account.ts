@@ -1,24 +1,14 @@
-import { explainReason, type Explained } from '../../core/failure.ts'
+import { explainReason, type Explained, type Reason } from '../../core/failure.ts'
 import { FROZEN_REASONS, type FrozenPerson } from '../../core/freeze.ts'
-import type { Account, IntegrationSummary } from '../../core/integration.ts'
+import { accountKind, type Account, type AccountKind, type IntegrationSummary } from '../../core/integration.ts'
+import { texts } from '../../texts/texts.ts'
 import { fullAccount } from './account-name.ts'
 import { forTenant, type PageContext } from './context.ts'
 import { html, type Html } from './html.ts'
 import { layout } from './layout.ts'
-import {
-  actions,
-  button,
-  consentLinks,
-  excessList,
-  facts,
-  furtherActions,
-  list,
-  notice,
-  permissionList,
-  status,
-} from './parts.ts'
-import { adminFirst, adminMessageFor, cureOf, hasWayAround, offersReconnect, wordsOf } from './reason.ts'
-import { texts } from '../../texts/texts.ts'
+import { atMicrosoft, button, consentLinks, excessList, facts, list, notice, permissionList, status } from './parts.ts'
+import { actor, stepsAndMessage, stepsFor, whoAndCure, wordsOf } from './reason.ts'
+import { nextSteps } from './steps.ts'
 import { timeAgo } from './time.ts'
 
 // The paths that these pages link to; the routes answer on the same constants.
@@ -29,6 +19,8 @@ export const ACCOUNT_PATH = '/accounts/account/microsoft/'
 export const CONFIRM_DISCONNECT_URL = `${ACCOUNT_PATH}?confirm=disconnect`
 /** POST: disconnects. Field CSRF_FIELD carries the token. */
 export const DISCONNECT_PATH = `${ACCOUNT_PATH}disconnect`
+/** GET: the page after it. */
+export const DISCONNECTED_PATH = `${ACCOUNT_PATH}disconnected`
 export const CSRF_FIELD = 'csrf_token'
 
 export interface AccountState {
@@ -60,7 +52,7 @@ function pendingNotice(context: PageContext, state: AccountState): Html | undefi
     notice(
       'info',
       html`<h2>${pending.title}</h2><p>${pending.text}</p>
-<p>${pending.since} ${timeAgo(state.pending.since, state.now, context.language)}</p>`,
+<p>${pending.since} ${timeAgo(state.pending.since, state.now, context)}</p>`,
     )
   )
 }
@@ -69,12 +61,13 @@ function notConnected(context: PageContext, state: AccountState): Html {
   const t = texts[context.language]
   const { notConnected: words } = t.account
   const isPending = state.pending !== undefined
-  const wayOn = actions(context, button(context, 'connect', context.entryUrls.connect))
+  const wayOn = nextSteps(context, ['connect'])
   return html`${isPending ? status('warn', t.status.notFinished) : status('info', t.status.notConnected)}
 ${isPending && [pendingNotice(context, state), wayOn]}
 <p class="lead">${words.lead}</p>
 <h2>${words.does}</h2>${list(words.points)}
 <h2>${words.asks}</h2>${permissionList(context)}
+${atMicrosoft(context)}
 <p class="quiet">${words.alsoAsks}</p>
 <p class="quiet">${words.adminHint}</p>
 ${!isPending && wayOn}`
@@ -99,37 +92,38 @@ function paused(context: PageContext, state: AccountState, summary: IntegrationS
   const t = texts[context.language]
   const { title, happened, todo } = t.reasons[FROZEN_REASONS[frozen]]
   return html`${status('warn', t.status.paused)}
-${notice('warn', html`<h2>${title}</h2><p>${happened}</p><p>${todo}</p><p>${t.whoActs}: ${t.actors.ops}</p>`)}
+${notice('warn', html`<h2>${title}</h2><p>${happened}</p><p>${todo}</p><p>${t.whoActs} ${actor(context, 'ops')}</p>`)}
 ${details(context, state, summary)}
-${actions(context)}`
+${nextSteps(context, ['contactSupport'])}`
 }
 
+/** Of an attempt that is under way nothing is said: the connection works, and it changes nothing before it is done. */
 function working(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const t = texts[context.language]
   const { connected: words } = t.account
   const isMissing = state.missingScopes.length > 0
   return html`${status('good', t.status.connected)}
 ${passingNotice(context, summary)}
-${pendingNotice(context, state)}
 ${isMissing && notice('warn', html`<h2>${words.missingTitle}</h2><p>${words.missingText}</p>`)}
 ${details(context, state, summary)}
 <p class="quiet">${words.reconnectHint}</p>
-${actions(context, button(context, 'connectAgain', context.entryUrls.connect, isMissing ? '' : 'second'))}`
+${nextSteps(context, isMissing ? ['connectAgain'] : ['backToMegdocs', 'connectAgain'])}`
 }
 
 function broken(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const t = texts[context.language]
   const { attention } = t.account
   const why = explained(summary)
-  const message = adminMessageFor(forTenant(context, summary.account?.tenantId), why, summary.failure?.microsoft)
-  const { connect } = context.entryUrls
-  const isAdmins = adminFirst(why)
-  const offered = offersReconnect(why) || hasWayAround(why?.reason, 'account')
-  const again = offered && button(context, 'connectAgain', connect, isAdmins ? 'second' : '')
+  const steps = stepsAndMessage(
+    forTenant(context, summary.account?.tenantId),
+    why === undefined ? ['connectAgain'] : stepsFor(why, 'account'),
+    why,
+    summary.failure?.microsoft,
+  )
   return html`${status('bad', t.status.notWorking)}
 ${brokenNotice(context, state, summary)}
 ${pendingNotice(context, state)}
-${isAdmins ? [message, furtherActions(context, again)] : [actions(context, again), message]}
+${steps}
 <h2>${attention.details}</h2>${details(context, state, summary)}`
 }
 
@@ -144,7 +138,7 @@ function details(context: PageContext, state: AccountState, summary: Integration
   } = texts[context.language]
   const { excessScopes: excess = [] } = state
   const tenantId = summary.account?.tenantId
-  const ago = (at: string): Html => timeAgo(at, state.now, context.language)
+  const ago = (at: string): Html => timeAgo(at, state.now, context)
   return facts([
     {
       term: words.account,
@@ -155,26 +149,30 @@ function details(context: PageContext, state: AccountState, summary: Integration
     { term: permission.list, detail: permissionList(context, state.missingScopes) },
     {
       term: permission.excess,
-      detail: excess.length === 0 ? undefined : [excessList(context, excess), consentLinks(context, tenantId)],
+      detail:
+        excess.length === 0 ? undefined : [excessList(context, excess), consentLinks(context, accountKind(tenantId))],
     },
   ])
 }
 
-/** Why it does not work, since when, who must act, and where at Microsoft to see the approval. */
+/** The user may find at Microsoft that somebody withdrew the access. For other reasons there is nothing to see. */
+const MAY_BE_WITHDRAWN: readonly Reason[] = ['access_revoked', 'consent_required', 'token_invalid']
+
+/** Why it does not work, since when, what to do and who can. */
 function brokenNotice(context: PageContext, state: AccountState, summary: IntegrationSummary): Html {
   const t = texts[context.language]
   const { attention } = t.account
   const why = explained(summary)
   const words = why === undefined ? attention : wordsOf(context, why)
-  const cure = why === undefined ? { who: t.actors.user, cure: t.cure.yes } : cureOf(context, why, 'account')
   const at = summary.failure?.at
+  const mayBeWithdrawn = MAY_BE_WITHDRAWN.some((reason) => reason === why?.reason)
   return notice(
     'bad',
     html`<h2>${words.title}</h2><p>${words.happened}</p>
-<p><strong>${t.whatToDo}:</strong> ${words.todo} ${cure.cure}</p>
-<p><strong>${t.whoActs}:</strong> ${cure.who}</p>
-${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at, state.now, context.language)}</p>`}
-<p>${attention.withdrawn}</p>${consentLinks(context, summary.account?.tenantId)}`,
+<p><strong>${t.whatToDo}:</strong> ${words.todo}</p>
+${why !== undefined && whoAndCure(context, why, 'account')}
+${at !== undefined && html`<p><strong>${attention.since}:</strong> ${timeAgo(at, state.now, context)}</p>`}
+${mayBeWithdrawn && html`<p>${attention.withdrawn}</p>${consentLinks(context, accountKind(summary.account?.tenantId))}`}`,
   )
 }
 
@@ -205,7 +203,7 @@ export function disconnectConfirmationPage(
 ${account && facts([{ term: t.account.connected.account, detail: fullAccount(account) }])}
 <h2>${t.confirm.endsTitle}</h2>${list(t.confirm.ends)}
 <h2>${t.confirm.keepsTitle}</h2>
-${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, account?.tenantId)]])}
+${list([...t.confirm.keeps, [t.confirm.approval, consentLinks(context, accountKind(account?.tenantId))]])}
 <div class="actions"><form method="post" action="${DISCONNECT_PATH}">
 <input type="hidden" name="${CSRF_FIELD}" value="${csrfToken}">
 <button class="button danger" type="submit">${t.actions.disconnectNow}</button></form>
@@ -213,19 +211,16 @@ ${button(context, 'stayConnected', ACCOUNT_PATH, 'second')}</div>`,
   )
 }
 
-/**
- * After disconnecting, also if nothing was connected (docs/design.md#disconnect). `tenantId`: of the account that was
- * connected.
- */
-export function disconnectedPage(context: PageContext, { tenantId }: { tenantId?: string } = {}): string {
+/** After disconnecting, also if nothing was connected (docs/design.md#disconnect). `kind`: of the account. */
+export function disconnectedPage(context: PageContext, { kind }: { kind: AccountKind }): string {
   const t = texts[context.language]
   const { title, text, consent, again } = t.disconnected
   return layout(
     context,
     title,
     html`${notice('good', html`<h1>${title}</h1><p>${text}</p>`, true)}
-<p>${consent}</p>${consentLinks(context, tenantId)}
+<p>${consent}</p>${consentLinks(context, kind)}
 <p>${again}</p>
-${actions(context, button(context, 'connect', context.entryUrls.connect, 'second'))}`,
+${nextSteps(context, ['backToMegdocs', 'connectAgain'])}`,
   )
 }

@@ -1,3 +1,4 @@
+import type { Contact } from '../../core/contact.ts'
 import { PERSONAL_TENANT } from '../../core/integration.ts'
 import type { Language } from './language.ts'
 
@@ -19,10 +20,19 @@ export interface App {
   adminConsentUrl: string
 }
 
+/** Who stands behind MEGDocs, as far as it is configured. */
+export interface People {
+  support?: Contact
+  publisher?: string
+  publisherContact?: Contact
+  privacyNoticeUrl?: string
+}
+
 /** What is the same for every request of a deployment. */
 export interface Site {
   entryUrls: EntryUrls
   app: App
+  people: People
   /** All that are asked for today, in the order to show: names of core/microsoft-permissions.ts. */
   permissions: readonly { scope: string }[]
   /** Microsoft's pages for people, of another cloud than the global one: a row of microsoft/clouds.ts. */
@@ -47,6 +57,10 @@ export function inCloud({ cloud = GLOBAL_CLOUD }: Pick<Site, 'cloud'>, text: str
 /** What every page gets. */
 export interface PageContext extends Site {
   language: Language
+  /** Name of a time zone that Intl knows. */
+  timeZone: string
+  /** Address of this page without its language, for the switch: relative, or a path. */
+  pageUrl: string
   /** What ops search the log for. Shown on every page. */
   referenceId: string
 }
@@ -60,7 +74,7 @@ const GUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 export function adminConsentUrlFor(adminConsentUrl: string, tenantId: string | undefined): string {
   if (tenantId === undefined || !GUID.test(tenantId) || tenantId.toLowerCase() === PERSONAL_TENANT)
     return adminConsentUrl
-  return `${adminConsentUrl}?tenant=${tenantId.toLowerCase()}`
+  return `${adminConsentUrl}${adminConsentUrl.includes('?') ? '&' : '?'}tenant=${tenantId.toLowerCase()}`
 }
 
 /** The same context, with links for the administrator of this organisation. */

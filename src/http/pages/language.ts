@@ -24,3 +24,17 @@ export function pickLanguage(acceptLanguage: string | undefined): Language {
   // sort is stable: of equal weights the first one named wins
   return wishes.sort((a, b) => b.q - a.q)[0]?.language ?? 'en'
 }
+
+/** The language of a BCP 47 tag: a region counts as its language, English where none fits. */
+export function languageOf(tag: string): Language {
+  const [primary] = tag.toLowerCase().split('-', 1)
+  return LANGUAGES.find((known) => known === primary) ?? 'en'
+}
+
+/** The address of the page in this language. `pageUrl`: its address, relative or a path, without a language. */
+export function inLanguage(pageUrl: string, language: Language): string {
+  const [path = '', query = ''] = pageUrl.split('?', 2)
+  const parameters = new URLSearchParams(query)
+  parameters.set('lang', language)
+  return `${path}?${parameters}`
+}

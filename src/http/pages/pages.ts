@@ -9,6 +9,7 @@ export {
   CONFIRM_DISCONNECT_URL,
   CSRF_FIELD,
   DISCONNECT_PATH,
+  DISCONNECTED_PATH,
   disconnectConfirmationPage,
   disconnectedPage,
   type AccountState,
@@ -16,8 +17,9 @@ export {
 export { adminConsentPage, adminConsentResultPage } from './admin-consent.ts'
 export { adminConsentUrlFor, forTenant } from './context.ts'
 export type { App, EntryUrls, PageContext, Site } from './context.ts'
-export { LANGUAGES, pickLanguage, type Language } from './language.ts'
+export { inLanguage, LANGUAGES, languageOf, pickLanguage, type Language } from './language.ts'
 export { problemPage } from './problem.ts'
-export { PAGE_PROBLEMS, problemOfFailure, type PageProblem } from './problem-list.ts'
+export { isPageProblem, PAGE_PROBLEMS, problemOfFailure, type PageProblem } from './problem-list.ts'
 export { continuePage, resultPage } from './result.ts'
 export { contentSecurityPolicy } from './stylesheet.ts'
+export { knownTimeZone } from './time.ts'

@@ -1,3 +1,4 @@
+import type { AccountKind } from '../../core/integration.ts'
 import { findPermission, isPermissionName } from '../../core/microsoft-permissions.ts'
 import { texts, type Action } from '../../texts/texts.ts'
 import { consentPage } from './account-name.ts'
@@ -42,22 +43,16 @@ export function link(context: PageContext, action: Action, url: string): Html {
   return namedLink(texts[context.language].actions[action], url)
 }
 
-/** A link whose words are the name of the page that it leads to. */
-function namedLink(label: string, url: string): Html {
+/** A link whose words are the name of what it leads to. */
+export function namedLink(label: string, url: string): Html {
   return html`<a href="${safeUrl(url)}">${label}</a>`
 }
 
-/** The buttons at the end of a page: its actions, the main one first, and always a link back to MEGDocs. */
-export function actions(context: PageContext, ...offered: Fragment[]): Html {
-  const kept = offered.flat().filter((action) => action !== undefined && action !== false)
-  if (kept.length > 0) return furtherActions(context, kept)
-  return html`<div class="actions">${button(context, 'backToMegdocs', homeUrl(context.entryUrls))}</div>`
-}
-
-/** The same if the main action is elsewhere on the page. */
-export function furtherActions(context: PageContext, ...offered: Fragment[]): Html {
+/** The buttons at the end of a page. `withHome`: a plain link back to MEGDocs follows them. */
+export function actions(context: PageContext, withHome: boolean, ...buttons: Fragment[]): Html {
   const home = safeUrl(homeUrl(context.entryUrls))
-  return html`<div class="actions">${offered}<a class="plain" href="${home}">${texts[context.language].actions.backToMegdocs}</a></div>`
+  const { backToMegdocs } = texts[context.language].actions
+  return html`<div class="actions">${buttons}${withHome && html`<a class="plain" href="${home}">${backToMegdocs}</a>`}</div>`
 }
 
 /** The words for a permission. Undefined for one that may not be configured: it was granted nevertheless. */
@@ -82,6 +77,13 @@ export function permissionList(context: PageContext, missing?: readonly string[]
   })}</ul>`
 }
 
+/** What Microsoft's consent page says about them, which is more than our own words say: deleting is included. */
+export function atMicrosoft(context: PageContext): Html {
+  const { atMicrosoft: title, consentPage } = texts[context.language].permission
+  const known = context.permissions.flatMap(({ scope }) => (isPermissionName(scope) ? [consentPage[scope]] : []))
+  return html`${known.length > 0 && html`<p>${title}</p>${list(known)}`}`
+}
+
 /** Permissions that were granted and are not asked for (any longer), in words where we have them. */
 export function excessList(context: PageContext, scopes: readonly string[]): Html {
   const t = texts[context.language].permission
@@ -93,9 +95,9 @@ export function excessList(context: PageContext, scopes: readonly string[]): Htm
 }
 
 /** Where at Microsoft the user's approval can be seen and withdrawn. */
-export function consentLinks(context: PageContext, tenantId: string | undefined): Html {
+export function consentLinks(context: PageContext, kind: AccountKind): Html {
   const names = texts[context.language].consentPages
-  const pages = consentPage(tenantId, context.cloud)
+  const pages = consentPage(kind, context.cloud)
   if (pages.length === 0) return html`<p>${texts[context.language].consentPages.unknown}</p>`
   return html`<ul>${pages.map((page) => html`<li>${namedLink(inCloud(context, names[page.kind]), page.url)}</li>`)}</ul>`
 }

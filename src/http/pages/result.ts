@@ -1,14 +1,14 @@
-import { FROZEN_REASONS } from '../../core/freeze.ts'
 import { explainReason, verdictOfCode, type Explained } from '../../core/failure.ts'
 import type { ConnectOutcome } from '../../core/ports.ts'
+import { texts, type ExplainedText } from '../../texts/texts.ts'
 import { fullAccount, maskedAccount } from './account-name.ts'
 import type { PageContext } from './context.ts'
-import { html, safeUrl, type Fragment, type Html } from './html.ts'
+import { html, safeUrl, type Html } from './html.ts'
 import { layout } from './layout.ts'
-import { actions, button, facts, furtherActions, link, list, notice } from './parts.ts'
+import { button, facts, link, list, notice } from './parts.ts'
 import { problemOfFailure } from './problem-list.ts'
-import { adminFirst, adminMessageFor, cureOf, hasWayAround, mayPass, offersReconnect, wordsOf } from './reason.ts'
-import { texts, type ExplainedText } from '../../texts/texts.ts'
+import { isFrozen, mayPass, stepsAndMessage, stepsFor, whoAndCure, wordsOf } from './reason.ts'
+import { nextSteps } from './steps.ts'
 
 // A connect ends the browser session. Disconnecting therefore starts at MEGDocs, which opens a new one for the account
 // page.
@@ -31,8 +31,8 @@ ${outcome.account && html`<p class="lead">${t.result.as} ${fullAccount(outcome.a
       true,
     )}
 <p>${t.result.next}</p>
-${actions(context)}
-<p>${t.result.notYou} ${link(context, 'disconnect', context.entryUrls.manage)}</p>`,
+${nextSteps(context, ['backToMegdocs'])}
+<p>${t.result.notYou} ${link(context, 'openConnection', context.entryUrls.manage)}</p>`,
   )
 }
 
@@ -41,22 +41,31 @@ function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
   const reason = outcome.code === 'account_mismatch' ? 'other_account' : outcome.reason
   const why = reason === undefined ? undefined : explainReason(reason, verdictOfCode(outcome.code))
   const words = wordsFor(context, outcome, why)
-  const passes = why?.whoActs === 'nobody'
-  // The words of the reason say that nobody has to connect again, which holds for people who are connected.
-  const isPaused = Object.values<string>(FROZEN_REASONS).includes(why?.reason ?? '')
-  const todo = isPaused ? t.result.whilePaused : passes ? t.result.tryLater : words.todo
-  const message = adminMessageFor(context, why, outcome.microsoft)
-  const offered = offers(context, outcome, why)
   return layout(
     context,
     words.title,
     html`${notice('bad', html`<h1>${words.title}</h1><p>${words.happened}</p>`, true)}
 ${reason === 'other_account' ? mismatch(context, outcome) : usedAccount(context, outcome)}
-${reason === 'not_approved' ? readings(context) : html`<h2>${t.whatToDo}</h2><p>${todo}</p>`}
+${
+  reason === 'not_approved'
+    ? readings(context)
+    : html`<h2>${t.whatToDo}</h2><p>${why === undefined ? words.todo : todoOf(context, why, words)}</p>`
+}
 ${reason === 'other_account' && list([t.result.useFirst, t.result.switchFirst])}
-${why !== undefined && whoAndCure(context, why)}
-${adminFirst(why) ? [message, furtherActions(context, offered)] : [actions(context, offered), message]}`,
+${why !== undefined && whoAndCure(context, why, 'result')}
+${why === undefined ? stepsWithoutReason(context, outcome) : stepsAndMessage(context, stepsFor(why, 'result'), why, outcome.microsoft)}`,
   )
+}
+
+/** A connect is not repeated without the user, so the words for a stored connection do not always hold. */
+function todoOf(context: PageContext, why: Explained, words: ExplainedText): string {
+  const { result } = texts[context.language]
+  const own: Readonly<Record<string, string>> = result.todo
+  // Nobody has to connect again: that holds for people who are connected.
+  if (isFrozen(why)) return result.whilePaused
+  if (Object.hasOwn(own, why.reason)) return own[why.reason] ?? words.todo
+  if (why.whoActs === 'nobody') return result.tryLater
+  return mayPass(why) ? result.retryOrSupport : words.todo
 }
 
 function wordsFor(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): ExplainedText {
@@ -67,36 +76,16 @@ function wordsFor(context: PageContext, outcome: ConnectOutcome, why: Explained 
   return t.problems[problemOfFailure(outcome.code)]
 }
 
-/**
- * Connecting again only where the user can help, and after trouble that may pass, because a connect is not repeated
- * without the user.
- */
-function offers(context: PageContext, outcome: ConnectOutcome, why: Explained | undefined): Fragment[] {
-  const t = texts[context.language]
-  const { connect, manage } = context.entryUrls
-  if (why === undefined) return outcome.code === 'broker_misconfigured' ? [] : [button(context, 'tryAgain', connect)]
-  if (mayPass(why)) return [button(context, 'tryAgain', connect)]
-  if (hasWayAround(why.reason, 'result')) return [button(context, 'tryAgain', connect, 'second')]
-  return [
-    offersReconnect(why) && button(context, 'connect', connect),
-    why.reason === 'other_account' && button(context, 'disconnect', manage, 'second'),
-  ]
+function stepsWithoutReason(context: PageContext, { code }: ConnectOutcome): Html {
+  if (code === 'broker_misconfigured') return nextSteps(context, ['contactSupport'])
+  return nextSteps(context, code === 'connect_session_expired' ? ['connectAgain'] : ['connectAgain', 'contactSupport'])
 }
 
-/** Two reasons have their own words for this: two readings, and two choices. */
-function whoAndCure(context: PageContext, why: Explained): Html | undefined {
-  if (why.reason === 'not_approved' || why.reason === 'other_account') return undefined
-  const t = texts[context.language]
-  const { who, cure } = cureOf(context, why, 'result')
-  return html`<p>${cure}</p>${facts([{ term: t.whoActs, detail: who }])}`
-}
-
-/** Microsoft reports both in the same way, so the page names both (docs/microsoft.md#callback-errors). */
+/** Microsoft reports all three in the same way, so the page names each (docs/microsoft.md#callback-errors). */
 function readings(context: PageContext): Html {
-  const { readings: title, declined, adminNeeded } = texts[context.language].result
+  const { title, adminNeeded, requestSent, declined } = texts[context.language].result.readings
   return html`<h2>${title}</h2>
-<ol><li><h3>${declined.title}</h3><p>${declined.text}</p></li>
-<li><h3>${adminNeeded.title}</h3><p>${adminNeeded.text}</p></li></ol>`
+<ol>${[adminNeeded, requestSent, declined].map((one) => html`<li><h3>${one.title}</h3><p>${one.text}</p></li>`)}</ol>`
 }
 
 function usedAccount(context: PageContext, outcome: ConnectOutcome): Html | undefined {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 
+// Hyphens are those of the texts only: a browser's own would stand in addresses and names as if they belonged there.
 // Every pair of colours keeps 4.5:1 for text and 3:1 for borders and focus (WCAG 2.2, 1.4.3 and 1.4.11), light and
 // dark.
 /** The one stylesheet. No address in it: nothing is fetched. */
@@ -24,7 +25,7 @@ export const stylesheet = `
 *, ::before, ::after { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body {
-  margin: 0; min-height: 100vh; background: var(--page); color: var(--text); overflow-wrap: anywhere; hyphens: auto;
+  margin: 0; min-height: 100vh; background: var(--page); color: var(--text); overflow-wrap: anywhere; hyphens: manual;
   font: 1.0625rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", Arial, sans-serif;
 }
 header, main, footer { max-width: 44rem; margin: 0 auto; padding: 0 1rem; }
@@ -32,6 +33,11 @@ header {
   padding-top: 1.5rem; padding-bottom: 1rem; display: flex; flex-wrap: wrap; gap: 0 .75rem; align-items: baseline;
 }
 header b { font-size: 1.25rem; letter-spacing: -.01em; }
+nav { flex: 1 0 auto; max-width: 100%; }
+nav ul { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 1rem; margin: 0; padding: 0; list-style: none; }
+nav li { margin: 0; font-size: .9375rem; }
+nav a { display: inline-block; }
+nav li[aria-current] { font-weight: 600; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1rem; }
 h1, h2, h3 { line-height: 1.25; letter-spacing: -.01em; margin: 0; text-wrap: balance; }
 h1 { font-size: 1.5rem; }
@@ -45,11 +51,11 @@ a { color: var(--link); text-underline-offset: .15em; text-decoration-thickness:
 a:hover { text-decoration-thickness: max(2px, .12em); }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; border-radius: .25rem; }
 code, textarea {
-  hyphens: none; font: .9375rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  font: .9375rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
 }
 .quiet { color: var(--quiet); }
 .lead { font-size: 1.125rem; }
-.account { font-weight: 600; hyphens: none; }
+.account { font-weight: 600; }
 .notice {
   margin-top: 1.25rem; padding: .875rem 1rem; border-left: .3rem solid var(--tone); border-radius: .375rem;
   background: var(--soft);
@@ -101,6 +107,7 @@ textarea {
 }
 footer { padding-top: 1.25rem; padding-bottom: 2rem; color: var(--quiet); font-size: .9375rem; }
 footer p { margin: .25rem 0 0; }
+footer code { user-select: all; -webkit-user-select: all; }
 @media (min-width: 40rem) {
   header, main, footer { padding-left: 1.5rem; padding-right: 1.5rem; }
   .card { padding: 2rem 2.25rem; }
@@ -111,6 +118,9 @@ footer p { margin: .25rem 0 0; }
 @media (forced-colors: active) {
   .notice, .card { border: 1px solid; }
   .button { border-color: LinkText; }
+  .button:not(.second), .button:not(.second):hover {
+    forced-color-adjust: none; background: LinkText; border-color: LinkText; color: Canvas; outline-color: CanvasText;
+  }
 }
 `
 

@@ -24,19 +24,43 @@ export function timeInWords(at: string, now: number, language: Language): string
   )
 }
 
-/** "22 Nov 2026, 10:00 UTC". UTC, and said so, because the server does not know the reader's time zone. */
-export function exactTime(at: string, language: Language): string {
+/** The time zone of this name if Intl knows it, else UTC. */
+export function knownTimeZone(name: string | undefined): string {
+  if (name === undefined) return 'UTC'
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone
+  } catch {
+    return 'UTC'
+  }
+}
+
+/** Who reads a time: `timeZone` is the name of a zone that Intl knows. */
+export interface TimeReader {
+  language: Language
+  timeZone: string
+}
+
+/** "22 Nov 2026, 11:00 CET": in the zone of the reader, and with its name. `zoneName`: short, or in words. */
+export function exactTime(
+  at: string,
+  { language, timeZone }: TimeReader,
+  zoneName: 'short' | 'long' = 'short',
+): string {
   const locale = language === 'en' ? 'en-GB' : language
-  return `${new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' }).format(Date.parse(at))} UTC`
+  const time = Date.parse(at)
+  const zone = new Intl.DateTimeFormat(locale, { timeZone, timeZoneName: zoneName })
+    .formatToParts(time)
+    .find(({ type }) => type === 'timeZoneName')
+  const shown = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(time)
+  return `${shown} ${zone?.value ?? timeZone}`
 }
 
 /**
  * Words first, the exact time beside them: a title alone is out of reach for keyboard and touch. A time that is none is
  * left out.
  */
-export function timeAgo(at: string, now: number, language: Language): Html {
+export function timeAgo(at: string, now: number, reader: TimeReader): Html {
   if (Number.isNaN(Date.parse(at))) return html``
-  const exact = exactTime(at, language)
-  const words = timeInWords(at, now, language)
-  return html`<time datetime="${new Date(at).toISOString()}" title="${exact}">${words}</time> <span class="quiet">(${exact})</span>`
+  const words = timeInWords(at, now, reader.language)
+  return html`<time datetime="${new Date(at).toISOString()}" title="${exactTime(at, reader, 'long')}">${words}</time> <span class="quiet">(${exactTime(at, reader)})</span>`
 }

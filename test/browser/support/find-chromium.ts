@@ -15,15 +15,15 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/**
- * Path of the browser: the variable `CHROMIUM`, or else the first usual name in the PATH. Undefined if there is none.
- */
-export function findChromium(env: Record<string, string | undefined> = process.env): string | undefined {
-  const named = env['CHROMIUM']
+/** Path of a browser: the value of `variable`, or else the first of `names` in the PATH. Undefined: there is none. */
+export function findBrowser(variable: string, names: readonly string[]): string | undefined {
+  const named = process.env[variable]
   if (named !== undefined && named !== '') return isExecutable(named) ? named : undefined
-  const folders = (env['PATH'] ?? '').split(delimiter)
-  return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable)
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable)
 }
+
+export const findChromium = (): string | undefined => findBrowser('CHROMIUM', NAMES)
 
 if (import.meta.main && findChromium() === undefined) {
   const named = process.env['CHROMIUM']

@@ -38,8 +38,8 @@ export async function keyboardFaults(page: Page): Promise<string[]> {
   const names = (await page.evaluate(`[...document.querySelectorAll('${USABLE}')].map(${NAME})`)) as string[]
   const left = new Set(names.keys())
   const faults: string[] = []
-  // Two more: one because Tab also reaches the browser itself, one because an element may already have the focus.
-  for (let presses = 0; left.size > 0 && presses < names.length + 2; presses++) {
+  // More: Tab also reaches the browser itself and the languages, and an element may already have the focus.
+  for (let presses = 0; left.size > 0 && presses < names.length + 6; presses++) {
     await page.keyboard.press('Tab')
     const stop = await focused(page)
     if (stop === null || !left.delete(stop.index)) continue

@@ -5,87 +5,17 @@ import type { Browser, Page } from 'playwright-core'
 import type { Language } from '../../../src/http/pages/pages.ts'
 import type { Visitor } from './visitor.ts'
 
-// Checks a page: widths, light and dark, accessibility. Makes pictures for people to review.
+// Looks at a page of a live flow: whether it fits, and pictures for people to review. every-state.ts checks all that
+// can be known of a page by itself.
 
 /** Ignored by git. npm runs scripts in the folder of the checkout. */
 const PICTURES = resolve('.screenshots')
 
-/**
- * 320 px is also a desktop of 1280 px at 400 % zoom (WCAG 2.2, 1.4.10). Each language is checked in two of the four
- * combinations, so both languages together cover all: colours do not depend on the width, nor the layout on the
- * colours.
- */
-const VIEWS = {
-  en: [
-    { width: 320, height: 640, colorScheme: 'dark' },
-    { width: 1280, height: 800, colorScheme: 'light' },
-  ],
-  de: [
-    { width: 1280, height: 800, colorScheme: 'dark' },
-    { width: 320, height: 640, colorScheme: 'light' },
-  ],
-} as const
-/** The views for axe: each width and each colour scheme once. */
-const AXE_VIEWS = {
-  en: { width: 320, height: 640, colorScheme: 'dark' },
-  de: { width: 1280, height: 800, colorScheme: 'light' },
-} as const
-export interface View {
-  width: number
-  height: number
-  colorScheme: 'light' | 'dark'
-}
-
-async function show(page: Page, { width, height, colorScheme }: View): Promise<void> {
-  await page.setViewportSize({ width, height })
-  await page.emulateMedia({ colorScheme })
-}
-
-export interface Inspector {
-  /** Describes the faults of this document in this view; empty if there are none. `layout`: only whether it fits. */
-  inspect(url: string, html: string, view: View, only?: 'layout'): Promise<string[]>
-  /** Makes a picture of the document that was inspected last, in its view. */
-  picture(language: Language, name: string): Promise<void>
-}
-
-/**
- * axe is a script, and our pages allow none. So axe runs on the same document in a second browser profile with
- * JavaScript. The page under test itself is not changed: its policy is active and JavaScript is off.
- */
-export async function openInspector(
-  t: { teardown(end: () => unknown): unknown },
-  browser: Browser,
-): Promise<Inspector> {
-  const context = await browser.newContext({ bypassCSP: true })
-  t.teardown(() => context.close())
-  const page = await context.newPage()
-  let document = ''
-  await page.route('**/*', (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body: document }))
-  return {
-    async inspect(url, html, view, only) {
-      // If a page redirects itself, the page before the redirect is checked.
-      document = html.replace(/<meta http-equiv="refresh"[^>]*>/, '')
-      await show(page, view)
-      await page.goto(url)
-      const overflow = String(await page.evaluate(OVERFLOW))
-      const faults = overflow === '' ? [] : [overflow]
-      if (only === 'layout') return faults
-      await page.evaluate(axe.source)
-      const found = (await page.evaluate(
-        'axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } })',
-      )) as axe.AxeResults
-      return [
-        ...faults,
-        ...found.violations.flatMap(({ id, nodes }) =>
-          nodes.map(
-            ({ target, failureSummary }) => `axe ${id} at ${target.join(' ')}: ${failureSummary?.replace(/\s+/g, ' ')}`,
-          ),
-        ),
-      ]
-    },
-    picture: (language, name) => takePicture(page, language, name),
-  }
-}
+/** 320 px is also a desktop of 1280 px at 400 % zoom (WCAG 2.2, 1.4.10). */
+const VIEWS = [
+  { width: 320, height: 640, colorScheme: 'dark' },
+  { width: 1280, height: 800, colorScheme: 'light' },
+] as const
 
 /** Describes an element that overflows to the right, so that users would have to scroll in two directions. */
 const OVERFLOW = `(() => {
@@ -106,20 +36,32 @@ async function takePicture(page: Page, language: Language, name: string): Promis
  * Checks the current page of the visitor. Adds faults to the visitor's, and pictures to
  * .screenshots/<language>/<name>…png.
  */
-export async function look(
-  visitor: Visitor,
-  inspector: Inspector,
-  name: string,
-  page: Page = visitor.page,
-): Promise<void> {
-  const html = await page.content()
-  for (const view of VIEWS[visitor.language]) {
-    await show(page, view)
+export async function look(visitor: Visitor, name: string, page: Page = visitor.page): Promise<void> {
+  for (const { width, height, colorScheme } of VIEWS) {
+    await page.setViewportSize({ width, height })
+    await page.emulateMedia({ colorScheme })
     const overflow = await page.evaluate(OVERFLOW)
-    if (overflow !== '') visitor.faults.push(`${name}, ${view.width} px: ${String(overflow)}`)
-    await takePicture(page, visitor.language, `${name}-${view.width}-${view.colorScheme}`)
+    if (overflow !== '') visitor.faults.push(`${name}, ${width} px: ${String(overflow)}`)
+    await takePicture(page, visitor.language, `${name}-${width}-${colorScheme}`)
   }
-  visitor.faults.push(
-    ...(await inspector.inspect(page.url(), html, AXE_VIEWS[visitor.language])).map((fault) => `${name}: ${fault}`),
+}
+
+/**
+ * The faults that axe finds. It is a script, and neither our pages nor those of the sandbox allow one, so it runs on the
+ * same document in a browser profile of its own.
+ */
+export async function axeFaults(browser: Browser, html: string): Promise<string[]> {
+  const context = await browser.newContext({ viewport: { width: 320, height: 640 } })
+  const page = await context.newPage()
+  await page.setContent(html.replace(/<meta http-equiv="refresh"[^>]*>/, ''))
+  await page.evaluate(axe.source)
+  const { violations } = (await page.evaluate(
+    'axe.run(document, { preload: false, resultTypes: ["violations"], rules: { "target-size": { enabled: true } } })',
+  )) as axe.AxeResults
+  await context.close()
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(
+      ({ target, failureSummary }) => `axe ${id} at ${target.join(' ')}: ${failureSummary?.replace(/\s+/g, ' ')}`,
+    ),
   )
 }

@@ -59,7 +59,7 @@ export interface VisitorOptions {
   javaScript?: boolean
 }
 
-const LOCALES = { en: 'en-GB', de: 'de-DE' } as const
+const LOCALES = { en: 'en-GB', de: 'de-DE', es: 'es-ES' } as const
 
 function contextOptions({ language = 'en', javaScript = false }: VisitorOptions): BrowserContextOptions {
   return {
@@ -152,8 +152,8 @@ function headerFaults(response: Response, origin: string): string[] {
     .filter(([name, value]) => headers[name] !== value)
     .map(([name]) => `${name}: ${headers[name]}`)
   const isPage = headers['content-type']?.startsWith('text/html') === true
-  if (isPage && headers['vary'] !== 'Accept-Language') wrong.push(`vary: ${headers['vary']}`)
-  if (isPage && !/^(?:en|de)$/.test(headers['content-language'] ?? ''))
+  if (isPage && headers['vary'] !== 'Accept-Language, Cookie') wrong.push(`vary: ${headers['vary']}`)
+  if (isPage && !/^(?:en|de|es)$/.test(headers['content-language'] ?? ''))
     wrong.push(`content-language: ${headers['content-language']}`)
   if ([429, 503].includes(response.status()) && !/^\d+$/.test(headers['retry-after'] ?? ''))
     wrong.push('no retry-after')

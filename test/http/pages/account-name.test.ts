@@ -1,6 +1,5 @@
 import t from 'tap'
-import { PERSONAL_TENANT } from '../../../src/core/integration.ts'
-import { consentPage, maskUsername } from '../../../src/http/pages/account-name.ts'
+import { consentPage, fullAccount, maskedAccount, maskUsername } from '../../../src/http/pages/account-name.ts'
 import { adminConsentPage, disconnectedPage, type Site } from '../../../src/http/pages/pages.ts'
 import { contextOf } from './samples.ts'
 
@@ -18,17 +17,31 @@ t.test('a masked name keeps its first character and its domain', async (t) => {
   for (const [name, masked] of cases) t.equal(maskUsername(name), masked)
 })
 
+t.test('a name cannot turn the text around it, and an address reads from left to right', async (t) => {
+  const account = {
+    tenantId: 't',
+    objectId: 'o',
+    username: '\u202Ejane\u2066@b.example\u2069',
+    displayName: 'Jane\u202E \u2066a\u2069 otnoc@b \u05D0\u202A\u202B\u202C\u202D\u2067\u2068',
+  }
+  t.equal(
+    fullAccount(account).toString(),
+    '<bdi class="account">Jane a otnoc@b \u05D0</bdi> <bdi class="quiet" dir="ltr">jane@b.example</bdi>',
+  )
+  t.equal(maskedAccount(account)?.toString(), '<bdi class="account" dir="ltr">j•••@b.example</bdi>')
+})
+
 t.test('in another cloud the links and the texts lead to that cloud, and personal accounts have none', async (t) => {
   const cloud = { adminCenterUrl: 'https://entra.microsoft.us', myAppsUrl: 'https://myapps.microsoft.us' }
   const work = { kind: 'work', url: 'https://myapps.microsoft.us' }
-  t.strictSame(consentPage(undefined, cloud), [work])
-  t.strictSame(consentPage(PERSONAL_TENANT, cloud), [work])
+  t.strictSame(consentPage('unknown', cloud), [work])
+  t.strictSame(consentPage('personal', cloud), [work])
   const china = { adminCenterUrl: 'https://entra.microsoftonline.cn' }
-  t.strictSame(consentPage(undefined, china), [], 'its page is not known')
+  t.strictSame(consentPage('unknown', china), [], 'its page is not known')
 
   const context = contextOf('en')
   const page = (other: Site['cloud']) =>
-    disconnectedPage({ ...context, ...(other === undefined ? {} : { cloud: other }) })
+    disconnectedPage({ ...context, ...(other === undefined ? {} : { cloud: other }) }, { kind: 'unknown' })
   t.match(page(undefined), '<a href="https://myapps.microsoft.com">myapps.microsoft.com (work or school account)</a>')
   t.match(page(cloud), '<a href="https://myapps.microsoft.us">myapps.microsoft.us (work or school account)</a>')
   t.match(page(china), 'administrator can withdraw the approval')

@@ -1,9 +1,9 @@
 import t from 'tap'
 import { adminMessageText, mailto } from '../../../src/http/pages/admin-message.ts'
-import { LANGUAGES, resultPage } from '../../../src/http/pages/pages.ts'
+import { accountPage, adminConsentPage, forTenant, LANGUAGES, resultPage } from '../../../src/http/pages/pages.ts'
 import { texts, type AdminReason } from '../../../src/texts/texts.ts'
 import { read } from './markup.ts'
-import { contextOf, microsoftOf, refusedOf, values } from './samples.ts'
+import { brokenOf, contextOf, microsoftOf, refusedOf, values } from './samples.ts'
 
 const ADMIN_REASONS = Object.keys(texts.en.adminRequests) as AdminReason[]
 
@@ -28,6 +28,7 @@ t.test(
         ])
           t.ok(text.includes(part), `${language} ${reason}: ${part}`)
         t.ok(subject.includes('MEGDocs'))
+        t.ok(text.includes(values.publisher), `${language} ${reason}: who is asking`)
         t.notOk(text.includes(values.username) || text.includes(values.displayName), 'names no user')
       }
     }
@@ -40,21 +41,37 @@ t.test('without an answer of Microsoft the message has no empty line for it', as
 })
 
 t.test(
-  'the mail link carries exactly the text to copy, with CRLF, within the 2,000 characters that mail programs take',
+  'the text to copy has the subject; the mail link carries the same, with CRLF, within 1,200 characters',
   async (t) => {
     for (const language of LANGUAGES) {
       for (const reason of ADMIN_REASONS) {
-        const tags = read(resultPage(contextOf(language), refusedOf(reason)))
-        const link = tags.find((tag) => tag.attributes.href?.startsWith('mailto:'))?.attributes.href ?? ''
-        const [, body = ''] = link.split('&body=')
+        const context = forTenant(contextOf(language), values.tenantId)
+        const refused = { ...refusedOf(reason), microsoft: microsoftOf() }
+        const tags = [
+          ...read(resultPage(context, refused)),
+          ...read(accountPage(context, { missingScopes: [], now: 0, summary: brokenOf(reason) })),
+        ]
+        const link = tags.find((tag) => tag.attributes.href?.startsWith('mailto:?'))?.attributes.href ?? ''
+        const [subject = '', body = ''] = link.replace('mailto:?subject=', '').split('&body=').map(decodeURIComponent)
         t.equal(
-          decodeURIComponent(body),
-          tags.find((tag) => tag.name === 'textarea')?.text.replaceAll('\n', '\r\n'),
+          `${texts[language].adminMessage.subject}: ${subject}\n\n${body.replaceAll('\r\n', '\n')}`,
+          tags.find((tag) => tag.name === 'textarea')?.text,
           `${language} ${reason}`,
         )
-        t.ok(link.length <= 2000, `${language} ${reason}: ${link.length}`)
+        t.ok(link.length <= 1200, `${language} ${reason}: ${link.length}`)
       }
     }
+  },
+)
+
+t.test(
+  'a publisher with a long name is left out of the mail, and stands on the page that the mail leads to',
+  async (t) => {
+    const long = contextOf('es', { ...values, publisher: 'á'.repeat(120) })
+    const { subject, text } = adminMessageText(long, 'tenant_unavailable', microsoftOf())
+    t.ok(mailto(subject, text).length <= 1200)
+    t.notMatch(text, 'áá')
+    t.match(adminConsentPage(long, { startUrl: '/' }), 'áá')
   },
 )
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { pickLanguage } from '../../../src/http/pages/language.ts'
+import { inLanguage, languageOf, pickLanguage } from '../../../src/http/pages/language.ts'
 
 t.test('the language with the highest weight that we have wins; English where nothing fits', async (t) => {
   const cases: [string | undefined, string][] = [
@@ -26,4 +26,23 @@ t.test('the language with the highest weight that we have wins; English where no
     [' de ; q=1.000 ', 'de'],
   ]
   for (const [header, language] of cases) t.equal(pickLanguage(header), language, String(header).slice(0, 40))
+})
+
+t.test('a region counts as its language, and a language that we do not have as English', async (t) => {
+  for (const [tag, language] of [
+    ['de', 'de'],
+    ['DE-at', 'de'],
+    ['es-419', 'es'],
+    ['en-GB', 'en'],
+    ['fr-CA', 'en'],
+    ['den', 'en'],
+  ] as const)
+    t.equal(languageOf(tag), language, tag)
+})
+
+t.test('the address of a page in another language keeps the rest', async (t) => {
+  t.equal(inLanguage('?', 'de'), '?lang=de')
+  t.equal(inLanguage('?a=1&a=2&b=%3C%22', 'de'), '?a=1&a=2&b=%3C%22&lang=de')
+  t.equal(inLanguage('/result/1/x', 'es'), '/result/1/x?lang=es')
+  t.equal(inLanguage('https://a.example/admin?lang=de', 'en'), 'https://a.example/admin?lang=en')
 })

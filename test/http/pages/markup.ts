@@ -11,6 +11,7 @@ const KNOWN = new Set([
   'body',
   'header',
   'main',
+  'nav',
   'footer',
   'section',
   'div',

@@ -1,4 +1,5 @@
 import { REASONS, type Reason } from '../../../src/core/failure.ts'
+import type { Contact } from '../../../src/core/contact.ts'
 import type { Account, IntegrationSummary } from '../../../src/core/integration.ts'
 import type { AdminConsentResult } from '../../../src/core/microsoft-port.ts'
 import type { ConnectOutcome } from '../../../src/core/ports.ts'
@@ -38,6 +39,10 @@ export const values = {
   missing: 'Files.ReadWrite.All',
   referenceId: '01JDA7Q4T2M9',
   csrfToken: 'hW2m0yq7',
+  support: 'support@megsupportools.com',
+  publisher: 'MEG Support Tools Ltd',
+  publisherContact: 'https://megsupportools.com/contact',
+  privacyNoticeUrl: 'https://megsupportools.com/privacy',
   username: 'jane.doe@contoso.com',
   displayName: 'Jane Doe',
   otherUsername: 'j.smith@fabrikam.example',
@@ -51,9 +56,15 @@ export const values = {
 }
 export type Values = typeof values
 
-export function contextOf(language: Language, v: Values = values): PageContext {
+export function contextOf(
+  language: Language,
+  v: Values = values,
+  support: Contact | undefined = { kind: 'mail', value: v.support },
+): PageContext {
   return {
     language,
+    timeZone: 'Europe/Berlin',
+    pageUrl: '?',
     referenceId: v.referenceId,
     entryUrls: { connect: v.connect, manage: v.manage },
     app: {
@@ -62,6 +73,12 @@ export function contextOf(language: Language, v: Values = values): PageContext {
       publicBaseUrl: v.publicBaseUrl,
       redirectUri: v.redirectUri,
       adminConsentUrl: v.adminConsentUrl,
+    },
+    people: {
+      ...(support === undefined ? {} : { support }),
+      publisher: v.publisher,
+      publisherContact: { kind: 'page', value: v.publisherContact },
+      privacyNoticeUrl: v.privacyNoticeUrl,
     },
     permissions: [{ scope: 'User.Read' }, { scope: v.scope }],
   }
@@ -162,8 +179,8 @@ export function allPages(language: Language, v: Values = values): Record<string,
       summary: { ...summary, status: 'reconnect_required' },
     }),
     'disconnect-confirm': disconnectConfirmationPage(context, { account: accountOf(v), csrfToken: v.csrfToken }),
-    disconnected: disconnectedPage(context, { tenantId: v.tenantId }),
-    'disconnected-unknown': disconnectedPage(context),
+    disconnected: disconnectedPage(context, { kind: 'work' }),
+    'disconnected-unknown': disconnectedPage(context, { kind: 'unknown' }),
     'result-connected': resultPage(context, { result: 'connected', account: accountOf(v) }),
     'result-reconnected': resultPage(context, { result: 'reconnected', account: accountOf(v) }),
     'result-mismatch': resultPage(context, mismatch),
@@ -180,6 +197,7 @@ export function allPages(language: Language, v: Values = values): Record<string,
       microsoft: { ...microsoftOf(v), ...result.microsoft },
     })
   for (const problem of PROBLEM_NAMES) pages[`problem-${problem}`] = problemPage(context, problem)
+  pages['problem-other_sign_in-own-link'] = problemPage(context, 'other_sign_in', v.startUrl)
   for (const reason of REASON_NAMES) {
     pages[`attention-${reason}`] = accountPage(context, { ...state, summary: brokenOf(reason, v) })
     pages[`result-${reason}`] = resultPage(context, refusedOf(reason, v))

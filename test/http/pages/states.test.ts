@@ -1,7 +1,10 @@
 import t from 'tap'
 import { REASONS, type Reason } from '../../../src/core/failure.ts'
+import { accountKind } from '../../../src/core/integration.ts'
 import {
   accountPage,
+  adminConsentPage,
+  adminConsentResultPage,
   CONFIRM_DISCONNECT_URL,
   CSRF_FIELD,
   DISCONNECT_PATH,
@@ -13,7 +16,7 @@ import {
   problemPage,
   resultPage,
 } from '../../../src/http/pages/pages.ts'
-import { texts } from '../../../src/texts/texts.ts'
+import { ofEachLanguage, texts } from '../../../src/texts/texts.ts'
 import { read, type Tag } from './markup.ts'
 import {
   accountOf,
@@ -31,6 +34,7 @@ import {
 } from './samples.ts'
 
 const context = contextOf('en')
+const pages = ofEachLanguage((language) => allPages(language))
 const state = { missingScopes: [], now: NOW }
 const textOf = (page: string): string => read(page).find((tag) => tag.name === 'body')?.text ?? ''
 const buttonsOf = (page: string): Tag[] =>
@@ -39,87 +43,161 @@ const linksOf = (page: string): Tag[] => read(page).filter((tag) => tag.name ===
 const offersConnect = (page: string): boolean =>
   linksOf(page).some(({ attributes }) => attributes.href === values.connect)
 
-t.test('every reason and every problem has words of its own in both languages', async (t) => {
-  for (const kind of ['reasons', 'problems'] as const) {
-    for (const [name, english] of Object.entries(texts.en[kind])) {
-      const german = (texts.de[kind] as typeof texts.de.reasons)[name as Reason]
-      for (const part of ['title', 'happened', 'todo'] as const) {
-        t.ok(english[part].length > 5 && german[part].length > 5, `${name} ${part}`)
-        t.not(english[part], german[part], `${name} ${part} is translated`)
-        t.match(english[part], part === 'title' ? /[^.]$/ : /\.$/, `${name} ${part} ends as it should`)
-        t.match(german[part], part === 'title' ? /[^.]$/ : /\.$/, `${name} ${part} ends as it should`)
+/** The buttons of a page: the filled one first, as Microsoft, mail programs or we name what they do. */
+const filledOf = (page: string): Tag[] =>
+  buttonsOf(page).filter(({ attributes }) => !attributes.class?.split(' ').includes('second'))
+const isMail = (tag: Tag | undefined): boolean => tag?.attributes.href?.startsWith('mailto:?') ?? false
+
+t.test('an account that does not work says why, since when and what to do', async (t) => {
+  for (const language of LANGUAGES) {
+    const words = texts[language]
+    for (const reason of REASON_NAMES) {
+      const page = accountPage(contextOf(language), { ...state, summary: brokenOf(reason) })
+      const text = textOf(page)
+      for (const part of Object.values(words.reasons[reason]))
+        t.ok(text.includes(part), `${language} ${reason}: ${part}`)
+      t.ok(text.includes(words.account.attention.since), `${language} ${reason}: since`)
+    }
+  }
+})
+
+t.test('who can fix it is said where it is somebody else; for support, with how to reach it', async (t) => {
+  for (const language of LANGUAGES) {
+    const words = texts[language]
+    for (const reason of REASON_NAMES) {
+      const { whoActs } = REASONS[reason]
+      const result = resultPage(contextOf(language), refusedOf(reason))
+      for (const page of [accountPage(contextOf(language), { ...state, summary: brokenOf(reason) }), result]) {
+        const text = textOf(page)
+        const isMine = page === result && filledOf(page)[0]?.attributes.href === values.connect
+        const elsewhere = (whoActs === 'tenant_admin' || whoActs === 'ops') && !isMine
+        t.equal(text.includes(words.whoActs), elsewhere, `${language} ${reason}`)
+        if (!elsewhere) continue
+        if (whoActs === 'tenant_admin') t.ok(text.includes(words.actors.tenant_admin), `${language} ${reason}`)
+        if (whoActs === 'ops') t.ok(text.includes(`${words.actors.ops}: ${values.support}`), `${language} ${reason}`)
       }
     }
   }
 })
 
-t.test(
-  'an account that needs attention says why, since when, who acts, whether reconnecting helps, and where to look',
-  async (t) => {
-    for (const language of LANGUAGES) {
-      const words = texts[language]
-      for (const reason of REASON_NAMES) {
-        const page = accountPage(contextOf(language), { ...state, summary: brokenOf(reason) })
-        const text = textOf(page)
-        for (const part of Object.values(words.reasons[reason]))
-          t.ok(text.includes(part), `${language} ${reason}: ${part}`)
-        t.ok(text.includes(words.whoActs) && text.includes(words.account.attention.since), `${reason}: who, since`)
-        t.ok(
-          Object.values(words.cure).some((cure) => text.includes(cure)),
-          `${reason}: cure`,
-        )
-        t.ok(
-          linksOf(page).some(({ attributes }) => attributes.href === 'https://myapps.microsoft.com'),
-          `${reason}: where to look`,
-        )
-      }
-    }
-  },
-)
+t.test('that somebody may have withdrawn the access is asked only where it may be so', async (t) => {
+  for (const reason of REASON_NAMES) {
+    const page = accountPage(context, { ...state, summary: brokenOf(reason) })
+    const asked = ['access_revoked', 'consent_required', 'token_invalid'].includes(reason)
+    t.equal(textOf(page).includes(texts.en.account.attention.withdrawn), asked, reason)
+    t.equal(
+      linksOf(page).some(({ attributes }) => attributes.href === 'https://myapps.microsoft.com'),
+      asked,
+      reason,
+    )
+  }
+})
 
-t.test('connecting again is offered for a stored connection exactly where the user can help', async (t) => {
+t.test('connecting again is offered for a stored connection exactly where it can help', async (t) => {
+  // On another device, with another account, or when the user declined and can now accept.
+  const also = ['device_not_compliant', 'other_cloud']
   for (const language of LANGUAGES) {
     const words = texts[language]
     for (const reason of REASON_NAMES) {
       const { whoActs } = REASONS[reason]
       const page = accountPage(contextOf(language), { ...state, summary: brokenOf(reason) })
-      // The user may sign in on another device.
-      t.equal(offersConnect(page), whoActs === 'user' || reason === 'device_not_compliant', `${language} ${reason}`)
-      const text = textOf(page)
+      const offered = (whoActs === 'user' && reason !== 'other_account') || also.includes(reason)
+      t.equal(offersConnect(page), offered, `${language} ${reason}`)
       const recovers = whoActs === 'tenant_admin' || whoActs === 'ops'
-      t.equal(text.includes(words.cure.recovers), recovers, `${language} ${reason}: when it works again`)
-      if (whoActs !== 'user') {
-        t.ok(text.includes(words.actors[whoActs]), `${language} ${reason}: who can help`)
-        t.notOk(text.includes(words.cure.yes), `${language} ${reason}`)
-      }
+      const frozen = reason.endsWith('_frozen')
+      t.equal(
+        textOf(page).includes(words.cure.recovers),
+        recovers && !frozen,
+        `${language} ${reason}: when it works again`,
+      )
       if (whoActs === 'tenant_admin')
-        t.ok(page.includes('<textarea') && text.includes(words.adminMessage.title), `${reason}: the message to send`)
+        t.ok(isMail(filledOf(page)[0]), `${language} ${reason}: the message is the main step`)
     }
   }
 })
 
-t.test(
-  'after a refused connect, another try is offered where the user can help, and where the trouble may pass',
-  async (t) => {
-    const mayPass = ['identity_unproven', 'microsoft_bad_answer', 'loop_detected', 'broker_trouble']
-    const wayAround = ['device_not_compliant', 'account_not_found']
+t.test('after a refused connect, the first step is what most people should do', async (t) => {
+  const CONNECT = values.connect
+  const firstOf: Partial<Record<Reason, string>> = {
+    not_approved: 'mail',
+    account_not_found: CONNECT,
+    account_locked: CONNECT,
+    other_account: 'https://audits.example.com/',
+    connect_in_progress: values.manage,
+    identity_unproven: CONNECT,
+    microsoft_bad_answer: CONNECT,
+    loop_detected: CONNECT,
+    broker_trouble: CONNECT,
+  }
+  const byActor = { user: CONNECT, nobody: CONNECT, tenant_admin: 'mail', ops: 'support' }
+  for (const language of LANGUAGES) {
     for (const reason of REASON_NAMES) {
-      const { whoActs } = REASONS[reason]
-      const page = resultPage(context, refusedOf(reason))
-      t.equal(
-        offersConnect(page),
-        whoActs === 'user' || whoActs === 'nobody' || mayPass.includes(reason) || wayAround.includes(reason),
-        reason,
+      const page = resultPage(contextOf(language), refusedOf(reason))
+      const [first] = filledOf(page)
+      const href = first?.attributes.href ?? ''
+      const found = isMail(first) ? 'mail' : href.startsWith('mailto:support@') ? 'support' : href
+      t.equal(found, firstOf[reason] ?? byActor[REASONS[reason].whoActs], `${language} ${reason}`)
+      t.notMatch(
+        textOf(page),
+        new RegExp(`${texts[language].cure.recovers}|${texts[language].account.attention.passingTodo}`),
+        `${language} ${reason}: nobody repeats a connect but the user`,
       )
-      if (whoActs === 'tenant_admin') {
-        t.ok(page.includes('<textarea'), `${reason}: the message to send`)
-        t.ok(textOf(page).includes(texts.en.actors.tenant_admin), `${reason}: who can help`)
-      }
-      const text = textOf(page)
-      t.notOk(/by ourselves|without your help/.test(text), `${reason}: nobody repeats a connect but the user`)
     }
-  },
-)
+  }
+})
+
+t.test('no button after a refused connect offers what cannot help', async (t) => {
+  // The same device, the same rule, our own fault: the next attempt would end in the same way.
+  for (const reason of [
+    'device_not_compliant',
+    'blocked_by_policy',
+    'admin_consent_required',
+    'not_assigned',
+    'account_disabled',
+    'app_unavailable',
+    'tenant_unavailable',
+    'tenant_restricted',
+    'client_credential',
+    'app_registration',
+    'user_frozen',
+    'connect_in_progress',
+  ] as const)
+    t.notOk(offersConnect(resultPage(context, refusedOf(reason))), reason)
+})
+
+t.test('without a contact of support that can be opened, going back to MEGDocs is the main step', async (t) => {
+  const text = { kind: 'text', value: 'Station 4, ext. 112' } as const
+  for (const people of [{}, { support: text }]) {
+    const page = resultPage({ ...context, people }, refusedOf('client_credential'))
+    t.same(
+      buttonsOf(page).map(({ text }) => text),
+      [texts.en.actions.backToMegdocs],
+    )
+    t.equal(textOf(page).includes(text.value), 'support' in people)
+  }
+  const page = resultPage(
+    contextOf('en', values, { kind: 'page', value: 'https://help.contoso.com/' }),
+    refusedOf('client_credential'),
+  )
+  t.match(filledOf(page)[0], {
+    text: texts.en.actions.contactSupport,
+    attributes: { href: 'https://help.contoso.com/' },
+  })
+})
+
+t.test('every page names support beside the reference; a mail to it has the reference in its subject', async (t) => {
+  for (const language of LANGUAGES) {
+    for (const [name, page] of Object.entries(pages[language])) {
+      const footer = read(page).find((tag) => tag.name === 'footer')?.text ?? ''
+      t.ok(footer.includes(`${texts[language].support}: ${values.support}`), `${language} ${name}`)
+    }
+  }
+  const link = linksOf(problemPage(context, 'not_found')).find(({ text }) => text === values.support)
+  t.equal(
+    link?.attributes.href,
+    `mailto:${values.support}?subject=${encodeURIComponent(`MEGDocs, reference ${values.referenceId}`)}`,
+  )
+})
 
 t.test('the result of a connect during a freeze does not say that nobody has to connect again', async (t) => {
   for (const language of LANGUAGES)
@@ -130,15 +208,14 @@ t.test('the result of a connect during a freeze does not say that nobody has to 
     }
 })
 
-t.test('an answer that is not from Microsoft: try again later, and ops if it stays so', async (t) => {
+t.test('after trouble of ours that may pass: connect again, and support if it happens again', async (t) => {
   for (const language of LANGUAGES) {
     const page = resultPage(contextOf(language), refusedOf('microsoft_bad_answer'))
-    const text = textOf(page)
-    t.ok(text.includes(texts[language].actors.ops))
-    t.match(text, language === 'en' ? /Try again later/ : /später noch einmal/)
+    const words = texts[language]
+    t.ok(textOf(page).includes(words.result.retryOrSupport))
     t.same(
       buttonsOf(page).map((one) => one.text),
-      [texts[language].actions.tryAgain],
+      [words.actions.connectAgain, words.actions.contactSupport],
     )
   }
   t.match(REASONS.microsoft_bad_answer.advice, /ops must look at the proxy or filter/, 'callers read where to look')
@@ -148,16 +225,16 @@ t.test('the result of an approval says who must act, and our own fault is not ca
   for (const language of LANGUAGES) {
     const words = texts[language]
     for (const [name, { whoActs }] of Object.entries(ADMIN_CONSENT_REFUSALS)) {
-      const page = allPages(language)[`admin-consent-${name}`]!
+      const page = pages[language][`admin-consent-${name}`]!
       const text = textOf(page)
-      t.ok(text.includes(words.actors[whoActs]), `${language} ${name}: who`)
+      t.equal(text.includes(words.whoActs), whoActs === 'ops', `${language} ${name}: who`)
       t.equal(text.includes(words.adminConsent.refusedTitle), whoActs === 'tenant_admin', `${language} ${name}: title`)
       t.equal(page.includes('<textarea'), whoActs === 'tenant_admin', `${language} ${name}: the message`)
       const again = linksOf(page).some(({ attributes }) => attributes.href === values.adminConsentUrl)
       t.equal(again, whoActs !== 'ops', `${language} ${name}: another try`)
       t.notMatch(page, values.error, `${language} ${name}: no word of Microsoft`)
     }
-    const shown = (name: string) => textOf(allPages(language)[`admin-consent-${name}`]!)
+    const shown = (name: string) => textOf(pages[language][`admin-consent-${name}`]!)
     t.ok(shown('refused').includes(words.adminConsent.refusedText))
     t.ok(shown('refused-declined').includes(words.adminConsent.declinedText))
     t.ok(shown('refused-no-right').includes(words.adminConsent.noRightText))
@@ -200,7 +277,7 @@ t.test(
     const mayName = /^(?:account-|attention-|disconnect-confirm|result-connected$|result-reconnected$)/
     const secret = [values.username, values.displayName, values.otherUsername, values.objectId]
     for (const language of LANGUAGES) {
-      for (const [name, page] of Object.entries(allPages(language))) {
+      for (const [name, page] of Object.entries(pages[language])) {
         if (!mayName.test(name))
           t.notOk(
             secret.some((value) => page.includes(value)),
@@ -238,32 +315,85 @@ t.test(
   },
 )
 
-t.test(
-  'where something must be done one button is meant; it is the mail where the administrator acts first',
-  async (t) => {
-    for (const language of LANGUAGES) {
-      for (const [name, page] of Object.entries(allPages(language))) {
-        if (!/^(?:attention|result|account-attention|problem)-/.test(name) || /^result-(?:re)?connected$/.test(name))
-          continue
-        const primary = buttonsOf(page).filter(({ attributes }) => attributes.class === 'button')
-        t.equal(primary.length, 1, `${language} ${name}: ${primary.map(({ text }) => text).join(', ')}`)
-        const reason = name.replace(/^\w+-/, '') as Reason
-        const isAdmins = Object.hasOwn(REASONS, reason) && REASONS[reason].whoActs === 'tenant_admin'
-        t.equal(primary[0]?.attributes.href?.startsWith('mailto:'), isAdmins, `${language} ${name}`)
-      }
+t.test('every page has exactly one filled button, and all its words are in the list of actions', async (t) => {
+  for (const language of LANGUAGES) {
+    const actions: readonly string[] = Object.values(texts[language].actions)
+    for (const [name, page] of Object.entries(pages[language])) {
+      const filled = filledOf(page).map(({ text }) => text)
+      t.equal(filled.length, 1, `${language} ${name}: ${filled.join(', ')}`)
+      t.same(
+        buttonsOf(page)
+          .map(({ text }) => text)
+          .filter((text) => !actions.includes(text)),
+        [],
+        `${language} ${name}`,
+      )
+      t.ok(
+        buttonsOf(page)[0]
+          ?.attributes.class?.split(' ')
+          .every((one) => one !== 'second'),
+        `${language} ${name}: the first is the filled one`,
+      )
     }
-  },
-)
+  }
+})
+
+t.test('not approved: three readings, and the message to the administrator is the main step', async (t) => {
+  for (const language of LANGUAGES) {
+    const words = texts[language]
+    const page = resultPage(contextOf(language), refusedOf('not_approved'))
+    const text = textOf(page)
+    const { adminNeeded, requestSent, declined } = words.result.readings
+    const places = [adminNeeded, requestSent, declined].map((one) => text.indexOf(one.title))
+    t.ok(places[0]! > 0 && places[0]! < places[1]! && places[1]! < places[2]!, `${language}: ${places.join(' ')}`)
+    t.same(
+      buttonsOf(page).map((one) => one.text),
+      [words.actions.writeMail, words.actions.connectAgain],
+    )
+    const { title, happened } = words.reasons.not_approved
+    t.notMatch(`${title} ${happened}`, /cancel|abgebrochen|abbrechen/i, 'the page does not say that it was a cancel')
+  }
+})
+
+t.test("below our words of the permissions stand Microsoft's, deleting included", async (t) => {
+  const delet = { en: /delete/, de: /löschen/, es: /eliminar/ }
+  for (const language of LANGUAGES) {
+    const { permission } = texts[language]
+    const text = textOf(accountPage(contextOf(language), state))
+    t.ok(text.includes(permission.words['Files.ReadWrite.All']), 'the words of the card')
+    t.ok(text.indexOf(permission.consentPage['Files.ReadWrite.All']) > text.indexOf('Files.ReadWrite.All'))
+    for (const scope of ['Files.ReadWrite', 'Files.ReadWrite.All', 'Sites.ReadWrite.All'] as const) {
+      t.match(permission.consentPage[scope], delet[language], `${language} ${scope}`)
+      t.match(texts[language].adminConsent.reach[scope], delet[language], `${language} ${scope}`)
+      t.match(texts[language].adminMessage.reach[scope], delet[language], `${language} ${scope}`)
+    }
+  }
+})
 
 t.test(
-  'not approved is never called a cancel: both readings stand there, with the message for the administrator',
+  'the page for administrators: who is asking, as far as it is configured, and how to limit and withdraw',
   async (t) => {
+    const startUrl = values.startUrl
     for (const language of LANGUAGES) {
-      const page = textOf(resultPage(contextOf(language), refusedOf('not_approved')))
-      t.notMatch(page, /cancel|abgebrochen/i)
-      const { declined, adminNeeded } = texts[language].result
-      for (const part of [declined, adminNeeded]) t.ok(page.includes(part.title) && page.includes(part.text))
-      t.ok(page.includes(texts[language].adminMessage.title))
+      const text = textOf(adminConsentPage(contextOf(language), { startUrl }))
+      const words = texts[language].adminConsent
+      for (const part of [
+        words.publisher,
+        values.publisher,
+        values.publisherContact,
+        values.privacyNoticeUrl,
+        words.requestWaiting,
+        `az ad sp create --id ${values.clientId}`,
+        ...words.revokeSteps,
+      ])
+        t.ok(text.includes(part), `${language}: ${part}`)
+      const bare = textOf(adminConsentPage({ ...contextOf(language), people: {} }, { startUrl }))
+      for (const part of [words.publisher, words.contact, words.privacy])
+        t.notOk(bare.includes(part), `${language}: ${part}`)
+      t.ok(
+        textOf(adminConsentResultPage(contextOf(language), { approved: true })).includes(words.close),
+        'the page can be closed',
+      )
     }
   },
 )
@@ -315,13 +445,17 @@ t.test('a temporary failure is shown calmly: still connected, and nothing to do'
     microsoft: microsoftOf(),
   }
   const text = textOf(accountPage(context, { ...state, summary: { ...summaryOf(), failure } }))
-  t.match(text, /Connected[^]*slow down[^]*in order[^]*do not have to do anything/)
+  t.match(text, /Connected[^]*slowing us down[^]*connection itself is fine[^]*do not have to do anything/)
 })
 
 t.test('sent to Microsoft and not finished: since when, and how to start again', async (t) => {
   const page = accountPage(context, { ...state, pending: { since: '2026-11-22T09:48:00Z' } })
   t.match(textOf(page), /Not finished[^]*12 minutes ago/)
-  t.ok(linksOf(page).some(({ text, attributes }) => text === 'Start again' && attributes.href === values.connect))
+  t.ok(
+    linksOf(page).some(
+      ({ text, attributes }) => text === texts.en.actions.connect && attributes.href === values.connect,
+    ),
+  )
 })
 
 t.test(
@@ -343,7 +477,7 @@ t.test(
 
 t.test('where consent is withdrawn depends on the account: work, personal, or both when unknown', async (t) => {
   const targets = (tenantId?: string): (string | undefined)[] => {
-    return linksOf(disconnectedPage(context, tenantId === undefined ? {} : { tenantId }))
+    return linksOf(disconnectedPage(context, { kind: accountKind(tenantId) }))
       .map(({ attributes }) => attributes.href)
       .filter((href) => href?.includes('microsoft.com') || href?.includes('live.com'))
   }

@@ -33,6 +33,8 @@ _CONTEXT = re.compile(r"[A-Za-z0-9._:/@-]{1,256}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _CONNECT_SESSION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -298,11 +300,29 @@ class Client:
     # ---- Connect ----
 
     def begin_connect(
-        self, user_id: str, *, intent: str = "connect", allow_account_switch: bool = False
+        self,
+        user_id: str,
+        *,
+        intent: str = "connect",
+        allow_account_switch: bool = False,
+        locale: str | None = None,
+        time_zone: str | None = None,
     ) -> ConnectSession:
         """Begins an attempt to connect. With ``intent="manage"`` it opens the account page. Send the browser to
-        ``url``."""
-        body = {"user_id": _user(user_id), "intent": intent, "allow_account_switch": allow_account_switch}
+        ``url``.
+
+        ``locale`` (BCP 47, such as ``de-AT``) and ``time_zone`` (IANA, such as ``Europe/Vienna``) of the user, for the
+        broker's pages. None, or not of that form: the browser decides."""
+        body: dict[str, Any] = {
+            "user_id": _user(user_id),
+            "intent": intent,
+            "allow_account_switch": allow_account_switch,
+        }
+        # A page in another language is no reason to fail.
+        if locale is not None and len(locale) <= 35 and _LOCALE.fullmatch(locale):
+            body["locale"] = locale
+        if time_zone is not None and len(time_zone) <= 64 and _TIME_ZONE.fullmatch(time_zone):
+            body["time_zone"] = time_zone
         answer = self._call("POST", "/connect-sessions", body)
         return ConnectSession(answer["id"], answer["url"], answer["expires_at"])
 

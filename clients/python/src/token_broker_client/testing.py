@@ -270,6 +270,7 @@ class FakeBroker:
                 "user_id": body["user_id"],
                 "intent": body.get("intent", "connect"),
                 "status": "created",
+                **{name: body[name] for name in ("locale", "time_zone") if name in body},
             }
             return 201, {
                 "id": session_id,

@@ -85,7 +85,10 @@ class WhoActsFilter(admin.SimpleListFilter):
             return queryset
         # A freeze comes before all else that is wrong.
         found = Q(who_acts=value) & ~_in_state("frozen")
-        return queryset.filter(found | _in_state("frozen")) if value == "ops" else queryset.filter(found)
+        if value == "ops":
+            found = found | _in_state("frozen")
+        rows: QuerySet[Connection] = queryset.filter(found)
+        return rows
 
 
 class OrganisationFilter(admin.SimpleListFilter):

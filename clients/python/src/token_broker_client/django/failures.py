@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
@@ -57,6 +59,27 @@ def render_page(
     return render(request, f"token_broker/{template}", {"home_url": home_url(), **context}, status=status)
 
 
+@dataclass(frozen=True)
+class Contact:
+    text: str
+    url: str
+    """Empty: it is a text, such as a telephone number."""
+
+
+def support_contact(reference: str | None = None) -> Contact | None:
+    """The setting SUPPORT_CONTACT: a text, a mail address, or a URL. ``reference``: for the subject of a mail."""
+    given = str(conf.get_settings().get("SUPPORT_CONTACT") or "").strip()
+    if not given:
+        return None
+    if re.fullmatch(r"https?://\S+", given):
+        return Contact(given.partition("://")[2].rstrip("/"), given)
+    is_mail = re.fullmatch(r"[^\s@:/?&]+@[^\s@:/?&]+\.[^\s@:/?&]+", given)
+    if not is_mail:
+        return Contact(given, "")
+    subject = texts.text("supportSubject", reference=reference) if reference else texts.text("product")
+    return Contact(given, f"mailto:{given}?subject={quote(subject, safe='')}")
+
+
 def problem_response(request: HttpRequest, error: BrokerError, retry_url: str | None = None) -> HttpResponse:
     """A page that says what happened, who can help, and offers the one step that may help. ``retry_url``: default is
     this address, for GET."""
@@ -86,4 +109,7 @@ def _step(error: BrokerError, retry_url: str | None, connect: str) -> dict[str, 
     may_pass = error.status in (0, 429) or error.status >= 500
     if retry_url and may_pass and error.code not in ("broker_misconfigured", "token_unreadable"):
         return {"step_url": retry_url, "step": texts.text("actions.tryAgain")}
+    contact = support_contact(error.request_id)
+    if contact is not None and contact.url:
+        return {"step_url": contact.url, "step": texts.text("actions.contactSupport")}
     return {}

@@ -5,6 +5,7 @@ catalogue, with the same context."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -33,7 +34,10 @@ class Explanation:
 
 def text(key: str, **values: str) -> str:
     """The text of a key of ``texts.json``, such as ``actions.connect``. ``values``: for its placeholders."""
-    found = pgettext(f"token_broker.{key}", _TEXTS[key])
+    return fill(pgettext(f"token_broker.{key}", _TEXTS[key]), values)
+
+
+def fill(found: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         found = found.replace(f"{{{name}}}", value)
     return found

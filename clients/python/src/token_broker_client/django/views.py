@@ -11,8 +11,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import mark_safe
+from django.utils.timezone import get_current_timezone_name
+from django.utils.translation import get_language
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
@@ -42,7 +45,10 @@ def connect(request: HttpRequest) -> HttpResponse:
     user_id = conf.broker_user_id(request.user)
     try:
         session = conf.get_client().begin_connect(
-            user_id, allow_account_switch=request.POST.get("allow_switch") == "yes"
+            user_id,
+            allow_account_switch=request.POST.get("allow_switch") == "yes",
+            locale=get_language(),
+            time_zone=get_current_timezone_name(),
         )
     except BrokerError as error:
         return problem_response(request, error, retry_url=connect_url(next_url))
@@ -62,7 +68,12 @@ def manage(request: HttpRequest) -> HttpResponse:
     if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
         return render_page(request, "manage.html", {})
     try:
-        session = conf.get_client().begin_connect(conf.broker_user_id(request.user), intent="manage")
+        session = conf.get_client().begin_connect(
+            conf.broker_user_id(request.user),
+            intent="manage",
+            locale=get_language(),
+            time_zone=get_current_timezone_name(),
+        )
     except BrokerError as error:
         return problem_response(request, error)
     if request.method == "POST":
@@ -124,7 +135,10 @@ def _continue_page(request: HttpRequest, url: str, title: str, action: str) -> H
 
 def _add_message(request: HttpRequest, completion: Completion) -> None:
     """The text of the template ``connected_message.html``. A project that makes it empty gets no message."""
-    context = {"account": completion.account.get("username") or texts.text("django.yourAccount")}
+    username = completion.account.get("username")
+    # An address is read from left to right, also in a text that is not.
+    shown = format_html('<bdi dir="ltr">{}</bdi>', username) if username else texts.text("django.yourAccount")
+    context = {"account": username, "shown_account": shown}
     message = render_to_string("token_broker/connected_message.html", context, request=request).strip()
     if message:
         messages.success(request, mark_safe(message))

@@ -3,17 +3,17 @@ connected."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from django import template
 from django.urls import reverse
+from django.utils.html import conditional_escape, escape
+from django.utils.safestring import SafeString, mark_safe
 
 from ...errors import BrokerError
 from .. import conf, statuses, texts
-from ..failures import connect_url
+from ..failures import Contact, connect_url, support_contact
 
 register = template.Library()
 
@@ -21,6 +21,9 @@ register = template.Library()
 @register.simple_tag
 def microsoft_text(key: str, **values: str) -> str:
     """A text of the package, such as ``{% microsoft_text "actions.connect" %}``, in the active language."""
+    if any(isinstance(value, SafeString) for value in values.values()):
+        escaped = {name: conditional_escape(value) for name, value in values.items()}
+        return mark_safe(texts.fill(escape(texts.text(key)), escaped))
     return texts.text(key, **values)
 
 
@@ -30,26 +33,10 @@ def microsoft_language() -> str:
     return texts.language()
 
 
-@dataclass(frozen=True)
-class Contact:
-    text: str
-    url: str
-    """Empty: it is a text, such as a telephone number."""
-
-
 @register.simple_tag
 def microsoft_support(reference: str | None = None) -> Contact | None:
-    """The setting SUPPORT_CONTACT: a text, a mail address, or a URL. ``reference``: for the subject of a mail."""
-    given = str(conf.get_settings().get("SUPPORT_CONTACT") or "").strip()
-    if not given:
-        return None
-    if re.fullmatch(r"https?://\S+", given):
-        return Contact(given.partition("://")[2].rstrip("/"), given)
-    is_mail = re.fullmatch(r"[^\s@:/?&]+@[^\s@:/?&]+\.[^\s@:/?&]+", given)
-    if not is_mail:
-        return Contact(given, "")
-    subject = texts.text("supportSubject", reference=reference) if reference else texts.text("product")
-    return Contact(given, f"mailto:{given}?subject={quote(subject, safe='')}")
+    """The setting SUPPORT_CONTACT: ``text`` and ``url``. ``reference``: for the subject of a mail."""
+    return support_contact(reference)
 
 
 @dataclass(frozen=True)
