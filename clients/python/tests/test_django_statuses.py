@@ -24,6 +24,8 @@ NAMES = ("connected", "disconnected", "needs_reconnect", "recovered", "frozen")
 @pytest.fixture(autouse=True)
 def empty(database):
     forget_everything()
+    yield
+    forget_everything()
 
 
 @pytest.fixture()

@@ -41,6 +41,8 @@ def support_member():
 @pytest.fixture(autouse=True)
 def empty(database):
     forget_everything()
+    yield
+    forget_everything()
 
 
 @pytest.fixture()
