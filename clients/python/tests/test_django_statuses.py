@@ -219,7 +219,7 @@ def test_the_tag_makes_no_call_while_the_events_are_read(fake, person):
 
 
 def test_the_tag_asks_the_broker_if_the_events_are_not_read(fake, person):
-    EventCursor.objects.update(read_at=timezone.now() - timedelta(minutes=16))
+    EventCursor.objects.update(read_at=timezone.now() - timedelta(minutes=2))
     fake.disconnect(person.username)
     assert status(person).state == "not_connected"
     # It does not answer: what is known is better than nothing.
@@ -227,10 +227,13 @@ def test_the_tag_asks_the_broker_if_the_events_are_not_read(fake, person):
     assert status(person).state == "connected"
 
 
-def test_a_user_without_a_row_is_asked_about(fake):
+def test_a_user_without_a_row_is_not_connected(fake):
     user = get_user_model().objects.create_user(username=new_user())
     feed.sync()
-    assert status(user).state == "not_connected"
+    fake.requests.clear()
+    assert status(user).state == "not_connected" and fake.requests == []
+    # Without the events it says nothing that there is no row.
+    EventCursor.objects.all().delete()
     fake.connect(user.username)
     assert status(user).state == "connected"
 

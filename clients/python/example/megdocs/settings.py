@@ -11,6 +11,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.staticfiles",  # of the admin
     "token_broker_client.django",  # (broker)
     "megdocs",
 ]
@@ -53,6 +54,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español")]  # (broker) those of the package
+STATIC_URL = "static/"
 LOGIN_URL = "login"
 SESSION_COOKIE_SAMESITE = "Strict"  # the strictest case for the way back from Microsoft
 

@@ -25,7 +25,9 @@ from .models import Connection, ConnectionEvent, Disconnect, EventCursor
 log = logging.getLogger("token_broker_client")
 
 FRESH = timedelta(minutes=15)
-"""So old may the statuses be: cron reads the events every 10 minutes."""
+"""So old may the statuses be on the support pages: cron reads the events every 10 minutes."""
+READ_NOW = timedelta(minutes=1)
+"""``token_broker_events`` gets an answer every 25 seconds."""
 HISTORY = timedelta(days=400)
 READ_EVERY = timedelta(hours=1)
 _DETAILS_TIMEOUT_SECONDS = 2.0
@@ -51,9 +53,9 @@ def find(broker_user_id: str) -> Connection | None:
     return found
 
 
-def is_fresh() -> bool:
+def is_fresh(limit: timedelta = FRESH) -> bool:
     """Whether the events were read a short time ago, so that the statuses are right."""
-    return bool(EventCursor.objects.filter(read_at__gte=timezone.now() - FRESH).exists())
+    return bool(EventCursor.objects.filter(read_at__gte=timezone.now() - limit).exists())
 
 
 def as_integration(broker_user_id: str) -> dict[str, Any] | None:

@@ -60,8 +60,8 @@ class Status:
 
 @register.simple_tag(takes_context=True)
 def microsoft_status(context: dict[str, Any]) -> Status:
-    """Reads the stored status if the events were read in the last 15 minutes. If not, it makes one call to the broker,
-    and waits at most 0.2 seconds for it. Never raises BrokerError."""
+    """Reads the stored status while ``token_broker_events`` runs. If it does not, makes one call to the broker, and
+    waits at most 0.2 seconds for it; without an answer it takes the stored status. Never raises BrokerError."""
     request = context.get("request")
     user = getattr(request, "user", None)
     if request is None or user is None or not user.is_authenticated:
@@ -69,8 +69,10 @@ def microsoft_status(context: dict[str, Any]) -> Status:
     manage_url = reverse("token_broker:manage")
     here = request.get_full_path() if request.method == "GET" else None
     stored = statuses.as_integration(conf.broker_user_id(user))
-    if stored is not None and statuses.is_fresh():
-        return _shown(stored if stored["status"] != "disconnected" else None, here, manage_url)
+    # With cron, a user who comes back from the broker's page would see for minutes what was before.
+    if statuses.is_fresh(statuses.READ_NOW):
+        is_connected = stored is not None and stored["status"] != "disconnected"
+        return _shown(stored if is_connected else None, here, manage_url)
     if conf.status_breaker.enter() == "open":
         return _last_known(stored, "broker_unreachable", here, manage_url)
     try:
