@@ -73,7 +73,7 @@ class Events:
     before a ``Resync``. What was connected later stays.
 
     ``wait_seconds``: how long one request waits for an event (long polling). With 0 the iteration ends when no event is
-    left. ``on_answer``: called after each page, also an empty one, when its events were handled.
+    left. ``on_answer``: called after a ``Resync`` and after each page, also an empty one, when they were handled.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Events:
                     yield Resync(_AllIntegrations(self._client, self._limit))
                     cursor = first.events_cursor
                     self._store.save(cursor)
+                    self._on_answer()
                 sent = [disconnect for disconnect in self._known() if not disconnect.is_confirmed]
                 page = self._client.read_events(cursor, self._limit, self._wait_seconds)
                 pause = 1.0
