@@ -9,7 +9,14 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 /** Pinned: another version of ruff formats differently, and another version of mypy finds other errors. */
 const TOOLS = ['ruff==0.17.6', 'mypy==2.4.1', 'django-stubs==6.1.2', 'types-requests==2.33.0.20261030']
 /** What the client, its Django app and its tests import. */
-const LIBRARIES = ['Django~=5.2.0', 'pytest~=9.2.0', 'cryptography>=50', 'requests>=2.34', 'httpx>=0.28']
+const LIBRARIES = [
+  'Django~=5.2.0',
+  'pytest~=9.2.0',
+  'cryptography>=50',
+  'requests>=2.34',
+  'httpx>=0.28',
+  'azure-core>=1.41',
+]
 const CHECKS = [['ruff', 'format', '--check', '--quiet', '--diff', '.'], ['ruff', 'check', '--quiet', '.'], ['mypy']]
 const ADVICE =
   'check:python needs Python 3.10 or later with venv (Debian: apt-get install python3-venv) and access to PyPI.'

@@ -42,7 +42,7 @@ export function profile(account: Account): object {
   }
 }
 
-export function describeDrive(account: Account): object {
+export function describeDrive(account: Account): { id: string; [member: string]: unknown } {
   return {
     '@odata.context': `${context}users('${account.objectId}')/drive/$entity`,
     id: `b!SIMULATED${account.objectId.replaceAll('-', '')}`,

@@ -9,6 +9,7 @@ import type { Account } from './accounts.ts'
 import { challengeFor } from './cae.ts'
 import type { DriveFile } from './drive.ts'
 import { context, describeDrive, describeFile, profile } from './graph-bodies.ts'
+import { uploadRoutes } from './uploads.ts'
 import type { World } from './world.ts'
 
 type Answer = { status: number; code: string; message: string; headers?: Record<string, string> }
@@ -60,24 +61,65 @@ export function graphRoutes(app: FastifyInstance, world: World): void {
     return { '@odata.context': `${context}Edm.Boolean`, value: true }
   })
   route('GET', '/v1.0/me/drive', readFiles, describeDrive)
-  route('GET', '/v1.0/me/drive/root/children', readFiles, (account) => ({
-    '@odata.context': `${context}users('${account.objectId}')/drive/root/children`,
-    value: world.drives.files(account, now()).map((entry) => describeFile(account, entry)),
-  }))
-  route('GET', '/v1.0/me/drive/items/:id', readFiles, (account, request) => ({
-    '@odata.context': `${context}users('${account.objectId}')/drive/items/$entity`,
-    ...describeFile(account, file(account, request)),
-  }))
-  route('GET', '/v1.0/me/drive/items/:id/content', readFiles, (account, request, reply) => {
-    const found = file(account, request)
-    void reply.type(`${found.mimeType}; charset=utf-8`)
-    return found.content
-  })
-  route('PUT', '/v1.0/me/drive/items/:id/content', writeFiles, (account, request) => {
-    const found = file(account, request)
-    world.drives.write(account, found.id, typeof request.body === 'string' ? request.body : '', now())
-    return describeFile(account, found)
-  })
+  const uploads = uploadRoutes(app, world)
+  // Microsoft's SDKs name the drive by its id.
+  for (const drive of ['/v1.0/me/drive', '/v1.0/drives/:driveId']) {
+    const ownDrive =
+      (work: Work): Work =>
+      (account, request, reply) => {
+        const { driveId } = request.params as { driveId?: string }
+        if (driveId !== undefined && driveId !== describeDrive(account).id)
+          throw new GraphError({ status: 404, code: 'itemNotFound', message: 'The resource could not be found.' })
+        return work(account, request, reply)
+      }
+    for (const children of ['root/children', 'items/root/children'])
+      route(
+        'GET',
+        `${drive}/${children}`,
+        readFiles,
+        ownDrive((account) => ({
+          '@odata.context': `${context}users('${account.objectId}')/drive/root/children`,
+          value: world.drives.files(account, now()).map((entry) => describeFile(account, entry)),
+        })),
+      )
+    route(
+      'GET',
+      `${drive}/items/:id`,
+      readFiles,
+      ownDrive((account, request) => ({
+        '@odata.context': `${context}users('${account.objectId}')/drive/items/$entity`,
+        ...describeFile(account, file(account, request)),
+      })),
+    )
+    route(
+      'GET',
+      `${drive}/items/:id/content`,
+      readFiles,
+      ownDrive((account, request, reply) => {
+        const found = file(account, request)
+        void reply.type(`${found.mimeType}; charset=utf-8`)
+        return found.content
+      }),
+    )
+    route(
+      'PUT',
+      `${drive}/items/:id/content`,
+      writeFiles,
+      ownDrive((account, request) => {
+        const found = file(account, request)
+        world.drives.write(account, found.id, typeof request.body === 'string' ? request.body : '', now())
+        return describeFile(account, found)
+      }),
+    )
+    route(
+      'POST',
+      `${drive}/items/:id/createUploadSession`,
+      writeFiles,
+      ownDrive((account, request) =>
+        uploads.begin(account, file(account, request), new URL(`${request.protocol}://${request.host}`)),
+      ),
+    )
+  }
 }
 
 function serve(world: World, scopes: string[], work: Work, request: FastifyRequest, reply: FastifyReply): unknown {
@@ -131,8 +173,10 @@ function unauthorized(message: string): Answer {
   return { status: 401, code: 'InvalidAuthenticationToken', message, headers: { 'WWW-Authenticate': 'Bearer' } }
 }
 
+const isOfDrive = ({ url }: FastifyRequest): boolean => /^\/v1\.0\/(?:me\/drive|drives\/)/.test(url)
+
 function forbidden(request: FastifyRequest): Answer {
-  return request.url.startsWith('/v1.0/me/drive')
+  return isOfDrive(request)
     ? { status: 403, code: 'accessDenied', message: 'Access denied' }
     : {
         status: 403,
@@ -153,7 +197,7 @@ function misbehave(world: World, account: Account, request: FastifyRequest): voi
       headers: status === 429 ? { 'Retry-After': '10' } : {},
     })
   }
-  if (request.url.startsWith('/v1.0/me/drive') && world.board.take('no_spo_licence', names)) {
+  if (isOfDrive(request) && world.board.take('no_spo_licence', names)) {
     throw new GraphError({ status: 400, code: 'BadRequest', message: 'Tenant does not have a SPO license.' })
   }
 }

@@ -6,10 +6,10 @@ import { readEventType, readReason, readVerdict } from '../core/stored.ts'
 import { epochOf, isoOfEpoch } from './instants.ts'
 import { statusOf } from './fast-path/statements.ts'
 import { keyIdIn, type KeyCounts } from './reseal.ts'
+import { integrationWindows } from './page-windows.ts'
 import { connectSessions, events, integrations } from './schema.ts'
 
-// What doctor reports about all users. Reads only; each statement reads a whole table once, so do not run them every
-// minute.
+// What doctor reports about all users. Reads only; they read whole tables, so do not run them every minute.
 
 /** Integrations whose last refresh failed in the same way. */
 export interface FailureGroup {
@@ -44,7 +44,6 @@ type FailureRow = {
   last_day: number
   first_at: string | null
   last_at: string | null
-  groups: number
 }
 
 /** A time in `failure`, or null if it does not have the form in which times are written there. */
@@ -62,29 +61,53 @@ export async function failureGroups(
 ): Promise<{ list: FailureGroup[]; groups: number }> {
   const { failure, tenantId } = integrations
   const at = instantIn('at')
-  // Times are compared as text, because all are written in one form, and a row with another form must not break the
-  // report.
-  const rows = await database.run((db) =>
-    db.execute<FailureRow>(sql`
-    select ${sql.raw(statusOf())} as status, left(${failure}->>'reason', 100) as reason, ${tenantId} as tenant,
-      left(${failure}->'microsoft'->>'aadsts', 100) as aadsts, count(*)::int as count,
-      (count(*) filter (where ${at} >= ${yesterday}))::int as last_day,
-      min(coalesce(${instantIn('since')}, ${at})) as first_at, max(${at}) as last_at, (count(*) over ())::int as groups,
-      left(max(${failure}->>'verdict'), 100) as verdict
-    from ${integrations} where ${failure} is not null group by 1, 2, 3, 4 order by 6 desc, 5 desc limit ${limit}`),
-  )
-  const list = rows.map((row) => ({
-    status: row.status,
-    reason: readReason(row.reason),
-    verdict: readVerdict(row.verdict, row.status),
-    tenantId: row.tenant,
-    aadsts: /^\d{1,9}$/.test(row.aadsts ?? '') ? Number(row.aadsts) : null,
-    count: row.count,
-    lastDay: row.last_day,
-    firstAt: row.first_at,
-    lastAt: row.last_at,
-  }))
-  return { list, groups: rows[0]?.groups ?? 0 }
+  const merged = new Map<string, FailureRow>()
+  for await (const window of integrationWindows(database)) {
+    // Times are compared as text, because all are written in one form, and a row with another form must not break the
+    // report.
+    const rows = await database.run((db) =>
+      db.execute<FailureRow>(sql`
+      select ${sql.raw(statusOf())} as status, left(${failure}->>'reason', 100) as reason, ${tenantId} as tenant,
+        left(${failure}->'microsoft'->>'aadsts', 100) as aadsts, count(*)::int as count,
+        (count(*) filter (where ${at} >= ${yesterday}))::int as last_day,
+        min(coalesce(${instantIn('since')}, ${at})) as first_at, max(${at}) as last_at,
+        left(max(${failure}->>'verdict'), 100) as verdict
+      from ${integrations} where ${failure} is not null and ${window} group by 1, 2, 3, 4`),
+    )
+    for (const row of rows) {
+      const key = JSON.stringify([row.status, row.reason, row.tenant, row.aadsts])
+      const known = merged.get(key)
+      merged.set(key, known === undefined ? row : mergeGroups(known, row))
+    }
+  }
+  const list = [...merged.values()]
+    .toSorted((a, b) => b.last_day - a.last_day || b.count - a.count)
+    .slice(0, limit)
+    .map((row) => ({
+      status: row.status,
+      reason: readReason(row.reason),
+      verdict: readVerdict(row.verdict, row.status),
+      tenantId: row.tenant,
+      aadsts: /^\d{1,9}$/.test(row.aadsts ?? '') ? Number(row.aadsts) : null,
+      count: row.count,
+      lastDay: row.last_day,
+      firstAt: row.first_at,
+      lastAt: row.last_at,
+    }))
+  return { list, groups: merged.size }
+}
+
+function mergeGroups(a: FailureRow, b: FailureRow): FailureRow {
+  const pick = (x: string | null, y: string | null, isFirst: (x: string, y: string) => boolean) =>
+    x === null || y === null ? (x ?? y) : isFirst(x, y) ? x : y
+  return {
+    ...a,
+    count: a.count + b.count,
+    last_day: a.last_day + b.last_day,
+    first_at: pick(a.first_at, b.first_at, (x, y) => x < y),
+    last_at: pick(a.last_at, b.last_at, (x, y) => x > y),
+    verdict: pick(a.verdict, b.verdict, (x, y) => x > y),
+  }
 }
 
 /**
@@ -93,13 +116,19 @@ export async function failureGroups(
  */
 export async function lastRefresh(database: Database): Promise<string | null> {
   const { refreshedAt, connectedAt, userId, generation } = integrations
-  const [row] = await database.run((db) =>
-    db.select({ at: sql<number | null>`extract(epoch from max(${refreshedAt}))` }).from(integrations)
-      .where(sql`${refreshedAt} > ${connectedAt} + interval '1 second' and not exists (select from ${events}
-      where ${events.type} = 'imported' and ${events.userId} = ${userId}
-        and ${events.detail}->>'generation' = ${generation}::text)`),
-  )
-  return row?.at == null ? null : isoOfEpoch(row.at)
+  let latest: number | null = null
+  // Later windows look only at later times, and mostly find none: then Postgres does not look for imports either.
+  for await (const window of integrationWindows(database)) {
+    const [row] = await database.run((db) =>
+      db.select({ at: sql<number | null>`extract(epoch from max(${refreshedAt}))` }).from(integrations)
+        .where(sql`${window} and ${refreshedAt} > ${connectedAt} + interval '1 second'
+          and ${refreshedAt} > to_timestamp(${latest ?? 0}::float8) and not exists (
+          select from ${events} where ${events.type} = 'imported' and ${events.userId} = ${userId}
+            and ${events.detail}->>'generation' = ${generation}::text)`),
+    )
+    if (row?.at != null && (latest === null || row.at > latest)) latest = row.at
+  }
+  return latest === null ? null : isoOfEpoch(latest)
 }
 
 export interface ConnectGroup {

@@ -6,6 +6,7 @@ import { appendEvent } from './events.ts'
 import { exactly } from './instants.ts'
 import { lockUser } from './integration-rows.ts'
 import { FROZEN_PERSON, statusOf } from './fast-path/statements.ts'
+import { integrationWindows } from './page-windows.ts'
 import { integrations } from './schema.ts'
 
 // Statements over all integrations: which need a refresh to stay alive, which nobody uses, how many there are of each
@@ -96,19 +97,24 @@ export function createKeepAliveStore(database: Database): KeepAliveStore {
     async forecast(days) {
       const dies = (within: number) =>
         count(and(not(refusedForGood), lt(integrations.refreshedAt, daysAgo(INACTIVITY_DAYS - within))))
-      const [row] = await database.run((db) =>
-        db
-          .select({
-            all: count(),
-            due: count(isDue(days)),
-            unused: count(isUnused(days)),
-            in7: dies(7),
-            in30: dies(30),
-            in90: dies(90),
-          })
-          .from(integrations),
-      )
-      const { all = 0, due = 0, unused = 0, in7 = 0, in30 = 0, in90 = 0 } = row ?? {}
+      const sum = { all: 0, due: 0, unused: 0, in7: 0, in30: 0, in90: 0 }
+      for await (const window of integrationWindows(database)) {
+        const [row] = await database.run((db) =>
+          db
+            .select({
+              all: count(),
+              due: count(isDue(days)),
+              unused: count(isUnused(days)),
+              in7: dies(7),
+              in30: dies(30),
+              in90: dies(90),
+            })
+            .from(integrations)
+            .where(window),
+        )
+        for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += row?.[name] ?? 0
+      }
+      const { all, due, unused, in7, in30, in90 } = sum
       return {
         all,
         due,
@@ -135,16 +141,32 @@ export interface IntegrationCounts {
 
 /** How many integrations there are of each status. Reads the whole table: for metrics, at most once a minute. */
 export async function integrationCounts(database: Database): Promise<IntegrationCounts[]> {
-  return database.run((db) =>
-    db
-      .select({
-        status,
-        count: count(),
-        oldestRefresh: sql<
-          number | null
-        >`extract(epoch from now() - min(${integrations.refreshedAt}) filter (where not ${refusedForGood}))`,
+  const byStatus = new Map<IntegrationStatus, IntegrationCounts>()
+  for await (const window of integrationWindows(database)) {
+    const rows = await database.run((db) =>
+      db
+        .select({
+          status,
+          count: count(),
+          oldestRefresh: sql<
+            number | null
+          >`extract(epoch from now() - min(${integrations.refreshedAt}) filter (where not ${refusedForGood}))`,
+        })
+        .from(integrations)
+        .where(window)
+        .groupBy(sql`1`),
+    )
+    for (const row of rows) {
+      const known = byStatus.get(row.status)
+      byStatus.set(row.status, {
+        status: row.status,
+        count: row.count + (known?.count ?? 0),
+        oldestRefresh: greatest(row.oldestRefresh, known?.oldestRefresh ?? null),
       })
-      .from(integrations)
-      .groupBy(sql`1`),
-  )
+    }
+  }
+  return [...byStatus.values()]
 }
+
+const greatest = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.max(a, b)

@@ -115,7 +115,7 @@ export const de: Texts = {
       title: 'Die Verbindung funktioniert zurzeit nicht',
       happened: 'Microsoft gibt MEGDocs keinen Zugriff mehr für Sie.',
       todo: 'Verbinden Sie Ihr Konto erneut.',
-      since: 'Seit',
+      since: 'Festgestellt',
       details: 'Die Verbindung',
       withdrawn: 'Wurde der Zugriff entzogen? Das sehen Sie bei Microsoft:',
       passing: 'Die Verbindung selbst ist in Ordnung.',
@@ -273,7 +273,7 @@ export const de: Texts = {
       'Mit der Genehmigung ist noch niemand verbunden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft sie noch einmal fragt.',
     requestWaiting:
       'Hat Ihnen jemand schon über Microsoft eine Anfrage gesendet? Sie finden sie im Microsoft Entra Admin Center (entra.microsoft.com) unter Entra ID > Enterprise-Apps im Bereich „Aktivität“ bei den Anfragen zur Administrator\u00ADzustimmung. Genehmigen Sie dort oder hier: Einmal genügt.',
-    limit: 'Begrenzen, bevor alle MEGDocs nutzen können',
+    limit: 'Zugriff begrenzen, bevor alle MEGDocs nutzen können',
     limitSteps: [
       'Fügen Sie die Anwendung Ihrem Mandanten hinzu, ohne sie zu genehmigen. In der Azure CLI: az ad sp create --id {clientId}. Ist sie schon in Ihrem Mandanten, beginnen Sie mit Schritt 2.',
       'Öffnen Sie im Microsoft Entra Admin Center (entra.microsoft.com) Entra ID > Enterprise-Apps und wählen Sie die Anwendung mit dieser ID.',
@@ -281,7 +281,7 @@ export const de: Texts = {
       'Fügen Sie unter „Benutzer und Gruppen“ die Personen hinzu, die MEGDocs nutzen dürfen.',
       'Genehmigen Sie die Anwendung dann hier. Allen anderen zeigt Microsoft an, dass sie nicht zugewiesen sind.',
     ],
-    revoke: 'Widerrufen',
+    revoke: 'Zugriff widerrufen',
     revokeSteps: [
       'Für alle sofort sperren: Stellen Sie bei derselben Anwendung unter „Eigenschaften“ die Option „Aktiviert für die Benutzeranmeldung?“ auf „Nein“. Niemand kann sich mehr verbinden, und bestehende Verbindungen funktionieren nicht mehr. Sie können das rückgängig machen.',
       'Die Genehmigung widerrufen: Widerrufen Sie unter „Berechtigungen“, was erteilt wurde. Bestehende Verbindungen funktionieren dann nicht mehr, und eine neue Genehmigung ist nötig. Was einzelne Personen selbst erteilt haben, bleibt: Um auch das zu beenden, löschen Sie die Anwendung aus Ihrem Mandanten.',

@@ -141,7 +141,7 @@ export const en = {
       title: 'The connection does not work at the moment',
       happened: 'Microsoft no longer gives MEGDocs access for you.',
       todo: 'Connect again.',
-      since: 'Since',
+      since: 'Noticed',
       details: 'The connection',
       withdrawn: 'Did somebody withdraw the access? You can see that at Microsoft:',
       passing: 'Your connection itself is fine.',
@@ -243,7 +243,7 @@ export const en = {
     helpSubject: 'MEGDocs cannot access Microsoft 365 for me',
     hello: 'Hello,',
     want: 'I want to edit MEGDocs documents in Microsoft 365.',
-    explained: 'What it can access, how to limit and withdraw it:',
+    explained: 'What it can access, how to limit and withdraw access:',
     app: 'Application',
     contact: 'Contact',
     permissions: 'Permissions (delegated)',
@@ -267,7 +267,7 @@ export const en = {
     'For the operators of this service: the request arrived as plain HTTP although https is configured. The proxy in front must send this header, and its address must be listed in TRUSTED_PROXIES:',
   adminConsent: {
     title: 'Approve MEGDocs for your organisation',
-    lead: 'For Microsoft 365 administrators: who is asking, what MEGDocs can access, and how to limit it and withdraw it.',
+    lead: 'For Microsoft 365 administrators: who is asking, what MEGDocs can access, and how to limit and withdraw access.',
     who: 'Who is asking',
     app: 'Application',
     clientId: 'Application (client) ID',
@@ -301,7 +301,7 @@ export const en = {
       'Approving does not connect anybody. After it, users can connect their own accounts, and Microsoft does not ask them again.',
     requestWaiting:
       'Did a user send a request to you through Microsoft? You find it in the Microsoft Entra admin center (entra.microsoft.com) under Entra ID > Enterprise apps > Admin consent requests. Approve it there or approve here: once is enough.',
-    limit: 'Limit it before everybody can use it',
+    limit: 'Limit access before everybody can use MEGDocs',
     /** {clientId}: of the application. The commands are not translated. */
     limitSteps: [
       'Add the application to your tenant without approving it. In the Azure CLI: az ad sp create --id {clientId}. If it is in your tenant already, begin with step 2.',
@@ -310,7 +310,7 @@ export const en = {
       'Under Users and groups, add the people who may use it.',
       'Then approve it here. Everybody else gets a message from Microsoft that they are not assigned.',
     ],
-    revoke: 'Withdraw it',
+    revoke: 'Withdraw access',
     revokeSteps: [
       'Stop it for everybody at once: under Properties of the same application, set “Enabled for users to sign in?” to No. Nobody can connect, and existing connections stop working. You can undo this.',
       'Withdraw the approval: under Permissions, revoke what was granted. Existing connections stop working, and users have to ask again. Permissions that users approved themselves stay: to end these too, delete the application from your tenant.',
@@ -365,7 +365,7 @@ export const en = {
     /** The message follows. */
     mailForward: 'Only your IT team can solve this. Please send them the following message:',
   },
-  /** Each stands on the account page and on the result page, so it must be true for a stored connection and for a new one. */
+  /** Each stands on the account page and on the result page: it must be true for a stored connection and a new one. */
   reasons: {
     access_revoked: {
       title: 'Access was ended at Microsoft',

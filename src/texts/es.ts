@@ -30,8 +30,8 @@ export const es: Texts = {
   actions: {
     connect: 'Conectar con Microsoft',
     connectAgain: 'Volver a conectar',
-    continueToMicrosoft: 'Continuar a Microsoft',
-    continueToMegdocs: 'Continuar a MEGDocs',
+    continueToMicrosoft: 'Continuar en Microsoft',
+    continueToMegdocs: 'Continuar en MEGDocs',
     continueWithLink: 'Continuar con este enlace',
     backToMegdocs: 'Volver a MEGDocs',
     cancel: 'Cancelar',
@@ -90,7 +90,7 @@ export const es: Texts = {
       lead: 'Conecte su cuenta de Microsoft para editar documentos de MEGDocs en Microsoft 365 desde el navegador.',
       does: 'Qué ocurre al conectar',
       points: [
-        'MEGDocs puede abrir y guardar por usted archivos de Microsoft 365, pero solo los que usted puede abrir.',
+        'MEGDocs puede abrir y guardar archivos de Microsoft 365 en su nombre, pero solo los que usted puede abrir.',
         'Usted inicia sesión en Microsoft. Nosotros nunca vemos ni guardamos su contraseña.',
         'Puede desconectar su cuenta aquí en cualquier momento.',
       ],
@@ -115,7 +115,7 @@ export const es: Texts = {
       title: 'La conexión no funciona en este momento',
       happened: 'Microsoft ya no da acceso a MEGDocs en su nombre.',
       todo: 'Vuelva a conectar su cuenta.',
-      since: 'Desde',
+      since: 'Detectado',
       details: 'La conexión',
       withdrawn: '¿Alguien ha retirado el acceso? Puede comprobarlo en Microsoft:',
       passing: 'La conexión en sí funciona.',
@@ -213,7 +213,7 @@ export const es: Texts = {
     helpSubject: 'MEGDocs no puede acceder a mi Microsoft 365',
     hello: 'Buenos días:',
     want: 'Quiero editar documentos de MEGDocs en Microsoft 365.',
-    explained: 'Alcance, cómo limitarlo y retirarlo:',
+    explained: 'Alcance, límites y retirada del acceso:',
     app: 'Aplicación',
     contact: 'Contacto',
     permissions: 'Permisos (delegados)',
@@ -236,7 +236,7 @@ export const es: Texts = {
     'Para quien opera este servicio: la petición llegó como HTTP sin cifrar, aunque está configurado https. El proxy que está delante debe enviar esta cabecera y su dirección debe figurar en TRUSTED_PROXIES:',
   adminConsent: {
     title: 'Aprobar MEGDocs para su organización',
-    lead: 'Para quien administra Microsoft 365: quién pide el acceso, a qué puede acceder MEGDocs y cómo limitarlo y retirarlo.',
+    lead: 'Para quien administra Microsoft 365: quién pide el acceso, a qué puede acceder MEGDocs y cómo limitar y retirar el acceso.',
     who: 'Quién pide el acceso',
     app: 'Aplicación',
     clientId: 'Id. de aplicación (cliente)',
@@ -269,7 +269,7 @@ export const es: Texts = {
       'La aprobación no conecta a nadie. Después, cada persona puede conectar su propia cuenta sin que Microsoft le vuelva a preguntar.',
     requestWaiting:
       '¿Ya le ha enviado alguien una solicitud a través de Microsoft? La encontrará en el Centro de administración de Microsoft Entra (entra.microsoft.com), en Entra ID > Aplicaciones empresariales > Solicitudes de consentimiento del administrador. Apruébela allí o apruebe aquí: basta con una vez.',
-    limit: 'Limitarlo antes de que todos puedan usarlo',
+    limit: 'Limitar el acceso antes de que todos puedan usar MEGDocs',
     limitSteps: [
       'Añada la aplicación a su inquilino sin aprobarla. Con la CLI de Azure: az ad sp create --id {clientId}. Si ya está en su inquilino, empiece por el paso 2.',
       'En el Centro de administración de Microsoft Entra (entra.microsoft.com), abra Entra ID > Aplicaciones empresariales y elija la aplicación con este id.',
@@ -277,9 +277,9 @@ export const es: Texts = {
       'En «Usuarios y grupos», añada a las personas que pueden usarla.',
       'Después, apruébela aquí. A las demás personas, Microsoft les indicará que no tienen la aplicación asignada.',
     ],
-    revoke: 'Retirarlo',
+    revoke: 'Retirar el acceso',
     revokeSteps: [
-      'Detenerlo para todos de inmediato: en «Propiedades» de la misma aplicación, ponga «¿Habilitado para que los usuarios inicien sesión?» en «No». Nadie podrá conectar su cuenta y las conexiones existentes dejarán de funcionar. Puede deshacerlo.',
+      'Detener el acceso de todos de inmediato: en «Propiedades» de la misma aplicación, ponga «¿Habilitado para que los usuarios inicien sesión?» en «No». Nadie podrá conectar su cuenta y las conexiones existentes dejarán de funcionar. Puede deshacerlo.',
       'Retirar la aprobación: en «Permisos», revoque lo que se haya concedido. Las conexiones existentes dejarán de funcionar y hará falta una nueva aprobación. Los permisos que cada persona concedió por su cuenta se mantienen: para retirarlos también, elimine la aplicación de su inquilino.',
       'Retirar el acceso de una sola persona: quítela de «Usuarios y grupos» (con «¿Asignación requerida?» en «Sí»). Después, abra Entra ID > Usuarios, elija a la persona y seleccione «Revocar sesiones». Así se cierra su sesión en todo Microsoft, no solo en MEGDocs. Si solo revoca las sesiones, la persona puede volver a conectar su cuenta.',
     ],
@@ -292,7 +292,7 @@ export const es: Texts = {
     close: 'Puede cerrar esta página.',
     refusedTitle: 'MEGDocs no se ha aprobado',
     refusedText:
-      'Microsoft no comunica ninguna aprobación. O se rechazó, o la cuenta utilizada no puede aprobar para toda la organización. No se ha cambiado nada.',
+      'Microsoft no ha confirmado ninguna aprobación. O se rechazó, o la cuenta utilizada no puede aprobar para toda la organización. No se ha cambiado nada.',
     declinedText: 'La aprobación se rechazó o se canceló en Microsoft. No se ha cambiado nada.',
     declinedTodo: 'Si fue decisión suya, puede cerrar esta página. Si no, lea la solicitud de nuevo.',
     noRightText: 'La cuenta utilizada no puede aprobar para toda la organización. No se ha cambiado nada.',
@@ -305,7 +305,7 @@ export const es: Texts = {
   django: {
     connectText:
       'A continuación iniciará sesión en Microsoft. Microsoft le preguntará si MEGDocs puede leer su perfil y usar sus archivos de Microsoft 365.',
-    continueTitle: 'Continuar a Microsoft',
+    continueTitle: 'Continuar en Microsoft',
     continueText: 'Si no ocurre nada:',
     notStartedHere: {
       title: 'Por favor, vuelva a conectar',
@@ -367,10 +367,10 @@ export const es: Texts = {
     consent_required: {
       title: 'Los permisos no están aprobados',
       happened: 'Todavía no se han aprobado, o se ha retirado la aprobación.',
-      todo: 'Vuelva a conectar su cuenta y pulse «Aceptar» en Microsoft. Si Microsoft pide un administrador, envíe a Informática el mensaje que aparece abajo.',
+      todo: 'Vuelva a conectar su cuenta y pulse «Aceptar» en Microsoft. Si Microsoft pide la aprobación de un administrador, envíe a Informática el mensaje que aparece abajo.',
     },
     admin_consent_required: {
-      title: 'Antes, un administrador debe aprobar MEGDocs',
+      title: 'Primero, un administrador debe aprobar MEGDocs',
       happened:
         'En su organización, los usuarios no pueden aprobar estos permisos por su cuenta. Es una configuración habitual.',
       todo: 'Envíe a Informática el mensaje que aparece abajo. La aprobación solo es necesaria una vez, para todos o para algunas personas. Si ya ha enviado una solicitud en Microsoft, Informática ya la tiene: espere la respuesta.',
@@ -570,7 +570,7 @@ export const es: Texts = {
       todo: 'Vuelva a conectar su cuenta.',
     },
     tenant_admin: {
-      title: 'Antes, su organización debe cambiar algo',
+      title: 'Primero, su organización debe cambiar algo',
       happened: 'Microsoft no da acceso a MEGDocs en su nombre.',
       todo: 'Pregunte a Informática e indique la referencia que aparece abajo.',
     },

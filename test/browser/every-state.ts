@@ -64,7 +64,8 @@ async function checkStates(tab: Tab): Promise<Faults> {
   const note = (name: string, found: string[], width: number): void => {
     if (found.length > 0) (faults[name] ??= []).push(...found.map((fault) => `${width} px: ${fault}`))
   }
-  const whole = (language: Language) => wholeCheck(Object.values(texts[language].actions), texts[language].product)
+  const whole = (language: Language) =>
+    wholeCheck(Object.values(texts[language].actions), texts[language].product, language === LANGUAGES[0])
   await tab.resize(WIDTHS.narrow, 640)
   await checkAll(tab, pages.keys(), whole, (name, facts) => {
     note(name, facts.faults, WIDTHS.narrow)

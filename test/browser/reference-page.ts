@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { openApiDocument } from '../../src/app.ts'
@@ -97,6 +98,39 @@ for (const view of [
       t.strictSame(faults, [])
     },
   )
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  await t.test(`${colorScheme}: axe finds nothing, and an open operation fits 320 px`, async (t) => {
+    // axe is a script of ours, which the policy of the page does not allow.
+    const context = await chromium.newContext({
+      viewport: { width: 320, height: 800 },
+      bypassCSP: true,
+      colorScheme,
+    })
+    t.teardown(() => context.close())
+    const page = await context.newPage()
+    for (const hash of ['', '#/tokens/getToken', '#/connect/beginConnectSession']) {
+      await page.goto('about:blank')
+      await page.goto(`${internalUrl}/docs/${hash}`)
+      await page
+        .locator(hash === '' ? '.opblock' : '.responses-table')
+        .first()
+        .waitFor()
+      await page.evaluate(axe.source)
+      const { violations } = (await page.evaluate(
+        'axe.run(document, { preload: false, resultTypes: ["violations"], rules: { "target-size": { enabled: true } } })',
+      )) as axe.AxeResults
+      t.strictSame(
+        violations.flatMap(({ id, nodes }) =>
+          nodes.map(({ target, any }) => `${id} ${target.join(' ')} ${any[0]?.message}`),
+        ),
+        [],
+        hash,
+      )
+      t.equal(await page.evaluate('document.documentElement.scrollWidth'), 320, hash)
+    }
+  })
 }
 
 await t.test('the signing guide is on the page, with complete worked examples', async (t) => {

@@ -90,7 +90,7 @@ t.test('disconnecting twice, by reload or double click, ends in words that are t
   t.match(await post(browser, { csrf_token: token }), { status: 303 })
   for (const [language, words] of [
     ['en', /If you have just disconnected, you are done/],
-    ['de', /Wenn Sie gerade getrennt haben, sind Sie fertig/],
+    ['de', /Wenn Sie die Verbindung gerade getrennt haben, ist alles erledigt/],
   ] as const) {
     const again = await post(world.browser(), { csrf_token: token }, { cookie: cookies, 'accept-language': language })
     t.match(again, { status: 410, html: words })
@@ -186,16 +186,12 @@ t.test('a form without the right token disconnects nobody', async (t) => {
     { csrf_token: foreign },
     { other: token },
   ] as Record<string, string>[]) {
-    t.match(await post(browser, fields), { status: 403, html: /not carried out/ })
+    t.match(await post(browser, fields), { status: 403, html: /This was not done/ })
   }
-  const notCarriedOut = { status: 403, html: /not carried out/ }
-  t.match(await post(browser, {}, { 'content-type': 'application/json' }), notCarriedOut)
-  t.match(await post(browser, {}, { 'content-type': 'multipart/form-data' }), notCarriedOut)
-  t.match(
-    await post(browser, { csrf_token: token, filler: 'x'.repeat(10_000) }),
-    notCarriedOut,
-    'nor one that is too long',
-  )
+  const notDone = { status: 403, html: /This was not done/ }
+  t.match(await post(browser, {}, { 'content-type': 'application/json' }), notDone)
+  t.match(await post(browser, {}, { 'content-type': 'multipart/form-data' }), notDone)
+  t.match(await post(browser, { csrf_token: token, filler: 'x'.repeat(10_000) }), notDone, 'nor one that is too long')
   t.match(await post(world.browser(), { csrf_token: token }), { status: 410 }, 'nor one without the session')
   t.match(await post(emils, { csrf_token: token }), { status: 403 }, 'nor one of another session')
   t.match(await world.row('dora'), { status: 'active' })

@@ -18,7 +18,7 @@ from test_django import come_back, press_connect
 import token_broker_client as tb
 from token_broker_client.django import conf, tokens
 from token_broker_client.django.decorators import microsoft_required
-from token_broker_client.django.models import Disconnect
+from token_broker_client.django.models import Disconnect, EventCursor
 
 from conftest import Back, new_user
 
@@ -37,8 +37,9 @@ def make_users(fake, count):
 
 
 @pytest.fixture(autouse=True)
-def no_earlier_disconnects():
+def nothing_of_earlier_tests():
     Disconnect.objects.all().delete()
+    EventCursor.objects.all().delete()
 
 
 def settings_with(**changes):

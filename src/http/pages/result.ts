@@ -41,6 +41,10 @@ function refusedPage(context: PageContext, outcome: ConnectOutcome): string {
   const reason = outcome.code === 'account_mismatch' ? 'other_account' : outcome.reason
   const why = reason === undefined ? undefined : explainReason(reason, verdictOfCode(outcome.code))
   const words = wordsFor(context, outcome, why)
+  const steps =
+    why === undefined
+      ? stepsWithoutReason(context, outcome)
+      : stepsAndMessage(context, stepsFor(why, 'result'), why, outcome.microsoft)
   return layout(
     context,
     words.title,
@@ -53,7 +57,7 @@ ${
 }
 ${reason === 'other_account' && list([t.result.useFirst, t.result.switchFirst])}
 ${why !== undefined && whoAndCure(context, why, 'result')}
-${why === undefined ? stepsWithoutReason(context, outcome) : stepsAndMessage(context, stepsFor(why, 'result'), why, outcome.microsoft)}`,
+${steps}`,
   )
 }
 

@@ -34,8 +34,8 @@ header {
 }
 header b { font-size: 1.25rem; letter-spacing: -.01em; }
 nav { flex: 1 0 auto; max-width: 100%; }
-nav ul { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 1rem; margin: 0; padding: 0; list-style: none; }
-nav li { margin: 0; font-size: .9375rem; }
+nav ul { display: flex; flex-wrap: wrap; gap: 0 1rem; margin: 0; padding: 0; list-style: none; }
+nav li, nav li + li { margin: 0; font-size: .9375rem; }
 nav a { display: inline-block; }
 nav li[aria-current] { font-weight: 600; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .75rem; padding: 1rem; }
@@ -112,6 +112,7 @@ footer code { user-select: all; -webkit-user-select: all; }
   header, main, footer { padding-left: 1.5rem; padding-right: 1.5rem; }
   .card { padding: 2rem 2.25rem; }
   .notice { padding: 1rem 1.25rem; }
+  nav ul { justify-content: flex-end; }
   h1 { font-size: 1.875rem; }
   .facts div { display: grid; grid-template-columns: 11rem minmax(0, 1fr); gap: 1rem; }
 }

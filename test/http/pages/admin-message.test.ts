@@ -45,7 +45,9 @@ t.test(
   async (t) => {
     for (const language of LANGUAGES) {
       for (const reason of ADMIN_REASONS) {
-        const context = forTenant(contextOf(language), values.tenantId)
+        // As long as a real one.
+        const referenceId = 'f0d53eeb-370f-4b2d-b713-91849c2cc00e'
+        const context = { ...forTenant(contextOf(language), values.tenantId), referenceId }
         const refused = { ...refusedOf(reason), microsoft: microsoftOf() }
         const tags = [
           ...read(resultPage(context, refused)),
@@ -58,6 +60,8 @@ t.test(
           tags.find((tag) => tag.name === 'textarea')?.text,
           `${language} ${reason}`,
         )
+        if (texts[language].adminRequests[reason] === texts[language].adminRequests.not_approved)
+          for (const who of [values.publisher, values.publisherContact]) t.ok(body.includes(who), `${language} ${who}`)
         t.ok(link.length <= 1200, `${language} ${reason}: ${link.length}`)
       }
     }
