@@ -13,8 +13,14 @@ import { temporaryFolder } from './temporary-folder.ts'
 // Starts the Django example of clients/python in place of the TypeScript MEGDocs: the same pages, the same broker,
 // Django's sessions.
 
-/** Starts the Django example with a temporary database. Throws MissingPython. */
-export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions): Promise<Megdocs> {
+/**
+ * Starts the Django example with a temporary database. Throws MissingPython. `readsEvents`: so that its support pages
+ * have a list and a history. Then the status on its pages is the stored one, which follows an event after a moment.
+ */
+export async function startDjango(
+  { broker, graphUrl, controls }: MegdocsOptions,
+  { readsEvents = false } = {},
+): Promise<Megdocs> {
   const python = await findPython(['python3'])
   if (python === undefined) throw new MissingPython('The Django example needs python3 (3.10 or later) with venv.')
   const interpreter = await ensureVenv(
@@ -41,6 +47,7 @@ export async function startDjango({ broker, graphUrl, controls }: MegdocsOptions
       TOKEN_BROKER_SECRET: broker.key.secret ?? '',
       GRAPH_URL: graphUrl,
       SANDBOX_CONTROLS_URL: controlServer.url,
+      ...(readsEvents && { MEGDOCS_READS_EVENTS: 'yes' }),
     },
     lastSignal: 'TERM',
     temporaryFolder: folder,

@@ -83,8 +83,8 @@ async function run(): Promise<void> {
   })
   const port = Number(values.port)
   if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new RangeError('no port')
-  const options = {
-    ...(values.django && { startMegdocs: startDjango }),
+  const options: WorldOptions = {
+    ...(values.django && { startMegdocs: (given) => startDjango(given, { readsEvents: !values.check }) }),
     ...(values.federation && { federation: true }),
   }
   if (values.check) {

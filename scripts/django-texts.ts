@@ -30,6 +30,8 @@ const SHOWN = [
   'reasons',
   'unknownReason',
   'problems',
+  'adminMessage',
+  'adminRequests',
 ]
 
 /** The page for a failure that has no reason. `broker_unreachable`, `untrusted_answer`: of the client itself. */

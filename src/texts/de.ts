@@ -324,6 +324,12 @@ export const de: Texts = {
     askIt: 'Das kann nur Ihre IT lösen. Die Nachricht an sie ist vorbereitet.',
     connected: 'Mit Microsoft verbunden als {name}.',
     yourAccount: 'Ihr Konto',
+    account: 'Microsoft-Konto',
+    mailAgain:
+      'Bitte verbinden Sie Ihr Konto über diesen Link erneut. Vielleicht müssen Sie sich zuerst bei MEGDocs anmelden. Es dauert eine Minute:',
+    mailFirst:
+      'Über diesen Link können Sie Ihr Microsoft-Konto mit MEGDocs verbinden. Vielleicht müssen Sie sich zuerst bei MEGDocs anmelden:',
+    mailForward: 'Das kann nur Ihre IT lösen. Bitte senden Sie ihr diese Nachricht:',
   },
   reasons: {
     access_revoked: {

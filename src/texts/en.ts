@@ -357,6 +357,13 @@ export const en = {
     /** {name}: the account. */
     connected: 'Connected to Microsoft as {name}.',
     yourAccount: 'your account',
+    account: 'Microsoft account',
+    /** In mails to a user. A link follows. */
+    mailAgain: 'Please connect again with this link. You may have to log in to MEGDocs first. It takes a minute:',
+    mailFirst:
+      'You can connect your Microsoft account to MEGDocs with this link. You may have to log in to MEGDocs first:',
+    /** The message follows. */
+    mailForward: 'Only your IT team can solve this. Please send them the following message:',
   },
   /** Each stands on the account page and on the result page: it must be true for a stored connection and a new one. */
   reasons: {

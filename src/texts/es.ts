@@ -319,6 +319,12 @@ export const es: Texts = {
     askIt: 'Solo Informática puede solucionarlo. El mensaje para ellos ya está preparado.',
     connected: 'Conectado a Microsoft como {name}.',
     yourAccount: 'su cuenta',
+    account: 'Cuenta de Microsoft',
+    mailAgain:
+      'Vuelva a conectar su cuenta con este enlace. Es posible que antes tenga que iniciar sesión en MEGDocs. Tarda un minuto:',
+    mailFirst:
+      'Con este enlace puede conectar su cuenta de Microsoft con MEGDocs. Es posible que antes tenga que iniciar sesión en MEGDocs:',
+    mailForward: 'Solo Informática puede solucionarlo. Envíeles el siguiente mensaje:',
   },
   reasons: {
     access_revoked: {

@@ -6,10 +6,12 @@ import secrets
 SECRET_KEY = os.environ.get("MEGDOCS_SECRET_KEY") or secrets.token_urlsafe(48)
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 INSTALLED_APPS = [
+    "django.contrib.admin",  # (broker) the package has support pages in it
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.staticfiles",  # of the admin
     "token_broker_client.django",  # (broker)
     "megdocs",
 ]
@@ -52,6 +54,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español")]  # (broker) those of the package
+STATIC_URL = "static/"
 LOGIN_URL = "login"
 SESSION_COOKIE_SAMESITE = "Strict"  # the strictest case for the way back from Microsoft
 
@@ -61,6 +64,8 @@ TOKEN_BROKER = {  # (broker)
     "KEY_ID": os.environ.get("TOKEN_BROKER_KEY_ID", "megdocs"),
     "SECRET": os.environ.get("TOKEN_BROKER_SECRET", "A" * 43),
     "USER_ID_FUNCTION": "megdocs.views.broker_id_of",
+    "FIND_USER_FUNCTION": "megdocs.views.user_of_broker_id",
+    "SITE_URL": os.environ.get("MEGDOCS_URL", "http://localhost:8000"),
     "STATUS_TIMEOUT_SECONDS": 2,  # the sandbox may run on a slow machine
     "HOME_URL": "home",
     "SUPPORT_CONTACT": "support@megdocs.example",

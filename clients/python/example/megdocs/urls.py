@@ -1,3 +1,4 @@
+from django.contrib import admin
 from django.urls import include, path
 
 from . import views
@@ -9,6 +10,7 @@ urlpatterns = [
     path("documents", views.documents, name="documents"),
     path("documents/<str:item>", views.document, name="document"),
     path("sandbox/<slug:action>", views.control, name="control"),
+    path("admin/", admin.site.urls),  # (broker) support pages
     path("favicon.ico", views.no_content),
     path("microsoft/", include("token_broker_client.django.urls")),  # (broker)
 ]

@@ -23,6 +23,11 @@ def broker_id_of(user):
     return user.username
 
 
+def user_of_broker_id(broker_user_id):
+    """The user of an id of the broker."""
+    return get_user_model().objects.get(username=broker_user_id)
+
+
 def with_graph(user, work):
     """Calls ``work`` with a Graph client. If Graph answers 401, calls it once more with a later token, and passes on a
     claims challenge.

@@ -73,7 +73,7 @@ class Events:
     before a ``Resync``. What was connected later stays.
 
     ``wait_seconds``: how long one request waits for an event (long polling). With 0 the iteration ends when no event is
-    left.
+    left. ``on_answer``: called after a ``Resync`` and after each page, also an empty one, when they were handled.
     """
 
     def __init__(
@@ -84,8 +84,10 @@ class Events:
         wait_seconds: int = 25,
         limit: int = 100,
         sleep: Callable[[float], None] = time.sleep,
+        on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self._client, self._store, self._limit, self._sleep = client, store, limit, sleep
+        self._on_answer = on_answer
         self._wait_seconds = wait_seconds
 
     def __iter__(self) -> Iterator[Event | Resync]:
@@ -103,6 +105,7 @@ class Events:
                     yield Resync(_AllIntegrations(self._client, self._limit))
                     cursor = first.events_cursor
                     self._store.save(cursor)
+                    self._on_answer()
                 sent = [disconnect for disconnect in self._known() if not disconnect.is_confirmed]
                 page = self._client.read_events(cursor, self._limit, self._wait_seconds)
                 pause = 1.0
@@ -131,6 +134,7 @@ class Events:
             if page.cursor != cursor:
                 cursor = page.cursor
                 self._store.save(cursor)
+            self._on_answer()
             if self._wait_seconds == 0 and not page.more:
                 return
 

@@ -65,9 +65,9 @@ _STATUS = {
 
 
 class FakeBroker:
-    """``connect``, ``come_back``, ``require_reconnect``, ``disconnect``, ``freeze``, ``unfreeze``,
-    ``leave_unsatisfied``, ``fail``, ``stop`` and ``start`` prepare a test. ``requests`` lists the calls that arrived,
-    ``claims`` the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
+    """``connect``, ``come_back``, ``require_reconnect``, ``recover``, ``degrade``, ``disconnect``, ``freeze``,
+    ``unfreeze``, ``leave_unsatisfied``, ``fail``, ``stop`` and ``start`` prepare a test. ``requests`` lists the calls
+    that arrived, ``claims`` the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
@@ -93,7 +93,9 @@ class FakeBroker:
         self._generation += 1
         account = {**_ACCOUNT, "username": username}
         connected_at = utc_text(datetime.now(timezone.utc))
+        kind = "reconnected" if user_id in self.users else "connected"
         self.users[user_id] = {"generation": self._generation, "account": account, "connected_at": connected_at}
+        self._event(kind, user_id)
 
     def come_back(self, connect_session_id: str) -> str:
         """The user approves at Microsoft. Returns the ``handle`` that the browser brings to the completion URL."""
@@ -102,9 +104,26 @@ class FakeBroker:
         return self.handles[connect_session_id]
 
     def require_reconnect(
-        self, user_id: str, reason: str = "access_revoked", who_acts: str = "user", advice: str = "Connect again."
+        self,
+        user_id: str,
+        reason: str = "access_revoked",
+        who_acts: str = "user",
+        advice: str = "Connect again.",
+        microsoft: dict[str, Any] | None = None,
     ) -> None:
-        self.users[user_id]["failure"] = {"reason": reason, "who_acts": who_acts, "advice": advice}
+        """``microsoft``: the answer of Microsoft that the broker stores, with ``aadsts``, ``trace_id`` and so on."""
+        failure = {"reason": reason, "who_acts": who_acts, "advice": advice, "microsoft": microsoft or {}}
+        self.users[user_id]["failure"] = failure
+        self._event("reconnect_required", user_id, reason=reason)
+
+    def recover(self, user_id: str) -> None:
+        """It works again without a connect: an administrator has acted."""
+        self.users[user_id].pop("failure", None)
+        self._event("recovered", user_id)
+
+    def degrade(self, user_id: str, reason: str = "microsoft_unreachable", who_acts: str = "nobody") -> None:
+        """Microsoft gives no new token at the moment. The present one is handed out, and no event comes."""
+        self.users[user_id]["trouble"] = {"reason": reason, "who_acts": who_acts, "advice": "The broker tries again."}
 
     def _admin_consent_url(self, failure: dict[str, Any]) -> dict[str, str]:
         is_for_admin = failure["who_acts"] == "tenant_admin"
@@ -112,15 +131,16 @@ class FakeBroker:
 
     def disconnect(self, user_id: str) -> None:
         self.users.pop(user_id, None)
+        self._event("disconnected", user_id)
 
     def freeze(self, user_id: str) -> None:
         """From now on no token of this user is handed out. Nothing is deleted."""
         self.frozen.add(user_id)
-        self._event("frozen", user_id)
+        self._freeze_event("frozen", user_id)
 
     def unfreeze(self, user_id: str) -> None:
         self.frozen.discard(user_id)
-        self._event("unfrozen", user_id)
+        self._freeze_event("unfrozen", user_id)
 
     @staticmethod
     def challenge(**members: Any) -> str:
@@ -135,11 +155,12 @@ class FakeBroker:
         """From now on a refresh with claims of this user is ``claims_not_satisfied``."""
         self.unsatisfied.add(user_id)
 
-    def _event(self, kind: str, user_id: str) -> None:
-        freeze = {"id": str(uuid.uuid4()), "scope": "user", "value": user_id}
-        number = len(self._events) + 1
-        event = {"id": number, "at": "2026-01-01T00:00:00Z", "user_id": user_id, "type": kind, "freeze": freeze}
-        self._events.append(event)
+    def _freeze_event(self, kind: str, user_id: str) -> None:
+        self._event(kind, user_id, freeze={"id": str(uuid.uuid4()), "scope": "user", "value": user_id})
+
+    def _event(self, kind: str, user_id: str, **members: Any) -> None:
+        at = utc_text(datetime.now(timezone.utc))
+        self._events.append({"id": len(self._events) + 1, "at": at, "user_id": user_id, "type": kind, **members})
 
     def fail(self, code: str, status: int, times: int = 1, **members: Any) -> None:
         """Answers the next ``times`` requests with this problem. ``members``: further members of the problem
@@ -327,10 +348,12 @@ def _problem(code: str, **members: Any) -> tuple[int, dict[str, Any]]:
 
 
 def _integration(user_id: str, user: dict[str, Any]) -> dict[str, Any]:
-    failure = {} if "failure" not in user else {"failure": {**user["failure"], "final": True, "microsoft": {}}}
+    failure = {}
+    if "failure" in user or "trouble" in user:
+        failure = {"failure": {"microsoft": {}, **(user.get("failure") or user["trouble"]), "final": "failure" in user}}
     return {
         "user_id": user_id,
-        "status": "reconnect_required" if failure else "active",
+        "status": "reconnect_required" if "failure" in user else "active",
         "generation": user["generation"],
         "account": user["account"],
         "scope": _SCOPE,

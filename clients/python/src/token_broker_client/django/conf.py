@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.local import Local
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, ValidationError
 from django.core.signals import request_finished, request_started, setting_changed
 from django.utils.module_loading import import_string
 
@@ -37,6 +38,8 @@ SETTINGS = {
     "STATUS_TIMEOUT_SECONDS",
     "KEEP_DISCONNECTS_DAYS",
     "USER_ID_FUNCTION",
+    "FIND_USER_FUNCTION",
+    "SITE_URL",
     "READ_FROM",
     "OLD_TOKEN_FUNCTION",
     "IMPORT",
@@ -87,7 +90,7 @@ def settings_problems() -> list[str]:
             'TOKEN_BROKER READ_FROM is "old", so OLD_TOKEN_FUNCTION must name the function '
             "that reads a token from the old table"
         )
-    for name in ("USER_ID_FUNCTION", "OLD_TOKEN_FUNCTION", "TRANSPORT"):
+    for name in ("USER_ID_FUNCTION", "FIND_USER_FUNCTION", "OLD_TOKEN_FUNCTION", "TRANSPORT"):
         if isinstance(given.get(name), str):
             try:
                 import_string(given[name])
@@ -134,6 +137,24 @@ def broker_user_id(user: Any) -> str:
             "(and not . or ..) for each user"
         )
     return str(found)
+
+
+def find_user(broker_user_id: str) -> Any | None:
+    """The user of an id of the broker: the result of FIND_USER_FUNCTION, or the user with this primary key. None: there
+    is none, or only USER_ID_FUNCTION is set, which says nothing about this direction."""
+    find = _function("FIND_USER_FUNCTION")
+    if find is not None:
+        try:
+            return find(broker_user_id)
+        except ObjectDoesNotExist:
+            return None
+    if _function("USER_ID_FUNCTION") is not None:
+        return None
+    model = get_user_model()
+    try:
+        return model._default_manager.filter(pk=broker_user_id).first()
+    except (ValueError, ValidationError):
+        return None
 
 
 def old_token_function() -> Callable[[Any], str]:

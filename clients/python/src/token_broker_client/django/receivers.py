@@ -9,7 +9,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import pre_delete, pre_save
 
-from . import conf, tokens
+from . import conf, statuses, tokens
+from .signals import integration_event
 
 log = logging.getLogger("token_broker_client")
 
@@ -28,8 +29,11 @@ def end_browser_sessions(sender: Any, user: Any = None, **_: Any) -> None:
 
 def user_is_deleted(sender: Any, instance: Any, using: str | None = None, **_: Any) -> None:
     # The receiver has no fixed sender: a user may be deleted as a proxy of the user model, which is another sender.
-    if isinstance(instance, get_user_model()) and conf.get_settings().get("ON_DELETE", "disconnect") == "disconnect":
+    if not isinstance(instance, get_user_model()):
+        return
+    if conf.get_settings().get("ON_DELETE", "disconnect") == "disconnect":
         tokens.disconnect_on_commit(instance, using)
+    statuses.forget(instance)
 
 
 def user_is_saved(
@@ -50,5 +54,6 @@ def user_is_saved(
 
 def connect() -> None:
     user_logged_out.connect(end_browser_sessions, dispatch_uid="token_broker.end_browser_sessions")
+    integration_event.connect(statuses.receive, dispatch_uid="token_broker.statuses")
     pre_delete.connect(user_is_deleted, dispatch_uid="token_broker.disconnect")
     pre_save.connect(user_is_saved, dispatch_uid="token_broker.deactivate")

@@ -79,3 +79,8 @@ def _key_of(code: str, reason: str | None, who_acts: str | None) -> str:
 def is_known(reason: str | None) -> bool:
     """Whether there are words for this reason. It may come with an address, which anybody can write."""
     return reason is not None and f"reasons.{reason}.title" in _TEXTS
+
+
+def is_for_administrators(reason: str | None) -> bool:
+    """Whether there is a message for the organisation's IT about it."""
+    return reason in _FOR_ADMINISTRATORS

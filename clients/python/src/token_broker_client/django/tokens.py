@@ -3,7 +3,8 @@ table."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -23,7 +24,9 @@ T = TypeVar("T")
 def get_token(user: Any, **options: Any) -> Token:
     """A token with its generation, scope and account, always from the broker. ``options``: see ``Client.get_token``.
     Raises BrokerError."""
-    return conf.get_client().get_token(_connected(user), **options)
+    user_id = _connected(user)
+    with _noted(user, user_id):
+        return conf.get_client().get_token(user_id, **options)
 
 
 def get_access_token(user: Any, **options: Any) -> str:
@@ -50,7 +53,9 @@ def with_token(
     if _reads_old_table():
         return work(_old_token(user))
     options: dict[str, Any] = {"context": context, "traceparent": traceparent}
-    return conf.get_client().with_token(_connected(user), work, is_unauthorized, **options)
+    user_id = _connected(user)
+    with _noted(user, user_id):
+        return conf.get_client().with_token(user_id, work, is_unauthorized, **options)
 
 
 async def awith_token(
@@ -66,17 +71,27 @@ async def awith_token(
         return await work(await sync_to_async(_old_token)(user))
     user_id = await sync_to_async(_connected)(user)
     options: dict[str, Any] = {"context": context, "traceparent": traceparent}
-    return await conf.get_client().awith_token(user_id, work, is_unauthorized, run=_run, **options)
+    try:
+        found = await conf.get_client().awith_token(user_id, work, is_unauthorized, run=_run, **options)
+    except BrokerError as error:
+        await sync_to_async(_note)(user, user_id, error)
+        raise
+    await sync_to_async(_note)(user, user_id)
+    return found
 
 
-def disconnect(user: Any) -> bool:
+def disconnect(user: Any, *, ended_by: str = "site") -> bool:
     """Disconnects the user at the broker. False: the broker does not answer, and ``token_broker_events`` will do it;
     until then this site gives out no token of the user that it has in memory. While connections are moved, call it
     after the user was deleted from the old table, also for users that were never imported: an import that runs at the
-    same time then skips them."""
-    user_id = conf.broker_user_id(user)
-    _write_disconnect(user_id)
-    return _send_disconnect(user_id)
+    same time then skips them. ``ended_by``: see ``Connection.ended_by``."""
+    return disconnect_id(conf.broker_user_id(user), ended_by=ended_by)
+
+
+def disconnect_id(broker_user_id: str, *, ended_by: str = "site") -> bool:
+    """As ``disconnect``, by the broker's id: the user may be deleted already."""
+    _write_disconnect(broker_user_id, ended_by)
+    return _send_disconnect(broker_user_id)
 
 
 def disconnect_all(users: Iterable[Any]) -> int:
@@ -93,10 +108,12 @@ def disconnect_on_commit(user: Any, using: str | None = None) -> None:
     transaction.on_commit(lambda: _send_disconnect(user_id), using=using, robust=True)
 
 
-def _write_disconnect(user_id: str) -> None:
+def _write_disconnect(user_id: str, ended_by: str = "site") -> None:
     # Models can be imported only when the apps are loaded, and a project may import this module before.
+    from . import statuses
     from .disconnects import DatabaseDisconnects
 
+    statuses.note_disconnect(user_id, ended_by)
     DatabaseDisconnects().write(Disconnect(user_id, utc_text(datetime.now(timezone.utc)), False))
 
 
@@ -107,6 +124,26 @@ def _send_disconnect(user_id: str) -> bool:
         log_failure(error, "a disconnect is sent later")
         return False
     return True
+
+
+@contextmanager
+def _noted(user: Any, user_id: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokerError as error:
+        _note(user, user_id, error)
+        raise
+    _note(user, user_id)
+
+
+def _note(user: Any, user_id: str, error: BrokerError | None = None) -> None:
+    # See `_write_disconnect`.
+    from . import statuses
+
+    if error is None:
+        statuses.note_read(user, user_id)
+    else:
+        statuses.note_failure(user_id, error)
 
 
 async def _run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from ..client import Completion, is_come_back
 from ..errors import BrokerError
-from . import attempts, conf, texts
+from . import attempts, conf, statuses, texts
 from .failures import connect_url, log, log_failure, problem_response, render_page
 
 __all__ = ["complete", "connect", "connect_url", "manage", "problem_response", "safe_next_url", "stylesheet"]
@@ -121,6 +121,7 @@ def _complete(request: HttpRequest) -> HttpResponse:
         # The broker was not reached. A reload of this address tries again.
         return problem_response(request, error)
     attempts.complete(attempt, completion.next)
+    statuses.note_connected(request.user, conf.broker_user_id(request.user), completion.account)
     if not attempt.next_url or not _has_messages(request):
         return HttpResponseRedirect(attempt.next_url or completion.next)
     _add_message(request, completion)

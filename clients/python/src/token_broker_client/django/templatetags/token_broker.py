@@ -12,7 +12,7 @@ from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 
 from ...errors import BrokerError
-from .. import conf, texts
+from .. import conf, statuses, texts
 from ..failures import Contact, connect_url, support_contact
 
 register = template.Library()
@@ -60,15 +60,21 @@ class Status:
 
 @register.simple_tag(takes_context=True)
 def microsoft_status(context: dict[str, Any]) -> Status:
-    """Makes one call to the broker, and waits at most 0.2 seconds for it. Never raises BrokerError."""
+    """Reads the stored status while ``token_broker_events`` runs. If it does not, makes one call to the broker, and
+    waits at most 0.2 seconds for it; without an answer it takes the stored status. Never raises BrokerError."""
     request = context.get("request")
     user = getattr(request, "user", None)
     if request is None or user is None or not user.is_authenticated:
         return Status("not_connected")
     manage_url = reverse("token_broker:manage")
     here = request.get_full_path() if request.method == "GET" else None
+    stored = statuses.as_integration(conf.broker_user_id(user))
+    # With cron, a user who comes back from the broker's page would see for minutes what was before.
+    if statuses.is_fresh(statuses.READ_NOW):
+        is_connected = stored is not None and stored["status"] != "disconnected"
+        return _shown(stored if is_connected else None, here, manage_url)
     if conf.status_breaker.enter() == "open":
-        return _unknown("broker_unreachable", manage_url)
+        return _last_known(stored, "broker_unreachable", here, manage_url)
     try:
         user_id = conf.broker_user_id(user)
         timeout_seconds = conf.get_settings().get("STATUS_TIMEOUT_SECONDS") or conf.STATUS_TIMEOUT_SECONDS
@@ -77,7 +83,17 @@ def microsoft_status(context: dict[str, Any]) -> Status:
     except BrokerError as error:
         if error.status == 0:
             conf.status_breaker.fail()
-        return _unknown(error.code, manage_url)
+        return _last_known(stored, error.code, here, manage_url)
+    return _shown(found, here, manage_url)
+
+
+def _last_known(stored: dict[str, Any] | None, code: str, here: str | None, manage_url: str) -> Status:
+    if stored is None or stored["status"] == "disconnected":
+        return _unknown(code, manage_url)
+    return _shown(stored, here, manage_url)
+
+
+def _shown(found: dict[str, Any] | None, here: str | None, manage_url: str) -> Status:
     if found is None:
         url = connect_url(here)
         return Status(
