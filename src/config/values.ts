@@ -194,6 +194,12 @@ export function cidr(value: string): string {
   return value
 }
 
+/** A name in Postgres: at most 63 bytes, and Postgres would cut a longer one. */
+export function databaseRole(value: string): string {
+  if (!/^[^\s"'\\\0]+$/.test(value) || Buffer.byteLength(value) > 63) throw new Invalid('is not the name of a role')
+  return value
+}
+
 const SSL_MODES = ['disable', 'prefer', 'require', 'verify-full']
 
 const TARGETS = ['any', 'read-write', 'primary']

@@ -14,7 +14,7 @@ import { createPools, type PoolUse } from './fast-path/connections.ts'
 import { DRIVER_TYPES } from './driver-types.ts'
 import { isConnectionLost } from './driver-errors.ts'
 import { databaseFailureKind } from './failure-kinds.ts'
-import { createHosts, takesWrites, type Hosts } from './hosts.ts'
+import { createHosts, placeOf, takesWrites, type Hosts } from './hosts.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
 export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0]
@@ -190,8 +190,8 @@ function connect(
 ): { sql: postgres.Sql; retire(): void } {
   let retired = false
   const places = urls.map((url) => {
-    const { hostname, port } = new URL(url)
-    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 5432) }
+    const { host, port } = placeOf(url)
+    return { host: host[0]!, port: port[0]! }
   })
   /** The host of the one connection. */
   let place = places[0]!
@@ -244,7 +244,7 @@ const failingLookup =
  */
 export function tlsOf(
   { url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>,
-  hostNow: () => string = () => new URL(url).hostname.replace(/^\[|\]$/g, ''),
+  hostNow: () => string = () => placeOf(url).host[0]!,
 ): {
   ssl?: { ca: string; rejectUnauthorized: true; readonly host?: string }
 } {

@@ -67,9 +67,19 @@ export function createHosts(
   }
 }
 
+/**
+ * Host and port of a URL for postgres.js 3.4.9, which takes the first part of an IPv6 address for its host. As lists: it
+ * splits text.
+ */
+export function placeOf(url: string): { host: string[]; port: number[] } {
+  const { hostname, port } = new URL(url)
+  return { host: [hostname.replace(/^\[|\]$/g, '')], port: [Number(port || 5432)] }
+}
+
 /** Whether the host of this URL takes writes: neither in hot standby nor read-only. */
 export async function takesWrites(url: string, options: postgres.Options<Record<string, never>>): Promise<boolean> {
   const sql = postgres(url, {
+    ...placeOf(url),
     max: 1,
     fetch_types: false,
     prepare: false,
