@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
+import { ruleGroups } from '../guides/rules.ts'
 import { CHART, KUBERNETES, type KubernetesObject, missingTools, objectsOf, render, run, template } from './helm.ts'
 
 // npm run test:chart, second part: what operators bring to the chart (labels, policies, Argo CD, Flux, OpenShift, IPv6,
@@ -190,4 +191,11 @@ t.test('without a cluster the number of replicas is left out with autoscaling, a
   t.equal(find(render({ values: 'most' }), 'Deployment')['spec'].replicas, undefined)
   t.equal(find(render({ values: 'least' }), 'Deployment')['spec'].replicas, 3)
   t.equal(template({ values: 'most' }).out, template({ values: 'most' }).out, 'two renderings are equal')
+})
+
+t.test('the rules for a Prometheus without Kubernetes are those of the chart', async (t) => {
+  const { groups } = find(render({ values: 'most', set: ['prometheusRule.runbookUrl=""'] }), 'PrometheusRule')['spec']
+  const own = 'namespace="megdocs",job="tb-token-broker-operations"'
+  const plain = (text: string): string => text.replaceAll(/\s+/g, ' ')
+  t.same(plain(JSON.stringify(groups)), plain(JSON.stringify(ruleGroups(own))))
 })
