@@ -17,7 +17,7 @@ const FLAGS = ['--root', join(TOOLS, 'storage'), '--runroot', join(TOOLS, 'run')
 const ENVIRONMENT = { ...process.env, BUILDAH_ISOLATION: 'chroot' }
 const REPOSITORY = 'registry.example/token-broker'
 
-export function buildah(...args: string[]): string {
+export function buildahRun(...args: string[]): string {
   try {
     return execFileSync('buildah', [...FLAGS, ...args], {
       cwd: ROOT,
@@ -32,16 +32,24 @@ export function buildah(...args: string[]): string {
   }
 }
 
-/** Makes stand-ins for the base images, because they cannot be pulled everywhere, and builds the Dockerfile on them. */
-export function build(name: string): void {
+/**
+ * Builds the Dockerfile. `standIn`: on stand-ins for its base images, because they cannot be pulled everywhere. `args`:
+ * more arguments of buildah.
+ */
+export function buildImage(
+  name: string,
+  { context = '.', args = [], standIn = true }: { context?: string; args?: readonly string[]; standIn?: boolean } = {},
+): void {
   mkdirSync(TOOLS, { recursive: true })
-  execFileSync('bash', [join(ROOT, 'test/image/stand-in'), process.execPath, ...FLAGS], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: ENVIRONMENT,
-  })
+  if (standIn)
+    execFileSync('bash', [join(ROOT, 'test/image/stand-in'), process.execPath, ...FLAGS], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: ENVIRONMENT,
+    })
   const npmrc = join(homedir(), '.npmrc')
   const secret = existsSync(npmrc) ? ['--secret', `id=npmrc,src=${npmrc}`] : []
-  buildah('bud', '--pull-never', '--layers=false', ...secret, '--tag', name, '.')
+  const pull = standIn ? '--pull-never' : '--pull'
+  buildahRun('bud', pull, '--layers=false', ...secret, ...args, '--tag', name, context)
 }
 
 /** What the image is made of: .dockerignore lists the same. */
@@ -67,7 +75,7 @@ export function store(name: string): string {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
-  buildah('push', '-q', name, `oci-archive:${path}.new:${REPOSITORY}:${version}`)
+  buildahRun('push', '-q', name, `oci-archive:${path}.new:${REPOSITORY}:${version}`)
   renameSync(`${path}.new`, path)
   return path
 }
@@ -77,11 +85,11 @@ export function imageArchive(): string {
   const path = archivePath()
   if (existsSync(path)) return path
   const name = `localhost/token-broker:archive-${process.pid}`
-  build(name)
+  buildImage(name)
   try {
     return store(name)
   } finally {
-    buildah('rmi', name)
+    buildahRun('rmi', name)
   }
 }
 

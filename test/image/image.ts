@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Supervised, supervise } from '../../sandbox/supervise.ts'
-import { build, buildah, store } from './archive.ts'
+import { buildahRun, buildImage, store } from './archive.ts'
 
 /**
  * Builds the image with buildah and runs it like Kubernetes: with its own entry point, user, environment and working
@@ -38,22 +38,22 @@ export function missingTools(): string | undefined {
 }
 
 /** Builds the image and stores its archive for other tests (archive.ts). */
-export function buildImage(name: string): Image {
-  build(name)
+export function mountImage(name: string): Image {
+  buildImage(name)
   store(name)
-  const { OCIv1, Manifest } = JSON.parse(buildah('inspect', '--type', 'image', name)) as {
+  const { OCIv1, Manifest } = JSON.parse(buildahRun('inspect', '--type', 'image', name)) as {
     OCIv1: { config: ImageConfig }
     Manifest: string
   }
   const layers = (JSON.parse(Manifest) as { layers: { size: number }[] }).layers.map(({ size }) => size)
-  const container = buildah('from', '--pull-never', name)
+  const container = buildahRun('from', '--pull-never', name)
   return {
     config: OCIv1.config,
-    root: buildah('mount', container),
+    root: buildahRun('mount', container),
     size: { all: layers.reduce((sum, size) => sum + size, 0), ours: layers.at(-1) ?? 0 },
     remove() {
-      buildah('rm', container)
-      buildah('rmi', name)
+      buildahRun('rm', container)
+      buildahRun('rmi', name)
     },
   }
 }
