@@ -31,8 +31,20 @@ export interface Commit {
 }
 
 /** `commit` as tar and gzip name it; order, owner and time of the files do not depend on this machine. */
-export function archive(folder: string, names: readonly string[], target: string, { time }: Pick<Commit, 'time'>): void {
-  const flags = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--mode=u+rwX,go+rX,go-w', `--mtime=@${time}`]
+export function archive(
+  folder: string,
+  names: readonly string[],
+  target: string,
+  { time }: Pick<Commit, 'time'>,
+): void {
+  const flags = [
+    '--sort=name',
+    '--owner=0',
+    '--group=0',
+    '--numeric-owner',
+    '--mode=u+rwX,go+rX,go-w',
+    `--mtime=@${time}`,
+  ]
   const plain = target.replace(/\.t?gz$/, '')
   run('tar', ['--format=gnu', ...flags, '--create', `--file=${plain}`, ...names], folder)
   if (plain === target) return
@@ -55,7 +67,13 @@ interface Bom {
 export function billOfMaterials(text: string, { revision, time, version }: Commit, node: string): string {
   const bom = JSON.parse(text) as Bom
   const hash = createHash('sha256').update(`token-broker ${version} ${revision}`).digest('hex')
-  const uuid = [hash.slice(0, 8), hash.slice(8, 12), `5${hash.slice(13, 16)}`, `8${hash.slice(17, 20)}`, hash.slice(20, 32)]
+  const uuid = [
+    hash.slice(0, 8),
+    hash.slice(8, 12),
+    `5${hash.slice(13, 16)}`,
+    `8${hash.slice(17, 20)}`,
+    hash.slice(20, 32),
+  ]
   const runtime = { type: 'platform', name: 'node', version: node, purl: `pkg:generic/node@${node}` }
   const metadata = { ...bom.metadata, timestamp: new Date(time * 1000).toISOString() }
   const serialNumber = `urn:uuid:${uuid.join('-')}`
@@ -66,7 +84,9 @@ export function billOfMaterials(text: string, { revision, time, version }: Commi
 export function checksums(folder: string): string {
   const names = readdirSync(folder).filter((name) => name !== 'SHA256SUMS')
   const lines = names.sort().map((name) => {
-    const hash = createHash('sha256').update(readFileSync(join(folder, name))).digest('hex')
+    const hash = createHash('sha256')
+      .update(readFileSync(join(folder, name)))
+      .digest('hex')
     return `${hash}  ${name}\n`
   })
   return lines.join('')
@@ -118,7 +138,16 @@ export async function buildArtifacts(folder: string, { standIn = false } = {}): 
     archive(join(work, 'helm'), ['token-broker'], join(folder, `token-broker-${commit.version}.tgz`), commit)
     run(join(TOOLS, 'helm'), ['show', 'chart', join(folder, `token-broker-${commit.version}.tgz`)])
     await pythonArchives(join(work, 'clients/python'), folder, commit)
-    const bom = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application', '--omit', 'dev', '--package-lock-only'])
+    const bom = run('npm', [
+      'sbom',
+      '--sbom-format',
+      'cyclonedx',
+      '--sbom-type',
+      'application',
+      '--omit',
+      'dev',
+      '--package-lock-only',
+    ])
     const file = `token-broker-${commit.version}.cdx.json`
     writeFileSync(join(folder, file), billOfMaterials(bom, commit, process.version.slice(1)))
     imageArchive(work, join(folder, `token-broker-${commit.version}.oci.tar`), commit, standIn)

@@ -76,7 +76,8 @@ function release(version: string): void {
 /** `--stand-in`: the image on the stand-ins of its bases, to try it on a machine that cannot pull. Never publish that. */
 async function makeFiles(flags: readonly string[]): Promise<void> {
   const folder = `${ROOT}release`
-  for (const name of await buildArtifacts(folder, { standIn: flags.includes('--stand-in') })) console.log(`release/${name}`)
+  for (const name of await buildArtifacts(folder, { standIn: flags.includes('--stand-in') }))
+    console.log(`release/${name}`)
 }
 
 if (process.argv[1] !== undefined && existsSync(process.argv[1]) && import.meta.filename === process.argv[1]) {

@@ -189,10 +189,7 @@ function connect(
   hosts: Hosts | undefined,
 ): { sql: postgres.Sql; retire(): void } {
   let retired = false
-  const places = urls.map((url) => {
-    const { host, port } = placeOf(url)
-    return { host: host[0]!, port: port[0]! }
-  })
+  const places = urls.map(placeOf)
   /** The host of the one connection. */
   let place = places[0]!
   const sql = postgres(options.url, {
@@ -244,7 +241,7 @@ const failingLookup =
  */
 export function tlsOf(
   { url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>,
-  hostNow: () => string = () => placeOf(url).host[0]!,
+  hostNow: () => string = () => placeOf(url).host,
 ): {
   ssl?: { ca: string; rejectUnauthorized: true; readonly host?: string }
 } {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
 import { tlsOf, type Database, type Drizzle } from './client.ts'
-import { createHosts, placeOf, takesWrites } from './hosts.ts'
+import { createHosts, placeOptions, takesWrites } from './hosts.ts'
 import { grantStatements } from './serving-role.ts'
 import { drizzle, migrate as applyMigrations, sql } from './drizzle.ts'
 
@@ -28,7 +28,11 @@ const journal = (): Journal => JSON.parse(readFileSync(`${MIGRATIONS}/meta/_jour
  */
 export async function migrate(
   first: string,
-  options: { ca?: string | undefined; otherUrls?: readonly string[] | undefined; servingRole?: string | undefined } = {},
+  options: {
+    ca?: string | undefined
+    otherUrls?: readonly string[] | undefined
+    servingRole?: string | undefined
+  } = {},
 ): Promise<{ applied: string[] }> {
   const url = await writableHost([first, ...(options.otherUrls ?? [])], options.ca).catch((error: unknown) => {
     throw migrationFailure(error)
@@ -73,7 +77,7 @@ const noServingRole = () =>
 /** One connection as `migrate` makes it. */
 export function connectToMigrate(url: string, ca: string | undefined): postgres.Sql {
   return postgres(url, {
-    ...placeOf(url),
+    ...placeOptions(url),
     max: 1,
     fetch_types: false,
     prepare: false,

@@ -256,8 +256,10 @@ t.test('contradictory and missing values are refused, each with one sentence', a
     'networkPolicy.dnsTo=[]': /dnsTo/,
     'megdocs.connectUrl="http://audits.megsupportools.com/connect/"': /connectUrl/,
     'megdocs.manageUrl="http://localhost/manage/"': /megdocs.manageUrl must begin with https/,
-    'megdocs.completionUrl="https://audits.megsupportools.com/complete/?handle=1"': /must not have connect_session or handle/,
-    'public.redirectUri="https://other.example/auth/oauth2/microsoft/callback"': /redirectUri must be on the scheme and host/,
+    'megdocs.completionUrl="https://audits.megsupportools.com/complete/?handle=1"':
+      /must not have connect_session or handle/,
+    'public.redirectUri="https://other.example/auth/oauth2/microsoft/callback"':
+      /redirectUri must be on the scheme and host/,
     'public.redirectUri="https://audits.megsupportools.com/callback"': /redirectUri/,
     'public.subdomain="staging-"': /subdomain/,
     'public.trustedProxies=["0.0.0.0/0"]': /trustedProxies/,
@@ -276,7 +278,8 @@ t.test('contradictory and missing values are refused, each with one sentence', a
     'podSecurityContext={"fsgroup":1}': /fsgroup/,
     'topologyKeys=["a b"]': /topologyKeys/,
     'migrations.servingRole="a b"': /servingRole/,
-    'microsoft={"tenant":"consumers","permissions":["Sites.Selected"]}': /none on sites when microsoft.tenant is consumers/,
+    'microsoft={"tenant":"consumers","permissions":["Sites.Selected"]}':
+      /none on sites when microsoft.tenant is consumers/,
     'microsoft={"tenant":"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee","allowedTenants":["bbbbbbbb-bbbb-cccc-dddd-eeeeeeeeeeee"]}':
       /allowedTenants must have the tenant/,
   }

@@ -103,8 +103,7 @@ t.test('pods are spread over the labels that the operator names', async (t) => {
   const keys = (values: string, set: string[] = []) =>
     (
       find(render({ values, set }), 'Deployment')['spec'].template.spec.topologySpreadConstraints as
-        | { topologyKey: string; whenUnsatisfiable: string }[]
-        | undefined
+        { topologyKey: string; whenUnsatisfiable: string }[] | undefined
     )?.map(({ topologyKey, whenUnsatisfiable }) => [topologyKey, whenUnsatisfiable])
   t.same(keys('most'), [['kubernetes.io/hostname', 'DoNotSchedule']])
   t.equal(keys('least')?.length, 2)

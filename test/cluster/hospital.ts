@@ -24,9 +24,24 @@ export interface Certificate {
 
 /** Makes an authority in this folder; the result issues certificates with these DNS names. */
 export function certificateAuthority(folder: string): { ca: string; issue(names: readonly string[]): Certificate } {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
+  const openssl = (...args: string[]) =>
+    execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
   const subject = '/CN=Hospital'
-  openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', subject, '-days', '30')
+  openssl(
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.crt',
+    '-subj',
+    subject,
+    '-days',
+    '30',
+  )
   const ca = readFileSync(join(folder, 'ca.crt'), 'utf8')
   let issued = 0
   return {
@@ -34,7 +49,18 @@ export function certificateAuthority(folder: string): { ca: string; issue(names:
     issue(names) {
       const name = `issued-${(issued += 1)}`
       writeFileSync(join(folder, `${name}.ext`), `subjectAltName=${names.map((host) => `DNS:${host}`).join(',')}\n`)
-      openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', '/CN=server')
+      openssl(
+        'req',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.csr`,
+        '-subj',
+        '/CN=server',
+      )
       const signing = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '30', '-extfile', `${name}.ext`]
       openssl('x509', '-req', '-in', `${name}.csr`, '-out', `${name}.crt`, ...signing)
       return {

@@ -2,8 +2,10 @@
 // line of totals every second and a line for each failure.
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { signingKey } from '/app/dist/signature/keys.js'
-import { signRequest } from '/app/dist/signature/sign.js'
+
+// The image has the code of the broker.
+const { signingKey } = await import('/app/dist/signature/keys.js')
+const { signRequest } = await import('/app/dist/signature/sign.js')
 
 const INTERVAL_MS = 100
 const TIMEOUT_MS = 8_000

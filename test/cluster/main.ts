@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { connect as connectTls } from 'node:tls'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { stringify } from 'yaml'
 import { createBrowser } from '../../sandbox/browser.ts'
 import { generateSecrets } from '../../sandbox/broker.ts'
@@ -159,7 +159,7 @@ async function startLoad(): Promise<void> {
   })
 }
 /** A test under load: MEGDocs got a token for every request meanwhile. */
-function underLoad(name: string, work: (t: Tap.Test) => Promise<void>): void {
+function underLoad(name: string, work: (t: Test) => Promise<void>): void {
   t.test(name, async (t) => {
     const before = await loadSoFar()
     await work(t)
@@ -204,7 +204,13 @@ async function readyDuring(work: () => Promise<void>): Promise<number[]> {
   const path = 'jsonpath={.status.readyReplicas}{"\\n"}'
   const watch = spawn('kubectl', ['--namespace', NAMESPACE, 'get', 'deployment', RELEASE, '--watch', '--output', path])
   watch.stdout.on('data', (chunk: Buffer) =>
-    seen.push(...chunk.toString().split('\n').filter((line) => line !== '').map(Number)),
+    seen.push(
+      ...chunk
+        .toString()
+        .split('\n')
+        .filter((line) => line !== '')
+        .map(Number),
+    ),
   )
   await eventually('the watch has begun', async () => (seen.length > 0 ? true : undefined))
   await work()
@@ -280,10 +286,20 @@ underLoad('a rollback does the same', async (t) => {
 
 underLoad('a migration that fails changes nothing else, and helm prints why', async (t) => {
   const before = (await replicas()).map(({ metadata }) => metadata.name)
-  const { code, text } = await upgrade('--timeout', '2m', '--set', 'migrations.servingRole=nobody', '--set', 'drainSeconds=7')
+  const { code, text } = await upgrade(
+    '--timeout',
+    '2m',
+    '--set',
+    'migrations.servingRole=nobody',
+    '--set',
+    'drainSeconds=7',
+  )
   t.not(code, 0)
   t.match(text, /the role of DATABASE_SERVING_ROLE does not exist: create it/)
-  t.same((await replicas()).map(({ metadata }) => metadata.name), before)
+  t.same(
+    (await replicas()).map(({ metadata }) => metadata.name),
+    before,
+  )
   t.match((await read<{ data: object }>('configmap', `${RELEASE}-config`)).data, { DRAIN_SECONDS: '5' })
 })
 
@@ -291,7 +307,11 @@ underLoad('a configuration that the service refuses is rolled back', async (t) =
   const before = (await replicas()).map(({ metadata }) => metadata.name)
   const { code } = await upgrade('--atomic', '--timeout', '20s', '--set', 'microsoft.tenant=nowhere')
   t.not(code, 0)
-  t.same((await replicas()).map(({ metadata }) => metadata.name), before, 'the old replicas served all the time')
+  t.same(
+    (await replicas()).map(({ metadata }) => metadata.name),
+    before,
+    'the old replicas served all the time',
+  )
   t.match((await read<{ data: object }>('configmap', `${RELEASE}-config`)).data, { MICROSOFT_TENANT: 'organizations' })
 })
 
@@ -343,7 +363,11 @@ underLoad('secrets and the certificate rotate without a restart, and secrets.rev
       .token(USER_ID)
       .catch(() => undefined),
   )
-  t.same((await replicas()).map(({ metadata }) => metadata.name), before, 'no replica was restarted')
+  t.same(
+    (await replicas()).map(({ metadata }) => metadata.name),
+    before,
+    'no replica was restarted',
+  )
   const rolled = await upgrade('--timeout', '2m', '--set', 'secrets.revision=2')
   t.equal(rolled.code, 0, rolled.text)
   t.notOk((await replicas()).some(({ metadata }) => before.includes(metadata.name)))
@@ -353,13 +377,26 @@ t.test('it is uninstalled, what stays is as documented, and it can be installed 
   await kubectl('delete', 'pod', 'load', '--wait')
   const gone = await follow('Uninstall')
   t.equal(gone.code, 0, gone.text)
-  const left = await kubectl('get', 'all,networkpolicy,configmap', '--selector', 'app.kubernetes.io/instance=token-broker', '--output', 'name')
-  t.same(left.split('\n').map((name) => name.replace(/migrate-\w+$/, 'migrate')).sort(), [
-    'job.batch/token-broker-migrate',
-    'networkpolicy.networking.k8s.io/token-broker-migrate',
-    'pod/token-broker-doctor',
-    'pod/token-broker-migrate',
-  ])
+  const left = await kubectl(
+    'get',
+    'all,networkpolicy,configmap',
+    '--selector',
+    'app.kubernetes.io/instance=token-broker',
+    '--output',
+    'name',
+  )
+  t.same(
+    left
+      .split('\n')
+      .map((name) => name.replace(/migrate-\w+$/, 'migrate'))
+      .sort(),
+    [
+      'job.batch/token-broker-migrate',
+      'networkpolicy.networking.k8s.io/token-broker-migrate',
+      'pod/token-broker-doctor',
+      'pod/token-broker-migrate',
+    ],
+  )
   const again = await follow('6. Install')
   t.equal(again.code, 0, again.text)
   await learnAddresses()

@@ -52,10 +52,8 @@ export async function closedAndOpen(image: string): Promise<Connection[]> {
   const namespaces = ['ingress', 'monitoring', 'strangers']
   await apply(...namespaces.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })))
   const replica = (await read<Pods>('pods', '--selector', 'app.kubernetes.io/component=server')).items[0]!.status.podIP
-  const apiServer = await run(
-    'kubectl',
-    ...['--namespace', 'default', 'get', 'service', 'kubernetes', '--output', 'jsonpath={.spec.clusterIP}'],
-  )
+  const path = 'jsonpath={.spec.clusterIP}'
+  const apiServer = await run('kubectl', '--namespace', 'default', 'get', 'service', 'kubernetes', '--output', path)
   // A neighbour in the same namespace that anybody could talk to, and the DNS's other port.
   const listen = "import { createServer } from 'node:net'\ncreateServer().listen(7000, '::')"
   await apply(...scriptPod('neighbour', image, { script: listen }))

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 import t from 'tap'
 import { startDatabase } from '../../sandbox/database.ts'
+import type { Failure } from '../../src/core/failure.ts'
 import { createVault } from '../../src/crypto/vault.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { deleteExpiredRows } from '../../src/db/retention.ts'
@@ -21,9 +22,8 @@ t.test('under the documented role, which has no DDL, the service does all it doe
   await admin.unsafe('create database broker owner owner')
   await admin.end()
   const { role, grants } = documentedRole(password)
-  await t.rejects(migrate(as('owner', 'broker'), { servingRole: 'token_broker' }), {
-    facts: { detail: /DATABASE_SERVING_ROLE does not exist/ },
-  })
+  const missing = await migrate(as('owner', 'broker'), { servingRole: 'token_broker' }).catch((error: Failure) => error)
+  t.match(missing, { code: 'broker_misconfigured', facts: { detail: /DATABASE_SERVING_ROLE does not exist/ } })
   const owner = postgres(as('owner', 'broker'), { max: 1, onnotice: () => {} })
   t.teardown(() => owner.end())
   t.same(await owner`select to_regclass('oauth2_integration') as it`, [{ it: null }], 'nothing was migrated')
