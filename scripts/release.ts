@@ -73,7 +73,7 @@ function release(version: string): void {
   )
 }
 
-/** `--stand-in`: the image on the stand-ins of its bases, to try it on a machine that cannot pull. Never publish that. */
+/** `--stand-in`: the image on stand-ins of its bases, to try it where they cannot be pulled. Never publish that. */
 async function makeFiles(flags: readonly string[]): Promise<void> {
   const folder = `${ROOT}release`
   for (const name of await buildArtifacts(folder, { standIn: flags.includes('--stand-in') }))

@@ -194,9 +194,9 @@ export function cidr(value: string): string {
   return value
 }
 
-/** A name in Postgres: at most 63 bytes, and Postgres would cut a longer one. */
+/** A name in Postgres: at most 63 bytes, and Postgres would cut a longer one. Cloud services have names with @. */
 export function databaseRole(value: string): string {
-  if (!/^[^\s"'\\\0]+$/.test(value) || Buffer.byteLength(value) > 63) throw new Invalid('is not the name of a role')
+  if (!/^[\w.$@-]{1,63}$/.test(value)) throw new Invalid('is not the name of a role')
   return value
 }
 

@@ -22,9 +22,9 @@ const journal = (): Journal => JSON.parse(readFileSync(`${MIGRATIONS}/meta/_jour
 
 /**
  * Migrates the database to this release under a session lock, so that several jobs may call it at once, and gives
- * `servingRole` its rights. Resolves with the tags of the migrations that it applied. Throws Failure `broker_misconfigured` if rights are missing or the URL is
- * wrong, `database_unavailable` otherwise. Its detail names a pooler where there is one: a session lock taken through a
- * pooler protects nothing.
+ * `servingRole` its rights. Resolves with the tags of the migrations that it applied. Throws Failure
+ * `broker_misconfigured` if rights or that role are missing or the URL is wrong, `database_unavailable` otherwise. Its
+ * detail names a pooler where there is one: a session lock taken through a pooler protects nothing.
  */
 export async function migrate(
   first: string,

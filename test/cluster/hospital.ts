@@ -8,7 +8,7 @@ import { type Database, startDatabase } from '../../sandbox/database.ts'
 import { type Entra, startEntra } from '../../sandbox/entra/main.ts'
 import { documentedRole } from '../support/grants.ts'
 
-/** What a hospital has around the cluster: a certificate authority, Postgres, an ingress, and the simulated Microsoft. */
+// What a hospital has around the cluster: a certificate authority, Postgres, an ingress, and the simulated Microsoft.
 
 export const NODE_ADDRESS = '10.10.0.1'
 /** SUBDOMAIN -staging, as in the README of the chart. */

@@ -30,7 +30,8 @@ t.test('under the documented role, which has no DDL, the service does all it doe
   await owner.unsafe(role)
   await migrate(as('owner', 'broker'), { servingRole: 'token_broker' })
   const rights = () => owner`
-    select n.nspname as schema, '' as name, n.nspacl::text as acl from pg_namespace n where nspname in ('public', 'drizzle')
+    select n.nspname as schema, '' as name, n.nspacl::text as acl from pg_namespace n
+      where nspname in ('public', 'drizzle')
     union all select n.nspname, c.relname, c.relacl::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where n.nspname in ('public', 'drizzle') and c.relkind in ('r', 'S')
     union all select 'default', d.defaclobjtype::text, d.defaclacl::text from pg_default_acl d order by 1, 2`

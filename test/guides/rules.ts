@@ -1,4 +1,5 @@
-// node test/guides/rules.ts: writes the alerts of the chart, those of its objectives included, as a rule file for a Prometheus without Kubernetes.
+// node test/guides/rules.ts: writes the alerts of the chart, those of its objectives included, as a rule file for a
+// Prometheus without Kubernetes.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The two blocks of docs/reference/database-role.md as ops paste them: the role, with a password in place, and its rights. */
+/** The blocks of docs/reference/database-role.md: the role, with a password in place, and its rights. */
 export function documentedRole(password: string): { role: string; grants: string } {
   const document = readFileSync(new URL('../../docs/reference/database-role.md', import.meta.url), 'utf8')
   const [role, grants] = [...document.matchAll(/```sql\n([\s\S]*?)```/g)].map(([, block = '']) => block)
