@@ -4,7 +4,6 @@
 package cluster
 
 import (
-	_ "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"
 	_ "k8s.io/kubernetes/cmd/kube-controller-manager"
 	_ "k8s.io/kubernetes/cmd/kube-proxy"
