@@ -30,7 +30,7 @@ export interface Commit {
   time: number
 }
 
-/** `commit` as tar and gzip name it; order, owner and time of the files do not depend on this machine. */
+/** Packs `names` of a folder. Order, owner, mode and time of the files do not depend on this machine. */
 export function archive(
   folder: string,
   names: readonly string[],
@@ -75,7 +75,9 @@ export function billOfMaterials(text: string, { revision, time, version }: Commi
     hash.slice(20, 32),
   ]
   const runtime = { type: 'platform', name: 'node', version: node, purl: `pkg:generic/node@${node}` }
-  const metadata = { ...bom.metadata, timestamp: new Date(time * 1000).toISOString() }
+  // npm takes the name of the folder.
+  const component = { ...bom.metadata.component, name: 'token-broker' }
+  const metadata = { ...bom.metadata, timestamp: new Date(time * 1000).toISOString(), component }
   const serialNumber = `urn:uuid:${uuid.join('-')}`
   return `${JSON.stringify({ ...bom, serialNumber, metadata, components: [runtime, ...bom.components] }, null, 2)}\n`
 }
@@ -138,16 +140,8 @@ export async function buildArtifacts(folder: string, { standIn = false } = {}): 
     archive(join(work, 'helm'), ['token-broker'], join(folder, `token-broker-${commit.version}.tgz`), commit)
     run(join(TOOLS, 'helm'), ['show', 'chart', join(folder, `token-broker-${commit.version}.tgz`)])
     await pythonArchives(join(work, 'clients/python'), folder, commit)
-    const bom = run('npm', [
-      'sbom',
-      '--sbom-format',
-      'cyclonedx',
-      '--sbom-type',
-      'application',
-      '--omit',
-      'dev',
-      '--package-lock-only',
-    ])
+    const flags = ['--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only']
+    const bom = run('npm', ['sbom', ...flags, '--omit=dev', '--omit=optional'], work)
     const file = `token-broker-${commit.version}.cdx.json`
     writeFileSync(join(folder, file), billOfMaterials(bom, commit, process.version.slice(1)))
     imageArchive(work, join(folder, `token-broker-${commit.version}.oci.tar`), commit, standIn)

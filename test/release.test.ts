@@ -42,7 +42,7 @@ t.test('the list of contents has the time and a number of its commit, and Node',
   t.match(JSON.parse(text), {
     bomFormat: 'CycloneDX',
     serialNumber: /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/,
-    metadata: { timestamp: '2025-11-24T16:00:00.000Z' },
+    metadata: { timestamp: '2025-11-24T16:00:00.000Z', component: { name: 'token-broker' } },
     components: [{ name: 'node', version: '24.1.0' }, { name: 'fastify' }],
   })
 })
