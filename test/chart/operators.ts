@@ -170,7 +170,7 @@ t.test('all values in the README are accepted beside its minimum, in all version
     const { code, out, err } = run('helm', ['template', 'token-broker', CHART, ...flags])
     t.equal(code, 0, err)
     const objects = objectsOf(out).filter(({ apiVersion }) => !apiVersion.startsWith('external-secrets.io/'))
-    for (const kubernetes of KUBERNETES) t.same(schemaProblems(objects, kubernetes), [], block.split('\n')[0])
+    for (const kubernetes of KUBERNETES) t.same(schemaProblems(objects, kubernetes), [], block.split('\n')[0] ?? '')
   }
 })
 
