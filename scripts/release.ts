@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { buildArtifacts } from './artifacts.ts'
 import { versionOf, writeVersion } from './versions.ts'
 
-// `npm run release -- 1.2.3`: version, generated files, frozen baselines, changelog, check, commit and tag.
-// It pushes and publishes nothing. If a step fails, `git reset --hard` brings the checkout back.
+// `npm run release -- 1.2.3`: version, generated files, frozen baselines, changelog, check, commit and tag. If a step
+// fails, `git reset --hard` brings the checkout back. `npm run release`: the files of the commit that is checked out, in
+// release/ (scripts/artifacts.ts). It pushes and publishes nothing.
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const VERSION = /^(\d+)\.(\d+)\.(\d+)$/
@@ -30,7 +32,7 @@ export function releasedChangelog(changelog: string, version: string, date: stri
 }
 
 function checkBefore(version: string): void {
-  if (!VERSION.test(version)) throw new Refused('Usage: npm run release -- 1.2.3')
+  if (!VERSION.test(version)) throw new Refused('Usage: npm run release, or npm run release -- 1.2.3')
   if (run('git', 'status', '--porcelain') !== '') throw new Refused('There are changes that are not committed.')
   if (run('git', 'tag', '--list', `v${version}`) !== '') throw new Refused(`The tag v${version} exists already.`)
   const { release } = JSON.parse(readFileSync(`${ROOT}test/db/released.json`, 'utf8')) as { release: string | null }
@@ -38,9 +40,10 @@ function checkBefore(version: string): void {
   if (!isLater(version, last)) throw new Refused(`${version} is not later than the last release, ${last}.`)
 }
 
-/** What later changes are compared with: the API document and the newest migration of this release. */
+/** What later changes are compared with: the API document, the audit lines and the newest migration of this release. */
 function freezeBaselines(version: string): void {
   copyFileSync(`${ROOT}openapi/openapi.json`, `${ROOT}openapi/released.json`)
+  copyFileSync(`${ROOT}openapi/audit-lines.json`, `${ROOT}openapi/audit-lines.released.json`)
   const journal = JSON.parse(readFileSync(`${ROOT}src/db/migrations/meta/_journal.json`, 'utf8')) as {
     entries: { tag: string }[]
   }
@@ -65,12 +68,23 @@ function release(version: string): void {
   run('git', 'add', '--all')
   run('git', 'commit', '--quiet', '--message', `Release ${version}`)
   run('git', 'tag', '--annotate', `v${version}`, '--message', `Release ${version}`)
-  console.log(`Committed and tagged v${version}. Push the commit and the tag when .ci/run has passed on it.`)
+  console.log(
+    `Committed and tagged v${version}. "npm run release" makes its files. Push the commit and the tag when .ci/run has passed on it.`,
+  )
+}
+
+/** `--stand-in`: the image on stand-ins of its bases, to try it where they cannot be pulled. Never publish that. */
+async function makeFiles(flags: readonly string[]): Promise<void> {
+  const folder = `${ROOT}release`
+  for (const name of await buildArtifacts(folder, { standIn: flags.includes('--stand-in') }))
+    console.log(`release/${name}`)
 }
 
 if (process.argv[1] !== undefined && existsSync(process.argv[1]) && import.meta.filename === process.argv[1]) {
   try {
-    release(process.argv[2] ?? '')
+    const args = process.argv.slice(2)
+    if (args.every((arg) => arg === '--stand-in')) await makeFiles(args)
+    else release(args[0] ?? '')
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     console.error(error.message)

@@ -48,20 +48,27 @@ export interface MigrationConfig {
   readonly otherUrls?: readonly string[]
   /** PEM. */
   readonly ca?: string
+  /** Role to which the rights of the service are given. */
+  readonly servingRole?: string
 }
 
 /** Reads the DATABASE_ variables that `migrate` needs, and no others. Throws ConfigError like readConfig. */
 export function readMigrationConfig(env: Environment, files: Files = NODE_FILES): MigrationConfig {
   const problems = new Problems()
-  const names = ['DATABASE_URL', 'DATABASE_MIGRATION_URL', 'DATABASE_CA'] as const
+  const names = ['DATABASE_URL', 'DATABASE_MIGRATION_URL', 'DATABASE_CA', 'DATABASE_SERVING_ROLE'] as const
   const texts = readTexts(env, files, problems, names)
   // One of the two is enough: the job may have the URL of the owner only.
   const values = parseAll(texts, problems, texts.has('DATABASE_MIGRATION_URL') ? names.slice(1) : names)
   checkDatabase(values, problems)
   if (problems.list.length > 0) throw new ConfigError(problems.list)
-  const { DATABASE_MIGRATION_URL: urls = values.DATABASE_URL, DATABASE_CA: ca } = values
+  const { DATABASE_MIGRATION_URL: urls = values.DATABASE_URL, DATABASE_CA: ca, DATABASE_SERVING_ROLE: role } = values
   const [url, ...otherUrls] = urls!
-  const config = { url, ...(otherUrls.length === 0 ? {} : { otherUrls }), ...(ca === undefined ? {} : { ca }) }
+  const config = {
+    url,
+    ...(otherUrls.length === 0 ? {} : { otherUrls }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(role === undefined ? {} : { servingRole: role }),
+  }
   return conceal(config, { url: withoutPassword(url), otherUrls: otherUrls.map(withoutPassword) })
 }
 

@@ -176,6 +176,13 @@ export function problemOf(error: unknown): Problem {
       code,
       message: 'the port of a listener is in use: check PUBLIC_LISTEN, INTERNAL_LISTEN and OPERATIONS_LISTEN',
     }
+  if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')
+    return {
+      code,
+      message:
+        'the address of a listener does not exist here: check PUBLIC_LISTEN, INTERNAL_LISTEN and OPERATIONS_LISTEN ' +
+        '([::] needs IPv6, 0.0.0.0 needs IPv4)',
+    }
   const { type, stack } = describeError(error)
   const place = Array.isArray(stack) ? /[\w.-]+:\d+:\d+/.exec(String(stack[0]))?.[0] : undefined
   const name = [String(type), ...(typeof code === 'string' && /^\w{1,40}$/.test(code) ? [code] : [])].join(' ')
@@ -197,13 +204,18 @@ const REFUSED: Record<string, string> = {
 function problemOfFailure({ code, facts: { detail } }: Failure): Problem {
   const message = `${code}: ${detail ?? 'no detail'}`
   const kind = databaseFailureKind(detail ?? '')
+  const isOfMigration = detail?.startsWith('migrate') === true
   const isOfDatabase = code === 'database_unavailable' || detail?.startsWith('database ') === true
   const facts = { code, ...(detail === undefined ? {} : { detail }) }
-  if (!isOfDatabase || kind === 'statement' || kind === 'other') return { ...facts, message, advice: SEE_DOCTOR }
+  if (isOfMigration && code === 'broker_misconfigured') return { ...facts, message }
+  // Doctor knows the role that serves, and seldom the one that migrates.
+  const next = isOfMigration ? MIGRATE_ADVICE : SEE_DOCTOR
+  if (!isOfDatabase || kind === 'statement' || kind === 'other') return { ...facts, message, advice: next }
   const words = REFUSED[detail ?? ''] ?? DATABASE_PROBLEMS[kind].message.replace(/\.$/, '')
-  return { ...facts, message: `${message}: ${words}`, advice: `${databaseAdvice(kind)}. ${SEE_DOCTOR}` }
+  return { ...facts, message: `${message}: ${words}`, advice: `${databaseAdvice(kind)}. ${next}` }
 }
 
+const MIGRATE_ADVICE = 'Check DATABASE_MIGRATION_URL, the network to Postgres, and the log of Postgres'
 const SEE_DOCTOR = 'Run "token-broker doctor" to find out what to do'
 
 /** One line for the operator instead of a stack. */

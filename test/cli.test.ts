@@ -144,7 +144,7 @@ t.test('migrate needs the DATABASE_ variables only, reports what it applied, and
   t.match(await run(['migrate'], { DATABASE_URL: 'postgres://broker:hunter2@127.0.0.1:1/none' }), {
     code: 1,
     out: '',
-    err: /^database_unavailable: migrate ECONNREFUSED: .*doctor.*$/,
+    err: /^database_unavailable: migrate ECONNREFUSED: .*Check DATABASE_MIGRATION_URL, .*$/,
   })
   t.match(await run(['migrate'], {}), { code: 1, err: /DATABASE_URL: is not set/ })
 })

@@ -215,6 +215,12 @@ export function cidr(value: string): string {
   return value
 }
 
+/** A name in Postgres: at most 63 bytes, and Postgres would cut a longer one. Cloud services have names with @. */
+export function databaseRole(value: string): string {
+  if (!/^[\w.$@-]{1,63}$/.test(value)) throw new Invalid('is not the name of a role')
+  return value
+}
+
 const SSL_MODES = ['disable', 'prefer', 'require', 'verify-full']
 
 const TARGETS = ['any', 'read-write', 'primary']

@@ -4,6 +4,7 @@ import {
   authority,
   cidr,
   contact,
+  databaseRole,
   integer,
   line,
   list,
@@ -66,6 +67,13 @@ export const VARIABLES = {
     example: 'postgres://owner:<password>@db.internal:5432/token_broker?sslmode=verify-full',
     secret: true,
     parse: postgresUrls,
+  },
+  DATABASE_SERVING_ROLE: {
+    what: 'Role to which `migrate` gives the rights of the service on rows, each time it runs. It must exist. Default: none, and you give them',
+    expected: 'the name of a role of Postgres as in DATABASE_URL, without quotes',
+    example: 'token_broker',
+    secret: false,
+    parse: databaseRole,
   },
   DATABASE_PREPARE: {
     what: '`off` behind PgBouncer older than 1.21 or with `max_prepared_statements` 0: there prepared statements hang',

@@ -14,7 +14,7 @@ import { createPools, type PoolUse } from './fast-path/connections.ts'
 import { DRIVER_TYPES } from './driver-types.ts'
 import { isConnectionLost } from './driver-errors.ts'
 import { databaseFailureKind } from './failure-kinds.ts'
-import { createHosts, takesWrites, type Hosts } from './hosts.ts'
+import { createHosts, placeOf, takesWrites, type Hosts } from './hosts.ts'
 
 export type Drizzle = PostgresJsDatabase<Record<string, never>>
 export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0]
@@ -189,10 +189,7 @@ function connect(
   hosts: Hosts | undefined,
 ): { sql: postgres.Sql; retire(): void } {
   let retired = false
-  const places = urls.map((url) => {
-    const { hostname, port } = new URL(url)
-    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 5432) }
-  })
+  const places = urls.map(placeOf)
   /** The host of the one connection. */
   let place = places[0]!
   const sql = postgres(options.url, {
@@ -244,7 +241,7 @@ const failingLookup =
  */
 export function tlsOf(
   { url, ca }: Pick<DatabaseOptions, 'url' | 'ca'>,
-  hostNow: () => string = () => new URL(url).hostname.replace(/^\[|\]$/g, ''),
+  hostNow: () => string = () => placeOf(url).host,
 ): {
   ssl?: { ca: string; rejectUnauthorized: true; readonly host?: string }
 } {

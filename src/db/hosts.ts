@@ -67,9 +67,23 @@ export function createHosts(
   }
 }
 
+/** Host and port of a URL with one host. An IPv6 address is without its brackets. */
+export function placeOf(url: string): { host: string; port: number } {
+  const { hostname, port } = new URL(url)
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 5432) }
+}
+
+/** The same as options of postgres.js 3.4.9. As lists, which its types lack: it splits a text at colons. */
+export function placeOptions(url: string): Pick<postgres.Options<Record<string, never>>, 'host' | 'port'> {
+  const { host, port } = placeOf(url)
+  const options: object = { host: [host], port: [port] }
+  return options
+}
+
 /** Whether the host of this URL takes writes: neither in hot standby nor read-only. */
 export async function takesWrites(url: string, options: postgres.Options<Record<string, never>>): Promise<boolean> {
   const sql = postgres(url, {
+    ...placeOptions(url),
     max: 1,
     fetch_types: false,
     prepare: false,

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { Failure } from '../core/failure.ts'
 import { tlsOf, type Database, type Drizzle } from './client.ts'
-import { createHosts, takesWrites } from './hosts.ts'
+import { createHosts, placeOptions, takesWrites } from './hosts.ts'
+import { grantStatements } from './serving-role.ts'
 import { drizzle, migrate as applyMigrations, sql } from './drizzle.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url))
@@ -20,14 +21,18 @@ interface Journal {
 const journal = (): Journal => JSON.parse(readFileSync(`${MIGRATIONS}/meta/_journal.json`, 'utf8')) as Journal
 
 /**
- * Migrates the database to this release under a session lock, so that several jobs may call it at once. Resolves with
- * the tags of the migrations that it applied. Throws Failure `broker_misconfigured` if rights are missing or the URL is
- * wrong, `database_unavailable` otherwise. Its detail names a pooler where there is one: a session lock taken through a
- * pooler protects nothing.
+ * Migrates the database to this release under a session lock, so that several jobs may call it at once, and gives
+ * `servingRole` its rights. Resolves with the tags of the migrations that it applied. Throws Failure
+ * `broker_misconfigured` if rights or that role are missing or the URL is wrong, `database_unavailable` otherwise. Its
+ * detail names a pooler where there is one: a session lock taken through a pooler protects nothing.
  */
 export async function migrate(
   first: string,
-  options: { ca?: string | undefined; otherUrls?: readonly string[] | undefined } = {},
+  options: {
+    ca?: string | undefined
+    otherUrls?: readonly string[] | undefined
+    servingRole?: string | undefined
+  } = {},
 ): Promise<{ applied: string[] }> {
   const url = await writableHost([first, ...(options.otherUrls ?? [])], options.ca).catch((error: unknown) => {
     throw migrationFailure(error)
@@ -35,10 +40,18 @@ export async function migrate(
   const client = connectToMigrate(url, options.ca)
   try {
     if (!(await isDirect(client))) throw throughPooler()
+    const { servingRole } = options
     await client`select pg_advisory_lock(${MIGRATION_LOCK})`
+    // Before anything is changed: a name that is spelt wrong must not leave a database that only looks migrated.
+    if (servingRole !== undefined && !(await roleExists(client, servingRole))) throw noServingRole()
     const db = drizzle(client)
     const before = await appliedAt(db)
     await applyMigrations(db, { migrationsFolder: MIGRATIONS })
+    // Each time, because the role may be another one than last time.
+    if (servingRole !== undefined)
+      await client.begin(async (tx) => {
+        for (const statement of grantStatements(servingRole)) await tx.unsafe(statement)
+      })
     return {
       applied: journal()
         .entries.filter((entry) => entry.when > before)
@@ -51,9 +64,20 @@ export async function migrate(
   }
 }
 
+async function roleExists(client: postgres.Sql, role: string): Promise<boolean> {
+  const found = await client`select from pg_roles where rolname = ${role}`
+  return found.length > 0
+}
+
+const noServingRole = () =>
+  new Failure('broker_misconfigured', {
+    detail: 'migrate: the role of DATABASE_SERVING_ROLE does not exist: create it, or correct the name (42704)',
+  })
+
 /** One connection as `migrate` makes it. */
 export function connectToMigrate(url: string, ca: string | undefined): postgres.Sql {
   return postgres(url, {
+    ...placeOptions(url),
     max: 1,
     fetch_types: false,
     prepare: false,
@@ -102,7 +126,7 @@ function migrationFailure(error: unknown): Failure {
   if (code === UNKNOWN_PARAMETER) return throughPooler()
   const state = typeof code === 'string' && /^\w{1,40}$/.test(code) ? code : 'unknown'
   const known = NOT_POSSIBLE[state]
-  if (known !== undefined) return new Failure('broker_misconfigured', { detail: `${known} (${state})` })
+  if (known !== undefined) return new Failure('broker_misconfigured', { detail: `migrate: ${known} (${state})` })
   return new Failure('database_unavailable', { detail: `migrate ${state}` })
 }
 

@@ -150,6 +150,11 @@ t.test('a database URL that names nothing has every problem listed', async (t) =
     'DATABASE_URL: names no database',
   ])
 })
+rules('DATABASE_SERVING_ROLE', {
+  'a b': 'is not the name of a role',
+  'a"b': 'is not the name of a role',
+  [`${'a'.repeat(64)}`]: 'is not the name of a role',
+})
 rules('DATABASE_MIGRATION_URL', { 'postgres://owner@db': 'names no database' })
 rules('DATABASE_BATCHES', { on: undefined, off: undefined, true: 'is not one of on, off' })
 rules('DATABASE_PREPARE', { on: undefined, off: undefined, true: 'is not one of on, off', ON: 'is not one of on, off' })

@@ -4,7 +4,7 @@ import { startDatabase } from '../../sandbox/database.ts'
 import { openRelay } from '../../sandbox/relay.ts'
 import type { Failure } from '../../src/core/failure.ts'
 import { openDatabase } from '../../src/db/client.ts'
-import { createHosts } from '../../src/db/hosts.ts'
+import { createHosts, placeOf } from '../../src/db/hosts.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { until } from '../support/until.ts'
 
@@ -155,3 +155,11 @@ t.test(
     t.strictSame([await where('read'), await where('query')], [new Set([fresh.port]), new Set([fresh.port])])
   },
 )
+
+t.test('an IPv6 address in a URL is an address, also for migrate', async (t) => {
+  t.same(placeOf('postgres://a:b@[fd00:10::1]:6432/x'), { host: 'fd00:10::1', port: 6432 })
+  t.same(placeOf('postgres://a:b@db.internal/x'), { host: 'db.internal', port: 5432 })
+  // Nothing listens there, or there is no IPv6. A name that DNS does not know would be ENOTFOUND.
+  const failure = await migrate('postgres://a:b@[::1]:1/x').catch((error: Failure) => error)
+  t.match(failure, { facts: { detail: /^migrate (ECONNREFUSED|EADDRNOTAVAIL|ENETUNREACH|EAFNOSUPPORT)$/ } })
+})

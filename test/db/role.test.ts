@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 import t from 'tap'
 import { startDatabase } from '../../sandbox/database.ts'
+import type { Failure } from '../../src/core/failure.ts'
 import { createVault } from '../../src/crypto/vault.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { deleteExpiredRows } from '../../src/db/retention.ts'
 import { reseal } from '../../src/db/reseal.ts'
-import { documentedGrants } from '../support/grants.ts'
+import { documentedRole } from '../support/grants.ts'
 import { startWorld } from '../support/world.ts'
 
 t.test('under the documented role, which has no DDL, the service does all it does', async (t) => {
@@ -20,10 +21,26 @@ t.test('under the documented role, which has no DDL, the service does all it doe
   await admin.unsafe(`create role owner login createrole password '${password}'`)
   await admin.unsafe('create database broker owner owner')
   await admin.end()
-  await migrate(as('owner', 'broker'))
+  const { role, grants } = documentedRole(password)
+  const missing = await migrate(as('owner', 'broker'), { servingRole: 'token_broker' }).catch((error: Failure) => error)
+  t.match(missing, { code: 'broker_misconfigured', facts: { detail: /DATABASE_SERVING_ROLE does not exist/ } })
   const owner = postgres(as('owner', 'broker'), { max: 1, onnotice: () => {} })
   t.teardown(() => owner.end())
-  await owner.unsafe(documentedGrants(password))
+  t.same(await owner`select to_regclass('oauth2_integration') as it`, [{ it: null }], 'nothing was migrated')
+  await owner.unsafe(role)
+  await migrate(as('owner', 'broker'), { servingRole: 'token_broker' })
+  const rights = () => owner`
+    select n.nspname as schema, '' as name, n.nspacl::text as acl from pg_namespace n
+      where nspname in ('public', 'drizzle')
+    union all select n.nspname, c.relname, c.relacl::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname in ('public', 'drizzle') and c.relkind in ('r', 'S')
+    union all select 'default', d.defaclobjtype::text, d.defaclacl::text from pg_default_acl d order by 1, 2`
+  const given = await rights()
+  t.match(given, [{ schema: 'default', acl: /token_broker=/ }])
+  await owner.unsafe(grants)
+  t.same(await rights(), given, 'the statements of the document, by hand, give exactly the same rights')
+  await migrate(as('owner', 'broker'), { servingRole: 'token_broker' })
+  t.same(await rights(), given, 'and it may be repeated')
 
   const world = await startWorld(t, { databaseUrl: as('token_broker', 'broker') })
   t.same(

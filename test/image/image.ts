@@ -1,19 +1,12 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Supervised, supervise } from '../../sandbox/supervise.ts'
+import { buildahRun, buildImage, store } from './archive.ts'
 
 /**
  * Builds the image with buildah and runs it like Kubernetes: with its own entry point, user, environment and working
  * directory, a read-only root filesystem, no new capabilities, and Node as pid 1. Independent of what the service does.
  */
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const STORAGE = process.env['TOKEN_BROKER_TOOLS'] ?? join(homedir(), '.cache', 'token-broker-tools')
-/** vfs and chroot need neither a daemon nor a kernel module. */
-const FLAGS = ['--root', join(STORAGE, 'storage'), '--runroot', join(STORAGE, 'run'), '--storage-driver', 'vfs']
 
 export interface ImageConfig {
   User: string
@@ -44,51 +37,23 @@ export function missingTools(): string | undefined {
   return missing.length === 0 ? undefined : `test:image lacks ${missing.join(', ')}: run bash test/image/install-tools`
 }
 
-function buildah(...args: string[]): string {
-  try {
-    return execFileSync('buildah', [...FLAGS, ...args], {
-      cwd: ROOT,
-      encoding: 'utf8',
-      maxBuffer: 2 ** 26,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, BUILDAH_ISOLATION: 'chroot' },
-    }).trim()
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    throw new Error(`buildah ${args[0]} failed:\n${stdout.slice(-4000)}\n${stderr.slice(-4000)}`, { cause: error })
-  }
-}
-
-/** Makes stand-ins for the base images, because they cannot be pulled everywhere, and builds the Dockerfile on them. */
-export function buildImage(name: string): Image {
-  mkdirSync(STORAGE, { recursive: true })
-  execFileSync('bash', [join(ROOT, 'test/image/stand-in'), process.execPath, ...FLAGS], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, BUILDAH_ISOLATION: 'chroot' },
-  })
-  const npmrc = join(homedir(), '.npmrc')
-  buildah(
-    'bud',
-    '--pull-never',
-    '--layers=false',
-    ...(existsSync(npmrc) ? ['--secret', `id=npmrc,src=${npmrc}`] : []),
-    '--tag',
-    name,
-    '.',
-  )
-  const { OCIv1, Manifest } = JSON.parse(buildah('inspect', '--type', 'image', name)) as {
+/** Builds the image and stores its archive for other tests (archive.ts). */
+export function mountImage(name: string): Image {
+  buildImage(name)
+  store(name)
+  const { OCIv1, Manifest } = JSON.parse(buildahRun('inspect', '--type', 'image', name)) as {
     OCIv1: { config: ImageConfig }
     Manifest: string
   }
   const layers = (JSON.parse(Manifest) as { layers: { size: number }[] }).layers.map(({ size }) => size)
-  const container = buildah('from', '--pull-never', name)
+  const container = buildahRun('from', '--pull-never', name)
   return {
     config: OCIv1.config,
-    root: buildah('mount', container),
+    root: buildahRun('mount', container),
     size: { all: layers.reduce((sum, size) => sum + size, 0), ours: layers.at(-1) ?? 0 },
     remove() {
-      buildah('rm', container)
-      buildah('rmi', name)
+      buildahRun('rm', container)
+      buildahRun('rmi', name)
     },
   }
 }

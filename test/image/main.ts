@@ -10,7 +10,7 @@ import { startEntra } from '../../sandbox/entra/main.ts'
 import { openFrontDoor } from '../../sandbox/front-door.ts'
 import { createBrokerClient } from '../../sandbox/megdocs/broker-client.ts'
 import { temporaryFolder } from '../../sandbox/temporary-folder.ts'
-import { buildImage, missingTools, runImage, type Running } from './image.ts'
+import { missingTools, mountImage, runImage, type Running } from './image.ts'
 
 // npm run test:image: builds the image from the Dockerfile and tests it with real Postgres and the simulated Microsoft.
 
@@ -29,7 +29,7 @@ const OURS_MAX_BYTES = 30_000_000
 const CALLBACK = '/auth/oauth2/microsoft/callback'
 
 const began = performance.now()
-const image = buildImage(`localhost/token-broker:test-${randomBytes(4).toString('hex')}`)
+const image = mountImage(`localhost/token-broker:test-${randomBytes(4).toString('hex')}`)
 t.teardown(() => image.remove())
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 t.comment(

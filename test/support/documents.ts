@@ -7,6 +7,7 @@ import { PROBLEMS } from '../../src/http/problem.ts'
 import { workedCall } from '../../src/http/signing-guide.ts'
 import { DEFAULT_SCOPES, PERMISSIONS } from '../../src/core/microsoft-permissions.ts'
 import { texts } from '../../src/texts/texts.ts'
+import { DOCUMENTED_ROLE, grantStatements, ROLE_STATEMENTS } from '../../src/db/serving-role.ts'
 import { createMetrics } from '../../src/telemetry.ts'
 import { aadstsTables } from './aadsts-table.ts'
 import { dependenciesTable } from './dependencies.ts'
@@ -17,16 +18,8 @@ import { NO_SOURCES } from './metric-sources.ts'
 // documents.test.ts compares them.
 
 /** Rights of the role that serves, and no others; test/db/role.test.ts runs a broker with exactly these statements. */
-const DATABASE_ROLE = `create role token_broker login password '<password>';
--- Postgres ends what a replica no longer waits for. Otherwise a lock held elsewhere collects its abandoned queries.
-alter role token_broker set statement_timeout = '10s';
-alter role token_broker set idle_in_transaction_session_timeout = '30s';
-grant usage on schema public, drizzle to token_broker;
-grant select on all tables in schema drizzle to token_broker;
-grant select, insert, update, delete on all tables in schema public to token_broker;
-grant usage, update on all sequences in schema public to token_broker;
-alter default privileges in schema public grant select, insert, update, delete on tables to token_broker;
-alter default privileges in schema public grant usage, update on sequences to token_broker;`
+const sqlBlock = (statements: readonly string[]): string =>
+  ['```sql', ...statements.map((statement) => `${statement};`), '```'].join('\n')
 
 interface ReferenceDocument {
   title: string
@@ -61,9 +54,14 @@ const DOCUMENTS: Record<string, ReferenceDocument> = {
   'docs/reference/database-role.md': {
     title: 'Rights of the database role',
     about:
-      'Run these statements once, after the first `migrate`, as the owner of the database. The owner needs `createrole` for the first line. Put a generated password in place of `<password>`.',
-    source: '`test/support/documents.ts`',
-    body: () => ['```sql', DATABASE_ROLE, '```'].join('\n'),
+      'The role of `DATABASE_URL` has rights on rows, and no others. Make it before the first `migrate`, as a role that may (`createrole`), with a generated password in place of `<password>`. The two limits end in Postgres what a replica no longer waits for; otherwise a lock held elsewhere collects its abandoned queries.',
+    source: '`src/db/serving-role.ts`',
+    body: () =>
+      [
+        sqlBlock(ROLE_STATEMENTS),
+        '`migrate` gives the role its rights, each time it runs, if `DATABASE_SERVING_ROLE` (`migrations.servingRole` of the chart) names it. Otherwise run these statements once, after the first `migrate`, as the owner of the database:',
+        sqlBlock(grantStatements(DOCUMENTED_ROLE)),
+      ].join('\n\n'),
   },
   'docs/reference/signed-call.md': {
     title: 'A signed call, byte by byte',

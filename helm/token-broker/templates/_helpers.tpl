@@ -11,20 +11,40 @@
 {{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Call with (list $ "component"). */}}
+{{/* Call with (list $ "component"). Quoted: a release may be called 1e3 or on. */}}
 {{- define "token-broker.selector" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "token-broker.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/name: {{ include "token-broker.name" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
+{{/* The chart's own labels win: selectors need them. */}}
 {{- define "token-broker.labels" -}}
-{{- $root := index . 0 -}}
-{{ include "token-broker.selector" . }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- $root := .root -}}
+{{- $own := include "token-broker.selector" (list $root .component) | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- toYaml (merge $own (get . "labels" | default dict) $root.Values.commonLabels) -}}
+{{- end -}}
+
+{{/* Metadata of an object. Call with a dict: root, component, and if needed suffix of the name, labels, annotations. */}}
+{{- define "token-broker.metadata" -}}
+name: {{ printf "%s%s" (include "token-broker.fullname" .root) (get . "suffix") | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
+labels: {{- include "token-broker.labels" . | nindent 2 }}
+{{- with merge dict (get . "annotations" | default dict) .root.Values.commonAnnotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Metadata of a pod in a template. Call with a dict: root, component, and if needed labels and annotations. */}}
+{{- define "token-broker.podMetadata" -}}
+labels: {{- include "token-broker.labels" (dict "root" .root "component" .component "labels" (merge dict (get . "labels" | default dict) .root.Values.podLabels)) | nindent 2 }}
+{{- with merge dict (get . "annotations" | default dict) .root.Values.podAnnotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "token-broker.image" -}}
@@ -41,7 +61,20 @@ https://audits{{ .Values.public.subdomain }}.megsupportools.com
 {{- end -}}
 
 {{- define "token-broker.host" -}}
-{{ get (urlParse (include "token-broker.baseUrl" .)) "host" | splitList ":" | first }}
+{{ get (urlParse (include "token-broker.baseUrl" .)) "hostname" }}
+{{- end -}}
+
+{{/* The address that the listeners have in the pod, an IPv6 address in brackets. */}}
+{{- define "token-broker.listenAddress" -}}
+{{ ternary (printf "[%s]" .Values.listenAddress) .Values.listenAddress (contains ":" .Values.listenAddress) }}
+{{- end -}}
+
+{{/* Ports of the DNS, for a policy: OpenShift's pods listen on 5353. */}}
+{{- define "token-broker.dnsPorts" -}}
+{{- range $port := .Values.networkPolicy.dnsPorts }}
+- { protocol: UDP, port: {{ $port | int }} }
+- { protocol: TCP, port: {{ $port | int }} }
+{{- end }}
 {{- end -}}
 
 {{- define "token-broker.redirectUri" -}}
@@ -55,7 +88,9 @@ https://audits{{ .Values.public.subdomain }}.megsupportools.com
 {{- range $suffix := list ".svc" ".svc.cluster.local" "" -}}
 {{- $own = append $own (printf "%s%s:8081" $service $suffix) -}}
 {{- end -}}
-{{ concat $own .Values.internal.authorities | join "," }}
+{{- /* Callers in the same namespace need no more than the name. */ -}}
+{{- $own = append $own (printf "%s-internal:8081" (include "token-broker.fullname" .)) -}}
+{{ concat $own .Values.internal.authorities | uniq | join "," }}
 {{- end -}}
 
 {{/* Variables whose value is a file of the mounted secret: name → key of the secret. */}}
@@ -87,9 +122,9 @@ https://audits{{ .Values.public.subdomain }}.megsupportools.com
 
 {{/* Labels of the pods that talk to Microsoft: the webhook adds the token to pods with this one only. */}}
 {{- define "token-broker.federationLabels" -}}
-{{- if and .Values.microsoft.federation.enabled .Values.microsoft.federation.webhook }}
+{{- if and .Values.microsoft.federation.enabled .Values.microsoft.federation.webhook -}}
 azure.workload.identity/use: 'true'
-{{- end }}
+{{- end -}}
 {{- end -}}
 
 {{/* The common part of all pods. */}}
@@ -110,7 +145,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -125,7 +160,7 @@ resources: {{- toYaml .Values.resources | nindent 2 }}
 {{- define "token-broker.configured" -}}
 envFrom:
   - configMapRef:
-      name: {{ include "token-broker.fullname" . }}-config
+      name: "{{ include "token-broker.fullname" . }}-config"
 {{- with .Values.extraEnv }}
 env: {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -157,7 +192,7 @@ volumeMounts:
 volumes:
   - name: secrets
     secret:
-      secretName: {{ .Values.secrets.existingSecret }}
+      secretName: {{ .Values.secrets.existingSecret | quote }}
       defaultMode: 0440
       items:
         {{- range $variable, $key := include "token-broker.secretFiles" . | fromYaml }}
@@ -166,11 +201,11 @@ volumes:
         {{- end }}
   - name: log-level
     configMap:
-      name: {{ include "token-broker.fullname" . }}-log-level
+      name: "{{ include "token-broker.fullname" . }}-log-level"
   {{- with .Values.internal.tlsSecret }}
   - name: tls
     secret:
-      secretName: {{ . }}
+      secretName: {{ . | quote }}
       defaultMode: 0440
   {{- end }}
   {{- if and .Values.microsoft.federation.enabled (not .Values.microsoft.federation.webhook) }}
@@ -186,6 +221,6 @@ volumes:
   {{- with .Values.privateCa.configMap }}
   - name: private-ca
     configMap:
-      name: {{ . }}
+      name: {{ . | quote }}
   {{- end }}
 {{- end -}}

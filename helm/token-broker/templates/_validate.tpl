@@ -50,6 +50,45 @@
 {{- if ge (int .Values.keepAlive.afterDays) (int .Values.keepAlive.letGoAfterDays) -}}
 {{- $problems = append $problems "keepAlive.letGoAfterDays must be more than keepAlive.afterDays." -}}
 {{- end -}}
+{{- if regexMatch "[A-Z]" .Values.public.baseUrl -}}
+{{- $problems = append $problems "public.baseUrl must be in lower case." -}}
+{{- end -}}
+{{- $base := printf "https://audits%s.megsupportools.com" (default "" .Values.public.subdomain) -}}
+{{- if .Values.public.baseUrl -}}
+{{- $base = .Values.public.baseUrl -}}
+{{- end -}}
+{{- $host := get (urlParse $base) "hostname" -}}
+{{- $name := "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?" -}}
+{{- if and .Values.ingress.enabled (or (regexMatch "^[0-9.]+$" $host) (not (regexMatch (printf "^%s(\\.%s)*$" $name $name) (lower $host)))) -}}
+{{- $problems = append $problems "ingress.enabled must be false when the host of public.baseUrl is no DNS name: an ingress has no rule for an address." -}}
+{{- end -}}
+{{- if .Values.public.redirectUri -}}
+{{- $redirect := urlParse .Values.public.redirectUri -}}
+{{- if or (ne (get $redirect "hostname") $host) (ne (get $redirect "scheme") (get (urlParse $base) "scheme")) -}}
+{{- $problems = append $problems "public.redirectUri must be on the scheme and host of the public base URL: the session cookie belongs to that host." -}}
+{{- end -}}
+{{- end -}}
+{{- range $key, $url := .Values.megdocs -}}
+{{- if and (hasPrefix "http://" $url) (not (hasPrefix "http://" $base)) -}}
+{{- $problems = append $problems (printf "megdocs.%s must begin with https://, as the public base URL does." $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if regexMatch "[?&](connect_session|handle)=" .Values.megdocs.completionUrl -}}
+{{- $problems = append $problems "megdocs.completionUrl must not have connect_session or handle in its query: the broker adds them." -}}
+{{- end -}}
+{{- if and (eq .Values.microsoft.tenant "consumers") (regexMatch "Sites\\." (join " " .Values.microsoft.permissions)) -}}
+{{- $problems = append $problems "microsoft.permissions must have none on sites when microsoft.tenant is consumers: personal accounts have no sites." -}}
+{{- end -}}
+{{- if and (regexMatch "^[0-9a-fA-F]{8}-" .Values.microsoft.tenant) .Values.microsoft.allowedTenants (not (has (lower .Values.microsoft.tenant) (splitList " " (lower (join " " .Values.microsoft.allowedTenants))))) -}}
+{{- $problems = append $problems "microsoft.allowedTenants must have the tenant of microsoft.tenant: otherwise nobody could connect." -}}
+{{- end -}}
+{{- range $where := list "commonLabels" "podLabels" -}}
+{{- range $key, $_ := get $.Values $where -}}
+{{- if regexMatch "^(app\\.kubernetes\\.io/(name|instance|component|version|managed-by)|helm\\.sh/chart)$" $key -}}
+{{- $problems = append $problems (printf "%s must not have %s: the chart sets it." $where $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if regexMatch "^(SUBDOMAIN|PUBLIC_|REDIRECT_|TRUSTED_|ENTRY_|COMPLETION_|SUPPORT_|PUBLISHER_|PRIVACY_|MICROSOFT_|ALLOWED_|DATABASE_|INTERNAL_|OPERATIONS_|CALLER|KEEP_ALIVE_|LET_GO_|HARVEST_|CANARY_|DRAIN_|LOG_LEVEL|AUDIT|SEALING_|SESSION_|RESPONSE_|HTTPS_PROXY|NODE_EXTRA_CA_CERTS)" .name -}}
 {{- $problems = append $problems (printf "extraEnv must not have %s: the chart has a value for it." .name) -}}

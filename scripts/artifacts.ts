@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { ensureVenv, findPython } from '../sandbox/django-venv.ts'
+import { temporaryFolder } from '../sandbox/temporary-folder.ts'
+import { buildImage, buildahRun, TOOLS } from '../test/image/archive.ts'
+import { versionOf } from './versions.ts'
+
+// `npm run release`: everything that a release hands out, made from the commit that is checked out, in one folder. The
+// same commit gives the same bytes, as far as its tools allow: every time stamp is that of the commit.
+
+const ROOT = join(import.meta.dirname, '..')
+/** They decide what the archives of the Python client look like. */
+const PYTHON_TOOLS = ['build==1.3.0', 'setuptools==80.9.0', 'wheel==0.45.1']
+
+const run = (command: string, args: readonly string[], cwd = ROOT, env: NodeJS.ProcessEnv = {}): string =>
+  execFileSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  }).trim()
+
+export interface Commit {
+  version: string
+  revision: string
+  /** Seconds since the epoch. */
+  time: number
+}
+
+/** Packs `names` of a folder. Order, owner, mode and time of the files do not depend on this machine. */
+export function archive(
+  folder: string,
+  names: readonly string[],
+  target: string,
+  { time }: Pick<Commit, 'time'>,
+): void {
+  const flags = [
+    '--sort=name',
+    '--owner=0',
+    '--group=0',
+    '--numeric-owner',
+    '--mode=u+rwX,go+rX,go-w',
+    `--mtime=@${time}`,
+  ]
+  const plain = target.replace(/\.t?gz$/, '')
+  run('tar', ['--format=gnu', ...flags, '--create', `--file=${plain}`, ...names], folder)
+  if (plain === target) return
+  // Without the name and time of the file.
+  run('gzip', ['--no-name', '--best', '--force', plain], folder)
+  renameSync(`${plain}.gz`, target)
+}
+
+interface Bom {
+  serialNumber?: string
+  metadata: { timestamp: string; component?: object; tools?: unknown }
+  components: object[]
+  dependencies: unknown[]
+}
+
+/**
+ * A CycloneDX list of what is in the image: the packages of production, from package-lock.json, and Node. `text`: what
+ * `npm sbom` printed. Its random number and its time are replaced by those of the commit.
+ */
+export function billOfMaterials(text: string, { revision, time, version }: Commit, node: string): string {
+  const bom = JSON.parse(text) as Bom
+  const hash = createHash('sha256').update(`token-broker ${version} ${revision}`).digest('hex')
+  const uuid = [
+    hash.slice(0, 8),
+    hash.slice(8, 12),
+    `5${hash.slice(13, 16)}`,
+    `8${hash.slice(17, 20)}`,
+    hash.slice(20, 32),
+  ]
+  const runtime = { type: 'platform', name: 'node', version: node, purl: `pkg:generic/node@${node}` }
+  // npm takes the name of the folder.
+  const component = { ...bom.metadata.component, name: 'token-broker' }
+  const metadata = { ...bom.metadata, timestamp: new Date(time * 1000).toISOString(), component }
+  const serialNumber = `urn:uuid:${uuid.join('-')}`
+  return `${JSON.stringify({ ...bom, serialNumber, metadata, components: [runtime, ...bom.components] }, null, 2)}\n`
+}
+
+/** Checksums of all files in a folder, as sha256sum prints and checks them. */
+export function checksums(folder: string): string {
+  const names = readdirSync(folder).filter((name) => name !== 'SHA256SUMS')
+  const lines = names.sort().map((name) => {
+    const hash = createHash('sha256')
+      .update(readFileSync(join(folder, name)))
+      .digest('hex')
+    return `${hash}  ${name}\n`
+  })
+  return lines.join('')
+}
+
+async function pythonArchives(client: string, target: string, commit: Commit): Promise<void> {
+  const python = await findPython(['python3'])
+  if (python === undefined) throw new Error('release needs Python 3.10 or later with venv')
+  const interpreter = await ensureVenv(python, 'release', PYTHON_TOOLS, console.log)
+  const out = join(client, 'dist')
+  const env = { SOURCE_DATE_EPOCH: String(commit.time) }
+  run(interpreter, ['-m', 'build', '--no-isolation', '--outdir', out, '.'], client, env)
+  for (const name of readdirSync(out)) {
+    if (name.endsWith('.whl')) cpSync(join(out, name), join(target, name))
+    else {
+      // setuptools writes the times of the files and of gzip into it.
+      run('tar', ['--extract', `--file=${name}`], out)
+      const inner = name.replace(/\.tar\.gz$/, '')
+      archive(out, [inner], join(target, name), commit)
+    }
+  }
+}
+
+/** The image as an OCI archive. `standIn`: on the stand-ins of test/image, for machines that cannot pull the bases. */
+function imageArchive(sources: string, target: string, commit: Commit, standIn: boolean): void {
+  const name = `localhost/token-broker:release-${process.pid}`
+  const args = ['--timestamp', String(commit.time)]
+  for (const [key, value] of Object.entries({ VERSION: commit.version, REVISION: commit.revision }))
+    args.push('--build-arg', `${key}=${value}`)
+  buildImage(name, { context: sources, args, standIn })
+  const layout = `${target}.layout`
+  buildahRun('push', '-q', name, `oci:${layout}:${commit.version}`)
+  buildahRun('rmi', name)
+  archive(layout, readdirSync(layout).sort(), target, commit)
+  rmSync(layout, { recursive: true })
+}
+
+/** Builds everything into `folder`, which is emptied first. Resolves with the names of the files. */
+export async function buildArtifacts(folder: string, { standIn = false } = {}): Promise<string[]> {
+  if (run('git', ['status', '--porcelain']) !== '')
+    throw new Error('There are changes that are not committed: what is released must be in a commit.')
+  const [revision = '', time = ''] = run('git', ['log', '-1', '--format=%H %ct']).split(' ')
+  const commit: Commit = { version: versionOf(), revision, time: Number(time) }
+  const work = temporaryFolder('token-broker-release')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  try {
+    execFileSync('sh', ['-c', `git archive HEAD | tar --extract --directory "$1"`, 'sh', work], { cwd: ROOT })
+    archive(join(work, 'helm'), ['token-broker'], join(folder, `token-broker-${commit.version}.tgz`), commit)
+    run(join(TOOLS, 'helm'), ['show', 'chart', join(folder, `token-broker-${commit.version}.tgz`)])
+    await pythonArchives(join(work, 'clients/python'), folder, commit)
+    const flags = ['--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only']
+    const bom = run('npm', ['sbom', ...flags, '--omit=dev', '--omit=optional'], work)
+    const file = `token-broker-${commit.version}.cdx.json`
+    writeFileSync(join(folder, file), billOfMaterials(bom, commit, process.version.slice(1)))
+    imageArchive(work, join(folder, `token-broker-${commit.version}.oci.tar`), commit, standIn)
+    writeFileSync(join(folder, 'SHA256SUMS'), checksums(folder))
+    return readdirSync(folder).map((name) => basename(name))
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,58 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { archive, billOfMaterials, checksums } from '../scripts/artifacts.ts'
+import { temporaryFolder } from '../sandbox/temporary-folder.ts'
+
+const folder = temporaryFolder('token-broker-release')
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+const commit = { version: '1.2.3', revision: 'a'.repeat(40), time: 1_764_000_000 }
+
+t.test(
+  'an archive of the same files has the same bytes, whenever and in whatever order they were written',
+  async (t) => {
+    const pack = (names: readonly string[], seconds: number): Buffer => {
+      const chart = join(folder, 'chart')
+      rmSync(chart, { recursive: true, force: true })
+      mkdirSync(chart)
+      for (const name of names) {
+        writeFileSync(join(chart, name), name, { mode: seconds % 2 === 0 ? 0o600 : 0o664 })
+        utimesSync(join(chart, name), seconds, seconds)
+      }
+      const target = join(folder, `${seconds}.tgz`)
+      archive(folder, ['chart'], target, commit)
+      return readFileSync(target)
+    }
+    const first = pack(['a', 'b', 'c'], 1_000_000_000)
+    t.ok(first.equals(pack(['c', 'b', 'a'], 1_500_000_001)))
+    t.notOk(first.equals(pack(['a', 'b'], 1_000_000_000)))
+    const listed = execFileSync('tar', ['--list', '--gzip', '--file', join(folder, '1500000001.tgz')], {
+      encoding: 'utf8',
+    })
+    t.equal(listed, 'chart/\nchart/a\nchart/b\nchart/c\n')
+  },
+)
+
+t.test('the list of contents has the time and a number of its commit, and Node', async (t) => {
+  const printed = (serialNumber: string, timestamp: string): string =>
+    JSON.stringify({ bomFormat: 'CycloneDX', serialNumber, metadata: { timestamp }, components: [{ name: 'fastify' }] })
+  const text = billOfMaterials(printed('urn:uuid:1', '2026-11-28T01:00:00Z'), commit, '24.1.0')
+  t.equal(text, billOfMaterials(printed('urn:uuid:2', '2026-11-28T02:00:00Z'), commit, '24.1.0'))
+  t.match(JSON.parse(text), {
+    bomFormat: 'CycloneDX',
+    serialNumber: /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/,
+    metadata: { timestamp: '2025-11-24T16:00:00.000Z', component: { name: 'token-broker' } },
+    components: [{ name: 'node', version: '24.1.0' }, { name: 'fastify' }],
+  })
+})
+
+t.test('sha256sum accepts the checksums', async (t) => {
+  const files = join(folder, 'files')
+  mkdirSync(files)
+  writeFileSync(join(files, 'b.tar'), 'b')
+  writeFileSync(join(files, 'a.tgz'), 'a')
+  writeFileSync(join(files, 'SHA256SUMS'), checksums(files))
+  t.equal(checksums(files), readFileSync(join(files, 'SHA256SUMS'), 'utf8'), 'not of itself')
+  execFileSync('sha256sum', ['--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: files })
+})
