@@ -19,7 +19,8 @@ await world.sql.unsafe(`
     select (jsonb_populate_record(o, jsonb_build_object('id', gen_random_uuid(), 'user_id', 'u' || i,
       'username', repeat('x', 200) || i, 'scopes', o.scopes, 'status',
       case when i <= ${REVOKED} then 'reconnect_required' else 'active' end,
-      'failure', case when i <= ${REVOKED} then jsonb_build_object('reason', 'access_revoked', 'verdict', 'dead', 'at', '2026-01-02T03:04:05Z') end,
+      'failure', case when i <= ${REVOKED} then
+        jsonb_build_object('reason', 'access_revoked', 'verdict', 'dead', 'at', '2026-01-02T03:04:05Z') end,
       'refreshed_at', now() - make_interval(days => 50, mins => i), 'connected_at', now() - interval '100 days'))).*
     from oauth2_integration o, generate_series(1, ${ROWS}) i
 `)

@@ -44,7 +44,7 @@ t.test('in another cloud the links and the texts lead to that cloud, and persona
     disconnectedPage({ ...context, ...(other === undefined ? {} : { cloud: other }) }, { kind: 'unknown' })
   t.match(page(undefined), '<a href="https://myapps.microsoft.com">myapps.microsoft.com (work or school account)</a>')
   t.match(page(cloud), '<a href="https://myapps.microsoft.us">myapps.microsoft.us (work or school account)</a>')
-  t.match(page(china), 'administrator can withdraw the approval')
+  t.match(page(china), 'administrators of your organisation can withdraw the approval')
   for (const other of [cloud, china]) t.notMatch(page(other), /microsoft\.com|live\.com/)
   const admin = adminConsentPage({ ...context, cloud }, { startUrl: '/start' })
   t.match(admin, 'entra.microsoft.us')
