@@ -1,7 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ConnectSession } from '../core/ports.ts'
-import { knownTimeZone, LANGUAGES, languageOf, pickLanguage, type Language, type Site } from './pages/pages.ts'
+import {
+  isOrganisation,
+  knownTimeZone,
+  LANGUAGES,
+  languageOf,
+  pickLanguage,
+  type Language,
+  type Site,
+} from './pages/pages.ts'
 import { BROWSER_SESSION_MS } from './session.ts'
 
 // In which language and time zone a person reads our pages (docs/design.md#language-and-time): what they chose, then
@@ -89,11 +97,26 @@ export function readerOf(site: Site, asked: Asked, visit?: Visit, isTheirs = tru
   }
 }
 
-/** The address of a page without its language, relative: what is secret in a path is not repeated. */
+/** The parts of a query that a page of ours depends on, and what they may be. */
+const REPEATED: Record<string, (value: string) => boolean> = {
+  confirm: (value) => value === 'disconnect',
+  cookies: (value) => value === '1',
+  tenant: isOrganisation,
+  shown: (value) => /^[a-z_]{1,40}$/.test(value),
+}
+
+/**
+ * The address of a page without its language, relative: what is secret in a path is not repeated, nor what anybody wrote
+ * into a link.
+ */
 export function pageUrlOf(asked: Asked): string {
   const query = queryOf(asked)
-  query.delete('lang')
-  return `?${query}`
+  const repeated = new URLSearchParams()
+  for (const [name, fits] of Object.entries(REPEATED)) {
+    const [value = '', ...others] = query.getAll(name)
+    if (others.length === 0 && fits(value)) repeated.set(name, value)
+  }
+  return `?${repeated}`
 }
 
 const visits = new WeakMap<FastifyRequest, { visit: Visit; isTheirs: boolean }>()

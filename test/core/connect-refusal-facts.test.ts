@@ -133,7 +133,7 @@ t.test('a refused reconnect: the link for the administrator names the tenant of 
     const answer = { error: 'access_denied', error_description: describe(90094), state: stateOf(authorizeUrl) }
     return browser.open(callback(answer))
   }
-  t.ok((await refused(false)).text.includes(`${ADMIN_PAGE}?tenant=${tenantId}`))
+  t.ok((await refused(false)).text.includes(`${ADMIN_PAGE}?lang=en&tenant=${tenantId}`))
   t.notOk((await refused(true)).html.includes(tenantId), 'another account may be of another organisation')
 
   const { html } = await world.browser().open(`${ADMIN_PAGE}?tenant=${tenantId.toUpperCase()}`)
@@ -206,11 +206,11 @@ t.test('an administrator who comes back reads who must act, and no text of the a
       t.match(page.text, text, name)
       t.equal(page.text.includes('Who can fix this?'), !again, name)
       t.equal(
-        page.links.some(({ href }) => href === ADMIN_PAGE),
+        page.links.some(({ href }) => href === `${ADMIN_PAGE}?lang=en`),
         again,
         name,
       )
-      if (title !== NOT_APPROVED) t.notMatch(page.html, /not approved|AADSTS/, name)
+      if (title !== NOT_APPROVED) t.notMatch(page.text, /not approved|AADSTS/, name)
       t.notMatch(page.html, CANARY, name)
     }
   }

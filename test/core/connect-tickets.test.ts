@@ -16,7 +16,7 @@ const sessionsOf = async (userId: string) =>
   await sql`select id_hash, data from browser_session where user_id = ${userId}`
 const EXPIRED = { status: 410, title: /expired/ }
 const OTHER_SIGN_IN = { status: 409, title: /Another sign.in is under way/ }
-const USED = { status: 410, title: /used already/ }
+const USED = { status: 410, title: /already been used/ }
 const FOREIGN = { status: 403, title: /another browser/ }
 
 /** A browser with our cookie and nothing else: half a cookie round trip, the ticket unspent. */
@@ -70,7 +70,7 @@ t.test(
     t.match(await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: first.refresh! })), { status: 400 })
     await browser.open(entra.control.signIn({ account: JANE, authorizeUrl: second.refresh! }))
     t.match(await statusOf(id), { status: 'received' })
-    t.match(await browser.open(url), { status: 410, title: /used already/ })
+    t.match(await browser.open(url), { status: 410, title: /already been used/ })
     t.match(await statusOf(id), { status: 'received' }, 'which changes nothing')
   },
 )

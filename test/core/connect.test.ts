@@ -58,9 +58,8 @@ for (const slash of ['', '/']) {
       const page = await browser.open(back)
       t.equal(page.status, 200, 'a page, so that SameSite=Strict cookies of MEGDocs travel on')
       t.match(page.refresh, `${world.baseUrl}/microsoft/connected?connect_session=${id}&handle=`)
-      t.match(
-        page.links.map(({ href }) => href),
-        [page.refresh],
+      t.ok(
+        page.links.some(({ href }) => href === page.refresh),
         'also as a link',
       )
       t.match(await statusOf(id), { status: 'received' })

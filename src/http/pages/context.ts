@@ -66,14 +66,16 @@ export interface PageContext extends Site {
 }
 
 const GUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+/** Whether a text is the id of a tenant that has administrators. */
+export const isOrganisation = (tenantId: string): boolean =>
+  GUID.test(tenantId) && tenantId.toLowerCase() !== PERSONAL_TENANT
 
 /**
  * The page for administrators, of this organisation where it is known: Microsoft asks for its tenant id
  * (docs/microsoft.md#admin-consent). Personal accounts have no administrator.
  */
 export function adminConsentUrlFor(adminConsentUrl: string, tenantId: string | undefined): string {
-  if (tenantId === undefined || !GUID.test(tenantId) || tenantId.toLowerCase() === PERSONAL_TENANT)
-    return adminConsentUrl
+  if (tenantId === undefined || !isOrganisation(tenantId)) return adminConsentUrl
   return `${adminConsentUrl}${adminConsentUrl.includes('?') ? '&' : '?'}tenant=${tenantId.toLowerCase()}`
 }
 

@@ -15,7 +15,7 @@ export {
   type AccountState,
 } from './account.ts'
 export { adminConsentPage, adminConsentResultPage } from './admin-consent.ts'
-export { adminConsentUrlFor, forTenant } from './context.ts'
+export { adminConsentUrlFor, forTenant, isOrganisation } from './context.ts'
 export type { App, EntryUrls, PageContext, Site } from './context.ts'
 export { inLanguage, LANGUAGES, languageOf, pickLanguage, type Language } from './language.ts'
 export { problemPage } from './problem.ts'
