@@ -106,8 +106,8 @@ const REPEATED: Record<string, (value: string) => boolean> = {
 }
 
 /**
- * The address of a page without its language, relative: what is secret in a path is not repeated, nor what anybody wrote
- * into a link.
+ * The address of a page without its language, relative: what is secret in a path is not repeated, nor what anybody
+ * wrote into a link.
  */
 export function pageUrlOf(asked: Asked): string {
   const query = queryOf(asked)
