@@ -11,6 +11,7 @@ from django.test import Client as Browser  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
 from token_broker_client.django import conf  # noqa: E402
+from token_broker_client.django.models import EventCursor  # noqa: E402
 from token_broker_client.testing import FakeBroker  # noqa: E402
 
 from conftest import new_user  # noqa: E402
@@ -38,5 +39,7 @@ def browser(user):
 
 @pytest.fixture()
 def fake():
+    # Nobody has read its events yet.
+    EventCursor.objects.all().delete()
     with conf.use_fake(FakeBroker()) as broker:
         yield broker
