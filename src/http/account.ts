@@ -5,6 +5,7 @@ import type { AuditLog } from '../core/audit.ts'
 import { accountKind } from '../core/integration.ts'
 import type { ConnectSessionStore, IntegrationStore, Random } from '../core/ports.ts'
 import { pageContext, sendPage, sendProblemPage, shownProblem } from './browser.ts'
+import { keepChoice } from './reader.ts'
 import {
   ACCOUNT_PATH,
   accountPage,
@@ -83,12 +84,14 @@ export async function accountRoutes(scope: FastifyInstance, options: AccountRout
   scope.get<{ Querystring: Record<string, unknown> }>(DISCONNECT_PATH, (request, reply) => {
     const shown = shownProblem(request.query)
     if (shown !== undefined) return sendProblemPage(site, request, reply, shown)
+    keepChoice(site, request, reply)
     if (request.session.disconnected !== undefined) return reply.redirect(DISCONNECTED_PATH, 303)
     return reply.redirect(managedUser(request) === undefined ? ACCOUNT_PATH : CONFIRM_DISCONNECT_URL, 303)
   })
 
   scope.get(DISCONNECTED_PATH, (request, reply) => {
     const kind = request.session.disconnected
+    keepChoice(site, request, reply)
     if (kind === undefined) return reply.redirect(ACCOUNT_PATH, 303)
     return sendPage(site, reply, disconnectedPage(pageContext(site, request), { kind }))
   })

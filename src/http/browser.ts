@@ -68,7 +68,9 @@ export function sendProblemPage(
   problem: PageProblem,
   options: { retryAfterSeconds?: number; continueUrl?: string } = {},
 ): FastifyReply {
-  const { status } = PAGE_PROBLEMS[problem]
+  // Shown again in another language, nothing fails: alerts count the failures of a route.
+  const status =
+    shownProblem(request.query as Record<string, unknown>) === problem ? 200 : PAGE_PROBLEMS[problem].status
   const { retryAfterSeconds = RETRY_AFTER_SECONDS, continueUrl } = options
   const context = { ...pageContext(site, request), pageUrl: problemUrl(request, problem) }
   const page = problemPage(context, problem, continueUrl)

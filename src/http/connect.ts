@@ -14,7 +14,7 @@ import {
   type PageProblem,
   type Site,
 } from './pages/pages.ts'
-import { beginVisit, isLanguage, noteReader, noteVisit } from './reader.ts'
+import { beginVisit, isLanguage, keepChoice, noteReader, noteVisit } from './reader.ts'
 import { bindSession, browserSessionOf } from './session.ts'
 
 export interface ConnectRoutesOptions {
@@ -63,6 +63,7 @@ export async function connectRoutes(
     if (request.session.seen !== true) {
       if (request.query['cookies'] !== undefined) return problem(request, reply, 'cookies_blocked')
       request.session.seen = true
+      keepChoice(site, request, reply)
       return reply.redirect(`${CONNECT_PATH}/${ticket}?cookies=1`, 303)
     }
     // Somebody else's link must not end a sign-in that is under way: its answer could not be taken any longer. The way

@@ -134,7 +134,10 @@ export const pageUrlOfRequest = (request: FastifyRequest): string => pageUrlOf(a
 export function keepChoice(site: Site, request: FastifyRequest, reply: FastifyReply): void {
   const chosen = wishOf(askedOf(request))
   const kept = readKept(site, request.headers.cookie)
-  if (chosen !== undefined && chosen !== kept.chosen) sendKept(site, reply, { ...kept, chosen })
+  if (chosen === undefined) return
+  // On a shared computer, what is kept may be of another person.
+  if (visits.get(request)?.isTheirs === false) sendKept(site, reply, { chosen, person: '' })
+  else if (chosen !== kept.chosen) sendKept(site, reply, { ...kept, chosen })
 }
 
 /** What proves whose visit it is: made of the user id, with a secret. */

@@ -82,7 +82,7 @@ export const de: Texts = {
     },
     excess: 'Erteilt, aber nicht nötig',
     excessText:
-      'MEGDocs verlangt diese Berechtigung nicht mehr. Sie endet, wenn Sie Ihre Zustimmung bei Microsoft widerrufen:',
+      'MEGDocs braucht das nicht mehr. Wenn Sie Ihre Zustimmung bei Microsoft widerrufen, endet auch die Verbindung. Verbinden Sie Ihr Konto danach erneut:',
   },
   account: {
     title: 'Ihre Verbindung zu Microsoft',
@@ -113,7 +113,7 @@ export const de: Texts = {
     },
     attention: {
       title: 'Die Verbindung funktioniert zurzeit nicht',
-      happened: 'Microsoft gibt MEGDocs keinen Zugriff mehr für Sie.',
+      happened: 'Microsoft erlaubt MEGDocs nicht mehr, in Ihrem Namen zuzugreifen.',
       todo: 'Verbinden Sie Ihr Konto erneut.',
       since: 'Festgestellt',
       details: 'Die Verbindung',
@@ -173,7 +173,7 @@ export const de: Texts = {
     retryOrSupport:
       'Es wurde nichts geändert. Verbinden Sie Ihr Konto in ein paar Minuten erneut. Wenn es wieder nicht klappt, wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
     whilePaused:
-      'Es wurde nichts verbunden oder geändert. Fragen Sie den MEGDocs-Support, wann der Zugriff wieder möglich ist. Wenn Ihre Verbindung zu Microsoft danach als nicht verbunden angezeigt wird, verbinden Sie Ihr Konto erneut.',
+      'Es wurde nichts verbunden oder geändert. Fragen Sie den MEGDocs-Support, wann der Zugriff wieder möglich ist. Steht dort danach „Nicht verbunden“, verbinden Sie Ihr Konto erneut.',
     todo: {
       account_not_found:
         'Verbinden Sie sich erneut und wählen Sie dabei das Konto Ihrer Organisation. Oder senden Sie Ihrer IT die Nachricht unten.',
@@ -188,11 +188,11 @@ export const de: Texts = {
       title: 'Was haben Sie bei Microsoft gesehen?',
       adminNeeded: {
         title: 'Microsoft verlangte eine Administrator\u00ADgenehmigung',
-        text: 'Sie haben „Administrator\u00ADgenehmigung erforderlich“ gesehen. Nur Ihre IT kann MEGDocs freigeben, einmal für alle. Senden Sie ihr die Nachricht unten. Verbinden Sie Ihr Konto erneut, sobald sie zugestimmt hat.',
+        text: 'Sie haben „Administrator\u00ADgenehmigung erforderlich“ gesehen. Nur Ihre IT kann MEGDocs genehmigen, einmal für alle. Senden Sie ihr die Nachricht unten. Verbinden Sie Ihr Konto erneut, sobald sie MEGDocs genehmigt hat.',
       },
       requestSent: {
         title: 'Sie haben bei Microsoft eine Anfrage gesendet („Genehmigung erforderlich“)',
-        text: 'Ihre IT hat sie bereits erhalten, Sie müssen nichts weiter senden. Verbinden Sie Ihr Konto erneut, sobald sie zugestimmt hat.',
+        text: 'Ihre IT hat sie bereits erhalten, Sie müssen nichts weiter senden. Verbinden Sie Ihr Konto erneut, sobald sie MEGDocs genehmigt hat.',
       },
       declined: {
         title: 'Sie haben auf „Abbrechen“ geklickt',
@@ -267,7 +267,7 @@ export const de: Texts = {
     alsoAsks:
       'Die Seite von Microsoft nennt außerdem das Anmelden (openid, profile) und das Behalten des Zugriffs (offline_access). Ohne offline_access müssten sich alle jede Stunde neu anmelden.',
     stored:
-      'Was wir speichern: je verbundener Person Name und Kennungen des Kontos sowie, verschlüsselt, den Zugriff. Keine Kennwörter. Beim Trennen wird das gelöscht.',
+      'Was wir speichern: je verbundener Person den Namen und die Kennungen des Kontos sowie, verschlüsselt, den Zugriff. Keine Kennwörter. Beim Trennen wird das gelöscht.',
     approving: 'Was die Genehmigung bewirkt',
     approvingText:
       'Mit der Genehmigung ist noch niemand verbunden. Danach kann jede Person ihr eigenes Konto verbinden, ohne dass Microsoft sie noch einmal fragt.',
@@ -323,10 +323,11 @@ export const de: Texts = {
     reason: 'Grund',
     askIt: 'Das kann nur Ihre IT lösen. Die Nachricht an sie ist vorbereitet.',
     connected: 'Mit Microsoft verbunden als {name}.',
-    yourAccount: 'Ihr Konto',
+    connectedWithoutName: 'Mit Microsoft verbunden.',
+    tellSupport: 'Wenn es so bleibt, sagen Sie dem MEGDocs-Support Bescheid.',
     account: 'Microsoft-Konto',
     mailAgain:
-      'Bitte verbinden Sie Ihr Konto über diesen Link erneut. Vielleicht müssen Sie sich zuerst bei MEGDocs anmelden. Es dauert eine Minute:',
+      'Es dauert eine Minute. Vielleicht müssen Sie sich zuerst bei MEGDocs anmelden. Bitte verbinden Sie Ihr Konto über diesen Link erneut:',
     mailFirst:
       'Über diesen Link können Sie Ihr Microsoft-Konto mit MEGDocs verbinden. Vielleicht müssen Sie sich zuerst bei MEGDocs anmelden:',
     mailForward: 'Das kann nur Ihre IT lösen. Bitte senden Sie ihr diese Nachricht:',
@@ -387,7 +388,8 @@ export const de: Texts = {
     },
     device_not_compliant: {
       title: 'Ihre Organisation verlangt ein verwaltetes Gerät',
-      happened: 'Eine Richtlinie Ihrer Organisation erlaubt den Zugriff nur auf Geräten, die sie selbst verwaltet.',
+      happened:
+        'Eine Richtlinie Ihrer Organisation erlaubt den Zugriff nur auf Geräten, die Ihre Organisation verwaltet.',
       todo: 'Verbinden Sie Ihr Konto auf einem Gerät Ihrer Organisation erneut oder senden Sie Ihrer IT die Nachricht unten.',
     },
     account_disabled: {
@@ -467,7 +469,7 @@ export const de: Texts = {
       todo: 'Entscheiden Sie, welches Konto Sie verwenden möchten.',
     },
     identity_unproven: {
-      title: 'Wir konnten nicht sicher feststellen, dass die Antwort für Sie bestimmt war',
+      title: 'Wir konnten nicht sicher feststellen, ob die Antwort für Sie bestimmt war',
       happened:
         'Der Identitätsnachweis von Microsoft hat unsere Prüfung nicht bestanden. Deshalb haben wir nichts gespeichert.',
       todo: 'Wir versuchen es automatisch wieder. Wenn es so bleibt, wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
@@ -557,7 +559,7 @@ export const de: Texts = {
       todo: 'Sie müssen Ihr Konto nicht erneut verbinden. Wenn Sie den Zugriff jetzt brauchen, fragen Sie den MEGDocs-Support.',
     },
     challenge_repeated: {
-      title: 'Microsoft nimmt zurzeit keinen neuen Zugriff an',
+      title: 'Microsoft verweigert zurzeit den Zugriff',
       happened:
         'Microsoft verlangt immer wieder eine Prüfung, die nicht zum Ende kommt. Sie haben nichts falsch gemacht, und Ihre Verbindung wurde nicht verändert.',
       todo: 'Wenden Sie sich an den MEGDocs-Support und geben Sie die Referenz unten an.',
@@ -569,12 +571,12 @@ export const de: Texts = {
   unknownReason: {
     user: {
       title: 'Die Verbindung funktioniert nicht',
-      happened: 'Microsoft gibt MEGDocs keinen Zugriff für Sie.',
+      happened: 'Microsoft erlaubt MEGDocs nicht, in Ihrem Namen zuzugreifen.',
       todo: 'Verbinden Sie Ihr Konto erneut.',
     },
     tenant_admin: {
       title: 'Ihre Organisation muss zuerst etwas ändern',
-      happened: 'Microsoft gibt MEGDocs keinen Zugriff für Sie.',
+      happened: 'Microsoft erlaubt MEGDocs nicht, in Ihrem Namen zuzugreifen.',
       todo: 'Fragen Sie Ihre IT und geben Sie die Referenz unten an.',
     },
     ops: {
@@ -636,10 +638,10 @@ export const de: Texts = {
       todo: 'Wenn Sie die Verbindung gerade getrennt haben, ist alles erledigt. Wenn nicht, öffnen Sie Ihre Verbindung zu Microsoft noch einmal.',
     },
     no_session: {
-      title: 'Bitte öffnen Sie diese Seite aus MEGDocs',
+      title: 'Bitte öffnen Sie diese Seite über MEGDocs',
       happened:
         'Ihre Verbindung zu Microsoft können nur Sie sehen. Deshalb muss uns MEGDocs zuerst sagen, wer Sie sind.',
-      todo: 'Öffnen Sie die Seite aus MEGDocs. Möglicherweise müssen Sie sich dort anmelden.',
+      todo: 'Öffnen Sie die Seite über MEGDocs. Möglicherweise müssen Sie sich dort anmelden.',
     },
     form_expired: {
       title: 'Das wurde nicht ausgeführt',

@@ -12,7 +12,7 @@ const approve = 'Microsoft says that an administrator must approve it first. Ple
 const ourFault = {
   title: 'Connecting to Microsoft does not work at the moment',
   happened: 'Something on our side is not set up correctly. You did nothing wrong.',
-  todo: 'Tell MEGDocs support and quote the reference below.',
+  todo: 'Tell MEGDocs support and give the reference below.',
 }
 
 const microsoftsTrouble = 'We try again automatically. You do not have to do anything.'
@@ -25,7 +25,7 @@ export const en = {
   product: 'MEGDocs',
   area: 'Microsoft connection',
   reference: 'Reference',
-  referenceUse: 'Quote it if you ask for help. It contains no personal data.',
+  referenceUse: 'Give it if you ask for help. It contains no personal data.',
   /** Stands before the contact from the configuration. */
   support: 'MEGDocs support',
   /** Subject of a mail to support. */
@@ -108,7 +108,8 @@ export const en = {
         '“Edit or delete items in all site collections”: change and delete documents and list items in all sites that you can open.',
     } satisfies PermissionTexts,
     excess: 'Granted, but not needed',
-    excessText: 'MEGDocs no longer asks for this. It ends when you withdraw your approval at Microsoft:',
+    excessText:
+      'MEGDocs does not need this any more. If you take back your approval at Microsoft, the connection ends too. Connect again after that:',
   },
   account: {
     title: 'Your Microsoft connection',
@@ -193,13 +194,13 @@ export const en = {
     refused: {
       title: 'The connection was not made',
       happened: 'Microsoft did not give the access that is needed.',
-      todo: 'Connect again. If the same thing happens, contact MEGDocs support and quote the reference below.',
+      todo: 'Connect again. If the same thing happens, contact MEGDocs support and give the reference below.',
     },
     /** In place of "we try again": a connect is not tried again without the user. */
     tryLater: 'Nothing has been changed. Connect again in a few minutes.',
     /** After trouble of ours that may be over by the next attempt. */
     retryOrSupport:
-      'Nothing has been changed. Connect again in a few minutes. If the same thing happens, contact MEGDocs support and quote the reference below.',
+      'Nothing has been changed. Connect again in a few minutes. If the same thing happens, contact MEGDocs support and give the reference below.',
     whilePaused:
       'Nothing was connected or changed. Ask MEGDocs support when access is possible again. If your Microsoft connection then says that you are not connected, connect again.',
     /** What to do after a refused connect, where it differs from what helps a stored connection. */
@@ -356,10 +357,11 @@ export const en = {
     askIt: 'Only your IT team can solve this. The message to them is ready.',
     /** {name}: the account. */
     connected: 'Connected to Microsoft as {name}.',
-    yourAccount: 'your account',
+    connectedWithoutName: 'Connected to Microsoft.',
+    tellSupport: 'If it stays like this, tell MEGDocs support.',
     account: 'Microsoft account',
     /** In mails to a user. A link follows. */
-    mailAgain: 'Please connect again with this link. You may have to log in to MEGDocs first. It takes a minute:',
+    mailAgain: 'It takes a minute. You may have to log in to MEGDocs first. Please connect again with this link:',
     mailFirst:
       'You can connect your Microsoft account to MEGDocs with this link. You may have to log in to MEGDocs first:',
     /** The message follows. */
@@ -422,7 +424,7 @@ export const en = {
     },
     device_not_compliant: {
       title: 'Your organisation requires a managed device',
-      happened: 'A rule of your organisation gives access only on devices that it manages.',
+      happened: 'A rule of your organisation gives access only on devices that your organisation manages.',
       todo: 'Connect again on a device of your organisation, or send your IT team the message below.',
     },
     account_disabled: {
@@ -475,7 +477,7 @@ export const en = {
     no_refresh_token: {
       title: 'The connection could not be set up',
       happened: 'Something on our side is not set up correctly. You did nothing wrong.',
-      todo: 'Tell MEGDocs support and quote the reference below.',
+      todo: 'Tell MEGDocs support and give the reference below.',
     },
     tenant_not_allowed: {
       title: 'Accounts of this organisation are not accepted here',
@@ -486,7 +488,7 @@ export const en = {
       title: 'This account belongs to another Microsoft cloud',
       happened:
         'Microsoft runs several separate clouds, for example one for the US government. Accounts of that cloud cannot be connected here.',
-      todo: 'Tell MEGDocs support and quote the reference below. If you have another Microsoft account, connect again with that one.',
+      todo: 'Tell MEGDocs support and give the reference below. If you have another Microsoft account, connect again with that one.',
     },
     account_type_not_allowed: {
       title: 'This kind of account is not accepted here',
@@ -502,7 +504,7 @@ export const en = {
     identity_unproven: {
       title: 'We could not be sure that the answer was for you',
       happened: 'The proof of identity from Microsoft did not pass our check, so we stored nothing.',
-      todo: 'We try again automatically. If it stays like this, tell MEGDocs support and quote the reference below.',
+      todo: 'We try again automatically. If it stays like this, tell MEGDocs support and give the reference below.',
     },
     code_rejected: {
       title: 'The sign\u2011in could not be finished',
@@ -544,7 +546,7 @@ export const en = {
       title: 'We could not use Microsoft’s answer',
       happened:
         'Microsoft, or something on the way to Microsoft, sent an answer that we do not understand. You did nothing wrong.',
-      todo: 'We try again automatically. If it stays like this, tell MEGDocs support and quote the reference below.',
+      todo: 'We try again automatically. If it stays like this, tell MEGDocs support and give the reference below.',
     },
     throttled: {
       title: 'Microsoft is slowing us down at the moment',
@@ -554,7 +556,7 @@ export const en = {
     loop_detected: {
       title: 'Microsoft has paused this connection for a while',
       happened: 'Microsoft saw too many requests in a row. The cause is on our side, not on yours.',
-      todo: 'We try again automatically. If it stays like this, tell MEGDocs support and quote the reference below.',
+      todo: 'We try again automatically. If it stays like this, tell MEGDocs support and give the reference below.',
     },
     connect_in_progress: {
       title: 'The connection is being made right now',
@@ -569,7 +571,7 @@ export const en = {
     broker_trouble: {
       title: 'We have a problem on our side at the moment',
       happened: 'A part of our system does not work as it should. You did nothing wrong.',
-      todo: 'We try again automatically. If it stays like this, tell MEGDocs support and quote the reference below.',
+      todo: 'We try again automatically. If it stays like this, tell MEGDocs support and give the reference below.',
     },
     user_frozen: {
       title: 'Access is paused',
@@ -590,7 +592,7 @@ export const en = {
       title: 'Microsoft does not accept new access at the moment',
       happened:
         'Microsoft asks again and again for a check that does not end. You did nothing wrong, and your connection was not changed.',
-      todo: 'Tell MEGDocs support and quote the reference below.',
+      todo: 'Tell MEGDocs support and give the reference below.',
     },
     client_credential: ourFault,
     registration_unknown: ourFault,
@@ -606,12 +608,12 @@ export const en = {
     tenant_admin: {
       title: 'Your organisation must change something first',
       happened: 'Microsoft does not give MEGDocs access for you.',
-      todo: 'Ask your IT team and quote the reference below.',
+      todo: 'Ask your IT team and give the reference below.',
     },
     ops: {
       title: 'The connection does not work at the moment',
       happened: 'Something on our side does not work as it should. You did nothing wrong.',
-      todo: 'If it stays like this, tell MEGDocs support and quote the reference below.',
+      todo: 'If it stays like this, tell MEGDocs support and give the reference below.',
     },
     nobody: {
       title: 'Microsoft gives no access at the moment',
@@ -685,7 +687,7 @@ export const en = {
     broker_misconfigured: {
       title: 'Connecting does not work at the moment',
       happened: 'Something on our side is not set up correctly. You did nothing wrong.',
-      todo: 'Tell MEGDocs support and quote the reference below. With it, they can find the cause.',
+      todo: 'Tell MEGDocs support and give the reference below. With it, they can find the cause.',
     },
     service_unavailable: {
       title: 'This service is not available at the moment',
@@ -695,7 +697,7 @@ export const en = {
     plain_http: {
       title: 'This page needs a secure connection',
       happened: 'The request reached us without encryption (http instead of https), so we have stopped here.',
-      todo: 'Check that the address begins with https://. If it does, tell MEGDocs support and quote the reference below.',
+      todo: 'Check that the address begins with https://. If it does, tell MEGDocs support and give the reference below.',
     },
     invalid_request: {
       title: 'This address is not complete',
@@ -721,7 +723,7 @@ export const en = {
     internal_error: {
       title: 'Something went wrong on our side',
       happened: 'This should not have happened. You did nothing wrong.',
-      todo: 'Go back to MEGDocs and try again. If the same thing happens, tell MEGDocs support and quote the reference below.',
+      todo: 'Go back to MEGDocs and try again. If the same thing happens, tell MEGDocs support and give the reference below.',
     },
   } satisfies Record<string, ExplainedText>,
   /** What the message asks of the administrator, after `adminMessage.want`. */

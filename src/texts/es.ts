@@ -104,7 +104,7 @@ export const es: Texts = {
       account: 'Cuenta de Microsoft',
       accountUnknown: 'Se mostrará después del próximo uso',
       since: 'Conexión establecida',
-      refreshed: 'Acceso renovado (automático)',
+      refreshed: 'Acceso renovado automáticamente',
       reconnectHint:
         'Vuelva a conectar su cuenta si algo no funciona o si quiere aprobar permisos nuevos. Mientras tanto, la conexión actual se mantiene.',
       missingTitle: 'MEGDocs necesita ahora más permisos',
@@ -113,7 +113,7 @@ export const es: Texts = {
     },
     attention: {
       title: 'La conexión no funciona en este momento',
-      happened: 'Microsoft ya no da acceso a MEGDocs en su nombre.',
+      happened: 'Microsoft ya no permite que MEGDocs acceda en su nombre.',
       todo: 'Vuelva a conectar su cuenta.',
       since: 'Detectado',
       details: 'La conexión',
@@ -136,13 +136,13 @@ export const es: Texts = {
   },
   confirm: {
     title: '¿Desconectar de Microsoft?',
-    endsTitle: 'Esto termina',
+    endsTitle: 'Qué se elimina o se interrumpe',
     ends: [
       'El acceso que MEGDocs tiene guardado para usted se elimina de inmediato.',
       'No podrá editar documentos de MEGDocs en Microsoft 365 hasta que vuelva a conectar su cuenta.',
       'Se cancelan los inicios de sesión en Microsoft que empezó aquí y no terminó.',
     ],
-    keepsTitle: 'Esto no termina',
+    keepsTitle: 'Qué se mantiene',
     keeps: [
       'Sus archivos y documentos: no se elimina nada, ni en Microsoft ni en MEGDocs.',
       'Un documento que esté abierto ahora: puede que se pueda seguir editando hasta que caduque ese acceso, normalmente en un máximo de 90 minutos.',
@@ -172,10 +172,10 @@ export const es: Texts = {
     retryOrSupport:
       'No se ha cambiado nada. Vuelva a conectar su cuenta dentro de unos minutos. Si ocurre lo mismo, contacte con el soporte de MEGDocs e indique la referencia que aparece abajo.',
     whilePaused:
-      'No se ha conectado ni cambiado nada. Pregunte al soporte de MEGDocs cuándo volverá a haber acceso. Si entonces su conexión con Microsoft aparece sin conectar, vuelva a conectar su cuenta.',
+      'No se ha conectado ni cambiado nada. Pregunte al soporte de MEGDocs cuándo volverá a haber acceso. Si después aparece «Sin conectar», vuelva a conectar su cuenta.',
     todo: {
       account_not_found:
-        'Vuelva a conectar y elija la cuenta de su organización. O envíe a Informática el mensaje que aparece abajo.',
+        'Vuelva a conectarse y elija la cuenta de su organización. O envíe a Informática el mensaje que aparece abajo.',
       account_locked:
         'Espere unos minutos y vuelva a conectar su cuenta. Si sigue bloqueada, envíe a Informática el mensaje que aparece abajo.',
       device_not_compliant:
@@ -229,7 +229,7 @@ export const es: Texts = {
     thanks: 'Muchas gracias',
   },
   goingOn: {
-    title: 'Volver a MEGDocs',
+    title: 'Volviendo a MEGDocs',
     text: 'En un momento volverá a MEGDocs.',
   },
   plainHttp:
@@ -308,7 +308,7 @@ export const es: Texts = {
     continueTitle: 'Continuar en Microsoft',
     continueText: 'Si no ocurre nada:',
     notStartedHere: {
-      title: 'Por favor, vuelva a conectar',
+      title: 'Por favor, vuelva a conectarse',
       text: 'Su sesión de MEGDocs ya no era la misma que al empezar, así que no se ha conectado nada. Si fue usted quien pulsó «{action}», púlselo otra vez. Si no, cierre esta página.',
     },
     manageText: 'Otro sitio web le ha enviado aquí. Continúe solo si quiere ver o cambiar su conexión con Microsoft.',
@@ -317,11 +317,12 @@ export const es: Texts = {
     code: 'Código',
     reason: 'Motivo',
     askIt: 'Solo Informática puede solucionarlo. El mensaje para ellos ya está preparado.',
-    connected: 'Conectado a Microsoft como {name}.',
-    yourAccount: 'su cuenta',
+    connected: 'Conectado con Microsoft como {name}.',
+    connectedWithoutName: 'Cuenta conectada con Microsoft.',
+    tellSupport: 'Si sigue igual, avise al soporte de MEGDocs.',
     account: 'Cuenta de Microsoft',
     mailAgain:
-      'Vuelva a conectar su cuenta con este enlace. Es posible que antes tenga que iniciar sesión en MEGDocs. Tarda un minuto:',
+      'Solo lleva un minuto. Es posible que antes tenga que iniciar sesión en MEGDocs. Vuelva a conectar su cuenta con este enlace:',
     mailFirst:
       'Con este enlace puede conectar su cuenta de Microsoft con MEGDocs. Es posible que antes tenga que iniciar sesión en MEGDocs:',
     mailForward: 'Solo Informática puede solucionarlo. Envíeles el siguiente mensaje:',
@@ -443,18 +444,18 @@ export const es: Texts = {
     tenant_not_allowed: {
       title: 'Aquí no se admiten cuentas de esta organización',
       happened: 'Solo se pueden conectar cuentas de determinadas organizaciones.',
-      todo: 'Vuelva a conectar y elija la cuenta de su propia organización.',
+      todo: 'Vuelva a conectarse y elija la cuenta de su propia organización.',
     },
     other_cloud: {
       title: 'Esta cuenta pertenece a otra nube de Microsoft',
       happened:
         'Microsoft tiene varias nubes separadas, por ejemplo, una para la Administración de Estados Unidos. Aquí no se pueden conectar cuentas de esa nube.',
-      todo: 'Avise al soporte de MEGDocs e indique la referencia que aparece abajo. Si tiene otra cuenta de Microsoft, vuelva a conectar con esa.',
+      todo: 'Avise al soporte de MEGDocs e indique la referencia que aparece abajo. Si tiene otra cuenta de Microsoft, vuelva a conectarse con esa.',
     },
     account_type_not_allowed: {
       title: 'Aquí no se admite este tipo de cuenta',
       happened: 'Parece una cuenta personal de Microsoft.',
-      todo: 'Vuelva a conectar y elija su cuenta profesional o educativa.',
+      todo: 'Vuelva a conectarse y elija su cuenta profesional o educativa.',
     },
     other_account: {
       title: 'Esta no es la cuenta de Microsoft que está conectada',
@@ -482,7 +483,7 @@ export const es: Texts = {
       title: 'Otra persona empezó este inicio de sesión',
       happened:
         'Lo empezó otra persona que usa MEGDocs. Para no mezclar sus archivos con los de otras personas, no hemos guardado nada.',
-      todo: 'Inicie sesión en MEGDocs con su propia cuenta y vuelva a conectar. Si alguien le envió el enlace, no lo use.',
+      todo: 'Inicie sesión en MEGDocs con su propia cuenta y vuelva a conectarse. Si alguien le envió el enlace, no lo use.',
     },
     abandoned: {
       title: 'El inicio de sesión no se terminó a tiempo',
@@ -554,7 +555,7 @@ export const es: Texts = {
       todo: 'No tiene que volver a conectar su cuenta. Si necesita el acceso ahora, pregunte al soporte de MEGDocs.',
     },
     challenge_repeated: {
-      title: 'Microsoft no acepta nuevos accesos en este momento',
+      title: 'Microsoft no permite el acceso en este momento',
       happened:
         'Microsoft pide una y otra vez una comprobación que no termina. Usted no ha hecho nada mal. Su conexión no ha cambiado.',
       todo: 'Avise al soporte de MEGDocs e indique la referencia que aparece abajo.',
@@ -566,12 +567,12 @@ export const es: Texts = {
   unknownReason: {
     user: {
       title: 'La conexión no funciona',
-      happened: 'Microsoft no da acceso a MEGDocs en su nombre.',
+      happened: 'Microsoft no permite que MEGDocs acceda en su nombre.',
       todo: 'Vuelva a conectar su cuenta.',
     },
     tenant_admin: {
       title: 'Primero, su organización debe cambiar algo',
-      happened: 'Microsoft no da acceso a MEGDocs en su nombre.',
+      happened: 'Microsoft no permite que MEGDocs acceda en su nombre.',
       todo: 'Pregunte a Informática e indique la referencia que aparece abajo.',
     },
     ops: {
@@ -589,7 +590,7 @@ export const es: Texts = {
     link_expired: {
       title: 'Este enlace ha caducado',
       happened: 'Por su seguridad, un enlace para conectar con Microsoft solo vale durante poco tiempo.',
-      todo: 'Conecte con Microsoft otra vez. Solo lleva un minuto.',
+      todo: 'Conéctese con Microsoft otra vez. Solo lleva un minuto.',
     },
     link_used: {
       title: 'Este enlace ya se ha usado',
@@ -601,7 +602,7 @@ export const es: Texts = {
       title: 'Este enlace pertenece a otro navegador',
       happened:
         'Antes se abrió en otro navegador o en otro dispositivo. Si alguien se lo envió, no lo use: podría conectar sus archivos con la cuenta de esa persona.',
-      todo: 'Conecte con Microsoft en este navegador.',
+      todo: 'Conéctese con Microsoft en este navegador.',
     },
     other_sign_in: {
       title: 'Ya hay otro inicio de sesión en curso en este navegador',
@@ -624,7 +625,7 @@ export const es: Texts = {
       title: 'Su navegador bloquea las cookies',
       happened:
         'Necesitamos una cookie para saber que sigue siendo usted cuando vuelve de Microsoft. No contiene datos personales y se elimina después de media hora.',
-      todo: 'Permita las cookies para este sitio web o salga del modo privado. Después, conecte con Microsoft otra vez.',
+      todo: 'Permita las cookies para este sitio web o salga del modo privado. Después, conéctese con Microsoft otra vez.',
     },
     session_over: {
       title: 'Esta página está cerrada',
@@ -645,7 +646,7 @@ export const es: Texts = {
     microsoft_unavailable: {
       title: 'No se puede acceder a Microsoft en este momento',
       happened: 'El servicio de inicio de sesión de Microsoft no nos responde. El problema no está en su cuenta.',
-      todo: 'No se ha cambiado nada. Conecte con Microsoft otra vez dentro de unos minutos.',
+      todo: 'No se ha cambiado nada. Conéctese con Microsoft otra vez dentro de unos minutos.',
     },
     broker_misconfigured: {
       title: 'La conexión no funciona en este momento',

@@ -20,7 +20,7 @@ type Steps = Readonly<Record<Place, Offered>>
 const both = (...steps: Offered): Steps => ({ account: steps, result: steps })
 
 /** Trouble of ours that may be over by the next attempt. */
-const MAY_PASS: Steps = { account: ['contactSupport'], result: ['connectAgain', 'contactSupport'] }
+const MAY_PASS: Steps = { account: ['backToMegdocs', 'contactSupport'], result: ['connectAgain', 'contactSupport'] }
 
 /** Reasons whose next steps do not follow from who must act. The first is what most people should do. */
 const STEPS: Partial<Record<Reason, Steps>> = {
@@ -32,8 +32,8 @@ const STEPS: Partial<Record<Reason, Steps>> = {
   device_not_compliant: { account: ['writeMail', 'connectAgain'], result: ['writeMail'] },
   // In a connect, the wrong account was chosen, or the lock passes within minutes.
   account_not_found: { account: ['writeMail'], result: ['connectAgain', 'writeMail'] },
-  account_locked: { account: ['writeMail'], result: ['connectAgain', 'writeMail'] },
-  other_account: both('backToMegdocs', 'openConnection'),
+  account_locked: { account: ['backToMegdocs', 'writeMail'], result: ['connectAgain', 'writeMail'] },
+  other_account: { account: ['backToMegdocs'], result: ['backToMegdocs', 'openConnection'] },
   other_cloud: both('contactSupport', 'connectAgain'),
   connect_in_progress: { account: [], result: ['openConnection'] },
   identity_unproven: MAY_PASS,
@@ -73,8 +73,8 @@ export function whoAndCure(context: PageContext, why: Explained, place: Place): 
   if (whoActs !== 'tenant_admin' && whoActs !== 'ops') return undefined
   if (place === 'result' && stepsFor(why, place)[0] === 'connectAgain') return undefined
   const { cure, whoActs: term } = texts[context.language]
-  // Without a reconnect: the words of a freeze say it already.
-  const recovers = isFrozen(why) ? undefined : cure.recovers
+  // Without a reconnect: the words of a freeze say it already, and where a reconnect is offered it is not true.
+  const recovers = isFrozen(why) || stepsFor(why, place).includes('connectAgain') ? undefined : cure.recovers
   const after = place === 'account' ? recovers : whoActs === 'tenant_admin' ? cure.afterAdmin : undefined
   return html`${after !== undefined && html`<p>${after}</p>`}${facts([{ term, detail: actor(context, whoActs) }])}`
 }

@@ -137,7 +137,7 @@ def _add_message(request: HttpRequest, completion: Completion) -> None:
     """The text of the template ``connected_message.html``. A project that makes it empty gets no message."""
     username = completion.account.get("username")
     # An address is read from left to right, also in a text that is not.
-    shown = format_html('<bdi dir="ltr">{}</bdi>', username) if username else texts.text("django.yourAccount")
+    shown = format_html('<bdi dir="ltr">{}</bdi>', username) if username else ""
     context = {"account": username, "shown_account": shown}
     message = render_to_string("token_broker/connected_message.html", context, request=request).strip()
     if message:

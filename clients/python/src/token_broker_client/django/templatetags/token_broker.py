@@ -108,7 +108,16 @@ def _shown(found: dict[str, Any] | None, here: str | None, manage_url: str) -> S
     if frozen is not None:
         who_acts = frozen.get("who_acts", "ops")
         advice = _advice("frozen", frozen.get("reason", "user_frozen"), who_acts)
-        return Status("frozen", username, advice, who_acts, manage_url=manage_url)
+        contact = support_contact()
+        return Status(
+            "frozen",
+            username,
+            advice,
+            who_acts,
+            manage_url=manage_url,
+            action_url=contact.url if contact else "",
+            action_text=texts.text("actions.contactSupport") if contact and contact.url else "",
+        )
     if found["status"] == "active":
         return Status(
             "connected",
@@ -119,7 +128,9 @@ def _shown(found: dict[str, Any] | None, here: str | None, manage_url: str) -> S
         )
     reason, who_acts = failure.get("reason"), failure.get("who_acts", "user")
     url = connect_url(here, reason) if who_acts == "user" else ""
+    contact = support_contact()
     step_url, step = {
+        "ops": (contact.url, texts.text("actions.contactSupport")) if contact and contact.url else ("", ""),
         "user": (url, texts.text("actions.connectAgain")),
         "tenant_admin": (manage_url, texts.text("actions.openMessage")),
     }.get(who_acts, ("", ""))
@@ -140,6 +151,12 @@ def _unknown(code: str, manage_url: str) -> Status:
     return Status("unknown", advice=_advice(code), manage_url=manage_url)
 
 
+_FOR_SUPPORT = ("broker_misconfigured", "token_unreadable", "internal_error")
+
+
 def _advice(code: str, reason: str | None = None, who_acts: str | None = None) -> str:
     why = texts.explain(code, reason, who_acts)
-    return " ".join(part for part in (f"{why.title}.", why.happened, why.todo) if part)
+    # Those texts ask for the reference of a page. Here is none.
+    is_for_support = who_acts == "ops" if code == "reconnect_required" else code in _FOR_SUPPORT
+    todo = texts.text("django.tellSupport") if is_for_support else why.todo
+    return " ".join(part for part in (f"{why.title}.", why.happened, todo) if part)
