@@ -382,7 +382,8 @@ def test_the_template_tag_shows_the_state_of_the_connection(user, fake):
             texts.text("reasons.access_revoked.title")
         )
     fake.freeze(user.username)
-    assert shown()[0] == "frozen" and shown()[3:] == ["", "", ""] and "paused" in shown()[2]
+    assert shown()[0] == "frozen" and "paused" in shown()[2]
+    assert shown()[3] == texts.text("actions.contactSupport") and shown()[4].startswith("mailto:")
     fake.stop()
     assert shown()[0] == "unknown" and shown()[3:] == ["", "", ""] and "Your connection is not lost" in shown()[2]
     assert shown(request=None)[0] == "not_connected", "a mail has no request"
