@@ -58,12 +58,12 @@ export async function eventually<T>(what: string, ask: () => Promise<T | undefin
   for (;;) {
     const answer = await ask()
     if (answer !== undefined) return answer
-    if (performance.now() > end) throw new Error(`waited ${seconds} s in vain: ${what}`)
+    if (performance.now() > end) throw new Error(`not within ${seconds} s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 250))
   }
 }
 
-/** What Pod Security `restricted` asks of a pod, and no more. */
+/** Exactly what Pod Security `restricted` requires of a pod. */
 export const RESTRICTED = {
   allowPrivilegeEscalation: false,
   runAsNonRoot: true,

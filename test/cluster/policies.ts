@@ -22,6 +22,7 @@ const probe = ([name, host, port]) => new Promise((resolve) => {
   // Each of them listens, so an error comes from a policy.
   socket.on('error', () => end('closed'))
 })
+// The policies of a new pod take effect some seconds after its start. Nothing in the pod says when.
 await new Promise((resolve) => setTimeout(resolve, 8000))
 console.log(JSON.stringify(Object.fromEntries(await Promise.all(targets.map(probe)))))
 `

@@ -204,7 +204,7 @@ def message_for_it(connection: Connection) -> Message | None:
 
 
 def link(connection: Connection, base_url: str) -> str:
-    """The connect page of this site. It is no secret: whoever opens it must log in."""
+    """The connect page of this site. It is no secret: people must log in before they see it."""
     reason = connection.reason if connection.state == Connection.RECONNECT_REQUIRED else None
     return urljoin(base_url, connect_url(None, reason))
 
