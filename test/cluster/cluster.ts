@@ -45,10 +45,10 @@ export async function read<T>(...args: string[]): Promise<T> {
   return JSON.parse(await kubectl('get', ...args, '--output', 'json')) as T
 }
 
-/** Creates or replaces objects. */
+/** Creates or replaces objects; each names its namespace. */
 export async function apply(...objects: object[]): Promise<void> {
   const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
-  const { code, text } = await attempt('kubectl', ['--namespace', NAMESPACE, 'apply', '--filename', '-'], list)
+  const { code, text } = await attempt('kubectl', ['apply', '--filename', '-'], list)
   if (code !== 0) throw new Error(text)
 }
 

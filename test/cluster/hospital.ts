@@ -10,7 +10,11 @@ import { documentedRole } from '../support/grants.ts'
 
 // What a hospital has around the cluster: a certificate authority, Postgres, an ingress, and the simulated Microsoft.
 
-export const NODE_ADDRESS = '10.10.0.1'
+/** As in test/cluster/cluster. */
+export const IPV6 = process.env['CLUSTER_FAMILY'] === 'ipv6'
+export const NODE_ADDRESS = IPV6 ? 'fd00:10::1' : '10.10.0.1'
+export const NODE_CIDR = IPV6 ? `${NODE_ADDRESS}/128` : `${NODE_ADDRESS}/32`
+export const PODS_CIDR = IPV6 ? 'fd00:244::/56' : '10.244.0.0/16'
 /** SUBDOMAIN -staging, as in the README of the chart. */
 export const PUBLIC_HOST = 'audits-staging.megsupportools.com'
 const LOGIN_HOST = 'login.hospital.example'

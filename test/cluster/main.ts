@@ -26,9 +26,11 @@ import {
   certificateAuthority,
   edgeCertificateNames,
   hospitalDatabase,
+  IPV6,
   LOGIN_URL,
-  NODE_ADDRESS,
+  NODE_CIDR,
   openEdge,
+  PODS_CIDR,
   simulatedMicrosoft,
 } from './hospital.ts'
 import { closedAndOpen } from './policies.ts'
@@ -88,15 +90,16 @@ const secretFiles: Record<string, string> = {
 }
 /** Of this place, beside the values of the README. */
 const here = {
+  ...(IPV6 ? { listenAddress: '::' } : {}),
   image: { pullPolicy: 'Never' },
-  public: { trustedProxies: [`${NODE_ADDRESS}/32`, '10.244.0.0/16'] },
+  public: { trustedProxies: [NODE_CIDR, PODS_CIDR] },
   microsoft: { clientId: microsoft.clientId, loginUrl: LOGIN_URL },
   privateCa: { configMap: 'hospital-ca' },
   // Two cores for a whole cluster.
   resources: { requests: { cpu: '50m' } },
   networkPolicy: {
-    databaseTo: [{ ipBlock: { cidr: `${NODE_ADDRESS}/32` } }],
-    microsoftTo: [{ ipBlock: { cidr: `${NODE_ADDRESS}/32` } }],
+    databaseTo: [{ ipBlock: { cidr: NODE_CIDR } }],
+    microsoftTo: [{ ipBlock: { cidr: NODE_CIDR } }],
   },
 }
 writeFileSync(join(folder, 'values.yaml'), documented('5. Values', 'yaml'))
@@ -114,7 +117,7 @@ async function learnAddresses(): Promise<void> {
 }
 const caller = (key = secrets.megdocsKey) =>
   createBrokerClient({
-    address: () => `https://${internalAddress}:8081`,
+    address: () => `https://${IPV6 ? `[${internalAddress}]` : internalAddress}:8081`,
     authority: `${names[1]}:8081`,
     key,
     ca: authority.ca,
@@ -377,26 +380,17 @@ t.test('it is uninstalled, what stays is as documented, and it can be installed 
   await kubectl('delete', 'pod', 'load', '--wait')
   const gone = await follow('Uninstall')
   t.equal(gone.code, 0, gone.text)
-  const left = await kubectl(
-    'get',
-    'all,networkpolicy,configmap',
-    '--selector',
-    'app.kubernetes.io/instance=token-broker',
-    '--output',
-    'name',
-  )
-  t.same(
-    left
-      .split('\n')
-      .map((name) => name.replace(/migrate-\w+$/, 'migrate'))
-      .sort(),
-    [
-      'job.batch/token-broker-migrate',
-      'networkpolicy.networking.k8s.io/token-broker-migrate',
-      'pod/token-broker-doctor',
-      'pod/token-broker-migrate',
-    ],
-  )
+  const [kinds, selector] = ['all,networkpolicy,configmap', 'app.kubernetes.io/instance=token-broker']
+  const left = await eventually('the replicas have ended', async () => {
+    const names = await kubectl('get', kinds, '--selector', selector, '--output', 'name')
+    return /^pod\/token-broker-[0-9a-f]+-/m.test(names) ? undefined : names.split('\n')
+  })
+  t.same(left.map((name) => name.replace(/migrate-\w+$/, 'migrate')).sort(), [
+    'job.batch/token-broker-migrate',
+    'networkpolicy.networking.k8s.io/token-broker-migrate',
+    'pod/token-broker-doctor',
+    'pod/token-broker-migrate',
+  ])
   const again = await follow('6. Install')
   t.equal(again.code, 0, again.text)
   await learnAddresses()
