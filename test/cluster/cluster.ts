@@ -5,7 +5,6 @@ import { promisify } from 'node:util'
 
 export const STATE = process.env['CLUSTER_STATE'] ?? ''
 export const NAMESPACE = 'megdocs'
-const HELM = process.env['HELM'] ?? 'helm'
 
 export interface Ran {
   code: number
@@ -38,7 +37,7 @@ export async function run(command: string, ...args: string[]): Promise<string> {
 }
 
 export const kubectl = (...args: string[]): Promise<string> => run('kubectl', '--namespace', NAMESPACE, ...args)
-export const helm = (...args: string[]): Promise<Ran> => attempt(HELM, [...args, '--namespace', NAMESPACE])
+export const helm = (...args: string[]): Promise<Ran> => attempt('helm', [...args, '--namespace', NAMESPACE])
 
 /** As `kubectl get … --output json`. */
 export async function read<T>(...args: string[]): Promise<T> {
