@@ -48,6 +48,7 @@ SETTINGS = {
     "SUPPORT_CONTACT",
     "ON_DELETE",
     "ON_DEACTIVATE",
+    "ON_MERGE",
 }
 TIMEOUT_SECONDS = 2.0
 """For a call, unless the setting says something else. A page waits for it."""
@@ -98,7 +99,7 @@ def settings_problems() -> list[str]:
                 wrong.append(f"TOKEN_BROKER {name} cannot be imported")
     wrong += [
         f'TOKEN_BROKER {name} must be "disconnect" or "keep"'
-        for name in ("ON_DELETE", "ON_DEACTIVATE")
+        for name in ("ON_DELETE", "ON_DEACTIVATE", "ON_MERGE")
         if given.get(name, "disconnect") not in ("disconnect", "keep")
     ]
     keep = given.get("KEEP_DISCONNECTS_DAYS")
@@ -119,6 +120,11 @@ def get_client() -> Client:
         if _client is None:
             _client = _make_client()
         return _client
+
+
+def disconnects_on(setting: str) -> bool:
+    """``setting``: ON_DELETE, ON_DEACTIVATE or ON_MERGE."""
+    return bool(get_settings().get(setting, "disconnect") == "disconnect")
 
 
 def broker_user_id(user: Any) -> str:
