@@ -143,12 +143,18 @@ def test_forked_workers_of_a_stopped_process_wait_once():
             assert server.stdout is not None
             url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
             client = tb.Client(
-                url, tb.HmacKey("fake", "A" * 43), timeout_seconds=0.6, breaker_store=shared_time(url), sleep=lambda _: None
+                url,
+                tb.HmacKey("fake", "A" * 43),
+                timeout_seconds=0.6,
+                breaker_store=shared_time(url),
+                sleep=lambda _: None,
             )
             fails(lambda: client.get_token("42"))
             shared_time(url).write(0)
             server.send_signal(signal.SIGSTOP)
-            details = [in_child(lambda: int("not asked" in fails(lambda: client.get_token("42")).detail)) for _ in range(4)]
+            details = [
+                in_child(lambda: int("not asked" in fails(lambda: client.get_token("42")).detail)) for _ in range(4)
+            ]
             assert details == [0, 1, 1, 1]
         finally:
             server.kill()

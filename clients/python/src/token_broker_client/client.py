@@ -84,8 +84,8 @@ class Client:
     with the user id and the time (seconds since the epoch) at which a token was fetched, before that token is used
     because the broker does not answer. ``disconnects``: where disconnects are recorded that ``Events`` repeats after a
     restore of the broker's database. ``breaker_seconds``: if nothing comes from the broker during a call, calls fail at
-    once for so long; 0: never. ``breaker_store``: ``breaker.shared_time`` with a name of your own, so that the processes
-    of a machine share it. All methods raise ``BrokerError``. Threads may share a client, and a child process
+    once for so long; 0: never. ``breaker_store``: ``breaker.shared_time`` with a name of your own, so that the
+    processes of a machine share it. All methods raise ``BrokerError``. Threads may share a client, and a child process
     may use it after a fork.
     """
 

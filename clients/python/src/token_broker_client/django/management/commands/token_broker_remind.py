@@ -12,7 +12,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--dry-run", action="store_true", help="send nothing, print who would get a mail")
-        parser.add_argument("--days", type=int, default=reminders.DAYS, help="at most one mail for each user in so many days")
+        parser.add_argument(
+            "--days", type=int, default=reminders.DAYS, help="at most one mail for each user in so many days"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not support.base_url():
