@@ -10,8 +10,6 @@ from django.urls import path
 from token_broker_client.django import tokens
 from token_broker_client.django.decorators import microsoft_required
 
-import token_broker_client as tb  # isort: skip
-
 
 @microsoft_required
 async def asynchronous(request):
