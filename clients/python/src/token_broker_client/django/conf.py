@@ -237,7 +237,7 @@ def _request_ends(**_: Any) -> None:
 
 @contextlib.contextmanager
 def request_scope() -> Iterator[None]:
-    """For a view. Under ASGI, Django before 6.0 sends its signals in a copy of the context, so what they set is lost."""
+    """For a view. Under ASGI, Django 5.2 sends its signals in a copy of the context, so what they set is lost."""
     if current_request() is not None:
         yield
         return
