@@ -69,6 +69,8 @@ class FakeBroker:
     ``unfreeze``, ``leave_unsatisfied``, ``fail``, ``stop`` and ``start`` prepare a test. ``requests`` lists the calls
     that arrived, ``claims`` the claims challenges with them. ``challenge`` makes a header as Graph sends it."""
 
+    is_fake = True
+
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey("fake", "A" * 43)
         self.url = url

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, Val
 from django.core.signals import request_finished, request_started, setting_changed
 from django.utils.module_loading import import_string
 
-from ..breaker import Breaker
+from ..breaker import Breaker, TimeStore, shared_time
 from ..client import Client
 from ..disconnects import KEEP_DAYS
 from ..keys import Ed25519Key, Ed25519PublicKey, HmacKey
@@ -48,6 +48,7 @@ SETTINGS = {
     "SUPPORT_CONTACT",
     "ON_DELETE",
     "ON_DEACTIVATE",
+    "ON_MERGE",
 }
 TIMEOUT_SECONDS = 2.0
 """For a call, unless the setting says something else. A page waits for it."""
@@ -57,8 +58,7 @@ STATUS_TIMEOUT_SECONDS = 0.2
 _USER_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")
 _lock = ForkSafeLock()
 _client: Client | None = None
-status_breaker = Breaker(time.monotonic)
-"""For the status tag, whose short timeout says nothing about other calls."""
+_status_breaker: Breaker | None = None
 _requests = itertools.count()
 _current = Local()
 
@@ -98,7 +98,7 @@ def settings_problems() -> list[str]:
                 wrong.append(f"TOKEN_BROKER {name} cannot be imported")
     wrong += [
         f'TOKEN_BROKER {name} must be "disconnect" or "keep"'
-        for name in ("ON_DELETE", "ON_DEACTIVATE")
+        for name in ("ON_DELETE", "ON_DEACTIVATE", "ON_MERGE")
         if given.get(name, "disconnect") not in ("disconnect", "keep")
     ]
     keep = given.get("KEEP_DISCONNECTS_DAYS")
@@ -119,6 +119,28 @@ def get_client() -> Client:
         if _client is None:
             _client = _make_client()
         return _client
+
+
+def get_status_breaker() -> Breaker:
+    """For the status tag, whose short timeout says nothing about other calls."""
+    global _status_breaker
+    with _lock:
+        if _status_breaker is None:
+            _status_breaker = Breaker(time.monotonic, store=_breaker_store("status"))
+        return _status_breaker
+
+
+def _breaker_store(kind: str) -> TimeStore | None:
+    """So that one worker's timeout spares the other workers. None with a fake broker: tests run at the same time."""
+    given, transport = get_settings(), _function("TRANSPORT")
+    if getattr(transport, "is_fake", False):
+        return None
+    return shared_time(" ".join((kind, given.get("URL", ""), given.get("KEY_ID", ""))))
+
+
+def disconnects_on(setting: str) -> bool:
+    """``setting``: ON_DELETE, ON_DEACTIVATE or ON_MERGE."""
+    return bool(get_settings().get(setting, "disconnect") == "disconnect")
 
 
 def broker_user_id(user: Any) -> str:
@@ -172,6 +194,7 @@ def _function(name: str) -> Callable[..., Any] | None:
 def _make_client() -> Client:
     given = get_settings()
     options: dict[str, Any] = {"authority": given.get("AUTHORITY"), **_options()}
+    options["breaker_store"] = _breaker_store("calls")
     transport = _function("TRANSPORT")
     if transport is not None:
         options["transport"] = transport()
@@ -212,6 +235,19 @@ def _request_ends(**_: Any) -> None:
     _current.request = None
 
 
+@contextlib.contextmanager
+def request_scope() -> Iterator[None]:
+    """For a view. Under ASGI, Django 5.2 sends its signals in a copy of the context, so what they set is lost."""
+    if current_request() is not None:
+        yield
+        return
+    _request_starts()
+    try:
+        yield
+    finally:
+        _request_ends()
+
+
 request_started.connect(_request_starts, dispatch_uid="token_broker.request_starts")
 request_finished.connect(_request_ends, dispatch_uid="token_broker.request_ends")
 
@@ -219,13 +255,13 @@ request_finished.connect(_request_ends, dispatch_uid="token_broker.request_ends"
 @contextlib.contextmanager
 def use_client(other: Client) -> Iterator[Client]:
     """Replaces the client during a test. For a ``FakeBroker``, see ``use_fake``."""
-    global _client
-    before, _client = _client, other
-    status_breaker.succeed()
+    global _client, _status_breaker
+    before, _client = (_client, _status_breaker), other
+    _status_breaker = Breaker(time.monotonic)
     try:
         yield other
     finally:
-        _client = before
+        _client, _status_breaker = before
 
 
 @contextlib.contextmanager
@@ -236,10 +272,9 @@ def use_fake(broker: FakeBroker) -> Iterator[FakeBroker]:
 
 
 def _forget_client(*, setting: str, **_: Any) -> None:
-    global _client
+    global _client, _status_breaker
     if setting == "TOKEN_BROKER":
-        _client = None
-        status_breaker.succeed()
+        _client = _status_breaker = None
 
 
 setting_changed.connect(_forget_client)
