@@ -34,6 +34,7 @@ os.environ.update(
     TOKEN_BROKER_KEY_ID=HMAC["key_id"],
     TOKEN_BROKER_SECRET=HMAC["secret"],
     GRAPH_URL=WORLD["graph"],
+    MEGDOCS_URL=WORLD["site"],
 )
 
 from token_broker_client import Client, Ed25519Key, Ed25519PublicKey, HmacKey  # noqa: E402

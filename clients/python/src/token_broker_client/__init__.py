@@ -5,8 +5,6 @@ answered 401. Every failure is a subclass of ``BrokerError``. This package uses 
 not contain Microsoft's protocol.
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
 from .challenges import claims_of
 from .client import Client, Completion, ConnectSession, EventsPage, IntegrationsPage
 from .disconnects import Disconnect, DisconnectStore, FileDisconnects
@@ -39,6 +37,7 @@ from .errors import (
 from .events import CursorStore, Event, Events, FileCursor, Resync
 from .keys import Ed25519Key, Ed25519PublicKey, HmacKey
 from .tokens import Token
+from .version import __version__
 
 __all__ = [
     "__version__",
@@ -85,8 +84,3 @@ __all__ = [
     "Unavailable",
     "UntrustedAnswer",
 ]
-
-try:
-    __version__ = version("token-broker-client")
-except PackageNotFoundError:  # used from a checkout that is not installed
-    __version__ = "0+unknown"

@@ -24,11 +24,13 @@ from .locks import ForkSafeLock
 from .messages import Headers, Request, Response, check_target, headers_by_name, normalize_authority, split_origin
 from .signing import VerificationFailed, sign_request, verify_response
 from .transports import Transport, TransportError
+from .version import USER_AGENT
 
 MAX_PAUSE_SECONDS = 2.0
 """A call waits at most this long for a Retry-After. For a longer one it raises at once."""
 SHORT_TIMEOUT_SECONDS = 0.5
 """A call with a shorter timeout than this may fail although the broker answers others in time."""
+CHECK_SECONDS = 5.0
 NOT_ASKED = "not asked, because it did not answer a moment ago"
 _PROBE_TARGET = "/integrations/token-broker-check"
 """A user that does not exist. Any answer will do."""
@@ -97,6 +99,21 @@ class SignedCalls:
         self._breaker.succeed()
         return answer
 
+    def which_listener(self) -> str | None:
+        """``public`` or ``operations``, if the address is that of another listener of the broker than the internal one.
+        Only for checks: the answer is not signed."""
+        request = Request(
+            "GET", self._address, self._authority, self._scheme, "/livez", (("user-agent", USER_AGENT),), None
+        )
+        try:
+            answer = self._transport.send(request, CHECK_SECONDS)
+        except TransportError:
+            return None
+        if answer.status == 200 and _problem_of(answer).get("alive") is True:
+            return "operations"
+        kinds = headers_by_name(answer.headers).get("content-type", [])
+        return "public" if answer.status == 404 and any(kind.startswith("text/html") for kind in kinds) else None
+
     def _probe(self) -> None:
         try:
             self._attempt("GET", _PROBE_TARGET, None, PROBE_SECONDS, ())
@@ -152,7 +169,7 @@ class SignedCalls:
             self._authority,
             self._scheme,
             check_target(target),
-            (("accept", "application/json"), *content_type, *headers),
+            (("accept", "application/json"), ("user-agent", USER_AGENT), *content_type, *headers),
             None if body is None else json.dumps(body).encode(),
         )
         signed = sign_request(request, self._key, self.broker_time())

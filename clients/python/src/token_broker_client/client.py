@@ -50,6 +50,16 @@ class ConnectSession:
 
 
 @dataclass(frozen=True)
+class ConnectUrls:
+    connect: str
+    """``ENTRY_URL_CONNECT``"""
+    manage: str
+    """``ENTRY_URL_MANAGE``"""
+    completion: str
+    """``COMPLETION_URL``"""
+
+
+@dataclass(frozen=True)
 class Completion:
     result: str
     """``connected`` or ``reconnected``."""
@@ -354,6 +364,15 @@ class Client:
         """The state of an attempt, also of one from which the browser never came back."""
         answer: dict[str, Any] = self._call("GET", _connect_session_path(connect_session_id))
         return answer
+
+    def get_connect_urls(self) -> ConnectUrls:
+        """Where the broker sends browsers, by its configuration: to compare it with the application's own pages."""
+        answer = self._call("GET", "/connect-urls")
+        return ConnectUrls(answer["connect_url"], answer["manage_url"], answer["completion_url"])
+
+    def which_listener(self) -> str | None:
+        """``public`` or ``operations``, if ``url`` is that of another listener of the broker. For checks."""
+        return self._calls.which_listener()
 
     # ---- Integrations ----
 

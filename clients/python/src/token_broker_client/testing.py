@@ -79,6 +79,12 @@ class FakeBroker:
         self.requests: list[str] = []
         self.claims: list[dict[str, Any]] = []
         self.unsatisfied: set[str] = set()
+        self.connect_urls: dict[str, str] | None = {
+            "connect_url": f"{url}/microsoft/connect",
+            "manage_url": f"{url}/microsoft/manage",
+            "completion_url": f"{url}/microsoft/connected",
+        }
+        """Where the broker sends browsers. None: the broker is too old to tell."""
         self.frozen: set[str] = set()
         self._events: list[dict[str, Any]] = []
         self._generation = 0
@@ -222,6 +228,8 @@ class FakeBroker:
                 "integrations": [_integration(user_id, known) for user_id, known in users],
                 "events_cursor": f"fake{len(self._events) or ''}",
             }
+        if segments[0] == "connect-urls" and self.connect_urls is not None:
+            return 200, dict(self.connect_urls)
         if segments[0] == "events":
             # A cursor is "fake" and the number of events before it.
             after = int(query.get("after", ["fake"])[0].removeprefix("fake") or 0)

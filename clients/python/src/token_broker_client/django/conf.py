@@ -21,6 +21,7 @@ from ..client import Client
 from ..disconnects import KEEP_DAYS
 from ..keys import Ed25519Key, Ed25519PublicKey, HmacKey
 from ..locks import ForkSafeLock
+from ..transports import StandardTransport
 
 if TYPE_CHECKING:
     from ..testing import FakeBroker
@@ -34,6 +35,7 @@ SETTINGS = {
     "RESPONSE_KEY_ID",
     "RESPONSE_PUBLIC_KEY",
     "TRANSPORT",
+    "CA_FILE",
     "TIMEOUT_SECONDS",
     "STATUS_TIMEOUT_SECONDS",
     "KEEP_DISCONNECTS_DAYS",
@@ -109,6 +111,12 @@ def settings_problems() -> list[str]:
             _make_client()
         except (ValueError, ImportError) as error:
             wrong.append(f"TOKEN_BROKER: {error}")
+        except OSError as error:  # ssl.SSLError is one
+            wrong.append(f"TOKEN_BROKER CA_FILE is not a readable file of certificates (PEM): {type(error).__name__}")
+        except TypeError:
+            if not given.get("CA_FILE"):
+                raise
+            wrong.append("TOKEN_BROKER TRANSPORT takes no ca_file, so CA_FILE cannot be used with it")
     return wrong
 
 
@@ -173,7 +181,9 @@ def _make_client() -> Client:
     given = get_settings()
     options: dict[str, Any] = {"authority": given.get("AUTHORITY"), **_options()}
     transport = _function("TRANSPORT")
-    if transport is not None:
+    if given.get("CA_FILE"):
+        options["transport"] = (transport or StandardTransport)(ca_file=given["CA_FILE"])
+    elif transport is not None:
         options["transport"] = transport()
     if given.get("PRIVATE_KEY"):
         options["response_key"] = Ed25519PublicKey(
