@@ -1,6 +1,7 @@
 """The statuses of connections: kept by the events and by what this site does, read by the status tag."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -119,7 +120,8 @@ def test_an_expired_cursor_compares_everybody_and_sends_what_has_changed(fake, h
     ]  # fmt: skip
 
 
-def event(number, kind, user_id="", **raw):
+def event(number, kind, user_id="", **members):
+    raw: Any = members
     return tb.Event(number, utc_text(timezone.now()), user_id, kind, raw=raw)
 
 

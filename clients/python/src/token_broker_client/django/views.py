@@ -20,7 +20,8 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ..client import Completion, is_come_back
+from ..answers import Completion
+from ..client import is_come_back
 from ..errors import BrokerError
 from . import attempts, conf, statuses, texts
 from .failures import connect_url, log, log_failure, problem_response, render_page
