@@ -140,4 +140,4 @@ def connected(client):
 if importlib.util.find_spec("django") is not None:
     # The database of the test session is made once for all modules.
     sys.modules.setdefault("conftest", sys.modules[__name__])
-    from django_world import browser, database, fake, user  # noqa: F401
+    from django_world import browser, database, fake, no_connections, user  # noqa: F401

@@ -17,16 +17,12 @@ from token_broker_client.django.models import Connection, ConnectionEvent, Event
 from token_broker_client.testing import FakeBroker
 
 from conftest import new_user
-from support_case import MICROSOFT, forget_everything, make_person, row_of
+from support_case import MICROSOFT, make_person, row_of
 
 NAMES = ("connected", "disconnected", "needs_reconnect", "recovered", "frozen")
 
 
-@pytest.fixture(autouse=True)
-def empty(database):
-    forget_everything()
-    yield
-    forget_everything()
+pytestmark = pytest.mark.usefixtures("no_connections")
 
 
 @pytest.fixture()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 from .breaker import PROBE_SECONDS, Breaker
 from .errors import (
@@ -227,10 +227,15 @@ def _time_of(date: str) -> float | None:
 
 def _problem_of(response: Response) -> dict[str, Any]:
     try:
-        body = json.loads(response.body)
+        body: object = json.loads(response.body)
     except ValueError:
         return {}
-    return body if isinstance(body, dict) else {}
+    return _object(body) or {}
+
+
+def _object(value: object) -> dict[str, Any] | None:
+    """Keys of a JSON object are strings."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 class _Answer(dict[str, Any]):
@@ -246,9 +251,9 @@ def _read(response: Response) -> Any:
     if response.status == 204:
         return None
     try:
-        body = json.loads(response.body)
+        body = _object(json.loads(response.body))
     except ValueError:
         raise UntrustedAnswer({"detail": "no JSON"}, response.status) from None
-    if not isinstance(body, dict):
+    if body is None:
         raise UntrustedAnswer({"detail": "no JSON object"}, response.status)
     return _Answer(body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 _PART = re.compile(
     r"""(?P<name>[A-Za-z0-9_-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]+))"""
@@ -53,4 +53,5 @@ def _challenges(headers: Any) -> Iterator[str]:
         if str(name).lower() != "www-authenticate":
             continue
         # A list where the library keeps several headers of one name.
-        yield from (str(one) for one in (value if isinstance(value, (list, tuple, set)) else [value]))
+        several = cast("Iterable[object]", value) if isinstance(value, (list, tuple, set)) else [value]
+        yield from (str(one) for one in several)

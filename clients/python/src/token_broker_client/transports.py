@@ -60,6 +60,7 @@ class Transport(Protocol):
     def send(self, request: Request, timeout_seconds: float) -> Response:
         """Sends once. ``timeout_seconds`` is for connecting and for each read, so an answer that arrives slowly may
         take longer. Raises TransportError, also for an answer larger than MAX_ANSWER_BYTES."""
+        ...
 
 
 class StandardTransport:

@@ -42,7 +42,7 @@ _VIEWS = (
     ("complete", "COMPLETION_URL"),
 )
 
-_HINTS = {
+_HINTS: dict[type[BrokerError], str] = {
     InvalidSignature: "Compare KEY_ID, SECRET and AUTHORITY with the broker's callers file and INTERNAL_AUTHORITIES.",
     ClockSkew: "Set this machine's clock.",
     UntrustedAnswer: "Compare the response key with the broker's, and look for a proxy that changes answers.",
@@ -51,7 +51,7 @@ _HINTS = {
         "image is built, run the check without --deploy, or add token_broker.E002 to SILENCED_SYSTEM_CHECKS there."
     ),
 }
-_CERTIFICATE_HINTS = {
+_CERTIFICATE_HINTS: dict[str, str] = {
     CERTIFICATE_NOT_TRUSTED: (
         "No authority that this process trusts has signed the broker's certificate. Set CA_FILE to the file (PEM) with "
         "the certificate of the authority."
@@ -139,7 +139,7 @@ def _unusable(client: Client, error: BrokerError) -> CheckMessage:
             f"URL is the {listener} listener of the token broker." if listener else "What answers at URL signs nothing."
         )
         return Error(found, hint=_LISTENER, id="token_broker.E006")
-    if error.detail in _CERTIFICATE_HINTS:
+    if error.detail is not None and error.detail in _CERTIFICATE_HINTS:
         return Error(
             "The certificate of the token broker is not accepted.",
             hint=_CERTIFICATE_HINTS[error.detail],

@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.local import Local
 from django.conf import settings
@@ -25,6 +26,8 @@ from ..transports import StandardTransport
 
 if TYPE_CHECKING:
     from ..testing import FakeBroker
+
+R = TypeVar("R", "Client", "FakeBroker")
 
 SETTINGS = {
     "URL",
@@ -59,6 +62,8 @@ STATUS_TIMEOUT_SECONDS = 0.2
 _USER_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")
 _lock = ForkSafeLock()
 _client: Client | None = None
+_replaced_by: Client | FakeBroker | None = None
+"""By ``use_client`` or ``use_fake``, for tests."""
 status_breaker = Breaker(time.monotonic)
 """For the status tag, whose short timeout says nothing about other calls."""
 _requests = itertools.count()
@@ -179,12 +184,17 @@ def _function(name: str) -> Callable[..., Any] | None:
 
 def _make_client() -> Client:
     given = get_settings()
+    if isinstance(_replaced_by, Client):
+        return _replaced_by
+    if _replaced_by is not None:
+        return _replaced_by.client(**_options())
     options: dict[str, Any] = {"authority": given.get("AUTHORITY"), **_options()}
     transport = _function("TRANSPORT")
     if given.get("CA_FILE"):
         options["transport"] = (transport or StandardTransport)(ca_file=given["CA_FILE"])
     elif transport is not None:
         options["transport"] = transport()
+        options.update(getattr(options["transport"], "client_options", {}))
     if given.get("PRIVATE_KEY"):
         options["response_key"] = Ed25519PublicKey(
             given.get("RESPONSE_KEY_ID", ""), given.get("RESPONSE_PUBLIC_KEY", "")
@@ -226,23 +236,27 @@ request_started.connect(_request_starts, dispatch_uid="token_broker.request_star
 request_finished.connect(_request_ends, dispatch_uid="token_broker.request_ends")
 
 
-@contextlib.contextmanager
-def use_client(other: Client) -> Iterator[Client]:
+def use_client(other: Client) -> AbstractContextManager[Client]:
     """Replaces the client during a test. For a ``FakeBroker``, see ``use_fake``."""
-    global _client
-    before, _client = _client, other
+    return _replace(other)
+
+
+def use_fake(broker: FakeBroker) -> AbstractContextManager[FakeBroker]:
+    """Uses a fake broker during a test, with the other settings of TOKEN_BROKER: ``with use_fake(FakeBroker())``. It
+    stays if the test changes them with ``override_settings``."""
+    return _replace(broker)
+
+
+@contextlib.contextmanager
+def _replace(other: R) -> Generator[R, None, None]:
+    global _client, _replaced_by
+    before, _client, _replaced_by = (_client, _replaced_by), None, other
     status_breaker.succeed()
     try:
         yield other
     finally:
-        _client = before
-
-
-@contextlib.contextmanager
-def use_fake(broker: FakeBroker) -> Iterator[FakeBroker]:
-    """Uses a fake broker during a test, with the other settings of TOKEN_BROKER: ``with use_fake(FakeBroker())``."""
-    with use_client(broker.client(**_options())):
-        yield broker
+        _client, _replaced_by = before
+        status_breaker.succeed()
 
 
 def _forget_client(*, setting: str, **_: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -256,7 +256,8 @@ def _write(row: Connection, integration: Integration | None, at: datetime | None
     reason = "" if failure is None else failure["reason"]
     connected_at = time_of(integration["connected_at"])
     if at is not None or row.since is None or (row.state, row.reason) != (state, reason):
-        failed_at = time_of(failure["at"]) if failure and failure.get("at") else None
+        failed = "" if failure is None else failure.get("at")
+        failed_at = time_of(failed) if failed else None
         row.since = at or failed_at or (timezone.now() if failure else connected_at)
     if (row.state, row.reason) != (state, reason):
         row.admin_consent_url = ""
@@ -400,7 +401,7 @@ def forget(user: Any) -> None:
 
 
 @contextmanager
-def _never_fails() -> Iterator[None]:
+def _never_fails() -> Generator[None, None, None]:
     """A status is not worth a page. The savepoint keeps the transaction of the page usable."""
     try:
         with transaction.atomic():

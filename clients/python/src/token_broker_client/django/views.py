@@ -171,7 +171,7 @@ def stylesheet(request: HttpRequest) -> HttpResponse:
     return HttpResponse(_STYLESHEET, content_type="text/css; charset=utf-8")
 
 
-_STYLESHEET = resources.files(__package__).joinpath("pages.css").read_text(encoding="utf-8")
+_STYLESHEET = resources.files("token_broker_client.django").joinpath("pages.css").read_text(encoding="utf-8")
 
 
 def safe_next_url(request: HttpRequest, url: str | None) -> str | None:

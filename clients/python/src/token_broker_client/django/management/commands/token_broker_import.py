@@ -5,7 +5,7 @@ import csv
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError
@@ -177,7 +177,7 @@ class _MustReconnect:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, path: str | None) -> Iterator[_MustReconnect]:
+    def open(cls, path: str | None) -> Generator[_MustReconnect, None, None]:
         if path is None:
             yield cls(None)
             return
