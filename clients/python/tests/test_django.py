@@ -230,7 +230,7 @@ def test_another_site_cannot_open_the_account_page_without_the_button(user):
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
     assert token is not None
     opened = browser.post("/microsoft/manage", {"csrfmiddlewaretoken": token.group(1)})
-    assert f"url={WORLD['public']}/auth/oauth2/microsoft/connect/" in opened.content.decode()
+    assert f"url={WORLD['site']}/auth/oauth2/microsoft/connect/" in opened.content.decode()
     for site in ("same-origin", "same-site", "none"):
         assert browser.get("/microsoft/manage", headers={"Sec-Fetch-Site": site}).status_code == 302
 

@@ -34,6 +34,7 @@ from .messages import (
 )
 from .signing import RESPONSE_TAG
 from .structured_fields import signature_input
+from .tokens import CACHE_SECONDS
 from .transports import TransportError
 
 FAKE_SETTINGS: dict[str, Any] = {
@@ -96,6 +97,11 @@ class FakeBroker:
         return self._state.claims
 
     @property
+    def unsatisfied(self) -> set[str]:
+        """Users of ``leave_unsatisfied``."""
+        return self._state.unsatisfied
+
+    @property
     def ended_browser_sessions(self) -> list[str]:
         return self._state.ended_browser_sessions
 
@@ -118,7 +124,9 @@ class FakeBroker:
     def client(self, **options: Any) -> Client:
         """A client that asks the fake broker each time, so that a test sees each change at once. ``options``: of
         ``Client``."""
-        given: dict[str, Any] = {**self.client_options, "cache_seconds": 0.0, **options}
+        # In the Django app, a token is kept within a request.
+        kept = CACHE_SECONDS if "cache_scope" in options else 0.0
+        given: dict[str, Any] = {**self.client_options, "cache_seconds": kept, **options}
         return Client(self.url, self.key, transport=self, **given)
 
     # ---- Users ----
