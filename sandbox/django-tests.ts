@@ -23,6 +23,8 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const TOOLS = ['pytest~=8.3', 'cryptography>=41', 'requests>=2.28', 'httpx>=0.27']
 /** Microsoft's SDK and another one (test_credential.py). Half a gigabyte, so only one environment has them. */
 const SDKS = ['azure-core>=1.31', 'msgraph-sdk~=1.65', 'Office365-REST-Python-Client~=3.3']
+/** What a project uses beside Django (test_celery.py, test_django_rest.py). The other environment has them. */
+const FRAMEWORKS = ['celery~=5.6', 'djangorestframework~=3.17']
 
 /** The same steps as `npm run sandbox -- --check`. Prints only the steps that failed. */
 async function walkExample(): Promise<boolean> {
@@ -50,7 +52,7 @@ async function environments(): Promise<{ name: string; interpreter: string }[]> 
     say('No Python 3.12 or later on PATH, which the newest Django needs: Django 5.1 is tested instead.')
   return [
     { name: 'lts', interpreter: await ensureVenv(any, 'lts', ['Django~=5.2.0', ...TOOLS, ...SDKS], say) },
-    { name: 'newest', interpreter: await ensureVenv(second.python, 'newest', [second.django, ...TOOLS], say) },
+    { name: 'newest', interpreter: await ensureVenv(second.python, 'newest', [second.django, ...TOOLS, ...FRAMEWORKS], say) },
   ]
 }
 
@@ -116,6 +118,7 @@ async function main(): Promise<number> {
           callers: callers.tests,
           prefix: name,
           sdks: name === 'lts',
+          frameworks: name === 'newest',
         }),
         { mode: 0o600 },
       )

@@ -23,8 +23,11 @@ if "TOKEN_BROKER_TESTS" not in os.environ:
 with open(os.environ["TOKEN_BROKER_TESTS"], encoding="utf-8") as described:
     WORLD = json.load(described)
 
-# Microsoft's SDKs are in one environment.
-collect_ignore = [] if WORLD["sdks"] else ["test_credential.py"]
+# Microsoft's SDKs are in one environment, Celery and Django REST framework in the other.
+collect_ignore = [
+    *([] if WORLD["sdks"] else ["test_credential.py"]),
+    *([] if WORLD["frameworks"] else ["test_celery.py", "test_django_rest.py"]),
+]
 
 HMAC = WORLD["callers"]["hmac"]
 os.environ.update(

@@ -18,7 +18,7 @@ from test_django import come_back, press_connect
 import token_broker_client as tb
 from token_broker_client.django import conf, tokens
 from token_broker_client.django.decorators import microsoft_required
-from token_broker_client.django.models import Disconnect, EventCursor
+from token_broker_client.django.models import Connection, Disconnect, EventCursor
 
 from conftest import Back, new_user
 
@@ -124,12 +124,77 @@ def test_a_user_who_is_deactivated_is_disconnected_once(fake):
     assert fake.requests == []
 
 
-def test_users_who_are_deactivated_in_bulk_are_disconnected_with_one_call(fake):
-    users = make_users(fake, 3)
-    changed = User.objects.filter(pk__in=[user.pk for user in users])
-    changed.update(is_active=False)
-    assert len(fake.users) == 3, "Django sends no signal"
-    assert tokens.disconnect_all(changed) == 3 and fake.users == {}
+def test_users_who_are_deactivated_in_bulk_are_disconnected(fake):
+    users = make_users(fake, 4)
+    changed = User.objects.filter(pk__in=[user.pk for user in users], is_active=True)
+    changed.filter(pk=users[0].pk).update(is_active=False)
+    assert len(fake.users) == 4, "Django sends no signal"
+    assert tokens.disconnect_all(users[:1]) == 1 and len(fake.users) == 3
+    fake.stop()
+    assert tokens.deactivate_all(changed) == 3 and not changed.all().exists() and len(fake.users) == 3
+    fake.start()
+    read_events()
+    assert fake.users == {}
+    with settings_with(ON_DEACTIVATE="keep"), conf.use_fake(fake):
+        [other] = make_users(fake, 1)
+        assert tokens.deactivate_all(User.objects.filter(pk=other.pk)) == 1 and len(fake.users) == 1
+
+
+# ---- Merged ----
+
+
+def connected_here(fake, count):
+    users = make_users(fake, count)
+    read_events()
+    return users
+
+
+def test_a_merged_user_is_disconnected_when_the_merge_is_committed(fake):
+    goes, stays = connected_here(fake, 2)
+    fake.stop()
+    with transaction.atomic():
+        assert tokens.merge(goes, stays) is False, "the other is connected too"
+        goes.delete()
+    assert set(fake.users) == {f"{goes.username}", stays.username} and Disconnect.objects.exists()
+    fake.start()
+    read_events()
+    assert list(fake.users) == [stays.username]
+
+
+def test_a_merge_that_is_rolled_back_disconnects_nobody(fake):
+    goes, stays = connected_here(fake, 2)
+    with pytest.raises(RuntimeError), transaction.atomic():
+        tokens.merge(goes, stays)
+        raise RuntimeError
+    assert len(fake.users) == 2 and not Disconnect.objects.exists()
+
+
+def test_a_merge_says_that_the_user_who_stays_must_connect(fake):
+    [goes] = connected_here(fake, 1)
+    [stays] = [User.objects.create_user(username=new_user())]
+    assert tokens.merge(goes, stays) is True and fake.users == {}
+    assert tokens.merge(goes, stays) is False, "nobody is connected"
+    with pytest.raises(tb.NotConnected):
+        tokens.get_token(stays)
+
+
+def test_a_merge_of_users_who_are_one_for_the_broker_ends_nothing(fake):
+    goes, stays = connected_here(fake, 2)
+    with settings_with(USER_ID_FUNCTION=lambda user: stays.username), conf.use_fake(fake):
+        assert tokens.merge(goes, stays) is False
+    assert len(fake.users) == 2
+
+
+def test_with_keep_a_merged_user_stays_connected_until_they_are_deleted(fake):
+    goes, stays = connected_here(fake, 2)
+    with settings_with(ON_MERGE="keep"), conf.use_fake(fake):
+        tokens.merge(goes, stays)
+        assert len(fake.users) == 2
+        # A tool that merges users changes the foreign keys of the one who goes.
+        Connection.objects.filter(user=goes).update(user=stays)
+        goes_id = goes.username
+        goes.delete()
+    assert list(fake.users) == [stays.username] and not Connection.objects.filter(pk=goes_id).exists()
 
 
 # ---- Several processes ----

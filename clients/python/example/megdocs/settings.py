@@ -66,7 +66,8 @@ TOKEN_BROKER = {  # (broker)
     "USER_ID_FUNCTION": "megdocs.views.broker_id_of",
     "FIND_USER_FUNCTION": "megdocs.views.user_of_broker_id",
     "SITE_URL": os.environ.get("MEGDOCS_URL", "http://localhost:8000"),
-    "STATUS_TIMEOUT_SECONDS": 2,  # the sandbox may run on a slow machine
+    # The sandbox may run on a slow machine.
+    "STATUS_TIMEOUT_SECONDS": float(os.environ.get("MEGDOCS_STATUS_TIMEOUT_SECONDS", "2")),
     "HOME_URL": "home",
     "SUPPORT_CONTACT": "support@megdocs.example",
     "IMPORT": {

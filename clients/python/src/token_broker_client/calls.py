@@ -3,12 +3,14 @@ timeout."""
 
 from __future__ import annotations
 
+import contextvars
 import json
+import threading
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
-from .breaker import PROBE_SECONDS, Breaker
+from .breaker import PROBE_SECONDS, Breaker, TimeStore
 from .errors import (
     BrokerError,
     BrokerUnreachable,
@@ -32,6 +34,10 @@ SHORT_TIMEOUT_SECONDS = 0.5
 """A call with a shorter timeout than this may fail although the broker answers others in time."""
 CHECK_SECONDS = 5.0
 NOT_ASKED = "not asked, because it did not answer a moment ago"
+SILENT = "no answer, and none to a second call"
+LISTEN_SHARE = 0.25
+"""After this share of its timeout without an answer, a call asks with a second one whether the broker is alive. That one
+has as long."""
 _PROBE_TARGET = "/integrations/token-broker-check"
 """A user that does not exist. Any answer will do."""
 
@@ -53,6 +59,7 @@ class SignedCalls:
         monotonic: Callable[[], float],
         sleep: Callable[[float], None],
         breaker_seconds: float,
+        breaker_store: TimeStore | None = None,
     ) -> None:
         self._scheme, host = split_origin(address)
         self._address = address.rstrip("/")
@@ -60,7 +67,9 @@ class SignedCalls:
         self._key, self._response_key, self._transport = key, response_key, transport
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._lock = ForkSafeLock()
-        self._breaker = Breaker(monotonic, breaker_seconds)
+        self._breaker = Breaker(monotonic, breaker_seconds, breaker_store)
+        self._answers = 0
+        """How many answers have come from the broker."""
         self._clock_offset = 0.0
         """How many seconds the broker's clock is ahead of ours."""
         self._paused_until = 0.0
@@ -80,8 +89,9 @@ class SignedCalls:
         answer that arrives slowly may take longer. A call that failed with 503 or without an answer is tried once more:
         every call of the broker can be repeated.
 
-        After a call that got no answer, calls raise BrokerUnreachable at once for ``breaker_seconds``.
+        If nothing comes from the broker during a call, calls raise BrokerUnreachable at once for ``breaker_seconds``.
         """
+        answers = self._answers
         state = self._breaker.enter()
         if state == "open":
             raise BrokerUnreachable({"detail": NOT_ASKED, "retry_after": self._breaker.seconds_left()})
@@ -90,7 +100,9 @@ class SignedCalls:
                 self._probe()
             answer = self._call(method, target, body, timeout_seconds, headers)
         except BrokerUnreachable:
-            if state == "probe" or timeout_seconds >= SHORT_TIMEOUT_SECONDS:
+            is_long = timeout_seconds >= SHORT_TIMEOUT_SECONDS
+            # One of several replicas may hang, or an answer may come too late, while others come.
+            if (state == "probe" or is_long) and self._answers == answers:
                 self._breaker.fail()
             raise
         except BrokerError:
@@ -114,9 +126,9 @@ class SignedCalls:
         kinds = headers_by_name(answer.headers).get("content-type", [])
         return "public" if answer.status == 404 and any(kind.startswith("text/html") for kind in kinds) else None
 
-    def _probe(self) -> None:
+    def _probe(self, timeout_seconds: float = PROBE_SECONDS) -> None:
         try:
-            self._attempt("GET", _PROBE_TARGET, None, PROBE_SECONDS, ())
+            self._attempt("GET", _PROBE_TARGET, None, timeout_seconds, (), self._transport.send)
         except BrokerUnreachable:
             raise
         except (BrokerError, _WrongClock):
@@ -142,6 +154,7 @@ class SignedCalls:
                     with self._lock:
                         self._paused_until = self._monotonic() + (failure.retry_after or 1)
                 pause = failure.retry_after or 0.0
+                may_retry = may_retry and failure.detail != SILENT
                 if not may_retry or pause > MAX_PAUSE_SECONDS or self._monotonic() + pause >= deadline:
                     raise
                 may_retry = False
@@ -160,7 +173,13 @@ class SignedCalls:
         self._sleep(pause)
 
     def _attempt(
-        self, method: str, target: str, body: dict[str, Any] | None, timeout_seconds: float, headers: Headers
+        self,
+        method: str,
+        target: str,
+        body: dict[str, Any] | None,
+        timeout_seconds: float,
+        headers: Headers,
+        send: Callable[[Request, float], Response] | None = None,
     ) -> Any:
         content_type = () if body is None else (("content-type", "application/json"),)
         request = Request(
@@ -174,11 +193,28 @@ class SignedCalls:
         )
         signed = sign_request(request, self._key, self.broker_time())
         try:
-            response = self._transport.send(signed, timeout_seconds)
+            response = (send or self._send)(signed, timeout_seconds)
         except TransportError as failure:
             raise BrokerUnreachable({"detail": str(failure)}) from None
         self._verify(response, signed)
+        self._answers += 1
         return _read(response)
+
+    def _send(self, request: Request, timeout_seconds: float) -> Response:
+        """A broker that hangs is found out in half of the timeout. A broker that is alive gets all of it: it may wait
+        for Microsoft."""
+        if self._breaker.open_seconds <= 0 or timeout_seconds < SHORT_TIMEOUT_SECONDS:
+            return self._transport.send(request, timeout_seconds)
+        answers, listen = self._answers, timeout_seconds * LISTEN_SHARE
+        sending = _Sending(self._transport, request, timeout_seconds)
+        if not sending.is_over(listen) and self._answers == answers:
+            try:
+                self._probe(listen)
+            except BrokerUnreachable:
+                if not sending.is_over(0):
+                    # The thread ends at its timeout. Nobody waits for it.
+                    raise BrokerUnreachable({"detail": SILENT}) from None
+        return sending.answer()
 
     def _verify(self, response: Response, request: Request) -> None:
         if self._response_key is None:
@@ -198,6 +234,42 @@ class SignedCalls:
             broker_time = _time_of(dates[0]) if len(dates) == 1 else None
             if broker_time is not None:
                 raise _WrongClock(broker_time)
+
+
+class _Sending:
+    """A request that is sent in a thread of its own, so that others can be sent meanwhile."""
+
+    def __init__(self, transport: Transport, request: Request, timeout_seconds: float) -> None:
+        self._response: Response | None = None
+        self._error: BaseException | None = None
+        self._over = threading.Event()
+        work = contextvars.copy_context().run
+        thread = threading.Thread(
+            target=work, args=(self._send, transport, request, timeout_seconds), name="token-broker", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            # There are too many threads, or the interpreter ends.
+            self._send(transport, request, timeout_seconds)
+
+    def _send(self, transport: Transport, request: Request, timeout_seconds: float) -> None:
+        try:
+            self._response = transport.send(request, timeout_seconds)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._over.set()
+
+    def is_over(self, wait_seconds: float) -> bool:
+        return self._over.wait(wait_seconds)
+
+    def answer(self) -> Response:
+        self._over.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._response is not None
+        return self._response
 
 
 class _WrongClock(Exception):

@@ -25,7 +25,7 @@ from .answers import (
     Outcome,
     RawEvent,
 )
-from .breaker import OPEN_SECONDS
+from .breaker import OPEN_SECONDS, TimeStore
 from .calls import NOT_ASKED, SignedCalls
 from .challenges import claims_of
 from .disconnects import Disconnect, DisconnectStore, utc_text
@@ -62,8 +62,9 @@ class Client:
     job, and a token is handed out again only within the one that fetched it; with None never. ``may_use_memory``: asked
     with the user id and the time (seconds since the epoch) at which a token was fetched, before that token is used
     because the broker does not answer. ``disconnects``: where disconnects are recorded that ``Events`` repeats after a
-    restore of the broker's database. ``breaker_seconds``: after a call without an answer, calls fail at once for so
-    long; 0: never. All methods raise ``BrokerError``. Threads may share a client, and a child process
+    restore of the broker's database. ``breaker_seconds``: if nothing comes from the broker during a call, calls fail at
+    once for so long; 0: never. ``breaker_store``: ``breaker.shared_time`` with a name of your own, so that the processes
+    of a machine share it. All methods raise ``BrokerError``. Threads may share a client, and a child process
     may use it after a fork.
     """
 
@@ -82,6 +83,7 @@ class Client:
         may_use_memory: Callable[[str, float], bool] | None = None,
         disconnects: DisconnectStore | None = None,
         breaker_seconds: float = OPEN_SECONDS,
+        breaker_store: TimeStore | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -104,6 +106,7 @@ class Client:
             monotonic,
             sleep,
             breaker_seconds,
+            breaker_store,
         )
         self._cache = TokenCache(monotonic, min(cache_seconds, CACHE_SECONDS), cache_scope)
 

@@ -18,7 +18,8 @@ _CODES_OF_CONNECT = frozenset(
 class BrokerError(Exception):
     """The broker refused the call, or could not be reached. ``advice`` says in one sentence what to do.
 
-    Can be pickled and copied, so it passes between processes (Celery, ``ProcessPoolExecutor``).
+    Can be pickled and copied, so it passes between processes (Celery, ``ProcessPoolExecutor``). ``args`` are the
+    arguments of the class and can be JSON: from them Celery makes the exception again for the caller of a task.
     """
 
     default_code = "unknown"
@@ -48,7 +49,7 @@ class BrokerError(Exception):
         self.next: str | None = self._problem.get("next")
         """Only for ``complete_connect``: the broker's page to send the user to."""
         self.detail: str | None = self._problem.get("detail")
-        super().__init__(self.code, self.advice)
+        super().__init__(self._problem, self.status)
 
     @property
     def user_can_connect(self) -> bool:
@@ -56,9 +57,9 @@ class BrokerError(Exception):
         connect once they have solved it."""
         return self.code in _CODES_OF_CONNECT and self.who_acts in (None, "user")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The default would call the class with `args`, which are a code and an advice.
-        return type(self), (self._problem, self.status)
+    def __repr__(self) -> str:
+        # Celery and others log it. The members of the problem are more than a log needs.
+        return f"{type(self).__name__}({str(self)!r})"
 
     def __str__(self) -> str:
         reason = f", {self.reason}" if self.reason else ""

@@ -56,8 +56,10 @@ class FakeBroker:
     ``ended_browser_sessions`` the users who logged out. ``challenge`` makes a header as Graph sends it.
     """
 
-    client_options: dict[str, Any] = {"breaker_seconds": 0.0}
+    client_options: dict[str, Any] = {"breaker_seconds": 0.0, "breaker_store": None}
     """For a client with this transport, so that ``start`` counts at once."""
+
+    is_fake = True
 
     def __init__(self, url: str = "http://fake-broker.invalid") -> None:
         self.key = HmacKey(KEY_ID, "A" * 43)
@@ -259,9 +261,15 @@ def _failure(reason: str, who_acts: str, advice: str, microsoft: Microsoft | Non
     return Failure(reason=reason, who_acts=who_acts, advice=advice, final=True, microsoft=microsoft or Microsoft())
 
 
-_shared = FakeBroker()
+class _Shared:
+    is_fake = True
+
+    def __init__(self) -> None:
+        self._broker = FakeBroker()
+
+    def __call__(self) -> FakeBroker:
+        return self._broker
 
 
-def shared_broker() -> FakeBroker:
-    """The fake broker of ``FAKE_SETTINGS``: one for the process."""
-    return _shared
+shared_broker = _Shared()
+"""``shared_broker()`` is the fake broker of ``FAKE_SETTINGS``: one for the process."""

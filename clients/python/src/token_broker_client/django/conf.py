@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, Val
 from django.core.signals import request_finished, request_started, setting_changed
 from django.utils.module_loading import import_string
 
-from ..breaker import Breaker
+from ..breaker import Breaker, TimeStore, shared_time
 from ..client import Client
 from ..disconnects import KEEP_DAYS
 from ..keys import Ed25519Key, Ed25519PublicKey, HmacKey
@@ -53,6 +53,7 @@ SETTINGS = {
     "SUPPORT_CONTACT",
     "ON_DELETE",
     "ON_DEACTIVATE",
+    "ON_MERGE",
 }
 TIMEOUT_SECONDS = 2.0
 """For a call, unless the setting says something else. A page waits for it."""
@@ -64,8 +65,7 @@ _lock = ForkSafeLock()
 _client: Client | None = None
 _replaced_by: Client | FakeBroker | None = None
 """By ``use_client`` or ``use_fake``, for tests."""
-status_breaker = Breaker(time.monotonic)
-"""For the status tag, whose short timeout says nothing about other calls."""
+_status_breaker: Breaker | None = None
 _requests = itertools.count()
 _current = Local()
 
@@ -105,7 +105,7 @@ def settings_problems() -> list[str]:
                 wrong.append(f"TOKEN_BROKER {name} cannot be imported")
     wrong += [
         f'TOKEN_BROKER {name} must be "disconnect" or "keep"'
-        for name in ("ON_DELETE", "ON_DEACTIVATE")
+        for name in ("ON_DELETE", "ON_DEACTIVATE", "ON_MERGE")
         if given.get(name, "disconnect") not in ("disconnect", "keep")
     ]
     keep = given.get("KEEP_DISCONNECTS_DAYS")
@@ -132,6 +132,28 @@ def get_client() -> Client:
         if _client is None:
             _client = _make_client()
         return _client
+
+
+def get_status_breaker() -> Breaker:
+    """For the status tag, whose short timeout says nothing about other calls."""
+    global _status_breaker
+    with _lock:
+        if _status_breaker is None:
+            _status_breaker = Breaker(time.monotonic, store=_breaker_store("status"))
+        return _status_breaker
+
+
+def _breaker_store(kind: str) -> TimeStore | None:
+    """So that one worker's timeout spares the other workers. None with a fake broker: tests run at the same time."""
+    given, transport = get_settings(), _function("TRANSPORT")
+    if getattr(transport, "is_fake", False):
+        return None
+    return shared_time(" ".join((kind, given.get("URL", ""), given.get("KEY_ID", ""))))
+
+
+def disconnects_on(setting: str) -> bool:
+    """``setting``: ON_DELETE, ON_DEACTIVATE or ON_MERGE."""
+    return bool(get_settings().get(setting, "disconnect") == "disconnect")
 
 
 def broker_user_id(user: Any) -> str:
@@ -189,6 +211,7 @@ def _make_client() -> Client:
     if _replaced_by is not None:
         return _replaced_by.client(**_options())
     options: dict[str, Any] = {"authority": given.get("AUTHORITY"), **_options()}
+    options["breaker_store"] = _breaker_store("calls")
     transport = _function("TRANSPORT")
     if given.get("CA_FILE"):
         options["transport"] = (transport or StandardTransport)(ca_file=given["CA_FILE"])
@@ -249,21 +272,19 @@ def use_fake(broker: FakeBroker) -> AbstractContextManager[FakeBroker]:
 
 @contextlib.contextmanager
 def _replace(other: R) -> Generator[R, None, None]:
-    global _client, _replaced_by
-    before, _client, _replaced_by = (_client, _replaced_by), None, other
-    status_breaker.succeed()
+    global _client, _replaced_by, _status_breaker
+    before = (_client, _replaced_by, _status_breaker)
+    _client, _replaced_by, _status_breaker = None, other, Breaker(time.monotonic)
     try:
         yield other
     finally:
-        _client, _replaced_by = before
-        status_breaker.succeed()
+        _client, _replaced_by, _status_breaker = before
 
 
 def _forget_client(*, setting: str, **_: Any) -> None:
-    global _client
+    global _client, _status_breaker
     if setting == "TOKEN_BROKER":
-        _client = None
-        status_breaker.succeed()
+        _client = _status_breaker = None
 
 
 setting_changed.connect(_forget_client)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
 
@@ -83,7 +84,7 @@ def support_contact(reference: str | None = None) -> Contact | None:
 def problem_response(request: HttpRequest, error: BrokerError, retry_url: str | None = None) -> HttpResponse:
     """A page that says what happened, who can help, and offers the one step that may help. ``retry_url``: default is
     this address, for GET."""
-    status = error.status if error.status in (404, 409, 410) else 503
+    status = _status_of(error)
     here = request.get_full_path() if request.method == "GET" and retry_url is None else None
     log_failure(error, f"{request.method} {request.path}")
     context: dict[str, Any] = {
@@ -91,12 +92,88 @@ def problem_response(request: HttpRequest, error: BrokerError, retry_url: str | 
         "why": texts.explain(error.code, error.reason, error.who_acts),
         **_step(error, retry_url or here, retry_url or connect_url(here, error.reason)),
     }
-    response = render_page(request, "problem.html", context, status)
-    if status == 503:
-        response["Retry-After"] = str(int(error.retry_after or 5))
+    return _finish(render_page(request, "problem.html", context, status), error)
+
+
+def json_response(request: HttpRequest, error: BrokerError, next_url: str | None = None) -> HttpResponse:
+    """The same for a script: a problem document (RFC 9457). ``title`` and ``detail`` are words for the user, in the
+    active language; ``action_url`` and ``action_text`` are the one button to show, absent if none helps. ``next_url``:
+    the page to come back to after connecting."""
+    log_failure(error, f"{request.method} {request.path}")
+    why = texts.explain(error.code, error.reason, error.who_acts)
+    # 404 would say that the address of the project does not exist, and may be kept in a cache.
+    status = 409 if isinstance(error, NotConnected) else _status_of(error)
+    # A script tries again by itself.
+    step = {} if _may_pass(error) else _step(error, None, connect_url(next_url, error.reason))
+    members = {
+        "type": f"urn:token-broker:problem:{error.code}",
+        "title": why.title,
+        "status": status,
+        "detail": " ".join(part for part in (why.happened, why.todo, why.recovers) if part),
+        "code": error.code,
+        "reason": error.reason,
+        "who_acts": error.who_acts or ("user" if error.user_can_connect else None),
+        "action_url": step.get("step_url"),
+        "action_text": step.get("step"),
+        "retry_after": _retry_after(error) if status == 503 else error.retry_after,
+        "request_id": error.request_id,
+    }
+    found = {name: value for name, value in members.items() if value is not None}
+    response = JsonResponse(found, status=status, content_type="application/problem+json")
+    response["Cache-Control"] = "no-store"
+    return _finish(response, error)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a script sent the request: it names JSON before HTML in ``Accept``, or the browser says that it loads no
+    page (``Sec-Fetch-Mode``, with https), or it is the request of a view of Django REST framework."""
+    if hasattr(request, "accepted_renderer"):
+        return True
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if mode is not None and mode != "navigate":
+        return True
+    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+        return True
+    accepted = request.headers.get("Accept", "")
+    weights = {kind: weight for kind, weight in map(_weight, accepted.split(",")) if weight > 0}
+    wanted = max((weight for kind, weight in weights.items() if _JSON.fullmatch(kind)), default=0.0)
+    return wanted > weights.get("text/html", 0.0)
+
+
+_JSON = re.compile(r"application/([\w.-]+\+)?json")
+
+
+def _weight(media_range: str) -> tuple[str, float]:
+    """The type, in small letters, and its weight (RFC 9110 section 12.5.1)."""
+    kind, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return kind, float(parameter[2:])
+            except ValueError:
+                return kind, 0.0
+    return kind, 1.0
+
+
+def _status_of(error: BrokerError) -> int:
+    return error.status if error.status in (404, 409, 410) else 503
+
+
+def _retry_after(error: BrokerError) -> int:
+    return math.ceil(error.retry_after or 5)
+
+
+def _finish(response: HttpResponse, error: BrokerError) -> HttpResponse:
+    if response.status_code == 503:
+        response["Retry-After"] = str(_retry_after(error))
     # Django would log the status once more, 503 as an error.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
+
+
+def _may_pass(error: BrokerError) -> bool:
+    is_temporary = error.status in (0, 429) or error.status >= 500
+    return is_temporary and error.code not in ("broker_misconfigured", "token_unreadable")
 
 
 def _step(error: BrokerError, retry_url: str | None, connect: str) -> dict[str, str | None]:
@@ -106,8 +183,7 @@ def _step(error: BrokerError, retry_url: str | None, connect: str) -> dict[str, 
         return {"step_url": connect, "step": texts.text("actions.connect" if is_first else "actions.connectAgain")}
     if error.who_acts == "tenant_admin":
         return {"step_url": reverse("token_broker:manage"), "step": texts.text("actions.openMessage")}
-    may_pass = error.status in (0, 429) or error.status >= 500
-    if retry_url and may_pass and error.code not in ("broker_misconfigured", "token_unreadable"):
+    if retry_url and _may_pass(error):
         return {"step_url": retry_url, "step": texts.text("actions.tryAgain")}
     contact = support_contact(error.request_id)
     if contact is not None and contact.url:

@@ -31,7 +31,7 @@ def user_is_deleted(sender: Any, instance: Any, using: str | None = None, **_: A
     # The receiver has no fixed sender: a user may be deleted as a proxy of the user model, which is another sender.
     if not isinstance(instance, get_user_model()):
         return
-    if conf.get_settings().get("ON_DELETE", "disconnect") == "disconnect":
+    if conf.disconnects_on("ON_DELETE"):
         tokens.disconnect_on_commit(instance, using)
     statuses.forget(instance)
 
@@ -45,7 +45,7 @@ def user_is_saved(
         return
     if update_fields is not None and "is_active" not in update_fields:
         return
-    if conf.get_settings().get("ON_DEACTIVATE", "disconnect") != "disconnect":
+    if not conf.disconnects_on("ON_DEACTIVATE"):
         return
     was_active: Any = model._default_manager.using(using).filter(pk=instance.pk)
     if was_active.filter(is_active=True).exists():

@@ -54,6 +54,12 @@ def find(broker_user_id: str) -> Connection | None:
     return found
 
 
+def has_connection(broker_user_id: str) -> bool:
+    """Whether this site knows of a connection, also of one that does not work at the moment."""
+    rows = Connection.objects.filter(pk=broker_user_id)
+    return bool(rows.exclude(state=Connection.DISCONNECTED).exists())
+
+
 def is_fresh(limit: timedelta = FRESH) -> bool:
     """Whether the events were read a short time ago, so that the statuses are right."""
     return bool(EventCursor.objects.filter(read_at__gte=timezone.now() - limit).exists())
@@ -396,6 +402,8 @@ def note_failure(broker_user_id: str, error: BrokerError) -> None:
 def forget(user: Any) -> None:
     """The user is deleted."""
     ids = list(Connection.objects.filter(user=user).values_list("broker_user_id", flat=True))
+    # A row may have no user, or another one: tools that merge users change foreign keys.
+    ids.append(conf.broker_user_id(user))
     ConnectionEvent.objects.filter(broker_user_id__in=ids).delete()
     Connection.objects.filter(broker_user_id__in=ids).delete()
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ..disconnects import Disconnect, utc_text
 from ..errors import BrokerError, NotConnected
@@ -95,9 +96,41 @@ def disconnect_id(broker_user_id: str, *, ended_by: str = "site") -> bool:
 
 
 def disconnect_all(users: Iterable[Any]) -> int:
-    """As ``disconnect``, for many users: after ``queryset.update(is_active=False)``, for which Django sends no signal.
-    Returns how many are disconnected already."""
+    """As ``disconnect``, for many users. Returns how many are disconnected already."""
     return sum(disconnect(user) for user in users)
+
+
+def deactivate_all(users: QuerySet[Any]) -> int:
+    """``users.update(is_active=False)``, for which Django sends no signal, with what ON_DEACTIVATE says. Returns how
+    many users were active."""
+    with transaction.atomic(using=users.db):
+        # Afterwards the queryset may be empty: it may select users who are active.
+        found = [user for user in users.all() if user.is_active]
+        if conf.disconnects_on("ON_DEACTIVATE"):
+            for user in found:
+                disconnect_on_commit(user, users.db)
+        keys = [user.pk for user in found]
+        return users.model._default_manager.using(users.db).filter(pk__in=keys).update(is_active=False)
+
+
+def merge(from_user: Any, into_user: Any) -> bool:
+    """``from_user`` becomes part of ``into_user``: call it before you delete or deactivate ``from_user``, in the same
+    transaction. With ON_MERGE "disconnect" (the default), the connection of ``from_user`` ends when the transaction is
+    committed, also if the broker does not answer then. The connection of ``into_user`` stays. A connection cannot be
+    moved to another user: the person who connected has agreed to it as that user.
+
+    Returns True if only ``from_user`` was connected, as far as this site knows: then ``into_user`` must connect. If
+    both users are the same one for the broker, nothing ends, and it returns False.
+    """
+    from_id, into_id = conf.broker_user_id(from_user), conf.broker_user_id(into_user)
+    if from_id == into_id:
+        return False
+    from . import statuses
+
+    is_lost = statuses.has_connection(from_id) and not statuses.has_connection(into_id)
+    if conf.disconnects_on("ON_MERGE"):
+        disconnect_on_commit(from_user, from_user._state.db)
+    return is_lost
 
 
 def disconnect_on_commit(user: Any, using: str | None = None) -> None:

@@ -74,16 +74,16 @@ def microsoft_status(context: dict[str, Any]) -> Status:
     if statuses.is_fresh(statuses.READ_NOW):
         is_connected = stored is not None and stored["status"] != "disconnected"
         return _shown(stored if is_connected else None, here, manage_url)
-    if conf.status_breaker.enter() == "open":
+    if conf.get_status_breaker().enter() == "open":
         return _last_known(stored, "broker_unreachable", here, manage_url)
     try:
         user_id = conf.broker_user_id(user)
         timeout_seconds = conf.get_settings().get("STATUS_TIMEOUT_SECONDS") or conf.STATUS_TIMEOUT_SECONDS
         found = conf.get_client().get_integration(user_id, timeout_seconds=timeout_seconds)
-        conf.status_breaker.succeed()
+        conf.get_status_breaker().succeed()
     except BrokerError as error:
         if error.status == 0:
-            conf.status_breaker.fail()
+            conf.get_status_breaker().fail()
         return _last_known(stored, error.code, here, manage_url)
     return _shown(found, here, manage_url)
 

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Q
-from django.utils import timezone, translation
 
-from ... import statuses, support
-from ...models import Connection
+from ... import reminders, statuses, support
 
 
 class Command(BaseCommand):
@@ -17,7 +12,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--dry-run", action="store_true", help="send nothing, print who would get a mail")
-        parser.add_argument("--days", type=int, default=7, help="at most one mail for each user in so many days")
+        parser.add_argument(
+            "--days", type=int, default=reminders.DAYS, help="at most one mail for each user in so many days"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not support.base_url():
@@ -27,33 +24,21 @@ class Command(BaseCommand):
         if not statuses.is_fresh():
             raise CommandError("the statuses are old: run token_broker_events, then repeat this command")
         sent = skipped = failed = 0
-        due = Q(reminded_at=None) | Q(reminded_at__lt=timezone.now() - timedelta(days=options["days"]))
-        rows = Connection.objects.filter(due, state=Connection.RECONNECT_REQUIRED, frozen="", who_acts="user")
-        for row in rows.select_related("user").order_by("pk"):
-            user: Any = row.user
-            if not support.mail_address(user) or not user.is_active:
+        for row in reminders.due(options["days"]).order_by("pk"):
+            if not reminders.can_get_mail(row):
                 skipped += 1
                 self.stderr.write(f"user {row.broker_user_id}: no mail address, or not active")
             elif options["dry_run"]:
                 sent += 1
                 self.stdout.write(f"user {row.broker_user_id}: {row.reason}")
-            # Two processes send one mail: only one of them changes the row.
-            elif Connection.objects.filter(due, pk=row.pk).update(reminded_at=timezone.now()):
-                if self._send(row):
+            else:
+                why_not = reminders.send(row, options["days"])
+                if why_not is None:
                     sent += 1
-                else:
+                elif why_not != reminders.ALREADY_SENT:
                     failed += 1
+                    self.stderr.write(f"user {row.broker_user_id}: {why_not}")
         what = "would get a mail" if options["dry_run"] else "got a mail"
         self.stdout.write(f"{sent} {what}, {skipped} skipped, {failed} failed")
         if failed:
             raise CommandError("some mails were not sent; the next run tries them again")
-
-    def _send(self, row: Connection) -> bool:
-        try:
-            with translation.override(settings.LANGUAGE_CODE):
-                support.send_link(row, support.base_url())
-        except Exception as error:  # of any mail backend; its text may contain a password
-            Connection.objects.filter(pk=row.pk).update(reminded_at=row.reminded_at)
-            self.stderr.write(f"user {row.broker_user_id}: {type(error).__name__}")
-            return False
-        return True
