@@ -212,7 +212,8 @@ def test_rows_that_are_wrong_are_named_before_the_first_one_is_stored(monkeypatc
     good, foreign = (get_user_model().objects.create_user(username=new_user()) for _ in range(2))
     old_row(good)
     old_row(foreign, scope="https://www.googleapis.com/auth/drive")
-    client, stored = make_client(), []
+    client = make_client()
+    stored: list[str] = []
     whole = client.import_rows
 
     def import_rows(rows, dry_run=False):

@@ -44,6 +44,7 @@ SETTINGS = {
     "KEEP_DISCONNECTS_DAYS",
     "USER_ID_FUNCTION",
     "FIND_USER_FUNCTION",
+    "IS_IMPERSONATED_FUNCTION",
     "SITE_URL",
     "READ_FROM",
     "OLD_TOKEN_FUNCTION",
@@ -97,7 +98,13 @@ def settings_problems() -> list[str]:
             'TOKEN_BROKER READ_FROM is "old", so OLD_TOKEN_FUNCTION must name the function '
             "that reads a token from the old table"
         )
-    for name in ("USER_ID_FUNCTION", "FIND_USER_FUNCTION", "OLD_TOKEN_FUNCTION", "TRANSPORT"):
+    for name in (
+        "USER_ID_FUNCTION",
+        "FIND_USER_FUNCTION",
+        "IS_IMPERSONATED_FUNCTION",
+        "OLD_TOKEN_FUNCTION",
+        "TRANSPORT",
+    ):
         if isinstance(given.get(name), str):
             try:
                 import_string(given[name])
