@@ -25,7 +25,7 @@ with open(os.environ["TOKEN_BROKER_TESTS"], encoding="utf-8") as described:
 
 # Microsoft's SDKs are in one environment, Celery and Django REST framework in the other.
 collect_ignore = [
-collect_ignore.append("site_tests")  # test_project_tests.py runs them
+    "site_tests",  # test_project_tests.py runs them
     *([] if WORLD["sdks"] else ["test_credential.py"]),
     *([] if WORLD["frameworks"] else ["test_celery.py", "test_django_rest.py"]),
 ]
