@@ -155,7 +155,9 @@ async function main(seconds: number): Promise<void> {
     const clicks: Record<Phase, Click[]> = { warm: [], before: [], stopped: [], after: [] }
     const playing = Promise.all(
       // A click counts for the phase in which it began.
-      sessions.map((session, i) => play(site.url, session, i + 1, stopClicks.signal, (click) => clicks[phase].push(click))),
+      sessions.map((session, i) =>
+        play(site.url, session, i + 1, stopClicks.signal, (click) => clicks[phase].push(click)),
+      ),
     )
     await pause(5_000)
     phase = 'before'

@@ -52,7 +52,10 @@ async function environments(): Promise<{ name: string; interpreter: string }[]> 
     say('No Python 3.12 or later on PATH, which the newest Django needs: Django 5.1 is tested instead.')
   return [
     { name: 'lts', interpreter: await ensureVenv(any, 'lts', ['Django~=5.2.0', ...TOOLS, ...SDKS], say) },
-    { name: 'newest', interpreter: await ensureVenv(second.python, 'newest', [second.django, ...TOOLS, ...FRAMEWORKS], say) },
+    {
+      name: 'newest',
+      interpreter: await ensureVenv(second.python, 'newest', [second.django, ...TOOLS, ...FRAMEWORKS], say),
+    },
   ]
 }
 

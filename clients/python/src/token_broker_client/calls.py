@@ -36,8 +36,8 @@ CHECK_SECONDS = 5.0
 NOT_ASKED = "not asked, because it did not answer a moment ago"
 SILENT = "no answer, and none to a second call"
 LISTEN_SHARE = 0.25
-"""After this share of its timeout without an answer, a call asks with a second one whether the broker is alive. That one
-has as long."""
+"""After this share of its timeout without an answer, a call asks with a second one whether the broker is alive. The
+second has as long."""
 _PROBE_TARGET = "/integrations/token-broker-check"
 """A user that does not exist. Any answer will do."""
 

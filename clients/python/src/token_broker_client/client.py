@@ -27,7 +27,7 @@ from .answers import (
 )
 from .breaker import OPEN_SECONDS, TimeStore
 from .calls import NOT_ASKED, SignedCalls
-from .challenges import claims_of
+from .challenges import Refusals
 from .disconnects import Disconnect, DisconnectStore, utc_text
 from .errors import BrokerUnreachable, DatabaseUnavailable, Frozen, NotConnected, RateLimited, ReconnectRequired
 from .keys import Ed25519Key, HmacKey, VerificationKey
@@ -63,8 +63,8 @@ class Client:
     with the user id and the time (seconds since the epoch) at which a token was fetched, before that token is used
     because the broker does not answer. ``disconnects``: where disconnects are recorded that ``Events`` repeats after a
     restore of the broker's database. ``breaker_seconds``: if nothing comes from the broker during a call, calls fail at
-    once for so long; 0: never. ``breaker_store``: ``breaker.shared_time`` with a name of your own, so that the processes
-    of a machine share it. All methods raise ``BrokerError``. Threads may share a client, and a child process
+    once for so long; 0: never. ``breaker_store``: ``breaker.shared_time`` with a name of your own, so that the
+    processes of a machine share it. All methods raise ``BrokerError``. Threads may share a client, and a child process
     may use it after a fork.
     """
 
@@ -203,7 +203,7 @@ class Client:
         passed on to the broker; also one that comes only at the second call. Raises what ``work`` raises, and
         ``BrokerError``."""
         options: dict[str, Any] = {"context": context, "traceparent": traceparent}
-        token, refusals = self.get_token(user_id, **options), _Refusals(is_unauthorized)
+        token, refusals = self.get_token(user_id, **options), Refusals(is_unauthorized)
         while True:
             try:
                 return work(token.access_token)
@@ -226,7 +226,7 @@ class Client:
         # The span of the caller is not current in the thread.
         trace = current_traceparent() if traceparent is None else traceparent
         options: dict[str, Any] = {"context": context, "traceparent": trace}
-        token, refusals = await run(self.get_token, user_id, **options), _Refusals(is_unauthorized)
+        token, refusals = await run(self.get_token, user_id, **options), Refusals(is_unauthorized)
         while True:
             try:
                 return await work(token.access_token)
@@ -402,23 +402,6 @@ class Client:
         self, method: str, target: str, body: dict[str, Any] | None = None, timeout_seconds: float | None = None
     ) -> Any:
         return self._calls.call(method, target, body, timeout_seconds or self._timeout_seconds)
-
-
-class _Refusals:
-    """Graph's refusals within one ``with_token``: the first may be repeated, and the first with a challenge."""
-
-    def __init__(self, is_unauthorized: Callable[[Exception], bool]) -> None:
-        self._is_unauthorized = is_unauthorized
-        self._seen = False
-        self.claims: str | None = None
-
-    def may_repeat(self, error: Exception) -> bool:
-        if not self._is_unauthorized(error):
-            return False
-        claims = claims_of(error)
-        repeats = not self._seen or (self.claims is None and claims is not None)
-        self._seen, self.claims = True, claims
-        return repeats
 
 
 def _headers(context: str | None, traceparent: str | None) -> Headers:

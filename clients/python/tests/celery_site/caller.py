@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import sys
 import time
 
@@ -12,9 +13,10 @@ django.setup()
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
-from celery_site.app import show_broker_url  # noqa: E402
 from token_broker_client import BrokerError  # noqa: E402
 from token_broker_client.django.models import Connection  # noqa: E402
+
+from celery_site.app import show_broker_url  # noqa: E402
 
 
 def outcome(result):
@@ -46,8 +48,8 @@ def main():
             began = time.monotonic()
         found[name] = outcome(index_files.apply_async((connected.pk,), retries=retries))
         found[f"{name}: seconds"] = time.monotonic() - began
-    found["mails"] = [open(entry.path, encoding="utf-8").read() for entry in os.scandir(os.path.join(folder, "mails"))]
-    print(json.dumps(found))
+    found["mails"] = [path.read_text(encoding="utf-8") for path in (pathlib.Path(folder) / "mails").iterdir()]
+    sys.stdout.write(json.dumps(found))
 
 
 main()

@@ -23,7 +23,8 @@ def due(days: int = DAYS) -> QuerySet[Connection]:
     """Who must connect again, can do so alone, and got no mail lately."""
     is_due = Q(reminded_at=None) | Q(reminded_at__lt=timezone.now() - timedelta(days=days))
     rows = Connection.objects.filter(is_due, state=Connection.RECONNECT_REQUIRED, frozen="", who_acts="user")
-    return rows.select_related("user")
+    found: QuerySet[Connection] = rows.select_related("user")
+    return found
 
 
 def remind(user: Any, days: int = DAYS) -> bool:

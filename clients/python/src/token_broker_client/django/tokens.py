@@ -110,7 +110,8 @@ def deactivate_all(users: QuerySet[Any]) -> int:
             for user in found:
                 disconnect_on_commit(user, users.db)
         keys = [user.pk for user in found]
-        return users.model._default_manager.using(users.db).filter(pk__in=keys).update(is_active=False)
+        changed: int = users.model._default_manager.using(users.db).filter(pk__in=keys).update(is_active=False)
+        return changed
 
 
 def merge(from_user: Any, into_user: Any) -> bool:
