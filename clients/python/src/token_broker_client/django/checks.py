@@ -114,7 +114,7 @@ def check_migrations(app_configs: Any, databases: Sequence[str] | None = None, *
 def check_broker(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if conf.settings_problems():
         return []
-    client = conf.get_client()
+    client = conf.make_client_for_checks()
     try:
         client.get_token(UNUSED_USER_ID)
     except NotConnected:

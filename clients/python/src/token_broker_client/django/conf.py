@@ -211,7 +211,12 @@ def _function(name: str) -> Callable[..., Any] | None:
     return import_string(given) if isinstance(given, str) else given
 
 
-def _make_client() -> Client:
+def make_client_for_checks() -> Client:
+    """It asks also if another process has found that the broker does not answer."""
+    return _make_client(breaker_seconds=0.0, breaker_store=None)
+
+
+def _make_client(**changes: Any) -> Client:
     given = get_settings()
     if isinstance(_replaced_by, Client):
         return _replaced_by
@@ -225,6 +230,7 @@ def _make_client() -> Client:
     elif transport is not None:
         options["transport"] = transport()
         options.update(getattr(options["transport"], "client_options", {}))
+    options.update(changes)
     if given.get("PRIVATE_KEY"):
         options["response_key"] = Ed25519PublicKey(
             given.get("RESPONSE_KEY_ID", ""), given.get("RESPONSE_PUBLIC_KEY", "")
