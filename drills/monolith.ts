@@ -1,6 +1,7 @@
 /**
- * npx node drills/monolith.ts [--seconds 30]: the broker is stopped (SIGSTOP) under the Django example, with gunicorn and
- * its synchronous workers. 50 users click, and read between two clicks. Not in `npm run drills`: it lasts over a minute.
+ * npx node drills/monolith.ts [--seconds 30]: the broker is stopped (SIGSTOP) under the Django example, with gunicorn
+ * and its synchronous workers. 50 users click, and read between two clicks. Not in `npm run drills`: it lasts over a
+ * minute.
  *
  * Targets: pages that need no token are at most 200 ms slower at p95 than before; others take at most 2 seconds.
  */
@@ -21,7 +22,7 @@ const BEFORE_SECONDS = 30
 const SLOWER_MS = 200
 const LIMIT_MS = 2_000
 
-/** What users open, with its share of the clicks. `documents` needs a token and calls Graph; `home` has the status tag. */
+/** What users open, with its share of the clicks. The documents need a call of Graph too. */
 const PAGES = [
   { path: '/documents', share: 0.4, needs: 'a token' },
   { path: '/', share: 0.3, needs: 'the status tag' },

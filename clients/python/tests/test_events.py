@@ -7,15 +7,17 @@ import time
 
 import token_broker_client as tb
 
-from conftest import HERE, WORLD, make_client, new_user
+from conftest import WORLD, make_client, new_user
 
 READER = """
-import os, signal, sys
-sys.path.insert(0, sys.argv[1])
-from conftest import make_client
-from token_broker_client import Event, Events, FileCursor
+import json, os, signal, sys
+from token_broker_client import Client, Event, Events, FileCursor, HmacKey
 
-death = sys.argv[3:]
+with open(os.environ["TOKEN_BROKER_TESTS"], encoding="utf-8") as file:
+    world = json.load(file)
+key = world["callers"]["hmac"]
+client = Client(world["broker"], HmacKey(key["key_id"], key["secret"]), authority=world["authority"])
+death = sys.argv[2:]
 def reached(*point):
     if [str(part) for part in point] == death:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -28,7 +30,7 @@ class Cursor(FileCursor):
         super().save(cursor)
         reached("after save", self.saves)
 
-events = Events(make_client(), Cursor(sys.argv[2]), wait_seconds=0, limit=7)
+events = Events(client, Cursor(sys.argv[1]), wait_seconds=0, limit=7)
 for number, event in enumerate(events, 1):
     reached("before event", number)
     print(f"{event.id} {event.user_id}" if isinstance(event, Event) else "resync", flush=True)
@@ -118,7 +120,7 @@ def test_a_reader_that_is_killed_at_any_point_loses_no_event(client, tmp_path):
     seen = []
     for death in (*DEATHS, ()):
         ran = subprocess.run(
-            [sys.executable, "-c", READER, HERE, str(cursor), *map(str, death)],
+            [sys.executable, "-c", READER, str(cursor), *map(str, death)],
             capture_output=True,
             text=True,
             timeout=60,

@@ -268,6 +268,20 @@ def _request_ends(**_: Any) -> None:
     _current.request = None
 
 
+@contextlib.contextmanager
+def request_scope() -> Generator[None, None, None]:
+    """For a view. Under ASGI, Django before 6.0 sends its signals in a copy of the context, so what they set is
+    lost."""
+    if current_request() is not None:
+        yield
+        return
+    _request_starts()
+    try:
+        yield
+    finally:
+        _request_ends()
+
+
 request_started.connect(_request_starts, dispatch_uid="token_broker.request_starts")
 request_finished.connect(_request_ends, dispatch_uid="token_broker.request_ends")
 

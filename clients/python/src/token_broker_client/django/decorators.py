@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from ..errors import BrokerError, NotConnected, ReconnectRequired
-from . import failures, views
+from . import conf, failures, views
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +43,8 @@ def _decorate(view: View[P], json: bool | None) -> View[P]:
         @functools.wraps(view)
         async def awrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Any:
             try:
-                return await view(request, *args, **kwargs)
+                with conf.request_scope():
+                    return await view(request, *args, **kwargs)
             except BrokerError as error:
                 return await sync_to_async(error_response)(request, error, json)
 
@@ -53,7 +54,8 @@ def _decorate(view: View[P], json: bool | None) -> View[P]:
     @functools.wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         try:
-            return view(request, *args, **kwargs)
+            with conf.request_scope():
+                return view(request, *args, **kwargs)
         except BrokerError as error:
             return error_response(request, error, json)
 

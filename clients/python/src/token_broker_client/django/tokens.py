@@ -39,6 +39,16 @@ def get_access_token(user: Any, **options: Any) -> str:
     return get_token(user, **options).access_token
 
 
+async def aget_token(user: Any, **options: Any) -> Token:
+    """As ``get_token``, in an asynchronous view. The call to the broker runs in a thread."""
+    return await sync_to_async(get_token)(user, **options)
+
+
+async def aget_access_token(user: Any, **options: Any) -> str:
+    """As ``get_access_token``, in an asynchronous view."""
+    return await sync_to_async(get_access_token)(user, **options)
+
+
 def with_token(
     user: Any,
     work: Callable[[str], T],
