@@ -111,7 +111,9 @@ async function main(): Promise<number> {
         JSON.stringify({
           broker: world.broker().internalUrl,
           authority: BROKER_AUTHORITY,
-          public: world.url,
+          site: world.url,
+          public: world.broker().publicUrl,
+          operations: world.broker().operationsUrl,
           entra: world.entra.controlUrl,
           graph: world.entra.graphUrl,
           controls: controls.url,

@@ -345,7 +345,9 @@ async function signedRoutes(scope: FastifyInstance, services: Services, stranger
   })
   await scope.register(importRoutes, { imports })
   await scope.register(freezeRoutes, { freezes })
-  await scope.register(connectSessionRoutes, { connect, browserSessions: sessions, links, site })
+  // A function: the OpenAPI document is made without a configuration.
+  const routes = { connect, browserSessions: sessions, links, site, completionUrl: () => services.config.completionUrl }
+  await scope.register(connectSessionRoutes, routes)
 }
 
 /**

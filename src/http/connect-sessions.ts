@@ -4,7 +4,7 @@ import type { Connect } from '../core/connect.ts'
 import { Failure } from '../core/failure.ts'
 import type { BrowserSessionStore } from '../core/ports.ts'
 import { audit } from './audit.ts'
-import { BEGUN, CONNECT_SESSION, HANDLE, NEXT } from './examples.ts'
+import { BEGUN, CONNECT_SESSION, CONNECT_URLS, HANDLE, NEXT } from './examples.ts'
 import type { Links } from './links.ts'
 import type { Site } from './pages/pages.ts'
 import { isFailureCode, sendProblem, toProblem } from './problem.ts'
@@ -17,6 +17,7 @@ export interface ConnectSessionRoutesOptions {
   browserSessions: BrowserSessionStore
   links: Links
   site: Site
+  completionUrl(): string
 }
 
 const IdParams = Type.Object(
@@ -53,7 +54,7 @@ const Handle = Type.String({
 
 export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoutesOptions> = async (
   scope,
-  { connect, browserSessions, links, site },
+  { connect, browserSessions, links, site, completionUrl },
 ) => {
   scope.post(
     '/connect-sessions',
@@ -256,6 +257,36 @@ export const connectSessionRoutes: FastifyPluginAsyncTypebox<ConnectSessionRoute
         })
       return reply.code(204).send()
     },
+  )
+
+  scope.get(
+    '/connect-urls',
+    {
+      config: { permission: 'connect:write' },
+      schema: {
+        operationId: 'getConnectUrls',
+        tags: ['connect'],
+        summary: 'Where the broker sends browsers',
+        description: 'As it is configured, so that the caller can compare it with its own pages.',
+        response: {
+          200: answer(
+            Type.Object({
+              connect_url: Type.String({ format: 'uri', description: '`ENTRY_URL_CONNECT`' }),
+              manage_url: Type.String({ format: 'uri', description: '`ENTRY_URL_MANAGE`' }),
+              completion_url: Type.String({ format: 'uri', description: '`COMPLETION_URL`' }),
+            }),
+            'The configured URLs.',
+            CONNECT_URLS,
+          ),
+          ...problemResponses(),
+        },
+      },
+    },
+    async () => ({
+      connect_url: site.entryUrls.connect,
+      manage_url: site.entryUrls.manage,
+      completion_url: completionUrl(),
+    }),
   )
 
   scope.delete(

@@ -40,6 +40,12 @@ export const BEGUN = {
   expires_at: '2026-11-22T09:16:46.000Z',
 }
 
+export const CONNECT_URLS = {
+  connect_url: 'https://audits.megsupportools.com/microsoft/connect',
+  manage_url: 'https://audits.megsupportools.com/microsoft/manage',
+  completion_url: 'https://audits.megsupportools.com/microsoft/connected',
+}
+
 export const CONNECT_SESSION = {
   id: ID,
   user_id: '42',

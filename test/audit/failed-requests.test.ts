@@ -28,7 +28,7 @@ const routes = Object.entries(paths).flatMap(([template, methods]) =>
 )
 /** Requests that concern no user, or many. */
 const WITHOUT_USER =
-  /^(get \/(events|integrations|freezes)|post \/integrations\/import|delete \/freezes\/\{id\}|(get|delete) \/connect-sessions\/\{id\})$/
+  /^(get \/(events|integrations|freezes|connect-urls)|post \/integrations\/import|delete \/freezes\/\{id\}|(get|delete) \/connect-sessions\/\{id\})$/
 
 const world = await startWorld(t)
 const { replica, sql } = world

@@ -50,6 +50,15 @@ t.test('a GET that comes again at the same replica is refused', async (t) => {
   t.match(await get(`/tokens/${USER}`), { status: 200 })
 })
 
+t.test('a caller that may connect users learns the configured URLs', async (t) => {
+  const { entryUrls, completionUrl } = world.replica.services.config
+  t.match(await get('/connect-urls'), {
+    status: 200,
+    body: { connect_url: entryUrls.connect, manage_url: entryUrls.manage, completion_url: completionUrl },
+    signature: 'verified',
+  })
+})
+
 t.test('a POST or DELETE that comes again at another replica is refused, and does nothing', async (t) => {
   const begin = { nonce: nonce(), now: Date.now() }
   t.match(await post('/connect-sessions', { user_id: 'replayed' }, begin), { status: 201 })

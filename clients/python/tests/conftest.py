@@ -25,6 +25,7 @@ with open(os.environ["TOKEN_BROKER_TESTS"], encoding="utf-8") as described:
 
 # Microsoft's SDKs are in one environment, Celery and Django REST framework in the other.
 collect_ignore = [
+    "site_tests",  # test_project_tests.py runs them
     *([] if WORLD["sdks"] else ["test_credential.py"]),
     *([] if WORLD["frameworks"] else ["test_celery.py", "test_django_rest.py"]),
 ]
@@ -37,6 +38,7 @@ os.environ.update(
     TOKEN_BROKER_KEY_ID=HMAC["key_id"],
     TOKEN_BROKER_SECRET=HMAC["secret"],
     GRAPH_URL=WORLD["graph"],
+    MEGDOCS_URL=WORLD["site"],
 )
 
 from token_broker_client import Client, Ed25519Key, Ed25519PublicKey, HmacKey  # noqa: E402
@@ -142,4 +144,4 @@ def connected(client):
 if importlib.util.find_spec("django") is not None:
     # The database of the test session is made once for all modules.
     sys.modules.setdefault("conftest", sys.modules[__name__])
-    from django_world import browser, database, fake, user  # noqa: F401
+    from django_world import browser, database, fake, no_connections, user  # noqa: F401

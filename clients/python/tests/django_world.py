@@ -43,3 +43,13 @@ def fake():
     EventCursor.objects.all().delete()
     with conf.use_fake(FakeBroker()) as broker:
         yield broker
+
+
+@pytest.fixture()
+def no_connections(database):
+    """For tests that look at all stored connections."""
+    from support_case import forget_everything
+
+    forget_everything()
+    yield
+    forget_everything()

@@ -176,7 +176,7 @@ def test_what_the_broker_refuses_is_raised(broker, call):
 
 
 def test_a_remembered_token_does_not_answer_a_challenge(broker):
-    client = broker.client()
+    client = broker.client(cache_seconds=60)
     first = client.get_token("42")
     second = client.refresh(first)
     assert client.refresh(first).generation == second.generation and len(broker.requests) == 2

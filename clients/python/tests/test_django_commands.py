@@ -1,6 +1,7 @@
 """READ_FROM, import and events of the Django app, with the real broker."""
 
 import asyncio
+import csv
 import io
 from datetime import timedelta
 
@@ -142,14 +143,16 @@ def test_a_user_who_disconnects_during_the_import_is_skipped(monkeypatch):
     whole = client.import_rows
     sent: list[str] = []
 
-    def import_rows(rows, **options):
+    def import_rows(rows, dry_run=False):
+        if dry_run:
+            return whole(rows, dry_run=True)
         if not sent:
             # At both places. The first user is in the current page, the second one in a page that is not yet read.
             for user in (users[0], users[3]):
                 tokens.disconnect(user)
                 Oauth2Integration.objects.filter(user=user).delete()
         sent.extend(row["user_id"] for row in rows)
-        return whole(rows, **options)
+        return whole(rows)
 
     monkeypatch.setattr(client, "import_rows", import_rows)
     with conf.use_client(client):
@@ -201,6 +204,58 @@ def test_a_newer_row_of_another_provider_does_not_replace_a_connection_of_the_br
             assert failed is None and "imported 0, unchanged 0" in out
             assert seen is None or f"user {user.username}: skipped: {seen}" in err
     assert make_client().get_integration(user.username) == before
+
+
+def test_rows_that_are_wrong_are_named_before_the_first_one_is_stored(monkeypatch):
+    Oauth2Integration.objects.all().delete()
+    monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.BATCH_ROWS", 1)
+    good, foreign = (get_user_model().objects.create_user(username=new_user()) for _ in range(2))
+    old_row(good)
+    old_row(foreign, scope="https://www.googleapis.com/auth/drive")
+    client = make_client()
+    stored: list[str] = []
+    whole = client.import_rows
+
+    def import_rows(rows, dry_run=False):
+        if not dry_run:
+            # The last row has been checked already.
+            assert f"user {foreign.username}: skipped: no_needed_scope" in err.getvalue()
+            stored.append(rows[0]["user_id"])
+        return whole(rows, dry_run=dry_run)
+
+    monkeypatch.setattr(client, "import_rows", import_rows)
+    out, err = io.StringIO(), io.StringIO()
+    with conf.use_client(client):
+        call_command("token_broker_import", "--apply", stdout=out, stderr=err)
+    assert stored == [good.username, foreign.username]
+    assert err.getvalue().count("no_needed_scope") == 1, "each row is named once"
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "Checked 2 rows before the first one is stored: no_needed_scope 1"
+    assert [line.partition(":")[0] for line in lines[1:3]] == ["1 of 2 rows", "2 of 2 rows"]
+
+
+def test_who_must_connect_again_is_written_as_csv(monkeypatch, tmp_path):
+    monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.time.sleep", lambda _: None)
+    Oauth2Integration.objects.all().delete()
+    works, dead, empty = (
+        get_user_model().objects.create_user(username=new_user(), email=f"{name}@contoso.com")
+        for name in ("works", "dead", "empty")
+    )
+    old_row(works)
+    old_row(dead, refresh_token="this-refresh-token-is-long-dead")
+    old_row(empty, refresh_token="  ")
+    file = tmp_path / "must-reconnect.csv"
+    out, _, failed = run("token_broker_import", "--apply", "--verify", "600", "--must-reconnect", str(file))
+    assert failed is None and "2 users must connect again" in out
+    with open(file, encoding="utf-8", newline="") as text:
+        rows = sorted(csv.DictReader(text), key=lambda row: row["email"])
+    assert [(row["user_id"], row["email"]) for row in rows] == [
+        (dead.username, "dead@contoso.com"),
+        (empty.username, "empty@contoso.com"),
+    ]
+    assert rows[0]["reason"] == "token_invalid" and rows[1]["reason"] == "no_refresh_token"
+    assert file.stat().st_mode & 0o077 == 0, "it has mail addresses"
+    assert "No such file" in run("token_broker_import", "--must-reconnect", str(tmp_path / "no" / "file"))[2]
 
 
 def test_two_rows_of_a_user_are_found_in_the_whole_table_before_anything_is_sent(monkeypatch):

@@ -120,9 +120,7 @@ def test_the_message_after_connecting_names_no_menu_and_can_be_changed(browser, 
 def test_a_name_in_the_message_after_connecting_is_escaped(browser, user, fake):
     press_connect(browser, next="/documents")
     session = next(reversed(fake.sessions))
-    connect = fake.connect
-    fake.connect = lambda user_id: connect(user_id, "<b>x</b>@contoso.com")
-    come_back(browser, Back(session, fake.come_back(session)))
+    come_back(browser, Back(session, fake.come_back(session, "<b>x</b>@contoso.com")))
     assert '<bdi dir="ltr">&lt;b&gt;x&lt;/b&gt;@contoso.com</bdi>' in browser.get("/").content.decode()
 
 

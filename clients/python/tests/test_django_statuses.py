@@ -1,6 +1,7 @@
 """The statuses of connections: kept by the events and by what this site does, read by the status tag."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -16,16 +17,12 @@ from token_broker_client.django.models import Connection, ConnectionEvent, Event
 from token_broker_client.testing import FakeBroker
 
 from conftest import new_user
-from support_case import MICROSOFT, forget_everything, make_person, row_of
+from support_case import MICROSOFT, make_person, row_of
 
 NAMES = ("connected", "disconnected", "needs_reconnect", "recovered", "frozen")
 
 
-@pytest.fixture(autouse=True)
-def empty(database):
-    forget_everything()
-    yield
-    forget_everything()
+pytestmark = pytest.mark.usefixtures("no_connections")
 
 
 @pytest.fixture()
@@ -119,7 +116,8 @@ def test_an_expired_cursor_compares_everybody_and_sends_what_has_changed(fake, h
     ]  # fmt: skip
 
 
-def event(number, kind, user_id="", **raw):
+def event(number, kind, user_id="", **members):
+    raw: Any = members
     return tb.Event(number, utc_text(timezone.now()), user_id, kind, raw=raw)
 
 

@@ -19,7 +19,7 @@ from token_broker_client.django import conf, feed, support, tokens
 from token_broker_client.django.models import Connection, EventCursor
 
 from conftest import new_user
-from support_case import MICROSOFT, forget_everything, make_person, row_of
+from support_case import MICROSOFT, make_person, row_of
 
 LIST = "/admin/token_broker/connection/"
 ALL = ("view_connection", "disconnect_connection", "send_connection_link")
@@ -38,11 +38,7 @@ def support_member():
     return staff(*ALL)
 
 
-@pytest.fixture(autouse=True)
-def empty(database):
-    forget_everything()
-    yield
-    forget_everything()
+pytestmark = pytest.mark.usefixtures("no_connections")
 
 
 @pytest.fixture()

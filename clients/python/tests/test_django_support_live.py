@@ -8,14 +8,9 @@ from token_broker_client import ReconnectRequired
 from token_broker_client.django import feed, tokens
 
 from conftest import WORLD, connect, make_client, new_user, post
-from support_case import forget_everything, row_of
+from support_case import row_of
 
-
-@pytest.fixture(autouse=True)
-def empty(database):
-    forget_everything()
-    yield
-    forget_everything()
+pytestmark = pytest.mark.usefixtures("no_connections")
 
 
 @pytest.fixture()

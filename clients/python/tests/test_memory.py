@@ -36,7 +36,7 @@ def broker():
 
 @pytest.fixture()
 def client(broker, time_):
-    return broker.client(monotonic=time_.monotonic, sleep=time_.sleep)
+    return broker.client(cache_seconds=60, monotonic=time_.monotonic, sleep=time_.sleep)
 
 
 def test_a_token_is_cached_for_sixty_seconds_and_no_longer(broker, client, time_):

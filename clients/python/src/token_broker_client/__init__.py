@@ -5,10 +5,29 @@ answered 401. Every failure is a subclass of ``BrokerError``. This package uses 
 not contain Microsoft's protocol.
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
+from .answers import (
+    Account,
+    Addresses,
+    Completion,
+    ConnectSession,
+    ConnectSessionState,
+    ConnectUrls,
+    Degraded,
+    EventFreeze,
+    EventsPage,
+    Failure,
+    ImportResult,
+    ImportRow,
+    Integration,
+    IntegrationsPage,
+    InvalidField,
+    Microsoft,
+    Outcome,
+    RawEvent,
+    Trouble,
+)
 from .challenges import claims_of
-from .client import Client, Completion, ConnectSession, EventsPage, IntegrationsPage
+from .client import Client
 from .disconnects import Disconnect, DisconnectStore, FileDisconnects
 from .errors import (
     AccountMismatch,
@@ -39,10 +58,14 @@ from .errors import (
 from .events import CursorStore, Event, Events, FileCursor, Resync
 from .keys import Ed25519Key, Ed25519PublicKey, HmacKey
 from .tokens import Token
+from .transports import Transport, TransportError
+from .version import __version__
 
 __all__ = [
     "__version__",
+    "Account",
     "AccountMismatch",
+    "Addresses",
     "AuditUnavailable",
     "BrokerError",
     "BrokerMisconfigured",
@@ -56,37 +79,47 @@ __all__ = [
     "ConnectRefused",
     "ConnectSession",
     "ConnectSessionExpired",
+    "ConnectSessionState",
+    "ConnectUrls",
     "CursorExpired",
+    "CursorStore",
     "DatabaseUnavailable",
+    "Degraded",
     "Disconnect",
     "DisconnectStore",
     "Ed25519Key",
     "Ed25519PublicKey",
-    "CursorStore",
     "Event",
+    "EventFreeze",
     "Events",
     "EventsPage",
+    "Failure",
     "FileCursor",
     "FileDisconnects",
+    "Frozen",
     "HmacKey",
+    "ImportResult",
+    "ImportRow",
+    "Integration",
     "IntegrationsPage",
     "InternalError",
+    "InvalidField",
     "InvalidRequest",
     "InvalidSignature",
+    "Microsoft",
     "MicrosoftUnavailable",
-    "Frozen",
     "NotConnected",
     "NotFound",
+    "Outcome",
     "RateLimited",
+    "RawEvent",
     "ReconnectRequired",
     "Resync",
     "Token",
     "TokenUnreadable",
+    "Transport",
+    "TransportError",
+    "Trouble",
     "Unavailable",
     "UntrustedAnswer",
 ]
-
-try:
-    __version__ = version("token-broker-client")
-except PackageNotFoundError:  # used from a checkout that is not installed
-    __version__ = "0+unknown"

@@ -9,8 +9,8 @@ import os
 import stat
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from .locks import ForkSafeLock
@@ -28,9 +28,9 @@ class TimeStore(Protocol):
 
     def write(self, value: float) -> None: ...
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """No other process writes meanwhile."""
+        ...
 
 
 class _Memory:
@@ -44,7 +44,7 @@ class _Memory:
         self._value = value
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None, None, None]:
         yield
 
 
@@ -71,7 +71,7 @@ class _SharedMemory:
         struct.pack_into(self._FORMAT, self._map, 0, value)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None, None, None]:
         # lockf and not flock: a lock of flock would be shared with a process that was forked.
         self._fcntl.lockf(self._file, self._fcntl.LOCK_EX)
         try:

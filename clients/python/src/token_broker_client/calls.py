@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 from .breaker import PROBE_SECONDS, Breaker, TimeStore
 from .errors import (
@@ -26,11 +26,13 @@ from .locks import ForkSafeLock
 from .messages import Headers, Request, Response, check_target, headers_by_name, normalize_authority, split_origin
 from .signing import VerificationFailed, sign_request, verify_response
 from .transports import Transport, TransportError
+from .version import USER_AGENT
 
 MAX_PAUSE_SECONDS = 2.0
 """A call waits at most this long for a Retry-After. For a longer one it raises at once."""
 SHORT_TIMEOUT_SECONDS = 0.5
 """A call with a shorter timeout than this may fail although the broker answers others in time."""
+CHECK_SECONDS = 5.0
 NOT_ASKED = "not asked, because it did not answer a moment ago"
 SILENT = "no answer, and none to a second call"
 LISTEN_SHARE = 0.25
@@ -109,6 +111,21 @@ class SignedCalls:
         self._breaker.succeed()
         return answer
 
+    def which_listener(self) -> str | None:
+        """``public`` or ``operations``, if the address is that of another listener of the broker than the internal one.
+        Only for checks: the answer is not signed."""
+        request = Request(
+            "GET", self._address, self._authority, self._scheme, "/livez", (("user-agent", USER_AGENT),), None
+        )
+        try:
+            answer = self._transport.send(request, CHECK_SECONDS)
+        except TransportError:
+            return None
+        if answer.status == 200 and _problem_of(answer).get("alive") is True:
+            return "operations"
+        kinds = headers_by_name(answer.headers).get("content-type", [])
+        return "public" if answer.status == 404 and any(kind.startswith("text/html") for kind in kinds) else None
+
     def _probe(self, timeout_seconds: float = PROBE_SECONDS) -> None:
         try:
             self._attempt("GET", _PROBE_TARGET, None, timeout_seconds, (), self._transport.send)
@@ -171,7 +188,7 @@ class SignedCalls:
             self._authority,
             self._scheme,
             check_target(target),
-            (("accept", "application/json"), *content_type, *headers),
+            (("accept", "application/json"), ("user-agent", USER_AGENT), *content_type, *headers),
             None if body is None else json.dumps(body).encode(),
         )
         signed = sign_request(request, self._key, self.broker_time())
@@ -282,10 +299,15 @@ def _time_of(date: str) -> float | None:
 
 def _problem_of(response: Response) -> dict[str, Any]:
     try:
-        body = json.loads(response.body)
+        body: object = json.loads(response.body)
     except ValueError:
         return {}
-    return body if isinstance(body, dict) else {}
+    return _object(body) or {}
+
+
+def _object(value: object) -> dict[str, Any] | None:
+    """Keys of a JSON object are strings."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 class _Answer(dict[str, Any]):
@@ -301,9 +323,9 @@ def _read(response: Response) -> Any:
     if response.status == 204:
         return None
     try:
-        body = json.loads(response.body)
+        body = _object(json.loads(response.body))
     except ValueError:
         raise UntrustedAnswer({"detail": "no JSON"}, response.status) from None
-    if not isinstance(body, dict):
+    if body is None:
         raise UntrustedAnswer({"detail": "no JSON object"}, response.status)
     return _Answer(body)

@@ -4,8 +4,8 @@ passed on to the broker."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 _PART = re.compile(
     r"""(?P<name>[A-Za-z0-9_-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s,"]+))"""
@@ -53,4 +53,22 @@ def _challenges(headers: Any) -> Iterator[str]:
         if str(name).lower() != "www-authenticate":
             continue
         # A list where the library keeps several headers of one name.
-        yield from (str(one) for one in (value if isinstance(value, (list, tuple, set)) else [value]))
+        several = cast("Iterable[object]", value) if isinstance(value, (list, tuple, set)) else [value]
+        yield from (str(one) for one in several)
+
+
+class Refusals:
+    """Graph's refusals within one ``with_token``: the first may be repeated, and the first with a challenge."""
+
+    def __init__(self, is_unauthorized: Callable[[Exception], bool]) -> None:
+        self._is_unauthorized = is_unauthorized
+        self._seen = False
+        self.claims: str | None = None
+
+    def may_repeat(self, error: Exception) -> bool:
+        if not self._is_unauthorized(error):
+            return False
+        claims = claims_of(error)
+        repeats = not self._seen or (self.claims is None and claims is not None)
+        self._seen, self.claims = True, claims
+        return repeats

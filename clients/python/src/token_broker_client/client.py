@@ -7,13 +7,27 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
+from .answers import (
+    Account,
+    Completion,
+    ConnectSession,
+    ConnectSessionState,
+    ConnectUrls,
+    EventsPage,
+    ImportResult,
+    ImportRow,
+    Integration,
+    IntegrationsPage,
+    Outcome,
+    RawEvent,
+)
 from .breaker import OPEN_SECONDS, TimeStore
 from .calls import NOT_ASKED, SignedCalls
-from .challenges import claims_of
+from .challenges import Refusals
 from .disconnects import Disconnect, DisconnectStore, utc_text
 from .errors import BrokerUnreachable, DatabaseUnavailable, Frozen, NotConnected, RateLimited, ReconnectRequired
 from .keys import Ed25519Key, HmacKey, VerificationKey
@@ -36,41 +50,6 @@ _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{43}")
-
-
-@dataclass(frozen=True)
-class ConnectSession:
-    id: str
-    """Store a keyed digest of it in the session of the user who began. Only that session may complete it. Do not store
-    the id: the user can read a session in a signed cookie."""
-    url: str
-    """Where to send the browser. Secret until it is used."""
-    expires_at: str
-    """RFC 3339."""
-
-
-@dataclass(frozen=True)
-class Completion:
-    result: str
-    """``connected`` or ``reconnected``."""
-    account: dict[str, str]
-    next: str
-    """The broker's page that shows the result to the user."""
-
-
-@dataclass(frozen=True)
-class IntegrationsPage:
-    integrations: list[dict[str, Any]]
-    next: str | None
-    """The ``after`` of the next page. None: this is the last page."""
-    events_cursor: str
-
-
-@dataclass(frozen=True)
-class EventsPage:
-    events: list[dict[str, Any]]
-    cursor: str
-    more: bool
 
 
 class Client:
@@ -224,7 +203,7 @@ class Client:
         passed on to the broker; also one that comes only at the second call. Raises what ``work`` raises, and
         ``BrokerError``."""
         options: dict[str, Any] = {"context": context, "traceparent": traceparent}
-        token, refusals = self.get_token(user_id, **options), _Refusals(is_unauthorized)
+        token, refusals = self.get_token(user_id, **options), Refusals(is_unauthorized)
         while True:
             try:
                 return work(token.access_token)
@@ -247,7 +226,7 @@ class Client:
         # The span of the caller is not current in the thread.
         trace = current_traceparent() if traceparent is None else traceparent
         options: dict[str, Any] = {"context": context, "traceparent": trace}
-        token, refusals = await run(self.get_token, user_id, **options), _Refusals(is_unauthorized)
+        token, refusals = await run(self.get_token, user_id, **options), Refusals(is_unauthorized)
         while True:
             try:
                 return await work(token.access_token)
@@ -286,18 +265,18 @@ class Client:
         elif failure.reason not in ("user_frozen", "tenant_frozen"):
             self._cache.clear()
 
-    def forget_frozen(self, event: dict[str, Any]) -> None:
+    def forget_frozen(self, event: RawEvent) -> None:
         """Forgets the tokens that an event ``frozen`` concerns. ``Events`` calls it for each event that it reads;
-        call it
-        yourself in other processes, which hold a token for up to a minute. Other events change nothing."""
+        call it yourself in other processes, which hold a token for up to a minute. Other events change nothing."""
         if event.get("type") != "frozen":
             return
-        freeze = event.get("freeze") or {}
-        if freeze.get("scope") == "user":
-            self._cache.remove(str(freeze.get("value")))
-        elif freeze.get("scope") == "tenant":
-            self._cache.remove_tenant(str(freeze.get("value")))
-        elif freeze.get("scope") != "caller_key" or freeze.get("value") == self._key_id:
+        freeze = event.get("freeze")
+        scope, value = (None, None) if freeze is None else (freeze.get("scope"), str(freeze.get("value")))
+        if scope == "user" and value is not None:
+            self._cache.remove(value)
+        elif scope == "tenant" and value is not None:
+            self._cache.remove_tenant(value)
+        elif scope != "caller_key" or value == self._key_id:
             self._cache.clear()
 
     # ---- Connect ----
@@ -342,8 +321,9 @@ class Client:
         limit = max(self._timeout_seconds, 20)
         answer = self._call("POST", target, body, timeout_seconds=limit)
         self._cache.remove(user_id)
-        outcome = answer["session"].get("outcome") or {}
-        return Completion(outcome.get("result", "connected"), outcome.get("account") or {}, answer["next"])
+        session: ConnectSessionState = answer["session"]
+        outcome = session.get("outcome") or Outcome()
+        return Completion(outcome.get("result", "connected"), outcome.get("account") or Account(), answer["next"])
 
     def end_connect(self, connect_session_id: str, handle: str) -> None:
         """Ends an attempt whose browser came back to a login that did not begin it: nobody can complete it then.
@@ -353,18 +333,27 @@ class Client:
         """
         self._call("DELETE", f"{_connect_session_path(connect_session_id)}?handle={_handle(handle)}")
 
-    def get_connect_session(self, connect_session_id: str) -> dict[str, Any]:
+    def get_connect_session(self, connect_session_id: str) -> ConnectSessionState:
         """The state of an attempt, also of one from which the browser never came back."""
-        answer: dict[str, Any] = self._call("GET", _connect_session_path(connect_session_id))
+        answer: ConnectSessionState = self._call("GET", _connect_session_path(connect_session_id))
         return answer
+
+    def get_connect_urls(self) -> ConnectUrls:
+        """Where the broker sends browsers, by its configuration: to compare it with the application's own pages."""
+        answer = self._call("GET", "/connect-urls")
+        return ConnectUrls(answer["connect_url"], answer["manage_url"], answer["completion_url"])
+
+    def which_listener(self) -> str | None:
+        """``public`` or ``operations``, if ``url`` is that of another listener of the broker. For checks."""
+        return self._calls.which_listener()
 
     # ---- Integrations ----
 
-    def get_integration(self, user_id: str, *, timeout_seconds: float | None = None) -> dict[str, Any] | None:
+    def get_integration(self, user_id: str, *, timeout_seconds: float | None = None) -> Integration | None:
         """The user's stored authorization and whether it works. None: the user is not connected."""
         try:
             path = f"/integrations/{_user(user_id)}"
-            answer: dict[str, Any] = self._call("GET", path, timeout_seconds=timeout_seconds)
+            answer: Integration = self._call("GET", path, timeout_seconds=timeout_seconds)
             return answer
         except NotConnected:
             return None
@@ -401,35 +390,18 @@ class Client:
         answer = self._call("GET", target, timeout_seconds=self._timeout_seconds + wait_seconds)
         return EventsPage(answer["events"], answer["cursor"], answer["more"])
 
-    def import_rows(self, rows: Sequence[dict[str, Any]], *, dry_run: bool = False) -> list[dict[str, Any]]:
+    def import_rows(self, rows: Sequence[ImportRow], *, dry_run: bool = False) -> list[ImportResult]:
         """Imports up to 500 rows, and returns one result for each. Repeating it changes nothing."""
         body = {"rows": list(rows), "dry_run": dry_run}
         limit = max(self._timeout_seconds, 60)
         answer = self._call("POST", "/integrations/import", body, timeout_seconds=limit)
-        results: list[dict[str, Any]] = answer["results"]
+        results: list[ImportResult] = answer["results"]
         return results
 
     def _call(
         self, method: str, target: str, body: dict[str, Any] | None = None, timeout_seconds: float | None = None
     ) -> Any:
         return self._calls.call(method, target, body, timeout_seconds or self._timeout_seconds)
-
-
-class _Refusals:
-    """Graph's refusals within one ``with_token``: the first may be repeated, and the first with a challenge."""
-
-    def __init__(self, is_unauthorized: Callable[[Exception], bool]) -> None:
-        self._is_unauthorized = is_unauthorized
-        self._seen = False
-        self.claims: str | None = None
-
-    def may_repeat(self, error: Exception) -> bool:
-        if not self._is_unauthorized(error):
-            return False
-        claims = claims_of(error)
-        repeats = not self._seen or (self.claims is None and claims is not None)
-        self._seen, self.claims = True, claims
-        return repeats
 
 
 def _headers(context: str | None, traceparent: str | None) -> Headers:

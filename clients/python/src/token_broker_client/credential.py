@@ -55,16 +55,7 @@ class _Tokens:
             raise ValueError(f"The broker has tokens for Microsoft Graph only, not for {resource}.")
 
 
-class BrokerCredential:
-    """A credential of one user: ``TokenCredential`` and ``SupportsTokenInfo`` of ``azure.core``.
-
-    ``context``: what the tokens are for (``Client.get_token``). ``hosts``: resources that may get them, besides those
-    of Microsoft Graph; no other does, because a token of the user must not be sent to another service. ``claims`` is
-    passed on to the broker as in ``Client.refresh``. ``tenant_id`` and ``enable_cae`` are ignored: the connected
-    account decides on the tenant, and the broker's configuration on continuous access evaluation. Raises ``ValueError``
-    for another resource, and ``BrokerError`` unchanged through the SDK.
-    """
-
+class _OfUser:
     def __init__(
         self,
         client: Client,
@@ -75,6 +66,17 @@ class BrokerCredential:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._tokens, self._clock = _Tokens(client, user_id, context, GRAPH_HOSTS | hosts), clock
+
+
+class BrokerCredential(_OfUser):
+    """A credential of one user: ``TokenCredential`` and ``SupportsTokenInfo`` of ``azure.core``.
+
+    ``context``: what the tokens are for (``Client.get_token``). ``hosts``: resources that may get them, besides those
+    of Microsoft Graph; no other does, because a token of the user must not be sent to another service. ``claims`` is
+    passed on to the broker as in ``Client.refresh``. ``tenant_id`` and ``enable_cae`` are ignored: the connected
+    account decides on the tenant, and the broker's configuration on continuous access evaluation. Raises ``ValueError``
+    for another resource, and ``BrokerError`` unchanged through the SDK.
+    """
 
     def get_token(
         self,
@@ -102,20 +104,9 @@ class BrokerCredential:
         self.close()
 
 
-class AsyncBrokerCredential:
+class AsyncBrokerCredential(_OfUser):
     """As ``BrokerCredential``, for asynchronous SDKs (``AsyncTokenCredential``, ``AsyncSupportsTokenInfo``). The calls
     to the broker run in a thread."""
-
-    def __init__(
-        self,
-        client: Client,
-        user_id: str,
-        *,
-        context: str | None = None,
-        hosts: frozenset[str] = frozenset(),
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._tokens, self._clock = _Tokens(client, user_id, context, GRAPH_HOSTS | hosts), clock
 
     async def get_token(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
@@ -37,6 +37,7 @@ class DisconnectStore(Protocol):
 
     def load(self) -> Iterable[Disconnect]:
         """One for each user, none that is older than the oldest backup."""
+        ...
 
 
 def newer(known: Disconnect | None, other: Disconnect) -> Disconnect:
@@ -107,7 +108,7 @@ class FileDisconnects:
         os.replace(f"{self._path}.new", self._path)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Generator[None, None, None]:
         # Not on every system; where it is missing, use a database.
         import fcntl
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .answers import Addresses, InvalidField, Microsoft
+
 _CODES_OF_CONNECT = frozenset(
     ("not_connected", "reconnect_required", "connect_refused", "account_mismatch", "connect_session_expired")
 )
@@ -38,9 +40,9 @@ class BrokerError(Exception):
         """Seconds to wait before a retry makes sense."""
         self.request_id: str | None = self._problem.get("request_id")
         """Identifies the request in the broker's log."""
-        self.microsoft: dict[str, Any] = self._problem.get("microsoft") or {}
-        self.invalid: list[dict[str, str]] = self._problem.get("invalid") or []
-        self.addresses: dict[str, str] = self._problem.get("addresses") or {}
+        self.microsoft: Microsoft = self._problem.get("microsoft") or Microsoft()
+        self.invalid: list[InvalidField] = self._problem.get("invalid") or []
+        self.addresses: Addresses = self._problem.get("addresses") or Addresses()
         """With ``claims_not_satisfied``."""
         self.admin_consent_url: str | None = self._problem.get("admin_consent_url")
         """If an administrator may have to act: the page to send to them."""

@@ -7,11 +7,16 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
+from .answers import Integration, RawEvent
 from .client import Client
 from .disconnects import Disconnect
 from .errors import CursorExpired, Unavailable
+
+
+def _no_members() -> RawEvent:
+    return RawEvent(id=0, at="", user_id="", type="")
 
 
 @dataclass(frozen=True)
@@ -22,11 +27,10 @@ class Event:
     """Empty for a freeze of a tenant or of a caller key; ``raw["freeze"]`` says of which."""
     type: str
     """``connected``, ``reconnected``, ``recovered``, ``reconnect_required``, ``disconnected``, ``imported``,
-    ``frozen`` or ``unfrozen``. A later
-    broker may send other types."""
+    ``frozen`` or ``unfrozen``. A later broker may send other types."""
     reason: str | None = None
     generation: int | None = None
-    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    raw: RawEvent = field(default_factory=_no_members, repr=False, compare=False)
     """All members of the event as the broker sent them."""
 
 
@@ -35,7 +39,7 @@ class Resync:
     """All integrations. It comes first, and again if the cursor has expired. Users that it does not contain are not
     connected. Each iteration over ``integrations`` lists them from the broker again."""
 
-    integrations: Iterable[dict[str, Any]]
+    integrations: Iterable[Integration]
 
 
 class CursorStore(Protocol):
@@ -162,7 +166,7 @@ class _AllIntegrations:
     def __init__(self, client: Client, limit: int) -> None:
         self._client, self._limit = client, limit
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Integration]:
         after: str | None = None
         while True:
             page = self._client.list_integrations(after, self._limit)

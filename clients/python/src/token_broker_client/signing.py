@@ -134,9 +134,9 @@ def _resolve(
             return "component_unresolvable"
         seen.add(component.text)
         lines.append((component.text, value))
-    needed = {'"@status"', '"content-digest"', '"signature-input";req'} | (
-        {'"content-type"'} if "content-type" in fields else set()
-    )
+    needed = {'"@status"', '"content-digest"', '"signature-input";req'}
+    if "content-type" in fields:
+        needed.add('"content-type"')
     covers_target = any(all(f'"{name}";req' in seen for name in names) for names in _TARGETS)
     return lines if covers_target and needed <= seen else "component_missing"
 

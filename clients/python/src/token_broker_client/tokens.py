@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .answers import Account, Degraded
 from .locks import ForkSafeLock
 
 CACHE_SECONDS = 60
@@ -29,11 +30,11 @@ class Token:
     scope: str
     missing_scopes: list[str]
     generation: int
-    account: dict[str, str]
-    """``tenant_id``, ``object_id``, ``username``. Empty for an imported user until the first refresh."""
-    degraded: dict[str, Any] | None = None
-    """Set if the token is valid but could not be refreshed: ``reason``, and sometimes ``retry_after``."""
-    excess_scopes: list[str] = field(default_factory=list)
+    account: Account
+    """Empty for an imported user until the first refresh."""
+    degraded: Degraded | None = None
+    """Set if the token is valid but could not be refreshed."""
+    excess_scopes: list[str] = field(default_factory=list[str])
     """Permissions that were granted and are not needed (any longer)."""
 
     @classmethod
@@ -47,7 +48,7 @@ class Token:
             scope=body["scope"],
             missing_scopes=body["missing_scopes"],
             generation=body["generation"],
-            account=body.get("account") or {},
+            account=body.get("account") or Account(),
             degraded=body.get("degraded"),
             excess_scopes=body.get("excess_scopes") or [],
         )

@@ -7,9 +7,13 @@ import http.client
 import os
 import ssl
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .messages import Request, Response, split_origin
+
+if TYPE_CHECKING:
+    import httpx
+    import requests
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """The broker's largest answer is a page of 500 integrations, which is far smaller."""
@@ -18,19 +22,53 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 class TransportError(Exception):
     """There was no complete answer in time. The message names the kind of failure and contains no address."""
 
+    @classmethod
+    def of(cls, error: BaseException) -> TransportError:
+        """For an exception of an HTTP library, which may wrap the one that says why."""
+        failed = _certificate_error(error)
+        if failed is None:
+            return cls(type(error).__name__)
+        return cls(_CERTIFICATE_PROBLEMS.get(failed.verify_code, CERTIFICATE_NOT_TRUSTED))
+
+
+CERTIFICATE_NOT_TRUSTED = "certificate_not_trusted"
+CERTIFICATE_NAME_WRONG = "certificate_name_wrong"
+CERTIFICATE_EXPIRED = "certificate_expired"
+# X509_V_ERR_… of OpenSSL. Others mean that no trusted authority signed the certificate.
+_CERTIFICATE_PROBLEMS = {10: CERTIFICATE_EXPIRED, 62: CERTIFICATE_NAME_WRONG, 64: CERTIFICATE_NAME_WRONG}
+
+
+def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return found
+        if isinstance(found, BaseException) and id(found) not in seen:
+            seen.add(id(found))
+            # urllib3 keeps it in `reason`.
+            waiting += [found.__cause__, found.__context__, getattr(found, "reason", None), *found.args]
+    return None
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext | None:
+    return None if ca_file is None else ssl.create_default_context(cafile=ca_file)
+
 
 class Transport(Protocol):
     def send(self, request: Request, timeout_seconds: float) -> Response:
         """Sends once. ``timeout_seconds`` is for connecting and for each read, so an answer that arrives slowly may
         take longer. Raises TransportError, also for an answer larger than MAX_ANSWER_BYTES."""
+        ...
 
 
 class StandardTransport:
-    """Uses only the standard library, with a new connection for each request. ``context``: for a private certificate
-    authority."""
+    """Uses only the standard library, with a new connection for each request. ``context``, or ``ca_file`` (PEM): for a
+    private certificate authority."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self._context = context
+    def __init__(self, context: ssl.SSLContext | None = None, *, ca_file: str | None = None) -> None:
+        self._context = context or _context(ca_file)
 
     def send(self, request: Request, timeout_seconds: float) -> Response:
         scheme, host = split_origin(request.address)
@@ -53,26 +91,33 @@ class StandardTransport:
             _check_size(len(body))
             return Response(answer.status, answer.getheaders(), body)
         except (OSError, http.client.HTTPException) as error:
-            raise TransportError(type(error).__name__) from None
+            raise TransportError.of(error) from None
         finally:
             connection.close()
 
 
 class RequestsTransport:
-    """Uses a ``requests.Session``, which keeps connections open. It must not retry: it would send a nonce twice."""
+    """Uses a ``requests.Session``, which keeps connections open. It must not retry: it would send a nonce twice.
+    ``ca_file`` (PEM): a private certificate authority, for a session that this class makes."""
 
-    def __init__(self, session: Any | None = None) -> None:
+    def __init__(self, session: requests.Session | None = None, *, ca_file: str | None = None) -> None:
         import requests
 
         self._requests = requests
-        self._own = session is None
-        self._session = session or requests.Session()
+        self._own, self._ca_file = session is None, ca_file
+        self._session = session or self._make()
         self._process = os.getpid()
+
+    def _make(self) -> requests.Session:
+        session = self._requests.Session()
+        if self._ca_file is not None:
+            session.verify = self._ca_file
+        return session
 
     def send(self, request: Request, timeout_seconds: float) -> Response:
         if self._own and self._process != os.getpid():
             # After a fork, parent and child must not use the same connections.
-            self._session, self._process = self._requests.Session(), os.getpid()
+            self._session, self._process = self._make(), os.getpid()
         headers = {"host": request.authority, "accept-encoding": "identity", **dict(request.headers)}
         # Session.prepare_request could add credentials from a .netrc.
         prepared = self._requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
@@ -84,24 +129,28 @@ class RequestsTransport:
                     answer.status_code, list(answer.raw.headers.items()), _collect(answer.iter_content(65536))
                 )
         except self._requests.RequestException as error:
-            raise TransportError(type(error).__name__) from None
+            raise TransportError.of(error) from None
 
 
 class HttpxTransport:
-    """Uses an ``httpx.Client``, which keeps connections open. It must not retry: it would send a nonce twice."""
+    """Uses an ``httpx.Client``, which keeps connections open. It must not retry: it would send a nonce twice.
+    ``ca_file`` (PEM): a private certificate authority, for a client that this class makes."""
 
-    def __init__(self, client: Any | None = None) -> None:
+    def __init__(self, client: httpx.Client | None = None, *, ca_file: str | None = None) -> None:
         import httpx
 
         self._httpx = httpx
-        self._own = client is None
-        self._client = client or httpx.Client()
+        self._own, self._ca_file = client is None, ca_file
+        self._client = client or self._make()
         self._process = os.getpid()
+
+    def _make(self) -> httpx.Client:
+        return self._httpx.Client(verify=_context(self._ca_file) or True)
 
     def send(self, request: Request, timeout_seconds: float) -> Response:
         if self._own and self._process != os.getpid():
             # After a fork, parent and child must not use the same connections.
-            self._client, self._process = self._httpx.Client(), os.getpid()
+            self._client, self._process = self._make(), os.getpid()
         headers = {"host": request.authority, "accept-encoding": "identity", **dict(request.headers)}
         extensions = {"timeout": self._httpx.Timeout(timeout_seconds).as_dict()}
         outgoing = self._httpx.Request(
@@ -116,7 +165,7 @@ class HttpxTransport:
             finally:
                 answer.close()
         except self._httpx.HTTPError as error:
-            raise TransportError(type(error).__name__) from None
+            raise TransportError.of(error) from None
 
 
 def _collect(chunks: Iterable[bytes]) -> bytes:

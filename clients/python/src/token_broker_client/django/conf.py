@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.local import Local
 from django.conf import settings
@@ -21,9 +22,12 @@ from ..client import Client
 from ..disconnects import KEEP_DAYS
 from ..keys import Ed25519Key, Ed25519PublicKey, HmacKey
 from ..locks import ForkSafeLock
+from ..transports import StandardTransport
 
 if TYPE_CHECKING:
     from ..testing import FakeBroker
+
+R = TypeVar("R", "Client", "FakeBroker")
 
 SETTINGS = {
     "URL",
@@ -34,11 +38,13 @@ SETTINGS = {
     "RESPONSE_KEY_ID",
     "RESPONSE_PUBLIC_KEY",
     "TRANSPORT",
+    "CA_FILE",
     "TIMEOUT_SECONDS",
     "STATUS_TIMEOUT_SECONDS",
     "KEEP_DISCONNECTS_DAYS",
     "USER_ID_FUNCTION",
     "FIND_USER_FUNCTION",
+    "IS_IMPERSONATED_FUNCTION",
     "SITE_URL",
     "READ_FROM",
     "OLD_TOKEN_FUNCTION",
@@ -58,6 +64,8 @@ STATUS_TIMEOUT_SECONDS = 0.2
 _USER_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")
 _lock = ForkSafeLock()
 _client: Client | None = None
+_replaced_by: Client | FakeBroker | None = None
+"""By ``use_client`` or ``use_fake``, for tests."""
 _status_breaker: Breaker | None = None
 _requests = itertools.count()
 _current = Local()
@@ -90,7 +98,13 @@ def settings_problems() -> list[str]:
             'TOKEN_BROKER READ_FROM is "old", so OLD_TOKEN_FUNCTION must name the function '
             "that reads a token from the old table"
         )
-    for name in ("USER_ID_FUNCTION", "FIND_USER_FUNCTION", "OLD_TOKEN_FUNCTION", "TRANSPORT"):
+    for name in (
+        "USER_ID_FUNCTION",
+        "FIND_USER_FUNCTION",
+        "IS_IMPERSONATED_FUNCTION",
+        "OLD_TOKEN_FUNCTION",
+        "TRANSPORT",
+    ):
         if isinstance(given.get(name), str):
             try:
                 import_string(given[name])
@@ -109,6 +123,12 @@ def settings_problems() -> list[str]:
             _make_client()
         except (ValueError, ImportError) as error:
             wrong.append(f"TOKEN_BROKER: {error}")
+        except OSError as error:  # ssl.SSLError is one
+            wrong.append(f"TOKEN_BROKER CA_FILE is not a readable file of certificates (PEM): {type(error).__name__}")
+        except TypeError:
+            if not given.get("CA_FILE"):
+                raise
+            wrong.append("TOKEN_BROKER TRANSPORT takes no ca_file, so CA_FILE cannot be used with it")
     return wrong
 
 
@@ -191,13 +211,26 @@ def _function(name: str) -> Callable[..., Any] | None:
     return import_string(given) if isinstance(given, str) else given
 
 
-def _make_client() -> Client:
+def make_client_for_checks() -> Client:
+    """It asks also if another process has found that the broker does not answer."""
+    return _make_client(breaker_seconds=0.0, breaker_store=None)
+
+
+def _make_client(**changes: Any) -> Client:
     given = get_settings()
+    if isinstance(_replaced_by, Client):
+        return _replaced_by
+    if _replaced_by is not None:
+        return _replaced_by.client(**_options())
     options: dict[str, Any] = {"authority": given.get("AUTHORITY"), **_options()}
     options["breaker_store"] = _breaker_store("calls")
     transport = _function("TRANSPORT")
-    if transport is not None:
+    if given.get("CA_FILE"):
+        options["transport"] = (transport or StandardTransport)(ca_file=given["CA_FILE"])
+    elif transport is not None:
         options["transport"] = transport()
+        options.update(getattr(options["transport"], "client_options", {}))
+    options.update(changes)
     if given.get("PRIVATE_KEY"):
         options["response_key"] = Ed25519PublicKey(
             given.get("RESPONSE_KEY_ID", ""), given.get("RESPONSE_PUBLIC_KEY", "")
@@ -236,8 +269,9 @@ def _request_ends(**_: Any) -> None:
 
 
 @contextlib.contextmanager
-def request_scope() -> Iterator[None]:
-    """For a view. Under ASGI, Django 5.2 sends its signals in a copy of the context, so what they set is lost."""
+def request_scope() -> Generator[None, None, None]:
+    """For a view. Under ASGI, Django before 6.0 sends its signals in a copy of the context, so what they set is
+    lost."""
     if current_request() is not None:
         yield
         return
@@ -252,23 +286,26 @@ request_started.connect(_request_starts, dispatch_uid="token_broker.request_star
 request_finished.connect(_request_ends, dispatch_uid="token_broker.request_ends")
 
 
-@contextlib.contextmanager
-def use_client(other: Client) -> Iterator[Client]:
+def use_client(other: Client) -> AbstractContextManager[Client]:
     """Replaces the client during a test. For a ``FakeBroker``, see ``use_fake``."""
-    global _client, _status_breaker
-    before, _client = (_client, _status_breaker), other
-    _status_breaker = Breaker(time.monotonic)
+    return _replace(other)
+
+
+def use_fake(broker: FakeBroker) -> AbstractContextManager[FakeBroker]:
+    """Uses a fake broker during a test, with the other settings of TOKEN_BROKER: ``with use_fake(FakeBroker())``. It
+    stays if the test changes them with ``override_settings``."""
+    return _replace(broker)
+
+
+@contextlib.contextmanager
+def _replace(other: R) -> Generator[R, None, None]:
+    global _client, _replaced_by, _status_breaker
+    before = (_client, _replaced_by, _status_breaker)
+    _client, _replaced_by, _status_breaker = None, other, Breaker(time.monotonic)
     try:
         yield other
     finally:
-        _client, _status_breaker = before
-
-
-@contextlib.contextmanager
-def use_fake(broker: FakeBroker) -> Iterator[FakeBroker]:
-    """Uses a fake broker during a test, with the other settings of TOKEN_BROKER: ``with use_fake(FakeBroker())``."""
-    with use_client(broker.client(**_options())):
-        yield broker
+        _client, _replaced_by, _status_breaker = before
 
 
 def _forget_client(*, setting: str, **_: Any) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from inspect import iscoroutinefunction
-from typing import Any, Concatenate, ParamSpec, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,6 +16,7 @@ from ..errors import BrokerError, NotConnected, ReconnectRequired
 from . import conf, failures, views
 
 P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
 View = Callable[Concatenate[HttpRequest, P], Any]
 
 
@@ -38,6 +39,7 @@ def _decorate(view: View[P], json: bool | None) -> View[P]:
         json = True
     if iscoroutinefunction(view):
 
+        @_marked
         @functools.wraps(view)
         async def awrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Any:
             try:
@@ -48,6 +50,7 @@ def _decorate(view: View[P], json: bool | None) -> View[P]:
 
         return awrapped
 
+    @_marked
     @functools.wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         try:
@@ -57,6 +60,12 @@ def _decorate(view: View[P], json: bool | None) -> View[P]:
             return error_response(request, error, json)
 
     return wrapped
+
+
+def _marked(view: F) -> F:
+    """For ``NoImpersonationMiddleware``."""
+    view.__dict__["needs_microsoft"] = True
+    return view
 
 
 def error_response(request: HttpRequest, error: BrokerError, json: bool | None = None) -> HttpResponse:

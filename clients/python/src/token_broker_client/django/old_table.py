@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 from django.utils.timezone import is_naive, make_aware
 
+from ..answers import ImportRow
 from . import conf
 
 KEYS = ("MODEL", "FIELDS", "FILTER", "QUERYSET")
@@ -60,7 +61,7 @@ def problems() -> list[str]:
     return wrong + _selection_problems(model, given)
 
 
-def rows() -> Iterator[dict[str, Any]]:
+def rows() -> Iterator[ImportRow]:
     """The rows to import, in the form of the broker's API.
 
     Reads one page at a time, each when it is needed. A run with --verify takes long, and a user who disconnects
@@ -71,7 +72,8 @@ def rows() -> Iterator[dict[str, Any]]:
     page = list(selected[:PAGE_ROWS])
     while page:
         for row in page:
-            yield {name: _plain(_value_of(row, source)) for name, source in given["FIELDS"].items()}
+            values: Any = {name: _plain(_value_of(row, source)) for name, source in given["FIELDS"].items()}
+            yield values
         page = list(selected.filter(pk__gt=page[-1].pk)[:PAGE_ROWS])
 
 

@@ -12,8 +12,8 @@ from .decorators import error_response
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Any:
     """For the setting ``EXCEPTION_HANDLER`` of ``REST_FRAMEWORK``. Other exceptions go to the framework's handler. A
     project with a handler of its own calls this one for ``BrokerError``."""
-    from rest_framework.views import exception_handler as other_exceptions
-    from rest_framework.views import set_rollback
+    from rest_framework.views import exception_handler as other_exceptions  # pyright: ignore[reportMissingImports]
+    from rest_framework.views import set_rollback  # pyright: ignore[reportMissingImports]
 
     if not isinstance(exc, BrokerError):
         return other_exceptions(exc, context)

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
 
+from ..answers import Account, Integration
 from ..disconnects import time_of
 from ..errors import BrokerError, Frozen, NotConnected, ReconnectRequired
 from ..events import Event, Resync
@@ -64,13 +65,29 @@ def is_fresh(limit: timedelta = FRESH) -> bool:
     return bool(EventCursor.objects.filter(read_at__gte=timezone.now() - limit).exists())
 
 
-def as_integration(broker_user_id: str) -> dict[str, Any] | None:
+class StoredTrouble(TypedDict):
+    reason: str
+    who_acts: str
+
+
+class _StoredOptional(TypedDict, total=False):
+    frozen: StoredTrouble
+    failure: StoredTrouble
+
+
+class StoredStatus(_StoredOptional):
+    status: str
+    account: Account
+    missing_scopes: list[str]
+
+
+def as_integration(broker_user_id: str) -> StoredStatus | None:
     """The stored status in the form of the broker's answer, as far as the status tag needs it; ``status`` may also be
     ``disconnected``. None: there is no row."""
     row = Connection.objects.filter(pk=broker_user_id).first()
     if row is None:
         return None
-    found: dict[str, Any] = {
+    found: StoredStatus = {
         "status": "active" if row.state == Connection.CONNECTED else row.state,
         "account": {"username": row.username},
         "missing_scopes": row.missing_scopes,
@@ -95,7 +112,7 @@ def receive(sender: Any, event: Event | Resync, **_: Any) -> None:
         _apply_to_many(event)
 
 
-def ask(broker_user_id: str, timeout_seconds: float = _DETAILS_TIMEOUT_SECONDS) -> dict[str, Any] | None:
+def ask(broker_user_id: str, timeout_seconds: float = _DETAILS_TIMEOUT_SECONDS) -> Integration | None:
     """What the broker says now. Stores it, if the user has a row or is connected. Raises BrokerError."""
     found = conf.get_client().get_integration(broker_user_id, timeout_seconds=timeout_seconds)
     row = find(broker_user_id)
@@ -149,8 +166,9 @@ def _apply(event: Event) -> None:
 
 def _apply_to_many(event: Event) -> None:
     """A freeze of an organisation is written to its rows. One of this site's key is only in the history."""
-    at, freeze = time_of(event.at), event.raw.get("freeze") or {}
-    tenant_id = str(freeze.get("value") or "") if freeze.get("scope") == "tenant" else ""
+    at, freeze = time_of(event.at), event.raw.get("freeze")
+    scope = "" if freeze is None else freeze["scope"]
+    tenant_id = freeze["value"] if freeze is not None and scope == "tenant" else ""
     with transaction.atomic():
         _, is_new = ConnectionEvent.objects.get_or_create(
             event_id=event.id,
@@ -159,7 +177,7 @@ def _apply_to_many(event: Event) -> None:
                 "broker_user_id": "",
                 "tenant_id": tenant_id,
                 "type": event.type,
-                "reason": str(freeze.get("scope") or ""),
+                "reason": scope,
             },
         )
         if not is_new:
@@ -213,7 +231,7 @@ class _NotKnown:
 _NOT_KNOWN = _NotKnown()
 
 
-def _details(broker_user_id: str) -> dict[str, Any] | None | _NotKnown:
+def _details(broker_user_id: str) -> Integration | None | _NotKnown:
     try:
         return conf.get_client().get_integration(broker_user_id, timeout_seconds=_DETAILS_TIMEOUT_SECONDS)
     except BrokerError as error:
@@ -233,30 +251,33 @@ def _lock(broker_user_id: str) -> Connection:
     return row
 
 
-def _write(row: Connection, integration: dict[str, Any] | None, at: datetime | None) -> None:
+def _write(row: Connection, integration: Integration | None, at: datetime | None) -> None:
     """``at``: when it became true, if it is known."""
     row.checked_at = timezone.now()
     if integration is None or _disconnect_is_under_way(integration):
         _write_disconnected(row, at or timezone.now(), "elsewhere")
         return
-    failure: dict[str, Any] = integration.get("failure") or {}
+    failure = integration.get("failure")
     state = Connection.CONNECTED if integration["status"] == "active" else Connection.RECONNECT_REQUIRED
-    reason = failure.get("reason") or ""
+    reason = "" if failure is None else failure["reason"]
     connected_at = time_of(integration["connected_at"])
     if at is not None or row.since is None or (row.state, row.reason) != (state, reason):
-        failed_at = time_of(failure["at"]) if failure.get("at") else None
+        failed = "" if failure is None else failure.get("at")
+        failed_at = time_of(failed) if failed else None
         row.since = at or failed_at or (timezone.now() if failure else connected_at)
     if (row.state, row.reason) != (state, reason):
         row.admin_consent_url = ""
-    row.state, row.reason, row.who_acts, row.ended_by = state, reason, failure.get("who_acts") or "", ""
-    row.frozen = (integration.get("frozen") or {}).get("reason") or ""
-    row.microsoft = failure.get("microsoft") or {}
+    row.state, row.reason, row.ended_by = state, reason, ""
+    row.who_acts = "" if failure is None else failure["who_acts"]
+    frozen = integration.get("frozen")
+    row.frozen = "" if frozen is None else frozen["reason"]
+    row.microsoft = {} if failure is None else failure["microsoft"]
     row.connected_at, row.refreshed_at = connected_at, time_of(integration["refreshed_at"])
     row.missing_scopes = integration["missing_scopes"]
-    _write_account(row, integration.get("account") or {})
+    _write_account(row, integration.get("account") or Account())
 
 
-def _write_account(row: Connection, account: dict[str, Any]) -> None:
+def _write_account(row: Connection, account: Account) -> None:
     # An account without a name keeps the last one.
     row.tenant_id, row.object_id = account.get("tenant_id") or row.tenant_id, account.get("object_id") or row.object_id
     row.username = (account.get("username") or row.username)[:512]
@@ -291,7 +312,7 @@ def _write_disconnected(row: Connection, at: datetime, ended_by: str) -> None:
     row.microsoft, row.missing_scopes = {}, []
 
 
-def _disconnect_is_under_way(integration: dict[str, Any]) -> bool:
+def _disconnect_is_under_way(integration: Integration) -> bool:
     """Whether this site has stored a later disconnect whose event it has not read: the broker may not have got it."""
     later = Disconnect.objects.filter(
         user_id=integration["user_id"], is_confirmed=False, at__gt=time_of(integration["connected_at"])
@@ -302,7 +323,7 @@ def _disconnect_is_under_way(integration: dict[str, Any]) -> bool:
 # ---- From this site ----
 
 
-def note_connected(user: Any, broker_user_id: str, account: dict[str, Any]) -> None:
+def note_connected(user: Any, broker_user_id: str, account: Account) -> None:
     """A connect was completed: the page that comes next shows it, also before its event is read."""
     with _never_fails(), transaction.atomic():
         row = _lock(broker_user_id)
@@ -388,7 +409,7 @@ def forget(user: Any) -> None:
 
 
 @contextmanager
-def _never_fails() -> Iterator[None]:
+def _never_fails() -> Generator[None, None, None]:
     """A status is not worth a page. The savepoint keeps the transaction of the page usable."""
     try:
         with transaction.atomic():

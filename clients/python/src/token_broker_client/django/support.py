@@ -148,7 +148,7 @@ def history(connection: Connection, limit: int = 50) -> list[Line]:
     return [
         Line(
             event.at,
-            gettext(EVENTS.get(event.type, event.type)),
+            gettext(EVENTS.get(event.type) or event.type),
             gettext("the whole organisation") if event.tenant_id else reason_words(event.reason),
             microsoft_line(event.microsoft),
         )

@@ -12,7 +12,9 @@ from typing import Any
 
 from django.utils.translation import pgettext
 
-_DATA: dict[str, Any] = json.loads(resources.files(__package__).joinpath("texts.json").read_text(encoding="utf-8"))
+_DATA: dict[str, Any] = json.loads(
+    resources.files("token_broker_client.django").joinpath("texts.json").read_text(encoding="utf-8")
+)
 _TEXTS: dict[str, str] = _DATA["texts"]
 _PROBLEM_OF_CODE: dict[str, str] = _DATA["problemOfCode"]
 _FOR_ADMINISTRATORS = frozenset(_DATA["forAdministrators"])

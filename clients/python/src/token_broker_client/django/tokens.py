@@ -3,7 +3,7 @@ table."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any, TypeVar
@@ -171,7 +171,7 @@ def _send_disconnect(user_id: str) -> bool:
 
 
 @contextmanager
-def _noted(user: Any, user_id: str) -> Iterator[None]:
+def _noted(user: Any, user_id: str) -> Generator[None, None, None]:
     try:
         yield
     except BrokerError as error:

@@ -20,7 +20,8 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ..client import Completion, is_come_back
+from ..answers import Completion
+from ..client import is_come_back
 from ..errors import BrokerError
 from . import attempts, conf, statuses, texts
 from .failures import connect_url, log, log_failure, problem_response, render_page
@@ -170,7 +171,7 @@ def stylesheet(request: HttpRequest) -> HttpResponse:
     return HttpResponse(_STYLESHEET, content_type="text/css; charset=utf-8")
 
 
-_STYLESHEET = resources.files(__package__).joinpath("pages.css").read_text(encoding="utf-8")
+_STYLESHEET = resources.files("token_broker_client.django").joinpath("pages.css").read_text(encoding="utf-8")
 
 
 def safe_next_url(request: HttpRequest, url: str | None) -> str | None:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 
+from ...answers import Account, Integration
 from ...errors import BrokerError
 from .. import conf, statuses, texts
 from ..failures import Contact, connect_url, support_contact
@@ -87,13 +88,13 @@ def microsoft_status(context: dict[str, Any]) -> Status:
     return _shown(found, here, manage_url)
 
 
-def _last_known(stored: dict[str, Any] | None, code: str, here: str | None, manage_url: str) -> Status:
+def _last_known(stored: statuses.StoredStatus | None, code: str, here: str | None, manage_url: str) -> Status:
     if stored is None or stored["status"] == "disconnected":
         return _unknown(code, manage_url)
     return _shown(stored, here, manage_url)
 
 
-def _shown(found: dict[str, Any] | None, here: str | None, manage_url: str) -> Status:
+def _shown(found: Integration | statuses.StoredStatus | None, here: str | None, manage_url: str) -> Status:
     if found is None:
         url = connect_url(here)
         return Status(
@@ -103,11 +104,11 @@ def _shown(found: dict[str, Any] | None, here: str | None, manage_url: str) -> S
             action_url=url,
             action_text=texts.text("actions.connect"),
         )
-    username = (found.get("account") or {}).get("username", "")
-    frozen, failure = found.get("frozen"), found.get("failure") or {}
+    username = (found.get("account") or Account()).get("username", "")
+    frozen, failure = found.get("frozen"), found.get("failure")
     if frozen is not None:
-        who_acts = frozen.get("who_acts", "ops")
-        advice = _advice("frozen", frozen.get("reason", "user_frozen"), who_acts)
+        who_acts = frozen["who_acts"]
+        advice = _advice("frozen", frozen["reason"], who_acts)
         contact = support_contact()
         return Status(
             "frozen",
@@ -126,7 +127,7 @@ def _shown(found: dict[str, Any] | None, here: str | None, manage_url: str) -> S
             connect_url=connect_url(here),
             manage_url=manage_url,
         )
-    reason, who_acts = failure.get("reason"), failure.get("who_acts", "user")
+    reason, who_acts = (None, "user") if failure is None else (failure["reason"], failure["who_acts"])
     url = connect_url(here, reason) if who_acts == "user" else ""
     contact = support_contact()
     step_url, step = {
