@@ -90,7 +90,7 @@ export async function hospitalDatabase(folder: string, password: string): Promis
   chmodSync(folder, 0o755)
   const server = await startDatabase({ port: 5432, settings: { listen_addresses: '*', hba_file: hba } })
   const admin = postgres(server.url, { max: 1, onnotice: () => {} })
-  await admin.unsafe(`create role token_broker_owner login createrole password '${password}'`)
+  await admin.unsafe(`create role token_broker_owner login password '${password}'`)
   await admin.unsafe('create database token_broker owner token_broker_owner')
   await admin.unsafe(documentedRole(password).role)
   await admin.end()

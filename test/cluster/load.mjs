@@ -13,7 +13,7 @@ const { BROKER_URL: base, USER_ID: userId } = process.env
 const ca = readFileSync('/script/ca.crt')
 const { key_id, algorithm, secret } = JSON.parse(readFileSync('/script/key.json', 'utf8'))
 const key = signingKey(key_id, algorithm, secret)
-const totals = { sent: 0, good: 0, failed: 0 }
+const totals = { sent: 0, good: 0, failed: 0, slowestMs: 0 }
 
 function ask() {
   const url = `${base}/tokens/${userId}`
@@ -31,7 +31,9 @@ function ask() {
       answer.on('data', (chunk) => (text += chunk))
       answer.on('error', (error) => fail(error.code ?? error.message))
       answer.on('end', () => {
-        if (answer.statusCode === 200) totals.good += 1
+        totals.slowestMs = Math.max(totals.slowestMs, Date.now() - began)
+        // A degraded token is a refresh that failed.
+        if (answer.statusCode === 200 && JSON.parse(text).degraded === undefined) totals.good += 1
         else fail(`${answer.statusCode} ${text.slice(0, 300)}`)
       })
     },

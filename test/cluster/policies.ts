@@ -56,7 +56,7 @@ export async function closedAndOpen(image: string): Promise<Connection[]> {
   const replica = items[0]!.status.podIP
   const path = 'jsonpath={.spec.clusterIP}'
   const apiServer = await run('kubectl', '--namespace', 'default', 'get', 'service', 'kubernetes', '--output', path)
-  // A neighbour in the same namespace that anybody could talk to, and the DNS's other port.
+  // A neighbour in the same namespace that anybody could talk to.
   const listen = "import { createServer } from 'node:net'\ncreateServer().listen(7000)"
   await apply(...scriptPod('neighbour', image, { script: listen }))
   const neighbour = await eventually('the neighbour has an address', async () => {
@@ -82,6 +82,13 @@ export async function closedAndOpen(image: string): Promise<Connection[]> {
     { name: 'from-megdocs', namespace: NAMESPACE, open: ['internal'], targets: listeners },
     { name: 'from-monitoring', namespace: 'monitoring', open: ['operations'], targets: listeners },
     { name: 'from-strangers', namespace: 'strangers', open: [], targets: listeners },
+    // What is closed for the chart's pods is open for others: it is there.
+    {
+      name: 'without-policy',
+      namespace: 'strangers',
+      open: outside.map(([name]) => name).filter((name) => !name.endsWith('of a replica')),
+      targets: outside,
+    },
     {
       name: 'as-migrate',
       namespace: NAMESPACE,
