@@ -134,9 +134,9 @@ export async function closedAndOpen(image: string): Promise<Connection[]> {
 }
 
 /**
- * The replicas themselves: a pod with their labels would be part of the services. Their way to the signed API of another
- * replica is not tried: kube-router 2.1.0 takes the rule that lets MEGDocs' namespace in for one that lets them out,
- * because their policy has both.
+ * The replicas themselves: a pod with their labels would be part of the services. Their way to the signed API of
+ * another replica is not tried: kube-router 2.1.0 takes the rule that lets MEGDocs' namespace in for one that lets them
+ * out, because their policy has both.
  */
 async function fromReplica(pod: string, outside: readonly Target[]): Promise<Connection[]> {
   const script = TRY.replace(/await new Promise\(\(resolve\) => setTimeout.*\n/, '').replace(
