@@ -1,9 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FREEZE_SCOPES } from '../core/freeze.ts'
-import { isReason, type AnyReason } from '../core/failure.ts'
+import { isReason, REASONS, STORED_VERDICTS, type AnyReason } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
-import type { KeepAlivePorts } from '../core/keep-alive.ts'
+import { RENEWAL_RESULTS, SWEEP_ENDS, type KeepAlivePorts } from '../core/keep-alive.ts'
 import { FORCED_RESULTS, type RefreshEvent } from '../core/refresh-event.ts'
 import type { DatabaseFailureKind } from '../db/failure-kinds.ts'
 import { VERSION } from '../version.ts'
@@ -26,6 +26,8 @@ export interface Metrics {
   callerForbidden(caller: string, permission: CallerPermission): void
   /** Something that nobody vouches for was refused or not logged. */
   stranger(listener: string, event: string): void
+  /** A listener serves this route: before its first request. */
+  routeAdded(listener: string, route: string): void
   answered(listener: string, method: string, route: string, status: number, seconds: number): void
   /** Whether an audit line was written in time. */
   audited(written: boolean): void
@@ -59,8 +61,7 @@ export interface ReplicaCounts extends RouteCounts {
 export const CONNECT_STEPS = ['begun', 'sent_to_microsoft', 'returned', 'connected'] as const
 export type ConnectStep = (typeof CONNECT_STEPS)[number]
 /** How an attempt ended. `failed`: by a fault of Microsoft, the registration or the broker. */
-export const CONNECT_ENDS = ['connected', 'refused', 'failed', 'expired'] as const
-export type ConnectEnd = (typeof CONNECT_ENDS)[number]
+export type ConnectEnd = 'connected' | 'refused' | 'failed' | 'expired'
 
 /** What is read when Prometheus scrapes. */
 export interface MetricSources extends DatabaseMetricSources, MicrosoftMetricSources, BreakerSources {
@@ -88,6 +89,14 @@ export interface MetricSources extends DatabaseMetricSources, MicrosoftMetricSou
 const INTEGRATION_COUNTS_MS = 60_000
 const TOKEN_ROUTE = '/tokens/:userId'
 const STATUSES: readonly IntegrationStatus[] = ['active', 'reconnect_required']
+// A series that begins to exist with its first 1 has no increase: `increase()` and `rate()` do not see that first one.
+// So the series of closed lists that alerts and dashboard use exist from the start, with 0.
+/** Every value of `known()`. */
+const REASON_LABELS = [...Object.keys(REASONS), 'unknown']
+/** The routes whose failures an alert counts alone, so that few of them matter (alerts.yaml, slos.yaml). */
+const WATCHED_ROUTES = /^\/(?:tokens\/|connect-sessions|auth\/oauth2\/microsoft\/)/
+/** Our own failures (src/http/problem.ts has no others). */
+const FAILURE_STATUSES = ['500', '503']
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry()
@@ -109,6 +118,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     'outcome',
     'reason',
   )
+  refreshes.inc({ outcome: 'tokens', reason: '' }, 0)
+  for (const outcome of STORED_VERDICTS) for (const reason of REASON_LABELS) refreshes.inc({ outcome, reason }, 0)
   const refreshSeconds = new Histogram({
     name: 'token_broker_microsoft_refresh_seconds',
     help: 'Time that Microsoft took to answer a refresh, in seconds.',
@@ -142,7 +153,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Integrations that keep-alive has processed, by result.',
     'result',
   )
+  for (const result of RENEWAL_RESULTS) keptAlive.inc({ result }, 0)
   const sweeps = counter('keep_alive_sweeps_total', 'Sweeps of keep-alive, by how they ended.', 'ended')
+  for (const ended of SWEEP_ENDS) sweeps.inc({ ended }, 0)
   const lastSweep = new Gauge({
     name: 'token_broker_keep_alive_last_sweep_timestamp_seconds',
     help: 'When keep-alive last completed a sweep, in seconds since the epoch.',
@@ -182,8 +195,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Tokens that were handed out although they could not be refreshed, by reason.',
     'reason',
   )
-  // The alert needs it from the start: the first increase of a new series is not seen.
-  degraded.inc({ reason: 'broker_trouble' }, 0)
+  for (const reason of REASON_LABELS) degraded.inc({ reason }, 0)
   const connectSteps = counter(
     'connect_steps_total',
     'Attempts to connect by how far they came: begun, sent_to_microsoft, returned (with an answer), connected.',
@@ -196,7 +208,10 @@ export function createMetrics(sources: MetricSources): Metrics {
     'outcome',
     'reason',
   )
-  for (const outcome of CONNECT_ENDS) connects.inc({ outcome, reason: '' }, 0)
+  connects.inc({ outcome: 'connected', reason: '' }, 0)
+  connects.inc({ outcome: 'expired', reason: 'abandoned' }, 0)
+  for (const outcome of ['refused', 'failed'] satisfies ConnectEnd[])
+    for (const reason of REASON_LABELS) connects.inc({ outcome, reason }, 0)
   // Counted in plain numbers: every token read has a line.
   const auditLines = { written: 0, late: 0 }
   new Gauge({
@@ -374,6 +389,10 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
     stranger(listener, event) {
       strangers.inc({ listener, event })
+    },
+    routeAdded(listener, route) {
+      if (!WATCHED_ROUTES.test(route)) return
+      for (const status of FAILURE_STATUSES) requests.zero({ listener, route, status })
     },
     answered(listener, method, route, status, seconds) {
       if (listener !== 'operations' && route !== 'none') routes.count(method, route, status)
