@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FREEZE_SCOPES } from '../core/freeze.ts'
-import { isReason, REASONS, STORED_VERDICTS, type AnyReason } from '../core/failure.ts'
+import { STORED_VERDICTS, type AnyReason } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
 import { RENEWAL_RESULTS, SWEEP_ENDS, type KeepAlivePorts } from '../core/keep-alive.ts'
 import { FORCED_RESULTS, type RefreshEvent } from '../core/refresh-event.ts'
@@ -10,6 +10,7 @@ import { VERSION } from '../version.ts'
 import { atMostEvery } from './at-most-every.ts'
 import { addDatabaseMetrics, type DatabaseMetricSources } from './database-metrics.ts'
 import { addBreakerGauges, type BreakerSources } from './breaker-gauges.ts'
+import { FAILURE_STATUSES, known, REASON_LABELS, WATCHED_ROUTES } from './label-values.ts'
 import { addMicrosoftMetrics, type MicrosoftMetricSources } from './microsoft-metrics.ts'
 import { createRouteCounts, type RouteCounts } from './route-counts.ts'
 
@@ -89,14 +90,6 @@ export interface MetricSources extends DatabaseMetricSources, MicrosoftMetricSou
 const INTEGRATION_COUNTS_MS = 60_000
 const TOKEN_ROUTE = '/tokens/:userId'
 const STATUSES: readonly IntegrationStatus[] = ['active', 'reconnect_required']
-// A series that begins to exist with its first 1 has no increase: `increase()` and `rate()` do not see that first one.
-// So the series of closed lists that alerts and dashboard use exist from the start, with 0.
-/** Every value of `known()`. */
-const REASON_LABELS = [...Object.keys(REASONS), 'unknown']
-/** The routes whose failures an alert counts alone, so that few of them matter (alerts.yaml, slos.yaml). */
-const WATCHED_ROUTES = /^\/(?:tokens\/|connect-sessions|auth\/oauth2\/microsoft\/)/
-/** Our own failures (src/http/problem.ts has no others). */
-const FAILURE_STATUSES = ['500', '503']
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry()
@@ -446,8 +439,5 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
   }
 }
-
-/** A closed list of label values: a newer release may have stored a reason that this one does not know. */
-const known = (reason: AnyReason): string => (isReason(reason) ? reason : 'unknown')
 
 const isoOf = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
