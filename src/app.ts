@@ -171,6 +171,7 @@ async function buildApp(
     if (lifecycle.draining || refusesLongBody(request.raw)) reply.header('connection', 'close')
     done(null, payload)
   })
+  app.addHook('onRoute', ({ url }) => metrics.routeAdded(listener, url))
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     const { statusCode: status, elapsedTime } = reply

@@ -23,15 +23,18 @@ const PAGE_SIZE = 60
 /**
  * The result for one integration. `skipped`: another process has refreshed it or is refreshing it, or it is deleted.
  */
-export type RenewalResult = 'renewed' | 'failed' | 'skipped' | 'let_go'
+export const RENEWAL_RESULTS = ['renewed', 'failed', 'skipped', 'let_go'] as const
+export type RenewalResult = (typeof RENEWAL_RESULTS)[number]
+
+/** Why a sweep ended: all done, the breaker is open, its signal aborted, or our own database failed. */
+export const SWEEP_ENDS = ['done', 'breaker', 'stopped', 'broken'] as const
 
 export interface Sweep {
   renewed: number
   failed: number
   skipped: number
   letGo: number
-  /** Why it ended: all done, the breaker is open, its signal aborted, or our own database failed. */
-  ended: 'done' | 'breaker' | 'stopped' | 'broken'
+  ended: (typeof SWEEP_ENDS)[number]
 }
 
 export interface KeepAlivePorts {

@@ -1,15 +1,16 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CallerPermission } from '../core/caller-permissions.ts'
 import { FREEZE_SCOPES } from '../core/freeze.ts'
-import { isReason, type AnyReason } from '../core/failure.ts'
+import { STORED_VERDICTS, type AnyReason } from '../core/failure.ts'
 import type { IntegrationStatus } from '../core/integration.ts'
-import type { KeepAlivePorts } from '../core/keep-alive.ts'
+import { RENEWAL_RESULTS, SWEEP_ENDS, type KeepAlivePorts } from '../core/keep-alive.ts'
 import { FORCED_RESULTS, type RefreshEvent } from '../core/refresh-event.ts'
 import type { DatabaseFailureKind } from '../db/failure-kinds.ts'
 import { VERSION } from '../version.ts'
 import { atMostEvery } from './at-most-every.ts'
 import { addDatabaseMetrics, type DatabaseMetricSources } from './database-metrics.ts'
 import { addBreakerGauges, type BreakerSources } from './breaker-gauges.ts'
+import { FAILURE_STATUSES, known, REASON_LABELS, WATCHED_ROUTES } from './label-values.ts'
 import { addMicrosoftMetrics, type MicrosoftMetricSources } from './microsoft-metrics.ts'
 import { createRouteCounts, type RouteCounts } from './route-counts.ts'
 
@@ -26,6 +27,8 @@ export interface Metrics {
   callerForbidden(caller: string, permission: CallerPermission): void
   /** Something that nobody vouches for was refused or not logged. */
   stranger(listener: string, event: string): void
+  /** A listener serves this route: before its first request. */
+  routeAdded(listener: string, route: string): void
   answered(listener: string, method: string, route: string, status: number, seconds: number): void
   /** Whether an audit line was written in time. */
   audited(written: boolean): void
@@ -59,8 +62,7 @@ export interface ReplicaCounts extends RouteCounts {
 export const CONNECT_STEPS = ['begun', 'sent_to_microsoft', 'returned', 'connected'] as const
 export type ConnectStep = (typeof CONNECT_STEPS)[number]
 /** How an attempt ended. `failed`: by a fault of Microsoft, the registration or the broker. */
-export const CONNECT_ENDS = ['connected', 'refused', 'failed', 'expired'] as const
-export type ConnectEnd = (typeof CONNECT_ENDS)[number]
+export type ConnectEnd = 'connected' | 'refused' | 'failed' | 'expired'
 
 /** What is read when Prometheus scrapes. */
 export interface MetricSources extends DatabaseMetricSources, MicrosoftMetricSources, BreakerSources {
@@ -109,6 +111,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     'outcome',
     'reason',
   )
+  refreshes.inc({ outcome: 'tokens', reason: '' }, 0)
+  for (const outcome of STORED_VERDICTS) for (const reason of REASON_LABELS) refreshes.inc({ outcome, reason }, 0)
   const refreshSeconds = new Histogram({
     name: 'token_broker_microsoft_refresh_seconds',
     help: 'Time that Microsoft took to answer a refresh, in seconds.',
@@ -142,7 +146,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Integrations that keep-alive has processed, by result.',
     'result',
   )
+  for (const result of RENEWAL_RESULTS) keptAlive.inc({ result }, 0)
   const sweeps = counter('keep_alive_sweeps_total', 'Sweeps of keep-alive, by how they ended.', 'ended')
+  for (const ended of SWEEP_ENDS) sweeps.inc({ ended }, 0)
   const lastSweep = new Gauge({
     name: 'token_broker_keep_alive_last_sweep_timestamp_seconds',
     help: 'When keep-alive last completed a sweep, in seconds since the epoch.',
@@ -182,8 +188,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     'Tokens that were handed out although they could not be refreshed, by reason.',
     'reason',
   )
-  // The alert needs it from the start: the first increase of a new series is not seen.
-  degraded.inc({ reason: 'broker_trouble' }, 0)
+  for (const reason of REASON_LABELS) degraded.inc({ reason }, 0)
   const connectSteps = counter(
     'connect_steps_total',
     'Attempts to connect by how far they came: begun, sent_to_microsoft, returned (with an answer), connected.',
@@ -196,7 +201,10 @@ export function createMetrics(sources: MetricSources): Metrics {
     'outcome',
     'reason',
   )
-  for (const outcome of CONNECT_ENDS) connects.inc({ outcome, reason: '' }, 0)
+  connects.inc({ outcome: 'connected', reason: '' }, 0)
+  connects.inc({ outcome: 'expired', reason: 'abandoned' }, 0)
+  for (const outcome of ['refused', 'failed'] satisfies ConnectEnd[])
+    for (const reason of REASON_LABELS) connects.inc({ outcome, reason }, 0)
   // Counted in plain numbers: every token read has a line.
   const auditLines = { written: 0, late: 0 }
   new Gauge({
@@ -375,6 +383,10 @@ export function createMetrics(sources: MetricSources): Metrics {
     stranger(listener, event) {
       strangers.inc({ listener, event })
     },
+    routeAdded(listener, route) {
+      if (!WATCHED_ROUTES.test(route)) return
+      for (const status of FAILURE_STATUSES) requests.zero({ listener, route, status })
+    },
     answered(listener, method, route, status, seconds) {
       if (listener !== 'operations' && route !== 'none') routes.count(method, route, status)
       if (route === TOKEN_ROUTE && listener === 'internal') {
@@ -427,8 +439,5 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
   }
 }
-
-/** A closed list of label values: a newer release may have stored a reason that this one does not know. */
-const known = (reason: AnyReason): string => (isReason(reason) ? reason : 'unknown')
 
 const isoOf = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
