@@ -1,5 +1,5 @@
 # The service only: Node 24, production dependencies, compiled JavaScript. No shell, npm or compiler, no writable file.
-# For a release, pin both bases by digest: --build-arg RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13@sha256:…
+# To pin a base: --build-arg RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13@sha256:… (a release needs both pinned).
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 

@@ -14,6 +14,9 @@ const ROOT = join(import.meta.dirname, '..')
 /** They decide what the archives of the Python client look like. */
 const PYTHON_TOOLS = ['build==1.3.0', 'setuptools==80.9.0', 'wheel==0.45.1']
 
+/** A sentence for the person who releases; the stack would not help. */
+export class Refused extends Error {}
+
 const run = (command: string, args: readonly string[], cwd = ROOT, env: NodeJS.ProcessEnv = {}): string =>
   execFileSync(command, args, {
     cwd,
@@ -61,8 +64,8 @@ interface Bom {
 }
 
 /**
- * A CycloneDX list of what is in the image: the packages of production, from package-lock.json, and Node. `text`: what
- * `npm sbom` printed. Its random number and its time are replaced by those of the commit.
+ * A CycloneDX list of the npm packages of the image, from package-lock.json, and of its Node; the packages of its base
+ * are not in it. `text`: what `npm sbom` printed. Its random number and its time are replaced by those of the commit.
  */
 export function billOfMaterials(text: string, { revision, time, version }: Commit, node: string): string {
   const bom = JSON.parse(text) as Bom
@@ -112,24 +115,55 @@ async function pythonArchives(client: string, target: string, commit: Commit): P
   }
 }
 
-/** The image as an OCI archive. `standIn`: on the stand-ins of test/image, for machines that cannot pull the bases. */
-function imageArchive(sources: string, target: string, commit: Commit, standIn: boolean): void {
+/**
+ * The bases of the image, from the environment. A tag may lead to another image tomorrow, so both need a digest: throws
+ * Refused. `standIn`: none, because the stand-ins have the names that the Dockerfile has.
+ */
+export function releaseBases(env: NodeJS.ProcessEnv, standIn: boolean): Record<string, string> {
+  if (standIn) return {}
+  const bases = ['BUILD_IMAGE', 'RUNTIME_IMAGE'].map((name) => [name, env[name] ?? ''] as const)
+  const unpinned = bases.filter(([, image]) => !/^\S+@sha256:[0-9a-f]{64}$/.test(image)).map(([name]) => name)
+  if (unpinned.length > 0)
+    throw new Refused(
+      `Set ${unpinned.join(' and ')} to the base with its digest (name@sha256:…), see CONTRIBUTING.md#make-a-release.`,
+    )
+  return Object.fromEntries(bases)
+}
+
+/**
+ * The image as an OCI archive. `bases`: build arguments. `standIn`: on the stand-ins of test/image, for machines that
+ * cannot pull the bases. Returns the version of its Node.
+ */
+function imageArchive(
+  sources: string,
+  target: string,
+  commit: Commit,
+  { bases, standIn }: { bases: Record<string, string>; standIn: boolean },
+): string {
   const name = `localhost/token-broker:release-${process.pid}`
   const args = ['--timestamp', String(commit.time)]
-  for (const [key, value] of Object.entries({ VERSION: commit.version, REVISION: commit.revision }))
+  for (const [key, value] of Object.entries({ VERSION: commit.version, REVISION: commit.revision, ...bases }))
     args.push('--build-arg', `${key}=${value}`)
   buildImage(name, { context: sources, args, standIn })
   const layout = `${target}.layout`
   buildahRun('push', '-q', name, `oci:${layout}:${commit.version}`)
+  const container = buildahRun('from', '--pull-never', name)
+  const node = buildahRun('run', '--user', '0:0', container, '--', '/nodejs/bin/node', '--version')
+  buildahRun('rm', container)
   buildahRun('rmi', name)
   archive(layout, readdirSync(layout).sort(), target, commit)
   rmSync(layout, { recursive: true })
+  return node.slice(1)
 }
 
-/** Builds everything into `folder`, which is emptied first. Resolves with the names of the files. */
+/**
+ * Builds everything into `folder`, which is emptied first. Resolves with the names of the files. Throws Refused if
+ * something is not committed or a base has no digest.
+ */
 export async function buildArtifacts(folder: string, { standIn = false } = {}): Promise<string[]> {
   if (run('git', ['status', '--porcelain']) !== '')
-    throw new Error('There are changes that are not committed: what is released must be in a commit.')
+    throw new Refused('There are changes that are not committed: what is released must be in a commit.')
+  const bases = releaseBases(process.env, standIn)
   const [revision = '', time = ''] = run('git', ['log', '-1', '--format=%H %ct']).split(' ')
   const commit: Commit = { version: versionOf(), revision, time: Number(time) }
   const work = temporaryFolder('token-broker-release')
@@ -143,8 +177,9 @@ export async function buildArtifacts(folder: string, { standIn = false } = {}): 
     const flags = ['--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only']
     const bom = run('npm', ['sbom', ...flags, '--omit=dev', '--omit=optional'], work)
     const file = `token-broker-${commit.version}.cdx.json`
-    writeFileSync(join(folder, file), billOfMaterials(bom, commit, process.version.slice(1)))
-    imageArchive(work, join(folder, `token-broker-${commit.version}.oci.tar`), commit, standIn)
+    const image = join(folder, `token-broker-${commit.version}.oci.tar`)
+    const node = imageArchive(work, image, commit, { bases, standIn })
+    writeFileSync(join(folder, file), billOfMaterials(bom, commit, node))
     writeFileSync(join(folder, 'SHA256SUMS'), checksums(folder))
     return readdirSync(folder).map((name) => basename(name))
   } finally {

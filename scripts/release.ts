@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { buildArtifacts } from './artifacts.ts'
+import { buildArtifacts, Refused } from './artifacts.ts'
 import { versionOf, writeVersion } from './versions.ts'
 
 // `npm run release -- 1.2.3`: version, generated files, frozen baselines, changelog, check, commit and tag. If a step
@@ -10,9 +10,6 @@ import { versionOf, writeVersion } from './versions.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const VERSION = /^(\d+)\.(\d+)\.(\d+)$/
-
-/** A sentence for the person who releases; the stack would not help. */
-class Refused extends Error {}
 
 const run = (command: string, ...args: string[]): string =>
   execFileSync(command, args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
@@ -69,7 +66,7 @@ function release(version: string): void {
   run('git', 'commit', '--quiet', '--message', `Release ${version}`)
   run('git', 'tag', '--annotate', `v${version}`, '--message', `Release ${version}`)
   console.log(
-    `Committed and tagged v${version}. "npm run release" makes its files. Push the commit and the tag when .ci/run has passed on it.`,
+    `Committed and tagged v${version}. "npm run release" makes its files. When .ci/run has passed on it: git push origin HEAD v${version}`,
   )
 }
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { archive, billOfMaterials, checksums } from '../scripts/artifacts.ts'
+import { archive, billOfMaterials, checksums, Refused, releaseBases } from '../scripts/artifacts.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 
 const folder = temporaryFolder('token-broker-release')
@@ -45,6 +45,29 @@ t.test('the list of contents has the time and a number of its commit, and Node',
     metadata: { timestamp: '2025-11-24T16:00:00.000Z', component: { name: 'token-broker' } },
     components: [{ name: 'node', version: '24.1.0' }, { name: 'fastify' }],
   })
+})
+
+t.test('a release is refused unless both bases have a digest; stand-ins need none', async (t) => {
+  const digest = `@sha256:${'a'.repeat(64)}`
+  const pinned = {
+    BUILD_IMAGE: `docker.io/library/node:24-trixie-slim${digest}`,
+    RUNTIME_IMAGE: `gcr.io/distroless/nodejs24-debian13${digest}`,
+  }
+  t.strictSame(releaseBases({ ...pinned, PATH: '/bin' }, false), pinned)
+  const refusal = (env: NodeJS.ProcessEnv): string => {
+    try {
+      releaseBases(env, false)
+      return ''
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      return error.message
+    }
+  }
+  t.match(refusal({}), /^Set BUILD_IMAGE and RUNTIME_IMAGE to /)
+  t.match(refusal({ ...pinned, BUILD_IMAGE: 'docker.io/library/node:24-trixie-slim' }), /^Set BUILD_IMAGE to /)
+  t.match(refusal({ ...pinned, RUNTIME_IMAGE: `${digest}` }), /^Set RUNTIME_IMAGE to /)
+  t.match(refusal({ ...pinned, RUNTIME_IMAGE: pinned.RUNTIME_IMAGE.slice(0, -1) }), /^Set RUNTIME_IMAGE to /)
+  t.strictSame(releaseBases(pinned, true), {})
 })
 
 t.test('sha256sum accepts the checksums', async (t) => {

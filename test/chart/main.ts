@@ -279,6 +279,8 @@ t.test('contradictory and missing values are refused, each with one sentence', a
     'listenAddress="[::]"': /listenAddress/,
     'listenAddress="localhost"': /listenAddress/,
     'podLabels={"app.kubernetes.io/name":"other"}': /podLabels must not have app.kubernetes.io\/name/,
+    'migrations.podLabels={"app.kubernetes.io/component":"server"}':
+      /migrations.podLabels must not have app.kubernetes.io\/component/,
     'commonLabels={"helm.sh/chart":"other"}': /commonLabels must not have helm.sh\/chart/,
     'podLabels={"a b":"c"}': /invalid propertyName 'a b'/,
     'podLabels={"a":"b c"}': /podLabels/,

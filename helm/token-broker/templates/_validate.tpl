@@ -82,8 +82,8 @@
 {{- if and (regexMatch "^[0-9a-fA-F]{8}-" .Values.microsoft.tenant) .Values.microsoft.allowedTenants (not (has (lower .Values.microsoft.tenant) (splitList " " (lower (join " " .Values.microsoft.allowedTenants))))) -}}
 {{- $problems = append $problems "microsoft.allowedTenants must have the tenant of microsoft.tenant: otherwise nobody could connect." -}}
 {{- end -}}
-{{- range $where := list "commonLabels" "podLabels" -}}
-{{- range $key, $_ := get $.Values $where -}}
+{{- range $where, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "migrations.podLabels" .Values.migrations.podLabels -}}
+{{- range $key, $_ := $labels -}}
 {{- if regexMatch "^(app\\.kubernetes\\.io/(name|instance|component|version|managed-by)|helm\\.sh/chart)$" $key -}}
 {{- $problems = append $problems (printf "%s must not have %s: the chart sets it." $where $key) -}}
 {{- end -}}
