@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
@@ -19,18 +18,10 @@ from token_broker_client.django import conf, feed, support, tokens
 from token_broker_client.django.models import Connection, EventCursor
 
 from conftest import new_user
-from support_case import MICROSOFT, make_person, row_of
+from support_case import LIST, MICROSOFT, make_person, row_of
+from support_case import support_browser as staff
 
-LIST = "/admin/token_broker/connection/"
 ALL = ("view_connection", "disconnect_connection", "send_connection_link")
-
-
-def staff(*permissions):
-    user = get_user_model().objects.create_user(username=new_user(), is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    browser = Browser()
-    browser.force_login(user)
-    return browser
 
 
 @pytest.fixture()

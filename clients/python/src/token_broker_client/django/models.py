@@ -30,6 +30,8 @@ class ConnectAttempt(models.Model):
 
     digest = models.CharField(max_length=64, primary_key=True)
     """Keyed digest of the id of the connect session."""
+    connect_session_id = models.CharField(max_length=36, default="")
+    """For the support pages, which ask the broker what came of it. Without the handle nobody can complete it."""
     login = models.CharField(max_length=64, db_index=True)
     """Keyed digest of what names the login that began it."""
     user_id = models.CharField(max_length=128, db_index=True)
@@ -38,6 +40,10 @@ class ConnectAttempt(models.Model):
     result_url = models.TextField(default="")
     begun_at = models.DateTimeField(db_index=True)
     completed_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=64, default="")
+    """Why its completion failed."""
+    who_acts = models.CharField(max_length=32, default="")
+    admin_consent_url = models.TextField(default="")
 
 
 class Connection(models.Model):
@@ -123,6 +129,8 @@ class ConnectionEvent(models.Model):
     """With a freeze of an organisation."""
     type = models.CharField(max_length=32)
     reason = models.CharField(max_length=64, default="", blank=True)
+    username = models.CharField(max_length=512, default="", blank=True)
+    """The Microsoft account at that time."""
     microsoft = models.JSONField(default=dict, blank=True)
 
     class Meta:

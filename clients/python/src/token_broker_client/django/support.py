@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -9,9 +10,10 @@ from urllib.parse import urljoin
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from . import conf, texts
+from .attempts import Unfinished
 from .failures import connect_url
 from .models import Connection, ConnectionEvent, visible
 
@@ -25,6 +27,7 @@ STATES = {
     "disconnected": "Disconnected",
     NEVER_CONNECTED: "Never connected",
 }
+_NOT_WORKING = (NEVER_CONNECTED, "disconnected", "reconnect_required")
 WHO_ACTS = {
     "user": "The user",
     "tenant_admin": "The organisation's IT",
@@ -66,7 +69,8 @@ class Advice:
     """There is a text for the organisation's IT."""
 
 
-def advise(connection: Connection) -> Advice:
+def advise(connection: Connection, attempt: Unfinished | None = None) -> Advice:
+    """``attempt``: the last one to connect, if nothing was connected by it."""
     state = connection.shown_state
     if state == "frozen":
         why = texts.explain("frozen", connection.frozen, "ops")
@@ -79,7 +83,11 @@ def advise(connection: Connection) -> Advice:
         steps = [gettext("Nothing to do here. If the user sees an error, look at the error itself.")]
         if connection.missing_scopes:
             steps = [gettext("Some permissions are missing. Send the link: the user approves them in a new connect.")]
+        if attempt is not None and attempt.reason == "other_account":
+            steps = [gettext(_CHOSE_ANOTHER_ACCOUNT)]
         return Advice(_state(state), "", "", "", steps, bool(connection.missing_scopes), False)
+    if attempt is not None and state in _NOT_WORKING and connection.who_acts in ("user", ""):
+        return _advise_after(state, attempt)
     if state in (NEVER_CONNECTED, "disconnected"):
         happened = gettext(ENDED_BY.get(connection.ended_by, "")) if connection.ended_by else ""
         steps = [gettext("If the user wants to use Microsoft 365 here, send the link. Only the user can connect.")]
@@ -95,6 +103,57 @@ def advise(connection: Connection) -> Advice:
         connection.who_acts in ("user", "") and state == "reconnect_required",
         texts.is_for_administrators(connection.reason),
     )
+
+
+_CHOSE_ANOTHER_ACCOUNT = gettext_noop(
+    "The user chose another Microsoft account than the connected one, and stays connected with that. If they want the "
+    "other one, they disconnect first, and then connect again."
+)
+_OR_THE_USER = gettext_noop("The organisation's IT, or the user if they clicked “Cancel” at Microsoft")
+
+
+def _advise_after(state: str, attempt: Unfinished) -> Advice:
+    """Only a new connect helps. First it must be possible."""
+    send_link = gettext("Send the link. The user logs in here and connects again. Only the user can do it.")
+    if not attempt.is_refused:
+        steps = [
+            gettext("The user began to connect and has not come back from Microsoft. Ask what they see there."),
+            gettext("If it is “Need admin approval”: send the user the message for their IT (button below)."),
+            gettext("If not: send the link."),
+        ]
+        title = gettext("A connect was begun and not completed")
+        return Advice(_state(state), title, "", _who("user"), steps, True, True)
+    why = texts.explain("connect_refused", attempt.reason or None, attempt.who_acts or None)
+    has_message, who, can_send_link = texts.is_for_administrators(attempt.reason), _who(attempt.who_acts), True
+    if attempt.who_acts == "tenant_admin":
+        can_send_link = False
+        steps = [
+            gettext("Send the user the message for their IT (button below). They pass it on."),
+            gettext("A connect fails until their IT has acted. Then the user connects again."),
+        ]
+    elif has_message:
+        # Microsoft does not tell the two apart.
+        who = gettext(_OR_THE_USER)
+        steps = [
+            gettext("If the user saw “Need admin approval”: send them the message for their IT (button below)."),
+            gettext("If they clicked “Cancel” themselves: send the link."),
+        ]
+    elif attempt.who_acts == "ops":
+        can_send_link = False
+        steps = [gettext("Tell the people who run the token broker: the user id, the reason, and Microsoft's ids below.")]
+    elif attempt.who_acts == "nobody":
+        steps = [gettext("Wait some minutes. Then send the link.")]
+    else:
+        steps = [send_link]
+    return Advice(_state(state), why.title, why.happened, who, steps, can_send_link, has_message)
+
+
+def outcome_words(attempt: Unfinished | None) -> str:
+    if attempt is None:
+        return ""
+    if not attempt.is_refused:
+        return gettext("Begun, not completed")
+    return texts.explain("connect_refused", attempt.reason or None, attempt.who_acts or None).title
 
 
 def _steps(state: str, who_acts: str) -> list[str]:
@@ -174,8 +233,9 @@ class Message:
     text: str
 
 
-def message_for_it(connection: Connection) -> Message | None:
+def message_for_it(connection: Connection, attempt: Unfinished | None = None) -> Message | None:
     """In the name of the user, who sends it to the IT of their organisation. None: their IT cannot help."""
+    connection = _after(connection, attempt)
     if not texts.is_for_administrators(connection.reason) or connection.shown_state == "frozen":
         return None
     answer = microsoft_line(connection.microsoft)
@@ -200,6 +260,18 @@ def message_for_it(connection: Connection) -> Message | None:
     return Message(subject, "\n".join(lines))
 
 
+def _after(connection: Connection, attempt: Unfinished | None) -> Connection:
+    """With the reason of the attempt, where ``advise`` speaks of it."""
+    if attempt is None or connection.shown_state not in _NOT_WORKING or connection.who_acts not in ("user", ""):
+        return connection
+    found = copy(connection)
+    found.reason = attempt.reason if attempt.is_refused else "admin_consent_required"
+    found.who_acts, found.microsoft = attempt.who_acts, dict(attempt.microsoft)
+    found.username = attempt.username or connection.username
+    found.admin_consent_url = attempt.admin_consent_url
+    return found
+
+
 # ---- Mails ----
 
 
@@ -219,9 +291,9 @@ def send_link(connection: Connection, base_url: str) -> bool:
     return _send("reconnect", connection, {"url": link(connection, base_url)})
 
 
-def send_message(connection: Connection) -> bool:
+def send_message(connection: Connection, attempt: Unfinished | None = None) -> bool:
     """The mail with the message for the organisation's IT, as ``send_link``."""
-    message = message_for_it(connection)
+    message = message_for_it(connection, attempt)
     return message is not None and _send("it_message", connection, {"message": message})
 
 
