@@ -51,6 +51,9 @@ def test_a_first_connect_that_needs_an_administrator_gets_the_message_for_it(
     message = support_member.get(f"{url}message/").content.decode()
     assert "Please approve MEGDocs" in message and MICROSOFT["trace_id"] in message
     support_member.post(f"{url}message/")
+    assert mail.outbox[0].subject.startswith(
+        ("MEGDocs does not have permission", "An administrator must approve MEGDocs")
+    )
     assert mail.outbox[0].to == ["new@contoso.com"] and "Please read the request and approve it" in mail.outbox[0].body
 
 
@@ -76,6 +79,22 @@ def test_another_account_is_shown_with_its_name(fake, support_member):
     fake.sessions.clear()
     page = support_member.get(f"{LIST}{person.username}/change/").content.decode()
     assert "(other_account)" in page, "the broker has forgotten it, this site has not"
+
+
+def test_a_change_of_the_account_leaves_both_in_the_history(fake, support_member):
+    person = make_person(fake)
+    fake.require_reconnect(person.username)
+    feed.sync()
+    browser = Browser()
+    browser.force_login(person)
+    browser.post("/microsoft/connect", {"allow_switch": "yes"})
+    session = next(reversed(fake.sessions))
+    handle = fake.come_back(session, "sam.new@fabrikam.com")
+    browser.get("/microsoft/connected", {"connect_session": session, "handle": handle})
+    feed.sync()
+    page = support_member.get(f"{LIST}{person.username}/change/").content.decode()
+    history = page.partition("<h2>History</h2>")[2]
+    assert "samira.k@contoso.com" in history and "sam.new@fabrikam.com" in history
 
 
 def test_an_attempt_that_a_later_connect_followed_is_not_shown(fake, newcomer, support_member):

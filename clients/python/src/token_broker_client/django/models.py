@@ -130,7 +130,7 @@ class ConnectionEvent(models.Model):
     type = models.CharField(max_length=32)
     reason = models.CharField(max_length=64, default="", blank=True)
     username = models.CharField(max_length=512, default="", blank=True)
-    """The Microsoft account at that time."""
+    """The Microsoft account, when the event was read."""
     microsoft = models.JSONField(default=dict, blank=True)
 
     class Meta:

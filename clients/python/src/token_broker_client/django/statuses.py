@@ -159,9 +159,10 @@ def _apply(event: Event) -> None:
             _write_event(row, event, at)
         else:
             _write(row, found, at)
+            history.username = row.username
             if event.type == "reconnect_required" and row.reason == event.reason:
                 history.microsoft = row.microsoft
-                history.save(update_fields=["microsoft"])
+            history.save(update_fields=["username", "microsoft"])
         row.save()
         _send(event.type, row, event)
 

@@ -195,6 +195,7 @@ def reason_words(reason: str, who_acts: str = "") -> str:
 class Line:
     at: Any
     what: str
+    account: str
     why: str
     ids: str
 
@@ -208,6 +209,7 @@ def history(connection: Connection, limit: int = 50) -> list[Line]:
         Line(
             event.at,
             gettext(EVENTS.get(event.type) or event.type),
+            visible(event.username),
             gettext("the whole organisation") if event.tenant_id else reason_words(event.reason),
             microsoft_line(event.microsoft),
         )
@@ -294,7 +296,7 @@ def send_link(connection: Connection, base_url: str) -> bool:
 def send_message(connection: Connection, attempt: Unfinished | None = None) -> bool:
     """The mail with the message for the organisation's IT, as ``send_link``."""
     message = message_for_it(connection, attempt)
-    return message is not None and _send("it_message", connection, {"message": message})
+    return message is not None and _send("it_message", _after(connection, attempt), {"message": message})
 
 
 def _send(name: str, connection: Connection, extra: dict[str, Any]) -> bool:
@@ -302,7 +304,7 @@ def _send(name: str, connection: Connection, extra: dict[str, Any]) -> bool:
     if not address:
         return False
     why = None
-    if connection.state == Connection.RECONNECT_REQUIRED:
+    if connection.state == Connection.RECONNECT_REQUIRED or name == "it_message":
         why = texts.explain("reconnect_required", connection.reason or None, connection.who_acts or None)
     context = {"connection": connection, "user": connection.user, "why": why, **extra}
     subject = " ".join(render_to_string(f"token_broker/mail/{name}_subject.txt", context).split())
