@@ -94,6 +94,36 @@ def test_consent_policy_or_disabled_account_their_it_gets_a_message(fake, person
     assert "<h2>Connected</h2>" in page and "Works again without a connect" in page
 
 
+def test_the_message_for_it_stops_no_reminder(fake, person, support_member):
+    fake.require_reconnect(person.username, "consent_required")
+    feed.sync()
+    support_member.post(f"{LIST}{person.username}/message/")
+    assert len(mail.outbox) == 1 and row_of(person).reminded_at is None
+    support_member.post(f"{LIST}{person.username}/link/")
+    assert row_of(person).reminded_at is not None
+
+
+@pytest.mark.parametrize("reason", ["access_revoked", "account_disabled"])
+def test_deactivated_here_no_link_and_no_mail(fake, person, support_member, reason):
+    fake.require_reconnect(person.username, reason, "user" if reason == "access_revoked" else "tenant_admin")
+    feed.sync()
+    get_user_model().objects.filter(pk=person.pk).update(is_active=False)
+    page = look_up(support_member, "Samira", person)
+    assert "deactivated here" in page and "Nobody, as long as the user is deactivated" in page
+    assert "Link for connecting</a>" not in page and "IT</a>" not in page
+    said = support_member.post(f"{LIST}{person.username}/link/", follow=True).content.decode()
+    assert "or is deactivated" in said and mail.outbox == []
+    assert support_member.post(f"{LIST}{person.username}/message/").status_code == 404
+
+
+def test_times_are_named_for_what_they_are(fake, person, support_member):
+    page = look_up(support_member, "Samira", person)
+    assert "Microsoft issued the present token" in page and "Last handed out to this site" in page
+    assert "state asked just now" in page and "Last refresh" not in page
+    fake.stop()
+    assert "asked just now" not in look_up(support_member, "Samira", person)
+
+
 def test_frozen_nobody_connects(fake, person, support_member):
     fake.freeze(person.username)
     feed.sync()

@@ -299,7 +299,7 @@ class ConnectionAdmin(_ModelAdmin):
             messages.error(request, gettext("The mail was not sent: the mail server of this site does not accept it."))
             return
         if not is_sent:
-            messages.error(request, gettext("This user has no mail address here. Give them the text another way."))
+            messages.error(request, gettext("No mail is sent: this user has no mail address here, or is deactivated."))
             return
         self._log(request, connection, done)
         messages.success(request, gettext("The mail is sent."))

@@ -79,13 +79,14 @@ class Connection(models.Model):
     object_id = models.CharField(max_length=64, default="", blank=True)
     since = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(null=True)
-    refreshed_at = models.DateTimeField("last refresh", null=True)
+    refreshed_at = models.DateTimeField("present token issued", null=True)
+    """When Microsoft issued the present token: the broker also refreshes to keep a connection alive."""
     microsoft = models.JSONField(default=dict, blank=True)
     """Microsoft's answer to the last refresh that failed: ``aadsts``, ``trace_id``, ``correlation_id``, …"""
     admin_consent_url = models.TextField(default="", blank=True)
     """The broker's page for an administrator. It comes when a token was asked for."""
     missing_scopes = models.JSONField(default=list, blank=True)
-    last_read_at = models.DateTimeField("last read", null=True)
+    last_read_at = models.DateTimeField("last handed out", null=True)
     """When this site last got a token of the user; written at most once an hour."""
     checked_at = models.DateTimeField(null=True, db_index=True)
     """When the broker last said all of this. None: something has changed since, and the details are not known yet."""

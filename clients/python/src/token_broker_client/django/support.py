@@ -72,6 +72,13 @@ class Advice:
 def advise(connection: Connection, attempt: Unfinished | None = None) -> Advice:
     """``attempt``: the last one to connect, if nothing was connected by it."""
     state = connection.shown_state
+    if is_deactivated(connection.user):
+        steps = [
+            gettext("This user is deactivated here and cannot log in. So no link helps, and no mail is sent."),
+            gettext("If they should use Microsoft 365 here again, activate the user first."),
+        ]
+        title = gettext("deactivated here")
+        return Advice(_state(state), title, "", gettext("Nobody, as long as the user is deactivated"), steps, False, False)
     if state == "frozen":
         why = texts.explain("frozen", connection.frozen, "ops")
         steps = [
@@ -238,6 +245,8 @@ class Message:
 def message_for_it(connection: Connection, attempt: Unfinished | None = None) -> Message | None:
     """In the name of the user, who sends it to the IT of their organisation. None: their IT cannot help."""
     connection = _after(connection, attempt)
+    if is_deactivated(connection.user):
+        return None
     if not texts.is_for_administrators(connection.reason) or connection.shown_state == "frozen":
         return None
     answer = microsoft_line(connection.microsoft)
@@ -283,14 +292,23 @@ def link(connection: Connection, base_url: str) -> str:
     return urljoin(base_url, connect_url(None, reason))
 
 
+def is_deactivated(user: Any) -> bool:
+    return user is not None and not user.is_active
+
+
 def mail_address(user: Any) -> str:
     """Empty: the user has none."""
     return str(getattr(user, user.get_email_field_name(), "") or "") if user is not None else ""
 
 
 def send_link(connection: Connection, base_url: str) -> bool:
-    """The mail with the link. False: the user has no address. Raises what the mail backend raises."""
-    return _send("reconnect", connection, {"url": link(connection, base_url)})
+    """The mail with the link. False: the user has no address, or is deactivated. Raises what the mail backend
+    raises."""
+    is_sent = _send("reconnect", connection, {"url": link(connection, base_url)})
+    if is_sent:
+        # Only this mail counts for reminders. After the message for IT one must still come.
+        Connection.objects.filter(pk=connection.pk).update(reminded_at=timezone.now())
+    return is_sent
 
 
 def send_message(connection: Connection, attempt: Unfinished | None = None) -> bool:
@@ -301,7 +319,7 @@ def send_message(connection: Connection, attempt: Unfinished | None = None) -> b
 
 def _send(name: str, connection: Connection, extra: dict[str, Any]) -> bool:
     address = mail_address(connection.user)
-    if not address:
+    if not address or is_deactivated(connection.user):
         return False
     why = None
     if connection.state == Connection.RECONNECT_REQUIRED or name == "it_message":
@@ -310,8 +328,6 @@ def _send(name: str, connection: Connection, extra: dict[str, Any]) -> bool:
     subject = " ".join(render_to_string(f"token_broker/mail/{name}_subject.txt", context).split())
     body = render_to_string(f"token_broker/mail/{name}.txt", context).strip() + "\n"
     EmailMessage(subject, body, to=[address]).send()
-    if connection.pk and not connection._state.adding:
-        Connection.objects.filter(pk=connection.pk).update(reminded_at=timezone.now())
     return True
 
 

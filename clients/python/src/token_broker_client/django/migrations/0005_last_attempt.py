@@ -11,4 +11,10 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "connectionevent", "username", models.CharField(blank=True, default="", max_length=512)
         ),
+        migrations.AlterField(
+            "connection", "refreshed_at", models.DateTimeField(null=True, verbose_name="present token issued")
+        ),
+        migrations.AlterField(
+            "connection", "last_read_at", models.DateTimeField(null=True, verbose_name="last handed out")
+        ),
     ]
