@@ -55,7 +55,9 @@ def test_revoked_the_user_connects_again_with_a_link(fake, person, support_membe
     assert "Access was ended at Microsoft" in page and "<strong>Who must act:</strong> The user" in page
     assert "AADSTS50173" in page and MICROSOFT["trace_id"] in page and MICROSOFT["correlation_id"] in page
     assert "Stopped working" in page and "IT</a>" not in page
-    link = support_member.get(f"{LIST}{person.username}/link/").content.decode()
+    buttons = support_member.get(f"{LIST}{person.username}/link/").content.decode()
+    assert "Show the link" in buttons and "?reason=" not in buttons and not LogEntry.objects.exists()
+    link = support_member.post(f"{LIST}{person.username}/link/", {"do": "show"}).content.decode()
     assert "/microsoft/connect?reason=access_revoked" in link
     support_member.post(f"{LIST}{person.username}/link/")
     assert [message.to for message in mail.outbox] == [["sam@contoso.com"]]
@@ -82,7 +84,8 @@ def test_consent_policy_or_disabled_account_their_it_gets_a_message(fake, person
     # A view has asked for a token meanwhile.
     with pytest.raises(ReconnectRequired):
         tokens.get_token(person)
-    message = support_member.get(f"{LIST}{person.username}/message/").content.decode()
+    message = support_member.post(f"{LIST}{person.username}/message/", {"do": "show"}).content.decode()
+    assert LogEntry.objects.get().change_message == "Message for IT shown"
     assert asks in message and "Trace ID 11112222" in message and "samira.k@contoso.com" in message
     assert f"{fake.url}/admin-consent" in message
     support_member.post(f"{LIST}{person.username}/message/")
@@ -225,12 +228,12 @@ def test_without_the_permission_each_page_is_403_and_shows_nothing(fake, person)
 
 
 def test_who_may_only_look_can_do_nothing(fake, person):
-    fake.require_reconnect(person.username, "access_revoked")
+    fake.require_reconnect(person.username, "consent_required")
     feed.sync()
     viewer = staff("view_connection")
     page = look_up(viewer, "Samira", person)
-    assert "Disconnect…" not in page and "Link for connecting</a>" not in page
-    for action in ("disconnect", "link"):
+    assert "Disconnect…" not in page and "Link for connecting</a>" not in page and "IT</a>" not in page
+    for action in ("disconnect", "link", "message"):
         assert viewer.get(f"{LIST}{person.username}/{action}/").status_code == 403
         assert viewer.post(f"{LIST}{person.username}/{action}/").status_code == 403
     assert person.username in fake.users and mail.outbox == [] and not LogEntry.objects.exists()

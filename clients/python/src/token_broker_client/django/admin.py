@@ -193,7 +193,7 @@ class ConnectionAdmin(_ModelAdmin):
             "history": support.history(connection),
             "log_entries": actions[:20],
             "message": message,
-            "message_url": self._person_url("message", connection) if message else "",
+            "message_url": self._person_url("message", connection) if message and self._may(request, "send") else "",
             "link_url": self._person_url("link", connection) if advice.can_send_link and self._may(request, "send") else "",
             "disconnect_url": _url("disconnect", connection)
             if is_stored and connection.state != Connection.DISCONNECTED and self._may(request, "disconnect")
@@ -247,48 +247,54 @@ class ConnectionAdmin(_ModelAdmin):
 
     def _link(self, request: HttpRequest, connection: Connection, back_url: str) -> HttpResponse:
         base_url = support.base_url() or request.build_absolute_uri("/")
-        if request.method == "POST":
-            self._mail(request, connection, "Link sent by mail", lambda: support.send_link(connection, base_url))
-            return HttpResponseRedirect(back_url)
-        self._log(request, connection, "Link shown")
+        send = functools.partial(support.send_link, connection, base_url)
         context = {
             "title": "Link for connecting",
-            "connection": connection,
-            "person": person_name(connection),
             "advice": support.advise(connection, attempts.last_unfinished(connection, None)),
             "link": support.link(connection, base_url),
-            "address": support.mail_address(connection.user),
-            "back_url": back_url,
         }
-        return self._render(request, "link.html", context)
+        return self._show_or_send(request, connection, "Link", send, "link.html", {**context, "back_url": back_url})
 
     def message_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        connection = self._connection(request, object_id, "send" if request.method == "POST" else None)
+        connection = self._connection(request, object_id, "send")
         return self._message(request, connection, _url("change", connection))
 
     def person_message_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
-        connection = self._unknown(request, user_key, "send" if request.method == "POST" else None)
+        connection = self._unknown(request, user_key, "send")
         return self._message(request, connection, reverse("admin:token_broker_connection_person", args=[user_key]))
 
     def _message(self, request: HttpRequest, connection: Connection, back_url: str) -> HttpResponse:
-        """GET shows it, for everybody who may see the connection. POST sends it to the user."""
         attempt = attempts.last_unfinished(connection, _LIVE_TIMEOUT_SECONDS)
         message = support.message_for_it(connection, attempt)
         if message is None:
             raise Http404
-        if request.method == "POST":
-            send = functools.partial(support.send_message, connection, attempt)
-            self._mail(request, connection, "Message for IT sent by mail", send)
-            return HttpResponseRedirect(back_url)
-        context = {
-            "title": "Message for the organisation’s IT",
+        send = functools.partial(support.send_message, connection, attempt)
+        context = {"title": "Message for the organisation’s IT", "message": message, "back_url": back_url}
+        return self._show_or_send(request, connection, "Message for IT", send, "message.html", context)
+
+    def _show_or_send(
+        self,
+        request: HttpRequest,
+        connection: Connection,
+        what: str,
+        send: Callable[[], bool],
+        template: str,
+        context: dict[str, Any],
+    ) -> HttpResponse:
+        """GET shows the buttons only: a link on another site must not write a ``LogEntry``."""
+        is_shown = request.method == "POST" and request.POST.get("do") == "show"
+        if request.method == "POST" and not is_shown:
+            self._mail(request, connection, f"{what} sent by mail", send)
+            return HttpResponseRedirect(context["back_url"])
+        if is_shown:
+            self._log(request, connection, f"{what} shown")
+        shown = {
             "connection": connection,
             "person": person_name(connection),
-            "message": message,
-            "address": support.mail_address(connection.user) if self._may(request, "send") else "",
-            "back_url": back_url,
+            "is_shown": is_shown,
+            "address": "" if support.is_deactivated(connection.user) else support.mail_address(connection.user),
         }
-        return self._render(request, "message.html", context)
+        return self._render(request, template, {**shown, **context})
 
     def _mail(self, request: HttpRequest, connection: Connection, done: str, send: Callable[[], bool]) -> None:
         try:
