@@ -5,6 +5,7 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.core import mail
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from token_broker_client import ReconnectRequired
 from token_broker_client.django import conf, feed, support, tokens
+from token_broker_client.django.admin import ConnectionAdmin
 from token_broker_client.django.models import Connection, EventCursor
 
 from conftest import new_user
@@ -266,6 +268,34 @@ def test_a_mail_that_is_not_accepted_is_said_so(fake, person, support_member):
     with override_settings(EMAIL_BACKEND="no.such.backend"):
         page = support_member.post(f"{LIST}{person.username}/link/", follow=True).content.decode()
     assert "The mail was not sent" in page and row_of(person).reminded_at is None
+
+
+def test_a_project_that_limits_who_sees_which_user_limits_each_page(fake, person, support_member, monkeypatch):
+    other = get_user_model().objects.create_user(username=new_user(), email="o@fabrikam.com", first_name="Otto")
+    fake.connect(other.username, "otto@fabrikam.com")
+    for user in (person, other):
+        fake.require_reconnect(user.username, "consent_required")
+    feed.sync()
+    newcomer = get_user_model().objects.create_user(username=new_user(), first_name="Ottilie")
+
+    class Limited(ConnectionAdmin):
+        def get_queryset(self, request):
+            return super().get_queryset(request).filter(domain="contoso.com")
+
+        def get_users(self, request):
+            return super().get_users(request).filter(email__endswith="@contoso.com")
+
+    monkeypatch.setattr(admin.site._registry[Connection], "__class__", Limited)
+    for page in PAGES[2:]:
+        for user in (other, newcomer):
+            for method in (support_member.get, support_member.post):
+                answer = method(LIST + page.format(id=user.username, pk=user.pk), follow=True)
+                assert b"fabrikam" not in answer.content and b"Ott" not in answer.content, page
+    assert other.username in fake.users and mail.outbox == []
+    for page in (LIST, f"{LIST}overview/", f"{LIST}?q=Ott", f"{LIST}?state=reconnect_required"):
+        found = support_member.get(page).content
+        assert b"fabrikam" not in found and b"<td>Ott" not in found and b"Ottilie" not in found, page
+    assert "consent_required" in look_up(support_member, "Samira", person)
 
 
 # ---- The list ----

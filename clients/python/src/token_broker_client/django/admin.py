@@ -87,6 +87,11 @@ class ConnectionAdmin(_ModelAdmin):
     def who(self, connection: Connection) -> str:
         return support.advise(connection).who_acts or "–"
 
+    def get_users(self, request: HttpRequest) -> QuerySet[Any]:
+        """Users who can be found although they have no row. A project that limits ``get_queryset`` limits this too."""
+        users: QuerySet[Any] = get_user_model()._default_manager.all()
+        return users
+
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return ["broker_user_id", "username", *(f"user__{name}" for name in _user_fields())]
 
@@ -96,7 +101,7 @@ class ConnectionAdmin(_ModelAdmin):
         query = request.GET.get("q", "").strip()
         people = [
             {"name": str(user), "url": reverse("admin:token_broker_connection_person", args=[quote(user.pk)])}
-            for user in (_people_without_row(query) if query else ())
+            for user in (_people_without_row(self.get_users(request), query) if query else ())
         ]
         context = {
             **(extra_context or {}),
@@ -128,7 +133,8 @@ class ConnectionAdmin(_ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         groups = (
-            Connection.objects.filter(state=Connection.RECONNECT_REQUIRED, frozen="")
+            self.get_queryset(request)
+            .filter(state=Connection.RECONNECT_REQUIRED, frozen="")
             .order_by()
             .values("tenant_id", "reason", "who_acts")
             .annotate(users=Count("pk"), oldest=models.Min("since"))
@@ -158,13 +164,13 @@ class ConnectionAdmin(_ModelAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         connection = self._connection(request, object_id)
         live = _ask(connection.broker_user_id)
-        return self._detail(request, statuses.find(connection.broker_user_id) or connection, live)
+        return self._detail(request, self._find(request, connection.broker_user_id) or connection, live)
 
     def person_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
         """A user whom the list does not have."""
         connection = self._unknown(request, user_key)
         live = _ask(connection.broker_user_id)
-        if statuses.find(connection.broker_user_id) is not None:
+        if self._find(request, connection.broker_user_id) is not None:
             # They are connected, and the events have not brought it here yet.
             Connection.objects.filter(pk=connection.broker_user_id, user=None).update(user=connection.user)
             return HttpResponseRedirect(_url("change", connection))
@@ -322,19 +328,29 @@ class ConnectionAdmin(_ModelAdmin):
 
     def _connection(self, request: HttpRequest, object_id: str, action: str | None = None) -> Connection:
         self._check(request, action)
-        found = statuses.find(unquote(object_id))
+        found = self._find(request, unquote(object_id))
         if found is None:
             raise Http404
+        return found
+
+    def _find(self, request: HttpRequest, broker_user_id: str) -> Connection | None:
+        """A project may limit who sees which row by ``get_queryset``."""
+        found: Connection | None = (
+            self.get_queryset(request).select_related("user").filter(pk=broker_user_id).first()
+        )
         return found
 
     def _unknown(self, request: HttpRequest, user_key: str, action: str | None = None) -> Connection:
         self._check(request, action)
         try:
-            user: Any = get_user_model()._default_manager.get(pk=unquote(user_key))
+            user: Any = self.get_users(request).get(pk=unquote(user_key))
         except (get_user_model().DoesNotExist, ValueError, ValidationError):
             raise Http404 from None
-        stored = statuses.find(conf.broker_user_id(user))
-        return stored or Connection(broker_user_id=conf.broker_user_id(user), user=user, state=support.NEVER_CONNECTED)
+        broker_user_id = conf.broker_user_id(user)
+        stored = self._find(request, broker_user_id)
+        if stored is None and statuses.find(broker_user_id) is not None:
+            raise Http404
+        return stored or Connection(broker_user_id=broker_user_id, user=user, state=support.NEVER_CONNECTED)
 
     def _person_url(self, name: str, connection: Connection) -> str:
         if not connection._state.adding:
@@ -397,8 +413,7 @@ def _user_fields() -> list[str]:
     return found
 
 
-def _people_without_row(query: str) -> Iterable[Any]:
-    model: Any = get_user_model()
+def _people_without_row(users: QuerySet[Any], query: str) -> Iterable[Any]:
     fields, condition = _user_fields(), Q()
     for word in query.split():
         one = Q()
@@ -408,7 +423,5 @@ def _people_without_row(query: str) -> Iterable[Any]:
     if not fields:
         return ()
     stored = Connection.objects.exclude(user=None).values("user")
-    found: Iterable[Any] = (
-        model._default_manager.filter(condition).exclude(pk__in=stored).order_by("pk")[:_PEOPLE_SHOWN]
-    )
+    found: Iterable[Any] = users.filter(condition).exclude(pk__in=stored).order_by("pk")[:_PEOPLE_SHOWN]
     return found
