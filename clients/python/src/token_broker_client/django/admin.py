@@ -200,7 +200,9 @@ class ConnectionAdmin(_ModelAdmin):
             "log_entries": actions[:20],
             "message": message,
             "message_url": self._person_url("message", connection) if message and self._may(request, "send") else "",
-            "link_url": self._person_url("link", connection) if advice.can_send_link and self._may(request, "send") else "",
+            "link_url": self._person_url("link", connection)
+            if advice.can_send_link and self._may(request, "send")
+            else "",
             "disconnect_url": _url("disconnect", connection)
             if is_stored and connection.state != Connection.DISCONNECTED and self._may(request, "disconnect")
             else "",
@@ -335,9 +337,7 @@ class ConnectionAdmin(_ModelAdmin):
 
     def _find(self, request: HttpRequest, broker_user_id: str) -> Connection | None:
         """A project may limit who sees which row by ``get_queryset``."""
-        found: Connection | None = (
-            self.get_queryset(request).select_related("user").filter(pk=broker_user_id).first()
-        )
+        found: Connection | None = self.get_queryset(request).select_related("user").filter(pk=broker_user_id).first()
         return found
 
     def _unknown(self, request: HttpRequest, user_key: str, action: str | None = None) -> Connection:

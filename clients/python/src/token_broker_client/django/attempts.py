@@ -124,7 +124,7 @@ def last_unfinished(connection: Connection, timeout_seconds: float | None) -> Un
     outcome = session.get("outcome")
     if outcome is None:
         return known
-    if outcome["result"] != "refused":
+    if outcome.get("result") != "refused":
         return None
     return replace(
         known,

@@ -75,6 +75,7 @@ def rows(name_invalid: Callable[[str], None] = lambda text: None) -> Iterator[Im
     while page:
         for row in page:
             values: Any = {}
+            name = ""
             try:
                 for name, source in given["FIELDS"].items():
                     values[name] = _plain(_value_of(row, source))

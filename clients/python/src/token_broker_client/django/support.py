@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -77,8 +78,8 @@ def advise(connection: Connection, attempt: Unfinished | None = None) -> Advice:
             gettext("This user is deactivated here and cannot log in. So no link helps, and no mail is sent."),
             gettext("If they should use Microsoft 365 here again, activate the user first."),
         ]
-        title = gettext("deactivated here")
-        return Advice(_state(state), title, "", gettext("Nobody, as long as the user is deactivated"), steps, False, False)
+        who = gettext("Nobody, as long as the user is deactivated")
+        return Advice(_state(state), gettext("deactivated here"), "", who, steps, False, False)
     if state == "frozen":
         why = texts.explain("frozen", connection.frozen, "ops")
         steps = [
@@ -147,7 +148,7 @@ def _advise_after(state: str, attempt: Unfinished) -> Advice:
         ]
     elif attempt.who_acts == "ops":
         can_send_link = False
-        steps = [gettext("Tell the people who run the token broker: the user id, the reason, and Microsoft's ids below.")]
+        steps = [_steps("", "ops")[0]]
     elif attempt.who_acts == "nobody":
         steps = [gettext("Wait some minutes. Then send the link.")]
     else:
@@ -224,7 +225,7 @@ def history(connection: Connection, limit: int = 50) -> list[Line]:
     ]
 
 
-def microsoft_line(microsoft: dict[str, Any]) -> str:
+def microsoft_line(microsoft: Mapping[str, Any]) -> str:
     """What Microsoft's support and an administrator search their logs for, in one line."""
     facts = (
         microsoft.get("error"),

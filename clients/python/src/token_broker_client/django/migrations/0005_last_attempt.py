@@ -8,9 +8,7 @@ class Migration(migrations.Migration):
         migrations.AddField("connectattempt", "reason", models.CharField(default="", max_length=64)),
         migrations.AddField("connectattempt", "who_acts", models.CharField(default="", max_length=32)),
         migrations.AddField("connectattempt", "admin_consent_url", models.TextField(default="")),
-        migrations.AddField(
-            "connectionevent", "username", models.CharField(blank=True, default="", max_length=512)
-        ),
+        migrations.AddField("connectionevent", "username", models.CharField(blank=True, default="", max_length=512)),
         migrations.AlterField(
             "connection", "refreshed_at", models.DateTimeField(null=True, verbose_name="present token issued")
         ),
