@@ -64,8 +64,8 @@ def problems() -> list[str]:
 def rows(name_invalid: Callable[[str], None] = lambda text: None) -> Iterator[ImportRow]:
     """The rows to import, in the form of the broker's API.
 
-    A row for which a function of FIELDS fails is not among them: ``name_invalid`` is called with its primary key, the field and the type of the exception, whose text may contain a
-    value.
+    A row for which a function of FIELDS fails is not among them: ``name_invalid`` is called with its primary key, the
+    field and the type of the exception, whose text may contain a value.
 
     Reads one page at a time, each when it is needed. A run with --verify takes long, and a user who disconnects
     meanwhile is no longer in the table when their page is read.
