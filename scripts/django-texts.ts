@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { mo, po, type GetTextTranslations } from 'gettext-parser'
-import type { FailureCode } from '../src/core/failure.ts'
+import type { FailureCode, Reason } from '../src/core/failure.ts'
 import { stylesheet } from '../src/http/pages/stylesheet.ts'
 import { LANGUAGES, texts, type Language, type PageProblem, type Texts } from '../src/texts/texts.ts'
 
@@ -34,30 +34,33 @@ const SHOWN = [
   'adminRequests',
 ]
 
-/** The page for a failure that has no reason. `broker_unreachable`, `untrusted_answer`: of the client itself. */
-const PROBLEM_OF_CODE: Record<FailureCode | 'broker_unreachable' | 'untrusted_answer', PageProblem> = {
-  invalid_signature: 'broker_misconfigured',
-  clock_skew: 'broker_misconfigured',
-  caller_forbidden: 'broker_misconfigured',
-  untrusted_answer: 'broker_misconfigured',
-  broker_misconfigured: 'broker_misconfigured',
-  token_unreadable: 'broker_misconfigured',
-  broker_unreachable: 'service_unavailable',
-  database_unavailable: 'service_unavailable',
-  audit_unavailable: 'service_unavailable',
-  rate_limited: 'service_unavailable',
-  microsoft_unavailable: 'microsoft_unavailable',
-  connect_session_expired: 'link_expired',
-  frozen: 'service_unavailable',
-  not_connected: 'internal_error',
-  not_found: 'internal_error',
-  reconnect_required: 'internal_error',
-  connect_refused: 'internal_error',
-  account_mismatch: 'internal_error',
-  claims_not_satisfied: 'internal_error',
-  cursor_expired: 'internal_error',
-  invalid_request: 'internal_error',
-  internal_error: 'internal_error',
+type ExplainedKey =
+  `problems.${PageProblem}` | `reasons.${Reason}` | `django.failures.${keyof Texts['django']['failures']}`
+
+/** The words for a failure that has no reason. `broker_unreachable`, `untrusted_answer`: of the client itself. */
+const PROBLEM_OF_CODE: Record<FailureCode | 'broker_unreachable' | 'untrusted_answer', ExplainedKey> = {
+  invalid_signature: 'problems.broker_misconfigured',
+  clock_skew: 'problems.broker_misconfigured',
+  caller_forbidden: 'problems.broker_misconfigured',
+  untrusted_answer: 'problems.broker_misconfigured',
+  broker_misconfigured: 'problems.broker_misconfigured',
+  token_unreadable: 'problems.broker_misconfigured',
+  broker_unreachable: 'problems.service_unavailable',
+  database_unavailable: 'problems.service_unavailable',
+  audit_unavailable: 'problems.service_unavailable',
+  rate_limited: 'problems.service_unavailable',
+  microsoft_unavailable: 'problems.microsoft_unavailable',
+  connect_session_expired: 'problems.link_expired',
+  frozen: 'problems.service_unavailable',
+  not_connected: 'django.failures.not_connected',
+  not_found: 'django.failures.not_found',
+  reconnect_required: 'problems.internal_error',
+  connect_refused: 'django.failures.connect_refused',
+  account_mismatch: 'reasons.other_account',
+  claims_not_satisfied: 'reasons.challenge_repeated',
+  cursor_expired: 'problems.internal_error',
+  invalid_request: 'problems.internal_error',
+  internal_error: 'problems.internal_error',
 }
 
 /** Such as `reasons.access_revoked.title` → the text. */

@@ -318,6 +318,23 @@ export const de: Texts = {
     manageText:
       'Eine andere Website hat Sie hierher geleitet. Fahren Sie nur fort, wenn Sie Ihre Verbindung zu Microsoft ansehen oder ändern möchten.',
     problemTitle: 'Das hat nicht funktioniert',
+    failures: {
+      not_connected: {
+        title: 'Sie sind nicht mit Microsoft verbunden',
+        happened: 'MEGDocs braucht dafür Ihr Microsoft\u2011Konto.',
+        todo: 'Verbinden Sie sich mit Microsoft. Das dauert eine Minute.',
+      },
+      connect_refused: {
+        title: 'Die Verbindung kam nicht zustande',
+        happened: 'Microsoft hat den nötigen Zugriff nicht erteilt. Es wurde nichts geändert.',
+        todo: 'Verbinden Sie Ihr Konto erneut. Wenn es wieder nicht klappt, wenden Sie sich an den MEGDocs-Support.',
+      },
+      not_found: {
+        title: 'Dieser Versuch ist beendet',
+        happened: 'Er hat zu lange gedauert oder wurde schon abgeschlossen.',
+        todo: 'Öffnen Sie Ihre Microsoft-Verbindung: Dort sehen Sie, ob es geklappt hat. Wenn nicht, verbinden Sie Ihr Konto erneut.',
+      },
+    },
     forSupport: 'Für den Support',
     code: 'Code',
     reason: 'Grund',

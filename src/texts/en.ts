@@ -350,6 +350,24 @@ export const en = {
     },
     manageText: 'Another website sent you here. Continue only if you want to see or change your Microsoft connection.',
     problemTitle: 'This did not work',
+    /** Failures that have no reason, as far as the broker's pages have no words for them. */
+    failures: {
+      not_connected: {
+        title: 'You are not connected to Microsoft',
+        happened: 'MEGDocs needs your Microsoft account for this.',
+        todo: 'Connect to Microsoft. It takes a minute.',
+      },
+      connect_refused: {
+        title: 'The connection was not made',
+        happened: 'Microsoft did not give the access that is needed. Nothing has been changed.',
+        todo: 'Connect again. If the same thing happens, contact MEGDocs support.',
+      },
+      not_found: {
+        title: 'This attempt to connect is over',
+        happened: 'It took too long, or it was finished already.',
+        todo: 'Open your Microsoft connection: it shows whether it worked. If not, connect again.',
+      },
+    },
     forSupport: 'For support',
     code: 'Code',
     reason: 'Reason',

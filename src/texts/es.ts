@@ -313,6 +313,23 @@ export const es: Texts = {
     },
     manageText: 'Otro sitio web le ha enviado aquí. Continúe solo si quiere ver o cambiar su conexión con Microsoft.',
     problemTitle: 'No ha funcionado',
+    failures: {
+      not_connected: {
+        title: 'No está conectado con Microsoft',
+        happened: 'MEGDocs necesita su cuenta de Microsoft para esto.',
+        todo: 'Conéctese con Microsoft. Solo lleva un minuto.',
+      },
+      connect_refused: {
+        title: 'No se ha podido establecer la conexión',
+        happened: 'Microsoft no ha dado el acceso necesario. No se ha cambiado nada.',
+        todo: 'Vuelva a conectar su cuenta. Si ocurre lo mismo, contacte con el soporte de MEGDocs.',
+      },
+      not_found: {
+        title: 'Este intento de conexión ha terminado',
+        happened: 'Ha tardado demasiado o ya se ha completado.',
+        todo: 'Abra su conexión con Microsoft: ahí ve si ha funcionado. Si no, vuelva a conectar su cuenta.',
+      },
+    },
     forSupport: 'Para el soporte',
     code: 'Código',
     reason: 'Motivo',

@@ -234,6 +234,52 @@ def test_rows_that_are_wrong_are_named_before_the_first_one_is_stored(monkeypatc
     assert [line.partition(":")[0] for line in lines[1:3]] == ["1 of 2 rows", "2 of 2 rows"]
 
 
+def with_fields(**changes):
+    given = conf.get_settings()["IMPORT"]
+    fields = {**given["FIELDS"], **changes}
+    return override_settings(TOKEN_BROKER={**conf.get_settings(), "IMPORT": {**given, "FIELDS": fields}})
+
+
+def test_a_blank_access_token_or_time_is_no_mistake():
+    Oauth2Integration.objects.all().delete()
+    for fields in ({"access_token": "", "expires_at": timezone.now()}, {"access_token": "x" * 30, "expires_at": None}):
+        old_row(get_user_model().objects.create_user(username=new_user()), **fields)
+    out, err, failed = run("token_broker_import")
+    assert (err, failed) == ("", None) and "imported 2" in out
+
+
+def test_a_row_whose_function_fails_is_named_and_the_others_are_imported():
+    Oauth2Integration.objects.all().delete()
+    good, bad = (get_user_model().objects.create_user(username=new_user()) for _ in range(2))
+    old_row(good)
+    old_row(bad)
+
+    def updated_at(row):
+        if row.user == bad:
+            raise TypeError("the-secret")
+        return row.updated_at
+
+    with with_fields(updated_at=updated_at):
+        out, err, failed = run("token_broker_import", "--apply")
+    row = Oauth2Integration.objects.get(user=bad)
+    assert err.splitlines() == [f"row {row.pk} of the old table: invalid: FIELDS updated_at: TypeError"]
+    assert "imported 1" in out and "invalid 1" in out and "1 rows are invalid" in failed
+    assert "Checked 2 rows before the first one is stored: invalid 1" in out and "the-secret" not in out + err + failed
+
+
+def test_the_file_of_who_must_connect_again_is_only_of_its_owner_and_has_no_formulas(tmp_path):
+    Oauth2Integration.objects.all().delete()
+    old_row(get_user_model().objects.create_user(username=new_user(), email="=cmd@contoso.com"), refresh_token="")
+    file, link = tmp_path / "must-reconnect.csv", tmp_path / "link.csv"
+    file.write_text("a longer text than the new one. " * 20)
+    file.chmod(0o644)
+    run("token_broker_import", "--must-reconnect", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert ",'=cmd@contoso.com,no_refresh_token\n" in file.read_text() and "longer" not in file.read_text()
+    link.symlink_to(file)
+    assert "link.csv" in run("token_broker_import", "--must-reconnect", str(link))[2]
+
+
 def test_who_must_connect_again_is_written_as_csv(monkeypatch, tmp_path):
     monkeypatch.setattr("token_broker_client.django.management.commands.token_broker_import.time.sleep", lambda _: None)
     Oauth2Integration.objects.all().delete()

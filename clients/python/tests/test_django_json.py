@@ -8,7 +8,7 @@ from django.test import RequestFactory, override_settings
 from django.utils import translation
 
 import token_broker_client as tb
-from token_broker_client.django import conf
+from token_broker_client.django import conf, texts
 from token_broker_client.django.decorators import microsoft_required
 from token_broker_client.django.failures import wants_json
 from token_broker_client.django.tokens import get_access_token
@@ -60,6 +60,7 @@ def test_a_request_of_a_script_is_known(headers, expected):
 
 def test_a_user_who_never_connected_gets_the_address_of_the_connect_page(user, fake):
     found = problem(ask(user, referer=PAGE))
+    assert (found["title"], "connect" in found["detail"].lower()) == ("You are not connected to Microsoft", True)
     assert found == {
         "type": "urn:token-broker:problem:not_connected",
         "title": found["title"],
@@ -104,6 +105,31 @@ def test_a_broker_that_does_not_answer_is_503_with_retry_after(user, fake, caplo
     assert (found["status"], found["code"]) == (503, "broker_unreachable")
     assert found["retry_after"] == int(response["retry-after"]) and "action_url" not in found
     assert len([line for line in caplog.records if line.name == "token_broker_client"]) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [tb.NotConnected, tb.AccountMismatch, tb.ConnectRefused, tb.ClaimsNotSatisfied, tb.NotFound]
+)
+def test_no_failure_that_has_words_of_its_own_is_called_a_fault_of_ours(user, fake, error):
+    @microsoft_required
+    def script(request):
+        raise error({}, 409)
+
+    for language in ("en", "de", "es"):
+        with translation.override(language):
+            assert problem(ask(user, script))["title"] != texts.text("problems.internal_error.title")
+
+
+def test_paused_says_nothing_of_a_retry_unless_the_broker_does(user, fake):
+    fake.connect(user.username)
+    fake.freeze(user.username)
+    response = ask(user)
+    found = problem(response)
+    assert (found["status"], found["who_acts"]) == (503, "ops")
+    assert "retry_after" not in found and not response.has_header("retry-after")
+    fake.fail("broker_misconfigured", 503, who_acts="ops", retry_after=60)
+    response = ask(user)
+    assert problem(response)["retry_after"] == 60 and response["retry-after"] == "60"
 
 
 def test_the_argument_decides_and_the_view_may_be_a_coroutine(user, fake):

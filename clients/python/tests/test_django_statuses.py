@@ -13,7 +13,7 @@ from django.utils import timezone
 import token_broker_client as tb
 from token_broker_client.disconnects import utc_text
 from token_broker_client.django import conf, feed, signals, statuses, tokens
-from token_broker_client.django.models import Connection, ConnectionEvent, EventCursor
+from token_broker_client.django.models import ConnectAttempt, Connection, ConnectionEvent, EventCursor
 from token_broker_client.testing import FakeBroker
 
 from conftest import new_user
@@ -156,7 +156,47 @@ def test_a_user_who_is_deleted_leaves_nothing(fake, person):
     assert not ConnectionEvent.objects.filter(broker_user_id=name).exists()
 
 
-def test_without_a_function_for_it_a_user_is_known_when_they_use_their_connection(fake):
+def nothing_is_stored_of(name):
+    assert not Connection.objects.filter(pk=name).exists()
+    assert not ConnectionEvent.objects.filter(broker_user_id=name).exists()
+    assert not ConnectAttempt.objects.filter(user_id=name).exists()
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_user_who_is_deleted_before_their_event_is_read_leaves_nothing(fake, person, is_away):
+    name = person.username
+    ConnectAttempt.objects.create(digest=name, login="l", user_id=name, begun_at=timezone.now())
+    fake.require_reconnect(name)
+    unread = [raw for raw in fake._events if raw["type"] == "reconnect_required"]
+    if is_away:
+        fake.stop()
+    person.delete()
+    for raw in unread:
+        statuses.receive(None, tb.Event(raw["id"], raw["at"], name, raw["type"], raw.get("reason")))
+    nothing_is_stored_of(name)
+    fake.start()
+    feed.sync()
+    nothing_is_stored_of(name)
+
+
+def test_a_user_who_is_deleted_and_stays_connected_is_not_written_again(fake, person):
+    name = person.username
+    with override_settings(TOKEN_BROKER={**conf.get_settings(), "ON_DELETE": "keep"}), conf.use_fake(fake):
+        person.delete()
+        EventCursor.objects.all().delete()
+        feed.sync()
+    assert name in fake.users
+    nothing_is_stored_of(name)
+
+
+def test_without_a_function_for_it_an_event_of_nobody_who_is_connected_makes_no_row(fake):
+    settings = {name: value for name, value in conf.get_settings().items() if name != "FIND_USER_FUNCTION"}
+    with override_settings(TOKEN_BROKER=settings), conf.use_fake(fake):
+        statuses.receive(None, event(90, "reconnect_required", "gone"))
+    nothing_is_stored_of("gone")
+
+
+def test_without_a_function_for_it_a_user_a_user_is_known_when_they_use_their_connection(fake):
     settings = {name: value for name, value in conf.get_settings().items() if name != "FIND_USER_FUNCTION"}
     with override_settings(TOKEN_BROKER=settings), conf.use_fake(fake):
         user = make_person(fake)

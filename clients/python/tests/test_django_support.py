@@ -5,9 +5,9 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client as Browser
@@ -16,21 +16,14 @@ from django.utils import timezone
 
 from token_broker_client import ReconnectRequired
 from token_broker_client.django import conf, feed, support, tokens
+from token_broker_client.django.admin import ConnectionAdmin
 from token_broker_client.django.models import Connection, EventCursor
 
 from conftest import new_user
-from support_case import MICROSOFT, make_person, row_of
+from support_case import LIST, MICROSOFT, make_person, row_of
+from support_case import support_browser as staff
 
-LIST = "/admin/token_broker/connection/"
 ALL = ("view_connection", "disconnect_connection", "send_connection_link")
-
-
-def staff(*permissions):
-    user = get_user_model().objects.create_user(username=new_user(), is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    browser = Browser()
-    browser.force_login(user)
-    return browser
 
 
 @pytest.fixture()
@@ -64,7 +57,9 @@ def test_revoked_the_user_connects_again_with_a_link(fake, person, support_membe
     assert "Access was ended at Microsoft" in page and "<strong>Who must act:</strong> The user" in page
     assert "AADSTS50173" in page and MICROSOFT["trace_id"] in page and MICROSOFT["correlation_id"] in page
     assert "Stopped working" in page and "IT</a>" not in page
-    link = support_member.get(f"{LIST}{person.username}/link/").content.decode()
+    buttons = support_member.get(f"{LIST}{person.username}/link/").content.decode()
+    assert "Show the link" in buttons and "?reason=" not in buttons and not LogEntry.objects.exists()
+    link = support_member.post(f"{LIST}{person.username}/link/", {"do": "show"}).content.decode()
     assert "/microsoft/connect?reason=access_revoked" in link
     support_member.post(f"{LIST}{person.username}/link/")
     assert [message.to for message in mail.outbox] == [["sam@contoso.com"]]
@@ -91,7 +86,8 @@ def test_consent_policy_or_disabled_account_their_it_gets_a_message(fake, person
     # A view has asked for a token meanwhile.
     with pytest.raises(ReconnectRequired):
         tokens.get_token(person)
-    message = support_member.get(f"{LIST}{person.username}/message/").content.decode()
+    message = support_member.post(f"{LIST}{person.username}/message/", {"do": "show"}).content.decode()
+    assert LogEntry.objects.get().change_message == "Message for IT shown"
     assert asks in message and "Trace ID 11112222" in message and "samira.k@contoso.com" in message
     assert f"{fake.url}/admin-consent" in message
     support_member.post(f"{LIST}{person.username}/message/")
@@ -101,6 +97,36 @@ def test_consent_policy_or_disabled_account_their_it_gets_a_message(fake, person
     feed.sync()
     page = look_up(support_member, "Samira", person)
     assert "<h2>Connected</h2>" in page and "Works again without a connect" in page
+
+
+def test_the_message_for_it_stops_no_reminder(fake, person, support_member):
+    fake.require_reconnect(person.username, "consent_required")
+    feed.sync()
+    support_member.post(f"{LIST}{person.username}/message/")
+    assert len(mail.outbox) == 1 and row_of(person).reminded_at is None
+    support_member.post(f"{LIST}{person.username}/link/")
+    assert row_of(person).reminded_at is not None
+
+
+@pytest.mark.parametrize("reason", ["access_revoked", "account_disabled"])
+def test_deactivated_here_no_link_and_no_mail(fake, person, support_member, reason):
+    fake.require_reconnect(person.username, reason, "user" if reason == "access_revoked" else "tenant_admin")
+    feed.sync()
+    get_user_model().objects.filter(pk=person.pk).update(is_active=False)
+    page = look_up(support_member, "Samira", person)
+    assert "deactivated here" in page and "Nobody, as long as the user is deactivated" in page
+    assert "Link for connecting</a>" not in page and "IT</a>" not in page
+    said = support_member.post(f"{LIST}{person.username}/link/", follow=True).content.decode()
+    assert "or is deactivated" in said and mail.outbox == []
+    assert support_member.post(f"{LIST}{person.username}/message/").status_code == 404
+
+
+def test_times_are_named_for_what_they_are(fake, person, support_member):
+    page = look_up(support_member, "Samira", person)
+    assert "Microsoft issued the present token" in page and "Last handed out to this site" in page
+    assert "state asked just now" in page and "Last refresh" not in page
+    fake.stop()
+    assert "asked just now" not in look_up(support_member, "Samira", person)
 
 
 def test_frozen_nobody_connects(fake, person, support_member):
@@ -204,12 +230,12 @@ def test_without_the_permission_each_page_is_403_and_shows_nothing(fake, person)
 
 
 def test_who_may_only_look_can_do_nothing(fake, person):
-    fake.require_reconnect(person.username, "access_revoked")
+    fake.require_reconnect(person.username, "consent_required")
     feed.sync()
     viewer = staff("view_connection")
     page = look_up(viewer, "Samira", person)
-    assert "Disconnect…" not in page and "Link for connecting</a>" not in page
-    for action in ("disconnect", "link"):
+    assert "Disconnect…" not in page and "Link for connecting</a>" not in page and "IT</a>" not in page
+    for action in ("disconnect", "link", "message"):
         assert viewer.get(f"{LIST}{person.username}/{action}/").status_code == 403
         assert viewer.post(f"{LIST}{person.username}/{action}/").status_code == 403
     assert person.username in fake.users and mail.outbox == [] and not LogEntry.objects.exists()
@@ -242,6 +268,34 @@ def test_a_mail_that_is_not_accepted_is_said_so(fake, person, support_member):
     with override_settings(EMAIL_BACKEND="no.such.backend"):
         page = support_member.post(f"{LIST}{person.username}/link/", follow=True).content.decode()
     assert "The mail was not sent" in page and row_of(person).reminded_at is None
+
+
+def test_a_project_that_limits_who_sees_which_user_limits_each_page(fake, person, support_member, monkeypatch):
+    other = get_user_model().objects.create_user(username=new_user(), email="o@fabrikam.com", first_name="Otto")
+    fake.connect(other.username, "otto@fabrikam.com")
+    for user in (person, other):
+        fake.require_reconnect(user.username, "consent_required")
+    feed.sync()
+    newcomer = get_user_model().objects.create_user(username=new_user(), first_name="Ottilie")
+
+    class Limited(ConnectionAdmin):
+        def get_queryset(self, request):
+            return super().get_queryset(request).filter(domain="contoso.com")
+
+        def get_users(self, request):
+            return super().get_users(request).filter(email__endswith="@contoso.com")
+
+    monkeypatch.setattr(admin.site._registry[Connection], "__class__", Limited)
+    for page in PAGES[2:]:
+        for user in (other, newcomer):
+            for method in (support_member.get, support_member.post):
+                answer = method(LIST + page.format(id=user.username, pk=user.pk), follow=True)
+                assert b"fabrikam" not in answer.content and b"Ott" not in answer.content, page
+    assert other.username in fake.users and mail.outbox == []
+    for page in (LIST, f"{LIST}overview/", f"{LIST}?q=Ott", f"{LIST}?state=reconnect_required"):
+        found = support_member.get(page).content
+        assert b"fabrikam" not in found and b"<td>Ott" not in found and b"Ottilie" not in found, page
+    assert "consent_required" in look_up(support_member, "Samira", person)
 
 
 # ---- The list ----

@@ -1,5 +1,8 @@
 """The support pages with the real broker and the simulated Microsoft."""
 
+import html
+import re
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client as Browser
@@ -8,6 +11,7 @@ from token_broker_client import ReconnectRequired
 from token_broker_client.django import feed, tokens
 
 from conftest import WORLD, connect, make_client, new_user, post
+from conftest import Browser as Visitor
 from support_case import row_of
 
 pytestmark = pytest.mark.usefixtures("no_connections")
@@ -42,6 +46,24 @@ def test_a_revoked_access_is_shown_with_the_ids_of_microsoft(clerk, user):
     assert row.microsoft["aadsts"] and row.microsoft["trace_id"] and row.microsoft["correlation_id"]
     page = page_of(clerk, user)
     assert row.microsoft["trace_id"] in page and "Stopped working" in page and "Link for connecting</a>" in page
+
+
+def test_a_first_connect_that_needs_an_administrator_is_shown_with_the_message_for_it(clerk, user):
+    browser = Browser()
+    browser.force_login(user)
+    pressed = browser.post("/microsoft/connect").content.decode()
+    found = re.search(r'href="([^"]+/connect/[^"]+)"', pressed)
+    assert found is not None
+    visitor = Visitor()
+    there = visitor.open(html.unescape(found.group(1)))
+    url = f"/admin/token_broker/connection/person/{user.pk}/"
+    assert "A connect was begun and not completed" in clerk.get(url).content.decode()
+    back = post(WORLD["entra"] + "/control/need-admin-approval", {"authorizeUrl": there.url})
+    visitor.open(back["callbackUrl"])
+    page = clerk.get(url).content.decode()
+    assert "The organisation&#x27;s IT" in page and f"{url}message/" in page and "AADSTS" in page
+    message = clerk.post(f"{url}message/", {"do": "show"}).content.decode()
+    assert "Please approve MEGDocs" in message
 
 
 def test_a_disconnect_in_the_admin_and_one_elsewhere_are_told_apart(clerk, user):

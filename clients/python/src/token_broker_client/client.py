@@ -333,9 +333,12 @@ class Client:
         """
         self._call("DELETE", f"{_connect_session_path(connect_session_id)}?handle={_handle(handle)}")
 
-    def get_connect_session(self, connect_session_id: str) -> ConnectSessionState:
+    def get_connect_session(
+        self, connect_session_id: str, *, timeout_seconds: float | None = None
+    ) -> ConnectSessionState:
         """The state of an attempt, also of one from which the browser never came back."""
-        answer: ConnectSessionState = self._call("GET", _connect_session_path(connect_session_id))
+        path = _connect_session_path(connect_session_id)
+        answer: ConnectSessionState = self._call("GET", path, timeout_seconds=timeout_seconds)
         return answer
 
     def get_connect_urls(self) -> ConnectUrls:

@@ -308,7 +308,7 @@ class Routes:
             stored = state.users.get(user_id)
             other = stored is not None and stored["account"].get("object_id") != account.get("object_id")
             if other and not session["allow_account_switch"]:
-                refuse(session, "other_account", "account_mismatch")
+                refuse(session, "other_account", "account_mismatch", account=account)
             else:
                 is_new = stored is None
                 state.connect(user_id, account)
@@ -316,12 +316,15 @@ class Routes:
                 session.update(status="connected", outcome=outcome)
         if session["status"] != "connected":
             outcome = session["outcome"]
-            return problem(outcome["code"], reason=outcome["reason"], next=page)
+            return problem(outcome["code"], reason=outcome["reason"], who_acts=outcome["who_acts"], next=page)
         return 200, {"session": _shown(session), "next": page}
 
 
-def refuse(session: dict[str, Any], reason: str, code: str = "connect_refused") -> None:
-    session.update(status="refused", outcome=Outcome(result="refused", code=code, reason=reason))
+def refuse(
+    session: dict[str, Any], reason: str, code: str = "connect_refused", who_acts: str = "user", **members: Any
+) -> None:
+    outcome = {"result": "refused", "code": code, "reason": reason, "who_acts": who_acts, **members}
+    session.update(status="refused", outcome=outcome)
 
 
 def _shown(session: dict[str, Any]) -> dict[str, Any]:

@@ -200,10 +200,16 @@ class FakeBroker:
         self._state.handles[connect_session_id] = secrets.token_urlsafe(32)
         return self._state.handles[connect_session_id]
 
-    def cancel(self, connect_session_id: str, reason: str = "not_approved") -> None:
+    def cancel(
+        self,
+        connect_session_id: str,
+        reason: str = "not_approved",
+        who_acts: str = "user",
+        microsoft: Microsoft | None = None,
+    ) -> None:
         """The user does not approve, or Microsoft refuses (``reason``). The browser stays on the broker's page and does
         not come back; ``get_connect_session`` tells it."""
-        refuse(self.sessions[connect_session_id], reason)
+        refuse(self.sessions[connect_session_id], reason, who_acts=who_acts, microsoft=microsoft or Microsoft())
 
     # ---- The broker itself ----
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -14,14 +16,15 @@ from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import models
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 
 from ..errors import BrokerError
-from . import conf, statuses, support, tokens
+from . import attempts, conf, statuses, support, tokens
+from .admin_filters import OrganisationFilter, ReasonFilter, StateFilter, WhoActsFilter, organisations
 from .models import Connection
 
 log = logging.getLogger("token_broker_client")
@@ -33,79 +36,6 @@ if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Connection]
 else:
     _ModelAdmin = admin.ModelAdmin
-
-
-class StateFilter(admin.SimpleListFilter):
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state, words) for state, words in support.STATES.items() if state != support.NEVER_CONNECTED]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:
-        value = self.value()
-        return queryset if value is None else queryset.filter(_in_state(value))
-
-
-def _in_state(value: str) -> Q:
-    """As ``Connection.shown_state``."""
-    if value == Connection.DISCONNECTED:
-        return Q(state=value)
-    if value == "frozen":
-        return ~Q(frozen="") & ~Q(state=Connection.DISCONNECTED)
-    is_degraded = value == "degraded"
-    found = Q(state=Connection.CONNECTED if is_degraded else value, frozen="")
-    if value == Connection.RECONNECT_REQUIRED:
-        return found
-    return found & ~Q(reason="") if is_degraded else found & Q(reason="")
-
-
-class ReasonFilter(admin.SimpleListFilter):
-    title = "reason"
-    parameter_name = "reason"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        found = Connection.objects.exclude(reason="").order_by("reason").values_list("reason", flat=True).distinct()
-        return [(reason, support.reason_words(reason)) for reason in found]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:
-        return queryset.filter(reason=self.value()) if self.value() else queryset
-
-
-class WhoActsFilter(admin.SimpleListFilter):
-    title = "who must act"
-    parameter_name = "who"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(who, words) for who, words in support.WHO_ACTS.items() if who]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:
-        value: str | None = self.value()
-        if not value:
-            return queryset
-        # A freeze comes before all else that is wrong.
-        found = Q(who_acts=value) & ~_in_state("frozen")
-        if value == "ops":
-            found = found | _in_state("frozen")
-        rows: QuerySet[Connection] = queryset.filter(found)
-        return rows
-
-
-class OrganisationFilter(admin.SimpleListFilter):
-    title = "organisation"
-    parameter_name = "organisation"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted(_organisations().items(), key=lambda found: found[1])
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:
-        return queryset.filter(tenant_id=self.value()) if self.value() else queryset
-
-
-def _organisations() -> dict[str, str]:
-    """The domain of one of its accounts says more than the id of a tenant."""
-    found = Connection.objects.exclude(tenant_id="").order_by().values_list("tenant_id").annotate(domain=Max("domain"))
-    return {tenant_id: domain or tenant_id for tenant_id, domain in found}
 
 
 @admin.register(Connection)
@@ -157,6 +87,11 @@ class ConnectionAdmin(_ModelAdmin):
     def who(self, connection: Connection) -> str:
         return support.advise(connection).who_acts or "–"
 
+    def get_users(self, request: HttpRequest) -> QuerySet[Any]:
+        """Users who can be found although they have no row. A project that limits ``get_queryset`` limits this too."""
+        users: QuerySet[Any] = get_user_model()._default_manager.all()
+        return users
+
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return ["broker_user_id", "username", *(f"user__{name}" for name in _user_fields())]
 
@@ -166,7 +101,7 @@ class ConnectionAdmin(_ModelAdmin):
         query = request.GET.get("q", "").strip()
         people = [
             {"name": str(user), "url": reverse("admin:token_broker_connection_person", args=[quote(user.pk)])}
-            for user in (_people_without_row(query) if query else ())
+            for user in (_people_without_row(self.get_users(request), query) if query else ())
         ]
         context = {
             **(extra_context or {}),
@@ -186,6 +121,7 @@ class ConnectionAdmin(_ModelAdmin):
             own("overview/", self.overview_view, "overview"),
             own("person/<str:user_key>/", self.person_view, "person"),
             own("person/<str:user_key>/link/", self.person_link_view, "person_link"),
+            own("person/<str:user_key>/message/", self.person_message_view, "person_message"),
             own("<str:object_id>/disconnect/", self.disconnect_view, "disconnect"),
             own("<str:object_id>/link/", self.link_view, "link"),
             own("<str:object_id>/message/", self.message_view, "message"),
@@ -197,13 +133,14 @@ class ConnectionAdmin(_ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         groups = (
-            Connection.objects.filter(state=Connection.RECONNECT_REQUIRED, frozen="")
+            self.get_queryset(request)
+            .filter(state=Connection.RECONNECT_REQUIRED, frozen="")
             .order_by()
             .values("tenant_id", "reason", "who_acts")
             .annotate(users=Count("pk"), oldest=models.Min("since"))
             .order_by("-users", "tenant_id", "reason")
         )
-        names, rows = _organisations(), []
+        names, rows = organisations(self.get_queryset(request)), []
         changelist = reverse("admin:token_broker_connection_changelist")
         for group in groups:
             query = {"state": Connection.RECONNECT_REQUIRED, "reason": group["reason"]}
@@ -227,13 +164,13 @@ class ConnectionAdmin(_ModelAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         connection = self._connection(request, object_id)
         live = _ask(connection.broker_user_id)
-        return self._detail(request, statuses.find(connection.broker_user_id) or connection, live)
+        return self._detail(request, self._find(request, connection.broker_user_id) or connection, live)
 
     def person_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
         """A user whom the list does not have."""
         connection = self._unknown(request, user_key)
         live = _ask(connection.broker_user_id)
-        if statuses.find(connection.broker_user_id) is not None:
+        if self._find(request, connection.broker_user_id) is not None:
             # They are connected, and the events have not brought it here yet.
             Connection.objects.filter(pk=connection.broker_user_id, user=None).update(user=connection.user)
             return HttpResponseRedirect(_url("change", connection))
@@ -241,25 +178,31 @@ class ConnectionAdmin(_ModelAdmin):
 
     def _detail(self, request: HttpRequest, connection: Connection, live: dict[str, Any]) -> HttpResponse:
         is_stored = not connection._state.adding
-        message = support.message_for_it(connection)
+        attempt = attempts.last_unfinished(connection, live["seconds_left"])
+        message = support.message_for_it(connection, attempt)
         actions = LogEntry.objects.filter(
             content_type=ContentType.objects.get_for_model(Connection), object_id=connection.broker_user_id
         ).select_related("user")
-        advice = support.advise(connection)
+        advice = support.advise(connection, attempt)
         context = {
             "title": f"Microsoft connection of {person_name(connection)}",
             "connection": connection,
             "person": person_name(connection),
             "person_url": self._user_url(request, connection),
             "advice": advice,
-            "organisation": _organisations().get(connection.tenant_id, ""),
+            "organisation": organisations(self.get_queryset(request)).get(connection.tenant_id, ""),
             "microsoft": support.microsoft_line(connection.microsoft),
             "live": live,
+            "attempt": attempt,
+            "attempt_outcome": support.outcome_words(attempt),
+            "attempt_microsoft": support.microsoft_line(attempt.microsoft) if attempt else "",
             "history": support.history(connection),
             "log_entries": actions[:20],
             "message": message,
-            "message_url": _url("message", connection) if message else "",
-            "link_url": self._link_url(connection) if advice.can_send_link and self._may(request, "send") else "",
+            "message_url": self._person_url("message", connection) if message and self._may(request, "send") else "",
+            "link_url": self._person_url("link", connection)
+            if advice.can_send_link and self._may(request, "send")
+            else "",
             "disconnect_url": _url("disconnect", connection)
             if is_stored and connection.state != Connection.DISCONNECTED and self._may(request, "disconnect")
             else "",
@@ -312,39 +255,54 @@ class ConnectionAdmin(_ModelAdmin):
 
     def _link(self, request: HttpRequest, connection: Connection, back_url: str) -> HttpResponse:
         base_url = support.base_url() or request.build_absolute_uri("/")
-        if request.method == "POST":
-            self._mail(request, connection, "Link sent by mail", lambda: support.send_link(connection, base_url))
-            return HttpResponseRedirect(back_url)
-        self._log(request, connection, "Link shown")
+        send = functools.partial(support.send_link, connection, base_url)
         context = {
             "title": "Link for connecting",
-            "connection": connection,
-            "person": person_name(connection),
-            "advice": support.advise(connection),
+            "advice": support.advise(connection, attempts.last_unfinished(connection, None)),
             "link": support.link(connection, base_url),
-            "address": support.mail_address(connection.user),
-            "back_url": back_url,
         }
-        return self._render(request, "link.html", context)
+        return self._show_or_send(request, connection, "Link", send, "link.html", {**context, "back_url": back_url})
 
     def message_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """GET shows it, for everybody who may see the connection. POST sends it to the user."""
-        connection = self._connection(request, object_id, "send" if request.method == "POST" else None)
-        message = support.message_for_it(connection)
+        connection = self._connection(request, object_id, "send")
+        return self._message(request, connection, _url("change", connection))
+
+    def person_message_view(self, request: HttpRequest, user_key: str) -> HttpResponse:
+        connection = self._unknown(request, user_key, "send")
+        return self._message(request, connection, reverse("admin:token_broker_connection_person", args=[user_key]))
+
+    def _message(self, request: HttpRequest, connection: Connection, back_url: str) -> HttpResponse:
+        attempt = attempts.last_unfinished(connection, _LIVE_TIMEOUT_SECONDS)
+        message = support.message_for_it(connection, attempt)
         if message is None:
             raise Http404
-        if request.method == "POST":
-            self._mail(request, connection, "Message for IT sent by mail", lambda: support.send_message(connection))
-            return HttpResponseRedirect(_url("change", connection))
-        context = {
-            "title": "Message for the organisation’s IT",
+        send = functools.partial(support.send_message, connection, attempt)
+        context = {"title": "Message for the organisation’s IT", "message": message, "back_url": back_url}
+        return self._show_or_send(request, connection, "Message for IT", send, "message.html", context)
+
+    def _show_or_send(
+        self,
+        request: HttpRequest,
+        connection: Connection,
+        what: str,
+        send: Callable[[], bool],
+        template: str,
+        context: dict[str, Any],
+    ) -> HttpResponse:
+        """GET shows the buttons only: a link on another site must not write a ``LogEntry``."""
+        is_shown = request.method == "POST" and request.POST.get("do") == "show"
+        if request.method == "POST" and not is_shown:
+            self._mail(request, connection, f"{what} sent by mail", send)
+            return HttpResponseRedirect(context["back_url"])
+        if is_shown:
+            self._log(request, connection, f"{what} shown")
+        shown = {
             "connection": connection,
             "person": person_name(connection),
-            "message": message,
-            "address": support.mail_address(connection.user) if self._may(request, "send") else "",
-            "back_url": _url("change", connection),
+            "is_shown": is_shown,
+            "address": "" if support.is_deactivated(connection.user) else support.mail_address(connection.user),
         }
-        return self._render(request, "message.html", context)
+        return self._render(request, template, {**shown, **context})
 
     def _mail(self, request: HttpRequest, connection: Connection, done: str, send: Callable[[], bool]) -> None:
         try:
@@ -355,7 +313,7 @@ class ConnectionAdmin(_ModelAdmin):
             messages.error(request, gettext("The mail was not sent: the mail server of this site does not accept it."))
             return
         if not is_sent:
-            messages.error(request, gettext("This user has no mail address here. Give them the text another way."))
+            messages.error(request, gettext("No mail is sent: this user has no mail address here, or is deactivated."))
             return
         self._log(request, connection, done)
         messages.success(request, gettext("The mail is sent."))
@@ -372,25 +330,33 @@ class ConnectionAdmin(_ModelAdmin):
 
     def _connection(self, request: HttpRequest, object_id: str, action: str | None = None) -> Connection:
         self._check(request, action)
-        found = statuses.find(unquote(object_id))
+        found = self._find(request, unquote(object_id))
         if found is None:
             raise Http404
+        return found
+
+    def _find(self, request: HttpRequest, broker_user_id: str) -> Connection | None:
+        """A project may limit who sees which row by ``get_queryset``."""
+        found: Connection | None = self.get_queryset(request).select_related("user").filter(pk=broker_user_id).first()
         return found
 
     def _unknown(self, request: HttpRequest, user_key: str, action: str | None = None) -> Connection:
         self._check(request, action)
         try:
-            user: Any = get_user_model()._default_manager.get(pk=unquote(user_key))
+            user: Any = self.get_users(request).get(pk=unquote(user_key))
         except (get_user_model().DoesNotExist, ValueError, ValidationError):
             raise Http404 from None
-        stored = statuses.find(conf.broker_user_id(user))
-        return stored or Connection(broker_user_id=conf.broker_user_id(user), user=user, state=support.NEVER_CONNECTED)
+        broker_user_id = conf.broker_user_id(user)
+        stored = self._find(request, broker_user_id)
+        if stored is None and statuses.find(broker_user_id) is not None:
+            raise Http404
+        return stored or Connection(broker_user_id=broker_user_id, user=user, state=support.NEVER_CONNECTED)
 
-    def _link_url(self, connection: Connection) -> str:
+    def _person_url(self, name: str, connection: Connection) -> str:
         if not connection._state.adding:
-            return _url("link", connection)
+            return _url(name, connection)
         assert connection.user is not None
-        return reverse("admin:token_broker_connection_person_link", args=[quote(connection.user.pk)])
+        return reverse(f"admin:token_broker_connection_person_{name}", args=[quote(connection.user.pk)])
 
     def _log(self, request: HttpRequest, connection: Connection, what: str) -> None:
         LogEntry.objects.create(
@@ -421,12 +387,15 @@ def _url(name: str, connection: Connection) -> str:
 
 
 def _ask(broker_user_id: str) -> dict[str, Any]:
-    """What the broker says now, for the page: it works without an answer."""
+    """What the broker says now, for the page: it works without an answer. ``seconds_left``: for another call; None: it
+    does not answer."""
+    begun_at = time.monotonic()
     try:
         found = statuses.ask(broker_user_id, _LIVE_TIMEOUT_SECONDS)
     except BrokerError as error:
-        return {"failure": error.code, "request_id": error.request_id}
-    return {"integration": found}
+        return {"failure": error.code, "request_id": error.request_id, "seconds_left": None}
+    spent = time.monotonic() - begun_at
+    return {"integration": found, "seconds_left": max(_LIVE_TIMEOUT_SECONDS - spent, 0.1)}
 
 
 def _user_fields() -> list[str]:
@@ -444,8 +413,7 @@ def _user_fields() -> list[str]:
     return found
 
 
-def _people_without_row(query: str) -> Iterable[Any]:
-    model: Any = get_user_model()
+def _people_without_row(users: QuerySet[Any], query: str) -> Iterable[Any]:
     fields, condition = _user_fields(), Q()
     for word in query.split():
         one = Q()
@@ -455,7 +423,5 @@ def _people_without_row(query: str) -> Iterable[Any]:
     if not fields:
         return ()
     stored = Connection.objects.exclude(user=None).values("user")
-    found: Iterable[Any] = (
-        model._default_manager.filter(condition).exclude(pk__in=stored).order_by("pk")[:_PEOPLE_SHOWN]
-    )
+    found: Iterable[Any] = users.filter(condition).exclude(pk__in=stored).order_by("pk")[:_PEOPLE_SHOWN]
     return found

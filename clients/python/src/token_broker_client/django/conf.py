@@ -181,6 +181,11 @@ def broker_user_id(user: Any) -> str:
     return str(found)
 
 
+def can_find_users() -> bool:
+    """Whether ``find_user`` can tell that there is no such user."""
+    return _function("FIND_USER_FUNCTION") is not None or _function("USER_ID_FUNCTION") is None
+
+
 def find_user(broker_user_id: str) -> Any | None:
     """The user of an id of the broker: the result of FIND_USER_FUNCTION, or the user with this primary key. None: there
     is none, or only USER_ID_FUNCTION is set, which says nothing about this direction."""

@@ -115,7 +115,7 @@ def json_response(request: HttpRequest, error: BrokerError, next_url: str | None
         "who_acts": error.who_acts or ("user" if error.user_can_connect else None),
         "action_url": step.get("step_url"),
         "action_text": step.get("step"),
-        "retry_after": _retry_after(error) if status == 503 else error.retry_after,
+        "retry_after": _retry_after(error, status),
         "request_id": error.request_id,
     }
     found = {name: value for name, value in members.items() if value is not None}
@@ -159,13 +159,17 @@ def _status_of(error: BrokerError) -> int:
     return error.status if error.status in (404, 409, 410) else 503
 
 
-def _retry_after(error: BrokerError) -> int:
-    return math.ceil(error.retry_after or 5)
+def _retry_after(error: BrokerError, status: int) -> int | None:
+    """Seconds. None: no retry helps before somebody has acted."""
+    if error.retry_after is not None:
+        return math.ceil(error.retry_after)
+    return 5 if status == 503 and error.who_acts != "ops" else None
 
 
 def _finish(response: HttpResponse, error: BrokerError) -> HttpResponse:
-    if response.status_code == 503:
-        response["Retry-After"] = str(_retry_after(error))
+    retry_after = _retry_after(error, response.status_code)
+    if response.status_code == 503 and retry_after is not None:
+        response["Retry-After"] = str(retry_after)
     # Django would log the status once more, 503 as an error.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response

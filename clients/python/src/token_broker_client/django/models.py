@@ -30,6 +30,8 @@ class ConnectAttempt(models.Model):
 
     digest = models.CharField(max_length=64, primary_key=True)
     """Keyed digest of the id of the connect session."""
+    connect_session_id = models.CharField(max_length=36, default="")
+    """For the support pages, which ask the broker what came of it. Without the handle nobody can complete it."""
     login = models.CharField(max_length=64, db_index=True)
     """Keyed digest of what names the login that began it."""
     user_id = models.CharField(max_length=128, db_index=True)
@@ -38,6 +40,10 @@ class ConnectAttempt(models.Model):
     result_url = models.TextField(default="")
     begun_at = models.DateTimeField(db_index=True)
     completed_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=64, default="")
+    """Why its completion failed."""
+    who_acts = models.CharField(max_length=32, default="")
+    admin_consent_url = models.TextField(default="")
 
 
 class Connection(models.Model):
@@ -73,13 +79,14 @@ class Connection(models.Model):
     object_id = models.CharField(max_length=64, default="", blank=True)
     since = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(null=True)
-    refreshed_at = models.DateTimeField("last refresh", null=True)
+    refreshed_at = models.DateTimeField("present token issued", null=True)
+    """When Microsoft issued the present token: the broker also refreshes to keep a connection alive."""
     microsoft = models.JSONField(default=dict, blank=True)
     """Microsoft's answer to the last refresh that failed: ``aadsts``, ``trace_id``, ``correlation_id``, …"""
     admin_consent_url = models.TextField(default="", blank=True)
     """The broker's page for an administrator. It comes when a token was asked for."""
     missing_scopes = models.JSONField(default=list, blank=True)
-    last_read_at = models.DateTimeField("last read", null=True)
+    last_read_at = models.DateTimeField("last handed out", null=True)
     """When this site last got a token of the user; written at most once an hour."""
     checked_at = models.DateTimeField(null=True, db_index=True)
     """When the broker last said all of this. None: something has changed since, and the details are not known yet."""
@@ -123,6 +130,8 @@ class ConnectionEvent(models.Model):
     """With a freeze of an organisation."""
     type = models.CharField(max_length=32)
     reason = models.CharField(max_length=64, default="", blank=True)
+    username = models.CharField(max_length=512, default="", blank=True)
+    """The Microsoft account, when the event was read."""
     microsoft = models.JSONField(default=dict, blank=True)
 
     class Meta:

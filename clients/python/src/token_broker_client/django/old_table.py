@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -61,8 +61,11 @@ def problems() -> list[str]:
     return wrong + _selection_problems(model, given)
 
 
-def rows() -> Iterator[ImportRow]:
+def rows(name_invalid: Callable[[str], None] = lambda text: None) -> Iterator[ImportRow]:
     """The rows to import, in the form of the broker's API.
+
+    A row for which a function of FIELDS fails is not among them: ``name_invalid`` is called with its primary key, the
+    field and the type of the exception, whose text may contain a value.
 
     Reads one page at a time, each when it is needed. A run with --verify takes long, and a user who disconnects
     meanwhile is no longer in the table when their page is read.
@@ -72,7 +75,18 @@ def rows() -> Iterator[ImportRow]:
     page = list(selected[:PAGE_ROWS])
     while page:
         for row in page:
-            values: Any = {name: _plain(_value_of(row, source)) for name, source in given["FIELDS"].items()}
+            values: Any = {}
+            name = ""
+            try:
+                for name, source in given["FIELDS"].items():
+                    values[name] = _plain(_value_of(row, source))
+            except Exception as error:
+                name_invalid(f"row {row.pk} of the old table: invalid: FIELDS {name}: {type(error).__name__}")
+                continue
+            if _is_blank(values.get("access_token")) or _is_blank(values.get("expires_at")):
+                # One says nothing without the other.
+                values.pop("access_token", None)
+                values.pop("expires_at", None)
             yield values
         page = list(selected.filter(pk__gt=page[-1].pk)[:PAGE_ROWS])
 
@@ -89,7 +103,10 @@ def is_newer(user_id: str, at: datetime) -> bool:
             selected = selected.filter(**{source: user_id})
     for row in selected:
         if str(_value_of(row, source)) == user_id:
-            written = _value_of(row, given["FIELDS"]["updated_at"])
+            try:
+                written = _value_of(row, given["FIELDS"]["updated_at"])
+            except Exception:  # of a function of the project: such a row is not imported either
+                continue
             if isinstance(written, str):
                 written = datetime.fromisoformat(written.replace("Z", "+00:00"))
             if isinstance(written, datetime) and (make_aware(written) if is_naive(written) else written) > at:
@@ -150,6 +167,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return (make_aware(value) if is_naive(value) else value).isoformat()
     return value if value is None or isinstance(value, (str, list)) else str(value)
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _is_function(source: str) -> bool:

@@ -21,7 +21,7 @@ from ..disconnects import time_of
 from ..errors import BrokerError, Frozen, NotConnected, ReconnectRequired
 from ..events import Event, Resync
 from . import conf, signals
-from .models import Connection, ConnectionEvent, Disconnect, EventCursor
+from .models import ConnectAttempt, Connection, ConnectionEvent, Disconnect, EventCursor
 
 log = logging.getLogger("token_broker_client")
 
@@ -146,6 +146,8 @@ def _apply(event: Event) -> None:
     found = _NOT_KNOWN if event.type == "disconnected" else _details(event.user_id)
     with transaction.atomic():
         row = _lock(event.user_id)
+        if _is_of_nobody(row) or (found is None and row._state.adding):
+            return
         history, is_new = ConnectionEvent.objects.get_or_create(
             event_id=event.id,
             at=at,
@@ -157,9 +159,10 @@ def _apply(event: Event) -> None:
             _write_event(row, event, at)
         else:
             _write(row, found, at)
+            history.username = row.username
             if event.type == "reconnect_required" and row.reason == event.reason:
                 history.microsoft = row.microsoft
-                history.save(update_fields=["microsoft"])
+            history.save(update_fields=["username", "microsoft"])
         row.save()
         _send(event.type, row, event)
 
@@ -198,6 +201,8 @@ def _compare_all(resync: Resync) -> None:
         listed.add(integration["user_id"])
         with transaction.atomic():
             row = _lock(integration["user_id"])
+            if _is_of_nobody(row):
+                continue
             before = row.shown_state
             _write(row, integration, None)
             row.save()
@@ -249,6 +254,12 @@ def _lock(broker_user_id: str) -> Connection:
     if row.user_id is None:
         row.user = conf.find_user(broker_user_id)
     return row
+
+
+def _is_of_nobody(row: Connection) -> bool:
+    """No row is made for a user who was deleted: their last events may be read after that, and ON_DELETE "keep" leaves
+    their connection."""
+    return row._state.adding and row.user_id is None and conf.can_find_users()
 
 
 def _write(row: Connection, integration: Integration | None, at: datetime | None) -> None:
@@ -405,6 +416,7 @@ def forget(user: Any) -> None:
     # A row may have no user, or another one: tools that merge users change foreign keys.
     ids.append(conf.broker_user_id(user))
     ConnectionEvent.objects.filter(broker_user_id__in=ids).delete()
+    ConnectAttempt.objects.filter(user_id__in=ids).delete()
     Connection.objects.filter(broker_user_id__in=ids).delete()
 
 

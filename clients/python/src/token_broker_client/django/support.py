@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -9,9 +11,10 @@ from urllib.parse import urljoin
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from . import conf, texts
+from .attempts import Unfinished
 from .failures import connect_url
 from .models import Connection, ConnectionEvent, visible
 
@@ -25,6 +28,7 @@ STATES = {
     "disconnected": "Disconnected",
     NEVER_CONNECTED: "Never connected",
 }
+_NOT_WORKING = (NEVER_CONNECTED, "disconnected", "reconnect_required")
 WHO_ACTS = {
     "user": "The user",
     "tenant_admin": "The organisation's IT",
@@ -66,8 +70,16 @@ class Advice:
     """There is a text for the organisation's IT."""
 
 
-def advise(connection: Connection) -> Advice:
+def advise(connection: Connection, attempt: Unfinished | None = None) -> Advice:
+    """``attempt``: the last one to connect, if nothing was connected by it."""
     state = connection.shown_state
+    if is_deactivated(connection.user):
+        steps = [
+            gettext("This user is deactivated here and cannot log in. So no link helps, and no mail is sent."),
+            gettext("If they should use Microsoft 365 here again, activate the user first."),
+        ]
+        who = gettext("Nobody, as long as the user is deactivated")
+        return Advice(_state(state), gettext("deactivated here"), "", who, steps, False, False)
     if state == "frozen":
         why = texts.explain("frozen", connection.frozen, "ops")
         steps = [
@@ -79,7 +91,11 @@ def advise(connection: Connection) -> Advice:
         steps = [gettext("Nothing to do here. If the user sees an error, look at the error itself.")]
         if connection.missing_scopes:
             steps = [gettext("Some permissions are missing. Send the link: the user approves them in a new connect.")]
+        if attempt is not None and attempt.reason == "other_account":
+            steps = [gettext(_CHOSE_ANOTHER_ACCOUNT)]
         return Advice(_state(state), "", "", "", steps, bool(connection.missing_scopes), False)
+    if attempt is not None and state in _NOT_WORKING and connection.who_acts in ("user", ""):
+        return _advise_after(state, attempt)
     if state in (NEVER_CONNECTED, "disconnected"):
         happened = gettext(ENDED_BY.get(connection.ended_by, "")) if connection.ended_by else ""
         steps = [gettext("If the user wants to use Microsoft 365 here, send the link. Only the user can connect.")]
@@ -95,6 +111,57 @@ def advise(connection: Connection) -> Advice:
         connection.who_acts in ("user", "") and state == "reconnect_required",
         texts.is_for_administrators(connection.reason),
     )
+
+
+_CHOSE_ANOTHER_ACCOUNT = gettext_noop(
+    "The user chose another Microsoft account than the connected one, and stays connected with that. If they want the "
+    "other one, they disconnect first, and then connect again."
+)
+_OR_THE_USER = gettext_noop("The organisation's IT, or the user if they clicked “Cancel” at Microsoft")
+
+
+def _advise_after(state: str, attempt: Unfinished) -> Advice:
+    """Only a new connect helps. First it must be possible."""
+    send_link = gettext("Send the link. The user logs in here and connects again. Only the user can do it.")
+    if not attempt.is_refused:
+        steps = [
+            gettext("The user began to connect and has not come back from Microsoft. Ask what they see there."),
+            gettext("If it is “Need admin approval”: send the user the message for their IT (button below)."),
+            gettext("If not: send the link."),
+        ]
+        title = gettext("A connect was begun and not completed")
+        return Advice(_state(state), title, "", _who("user"), steps, True, True)
+    why = texts.explain("connect_refused", attempt.reason or None, attempt.who_acts or None)
+    has_message, who, can_send_link = texts.is_for_administrators(attempt.reason), _who(attempt.who_acts), True
+    if attempt.who_acts == "tenant_admin":
+        can_send_link = False
+        steps = [
+            gettext("Send the user the message for their IT (button below). They pass it on."),
+            gettext("A connect fails until their IT has acted. Then the user connects again."),
+        ]
+    elif has_message:
+        # Microsoft does not tell the two apart.
+        who = gettext(_OR_THE_USER)
+        steps = [
+            gettext("If the user saw “Need admin approval”: send them the message for their IT (button below)."),
+            gettext("If they clicked “Cancel” themselves: send the link."),
+        ]
+    elif attempt.who_acts == "ops":
+        can_send_link = False
+        steps = [_steps("", "ops")[0]]
+    elif attempt.who_acts == "nobody":
+        steps = [gettext("Wait some minutes. Then send the link.")]
+    else:
+        steps = [send_link]
+    return Advice(_state(state), why.title, why.happened, who, steps, can_send_link, has_message)
+
+
+def outcome_words(attempt: Unfinished | None) -> str:
+    if attempt is None:
+        return ""
+    if not attempt.is_refused:
+        return gettext("Begun, not completed")
+    return texts.explain("connect_refused", attempt.reason or None, attempt.who_acts or None).title
 
 
 def _steps(state: str, who_acts: str) -> list[str]:
@@ -136,6 +203,7 @@ def reason_words(reason: str, who_acts: str = "") -> str:
 class Line:
     at: Any
     what: str
+    account: str
     why: str
     ids: str
 
@@ -149,6 +217,7 @@ def history(connection: Connection, limit: int = 50) -> list[Line]:
         Line(
             event.at,
             gettext(EVENTS.get(event.type) or event.type),
+            visible(event.username),
             gettext("the whole organisation") if event.tenant_id else reason_words(event.reason),
             microsoft_line(event.microsoft),
         )
@@ -156,7 +225,7 @@ def history(connection: Connection, limit: int = 50) -> list[Line]:
     ]
 
 
-def microsoft_line(microsoft: dict[str, Any]) -> str:
+def microsoft_line(microsoft: Mapping[str, Any]) -> str:
     """What Microsoft's support and an administrator search their logs for, in one line."""
     facts = (
         microsoft.get("error"),
@@ -174,8 +243,11 @@ class Message:
     text: str
 
 
-def message_for_it(connection: Connection) -> Message | None:
+def message_for_it(connection: Connection, attempt: Unfinished | None = None) -> Message | None:
     """In the name of the user, who sends it to the IT of their organisation. None: their IT cannot help."""
+    connection = _after(connection, attempt)
+    if is_deactivated(connection.user):
+        return None
     if not texts.is_for_administrators(connection.reason) or connection.shown_state == "frozen":
         return None
     answer = microsoft_line(connection.microsoft)
@@ -200,6 +272,18 @@ def message_for_it(connection: Connection) -> Message | None:
     return Message(subject, "\n".join(lines))
 
 
+def _after(connection: Connection, attempt: Unfinished | None) -> Connection:
+    """With the reason of the attempt, where ``advise`` speaks of it."""
+    if attempt is None or connection.shown_state not in _NOT_WORKING or connection.who_acts not in ("user", ""):
+        return connection
+    found = copy(connection)
+    found.reason = attempt.reason if attempt.is_refused else "admin_consent_required"
+    found.who_acts, found.microsoft = attempt.who_acts, dict(attempt.microsoft)
+    found.username = attempt.username or connection.username
+    found.admin_consent_url = attempt.admin_consent_url
+    return found
+
+
 # ---- Mails ----
 
 
@@ -209,35 +293,42 @@ def link(connection: Connection, base_url: str) -> str:
     return urljoin(base_url, connect_url(None, reason))
 
 
+def is_deactivated(user: Any) -> bool:
+    return user is not None and not user.is_active
+
+
 def mail_address(user: Any) -> str:
     """Empty: the user has none."""
     return str(getattr(user, user.get_email_field_name(), "") or "") if user is not None else ""
 
 
 def send_link(connection: Connection, base_url: str) -> bool:
-    """The mail with the link. False: the user has no address. Raises what the mail backend raises."""
-    return _send("reconnect", connection, {"url": link(connection, base_url)})
+    """The mail with the link. False: the user has no address, or is deactivated. Raises what the mail backend
+    raises."""
+    is_sent = _send("reconnect", connection, {"url": link(connection, base_url)})
+    if is_sent:
+        # Only this mail counts for reminders. After the message for IT one must still come.
+        Connection.objects.filter(pk=connection.pk).update(reminded_at=timezone.now())
+    return is_sent
 
 
-def send_message(connection: Connection) -> bool:
+def send_message(connection: Connection, attempt: Unfinished | None = None) -> bool:
     """The mail with the message for the organisation's IT, as ``send_link``."""
-    message = message_for_it(connection)
-    return message is not None and _send("it_message", connection, {"message": message})
+    message = message_for_it(connection, attempt)
+    return message is not None and _send("it_message", _after(connection, attempt), {"message": message})
 
 
 def _send(name: str, connection: Connection, extra: dict[str, Any]) -> bool:
     address = mail_address(connection.user)
-    if not address:
+    if not address or is_deactivated(connection.user):
         return False
     why = None
-    if connection.state == Connection.RECONNECT_REQUIRED:
+    if connection.state == Connection.RECONNECT_REQUIRED or name == "it_message":
         why = texts.explain("reconnect_required", connection.reason or None, connection.who_acts or None)
     context = {"connection": connection, "user": connection.user, "why": why, **extra}
     subject = " ".join(render_to_string(f"token_broker/mail/{name}_subject.txt", context).split())
     body = render_to_string(f"token_broker/mail/{name}.txt", context).strip() + "\n"
     EmailMessage(subject, body, to=[address]).send()
-    if connection.pk and not connection._state.adding:
-        Connection.objects.filter(pk=connection.pk).update(reminded_at=timezone.now())
     return True
 
 

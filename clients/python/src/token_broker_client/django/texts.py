@@ -75,7 +75,7 @@ def _key_of(code: str, reason: str | None, who_acts: str | None) -> str:
     is_unknown = reason is not None or code not in _PROBLEM_OF_CODE or code == "reconnect_required"
     if is_unknown and f"unknownReason.{who_acts}.title" in _TEXTS:
         return f"unknownReason.{who_acts}"
-    return f"problems.{_PROBLEM_OF_CODE.get(code, 'internal_error')}"
+    return _PROBLEM_OF_CODE.get(code, "problems.internal_error")
 
 
 def is_known(reason: str | None) -> bool:

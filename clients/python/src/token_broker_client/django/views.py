@@ -111,6 +111,7 @@ def _complete(request: HttpRequest) -> HttpResponse:
         completion = conf.get_client().complete_connect(connect_session_id, conf.broker_user_id(request.user), handle)
     except BrokerError as error:
         if error.next is not None:
+            attempts.fail(attempt, error)
             # The broker's page says what happened and what to do.
             log_failure(error, f"GET {request.path}")
             return HttpResponseRedirect(error.next)

@@ -100,7 +100,8 @@ class Command(BaseCommand):
         """
         rows = 0
         counts: Counter[str] = Counter()
-        for row in old_table.rows():
+        invalid: list[str] = []
+        for row in old_table.rows(invalid.append):
             rows += 1
             if has_refresh_token(row):
                 counts[str(row.get("user_id"))] += 1
@@ -110,24 +111,34 @@ class Command(BaseCommand):
                 f"user {user_id}: duplicate: {count} rows, none is sent. "
                 "Select one row for each user with IMPORT FILTER or QUERYSET."
             )
-        return rows, set(repeated)
+        for text in invalid:
+            self.stderr.write(text)
+        return rows + len(invalid), set(repeated)
 
     def check_all(self, client: Client, rows: int, repeated: set[str]) -> None:
         """Sends the whole table as a dry run, and names rows that seem to be wrong: before anything is written, so that
         there is time to stop."""
         wrong: Counter[str] = Counter()
-        for batch in batches(self.unique_rows(repeated, Counter())):
+        left_out: Counter[str] = Counter()
+        for batch in batches(self.unique_rows(repeated, left_out)):
             for result in client.import_rows(batch, dry_run=True):
                 if _is_wrong(result):
                     wrong[result.get("reason") or result["result"]] += 1
                     self.name(result)
+        wrong["invalid"] += left_out["invalid"]
+        wrong = +wrong
         found = ", ".join(f"{name} {count}" for name, count in sorted(wrong.items())) or "no row is wrong"
         self.stdout.write(f"Checked {rows} rows before the first one is stored: {found}")
 
     def unique_rows(self, repeated: set[str], totals: Counter[str]) -> Iterator[ImportRow]:
-        """The rows without those of repeated users, which are counted as duplicates."""
+        """The rows without those of repeated users, which are counted as duplicates, and without those that cannot be
+        read, which are counted as invalid."""
         sent: set[str] = set()
-        for row in old_table.rows():
+
+        def count_invalid(_: str) -> None:
+            totals["invalid"] += 1
+
+        for row in old_table.rows(count_invalid):
             user_id = str(row.get("user_id"))
             if has_refresh_token(row):
                 # `sent`: a second row may have appeared since the table was checked.
@@ -182,8 +193,10 @@ class _MustReconnect:
             yield cls(None)
             return
         try:
-            # Mail addresses: for the owner only.
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            # Mail addresses: for the owner only, also if the file was there.
+            os.fchmod(descriptor, 0o600)
+            os.ftruncate(descriptor, 0)
         except OSError as error:
             raise CommandError(f"--must-reconnect {path}: {error.strerror}") from None
         with open(descriptor, "w", encoding="utf-8", newline="") as file:
@@ -201,8 +214,13 @@ class _MustReconnect:
 
     def _write(self, row: tuple[str, str, str]) -> None:
         if self._writer is not None and self._file is not None:
-            self._writer.writerow(row)
+            self._writer.writerow([_as_text(cell) for cell in row])
             self._file.flush()
+
+
+def _as_text(cell: str) -> str:
+    """A spreadsheet would take such a cell for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _is_wrong(result: ImportResult) -> bool:
