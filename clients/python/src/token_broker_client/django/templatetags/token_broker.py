@@ -12,7 +12,7 @@ from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 
 from ...answers import Account, Integration
-from ...errors import BrokerError
+from ...errors import BrokerError, BrokerUnreachable
 from .. import conf, statuses, texts
 from ..failures import Contact, connect_url, support_contact
 
@@ -83,7 +83,8 @@ def microsoft_status(context: dict[str, Any]) -> Status:
         conf.get_status_breaker().succeed()
     except BrokerError as error:
         if error.status == 0:
-            conf.get_status_breaker().fail()
+            is_timeout = isinstance(error, BrokerUnreachable) and error.is_timeout
+            conf.get_status_breaker().fail(is_timeout=is_timeout)
         return _last_known(stored, error.code, here, manage_url)
     return _shown(found, here, manage_url)
 
