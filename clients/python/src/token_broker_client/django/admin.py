@@ -383,8 +383,11 @@ class ConnectionAdmin(_ModelAdmin):
             user: Any = get_user_model()._default_manager.get(pk=unquote(user_key))
         except (get_user_model().DoesNotExist, ValueError, ValidationError):
             raise Http404 from None
-        stored = statuses.find(conf.broker_user_id(user))
-        return stored or Connection(broker_user_id=conf.broker_user_id(user), user=user, state=support.NEVER_CONNECTED)
+        user_id = conf.usable_user_id(user)
+        if user_id is None:
+            raise Http404
+        stored = statuses.find(user_id)
+        return stored or Connection(broker_user_id=user_id, user=user, state=support.NEVER_CONNECTED)
 
     def _link_url(self, connection: Connection) -> str:
         if not connection._state.adding:

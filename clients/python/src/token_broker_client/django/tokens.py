@@ -147,7 +147,9 @@ def merge(from_user: Any, into_user: Any) -> bool:
 def disconnect_on_commit(user: Any, using: str | None = None) -> None:
     """Disconnects the user if the current transaction is committed. The intention is stored in the same transaction,
     so it is not lost if the broker does not answer."""
-    user_id = conf.broker_user_id(user)
+    user_id = conf.usable_user_id(user)
+    if user_id is None:
+        return
     _write_disconnect(user_id)
     transaction.on_commit(lambda: _send_disconnect(user_id), using=using, robust=True)
 
