@@ -1,5 +1,6 @@
 """The calls that a view makes. The setting READ_FROM decides whether tokens come from the broker or from the old
-table."""
+table. In a request of staff who act for a user, those that get a token raise ``impersonation.Impersonated``, if the
+project has ``NoImpersonationMiddleware``."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from django.db.models import QuerySet
 from ..disconnects import Disconnect, utc_text
 from ..errors import BrokerError, NotConnected
 from ..tokens import Token
-from . import conf, old_table
+from . import conf, impersonation, old_table
 from .failures import log_failure
 
 T = TypeVar("T")
@@ -200,6 +201,7 @@ async def _run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
 def _old_token(user: Any) -> str:
     """The token of the old table. Raises NotConnected if there is none, or if the user has disconnected since: at the
     broker's page, they disconnected from both."""
+    impersonation.refuse()
     if not user.is_authenticated:
         raise NotConnected()
     from .disconnects import disconnected_at
@@ -218,6 +220,7 @@ def _old_token(user: Any) -> str:
 
 
 def _connected(user: Any) -> str:
+    impersonation.refuse()
     if not user.is_authenticated:
         raise NotConnected()
     return conf.broker_user_id(user)
