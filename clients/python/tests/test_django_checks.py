@@ -7,6 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connection, models
@@ -231,7 +232,7 @@ class Mine(NoImpersonationMiddleware):
 
 @pytest.mark.parametrize("package", ["hijack", "impersonate"])
 def test_staff_who_can_act_for_users_need_the_middleware(monkeypatch, package):
-    monkeypatch.setattr(checks.apps, "is_installed", lambda name: name == package)
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == package)
     assert "MIDDLEWARE" in the_only(checks.check_project(None), "token_broker.W004")
     with modify_settings(MIDDLEWARE={"append": f"{__name__}.Mine"}):
         assert checks.check_project(None) == []

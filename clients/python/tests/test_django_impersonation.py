@@ -5,9 +5,8 @@ import asyncio
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, StreamingHttpResponse
-from django.test import AsyncClient
+from django.test import AsyncClient, modify_settings, override_settings
 from django.test import Client as Browser
-from django.test import modify_settings, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.utils.deprecation import MiddlewareMixin

@@ -87,9 +87,12 @@ class Machine:
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), ssl.SSLError(), socket.gaierror(), OSError(24, "files")])
 def test_a_process_that_fails_at_once_stops_no_other(error):
     machine = Machine("healthy")
-    broken = Hanging()
-    broken.send = lambda request, timeout_seconds: (_ for _ in ()).throw(TransportError.of(error))
-    client = broken.client(breaker_store=shared_time("megdocs"))
+
+    class Broken(Hanging):
+        def send(self, request, timeout_seconds):
+            raise TransportError.of(error)
+
+    client = Broken().client(breaker_store=shared_time("megdocs"))
     assert "not asked" not in fails(lambda: client.get_token("42")).detail
     assert "not asked" in fails(lambda: client.get_token("42")).detail
     assert machine["healthy"].enter() == "closed"

@@ -46,6 +46,8 @@ class OldTransactionTests(NoNetwork):
 
 
 class OldTestsWithSharedData(TestCase):
+    calls = 0
+
     @classmethod
     def setUpTestData(cls):
         with mock.patch.object(socket, "create_connection", side_effect=OSError) as opened:

@@ -110,11 +110,11 @@ def check_project(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 def _has_usable_key() -> bool:
     """Numbers, UUIDs and slugs are accepted, and texts that users do not choose."""
-    model = get_user_model()
-    key: Any = model._meta.pk
+    model: Any = get_user_model()
+    key = model._meta.pk
     while key.remote_field is not None:
         key = key.target_field
-    kind = key.get_internal_type()
+    kind: str = key.get_internal_type()
     if isinstance(key, EmailField | URLField):
         return False
     if kind == "CharField" and not isinstance(key, SlugField):
@@ -170,7 +170,9 @@ def check_broker(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if conf.settings_problems():
         return []
     if conf.uses_fake_transport():
-        hint = "FAKE_SETTINGS is for tests: TOKEN_BROKER needs the URL, KEY_ID and SECRET of a broker, and no TRANSPORT."
+        hint = (
+            "FAKE_SETTINGS is for tests: TOKEN_BROKER needs the URL, KEY_ID and SECRET of a broker, and no TRANSPORT."
+        )
         return [Error("TOKEN_BROKER TRANSPORT is a fake broker.", hint=hint, id="token_broker.E009")]
     client = conf.make_client_for_checks()
     try:

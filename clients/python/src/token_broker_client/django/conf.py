@@ -178,8 +178,8 @@ def disconnects_on(setting: str) -> bool:
 def broker_user_id(user: Any) -> str:
     """The broker's id of a user: the primary key, or the result of USER_ID_FUNCTION.
 
-    Raises UnusableUserId (ImproperlyConfigured) if the broker does not accept that id, and ValueError for a user without primary key
-    (AnonymousUser, or not saved).
+    Raises UnusableUserId (ImproperlyConfigured) if the broker does not accept that id, and ValueError for a user
+    without primary key (AnonymousUser, or not saved).
     """
     if user is None or user.pk is None:
         raise ValueError("this user has no primary key: nobody is logged in, or the user was not saved")

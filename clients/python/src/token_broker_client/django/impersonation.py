@@ -1,5 +1,5 @@
-"""Whether the request that is being answered is one of staff who act for a user. ``NoImpersonationMiddleware`` notes the
-request; the functions that get a token ask here, so that no view can forget it."""
+"""Whether the request that is being answered is one of staff who act for a user. ``NoImpersonationMiddleware`` notes
+the request; the functions that get a token ask here, so that no view can forget it."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from . import impersonation
 
 
 class NoImpersonationMiddleware(MiddlewareMixin):
-    """While somebody acts for another user, the package's pages, views with ``microsoft_required``, and the functions of
-    ``tokens`` that get a token raise ``impersonation.Impersonated`` (a ``PermissionDenied``): staff would read the
+    """While somebody acts for another user, the package's pages, views with ``microsoft_required``, and the functions
+    of ``tokens`` that get a token raise ``impersonation.Impersonated`` (a ``PermissionDenied``): staff would read the
     user's files, or connect their own Microsoft account to the user.
 
     Put it below the middleware that sets ``request.user``. The setting ``IS_IMPERSONATED_FUNCTION`` (request → bool)
