@@ -21,9 +21,8 @@ def end_browser_sessions(sender: Any, user: Any = None, **_: Any) -> None:
     if user is None or user.pk is None:
         return
     try:
-        user_id = conf.usable_user_id(user)
-        if user_id is not None:
-            conf.get_client().end_browser_sessions(user_id, timeout_seconds=conf.LOGOUT_TIMEOUT_SECONDS)
+        user_id = conf.broker_user_id(user)
+        conf.get_client().end_browser_sessions(user_id, timeout_seconds=conf.LOGOUT_TIMEOUT_SECONDS)
     except Exception as error:  # its text may contain a secret, so only its type is logged
         log.warning("logout: the browser sessions at the token broker were not ended: %s", type(error).__name__)
 
