@@ -315,6 +315,11 @@ export const de: Texts = {
       title: 'Bitte noch einmal verbinden',
       text: 'Ihre Anmeldung bei MEGDocs war nicht mehr dieselbe, deshalb wurde nichts verbunden. Wenn Sie selbst auf „{action}“ geklickt haben, klicken Sie bitte noch einmal. Wenn nicht, schließen Sie diese Seite.',
     },
+    impersonated: {
+      title: 'Sie handeln für eine andere Person',
+      happened: 'Solange Sie für eine andere Person handeln, können Sie deren Microsoft-Konto nicht benutzen.',
+      todo: 'Beenden Sie das. Versuchen Sie es danach mit Ihrem eigenen Konto noch einmal.',
+    },
     manageText:
       'Eine andere Website hat Sie hierher geleitet. Fahren Sie nur fort, wenn Sie Ihre Verbindung zu Microsoft ansehen oder ändern möchten.',
     problemTitle: 'Das hat nicht funktioniert',

@@ -348,6 +348,12 @@ export const en = {
       title: 'Please connect again',
       text: 'You were logged in to MEGDocs differently when this began, so nothing was connected. If you clicked “{action}” yourself, click it once more. If not, close this page.',
     },
+    /** For staff who act for a user. */
+    impersonated: {
+      title: 'You are acting for another user',
+      happened: 'While you act for a user, you cannot use the Microsoft account of that user.',
+      todo: 'Stop acting for the user. Then try again with your own account.',
+    },
     manageText: 'Another website sent you here. Continue only if you want to see or change your Microsoft connection.',
     problemTitle: 'This did not work',
     /** Failures that have no reason, as far as the broker's pages have no words for them. */

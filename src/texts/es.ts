@@ -311,6 +311,11 @@ export const es: Texts = {
       title: 'Por favor, vuelva a conectarse',
       text: 'Su sesión de MEGDocs ya no era la misma que al empezar, así que no se ha conectado nada. Si fue usted quien pulsó «{action}», púlselo otra vez. Si no, cierre esta página.',
     },
+    impersonated: {
+      title: 'Está actuando en nombre de otra persona',
+      happened: 'Mientras actúa en nombre de otra persona, no puede usar su cuenta de Microsoft.',
+      todo: 'Deje de actuar en su nombre. Después, inténtelo de nuevo con su propia cuenta.',
+    },
     manageText: 'Otro sitio web le ha enviado aquí. Continúe solo si quiere ver o cambiar su conexión con Microsoft.',
     problemTitle: 'No ha funcionado',
     failures: {

@@ -42,7 +42,7 @@ class Hanging(FakeBroker):
         if self._hangs:
             self.waited.append(round(timeout_seconds, 3))
             self.now += timeout_seconds
-            raise TransportError("TimeoutError")
+            raise TransportError("TimeoutError", is_timeout=True)
         return super().send(request, timeout_seconds)
 
 

@@ -7,13 +7,17 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, models
 from django.db.migrations.recorder import MigrationRecorder
-from django.test import override_settings
+from django.test import modify_settings, override_settings
+from django.test.utils import isolate_apps
 
 from token_broker_client.django import checks, conf
+from token_broker_client.django.middleware import NoImpersonationMiddleware
+from token_broker_client.testing import FAKE_SETTINGS
 
 from conftest import WORLD, make_client
 
@@ -177,3 +181,64 @@ def test_a_wrong_ca_file_is_named(tmp_path):
     ):
         with with_settings(**change):
             assert "CA_FILE" in the_only(checks.check_settings(None), "token_broker.E001"), change
+
+
+# ---- What the app needs of the project ----
+
+
+class OtherDatabase:
+    def db_for_write(self, model, **hints):
+        return "other" if model._meta.app_label == "token_broker" else None
+
+
+def test_a_project_that_cannot_work_is_named():
+    assert checks.check_project(None) == []
+    with override_settings(USE_TZ=False):
+        assert "USE_TZ" in the_only(checks.check_project(None), "token_broker.E005")
+    with override_settings(DATABASE_ROUTERS=[f"{__name__}.OtherDatabase"]):
+        assert "database of the user model" in the_only(checks.check_project(None), "token_broker.E005")
+
+
+@pytest.mark.parametrize(
+    ("key", "is_usable"),
+    [
+        (models.BigAutoField(primary_key=True), True),
+        (models.PositiveSmallIntegerField(primary_key=True), True),
+        (models.UUIDField(primary_key=True), True),
+        (models.SlugField(primary_key=True), True),
+        (models.CharField(max_length=26, primary_key=True), True),
+        (models.OneToOneField("megdocs.Base", models.CASCADE, primary_key=True), True),
+        (models.EmailField(primary_key=True), False),
+        (models.URLField(primary_key=True), False),
+        (models.DateField(primary_key=True), False),
+        (models.CharField(max_length=26, primary_key=True, name="login"), False),
+    ],
+)
+@isolate_apps("megdocs")
+def test_primary_keys_that_cannot_be_ids_are_found(monkeypatch, key, is_usable):
+    members = {"__module__": __name__, "Meta": type("Meta", (), {"app_label": "megdocs"}), "USERNAME_FIELD": "login"}
+    type("Base", (models.Model,), dict(members))
+    person = type("Person", (models.Model,), {**members, key.name or "key": key})
+    monkeypatch.setattr(checks, "get_user_model", lambda: person)
+    assert checks.check_project(None) == [], "USER_ID_FUNCTION is set"
+    with with_settings(USER_ID_FUNCTION=None):
+        found = checks.check_project(None)
+        assert ids(found) == [] if is_usable else "USER_ID_FUNCTION" in the_only(found, "token_broker.E005")
+
+
+class Mine(NoImpersonationMiddleware):
+    pass
+
+
+@pytest.mark.parametrize("package", ["hijack", "impersonate"])
+def test_staff_who_can_act_for_users_need_the_middleware(monkeypatch, package):
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == package)
+    assert "MIDDLEWARE" in the_only(checks.check_project(None), "token_broker.W004")
+    with modify_settings(MIDDLEWARE={"append": f"{__name__}.Mine"}):
+        assert checks.check_project(None) == []
+
+
+def test_a_fake_broker_in_production_is_found():
+    with with_settings(**FAKE_SETTINGS):
+        assert run_checks(tags=["token_broker"]) == []
+        the_only(run_checks(tags=["token_broker"], include_deployment_checks=True), "token_broker.E009")

@@ -6,12 +6,15 @@ import sys
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
-from django.test import override_settings
+from django.test import Client as Browser
+from django.test import modify_settings, override_settings
+from django.urls import path
 from rest_framework import exceptions
 from rest_framework.decorators import api_view
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
+from test_django_impersonation import MIDDLEWARE
 from test_django_json import PAGE, problem
 
 from token_broker_client.django import rest
@@ -91,3 +94,23 @@ def test_without_django_rest_framework_the_module_can_be_imported(monkeypatch):
     monkeypatch.setitem(sys.modules, "rest_framework", None)
     importlib.reload(rest)
     assert "rest_framework" not in settings.INSTALLED_APPS
+
+
+class Pages:
+    urlpatterns = [path("class", Files.as_view()), path("below", below), path("above", above)]
+
+
+@pytest.mark.parametrize("handler", [{}, HANDLER])
+def test_staff_who_act_for_a_user_get_no_token_in_any_view(user, fake, handler):
+    fake.connect(user.username)
+
+    def statuses():
+        browser = Browser()
+        browser.force_login(user)
+        return [browser.get(address).status_code for address in ("/class", "/below", "/above")]
+
+    with override_settings(ROOT_URLCONF=Pages, REST_FRAMEWORK=handler):
+        assert statuses() == [200, 200, 200]
+        with modify_settings(MIDDLEWARE={"append": ["test_django_impersonation.Hijacked", MIDDLEWARE]}):
+            assert statuses() == [403, 403, 403]
+    assert len(fake.requests) == 3

@@ -322,3 +322,23 @@ def test_the_decorator_works_for_a_coroutine_function(user, fake):
     assert refused.status_code == 302 and refused["location"].startswith("/microsoft/connect")
     fake.connect(user.username)
     assert asyncio.run(view(request)).content.startswith(b"fake-token-")
+
+
+# ---- Without an id that the broker accepts ----
+
+
+@pytest.mark.parametrize("returned", ["", "jane@contoso.com", None])
+@pytest.mark.parametrize("on", ["disconnect", "keep"])
+def test_a_user_without_usable_id_is_deleted_deactivated_and_shown_like_one_who_never_connected(
+    browser, user, fake, caplog, monkeypatch, returned, on
+):
+    monkeypatch.setattr(conf, "_warned", False)
+    with settings_with(USER_ID_FUNCTION=lambda user: returned, ON_DELETE=on, ON_DEACTIVATE=on):
+        page = browser.get("/")
+        assert page.status_code == 200 and "Connected as" not in page.content.decode()
+        browser.post("/logout")
+        user.is_active = False
+        user.save()
+        user.delete()
+    assert not User.objects.filter(username=user.username).exists() and fake.requests == []
+    assert caplog.text.count("no id that the token broker accepts") == 1 and "jane@" not in caplog.text

@@ -190,3 +190,24 @@ def test_all_requests_say_which_client_sent_them(broker):
     client.get_token("42")
     client.begin_connect("42")
     assert seen == [f"token-broker-client/{tb.__version__}"] * 2
+
+
+def test_a_cursor_of_another_broker_has_expired(broker):
+    client = broker.client()
+    for cursor in ("MTIzNDU2Nzg5MDEyMzQ1Ng.42", "fake2", "fake-1", "fake1x"):
+        with pytest.raises(tb.CursorExpired):
+            client._call("GET", f"/events?after={cursor}")
+    assert client.read_events("fake1").events == []
+    # What a project's database has from the real broker.
+    assert feed_once(client, "MTIzNDU2Nzg5MDEyMzQ1Ng.42") == ["Resync"]
+
+
+def feed_once(client, cursor):
+    class Stored:
+        def load(self):
+            return cursor
+
+        def save(self, cursor):
+            pass
+
+    return [type(event).__name__ for event in tb.Events(client, Stored(), wait_seconds=0)]

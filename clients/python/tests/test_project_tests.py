@@ -31,12 +31,17 @@ def pytest_run(*options):
 
 def test_with_the_test_runner_of_django_and_the_documented_settings():
     code, said = run("site_tests.settings_fake", "-m", "django", "test", "site_tests.tests")
-    assert code == 0 and "Ran 6 tests" in said, said
+    assert code == 0 and "Ran 7 tests" in said, said
 
 
 def test_with_pytest_and_the_plugin():
     code, said = pytest_run("-o", "token_broker=fake")
-    assert code == 0 and "8 passed" in said, said
+    assert code == 0 and "10 passed" in said, said
+
+
+def test_only_the_fixture_is_enough_for_tests_that_take_it():
+    code, said = pytest_run("-k", "the_fixture_is_the_broker")
+    assert code == 0 and "1 passed" in said, said
 
 
 def test_without_either_these_tests_would_call_the_broker():

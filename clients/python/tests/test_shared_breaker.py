@@ -1,7 +1,10 @@
 """A broker that hangs under several processes, and one of which only a part hangs."""
 
+import errno
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -59,15 +62,117 @@ def test_one_process_waits_and_the_others_do_not():
 def test_only_one_of_many_processes_tries():
     now = 1000.0
     one = Breaker(lambda: now, store=shared_time("megdocs"))
-    one.fail()
+    one.fail(is_timeout=True)
     now += OPEN_SECONDS
     results = [in_child(lambda: ("closed", "open", "probe").index(one.enter())) for _ in range(4)]
     assert sorted(results) == [1, 1, 1, 2]
 
 
 def test_a_time_of_before_the_machine_started_opens_nothing():
-    Breaker(lambda: 500_000.0, store=shared_time("megdocs")).fail()
+    Breaker(lambda: 500_000.0, store=shared_time("megdocs")).fail(is_timeout=True)
     assert Breaker(lambda: 10.0, store=shared_time("megdocs")).enter() == "closed"
+
+
+class Machine:
+    """Processes whose breakers share a store."""
+
+    def __init__(self, *names):
+        self.now = 1000.0
+        self._breakers = {name: Breaker(lambda: self.now, store=shared_time("megdocs")) for name in names}
+
+    def __getitem__(self, name):
+        return self._breakers[name]
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), ssl.SSLError(), socket.gaierror(), OSError(24, "files")])
+def test_a_process_that_fails_at_once_stops_no_other(error):
+    machine = Machine("healthy")
+
+    class Broken(Hanging):
+        def send(self, request, timeout_seconds):
+            raise TransportError.of(error)
+
+    client = Broken().client(breaker_store=shared_time("megdocs"))
+    assert "not asked" not in fails(lambda: client.get_token("42")).detail
+    assert "not asked" in fails(lambda: client.get_token("42")).detail
+    assert machine["healthy"].enter() == "closed"
+
+
+def test_a_process_whose_calls_alone_time_out_stops_the_others_once():
+    machine = Machine("broken", "healthy")
+    machine["broken"].fail(is_timeout=True)
+    assert machine["healthy"].enter() == "open"
+    machine.now += OPEN_SECONDS
+    assert machine["broken"].enter() == "probe"
+    assert machine["healthy"].enter() == "open", "while it tries"
+    machine.now += PROBE_SECONDS
+    machine["broken"].fail(is_timeout=True)
+    assert machine["healthy"].enter() == "probe", "at once"
+    machine["healthy"].succeed()
+    for _ in range(10):
+        assert machine["broken"].enter() == "open"
+        machine.now += OPEN_SECONDS
+        assert machine["broken"].enter() == "probe"
+        assert machine["healthy"].enter() == "closed", "also while it tries"
+        machine["broken"].fail(is_timeout=True)
+        assert machine["healthy"].enter() == "closed"
+    # It is well again, and now the broker hangs.
+    machine["broken"].succeed()
+    machine["broken"].fail(is_timeout=True)
+    assert machine["healthy"].enter() == "open"
+
+
+def test_a_broken_process_that_tries_for_all_gives_way_to_the_others():
+    machine = Machine("one", "refused", "healthy")
+    machine["one"].fail(is_timeout=True)
+    machine.now += OPEN_SECONDS
+    assert machine["refused"].enter() == "probe"
+    machine["refused"].fail(is_timeout=False)
+    assert machine["healthy"].enter() == "probe"
+    # It dies.
+    machine.now += OPEN_SECONDS
+    assert machine["one"].enter() == "probe"
+
+
+def test_in_a_long_outage_nobody_waits_longer_than_the_short_call_and_few_try():
+    names = ("one", "two", "three", "four")
+    machine, tried = Machine(*names), []
+    machine["one"].fail(is_timeout=True)
+    for _ in range(60):
+        machine.now += 1.0
+        for name in names:
+            state = machine[name].enter()
+            assert state != "closed"
+            if state == "probe":
+                tried.append(machine.now)
+                machine.now += PROBE_SECONDS
+                machine[name].fail(is_timeout=True)
+    assert 60 / OPEN_SECONDS / 2 <= len(tried) <= 60 / OPEN_SECONDS * 2, tried
+    machine.now += OPEN_SECONDS
+    assert machine["four"].enter() == "probe"
+    machine["four"].succeed()
+    assert Breaker(lambda: machine.now, store=shared_time("megdocs")).enter() == "closed"
+
+
+def test_the_file_has_its_blocks_so_that_a_full_disk_ends_no_process(own_folder):
+    shared_time("megdocs")
+    (file,) = (own_folder / f"token-broker-client-{os.getuid()}").iterdir()
+    assert file.stat().st_size == 8 and file.stat().st_blocks > 0
+
+
+@pytest.mark.parametrize("has_fallocate", [True, False])
+def test_on_a_full_disk_each_process_has_its_own(monkeypatch, has_fallocate):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    if has_fallocate:
+        monkeypatch.setattr("os.posix_fallocate", full)
+    else:
+        monkeypatch.delattr("os.posix_fallocate")
+        monkeypatch.setattr("os.pwrite", full)
+    machine = Machine("one", "two")
+    machine["one"].fail(is_timeout=True)
+    assert machine["one"].enter() == "open" and machine["two"].enter() == "closed"
 
 
 @pytest.mark.parametrize("place", ["missing", "open to others", "not a folder"])
@@ -82,7 +187,7 @@ def test_where_nothing_can_be_shared_each_process_has_its_own(own_folder, monkey
     else:
         folder.write_text("")
     broker = Breaker(lambda: 1000.0, store=shared_time("megdocs"))
-    broker.fail()
+    broker.fail(is_timeout=True)
     assert broker.enter() == "open"
     assert Breaker(lambda: 1000.0, store=shared_time("megdocs")).enter() == "closed"
 
@@ -101,7 +206,7 @@ class Partly(Hanging):
         if self.all_hang or request.target.startswith("/tokens/"):
             self.waited.append(round(timeout_seconds, 2))
             if not self.released.wait(timeout_seconds):
-                raise TransportError("TimeoutError")
+                raise TransportError("TimeoutError", is_timeout=True)
         elif self.releases:
             self.released.set()
         return super().send(request, timeout_seconds)
@@ -149,8 +254,7 @@ def test_forked_workers_of_a_stopped_process_wait_once():
                 breaker_store=shared_time(url),
                 sleep=lambda _: None,
             )
-            fails(lambda: client.get_token("42"))
-            shared_time(url).write(0)
+            fails(lambda: client.get_integration("42", timeout_seconds=0.4))
             server.send_signal(signal.SIGSTOP)
             details = [
                 in_child(lambda: int("not asked" in fails(lambda: client.get_token("42")).detail)) for _ in range(4)

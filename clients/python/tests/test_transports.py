@@ -1,5 +1,6 @@
-"""The size limit of answers."""
+"""The size limit of answers, and which failures are timeouts."""
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -33,9 +34,12 @@ def address():
     server.server_close()
 
 
-@pytest.mark.parametrize(
+each_transport = pytest.mark.parametrize(
     "make", [transports.StandardTransport, transports.RequestsTransport, transports.HttpxTransport]
 )
+
+
+@each_transport
 def test_an_answer_that_is_too_large_or_incomplete_raises(make, address, monkeypatch):
     monkeypatch.setattr(transports, "MAX_ANSWER_BYTES", 1000)
 
@@ -46,3 +50,21 @@ def test_an_answer_that_is_too_large_or_incomplete_raises(make, address, monkeyp
     for target in ("/1001-1001", "/1001-", "/100-1000", "/0-1000"):
         with pytest.raises(transports.TransportError):
             get(target)
+
+
+@each_transport
+def test_only_silence_is_a_timeout(make):
+    def is_timeout(address):
+        with pytest.raises(transports.TransportError) as failure:
+            make().send(Request("GET", address, address.partition("//")[2], "http", "/", (), None), 0.2)
+        return failure.value.is_timeout
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert not is_timeout(address), "refused"
+        silent.listen(1)
+        assert is_timeout(address), "it does not answer"
+        with socket.create_connection(silent.getsockname()):
+            assert is_timeout(address), "the queue is full, so it does not even connect"
+    assert not is_timeout("http://nowhere.invalid"), "no such name"

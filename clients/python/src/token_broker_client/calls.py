@@ -89,7 +89,8 @@ class SignedCalls:
         answer that arrives slowly may take longer. A call that failed with 503 or without an answer is tried once more:
         every call of the broker can be repeated.
 
-        If nothing comes from the broker during a call, calls raise BrokerUnreachable at once for ``breaker_seconds``.
+        If nothing comes from the broker during a call, calls raise BrokerUnreachable at once for ``breaker_seconds``;
+        after a timeout, also those of other processes with the same ``breaker_store``.
         """
         answers = self._answers
         state = self._breaker.enter()
@@ -98,12 +99,13 @@ class SignedCalls:
         try:
             if state == "probe":
                 self._probe()
+                self._breaker.succeed()
             answer = self._call(method, target, body, timeout_seconds, headers)
-        except BrokerUnreachable:
+        except BrokerUnreachable as failure:
             is_long = timeout_seconds >= SHORT_TIMEOUT_SECONDS
             # One of several replicas may hang, or an answer may come too late, while others come.
             if (state == "probe" or is_long) and self._answers == answers:
-                self._breaker.fail()
+                self._breaker.fail(is_timeout=failure.is_timeout)
             raise
         except BrokerError:
             self._breaker.succeed()
@@ -195,7 +197,7 @@ class SignedCalls:
         try:
             response = (send or self._send)(signed, timeout_seconds)
         except TransportError as failure:
-            raise BrokerUnreachable({"detail": str(failure)}) from None
+            raise BrokerUnreachable({"detail": str(failure), "is_timeout": failure.is_timeout}) from None
         self._verify(response, signed)
         self._answers += 1
         return _read(response)
@@ -210,10 +212,10 @@ class SignedCalls:
         if not sending.is_over(listen) and self._answers == answers:
             try:
                 self._probe(listen)
-            except BrokerUnreachable:
+            except BrokerUnreachable as failure:
                 if not sending.is_over(0):
                     # The thread ends at its timeout. Nobody waits for it.
-                    raise BrokerUnreachable({"detail": SILENT}) from None
+                    raise BrokerUnreachable({"detail": SILENT, "is_timeout": failure.is_timeout}) from None
         return sending.answer()
 
     def _verify(self, response: Response, request: Request) -> None:

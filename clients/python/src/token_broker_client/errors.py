@@ -207,6 +207,11 @@ class BrokerUnreachable(Unavailable):
     default_code = "broker_unreachable"
     default_advice = "The token broker does not answer. Try again later."
 
+    @property
+    def is_timeout(self) -> bool:
+        """Whether nothing came in time. False: the call failed earlier, or was not made."""
+        return bool(self._problem.get("is_timeout"))
+
 
 class UntrustedAnswer(BrokerError):
     """The broker did not sign this answer for this request. The answer was not used."""

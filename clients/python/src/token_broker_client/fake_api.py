@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -39,6 +40,7 @@ _STATUS = {
     "invalid_request": 422,
     "connect_refused": 409,
     "connect_session_expired": 410,
+    "cursor_expired": 410,
 }
 
 
@@ -256,7 +258,11 @@ class Routes:
     def _events(self, method: str, segments: list[str], query: dict[str, str], body: dict[str, Any]) -> Answer:
         # A cursor is "fake" and the number of events before it.
         events = self._state.events
-        after = int(query.get("after", "fake").removeprefix("fake") or 0)
+        cursor = re.fullmatch(r"fake(\d{0,9})", query.get("after", "fake"), re.ASCII)
+        after = int(cursor[1] or 0) if cursor else -1
+        if not 0 <= after <= len(events):
+            # Of another broker, or from before `reset`.
+            return problem("cursor_expired")
         until = min(len(events), after + int(query.get("limit", "100")))
         return 200, {"events": events[after:until], "cursor": _cursor(until), "more": until < len(events)}
 

@@ -1,7 +1,8 @@
 """The pytest plugin of this package. pytest finds it when the package is installed.
 
 The fixture ``token_broker`` is a ``FakeBroker`` for one test. In a Django project, the app uses it during the test.
-With ``token_broker = fake`` in the configuration of pytest, every test has it, so that no test calls a broker.
+With ``token_broker = fake`` in the configuration of pytest, every test has it, and what runs outside of a test
+(``setUpTestData``, fixtures of a module) has another one, so that nothing calls a broker.
 """
 
 from __future__ import annotations
@@ -29,6 +30,18 @@ def token_broker() -> Generator[FakeBroker, None, None]:
 
             stack.enter_context(conf.use_fake(broker))
         yield broker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _token_broker_between_tests(  # pyright: ignore[reportUnusedFunction]
+    request: pytest.FixtureRequest,
+) -> Generator[None, None, None]:
+    with contextlib.ExitStack() as stack:
+        if request.config.getini("token_broker") == "fake" and _is_in_django():
+            from .django import conf
+
+            stack.enter_context(conf.use_fake(FakeBroker()))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import http.client
 import os
 import ssl
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .messages import Request, Response, split_origin
 
@@ -15,19 +15,26 @@ if TYPE_CHECKING:
     import httpx
     import requests
 
+E = TypeVar("E", bound=BaseException)
+
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """The broker's largest answer is a page of 500 integrations, which is far smaller."""
 
 
 class TransportError(Exception):
-    """There was no complete answer in time. The message names the kind of failure and contains no address."""
+    """There was no complete answer in time. The message names the kind of failure and contains no address.
+    ``is_timeout``: the other side was silent, so a call of another process would wait too."""
+
+    def __init__(self, message: str, *, is_timeout: bool = False) -> None:
+        super().__init__(message)
+        self.is_timeout = is_timeout
 
     @classmethod
     def of(cls, error: BaseException) -> TransportError:
         """For an exception of an HTTP library, which may wrap the one that says why."""
-        failed = _certificate_error(error)
+        failed = _find(error, ssl.SSLCertVerificationError)
         if failed is None:
-            return cls(type(error).__name__)
+            return cls(type(error).__name__, is_timeout=_find(error, TimeoutError) is not None)
         return cls(_CERTIFICATE_PROBLEMS.get(failed.verify_code, CERTIFICATE_NOT_TRUSTED))
 
 
@@ -38,12 +45,12 @@ CERTIFICATE_EXPIRED = "certificate_expired"
 _CERTIFICATE_PROBLEMS = {10: CERTIFICATE_EXPIRED, 62: CERTIFICATE_NAME_WRONG, 64: CERTIFICATE_NAME_WRONG}
 
 
-def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
+def _find(error: BaseException, kind: type[E]) -> E | None:
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting:
         found = waiting.pop()
-        if isinstance(found, ssl.SSLCertVerificationError):
+        if isinstance(found, kind):
             return found
         if isinstance(found, BaseException) and id(found) not in seen:
             seen.add(id(found))

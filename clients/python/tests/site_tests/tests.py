@@ -5,7 +5,7 @@ import socket
 from unittest import mock
 
 from django.contrib.auth import get_user_model
-from django.test import TestCase, TransactionTestCase, override_settings
+from django.test import Client, TestCase, TransactionTestCase, override_settings
 
 from token_broker_client.django import conf, tokens
 from token_broker_client.testing import FakeBroker
@@ -43,6 +43,22 @@ class OldTransactionTests(NoNetwork):
         given = {**conf.get_settings(), "HOME_URL": "/"}
         with override_settings(TOKEN_BROKER=given):
             self.user.delete()
+
+
+class OldTestsWithSharedData(TestCase):
+    calls = 0
+
+    @classmethod
+    def setUpTestData(cls):
+        with mock.patch.object(socket, "create_connection", side_effect=OSError) as opened:
+            user = get_user_model().objects.create_user(username="jane", password="x")
+            browser = Client()
+            browser.force_login(user)
+            browser.post("/logout")
+        cls.calls = opened.call_count
+
+    def test_the_shared_data_called_nobody(self):
+        self.assertEqual(self.calls, 0)
 
 
 class NewTests(NoNetwork, TestCase):

@@ -346,7 +346,9 @@ class ConnectionAdmin(_ModelAdmin):
             user: Any = self.get_users(request).get(pk=unquote(user_key))
         except (get_user_model().DoesNotExist, ValueError, ValidationError):
             raise Http404 from None
-        broker_user_id = conf.broker_user_id(user)
+        broker_user_id = conf.usable_user_id(user)
+        if broker_user_id is None:
+            raise Http404
         stored = self._find(request, broker_user_id)
         if stored is None and statuses.find(broker_user_id) is not None:
             raise Http404

@@ -9,12 +9,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connections, router
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import EmailField, SlugField, URLField
 from django.db.utils import DatabaseError
 from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
 
 from ..client import Client
 from ..errors import (
@@ -31,6 +35,7 @@ from ..errors import (
 from ..tokens import Token
 from ..transports import CERTIFICATE_EXPIRED, CERTIFICATE_NAME_WRONG, CERTIFICATE_NOT_TRUSTED
 from . import conf, old_table
+from .middleware import NoImpersonationMiddleware
 
 UNUSED_USER_ID = "token-broker-check"
 """A valid user id that no user has."""
@@ -75,6 +80,56 @@ def check_settings(app_configs: Any, **_: Any) -> list[CheckMessage]:
     return [Error(problem, id="token_broker.E001") for problem in found]
 
 
+_IMPERSONATION = "token_broker_client.django.middleware.NoImpersonationMiddleware"
+
+
+def check_project(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """What the app needs of the project beside its own settings."""
+    found: list[CheckMessage] = []
+    if not settings.USE_TZ:
+        hint = "Set USE_TZ = True: times of the broker have a time zone, and the app compares them with its own."
+        found.append(Error("The token broker's app needs USE_TZ.", hint=hint, id="token_broker.E005"))
+    users = router.db_for_write(get_user_model())
+    if any(router.db_for_write(model) != users for model in apps.get_app_config("token_broker").get_models()):
+        text = f"The tables of token_broker are not in the database of the user model ({users})."
+        hint = "Let DATABASE_ROUTERS give both the same: a user and the user's connection change in one transaction."
+        found.append(Error(text, hint=hint, id="token_broker.E005"))
+    if not conf.settings_problems() and not conf.get_settings().get("USER_ID_FUNCTION") and not _has_usable_key():
+        text = "The broker does not accept the primary keys of the user model as ids of users."
+        hint = (
+            "Set USER_ID_FUNCTION (and FIND_USER_FUNCTION) to a function that returns 1 to 128 characters of "
+            "A-Z a-z 0-9 . _ ~ - for each user, and never another for the same one."
+        )
+        found.append(Error(text, hint=hint, id="token_broker.E005"))
+    if any(map(apps.is_installed, ("hijack", "impersonate"))) and not any(map(_prevents, settings.MIDDLEWARE)):
+        text = "Staff who act for a user reach the user's Microsoft account."
+        hint = f"Add {_IMPERSONATION} to MIDDLEWARE, below the one that sets request.user."
+        found.append(Warning(text, hint=hint, id="token_broker.W004"))
+    return found
+
+
+def _has_usable_key() -> bool:
+    """Numbers, UUIDs and slugs are accepted, and texts that users do not choose."""
+    model: Any = get_user_model()
+    key = model._meta.pk
+    while key.remote_field is not None:
+        key = key.target_field
+    kind: str = key.get_internal_type()
+    if isinstance(key, EmailField | URLField):
+        return False
+    if kind == "CharField" and not isinstance(key, SlugField):
+        return bool(key.name != model.USERNAME_FIELD)
+    return kind == "UUIDField" or kind == "SlugField" or kind.endswith(("AutoField", "IntegerField"))
+
+
+def _prevents(middleware: str) -> bool:
+    try:
+        found = import_string(middleware)
+    except ImportError:
+        return False  # Django says so
+    return isinstance(found, type) and issubclass(found, NoImpersonationMiddleware)
+
+
 def check_urls(app_configs: Any, **_: Any) -> list[CheckMessage]:
     try:
         reverse("token_broker:complete")
@@ -114,6 +169,11 @@ def check_migrations(app_configs: Any, databases: Sequence[str] | None = None, *
 def check_broker(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if conf.settings_problems():
         return []
+    if conf.uses_fake_transport():
+        hint = (
+            "FAKE_SETTINGS is for tests: TOKEN_BROKER needs the URL, KEY_ID and SECRET of a broker, and no TRANSPORT."
+        )
+        return [Error("TOKEN_BROKER TRANSPORT is a fake broker.", hint=hint, id="token_broker.E009")]
     client = conf.make_client_for_checks()
     try:
         client.get_token(UNUSED_USER_ID)
@@ -206,6 +266,7 @@ def _check_permissions(client: Client) -> list[CheckMessage]:
 
 def connect() -> None:
     register(check_settings, "token_broker")
+    register(check_project, "token_broker")
     register(check_urls, "token_broker")
     register(check_migrations, "token_broker", "database")
     register(check_broker, "token_broker", deploy=True)

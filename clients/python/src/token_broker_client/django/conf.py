@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import re
 import time
 from collections.abc import Callable, Generator
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ..testing import FakeBroker
 
 R = TypeVar("R", "Client", "FakeBroker")
+
+log = logging.getLogger("token_broker_client")
 
 SETTINGS = {
     "URL",
@@ -62,6 +65,7 @@ LOGOUT_TIMEOUT_SECONDS = 1.0
 STATUS_TIMEOUT_SECONDS = 0.2
 """For the status tag, unless the setting says something else: the page does not depend on it."""
 _USER_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")
+_warned = False
 _lock = ForkSafeLock()
 _client: Client | None = None
 _replaced_by: Client | FakeBroker | None = None
@@ -69,6 +73,10 @@ _replaced_by: Client | FakeBroker | None = None
 _status_breaker: Breaker | None = None
 _requests = itertools.count()
 _current = Local()
+
+
+class UnusableUserId(ImproperlyConfigured):
+    """The broker does not accept the id of a user."""
 
 
 def get_settings() -> dict[str, Any]:
@@ -152,10 +160,14 @@ def get_status_breaker() -> Breaker:
 
 def _breaker_store(kind: str) -> TimeStore | None:
     """So that one worker's timeout spares the other workers. None with a fake broker: tests run at the same time."""
-    given, transport = get_settings(), _function("TRANSPORT")
-    if getattr(transport, "is_fake", False):
+    given = get_settings()
+    if uses_fake_transport():
         return None
     return shared_time(" ".join((kind, given.get("URL", ""), given.get("KEY_ID", ""))))
+
+
+def uses_fake_transport() -> bool:
+    return bool(getattr(_function("TRANSPORT"), "is_fake", False))
 
 
 def disconnects_on(setting: str) -> bool:
@@ -166,15 +178,15 @@ def disconnects_on(setting: str) -> bool:
 def broker_user_id(user: Any) -> str:
     """The broker's id of a user: the primary key, or the result of USER_ID_FUNCTION.
 
-    Raises ImproperlyConfigured if the broker does not accept that id, and ValueError for a user without primary key
-    (AnonymousUser, or not saved).
+    Raises UnusableUserId (ImproperlyConfigured) if the broker does not accept that id, and ValueError for a user
+    without primary key (AnonymousUser, or not saved).
     """
     if user is None or user.pk is None:
         raise ValueError("this user has no primary key: nobody is logged in, or the user was not saved")
     function = _function("USER_ID_FUNCTION")
     found = user.pk if function is None else function(user)
     if found is None or not _USER_ID.fullmatch(str(found)):
-        raise ImproperlyConfigured(
+        raise UnusableUserId(
             "TOKEN_BROKER USER_ID_FUNCTION must return 1 to 128 characters of A-Z a-z 0-9 . _ ~ - "
             "(and not . or ..) for each user"
         )
@@ -184,6 +196,19 @@ def broker_user_id(user: Any) -> str:
 def can_find_users() -> bool:
     """Whether ``find_user`` can tell that there is no such user."""
     return _function("FIND_USER_FUNCTION") is not None or _function("USER_ID_FUNCTION") is None
+
+
+def usable_user_id(user: Any) -> str | None:
+    """As ``broker_user_id``. None: the user has no id that the broker accepts, so they never connected."""
+    global _warned
+    try:
+        return broker_user_id(user)
+    except (UnusableUserId, ObjectDoesNotExist) as error:
+        if not _warned:
+            _warned = True
+            text = "a user has no id that the token broker accepts, and counts as never connected: %s"
+            log.warning(text, type(error).__name__)
+        return None
 
 
 def find_user(broker_user_id: str) -> Any | None:

@@ -7,16 +7,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from inspect import iscoroutinefunction
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, overload
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from ..errors import BrokerError, NotConnected, ReconnectRequired
-from . import conf, failures, views
+from . import conf, failures, impersonation, views
+from .impersonation import Impersonated
 
 P = ParamSpec("P")
-F = TypeVar("F", bound=Callable[..., Any])
 View = Callable[Concatenate[HttpRequest, P], Any]
 
 
@@ -39,41 +39,37 @@ def _decorate(view: View[P], json: bool | None) -> View[P]:
         json = True
     if iscoroutinefunction(view):
 
-        @_marked
         @functools.wraps(view)
         async def awrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Any:
             try:
+                await sync_to_async(impersonation.refuse)()
                 with conf.request_scope():
                     return await view(request, *args, **kwargs)
-            except BrokerError as error:
+            except (BrokerError, Impersonated) as error:
                 return await sync_to_async(error_response)(request, error, json)
 
         return awrapped
 
-    @_marked
     @functools.wraps(view)
     def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         try:
+            impersonation.refuse()
             with conf.request_scope():
                 return view(request, *args, **kwargs)
-        except BrokerError as error:
+        except (BrokerError, Impersonated) as error:
             return error_response(request, error, json)
 
     return wrapped
 
 
-def _marked(view: F) -> F:
-    """For ``NoImpersonationMiddleware``."""
-    view.__dict__["needs_microsoft"] = True
-    return view
-
-
-def error_response(request: HttpRequest, error: BrokerError, json: bool | None = None) -> HttpResponse:
+def error_response(request: HttpRequest, error: BrokerError | Impersonated, json: bool | None = None) -> HttpResponse:
     """A redirect to the connect page, which says why, if the user can solve the failure, otherwise a page that says who
     can. ``json``: see ``microsoft_required``. Logs the failure."""
     # A POST cannot be repeated by a redirect. The user comes back to the page with the form. A script's address is none
     # to come back to: the page that runs it is.
     answers_json = failures.wants_json(request) if json is None else json
+    if isinstance(error, Impersonated):
+        return failures.impersonated_response(request, answers_json)
     is_page = request.method in ("GET", "HEAD") and not answers_json
     here = request.get_full_path() if is_page else request.META.get("HTTP_REFERER")
     if answers_json:

@@ -124,6 +124,24 @@ def json_response(request: HttpRequest, error: BrokerError, next_url: str | None
     return _finish(response, error)
 
 
+def impersonated_response(request: HttpRequest, json: bool) -> HttpResponse:
+    """For staff who act for a user."""
+    log.warning("%s %s: code=impersonated", request.method, request.path)
+    title, happened, todo = (texts.text(f"django.impersonated.{part}") for part in ("title", "happened", "todo"))
+    response: HttpResponse
+    if json:
+        kind = "urn:token-broker:problem:impersonated"
+        members = {"type": kind, "title": title, "status": 403, "detail": f"{happened} {todo}", "code": "impersonated"}
+        response = JsonResponse(members, status=403, content_type="application/problem+json")
+    else:
+        context = {"error": {"code": "impersonated"}, "why": texts.Explanation(title, happened, todo, "", "")}
+        response = render_page(request, "problem.html", context, 403)
+    response["Cache-Control"] = "no-store"
+    # Django would log the status once more.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
 def wants_json(request: HttpRequest) -> bool:
     """Whether a script sent the request: it names JSON before HTML in ``Accept``, or the browser says that it loads no
     page (``Sec-Fetch-Mode``, with https), or it is the request of a view of Django REST framework."""

@@ -35,7 +35,7 @@ def remind(user: Any, days: int = DAYS) -> bool:
         raise ImproperlyConfigured(
             'TOKEN_BROKER needs SITE_URL, such as "https://audits.example.org": the link begins so'
         )
-    row = due(days).filter(pk=conf.broker_user_id(user)).first()
+    row = due(days).filter(pk=conf.usable_user_id(user)).first()
     return row is not None and can_get_mail(row) and send(row, days) is None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import BrokerError
 from .decorators import error_response
+from .impersonation import Impersonated
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Any:
@@ -15,7 +16,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Any:
     from rest_framework.views import exception_handler as other_exceptions  # pyright: ignore[reportMissingImports]
     from rest_framework.views import set_rollback  # pyright: ignore[reportMissingImports]
 
-    if not isinstance(exc, BrokerError):
+    if not isinstance(exc, BrokerError | Impersonated):
         return other_exceptions(exc, context)
     response = error_response(context["request"], exc, json=True)
     # As the framework does it for its own exceptions: with ATOMIC_REQUESTS, what the view wrote is not kept.

@@ -414,7 +414,7 @@ def forget(user: Any) -> None:
     """The user is deleted."""
     ids = list(Connection.objects.filter(user=user).values_list("broker_user_id", flat=True))
     # A row may have no user, or another one: tools that merge users change foreign keys.
-    ids.append(conf.broker_user_id(user))
+    ids += filter(None, [conf.usable_user_id(user)])
     ConnectionEvent.objects.filter(broker_user_id__in=ids).delete()
     ConnectAttempt.objects.filter(user_id__in=ids).delete()
     Connection.objects.filter(broker_user_id__in=ids).delete()

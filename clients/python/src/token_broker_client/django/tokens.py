@@ -1,5 +1,6 @@
 """The calls that a view makes. The setting READ_FROM decides whether tokens come from the broker or from the old
-table."""
+table. In a request of staff who act for a user, those that get a token raise ``impersonation.Impersonated``, if the
+project has ``NoImpersonationMiddleware``."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from django.db.models import QuerySet
 from ..disconnects import Disconnect, utc_text
 from ..errors import BrokerError, NotConnected
 from ..tokens import Token
-from . import conf, old_table
+from . import conf, impersonation, old_table
 from .failures import log_failure
 
 T = TypeVar("T")
@@ -147,7 +148,9 @@ def merge(from_user: Any, into_user: Any) -> bool:
 def disconnect_on_commit(user: Any, using: str | None = None) -> None:
     """Disconnects the user if the current transaction is committed. The intention is stored in the same transaction,
     so it is not lost if the broker does not answer."""
-    user_id = conf.broker_user_id(user)
+    user_id = conf.usable_user_id(user)
+    if user_id is None:
+        return
     _write_disconnect(user_id)
     transaction.on_commit(lambda: _send_disconnect(user_id), using=using, robust=True)
 
@@ -198,6 +201,7 @@ async def _run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
 def _old_token(user: Any) -> str:
     """The token of the old table. Raises NotConnected if there is none, or if the user has disconnected since: at the
     broker's page, they disconnected from both."""
+    impersonation.refuse()
     if not user.is_authenticated:
         raise NotConnected()
     from .disconnects import disconnected_at
@@ -216,6 +220,7 @@ def _old_token(user: Any) -> str:
 
 
 def _connected(user: Any) -> str:
+    impersonation.refuse()
     if not user.is_authenticated:
         raise NotConnected()
     return conf.broker_user_id(user)

@@ -12,7 +12,7 @@ from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 
 from ...answers import Account, Integration
-from ...errors import BrokerError
+from ...errors import BrokerError, BrokerUnreachable
 from .. import conf, statuses, texts
 from ..failures import Contact, connect_url, support_contact
 
@@ -69,7 +69,10 @@ def microsoft_status(context: dict[str, Any]) -> Status:
         return Status("not_connected")
     manage_url = reverse("token_broker:manage")
     here = request.get_full_path() if request.method == "GET" else None
-    stored = statuses.as_integration(conf.broker_user_id(user))
+    user_id = conf.usable_user_id(user)
+    if user_id is None:
+        return Status("not_connected")
+    stored = statuses.as_integration(user_id)
     # With cron, a user who comes back from the broker's page would see for minutes what was before.
     if statuses.is_fresh(statuses.READ_NOW):
         is_connected = stored is not None and stored["status"] != "disconnected"
@@ -77,13 +80,13 @@ def microsoft_status(context: dict[str, Any]) -> Status:
     if conf.get_status_breaker().enter() == "open":
         return _last_known(stored, "broker_unreachable", here, manage_url)
     try:
-        user_id = conf.broker_user_id(user)
         timeout_seconds = conf.get_settings().get("STATUS_TIMEOUT_SECONDS") or conf.STATUS_TIMEOUT_SECONDS
         found = conf.get_client().get_integration(user_id, timeout_seconds=timeout_seconds)
         conf.get_status_breaker().succeed()
     except BrokerError as error:
         if error.status == 0:
-            conf.get_status_breaker().fail()
+            is_timeout = isinstance(error, BrokerUnreachable) and error.is_timeout
+            conf.get_status_breaker().fail(is_timeout=is_timeout)
         return _last_known(stored, error.code, here, manage_url)
     return _shown(found, here, manage_url)
 
