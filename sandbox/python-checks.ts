@@ -23,7 +23,7 @@ const LIBRARIES = [
   'httpx>=0.28',
   'azure-core>=1.41',
 ]
-/** pyright is told where the libraries are: it does not look at the Python that starts it. */
+/** Where the installed packages are. pyright does not find them by itself. */
 const checks = (interpreter: string) => [
   ['ruff', 'format', '--check', '--quiet', '--diff', '.'],
   ['ruff', 'check', '--quiet', '.'],
