@@ -47,7 +47,7 @@ import type { CompareScopes } from './http/views.ts'
 import { TlsFiles } from './http/tls-files.ts'
 import { createMicrosoft, type MicrosoftClient } from './microsoft/client.ts'
 import { cloudOf } from './microsoft/clouds.ts'
-import { certificateEnds } from './microsoft/credential.ts'
+import { certificateEnd, firstCertificateEnd } from './microsoft/credential.ts'
 import { createDispatcher } from './microsoft/exchange.ts'
 import { canonicalScopes, excessScopes, missingScopes } from './microsoft/scopes.ts'
 import { normalizeAuthority } from './signature/base.ts'
@@ -194,7 +194,10 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
           onProblem: (code) =>
             log.error({ code }, 'certificate of the internal listener cannot be used, the one before it stays'),
         })
-  let clientCertificates = certificateEnds(config.microsoft.credentials)
+  const certificates = {
+    microsoft: certificateEnd(config.microsoft.credentials),
+    microsoft_previous: firstCertificateEnd(config.microsoft.previousClients),
+  }
   const databaseHealth = createDatabaseHealth({ now: () => clock.now(), log })
   const database = openDatabase({
     ...config.database,
@@ -255,9 +258,12 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     answerKey: config.responseSigningKey,
     useCredentials(credentials) {
       called.useCredentials(credentials)
-      clientCertificates = certificateEnds(credentials)
+      certificates.microsoft = certificateEnd(credentials)
     },
-    usePreviousClients: (clients) => called.usePreviousClients(clients),
+    usePreviousClients(clients) {
+      called.usePreviousClients(clients)
+      certificates.microsoft_previous = firstCertificateEnd(clients)
+    },
     useVault: (next) => useVault(report(next)),
     refusedChanges: [],
   }
@@ -270,10 +276,7 @@ export function createServices(config: Config, log: Logger, overrides: Overrides
     noncesRemembered: () => nonceMemory.size,
     sealingKeyIds: () => vault.keyIds,
     refusedChanges: () => rotating.refusedChanges.map(({ variable }) => variable),
-    certificates: () => [
-      ...clientCertificates.slice(0, 1).map((notAfter) => ({ use: 'microsoft' as const, notAfter })),
-      ...(internalTls === undefined ? [] : [{ use: 'internal' as const, notAfter: internalTls.notAfter() }]),
-    ],
+    certificates: () => ({ ...certificates, internal: internalTls?.notAfter() }),
     federatedToken: () => microsoft.federatedToken(),
     logOutput,
     databaseProblems: () => databaseHealth.problems().map(({ kind }) => kind),

@@ -1,3 +1,4 @@
+import { CHALLENGE_KEPT_SECONDS, type KeptChallenge } from '../core/claims.ts'
 import type { EventDetail } from '../core/events.ts'
 import type { IntegrationStatus, StoredFailure } from '../core/integration.ts'
 import type { ConnectIntent, ConnectOutcome, ConnectSessionStatus } from '../core/ports.ts'
@@ -6,6 +7,7 @@ import {
   readEventType,
   readFailure,
   readIntent,
+  readKeptChallenge,
   readOutcome,
   readSessionStatus,
 } from '../core/stored.ts'
@@ -14,7 +16,7 @@ import { and, desc, eq, sql, type Column } from './drizzle.ts'
 import { INACTIVITY_DAYS } from './keep-alive.ts'
 import { epochOf, epochOrNull, isoOfEpoch } from './instants.ts'
 import { scopesColumn, scopesOf } from './integration-rows.ts'
-import { CLIENT_ID, statusOf } from './fast-path/statements.ts'
+import { CLIENT_ID, KEPT_CHALLENGE, statusOf } from './fast-path/statements.ts'
 import { connectSessions, events, integrations } from './schema.ts'
 
 // What doctor reports about one user. Reads only.
@@ -45,6 +47,8 @@ export interface UserDiagnostics {
   diesIn: number
   failure: StoredFailure | null
   failures: number
+  /** A claims challenge of Graph that the next connect answers. `keptSeconds`: until it no longer counts. */
+  challenge: (KeptChallenge & { keptSeconds: number }) | null
   /** Sealed. */
   accessToken: Uint8Array
   refreshToken: Uint8Array
@@ -86,6 +90,10 @@ export async function userDiagnostics(database: Database, userId: string): Promi
         remaining: secondsUntil(integrations.accessTokenExpiresAt),
         retryInSeconds: secondsUntil(retryAt),
         leaseInSeconds: secondsUntil(integrations.leaseUntil),
+        challenge: sql<unknown>`${sql.raw(KEPT_CHALLENGE)}`,
+        challengeInSeconds: sql<
+          number | null
+        >`extract(epoch from ${integrations.challengedAt} - clock_timestamp()) + ${CHALLENGE_KEPT_SECONDS}::int`,
         diesIn: sql<number>`extract(epoch from ${refreshedAt} + make_interval(days => ${INACTIVITY_DAYS}) - clock_timestamp())`,
         accessToken: integrations.accessToken,
         refreshToken: integrations.refreshToken,
@@ -94,8 +102,10 @@ export async function userDiagnostics(database: Database, userId: string): Promi
       .where(and(eq(integrations.provider, PROVIDER), eq(integrations.userId, userId))),
   )
   if (row === undefined) return undefined
+  const kept = readKeptChallenge(row.challenge)
   return {
     ...row,
+    challenge: kept === undefined ? null : { ...kept, keptSeconds: row.challengeInSeconds ?? 0 },
     scopes: scopesOf(row),
     connectedAt: isoOfEpoch(row.connectedAt),
     refreshedAt: isoOfEpoch(row.refreshedAt),

@@ -38,6 +38,15 @@ export function userConclusion(facts: UserFacts): Conclusion {
       advice: 'token-broker doctor --fleet',
     }
   }
+  if (integration.challenge !== null) {
+    const { reason, who_acts, advice } = integration.challenge
+    return {
+      result: 'warning',
+      who_acts,
+      message: `The connection works, but Graph refused a token of this user, and Microsoft wants more for it: ${reason}.`,
+      advice: who_acts === 'user' ? `${advice} The user starts here: ${facts.connect_url}` : advice,
+    }
+  }
   if (integration.missing_scopes.length > 0) {
     return {
       result: 'warning',

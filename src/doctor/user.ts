@@ -94,6 +94,8 @@ export interface UserFacts {
           at: string | null
           microsoft: MicrosoftFacts
         })
+    /** Graph refused a token with a claims challenge that only the user can satisfy; the next connect asks for it. */
+    challenge: null | (ExplainedReason & { seconds_left: number })
     /** The broker does not try before then. Without a failure: the breaker of a replica delayed a refresh. */
     retry_at: string | null
     /** `held`: a refresh is running. `expired`: a refresh never ended, and the next one takes over. */
@@ -162,6 +164,10 @@ export async function userFacts(
             client_id: row.clientId,
             registration: registrationOf(row.clientId, config.microsoft),
             failure: row.failure === null ? null : failureFacts(row.failure, row, events),
+            challenge:
+              row.challenge === null
+                ? null
+                : { ...explain(row.challenge.reason), seconds_left: Math.ceil(row.challenge.keptSeconds) },
             retry_at: (row.retryInSeconds ?? 0) > 0 ? row.retryAt : null,
             lease: row.leaseInSeconds === null ? 'free' : row.leaseInSeconds > 0 ? 'held' : 'expired',
             sealed: (['access_token', 'refresh_token'] as const).map((column) =>
@@ -299,7 +305,7 @@ const line = (name: string, words: string): string => `  ${name.padEnd(14)} ${wo
 
 function integrationLines(integration: NonNullable<UserFacts['integration']>, now: number): string[] {
   const { account, access_token, refresh_token, scopes, missing_scopes, excess_scopes } = integration
-  const { client_id, registration, failure, retry_at, lease, sealed } = integration
+  const { client_id, registration, failure, challenge, retry_at, lease, sealed } = integration
   const named = (name: string, list: readonly string[]) => (list.length === 0 ? '' : `; ${name}: ${list.join(' ')}`)
   const sealedWords = sealed.map(
     ({ column, key_id, opens, problem }) =>
@@ -339,6 +345,14 @@ function integrationLines(integration: NonNullable<UserFacts['integration']>, no
         expired: 'expired: a refresh never ended, and the next one takes over',
       }[lease],
     ),
+    ...(challenge === null
+      ? []
+      : [
+          line(
+            'challenge',
+            `${challenge.reason}: ${challenge.title} (Graph refused a token; a connect within ${formatDuration(challenge.seconds_left)} asks for it)`,
+          ),
+        ]),
     ...(retry_at === null ? [] : [line('next try', formatAge(retry_at, now))]),
     ...(failure === null ? [line('last failure', 'none')] : failureLines(failure, now)),
   ]

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { AuditFacts, AuditLog } from '../core/audit.ts'
+import { Failure } from '../core/failure.ts'
 import type { Clock } from '../core/ports.ts'
 import { USER_ID } from '../core/user-id.ts'
-import { notedProblem, noteProblem, plainProblem } from './problem.ts'
+import { notedProblem, noteProblem, toProblem } from './problem.ts'
 import { authenticatedAs, isSigned } from './signed.ts'
 
 const facts = new WeakMap<FastifyRequest, AuditFacts>()
@@ -37,8 +38,8 @@ export const hasAuditLine = (request: FastifyRequest): boolean => audited.has(re
 
 /**
  * Writes the audit line of every answer of the scope that has one, before the answer is sent: tokens, acts, and all
- * refusals of authenticated callers. If it cannot be written, the answer is `audit_unavailable`. Register it before
- * requireSignatures, which then signs that answer too.
+ * refusals of authenticated callers. If it cannot be written, the answer is `audit_unavailable`; if a freeze came
+ * meanwhile, `frozen`. Register it before requireSignatures, which then signs that answer too.
  */
 export function auditAnswers(scope: FastifyInstance, log: AuditLog, clock: Pick<Clock, 'elapsed'>): void {
   scope.addHook('onSend', (request, reply, payload, done) => {
@@ -57,16 +58,26 @@ export function auditAnswers(scope: FastifyInstance, log: AuditLog, clock: Pick<
       .then(inTime)
       .then(
         () => done(null, payload),
-        () => {
+        (error: unknown) => {
           // The line about the token may still be written later. This one says that it did not leave.
-          const code = 'audit_unavailable'
-          noteProblem(request, code)
-          const problem = plainProblem(code, request.id)
+          const failure = error instanceof Failure ? error : new Failure('audit_unavailable')
+          const { code, facts } = failure
+          noteProblem(request, code, { reason: facts.reason, detail: facts.detail })
+          const problem = toProblem(failure, request.id)
           const { generation: _none, ...rest } = line
-          log.note({ ...rest, audit: 'refused', code, status: problem.status, ms: elapsed(reply) })
-          for (const name of ['content-length', 'etag']) reply.removeHeader(name)
-          reply.code(problem.status).header('retry-after', '5').type('application/problem+json; charset=utf-8')
-          done(null, JSON.stringify({ ...problem, retry_after: 5 }))
+          log.note({
+            ...rest,
+            audit: 'refused',
+            code,
+            reason: facts.reason,
+            detail: facts.detail,
+            status: problem.status,
+            ms: elapsed(reply),
+          })
+          for (const name of ['content-length', 'etag', 'retry-after']) reply.removeHeader(name)
+          if (problem.retry_after !== undefined) reply.header('retry-after', String(problem.retry_after))
+          reply.code(problem.status).type('application/problem+json; charset=utf-8')
+          done(null, JSON.stringify(problem))
         },
       )
   })

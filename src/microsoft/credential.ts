@@ -86,8 +86,14 @@ export function createAuthenticator(
   }
 }
 
-/** When the certificates among them end, in their order. The first is the one that Microsoft is asked with. */
-export const certificateEnds = (credentials: readonly Credential[]): Date[] =>
-  credentials.flatMap((credential) =>
-    credential.kind === 'certificate' ? [new X509Certificate(credential.certificate).validToDate] : [],
-  )
+/** When the certificate ends that Microsoft is asked with: the first among them. Undefined: none of them is one. */
+export function certificateEnd(credentials: readonly Credential[]): Date | undefined {
+  const first = credentials.find((credential) => credential.kind === 'certificate')
+  return first === undefined ? undefined : new X509Certificate(first.certificate).validToDate
+}
+
+/** When the first of these registrations is left without its certificate. Undefined: none of them uses one. */
+export function firstCertificateEnd(clients: readonly { credentials: readonly Credential[] }[]): Date | undefined {
+  const ends = clients.flatMap(({ credentials }) => certificateEnd(credentials) ?? [])
+  return ends.toSorted((a, b) => a.getTime() - b.getTime())[0]
+}

@@ -64,6 +64,9 @@ export type ConnectStep = (typeof CONNECT_STEPS)[number]
 /** How an attempt ended. `failed`: by a fault of Microsoft, the registration or the broker. */
 export type ConnectEnd = 'connected' | 'refused' | 'failed' | 'expired'
 
+/** `microsoft_previous`: of earlier app registrations, the first that ends. */
+export type CertificateUse = 'microsoft' | 'microsoft_previous' | 'internal'
+
 /** What is read when Prometheus scrapes. */
 export interface MetricSources extends DatabaseMetricSources, MicrosoftMetricSources, BreakerSources {
   /** Milliseconds, monotonic. */
@@ -75,8 +78,8 @@ export interface MetricSources extends DatabaseMetricSources, MicrosoftMetricSou
   sealingKeyIds(): readonly string[]
   /** Variables whose changed files are not used, or would stop the next start. */
   refusedChanges(): readonly string[]
-  /** Our own certificates, by their use. */
-  certificates(): { use: 'microsoft' | 'internal'; notAfter: Date }[]
+  /** When our own certificates end. Undefined: there is none. */
+  certificates(): Record<CertificateUse, Date | undefined>
   /** Those that count now. Rejects if the database does not answer. */
   freezes(): Promise<readonly { scope: string }[]>
   /** Caller keys in the present hour, as of the last merge. */
@@ -277,12 +280,15 @@ export function createMetrics(sources: MetricSources): Metrics {
   })
   new Gauge({
     name: 'token_broker_certificate_expiry_timestamp_seconds',
-    help: 'When our certificates expire, in seconds since the epoch: "microsoft" is the client credential, "internal" the signed API.',
+    help:
+      'When our certificates expire, in seconds since the epoch: "microsoft" is the client credential, "internal" the signed API, ' +
+      '"microsoft_previous" the first that ends of earlier app registrations.',
     labelNames: ['use'],
     registers,
     collect() {
       this.reset()
-      for (const { use, notAfter } of sources.certificates()) this.set({ use }, notAfter.getTime() / 1000)
+      for (const [use, notAfter] of Object.entries(sources.certificates()))
+        if (notAfter !== undefined) this.set({ use }, notAfter.getTime() / 1000)
     },
   })
   new Gauge({

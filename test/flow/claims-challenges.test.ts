@@ -2,6 +2,9 @@ import t from 'tap'
 import type { Problem, Token } from '../../sandbox/megdocs/broker-client.ts'
 import { createGraph, GraphProblem } from '../../sandbox/megdocs/graph.ts'
 import { MAX_FORCED_REFRESHES } from '../../src/core/claims.ts'
+import { diagnoseUser } from '../../src/doctor.ts'
+import type { Conclusion } from '../../src/doctor/check.ts'
+import type { UserFacts } from '../../src/doctor/user.ts'
 import { until } from '../support/until.ts'
 import { JANE, startWorld, type Replica } from '../support/world.ts'
 
@@ -174,7 +177,15 @@ t.test('a challenge is kept for an hour, with what Microsoft asked for besides',
   t.match(claimsOfUrl((await world.toMicrosoft('kept')).authorizeUrl), {
     access_token: { acrs: { value: 'c1' }, capolids: { essential: true }, ...CP1 },
   })
+  const { text, json } = await diagnoseUser(world.env, 'kept')
+  const { user, conclusion } = json as { user: UserFacts; conclusion: Conclusion }
+  t.match(user.integration?.challenge, { reason: 'blocked_by_policy', who_acts: 'tenant_admin' })
+  t.ok(user.integration!.challenge!.seconds_left > 3_500 && user.integration!.challenge!.seconds_left <= 3_600)
+  t.match(conclusion, { result: 'warning', who_acts: 'tenant_admin', message: /blocked_by_policy/ })
+  t.match(text, /challenge +blocked_by_policy: .* asks for it/)
   await sql`update oauth2_integration set challenged_at = challenged_at - interval '61 minutes' where user_id = 'kept'`
+  const { json: later } = await diagnoseUser(world.env, 'kept')
+  t.match(later, { user: { integration: { challenge: null } }, conclusion: { result: 'ok' } })
   t.same(claimsOfUrl((await world.toMicrosoft('kept')).authorizeUrl), { access_token: CP1 })
 })
 

@@ -313,3 +313,43 @@ t.test('an answer that was held up for longer than a second is checked again', a
   await freeze(world.replica, 'user', '42')
   await t.rejects(refresh.recheck({ ...answer, leavesBefore: clock.elapsed() - 1 }, wanted), { code: 'frozen' })
 })
+
+t.test('a freeze that comes while the audit line of a token is written is the answer', async (t) => {
+  const world = await startWorld(t)
+  await world.connect('42')
+  const { logOutput } = world.replica.services
+  let shiftMs = 0
+  let beforeWritten = async () => {}
+  const slow = await world.startReplica(
+    {},
+    {
+      clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shiftMs },
+      logOutput: {
+        ...logOutput,
+        writeAwaited: (line, written) =>
+          logOutput.writeAwaited(line, (ok) => void beforeWritten().then(() => written(ok))),
+      },
+    },
+  )
+  t.match(await read(slow), { status: 200 })
+  beforeWritten = async () => {
+    beforeWritten = async () => {}
+    await freeze(world.replica, 'user', '42')
+    shiftMs += 1_500
+  }
+  const { status, body } = await read(slow)
+  t.match({ status, body }, { ...FROZEN, body: { ...FROZEN.body, reason: 'user_frozen' } })
+  t.notOk('access_token' in body)
+  const lines = world.replica
+    .logged()
+    .split('\n')
+    .filter((line) => line.includes('"route":"/tokens/:userId"'))
+  t.match(
+    lines.slice(-2).map((line) => JSON.parse(line) as object),
+    [
+      { audit: 'token_handed_out', user_id: '42' },
+      { audit: 'refused', user_id: '42', code: 'frozen', reason: 'user_frozen', status: 403, generation: undefined },
+    ],
+    'the second line says that the token did not leave',
+  )
+})

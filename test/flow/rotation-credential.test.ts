@@ -1,6 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { selfSignedCertificate, toPem } from '../../sandbox/entra/certificate.ts'
+import { readContents } from '../../src/config/configured-files.ts'
+import { createReload } from '../../src/reload.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const DAY_MS = 86_400_000
@@ -104,4 +108,37 @@ t.test('a metric shows when a certificate expires', async (t) => {
   })
   const { payload } = await world.replica.operations.inject('/metrics')
   t.match(payload, `token_broker_certificate_expiry_timestamp_seconds{use="microsoft"} ${notAfter / 1000}\n`)
+})
+
+t.test('a metric shows when the first certificate of an earlier registration expires', async (t) => {
+  const [soon, later] = [10, 50].map((days) => Math.floor((Date.now() + days * DAY_MS) / 1000) * 1000) as [
+    number,
+    number,
+  ]
+  const clients = [later, soon].map((notAfter, i) => {
+    const pair = certificate(notAfter)
+    return {
+      client_id: `0a1b2c3d-0000-4000-8000-00000000000${i}`,
+      client_certificate: pair.certificate,
+      client_key: pair.key,
+    }
+  })
+  const file = join(t.testdir(), 'previous')
+  writeFileSync(file, JSON.stringify(clients))
+  const world = await startWorld(t)
+  const changes = { MICROSOFT_PREVIOUS_CLIENTS_FILE: file }
+  const contents = readContents({ ...world.env, ...changes })
+  const replica = await world.startReplica(changes)
+  const ends = async () =>
+    /certificate_expiry_timestamp_seconds\{use="microsoft_previous"\} (\d+)/.exec(
+      (await replica.operations.inject('/metrics')).payload,
+    )?.[1]
+  t.equal(await ends(), String(soon / 1000))
+  const reload = createReload({ ...world.env, ...changes }, replica.services, {
+    contents,
+    server: replica.internal.server,
+  })
+  writeFileSync(file, JSON.stringify(clients.slice(0, 1)))
+  await reload.check()
+  t.equal(await ends(), String(later / 1000), 'the other one was taken out while the service runs')
 })
