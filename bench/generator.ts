@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Round, RoundResult } from './load.ts'
 
 export interface Generator {
+  pid: number
   /** Throws if an answer was not 200. */
   run(round: Round): Promise<RoundResult>
   stop(): void
@@ -12,6 +13,7 @@ export interface Generator {
 export function startGenerator(): Generator {
   const child = fork(fileURLToPath(new URL('./load.ts', import.meta.url)))
   return {
+    pid: child.pid!,
     async run(round) {
       child.send(round)
       const result = await nextMessage<RoundResult>(child)

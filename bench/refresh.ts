@@ -4,10 +4,8 @@
 // The simulator, Postgres and the callers share the cores of this machine with the broker.
 import { deploy, expect } from '../drills/deployment.ts'
 import { startGenerator } from './generator.ts'
+import { CALLERS, LATENCY_MS, USERS } from './refresh-load.ts'
 
-const USERS = 200
-const CALLERS = 50
-const LATENCY_MS = 100
 /**
  * Rounds until V8 has compiled the hot code. Warm reads need one second for that, but only 400 refreshes run in a
  * second.
