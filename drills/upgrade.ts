@@ -15,16 +15,19 @@ const PHASE_MS = 500
 
 /**
  * Two replicas of an older release run under load. The new release migrates and replaces them one by one. Then the old
- * release replaces the new one again, now on the newer schema. `from`: a git ref. Default: the newest release tag, or
- * else the last commit without the newest migration.
+ * release replaces the new one again, now on the newer schema. `from`: a git ref. Default: the release before this
+ * commit, or else the last commit without the newest migration.
  */
 export const upgradeFrom = (from: string | undefined): Drill => ({
   name: 'upgrade under load with a migration, one replica at a time, and rollback on the new schema',
   async run() {
-    const ref = from ?? previousRelease()
+    const tag = from ?? previousRelease()
+    const ref = tag ?? withoutNewestMigration()
     const old = checkOut(ref)
     try {
-      return `from ${ref}: ${await upgrade(old)}`
+      const why =
+        tag === undefined ? ' (no tag of an earlier release; the last commit without the newest migration)' : ''
+      return `from ${ref}${why}: ${await upgrade(old)}`
     } finally {
       rmSync(old, { recursive: true, force: true })
     }
@@ -159,26 +162,35 @@ function startWrites(client: ReturnType<Deployment['client']>) {
   }
 }
 
-const git = (...args: string[]): string =>
-  execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
-const needsHistory = (ref = 'a release') =>
-  new Error(`git does not give the files of ${ref}: this drill needs a checkout with its history, and git and tar`)
-
-/** The newest tag `v*`. Before the first release: the last commit without the newest migration. */
-function previousRelease(): string {
+function git(...args: string[]): string {
   try {
-    const [tag] = git('tag', '--list', 'v*', '--sort=-version:refname').split('\n')
-    if (tag) return tag
-    const newest = readdirSync(join(ROOT, MIGRATIONS))
-      .filter((file) => file.endsWith('.sql'))
-      .sort()
-      .at(-1)
-    const [addedBy] = git('log', '--diff-filter=A', '--format=%H', '--', `${MIGRATIONS}/${newest}`).split('\n')
-    // If no commit has added it, it is not committed yet, and HEAD is without it.
-    return git('rev-parse', '--short', addedBy ? `${addedBy}~1` : 'HEAD')
+    return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   } catch {
     throw needsHistory()
   }
+}
+const needsHistory = (ref = 'a release') =>
+  new Error(`git does not give the files of ${ref}: this drill needs a checkout with its history, and git and tar`)
+
+/**
+ * The newest release tag in the history of HEAD. Not that of HEAD, unless something was changed since: a release is
+ * compared with the one before it.
+ */
+function previousRelease(): string | undefined {
+  const changed = git('status', '--porcelain', '--', 'src') !== ''
+  const older = changed ? [] : ['--no-contains', 'HEAD']
+  const [tag] = git('tag', '--list', 'v[0-9]*', '--merged', 'HEAD', ...older, '--sort=-version:refname').split('\n')
+  return tag === '' ? undefined : tag
+}
+
+function withoutNewestMigration(): string {
+  const newest = readdirSync(join(ROOT, MIGRATIONS))
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+    .at(-1)
+  const [addedBy] = git('log', '--diff-filter=A', '--format=%H', '--', `${MIGRATIONS}/${newest}`).split('\n')
+  // If no commit has added it, it is not committed yet, and HEAD is without it.
+  return git('rev-parse', '--short', addedBy ? `${addedBy}~1` : 'HEAD')
 }
 
 /** Extracts the source of a release into a new folder, with today's packages. */

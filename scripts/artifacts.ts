@@ -63,6 +63,35 @@ interface Bom {
   dependencies: unknown[]
 }
 
+interface Lock {
+  packages: Record<string, { dev?: boolean; optional?: boolean; devOptional?: boolean; devDependencies?: object }>
+}
+
+/**
+ * What `npm sbom` prints about the packages of the image. `sources`: has package.json and package-lock.json. With
+ * `--omit=dev`, npm 11.19 leaves out each package that a development package needs too, such as jose. So it gets a
+ * lock without those that are only for development.
+ */
+export function npmSbom(sources: string): string {
+  const folder = temporaryFolder('token-broker-sbom')
+  const copy = <T>(name: string, change: (content: T) => unknown): void => {
+    const content = JSON.parse(readFileSync(join(sources, name), 'utf8')) as T
+    change(content)
+    writeFileSync(join(folder, name), JSON.stringify(content))
+  }
+  try {
+    copy<{ devDependencies?: object }>('package.json', (content) => delete content.devDependencies)
+    copy<Lock>('package-lock.json', ({ packages }) => {
+      delete packages['']?.devDependencies
+      for (const [path, { dev, optional, devOptional }] of Object.entries(packages))
+        if (dev || optional || devOptional) delete packages[path]
+    })
+    return run('npm', ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only'], folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 /**
  * A CycloneDX list of the npm packages of the image, from package-lock.json, and of its Node; the packages of its base
  * are not in it. `text`: what `npm sbom` printed. Its random number and its time are replaced by those of the commit.
@@ -174,8 +203,7 @@ export async function buildArtifacts(folder: string, { standIn = false } = {}): 
     archive(join(work, 'helm'), ['token-broker'], join(folder, `token-broker-${commit.version}.tgz`), commit)
     run(join(TOOLS, 'helm'), ['show', 'chart', join(folder, `token-broker-${commit.version}.tgz`)])
     await pythonArchives(join(work, 'clients/python'), folder, commit)
-    const flags = ['--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only']
-    const bom = run('npm', ['sbom', ...flags, '--omit=dev', '--omit=optional'], work)
+    const bom = npmSbom(work)
     const file = `token-broker-${commit.version}.cdx.json`
     const image = join(folder, `token-broker-${commit.version}.oci.tar`)
     const node = imageArchive(work, image, commit, { bases, standIn })

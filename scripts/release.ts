@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { buildArtifacts, Refused } from './artifacts.ts'
 import { versionOf, writeVersion } from './versions.ts'
 
-// `npm run release -- 1.2.3`: version, generated files, frozen baselines, changelog, check, commit and tag. If a step
+// `npm run release -- 1.2.3`: version, generated files, check, frozen baselines, changelog, commit and tag. If a step
 // fails, `git reset --hard` brings the checkout back. `npm run release`: the files of the commit that is checked out, in
 // release/ (scripts/artifacts.ts). It pushes and publishes nothing.
 
@@ -57,10 +57,13 @@ function release(version: string): void {
   writeVersion(version)
   run('npm', 'run', 'openapi')
   run('npm', 'run', 'documents')
-  freezeBaselines(version)
-  writeFileSync(`${ROOT}CHANGELOG.md`, next)
+  // Compares with the baselines of the last release, so before they are replaced.
   run('npm', 'run', 'check')
   run('npx', 'tap', 'build')
+  run('npx', 'tap', 'run', 'test/audit/schema.test.ts', 'test/db/migration-rules.test.ts')
+  freezeBaselines(version)
+  writeFileSync(`${ROOT}CHANGELOG.md`, next)
+  run('npx', 'prettier', '--check', 'CHANGELOG.md', 'docs', 'openapi', 'test/db/released.json')
   run('npx', 'tap', 'run', 'test/versions.test.ts', 'test/db/migration-rules.test.ts', 'test/documents.test.ts')
   run('git', 'add', '--all')
   run('git', 'commit', '--quiet', '--message', `Release ${version}`)

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-// The version stands in package.json. The files below need a copy of it, because their own tools read them.
+// The version stands in package.json. The files below have a copy, for their own tools or for their readers.
 // `npm run release` writes the copies; test/versions.test.ts compares them.
 
 interface Copy {
@@ -17,6 +17,9 @@ export const COPIES: readonly Copy[] = [
   { file: 'helm/token-broker/Chart.yaml', pattern: /(\nversion: )\S+/ },
   { file: 'helm/token-broker/Chart.yaml', pattern: /(\nappVersion: )\S+/ },
   { file: 'Dockerfile', pattern: /(\nARG VERSION=)\S+/ },
+  { file: 'docs/adopt-django.md', pattern: /(\/token_broker_client-)[^-\n]+/ },
+  { file: 'docs/adopt-django.md', pattern: /(\ntoken-broker-client\[django\]==)\S+/ },
+  { file: 'docs/adopt-django.md', pattern: /(\.git@v)[^#\n]+/ },
 ]
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -43,6 +46,9 @@ export function writeVersion(version: string, root: string = ROOT): void {
   for (const { file, pattern } of places) {
     const text = readFileSync(root + file, 'utf8')
     if (!pattern.test(text)) throw new Error(`${file} has no version at ${pattern.source}`)
-    writeFileSync(root + file, text.replace(pattern, `$1${version}`))
+    writeFileSync(
+      root + file,
+      text.replace(pattern, (_, before: string) => before + version),
+    )
   }
 }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { archive, billOfMaterials, checksums, Refused, releaseBases } from '../scripts/artifacts.ts'
+import { archive, billOfMaterials, checksums, npmSbom, Refused, releaseBases } from '../scripts/artifacts.ts'
 import { temporaryFolder } from '../sandbox/temporary-folder.ts'
 
 const folder = temporaryFolder('token-broker-release')
@@ -45,6 +45,19 @@ t.test('the list of contents has the time and a number of its commit, and Node',
     metadata: { timestamp: '2025-11-24T16:00:00.000Z', component: { name: 'token-broker' } },
     components: [{ name: 'node', version: '24.1.0' }, { name: 'fastify' }],
   })
+})
+
+t.test('the list has each package of the image, also those that development packages need too', async (t) => {
+  const root = join(import.meta.dirname, '..')
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version: string; dev?: true; optional?: true; devOptional?: true }>
+  }
+  const locked = Object.entries(packages)
+    .filter(([path, { dev, optional, devOptional }]) => path !== '' && !(dev || optional || devOptional))
+    .map(([path, { version }]) => `pkg:npm/${path.split('node_modules/').at(-1)!.replace('@', '%40')}@${version}`)
+  const { components } = JSON.parse(npmSbom(root)) as { components: { purl: string }[] }
+  t.ok(locked.some((purl) => purl.startsWith('pkg:npm/jose@')))
+  t.strictSame(new Set(components.map(({ purl }) => purl)), new Set(locked))
 })
 
 t.test('a release is refused unless both bases have a digest; stand-ins need none', async (t) => {

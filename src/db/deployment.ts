@@ -38,9 +38,9 @@ export async function claimDeployment(database: Database, publicBaseUrl: string)
 }
 
 /**
- * Records, once, the app registration that integrations without one belong to: those of earlier releases, which knew
- * one registration only. With `hasOthers` it cannot be known which one that was. Throws Failure `broker_misconfigured`
- * with a sentence for ops as its detail.
+ * Records, once, the app registration that integrations without one belong to: those of brokers before 1.0.0, which
+ * knew one registration only. With `hasOthers` it cannot be known which one that was. Throws Failure
+ * `broker_misconfigured` with a sentence for ops as its detail.
  */
 export async function recordRegistration(
   database: Database,

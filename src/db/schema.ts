@@ -40,7 +40,7 @@ export const integrations = pgTable(
     accessTokenExpiresAt: instant('access_token_expires_at').notNull(),
     scopes: text('scopes').array().notNull(),
     /**
-     * The app registration that its tokens belong to, in lower case. Null, in rows of earlier releases: that of
+     * The app registration that its tokens belong to, in lower case. Null, in rows of brokers before 1.0.0: that of
      * `deployment`.
      */
     clientId: text('client_id'),
