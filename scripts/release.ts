@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { buildArtifacts, Refused } from './artifacts.ts'
@@ -13,6 +13,13 @@ const VERSION = /^(\d+)\.(\d+)\.(\d+)$/
 
 const run = (command: string, ...args: string[]): string =>
   execFileSync(command, args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
+
+/** Shows its output: it takes minutes, or says what is wrong. */
+function step(command: string, ...args: string[]): void {
+  const { status } = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] })
+  if (status !== 0)
+    throw new Refused(`"${command} ${args.join(' ')}" failed. "git reset --hard" brings the checkout back.`)
+}
 
 function isLater(version: string, than: string): boolean {
   const [a, b] = [version, than].map((text) => text.split('.').map(Number))
@@ -55,16 +62,16 @@ function release(version: string): void {
   const next = releasedChangelog(changelog, version, date)
   console.log(`Releasing ${version}; package.json says ${versionOf()}.`)
   writeVersion(version)
-  run('npm', 'run', 'openapi')
-  run('npm', 'run', 'documents')
+  step('npm', 'run', 'openapi')
+  step('npm', 'run', 'documents')
   // Compares with the baselines of the last release, so before they are replaced.
-  run('npm', 'run', 'check')
-  run('npx', 'tap', 'build')
-  run('npx', 'tap', 'run', 'test/audit/schema.test.ts', 'test/db/migration-rules.test.ts')
+  step('npm', 'run', 'check')
+  step('npx', 'tap', 'build')
+  step('npx', 'tap', 'run', 'test/audit/schema.test.ts', 'test/db/migration-rules.test.ts')
   freezeBaselines(version)
   writeFileSync(`${ROOT}CHANGELOG.md`, next)
-  run('npx', 'prettier', '--check', 'CHANGELOG.md', 'docs', 'openapi', 'test/db/released.json')
-  run('npx', 'tap', 'run', 'test/versions.test.ts', 'test/db/migration-rules.test.ts', 'test/documents.test.ts')
+  step('npx', 'prettier', '--check', 'CHANGELOG.md', 'docs', 'openapi', 'test/db/released.json')
+  step('npx', 'tap', 'run', 'test/versions.test.ts', 'test/db/migration-rules.test.ts', 'test/documents.test.ts')
   run('git', 'add', '--all')
   run('git', 'commit', '--quiet', '--message', `Release ${version}`)
   run('git', 'tag', '--annotate', `v${version}`, '--message', `Release ${version}`)
