@@ -290,6 +290,7 @@ t.test('an answer that was held up is as it was for a second; then the freezes a
   const again = await refresh.recheck(answer, asked)
   t.strictSame(readsLeftMs, [6_999])
   t.equal(again.leavesBefore, now() + FREEZE_READ_MS)
+  t.equal(again.integration.remainingSeconds, answer.integration.remainingSeconds - 1.001, 'it has aged meanwhile')
   t.equal(again.integration.accessToken, answer.integration.accessToken)
   await freeze('caller_key', 'key-1')
   t.strictSame(await refresh.recheck(again, asked), again)
