@@ -694,3 +694,11 @@ t.test('a wrong configuration that concerns one integration is stored in its row
   const event = { ...sent, outcome: 'misconfigured', seconds: 0 }
   t.strictSame(events, [{ ...event, reason: 'client_credential' }], 'no member for what Microsoft did not say')
 })
+
+t.test('a refresh needs neither traces nor somebody who hears of its saves', async (t) => {
+  await reset()
+  const before = await generation()
+  const { token } = start({ withoutTelemetry: true })
+  t.notOk((await token()).degraded)
+  t.ok((await generation()) > before)
+})

@@ -45,6 +45,8 @@ interface Options {
   /** Pauses pass at once and move the clock. */
   flowing?: boolean
   limitForced?: boolean
+  /** Nothing is traced, and nobody hears of saves. */
+  withoutTelemetry?: boolean
 }
 
 export const failureOf = (work: Promise<unknown>) =>
@@ -74,6 +76,7 @@ export async function startRefreshAlone(t: Parameters<typeof startWorld>[0]) {
     answer = microsoft.refresh,
     beforeExchange = async () => {},
     flowing = false,
+    withoutTelemetry = false,
     elapsed = elapsedHere,
     ...ports
   }: Options = {}) {
@@ -127,8 +130,12 @@ export async function startRefreshAlone(t: Parameters<typeof startWorld>[0]) {
       clock,
       random: { ...world.replica.services.random, fraction: () => 0.5 },
       observe: (event) => void events.push(event),
-      saved: (save) => void saves.push(save),
-      traced: (refreshOnce) => (traced++, refreshOnce()),
+      ...(withoutTelemetry
+        ? {}
+        : {
+            saved: (save) => void saves.push(save),
+            traced: (refreshOnce) => (traced++, refreshOnce()),
+          }),
       ...ports,
     })
     const request = (more: Partial<TokenRequest> = {}): TokenRequest => ({
