@@ -127,11 +127,11 @@ export function createRefresh({
   /**
    * An answer may leave only if the freezes were read a moment before (docs/design.md#freeze). `readAt`: when they
    * were. A refresh that waited for Microsoft, a slow Postgres or a busy process make them old: then they are read
-   * again.
+   * again. An answer that was checked before has aged since.
    */
   async function checked(answer: TokenAnswer, request: TokenRequest, readAt: number): Promise<CheckedAnswer> {
     let checkedAt = readAt
-    const startedAt = clock.elapsed()
+    const since = 'leavesBefore' in answer ? readAt : clock.elapsed()
     while (clock.elapsed() - checkedAt > FREEZE_READ_MS) {
       checkedAt = clock.elapsed()
       const state = await integrations.freezeState(
@@ -143,7 +143,7 @@ export function createRefresh({
       if (clock.elapsed() - checkedAt > FREEZE_READ_MS && clock.elapsed() >= request.deadlineAt)
         throw new Failure('database_unavailable', { detail: 'freezes could not be read in time' })
     }
-    const integration = checkedAt === readAt ? answer.integration : aged(answer.integration, startedAt)
+    const integration = checkedAt === readAt ? answer.integration : aged(answer.integration, since)
     return { ...answer, integration, leavesBefore: checkedAt + FREEZE_READ_MS }
   }
 

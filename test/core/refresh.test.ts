@@ -1,165 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { Failure } from '../../src/core/failure.ts'
-import type { Admission, Microsoft, Permit, RefreshRequest } from '../../src/core/microsoft-port.ts'
-import type { Clock, IntegrationStore } from '../../src/core/ports.ts'
-import type { RefreshEvent } from '../../src/core/refresh-event.ts'
-import { createRefresh, type TokenRequest } from '../../src/core/refresh.ts'
-import { systemClock } from '../../src/services.ts'
-import { startWorld } from '../support/world.ts'
+import type { Permit } from '../../src/core/microsoft-port.ts'
+import type { IntegrationStore } from '../../src/core/ports.ts'
+import { failureOf, Queue, startRefreshAlone } from '../support/refresh-alone.ts'
 
-// The refresh alone, with real Postgres and the simulator. Its pauses and deadlines end when the test says so, and its
-// clock can be moved. `npm run mutants` runs this file for every mutant of refresh.ts, so it uses one world for all
-// tests.
+// From a read to tokens or a refusal, and what is saved (docs/design.md#refresh). Freezes and forced refreshes are in
+// the files beside this one.
 
-let shiftMs = 0
-const elapsed = () => systemClock.elapsed() + shiftMs
-const elapsedHere = elapsed
-const world = await startWorld(t, {
-  env: { DATABASE_DEADLINE_MS: '30000' },
-  overrides: { clock: { ...systemClock, elapsed }, deadline: () => new AbortController().signal },
-})
-await world.connect('42')
-const { integrations, microsoft } = world.replica.services
-const { control } = world.entra
-const calls = () => control.tokenRequests().byGrant['refresh_token'] ?? 0
+const alone = await startRefreshAlone(t)
+const { world, integrations, control, start, waiter, reset, lease, mark, row, generation, calls, elapsed, pass } = alone
 
-/** What arrives, in order; `next` waits for it. */
-class Queue<T> {
-  readonly #arrived: T[] = []
-  readonly #waiting: ((item: T) => void)[] = []
-  push(item: T): void {
-    const waiting = this.#waiting.shift()
-    if (waiting === undefined) this.#arrived.push(item)
-    else waiting(item)
-  }
-  arrived(): T[] {
-    return this.#arrived.splice(0)
-  }
-  async next(): Promise<T> {
-    return this.#arrived.length > 0 ? this.#arrived.shift()! : new Promise((resolve) => this.#waiting.push(resolve))
-  }
-}
-
-interface Sleep {
-  ms: number
-  end(): void
-}
-
-interface Options {
-  store?: Partial<IntegrationStore>
-  admit?: Microsoft['admit']
-  isFree?: Microsoft['isFree']
-  /** Takes the place of the exchange with Microsoft. */
-  answer?: Microsoft['refresh']
-  /** A clock that only the test moves. Its deadlines are not those of Postgres' statements. */
-  elapsed?: () => number
-  /** Runs before the exchange that has this number, the first being 0. */
-  beforeExchange?: (exchange: number) => Promise<void>
-  /** Pauses pass at once and move the clock. */
-  flowing?: boolean
-}
-
-/** A refresh of its own, as another process would have one. */
-function start({
-  store,
-  admit = microsoft.admit,
-  isFree = microsoft.isFree,
-  answer = microsoft.refresh,
-  beforeExchange = async () => {},
-  flowing = false,
-  elapsed = elapsedHere,
-}: Options = {}) {
-  const events: RefreshEvent[] = []
-  const pauses = new Queue<Sleep>()
-  const pausedMs: number[] = []
-  const deadlines = new Queue<Sleep & { signal: AbortSignal }>()
-  const permits = new Set<Permit>()
-  const requests: RefreshRequest[] = []
-  let traced = 0
-  const clock: Clock = {
-    now: systemClock.now,
-    elapsed,
-    sleep: (ms, signal) =>
-      new Promise((resolve) => {
-        if (signal !== undefined) return deadlines.push({ ms, signal, end: resolve })
-        pausedMs.push(ms)
-        if (!flowing) return pauses.push({ ms, end: resolve })
-        shiftMs += ms
-        setImmediate(resolve)
-      }),
-  }
-  const refresh = createRefresh({
-    integrations: { ...integrations, ...store },
-    microsoft: {
-      ...microsoft,
-      isFree,
-      admit() {
-        const counted = (admission: Admission): Admission => {
-          if ('retryAfterSeconds' in admission) return admission
-          const permit = {
-            release() {
-              permits.delete(permit)
-              admission.release()
-            },
-          }
-          permits.add(permit)
-          real.set(permit, admission)
-          return permit
-        }
-        const admission = admit()
-        return admission instanceof Promise ? admission.then(counted) : counted(admission)
-      },
-      async refresh(request, permit) {
-        permits.delete(permit)
-        await beforeExchange(requests.push(request) - 1)
-        return answer(request, real.get(permit)!)
-      },
-    },
-    clock,
-    random: { ...world.replica.services.random, fraction: () => 0.5 },
-    observe: (event) => void events.push(event),
-    traced: (refreshOnce) => (traced++, refreshOnce()),
-  })
-  return {
-    refresh,
-    events,
-    pauses,
-    pausedMs,
-    deadlines,
-    requests,
-    /** Permits that were neither used nor given back. */
-    permits,
-    flights: () => traced,
-    kinds: () => events.map(({ kind }) => kind),
-    token: (more: Partial<TokenRequest> = {}) =>
-      refresh.tokenFor({ userId: '42', minTtlSeconds: 300, deadlineAt: elapsed() + 8_000, requestId: 'test', ...more }),
-    async renew() {
-      return (await refresh.renew((await integrations.read('42'))!, 'test')).kind
-    },
-  }
-}
-const real = new WeakMap<Permit, Permit>()
-
-const row = async () => (await world.row('42'))!
-const generation = async () => Number((await row())['generation'])
-/** The row as it is after a connect, with this many seconds left, and Microsoft as it should be. */
-async function reset(remaining = -1): Promise<void> {
-  control.behave()
-  control.release()
-  control.resetCounters()
-  await world.sql`drop trigger if exists refuse on oauth2_integration`
-  await world.sql`update oauth2_integration set status = 'active', failure = null, failures = 0, retry_at = null,
-    lease_owner = null, lease_until = null, last_used_at = now()`
-  await world.setRemaining('42', remaining)
-}
-const lease = (seconds = 3_600, owner = 'another process') =>
-  world.sql`update oauth2_integration set lease_owner = ${owner}, lease_until = now() + make_interval(secs => ${seconds})`
-const mark = (failure: object, retryInSeconds: number | null = null) => {
-  const stored = { verdict: 'reconnect', final: false, reason: 'blocked_by_policy', microsoft: {}, ...failure }
-  return world.sql`update oauth2_integration set status = 'reconnect_required', failure = ${world.sql.json(stored)},
-    retry_at = now() + make_interval(secs => ${retryInSeconds})`
-}
 /** Tokens cannot be written, as on a full disk. */
 await world.sql`create function refuse() returns trigger language plpgsql as $$ begin raise exception using errcode = '53100'; end $$`
 const refuseSaves = () =>
@@ -172,11 +23,6 @@ const secondsLeft = async () => {
 }
 const about = (t: { ok(holds: boolean, name: string): unknown }, found: number, wanted: number, name: string) =>
   t.ok(Math.abs(found - wanted) < 60, `${name}: ${found}, wanted about ${wanted}`)
-const failureOf = (work: Promise<unknown>) =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
 
 t.test('a usable token is handed out as it is; an unknown user is not connected', async (t) => {
   await reset(310)
@@ -387,7 +233,7 @@ t.test('unsaved tokens are handed out with the time that they have left, and sav
   about(t, Date.parse(first.expiresAt) / 1000 - Date.now() / 1000, first.remainingSeconds, 'expiresAt')
   t.same(first.scopes.toSorted(), (saved['scopes'] as string[]).toSorted())
   const pause = await pauses.next()
-  shiftMs += 600_000
+  pass(600_000)
   const second = (await token()).integration
   t.equal(second.accessToken, first.accessToken)
   about(t, second.remainingSeconds, first.remainingSeconds - 600, 'ten minutes later')
@@ -406,7 +252,7 @@ t.test('tokens that expired before they could be saved are not handed out', asyn
   await refuseSaves()
   const { token, pauses, pausedMs } = start()
   const { integration } = await token()
-  shiftMs += integration.lifetimeSeconds * 1000
+  pass(integration.lifetimeSeconds * 1000)
   t.match(await failureOf(token()), {
     code: 'database_unavailable',
     facts: { detail: 'refreshed tokens could not be saved' },
@@ -426,17 +272,17 @@ t.test('a shutdown gives a save up twenty seconds after it began to drain, not e
   const { refresh, token, pauses, kinds, events } = start()
   await token()
   const first = await pauses.next()
-  shiftMs += 3_600_000
+  pass(3_600_000)
   first.end()
   const second = await pauses.next()
   const draining = refresh.drain()
-  shiftMs += 19_000
+  pass(19_000)
   second.end()
   const third = await pauses.next()
   t.notOk(kinds().includes('save_given_up'))
   // A second call does not begin the twenty seconds again.
   const again = refresh.drain()
-  shiftMs += 2_000
+  pass(2_000)
   third.end()
   await Promise.all([draining, again])
   t.match(events.at(-1), {
@@ -448,16 +294,6 @@ t.test('a shutdown gives a save up twenty seconds after it began to drain, not e
   t.equal(calls(), 1)
 })
 
-/** A caller that waits for the refresh of another process: its second look at the row is next, and sees `change`. */
-async function waiter(change: () => PromiseLike<unknown>, more: Partial<TokenRequest> = {}) {
-  const started = start()
-  const answer = started.token(more).catch((error: unknown) => error)
-  ;(await started.pauses.next()).end()
-  const { end } = await started.pauses.next()
-  await change()
-  end()
-  return { ...started, answer }
-}
 const failure = (more: object) => ({
   verdict: 'reconnect',
   reason: 'blocked_by_policy',
@@ -526,7 +362,7 @@ t.test(
       await control.held()
       const { ms, end, signal } = await deadlines.next()
       t.ok(ms > 1_000 && ms <= 8_000, `${ms} ms`)
-      shiftMs += 60_000
+      pass(60_000)
       end()
       const wanted = { reason: 'refresh_in_progress', retryAfterSeconds: 1 }
       const answer = await reading
@@ -555,7 +391,7 @@ t.test('a row that changes after the deadline is not read again', async (t) => {
   const { answer } = await waiter(async () => {
     await world.sql`update oauth2_integration set generation = nextval('integration_generation')`
     await world.setRemaining('42', 3_000)
-    shiftMs += 10_000
+    pass(10_000)
   })
   t.match(await answer, { code: 'microsoft_unavailable', facts: { reason: 'refresh_in_progress' } })
 })
@@ -857,4 +693,12 @@ t.test('a wrong configuration that concerns one integration is stored in its row
   }
   const event = { ...sent, outcome: 'misconfigured', seconds: 0 }
   t.strictSame(events, [{ ...event, reason: 'client_credential' }], 'no member for what Microsoft did not say')
+})
+
+t.test('a refresh needs neither traces nor somebody who hears of its saves', async (t) => {
+  await reset()
+  const before = await generation()
+  const { token } = start({ withoutTelemetry: true })
+  t.notOk((await token()).degraded)
+  t.ok((await generation()) > before)
 })
