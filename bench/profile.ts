@@ -1,7 +1,7 @@
 // `node bench/profile.ts [reads|refreshes]`: where the CPU time goes, by part; of a read of a random user at 16
 // connections, or of a refresh as in bench/refresh.ts. It adds up: the main thread from V8's profile, the other threads
-// (garbage collection, compiler) and Postgres from the system. The profiler itself costs about a tenth, so the parts say
-// more than their sum.
+// (garbage collection, compiler) and Postgres from the system. The profiler itself costs about a tenth, so the parts
+// say more than their sum.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,8 +70,8 @@ const folder = mkdtempSync(join(tmpdir(), 'token-broker-profile-'))
 const PROFILE = ['--cpu-prof', `--cpu-prof-dir=${folder}`]
 
 /**
- * Runs `load` until the code is hot, then once more and prints where the CPU time of that went. `others`: processes that
- * are listed beside the broker. `load` resolves with the number of answers.
+ * Runs `load` until the code is hot, then once more and prints where the CPU time of that went. `others`: processes
+ * that are listed beside the broker. `load` resolves with the number of answers.
  */
 async function measure(
   sql: postgres.Sql,
