@@ -1,5 +1,5 @@
-// `npm run bench`: runs all benchmarks, each in its own process, and prints the results with their targets
-// (docs/design.md#figures). It does not assert anything. Arguments such as --million are passed on.
+// `npm run bench`: runs all benchmarks, each in its own process, and prints the results; the targets
+// stand in bench/README.md. It does not assert anything. Arguments such as --million are passed on.
 import { spawnSync } from 'node:child_process'
 import { availableParallelism, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'

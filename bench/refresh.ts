@@ -1,5 +1,5 @@
 // `node bench/refresh.ts`: the tokens of 200 users expire at once, 50 callers read them, Microsoft answers in 100 ms.
-// The shortest possible time is 200 / 50 × 100 ms = 0.4 s; the target is at most 1.3 × that (docs/design.md#figures).
+// The shortest possible time is 200 / 50 × 100 ms = 0.4 s; the target is at most 1.25 × that (bench/README.md).
 // `--inline` keeps the sealed tokens in the row instead of out of line (bench/README.md#what-each-setting-gave).
 // The simulator, Postgres and the callers share the cores of this machine with the broker.
 import { deploy, expect } from '../drills/deployment.ts'

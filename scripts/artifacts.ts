@@ -70,7 +70,7 @@ interface Lock {
 /**
  * What `npm sbom` prints about the packages of the image. `sources`: has package.json and package-lock.json. With
  * `--omit=dev`, npm 11.19 leaves out each package that a development package needs too, such as jose. So it gets a
- * lock without those that are only for development.
+ * lock without those that are only for development, and without optional ones.
  */
 export function npmSbom(sources: string): string {
   const folder = temporaryFolder('token-broker-sbom')

@@ -47,7 +47,7 @@ t.test('the list of contents has the time and a number of its commit, and Node',
   })
 })
 
-t.test('the list has each package of the image, also those that development packages need too', async (t) => {
+t.test('the list has each package that is locked for production, also those that development packages need too', async (t) => {
   const root = join(import.meta.dirname, '..')
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { version: string; dev?: true; optional?: true; devOptional?: true }>

@@ -127,11 +127,15 @@ export function createRefresh({
   /**
    * An answer may leave only if the freezes were read a moment before (docs/design.md#freeze). `readAt`: when they
    * were. A refresh that waited for Microsoft, a slow Postgres or a busy process make them old: then they are read
-   * again. An answer that was checked before has aged since.
+   * again. `since`: when the `remainingSeconds` of the answer was right.
    */
-  async function checked(answer: TokenAnswer, request: TokenRequest, readAt: number): Promise<CheckedAnswer> {
+  async function checked(
+    answer: TokenAnswer,
+    request: TokenRequest,
+    readAt: number,
+    since = clock.elapsed(),
+  ): Promise<CheckedAnswer> {
     let checkedAt = readAt
-    const since = 'leavesBefore' in answer ? readAt : clock.elapsed()
     while (clock.elapsed() - checkedAt > FREEZE_READ_MS) {
       checkedAt = clock.elapsed()
       const state = await integrations.freezeState(
@@ -404,7 +408,10 @@ export function createRefresh({
 
   return {
     tokenFor,
-    recheck: (answer, request) => checked(answer, request, answer.leavesBefore - FREEZE_READ_MS),
+    recheck(answer, request) {
+      const checkedAt = answer.leavesBefore - FREEZE_READ_MS
+      return checked(answer, request, checkedAt, checkedAt)
+    },
     renew: (integration, requestId) => join(integration, FOR_KEEP_ALIVE, requestId),
     refreshNow: (integration, requestId) => join(integration, FOR_A_READ, requestId),
     async drain() {

@@ -55,7 +55,7 @@ export async function recordRegistration(
     if (unnamed !== undefined)
       throw new Failure('broker_misconfigured', {
         detail:
-          'the integrations of the earlier release name no app registration: start this release once without ' +
+          'some integrations name no app registration, because an older broker stored them: start once without ' +
           'MICROSOFT_PREVIOUS_CLIENTS and with the MICROSOFT_CLIENT_ID that they were connected with',
       })
   }

@@ -94,7 +94,7 @@ export interface UserFacts {
           at: string | null
           microsoft: MicrosoftFacts
         })
-    /** Graph refused a token with a claims challenge that only the user can satisfy; the next connect asks for it. */
+    /** Graph refused a token with a claims challenge that no refresh satisfied; the next connect asks for it. */
     challenge: null | (ExplainedReason & { seconds_left: number })
     /** The broker does not try before then. Without a failure: the breaker of a replica delayed a refresh. */
     retry_at: string | null
@@ -167,7 +167,7 @@ export async function userFacts(
             challenge:
               row.challenge === null
                 ? null
-                : { ...explain(row.challenge.reason), seconds_left: Math.ceil(row.challenge.keptSeconds) },
+                : { ...explain(row.challenge.reason, 'reconnect'), seconds_left: Math.ceil(row.challenge.keptSeconds) },
             retry_at: (row.retryInSeconds ?? 0) > 0 ? row.retryAt : null,
             lease: row.leaseInSeconds === null ? 'free' : row.leaseInSeconds > 0 ? 'held' : 'expired',
             sealed: (['access_token', 'refresh_token'] as const).map((column) =>

@@ -4,7 +4,7 @@ import type { AuditFacts, AuditLog } from '../core/audit.ts'
 import { Failure } from '../core/failure.ts'
 import type { Clock } from '../core/ports.ts'
 import { USER_ID } from '../core/user-id.ts'
-import { notedProblem, noteProblem, toProblem } from './problem.ts'
+import { asFailure, notedProblem, noteProblem, toProblem } from './problem.ts'
 import { authenticatedAs, isSigned } from './signed.ts'
 
 const facts = new WeakMap<FastifyRequest, AuditFacts>()
@@ -38,8 +38,9 @@ export const hasAuditLine = (request: FastifyRequest): boolean => audited.has(re
 
 /**
  * Writes the audit line of every answer of the scope that has one, before the answer is sent: tokens, acts, and all
- * refusals of authenticated callers. If it cannot be written, the answer is `audit_unavailable`; if a freeze came
- * meanwhile, `frozen`. Register it before requireSignatures, which then signs that answer too.
+ * refusals of authenticated callers. If it cannot be written, the answer is `audit_unavailable`; if the token may not
+ * leave any more, why: `frozen`, `not_connected` or `database_unavailable`. Register it before requireSignatures, which
+ * then signs that answer too.
  */
 export function auditAnswers(scope: FastifyInstance, log: AuditLog, clock: Pick<Clock, 'elapsed'>): void {
   scope.addHook('onSend', (request, reply, payload, done) => {
@@ -49,7 +50,8 @@ export function auditAnswers(scope: FastifyInstance, log: AuditLog, clock: Pick<
     const inTime = async (): Promise<void> => {
       const leaving = line.audit === 'token_handed_out' ? leavings.get(request) : undefined
       for (let tries = 0; leaving !== undefined && clock.elapsed() > leaving.before; tries++) {
-        if (tries === MAX_RECHECKS) throw new Error('the freezes of this token were read too long ago')
+        if (tries === MAX_RECHECKS)
+          throw new Failure('database_unavailable', { detail: 'freezes could not be read in time' })
         leaving.before = await leaving.recheck()
       }
     }
@@ -60,17 +62,21 @@ export function auditAnswers(scope: FastifyInstance, log: AuditLog, clock: Pick<
         () => done(null, payload),
         (error: unknown) => {
           // The line about the token may still be written later. This one says that it did not leave.
-          const failure = error instanceof Failure ? error : new Failure('audit_unavailable')
-          const { code, facts } = failure
-          noteProblem(request, code, { reason: facts.reason, detail: facts.detail })
+          const failure = asFailure(error)
+          const {
+            code,
+            facts: { reason, detail },
+          } = failure
+          noteProblem(request, code, { reason, detail })
           const problem = toProblem(failure, request.id)
+          request.log.info({ code, reason, detail, ...askedBy(request) }, 'request failed')
           const { generation: _none, ...rest } = line
           log.note({
             ...rest,
             audit: 'refused',
             code,
-            reason: facts.reason,
-            detail: facts.detail,
+            reason,
+            detail,
             status: problem.status,
             ms: elapsed(reply),
           })

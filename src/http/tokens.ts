@@ -6,6 +6,7 @@ import { frozenFailure, type FreezeStore } from '../core/freeze.ts'
 import type { HarvestAlarm } from '../core/harvest.ts'
 import { DEFAULT_MIN_TTL_SECONDS } from '../core/integration.ts'
 import type { Clock } from '../core/ports.ts'
+import type { CheckedAnswer } from '../core/refresh-types.ts'
 import type { Refresh, TokenRequest } from '../core/refresh.ts'
 import { audit } from './audit.ts'
 import { TOKEN } from './examples.ts'
@@ -57,9 +58,11 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
   async function handOut(request: FastifyRequest, wanted: TokenRequest & { keyId: string }) {
     // Also what is then refused: a stolen key finds out by asking who is connected.
     harvest.asked(wanted.keyId, wanted.userId)
-    let answer = await refresh.tokenFor(wanted).catch((error: unknown) => refuseFrozenKey(error, wanted.keyId))
+    const unlessKeyIsFrozen = (asked: Promise<CheckedAnswer>) =>
+      asked.catch((error: unknown) => refuseFrozenKey(error, wanted.keyId))
+    let answer = await unlessKeyIsFrozen(refresh.tokenFor(wanted))
     // Whatever was waited for since: a token leaves only within a second after its freezes were read.
-    if (clock.elapsed() > answer.leavesBefore) answer = await refresh.recheck(answer, wanted)
+    if (clock.elapsed() > answer.leavesBefore) answer = await unlessKeyIsFrozen(refresh.recheck(answer, wanted))
     const { generation, account } = answer.integration
     if (answer.degraded !== undefined) onDegraded(answer.degraded.reason)
     audit(
@@ -74,7 +77,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
       },
       {
         before: answer.leavesBefore,
-        recheck: async () => (answer = await refresh.recheck(answer, wanted)).leavesBefore,
+        recheck: async () => (answer = await unlessKeyIsFrozen(refresh.recheck(answer, wanted))).leavesBefore,
       },
     )
     return tokenView(answer, compareScopes)

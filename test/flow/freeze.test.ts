@@ -314,9 +314,8 @@ t.test('an answer that was held up for longer than a second is checked again', a
   await t.rejects(refresh.recheck({ ...answer, leavesBefore: clock.elapsed() - 1 }, wanted), { code: 'frozen' })
 })
 
-t.test('a freeze that comes while the audit line of a token is written is the answer', async (t) => {
+t.test('what comes while the audit line of a token is written is the answer: no token leaves', async (t) => {
   const world = await startWorld(t)
-  await world.connect('42')
   const { logOutput } = world.replica.services
   let shiftMs = 0
   let beforeWritten = async () => {}
@@ -331,25 +330,84 @@ t.test('a freeze that comes while the audit line of a token is written is the an
       },
     },
   )
-  t.match(await read(slow), { status: 200 })
-  beforeWritten = async () => {
-    beforeWritten = async () => {}
-    await freeze(world.replica, 'user', '42')
-    shiftMs += 1_500
+  /** Reads the token of a user; `happens` while its audit line is written, and that takes 1.5 s. */
+  async function readWhile(user: string, happens: () => Promise<unknown>): Promise<Answer> {
+    await world.connect(user)
+    t.match(await read(slow, user), { status: 200 })
+    beforeWritten = async () => {
+      beforeWritten = async () => {}
+      await happens()
+      shiftMs += 1_500
+    }
+    return read(slow, user)
   }
-  const { status, body } = await read(slow)
-  t.match({ status, body }, { ...FROZEN, body: { ...FROZEN.body, reason: 'user_frozen' } })
-  t.notOk('access_token' in body)
-  const lines = world.replica
-    .logged()
-    .split('\n')
-    .filter((line) => line.includes('"route":"/tokens/:userId"'))
-  t.match(
-    lines.slice(-2).map((line) => JSON.parse(line) as object),
-    [
-      { audit: 'token_handed_out', user_id: '42' },
-      { audit: 'refused', user_id: '42', code: 'frozen', reason: 'user_frozen', status: 403, generation: undefined },
-    ],
-    'the second line says that the token did not leave',
-  )
+  const linesOf = (user: string) =>
+    world.replica
+      .logged()
+      .split('\n')
+      .filter((line) => line.includes(`"user_id":"${user}"`))
+      .map((line) => JSON.parse(line) as { msg: string; audit?: string })
+
+  t.match(await readWhile('nothing', async () => {}), { status: 200, body: { access_token: String } })
+  const cases = [
+    {
+      user: 'frozen',
+      happens: () => freeze(world.replica, 'user', 'frozen'),
+      wanted: { status: 403, body: { code: 'frozen', reason: 'user_frozen', who_acts: 'ops', retry_after: undefined } },
+    },
+    {
+      user: 'left',
+      happens: () => world.caller.send('DELETE', '/integrations/left'),
+      wanted: { status: 404, body: { code: 'not_connected', retry_after: undefined } },
+    },
+    {
+      user: 'left-and-key',
+      async happens() {
+        await world.caller.send('DELETE', '/integrations/left-and-key')
+        await freeze(world.replica, 'caller_key', world.secrets.megdocsKey.key_id)
+      },
+      wanted: { status: 403, body: { code: 'frozen', reason: 'caller_key_frozen', retry_after: undefined } },
+    },
+  ]
+  for (const { user, happens, wanted } of cases) {
+    const { status, body } = await readWhile(user, happens)
+    t.match({ status, body }, wanted, user)
+    t.notOk('access_token' in body, user)
+    const { code } = body
+    t.match(
+      linesOf(user).filter(({ msg, audit }) => audit === 'refused' || msg === 'request failed'),
+      [
+        { msg: 'request failed', code },
+        { audit: 'refused', code, status, generation: undefined },
+      ],
+      `${user}: the lines say that the token did not leave`,
+    )
+  }
 })
+
+t.test(
+  'if Postgres does not say whether a freeze came while the audit line was written, no token leaves',
+  async (t) => {
+    const world = await startWorld(t)
+    await world.connect('42')
+    const { logOutput } = world.replica.services
+    let shiftMs = 0
+    const slow = await world.startReplica(
+      {},
+      {
+        clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shiftMs },
+        logOutput: {
+          ...logOutput,
+          writeAwaited: (line, written) =>
+            logOutput.writeAwaited(line, (ok) => {
+              shiftMs += 1_500
+              void slow.services.database.close().then(() => written(ok))
+            }),
+        },
+      },
+    )
+    const { status, body } = await read(slow)
+    t.match({ status, body }, { status: 503, body: { code: 'database_unavailable', retry_after: 5 } })
+    t.notOk('access_token' in body)
+  },
+)

@@ -40,7 +40,7 @@ const FREEZE = `${FROZEN_PERSON} as frozen,
   (select string_agg(access_freeze.value, ' ') from access_freeze
     where access_freeze.scope = 'caller_key' and ${FREEZE_LIVES}) as frozen_keys`
 
-/** The app registration of a row. A row of an earlier release names none: it belongs to that of the deployment. */
+/** The app registration of a row. A row of a broker before 1.0.0 may name none: see `deployment`. */
 export const CLIENT_ID = 'coalesce(client_id, (select deployment.client_id from deployment))'
 
 /** What `toIntegration` reads. `failure` is as it is stored: core/stored.ts reads it. */
