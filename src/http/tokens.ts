@@ -77,6 +77,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<{
       },
       {
         before: answer.leavesBefore,
+        // The body is written already: its `expires_in` is too long by what the line took, a few seconds at most.
         recheck: async () => (answer = await unlessKeyIsFrozen(refresh.recheck(answer, wanted))).leavesBefore,
       },
     )
