@@ -47,18 +47,21 @@ t.test('the list of contents has the time and a number of its commit, and Node',
   })
 })
 
-t.test('the list has each package that is locked for production, also those that development packages need too', async (t) => {
-  const root = join(import.meta.dirname, '..')
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { version: string; dev?: true; optional?: true; devOptional?: true }>
-  }
-  const locked = Object.entries(packages)
-    .filter(([path, { dev, optional, devOptional }]) => path !== '' && !(dev || optional || devOptional))
-    .map(([path, { version }]) => `pkg:npm/${path.split('node_modules/').at(-1)!.replace('@', '%40')}@${version}`)
-  const { components } = JSON.parse(npmSbom(root)) as { components: { purl: string }[] }
-  t.ok(locked.some((purl) => purl.startsWith('pkg:npm/jose@')))
-  t.strictSame(new Set(components.map(({ purl }) => purl)), new Set(locked))
-})
+t.test(
+  'the list has each package that is locked for production, also those that development packages need too',
+  async (t) => {
+    const root = join(import.meta.dirname, '..')
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { version: string; dev?: true; optional?: true; devOptional?: true }>
+    }
+    const locked = Object.entries(packages)
+      .filter(([path, { dev, optional, devOptional }]) => path !== '' && !(dev || optional || devOptional))
+      .map(([path, { version }]) => `pkg:npm/${path.split('node_modules/').at(-1)!.replace('@', '%40')}@${version}`)
+    const { components } = JSON.parse(npmSbom(root)) as { components: { purl: string }[] }
+    t.ok(locked.some((purl) => purl.startsWith('pkg:npm/jose@')))
+    t.strictSame(new Set(components.map(({ purl }) => purl)), new Set(locked))
+  },
+)
 
 t.test('a release is refused unless both bases have a digest; stand-ins need none', async (t) => {
   const digest = `@sha256:${'a'.repeat(64)}`
