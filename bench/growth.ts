@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { deploy, expect, type Deployment } from '../drills/deployment.ts'
 import { startGenerator, type Generator } from './generator.ts'
 import { median } from './processes.ts'
-import { fill } from './world.ts'
+import { build, fill, NODE_FLAGS } from './world.ts'
 
 const { values: flags } = parseArgs({ options: { sizes: { type: 'string', default: '1000,100000' } } })
 const SIZES = flags.sizes.split(',').map(Number)
@@ -15,6 +15,8 @@ const DUE = 200
 const SWEPT = 10
 const IMPORTED = 100_000
 const LATENCY_MS = 100
+
+build()
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now()
@@ -61,7 +63,7 @@ async function measure(size: number, generator: Generator): Promise<Record<strin
     await fill(sql, deployment.env['SEALING_KEYS']!, 0, size)
     const due = await deployment.users('due', DUE)
     await sql`vacuum analyze`
-    const broker = await deployment.start()
+    const broker = await deployment.start(undefined, NODE_FLAGS, true)
     const round = { ...deployment.caller, port: Number(new URL(broker.internalUrl).port), milliseconds: 60_000 }
     const reads = {
       ...round,

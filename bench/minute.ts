@@ -3,7 +3,7 @@
 // A caller who gets 503 asks again after the retry_after of the answer. Nothing is asserted; the results are printed.
 import { deploy, pause, read, statuses, type Answer } from '../drills/deployment.ts'
 import { cpuSeconds, median, memoryMb } from './processes.ts'
-import { NODE_FLAGS } from './world.ts'
+import { build, NODE_FLAGS } from './world.ts'
 
 const USERS = 10_000
 const REPLICAS = 3
@@ -11,9 +11,12 @@ const MINUTE_MS = 60_000
 const LATENCY_MS = 100
 const THROTTLE = { atMs: 30_000, forMs: 2_000, retryAfterSeconds: 5 }
 
+build()
 const deployment = await deploy({ accounts: USERS, env: { CALLER_REQUESTS_PER_MINUTE: '100000' } })
 try {
-  const brokers = await Promise.all(Array.from({ length: REPLICAS }, () => deployment.start(undefined, NODE_FLAGS)))
+  const brokers = await Promise.all(
+    Array.from({ length: REPLICAS }, () => deployment.start(undefined, NODE_FLAGS, true)),
+  )
   const clients = brokers.map((broker) => deployment.client(() => broker.internalUrl))
   const users = await deployment.users('minute', USERS)
   deployment.entra.control.misbehave('latency', LATENCY_MS)

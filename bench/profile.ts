@@ -10,7 +10,7 @@ import { deploy } from '../drills/deployment.ts'
 import { startGenerator } from './generator.ts'
 import { cpuSeconds, systemCalls, threadSeconds } from './processes.ts'
 import { CALLERS, LATENCY_MS, USERS as EXPIRED } from './refresh-load.ts'
-import { createBenchWorld, NODE_FLAGS, USERS } from './world.ts'
+import { build, createBenchWorld, NODE_FLAGS, USERS } from './world.ts'
 
 const LOAD = { connections: 16, milliseconds: 4_000, requests: 50_000, users: { prefix: 'u', from: 0, to: USERS - 1 } }
 
@@ -131,10 +131,11 @@ async function reads(): Promise<void> {
 }
 
 async function refreshes(): Promise<void> {
+  build()
   const deployment = await deploy({ env: { DATABASE_POOL_SIZE: '20' } })
   const generator = startGenerator()
   try {
-    const { pid, stop, internalUrl } = await deployment.start(undefined, [...NODE_FLAGS, ...PROFILE])
+    const { pid, stop, internalUrl } = await deployment.start(undefined, [...NODE_FLAGS, ...PROFILE], true)
     const users = await deployment.users('bench', EXPIRED)
     deployment.entra.control.misbehave('latency', LATENCY_MS)
     const round = async () => {

@@ -5,6 +5,7 @@
 import { deploy, expect } from '../drills/deployment.ts'
 import { startGenerator } from './generator.ts'
 import { CALLERS, LATENCY_MS, USERS } from './refresh-load.ts'
+import { build, NODE_FLAGS } from './world.ts'
 
 /**
  * Rounds until V8 has compiled the hot code. Warm reads need one second for that, but only 400 refreshes run in a
@@ -14,10 +15,11 @@ const WARM_UP_ROUNDS = 15
 const ROUNDS = 15
 const LIMIT_MS = (USERS / CALLERS) * LATENCY_MS
 
+build()
 const deployment = await deploy({ env: { DATABASE_POOL_SIZE: '20' } })
 const generator = startGenerator()
 try {
-  const broker = await deployment.start()
+  const broker = await deployment.start(undefined, NODE_FLAGS, true)
   const users = await deployment.users('bench', USERS)
   deployment.entra.control.misbehave('latency', LATENCY_MS)
   if (process.argv.includes('--inline'))

@@ -41,8 +41,8 @@ export interface Deployment {
   sql: postgres.Sql
   entra: Entra
   env: Record<string, string>
-  /** Starts another broker process. `root`: the files of another release. */
-  start(root?: string, nodeFlags?: readonly string[]): Promise<Broker>
+  /** Starts another broker process. `root`: the files of another release. `built`: what `npm run build` has made. */
+  start(root?: string, nodeFlags?: readonly string[], built?: boolean): Promise<Broker>
   /** The key of a caller, and the authority that it signs for. */
   caller: { authority: string; key: CallerHalf }
   /** The client of a caller. `address` is called for each request. */
@@ -122,8 +122,8 @@ export async function deploy({
     sql,
     entra,
     env,
-    async start(root, nodeFlags = []) {
-      const broker = await startBroker(env, { root, nodeFlags })
+    async start(root, nodeFlags = [], built = false) {
+      const broker = await startBroker(env, { root, nodeFlags, built })
       brokers.push(broker)
       return broker
     },

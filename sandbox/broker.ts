@@ -108,11 +108,11 @@ const START_TIMEOUT_MS = 30_000
 /**
  * Starts a broker and resolves when its /readyz answers 200. If it ends earlier, throws with the last lines of its log.
  * `logFile`: a file that the log is appended to. `root`: the files of another release; default: this one.
- * `nodeFlags`: such as those of the image.
+ * `nodeFlags`: such as those of the image. `built`: what `npm run build` has made, as in the image.
  */
 export async function startBroker(
   env: Record<string, string>,
-  options: { logFile?: string; root?: string | undefined; nodeFlags?: readonly string[] } = {},
+  options: { logFile?: string; root?: string | undefined; nodeFlags?: readonly string[]; built?: boolean } = {},
 ): Promise<Broker> {
   const lines: string[] = []
   const urls = new Map<string, string>()
@@ -127,7 +127,8 @@ export async function startBroker(
     if (listening) urls.set(listening.listener, listening.url)
   }
   const root = options.root ?? ROOT
-  const child = await supervise([process.execPath, ...(options.nodeFlags ?? []), join(root, 'src/main.ts')], {
+  const entry = join(root, options.built === true ? 'dist/main.js' : 'src/main.ts')
+  const child = await supervise([process.execPath, ...(options.nodeFlags ?? []), entry], {
     env: { PATH: '/usr/bin:/bin', ...env },
     cwd: root,
     lastSignal: 'TERM',
