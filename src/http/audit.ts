@@ -69,7 +69,8 @@ export function auditAnswers(scope: FastifyInstance, log: AuditLog, clock: Pick<
           } = failure
           noteProblem(request, code, { reason, detail })
           const problem = toProblem(failure, request.id)
-          request.log.info({ code, reason, detail, ...askedBy(request) }, 'request failed')
+          const { user_id, caller, key_id } = askedBy(request)
+          request.log.info({ code, reason, detail, user_id, caller, key_id }, 'request failed')
           const { generation: _none, ...rest } = line
           log.note({
             ...rest,
