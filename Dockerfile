@@ -20,7 +20,7 @@ RUN npm run build \
   && rm -rf node_modules/.package-lock.json node_modules/.bin
 
 FROM ${RUNTIME_IMAGE}
-ARG VERSION=0.1.0
+ARG VERSION=1.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="token-broker" \
   org.opencontainers.image.description="Delegated Microsoft access tokens for MEGDocs" \
