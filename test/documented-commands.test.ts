@@ -1,10 +1,11 @@
 import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { COMMANDS, runCommandLine } from '../src/cli/commands.ts'
 
 // Every command line that a document, a chart or a message of the broker shows is one that the broker takes.
 
-const ROOT = new URL('../', import.meta.url).pathname
+const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const DOCUMENTS = ['*.md', 'docs/**/*.md', 'clients/python/*.md', 'helm/**/*.{md,yaml,yml,txt,tpl}', 'src/**/*.ts']
 const NAMES = COMMANDS.map(({ name }) => name).join('|')
 /** A quoted argument, a placeholder, an option or a plain word. It ends at a comment, a pipe or a redirection. */

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { runCommandLine } from '../../src/cli/commands.ts'
 import { readContents } from '../../src/config/configured-files.ts'
@@ -126,7 +127,7 @@ t.test('a caller key has leaked', async (t) => {
   t.equal((await readWithNew()).status, 200)
 
   saveLog()
-  const cli = new URL('../../src/cli.ts', import.meta.url).pathname
+  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
   const verify = next()
   t.equal(verify, 'AUDIT_KEYS_FILE=/secure/audit-keys token-broker audit verify --partial broker-*.log')
   const here = verify
