@@ -69,7 +69,7 @@ export function auditAnswers(scope: FastifyInstance, log: AuditLog, clock: Pick<
           } = failure
           noteProblem(request, code, { reason, detail })
           const problem = toProblem(failure, request.id)
-          const { user_id, caller, key_id } = askedBy(request)
+          const { user_id, caller, key_id } = line
           request.log.info({ code, reason, detail, user_id, caller, key_id }, 'request failed')
           const { generation: _none, ...rest } = line
           log.note({

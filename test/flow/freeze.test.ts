@@ -314,30 +314,38 @@ t.test('an answer that was held up for longer than a second is checked again', a
   await t.rejects(refresh.recheck({ ...answer, leavesBefore: clock.elapsed() - 1 }, wanted), { code: 'frozen' })
 })
 
-t.test('what comes while the audit line of a token is written is the answer: no token leaves', async (t) => {
-  const world = await startWorld(t)
+/** A replica whose audit lines take 1.5 s, in which `happens` is done. */
+async function slowReplica(world: World, happens: () => Promise<unknown>): Promise<Replica> {
   const { logOutput } = world.replica.services
   let shiftMs = 0
-  let beforeWritten = async () => {}
-  const slow = await world.startReplica(
+  return world.startReplica(
     {},
     {
       clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shiftMs },
       logOutput: {
         ...logOutput,
-        writeAwaited: (line, written) =>
-          logOutput.writeAwaited(line, (ok) => void beforeWritten().then(() => written(ok))),
+        writeAwaited(line, written) {
+          logOutput.writeAwaited(line, (ok) => {
+            shiftMs += 1_500
+            void happens().then(() => written(ok))
+          })
+        },
       },
     },
   )
-  /** Reads the token of a user; `happens` while its audit line is written, and that takes 1.5 s. */
+}
+
+t.test('what comes while the audit line of a token is written is the answer: no token leaves', async (t) => {
+  const world = await startWorld(t)
+  let beforeWritten: () => Promise<unknown> = async () => {}
+  const slow = await slowReplica(world, () => beforeWritten())
+  /** Reads the token of a user; `happens` while its audit line is written. */
   async function readWhile(user: string, happens: () => Promise<unknown>): Promise<Answer> {
     await world.connect(user)
     t.match(await read(slow, user), { status: 200 })
     beforeWritten = async () => {
       beforeWritten = async () => {}
       await happens()
-      shiftMs += 1_500
     }
     return read(slow, user)
   }
@@ -390,22 +398,7 @@ t.test(
   async (t) => {
     const world = await startWorld(t)
     await world.connect('42')
-    const { logOutput } = world.replica.services
-    let shiftMs = 0
-    const slow = await world.startReplica(
-      {},
-      {
-        clock: { ...systemClock, elapsed: () => systemClock.elapsed() + shiftMs },
-        logOutput: {
-          ...logOutput,
-          writeAwaited: (line, written) =>
-            logOutput.writeAwaited(line, (ok) => {
-              shiftMs += 1_500
-              void slow.services.database.close().then(() => written(ok))
-            }),
-        },
-      },
-    )
+    const slow: Replica = await slowReplica(world, () => slow.services.database.close())
     const { status, body } = await read(slow)
     t.match({ status, body }, { status: 503, body: { code: 'database_unavailable', retry_after: 5 } })
     t.notOk('access_token' in body)
